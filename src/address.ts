@@ -1,0 +1,74 @@
+/** A host name or IP address, IPv6 without brackets, and a TCP port. */
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The highest port there is. */
+export const LAST_PORT = 65535;
+
+/**
+ * Reads `host:port` or, if there is a default port, `host`. The host may be empty and the port 0:
+ * what they mean is the caller's affair. An IPv6 address stands in brackets.
+ *
+ * @throws {SyntaxError} that says what is wrong with the text without repeating it
+ */
+export function parseHostPort(text: string, defaultPort?: number): HostPort {
+  const match = HOST_PORT.exec(text);
+  if (match === null) {
+    throw new SyntaxError(
+      isIpv6(text.replace(/:\d*$/, "")) || isIpv6(text)
+        ? "The IPv6 address has no brackets"
+        : "The colons or brackets are not those of host:port",
+    );
+  }
+  const [, bracketed, plain = "", digits] = match;
+  if (bracketed !== undefined && !isIpv6(bracketed)) {
+    throw new SyntaxError("The brackets hold no IPv6 address");
+  }
+  if (plain !== "" && !isHostName(plain)) {
+    throw new SyntaxError("The host is neither a host name nor an IP address");
+  }
+  const port = digits === undefined ? defaultPort : Number(digits);
+  if (port === undefined) throw new SyntaxError("The port is missing");
+  if (digits !== undefined && (!/^\d+$/.test(digits) || port > LAST_PORT)) {
+    throw new SyntaxError(`The port is not a number up to ${LAST_PORT}`);
+  }
+  return { host: bracketed ?? plain, port };
+}
+
+/** Writes `host:port`, with brackets around an IPv6 address; the inverse of `parseHostPort`. */
+export function formatHostPort({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** Whether a text is an IPv6 address, without brackets and without a zone. */
+export function isIpv6(text: string): boolean {
+  // No other syntax of a URL is made of these characters only, so nothing else gets through.
+  return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`);
+}
+
+/** Whether a text is an IPv4 address or a host name, with a dot behind it or not. */
+export function isHostName(text: string): boolean {
+  const labels = text.replace(/\.$/, "").split(".");
+  if (labels.every((label) => /^\d+$/.test(label))) {
+    // Resolvers read `10.1` and `010.0.0.1` as addresses that hardly anybody means.
+    return !text.endsWith(".") && labels.length === 4 &&
+      labels.every((label) => String(Number(label)) === label && Number(label) <= 255);
+  }
+  return text.length <= LONGEST_NAME && labels.every((label) => LABEL.test(label));
+}
+
+/** Whether an address stands for every interface: one can listen on it, but not connect to it. */
+export function isWildcard(host: string): boolean {
+  return host === "" || host === "0.0.0.0" ||
+    (isIpv6(host) && new URL(`http://[${host}]`).hostname === "[::]");
+}
+
+/** RFC 1035, 2.3.4, in characters. */
+const LONGEST_NAME = 253;
+
+/** RFC 1123, 2.1, and the underscore: names of containers have it. */
+const LABEL = /^(?!-)[\w-]{1,63}(?<!-)$/;
+
+const HOST_PORT = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/;

@@ -1,0 +1,165 @@
+import { formatHostPort, type HostPort } from "../address.ts";
+import { close, type Connection, dial, writeAll } from "../net.ts";
+import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
+import { NO_STOPS, ReplyScanner } from "../resp/scanner.ts";
+
+/** As whom the proxy itself talks to the nodes. */
+export interface Credentials {
+  /** Undefined for the default user. */
+  readonly username: string | undefined;
+  readonly password: string;
+}
+
+/** A node could not be asked, or would not answer. */
+export class LinkError extends Error {
+  override readonly name = "LinkError";
+  /** Waiting will not help: what is wrong is in somebody's configuration. */
+  readonly lasting: boolean;
+
+  constructor(message: string, options: { lasting?: boolean; cause?: unknown } = {}) {
+    super(message, { cause: options.cause });
+    this.lasting = options.lasting ?? false;
+  }
+}
+
+/** A node in the same network that has not taken a connection by then will not. */
+const DIAL_TIMEOUT_MS = 3000;
+
+/** Nodes answer about their cluster in a millisecond; busy with a script, when that is over. */
+const ANSWER_TIMEOUT_MS = 5000;
+
+/** The proxy's own connection to a node, on which it asks about the cluster. */
+export class Link {
+  readonly address: HostPort;
+  readonly #connection: Connection;
+  readonly #buffer = new Uint8Array(16 * 1024);
+
+  private constructor(address: HostPort, connection: Connection) {
+    this.address = address;
+    this.#connection = connection;
+  }
+
+  /**
+   * Connects and authenticates. The link is the caller's to close.
+   *
+   * @throws {LinkError} with what the operator needs to know
+   */
+  static async open(address: HostPort, credentials: Credentials | undefined): Promise<Link> {
+    let connection: Connection;
+    try {
+      connection = await dial(address, DIAL_TIMEOUT_MS);
+    } catch (error) {
+      throw new LinkError(dialMessage(address, error), { cause: error });
+    }
+    const link = new Link(address, connection);
+    try {
+      if (credentials !== undefined) {
+        const { username, password } = credentials;
+        await link.ask("AUTH", ...(username === undefined ? [] : [username]), password);
+      }
+      return link;
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Sends one request and returns its answer.
+   *
+   * @throws {LinkError} when there is none, or it is an error
+   */
+  async ask(...words: string[]): Promise<Value> {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      this.close();
+    }, ANSWER_TIMEOUT_MS);
+    let answer: Value;
+    try {
+      await writeAll(this.#connection, encodeRequest(words));
+      answer = decodeFrame(await this.#readFrame());
+    } catch (error) {
+      const why = late
+        ? `did not answer within ${ANSWER_TIMEOUT_MS} ms`
+        : `broke off: ${error instanceof Error ? error.message : error}`;
+      throw new LinkError(`Node ${formatHostPort(this.address)} ${why}`, { cause: error });
+    } finally {
+      clearTimeout(timer);
+    }
+    if (answer.type === "-") throw refusal(this.address, words, answer.text);
+    return answer;
+  }
+
+  /** Ends the connection. */
+  close(): void {
+    close(this.#connection);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #readFrame(): Promise<Uint8Array> {
+    const scanner = new ReplyScanner();
+    let frame = new Uint8Array(0);
+    for (;;) {
+      const read = await this.#connection.read(this.#buffer);
+      if (read === null) throw new Error("the connection was closed");
+      const end = scanner.advance(this.#buffer, 0, read, 1, NO_STOPS);
+      const grown = new Uint8Array(frame.length + end);
+      grown.set(frame);
+      grown.set(this.#buffer.subarray(0, end), frame.length);
+      frame = grown;
+      if (scanner.frames === 1) return frame;
+    }
+  }
+}
+
+function dialMessage(address: HostPort, error: unknown): string {
+  const node = formatHostPort(address);
+  if (error instanceof Deno.errors.ConnectionRefused) {
+    return `Node ${node} refuses connections: is it running, and is the port right?`;
+  }
+  if (error instanceof Deno.errors.TimedOut) {
+    return `Node ${node} cannot be reached: no connection within ${DIAL_TIMEOUT_MS} ms`;
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  // The runtime has no class of its own for this.
+  if (message.includes("failed to lookup address")) {
+    return `The name '${address.host}' does not resolve`;
+  }
+  return `Node ${node} cannot be reached: ${message}`;
+}
+
+function refusal(address: HostPort, words: string[], error: string): LinkError {
+  const node = formatHostPort(address);
+  const lasting = true;
+  if (error.startsWith("NOAUTH")) {
+    return new LinkError(
+      `Node ${node} wants a password: give --password, --password-file or CLUSTER_PASSWORD`,
+      { lasting },
+    );
+  }
+  if (words[0] === "AUTH") {
+    // WRONGPASS since 6.0; a server without a password says ERR.
+    return new LinkError(
+      `Node ${node} refuses the user name or the password: ${error}`,
+      { lasting },
+    );
+  }
+  if (error.startsWith("NOPERM")) {
+    return new LinkError(
+      `Node ${node} does not let this user ask: ${error}; ` +
+        "the proxy needs +cluster|nodes +cluster|shards +cluster|info +cluster|myid",
+      { lasting },
+    );
+  }
+  if (/cluster support disabled/i.test(error)) {
+    return new LinkError(
+      `Node ${node} is not part of a cluster: it runs with cluster-enabled no`,
+      { lasting },
+    );
+  }
+  return new LinkError(`Node ${node} answers ${words.join(" ")} with an error: ${error}`);
+}

@@ -1,0 +1,99 @@
+/** The slots from `first` to `last`, both included. */
+export interface SlotRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** One line of CLUSTER NODES. */
+export interface ClusterNode {
+  /** 40 hexadecimal digits; the one thing about a node that never changes. */
+  readonly id: string;
+  /** The announced IP address; "" while the node itself does not know it. */
+  readonly host: string;
+  /** The client port; 0 for a node without an address, or without a plain-text port. */
+  readonly port: number;
+  /** The announced host name, or "". */
+  readonly hostname: string;
+  readonly flags: ReadonlySet<string>;
+  /** The node id of the primary that this node replicates. */
+  readonly primaryId: string | undefined;
+  readonly slots: readonly SlotRange[];
+  /** The node ids to which slots are on their way; only a node's own line tells them. */
+  readonly migrating: ReadonlyMap<number, string>;
+}
+
+/** The number of hash slots of every cluster (cluster.h CLUSTER_SLOTS). */
+export const SLOT_COUNT = 16384;
+
+/** The address field of a node's line, taken apart: `host:port[@busPort][,hostname[,field…]]`. */
+export interface NodeAddress {
+  host: string;
+  port: number;
+  /** From the `@` on, or "": servers before 4.0 have no bus port here. */
+  readonly bus: string;
+  /** Undefined if there is no such field. */
+  hostname: string | undefined;
+  /** What stands behind the hostname, with its comma. No server sends such fields today. */
+  readonly rest: string;
+}
+
+/** Takes the address field of a node's line apart, or returns undefined if it is none. */
+export function parseNodeAddress(field: string): NodeAddress | undefined {
+  const match = NODE_ADDRESS.exec(field);
+  if (match === null) return undefined;
+  const [, host, port, bus = "", hostname, rest = ""] = match;
+  return { host: host!, port: Number(port), bus, hostname, rest };
+}
+
+/** The inverse of `parseNodeAddress`. */
+export function formatNodeAddress(address: NodeAddress): string {
+  const { host, port, bus, hostname, rest } = address;
+  return `${host}:${port}${bus}${hostname === undefined ? "" : `,${hostname}`}${rest}`;
+}
+
+/** IPv6 hosts stand without brackets here, so the last colon before `@` or `,` counts. */
+const NODE_ADDRESS = /^([^@,]*):(\d+)(@\d+)?(?:,([^,]*))?(,.*)?$/;
+
+/** Reads the text of CLUSTER NODES (cluster_legacy.c `clusterGenNodeDescription`). */
+export function parseNodes(text: string): ClusterNode[] {
+  const nodes: ClusterNode[] = [];
+  for (const line of text.split("\n")) {
+    const node = parseNode(line.trimEnd());
+    if (node !== undefined) nodes.push(node);
+  }
+  return nodes;
+}
+
+function parseNode(line: string): ClusterNode | undefined {
+  const [id, field, flags, primary, , , , , ...slotFields] = line.split(" ");
+  const address = field === undefined ? undefined : parseNodeAddress(field);
+  if (id === undefined || address === undefined || flags === undefined) return undefined;
+  const slots: SlotRange[] = [];
+  const migrating = new Map<number, string>();
+  for (const slotField of slotFields) {
+    const range = /^(\d+)(?:-(\d+))?$/.exec(slotField);
+    if (range !== null) {
+      slots.push({ first: Number(range[1]), last: Number(range[2] ?? range[1]) });
+      continue;
+    }
+    const open = /^\[(\d+)->-([0-9a-f]+)\]$/.exec(slotField);
+    if (open !== null) migrating.set(Number(open[1]), open[2]!);
+  }
+  return {
+    id,
+    host: address.host,
+    port: address.port,
+    hostname: address.hostname ?? "",
+    flags: new Set(flags.split(",")),
+    primaryId: primary === undefined || primary === "-" ? undefined : primary,
+    slots,
+    migrating,
+  };
+}
+
+/** Splits `host:port` at the last colon, as the servers print it: IPv6 has no brackets there. */
+export function splitAddress(text: string): { host: string; port: number } | undefined {
+  const match = /^(.*):(\d{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  return { host: match[1]!.replace(/^\[(.*)\]$/, "$1"), port: Number(match[2]) };
+}

@@ -1,0 +1,301 @@
+import {
+  type HostPort,
+  isHostName,
+  isIpv6,
+  isWildcard,
+  LAST_PORT,
+  parseHostPort,
+} from "./address.ts";
+import { ConfigError, type Given, readSettings, type Settings } from "./flags.ts";
+import type { LogOptions } from "./log.ts";
+
+export { ConfigError, DEFAULT_READ_BUFFER_BYTES } from "./flags.ts";
+
+/** What the operator asks of the program; checked, and frozen all through. */
+export interface Config {
+  /** The first listener: host "" is every interface, port 0 takes free ports. */
+  readonly listen: HostPort;
+  /** Nodes to ask about the cluster, in turn; one at least. */
+  readonly seeds: readonly HostPort[];
+  /** The host name or IP address that clients are given; IPv6 without brackets. */
+  readonly publicHost: string;
+  /** Nobody said the public host, so it is 127.0.0.1. */
+  readonly publicHostAssumed: boolean;
+  /** The number of ports of the range, which no cluster may outgrow. */
+  readonly maxNodes: number;
+  /** Those of the proxy's own connection to the cluster. */
+  readonly credentials:
+    | { readonly username: string | undefined; readonly password: string }
+    | undefined;
+  /** How long to wait for the cluster to be ready; Infinity is for ever. */
+  readonly startTimeoutMs: number;
+  /** How long to sleep before anything else. */
+  readonly startDelayMs: number;
+  /** How many client connections are served at once; Infinity is no limit. */
+  readonly maxClients: number;
+  /** The size of a read buffer, of which a connection has two. */
+  readonly readBufferBytes: number;
+  /** Whether all traffic is shown. */
+  readonly echo: boolean;
+  readonly logLevel: LogOptions["level"];
+  readonly logFormat: LogOptions["format"];
+  /** What the operator should know about the settings, a line each. */
+  readonly warnings: readonly string[];
+}
+
+/** What the command line says to do. */
+export type Command =
+  | { readonly kind: "help" }
+  | { readonly kind: "version" }
+  | { readonly kind: "run"; readonly config: Config; readonly check: boolean };
+
+/** The port of a Redis server that does not say another. */
+const REDIS_PORT = 6379;
+
+/** One listener each; far above the clusters that are, far below the ports that there are. */
+const MAX_NODES_LIMIT = 1024;
+
+/** Below, a read carries few commands and its cost is all that is left to see. */
+const MIN_READ_BUFFER_BYTES = 512;
+
+/** Above, a hundred connections hold gigabytes, and no socket has that much at hand at once. */
+const MAX_READ_BUFFER_BYTES = 16 * 1024 * 1024;
+
+/** Timers count in 32 bits: one that is longer ends at once. In milliseconds, 24 days. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/** What variables and flags that are on or off may say. */
+const SWITCH: Record<string, boolean> = {
+  "1": true,
+  true: true,
+  yes: true,
+  on: true,
+  "0": false,
+  false: false,
+  no: false,
+  off: false,
+};
+
+const LOG_LEVELS: Record<string, LogOptions["level"]> = {
+  debug: "debug",
+  info: "info",
+  warning: "warning",
+  warn: "warning",
+  error: "error",
+};
+
+const LOG_FORMATS: Record<string, LogOptions["format"]> = { text: "text", json: "json" };
+
+/**
+ * Reads the whole configuration, and the password file if there is one.
+ *
+ * @throws {ConfigError} for the first setting that cannot be used; no message repeats a password
+ */
+export function readConfig(
+  args: readonly string[],
+  env: (name: string) => string | undefined,
+): Command {
+  const settings = readSettings(args, env);
+  if (readChoice(settings.get("help"), SWITCH)) return { kind: "help" };
+  if (readChoice(settings.get("version"), SWITCH)) return { kind: "version" };
+  const check = readChoice(settings.get("check"), SWITCH) ?? false;
+
+  const warnings: string[] = [];
+  const listen = readListen(settings.get("listen-addr")!);
+  const maxNodes = readCount(settings.get("max-nodes")!, 1, MAX_NODES_LIMIT);
+  checkRange(listen.port, maxNodes);
+  const config: Config = {
+    listen,
+    seeds: readSeeds(settings.get("cluster-addr")),
+    ...readPublicHost(settings.get("public-host"), listen.host, warnings),
+    maxNodes,
+    credentials: readCredentials(settings),
+    startTimeoutMs: readDuration(settings.get("start-timeout")!) || Infinity,
+    startDelayMs: readStartDelay(settings.get("start-delay")!, warnings),
+    maxClients: readMaxClients(settings.get("number-of-buffers")),
+    readBufferBytes: readCount(
+      settings.get("read-buffer-byte-size")!,
+      MIN_READ_BUFFER_BYTES,
+      MAX_READ_BUFFER_BYTES,
+    ),
+    echo: readChoice(settings.get("debug"), SWITCH) ?? false,
+    logLevel: readChoice(settings.get("log-level"), LOG_LEVELS)!,
+    logFormat: readChoice(settings.get("log-format"), LOG_FORMATS)!,
+    warnings,
+  };
+  return { kind: "run", config: freeze(config), check };
+}
+
+function readListen(given: Given): HostPort {
+  return readAddress(given, given.text, "expected [host]:port, such as :8000");
+}
+
+function checkRange(firstPort: number, maxNodes: number): void {
+  const lastPort = firstPort + maxNodes - 1;
+  // Free ports are anywhere.
+  if (firstPort === 0 || lastPort <= LAST_PORT) return;
+  throw new ConfigError(
+    `Ports ${firstPort} to ${lastPort} run past ${LAST_PORT}; ` +
+      `lower the port of --listen-addr or lower --max-nodes (now ${maxNodes})`,
+  );
+}
+
+function readSeeds(given: Given | undefined): HostPort[] {
+  const expected = "expected host:port of a node, or several separated by commas";
+  if (given === undefined) {
+    throw new ConfigError(`No --cluster-addr and no CLUSTER_ADDR; ${expected}`);
+  }
+  if (/@|:\/\//.test(given.text)) {
+    // It may hold a password, so it is not repeated.
+    throw new ConfigError(
+      `Cannot use the URL in ${given.source}; ${expected}, and --username and --password apart`,
+    );
+  }
+  return given.text.split(",").map((entry) => {
+    const seed = readAddress(given, entry.trim(), expected, REDIS_PORT);
+    if (seed.host === "") throw refusal(given, `a host is missing; ${expected}`);
+    if (seed.port === 0) throw refusal(given, `a port is 0; ${expected}`);
+    return seed;
+  });
+}
+
+function readAddress(
+  given: Given,
+  text: string,
+  expected: string,
+  defaultPort?: number,
+): HostPort {
+  try {
+    return parseHostPort(text, defaultPort);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new ConfigError(`${error.message} in ${given.source} ${quote(text)}; ${expected}`);
+  }
+}
+
+function readPublicHost(
+  given: Given | undefined,
+  listenHost: string,
+  warnings: string[],
+): Pick<Config, "publicHost" | "publicHostAssumed"> {
+  if (given === undefined) {
+    if (isWildcard(listenHost)) return { publicHost: "127.0.0.1", publicHostAssumed: true };
+    const publicHost = isLocalhost(listenHost) ? "127.0.0.1" : listenHost;
+    return { publicHost, publicHostAssumed: false };
+  }
+  const host = given.text.trim().replace(/^\[(.*)\]$/, "$1");
+  const expected = "expected the host name or IP address that clients connect to";
+  if (isWildcard(host)) throw refusal(given, `no client can connect to it; ${expected}`);
+  if (/^(\[.*\]|[^:]*):[^:]*$/.test(given.text)) {
+    throw refusal(given, "it has a port; leave that out, each node's own port is added");
+  }
+  if (!isIpv6(host) && (!isHostName(host) || host !== given.text.trim())) {
+    throw refusal(given, `it is neither a host name nor an IP address; ${expected}`);
+  }
+  if (isLocalhost(host)) {
+    // Clients that resolve it may try ::1 first, and an address is the same for all of them.
+    warnings.push(
+      `${given.source} '${given.text}' is given to clients as 127.0.0.1, ` +
+        "which is this machine only",
+    );
+    return { publicHost: "127.0.0.1", publicHostAssumed: false };
+  }
+  return { publicHost: host, publicHostAssumed: false };
+}
+
+function isLocalhost(host: string): boolean {
+  return /^localhost\.?$/i.test(host);
+}
+
+function readCredentials(settings: Settings): Config["credentials"] {
+  const username = settings.get("username");
+  const password = settings.get("password");
+  const file = settings.get("password-file");
+  if (password !== undefined && file !== undefined) {
+    throw new ConfigError(`Both ${password.source} and ${file.source} are given; expected one`);
+  }
+  if (password === undefined && file === undefined) {
+    if (username === undefined) return undefined;
+    throw refusal(username, "there is no password; add --password or --password-file");
+  }
+  return { username: username?.text, password: password?.text ?? readPasswordFile(file!) };
+}
+
+function readPasswordFile(given: Given): string {
+  let text: string;
+  try {
+    text = Deno.readTextFileSync(given.text);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`Cannot read the file of ${given.source}: ${reason}`, { cause: error });
+  }
+  const password = text.replace(/\r?\n$/, "");
+  if (password === "") throw refusal(given, "the file is empty; expected a password in it");
+  return password;
+}
+
+/** In milliseconds; 0 only for a duration of zero. */
+function readDuration(given: Given): number {
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(given.text) ?? [];
+  if (given.text === "0") return 0;
+  if (number === undefined || unit === undefined) {
+    throw refusal(given, "expected a number and ms, s, m or h, such as 500ms or 60s, or 0");
+  }
+  return toTimerMs(given, Number(number) * UNIT_MS[unit]!);
+}
+
+function readStartDelay(given: Given, warnings: string[]): number {
+  if (!/^\d+(\.\d+)?$/.test(given.text)) {
+    throw refusal(given, "expected a number of seconds, such as 5");
+  }
+  const delayMs = toTimerMs(given, Number(given.text) * 1000);
+  if (delayMs > 0) {
+    warnings.push(
+      `${given.source} only delays the start by ${given.text} s; ` +
+        "leave it out, the proxy waits until the cluster is ready",
+    );
+  }
+  return delayMs;
+}
+
+function toTimerMs(given: Given, ms: number): number {
+  if (ms > LONGEST_TIMER_MS) throw refusal(given, "it is too long; expected at most 24 days");
+  // Whole, and never 0 by rounding: 0 has a meaning of its own.
+  return ms === 0 ? 0 : Math.max(1, Math.round(ms));
+}
+
+function readMaxClients(given: Given | undefined): number {
+  if (given === undefined) return Infinity;
+  return Math.max(1, Math.floor(readCount(given, 1, Number.MAX_SAFE_INTEGER) / 2));
+}
+
+function readCount(given: Given, min: number, max: number): number {
+  const count = /^\d+$/.test(given.text) ? Number(given.text) : NaN;
+  if (count >= min && count <= max) return count;
+  throw refusal(given, `expected a whole number from ${min} to ${max}`);
+}
+
+/** The value that a word stands for, in any case of letters; undefined if none is given. */
+function readChoice<T>(given: Given | undefined, choices: Record<string, T>): T | undefined {
+  if (given === undefined) return undefined;
+  const word = given.text.toLowerCase();
+  if (Object.hasOwn(choices, word)) return choices[word];
+  throw refusal(given, `expected one of ${Object.keys(choices).join(", ")}`);
+}
+
+function refusal(given: Given, reason: string): ConfigError {
+  return new ConfigError(`Cannot use ${given.source} ${quote(given.text)}: ${reason}`);
+}
+
+/** What stands before an @ may be the password of a URL. */
+function quote(text: string): string {
+  return `'${text.replace(/^.*@/s, "***@")}'`;
+}
+
+function freeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  Object.values(value).forEach(freeze);
+  return Object.freeze(value);
+}

@@ -1,0 +1,312 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { oneLine } from "./log.ts";
+
+/** Something that the operator can set, by a flag, by an environment variable, or by both. */
+export interface Setting<Name extends string> {
+  /** In kebab-case: the flag without its dashes. */
+  readonly name: Name;
+  readonly variable?: string;
+  /** There is a variable only. */
+  readonly flagless?: true;
+  /** What the help calls the value; a setting without it is on or off. */
+  readonly value?: string;
+  /** The value of a setting that is not given. */
+  readonly fallback?: string;
+  /** One sentence. */
+  readonly help: string;
+}
+
+/** A value as it was given, and what the operator calls the place that it came from. */
+export interface Given {
+  readonly text: string;
+  /** A flag with its dashes, or a variable. */
+  readonly source: string;
+}
+
+/** Settings by name; those that were not given and have no default are absent. */
+export type Settings = ReadonlyMap<SettingName, Given>;
+
+/** A setting that the operator must mend; the message is one line and names the setting. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    // A value may hold anything, a line break too.
+    super(oneLine(message), options);
+  }
+}
+
+/** The size of a read buffer unless the operator gives one, in bytes. */
+export const DEFAULT_READ_BUFFER_BYTES = 16 * 1024;
+
+const rows = [
+  {
+    name: "listen-addr",
+    variable: "LISTEN_ADDR",
+    value: "[HOST]:PORT",
+    fallback: ":8000",
+    help: "Listener of the first node; further nodes take the next ports, or free ones if it is 0.",
+  },
+  {
+    name: "cluster-addr",
+    variable: "CLUSTER_ADDR",
+    value: "HOST[:PORT],...",
+    help: "Required: any node of the cluster, or several to ask in turn; a missing port is 6379.",
+  },
+  {
+    name: "public-host",
+    variable: "PUBLIC_HOST",
+    value: "HOST",
+    help: "Host name or IP address, without a port, that clients are given; if there is none, " +
+      "the host of --listen-addr, else 127.0.0.1.",
+  },
+  {
+    name: "max-nodes",
+    variable: "MAX_NODES",
+    value: "COUNT",
+    fallback: "64",
+    help: "Size of the port range, 1 to 1024.",
+  },
+  {
+    name: "username",
+    variable: "CLUSTER_USERNAME",
+    value: "NAME",
+    help: "User of the proxy's own connection to the cluster; clients authenticate themselves.",
+  },
+  {
+    name: "password",
+    variable: "CLUSTER_PASSWORD",
+    value: "PASSWORD",
+    help: "Password of that connection; a flag can be seen by other users of the machine, so " +
+      "better use the variable or a file.",
+  },
+  {
+    name: "password-file",
+    variable: "CLUSTER_PASSWORD_FILE",
+    value: "PATH",
+    help: "File that holds that password; a line break at its end does not count.",
+  },
+  {
+    name: "start-timeout",
+    variable: "START_TIMEOUT",
+    value: "DURATION",
+    fallback: "60s",
+    help: "How long to wait for the cluster to be ready, such as 500ms, 60s, 5m or 1h; 0 waits " +
+      "for ever.",
+  },
+  {
+    name: "number-of-buffers",
+    variable: "NUM_BUFFERS",
+    value: "COUNT",
+    help: "Twice the number of client connections that are served at once; unlimited if not given.",
+  },
+  {
+    name: "read-buffer-byte-size",
+    variable: "BUF_SIZE_BYTES",
+    value: "BYTES",
+    fallback: String(DEFAULT_READ_BUFFER_BYTES),
+    help: "Size of a read buffer, 512 to 16777216, which does not limit the size of a value.",
+  },
+  {
+    name: "debug",
+    variable: "DEBUG",
+    help: "Echo all traffic on stderr, readable, with passwords shown as ***.",
+  },
+  {
+    name: "log-level",
+    variable: "LOG_LEVEL",
+    value: "LEVEL",
+    fallback: "info",
+    help: "The least of debug, info, warning and error that is logged.",
+  },
+  {
+    name: "log-format",
+    variable: "LOG_FORMAT",
+    value: "FORMAT",
+    fallback: "text",
+    help: "Either text or json, which is one object a line.",
+  },
+  {
+    name: "check",
+    help: "Find the cluster, print which port stands for which node, and exit with 0, or with 1 " +
+      "if that fails.",
+  },
+  { name: "help", help: "Print this text." },
+  { name: "version", help: "Print the version." },
+  {
+    name: "start-delay",
+    variable: "START_DELAY",
+    flagless: true,
+    value: "SECONDS",
+    fallback: "0",
+    help: "A variable only, and not needed: sleep before the start, although the proxy waits " +
+      "until the cluster is ready.",
+  },
+] as const satisfies readonly Setting<string>[];
+
+/** The name of a setting. */
+export type SettingName = (typeof rows)[number]["name"];
+
+/** Every setting there is, in the order of the help. */
+export const SETTINGS: readonly Setting<SettingName>[] = rows;
+
+/**
+ * Reads every setting from the arguments, else from its environment variable unless that is
+ * empty, else from its default. The values are not looked at.
+ *
+ * @throws {ConfigError} for an argument that is no flag, or a flag without its value
+ */
+export function readSettings(
+  args: readonly string[],
+  env: (name: string) => string | undefined,
+): Settings {
+  const flags = parseArgs(normalize(args), { string: SETTINGS.map((setting) => setting.name) });
+  const settings = new Map<SettingName, Given>();
+  for (const { name, variable, fallback } of SETTINGS) {
+    const flag = flags[name];
+    const fromEnv = variable === undefined ? undefined : env(variable);
+    if (typeof flag === "string") settings.set(name, { text: flag, source: `--${name}` });
+    else if (variable !== undefined && fromEnv) {
+      settings.set(name, { text: fromEnv, source: variable });
+    } else if (fallback !== undefined) {
+      settings.set(name, { text: fallback, source: `--${name}` });
+    }
+  }
+  return settings;
+}
+
+/** The text of `--help`: every setting, at most 100 columns wide. */
+export function helpText(): string {
+  const lines = [
+    "Lets clients outside a NAT use a whole Redis Cluster, through one public port for each node.",
+    "",
+    "Usage: redis-cluster-nat [server] [options]",
+    "",
+  ];
+  for (const setting of SETTINGS) {
+    const sources = [
+      !setting.flagless && setting.variable,
+      setting.fallback !== undefined && `default ${setting.fallback}`,
+    ].filter(Boolean);
+    const help = setting.help + (sources.length > 0 ? ` [${sources.join(", ")}]` : "");
+    let title = usage(setting);
+    for (const line of wrap(help, HELP_COLUMNS - HELP_INDENT)) {
+      lines.push(`  ${title}`.padEnd(HELP_INDENT) + line);
+      title = "";
+    }
+  }
+  lines.push(
+    "",
+    "The name in brackets is the environment variable that sets the same; the flag wins, and an",
+    "empty variable counts as none. Flags may be written in camelCase too, with one dash or two,",
+    "and with '=' or a space before the value; a value that is itself a flag needs the '='.",
+    "--debug, --check, --help and --version take no value, or one after '=': true or false.",
+  );
+  return lines.join("\n") + "\n";
+}
+
+/** Each spelling of a flag, without dashes, and its setting. */
+const flagsBySpelling = new Map<string, Setting<SettingName>>();
+for (const setting of SETTINGS) {
+  if (setting.flagless) continue;
+  flagsBySpelling.set(setting.name, setting);
+  const camelCase = setting.name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase());
+  flagsBySpelling.set(camelCase, setting);
+  if (setting.name === "help") flagsBySpelling.set("h", setting);
+}
+
+/**
+ * Gives every flag the one form `--kebab-case=value`. What follows a flag that takes a value is
+ * its value, with a dash in front or not, as in Go's flag package and getopt; but a flag of ours
+ * is not, for it means that the value was forgotten.
+ *
+ * Arguments that are not understood may be parts of a password, so only names are repeated.
+ */
+function normalize(args: readonly string[]): string[] {
+  const normalized: string[] = [];
+  let previous: Setting<SettingName> | undefined;
+  for (let at = args[0] === "server" ? 1 : 0; at < args.length; at++) {
+    const flag = splitFlag(args[at]!);
+    if (flag === undefined) throw new ConfigError(describeStray(args[at]!, previous));
+    const setting = flagsBySpelling.get(flag.name);
+    if (setting === undefined) throw new ConfigError(describeUnknown(flag.name));
+    let value = flag.value;
+    if (value === undefined) {
+      if (setting.value === undefined) value = "true";
+      else {
+        value = args[++at];
+        if (value !== undefined && isFlag(value)) {
+          throw new ConfigError(
+            `A flag follows --${setting.name} where its value should be; ` +
+              `if it is the value, write --${setting.name}=${setting.value}`,
+          );
+        }
+      }
+    }
+    if (!value) {
+      throw new ConfigError(
+        setting.value === undefined
+          ? `No value after --${setting.name}=; expected true or false`
+          : `No value for --${setting.name}; write --${setting.name}=${setting.value}`,
+      );
+    }
+    normalized.push(`--${setting.name}=${value}`);
+    previous = setting;
+  }
+  return normalized;
+}
+
+function splitFlag(argument: string): { name: string; value: string | undefined } | undefined {
+  const match = /^--?([^=]+)(?:=(.*))?$/s.exec(argument);
+  return match === null || match[1] === "-" ? undefined : { name: match[1]!, value: match[2] };
+}
+
+function isFlag(argument: string): boolean {
+  const flag = splitFlag(argument);
+  return flag !== undefined && flagsBySpelling.has(flag.name);
+}
+
+function describeStray(word: string, previous: Setting<SettingName> | undefined): string {
+  if (previous === undefined) {
+    return `Unexpected word '${word}'; expected flags, and before them at most the word server`;
+  }
+  return `Unexpected word after --${previous.name}; ` +
+    (previous.value === undefined
+      ? `write --${previous.name}=true or --${previous.name}=false`
+      : "put a value that holds spaces in quotes");
+}
+
+function describeUnknown(name: string): string {
+  const near = SETTINGS.find((setting) =>
+    !setting.flagless && squash(setting.name) === squash(name)
+  );
+  return `Unknown flag --${name}; ` +
+    (near === undefined ? "--help lists those there are" : `did you mean --${near.name}?`);
+}
+
+function squash(name: string): string {
+  return name.replace(/[-_]/g, "").toLowerCase();
+}
+
+const HELP_COLUMNS = 100;
+
+/** Wide enough for the longest flag with its value, and two spaces on both sides. */
+const HELP_INDENT = 4 + Math.max(...SETTINGS.map((setting) => usage(setting).length));
+
+function usage(setting: Setting<SettingName>): string {
+  const name = setting.flagless ? setting.variable : `--${setting.name}`;
+  return setting.value === undefined ? `${name}` : `${name} ${setting.value}`;
+}
+
+function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > columns) {
+      lines.push(line);
+      line = "";
+    }
+    line += line === "" ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}

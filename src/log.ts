@@ -1,0 +1,114 @@
+import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
+
+/** What is logged, and how. */
+export interface LogOptions {
+  /** The least level at which the program's messages appear. */
+  readonly level: "debug" | "info" | "warning" | "error";
+  /** Lines to read, or one JSON object a line. */
+  readonly format: "text" | "json";
+  /** Whether traffic appears, whatever the level. */
+  readonly echo: boolean;
+}
+
+/** What the program has to say to its operator. Silent until `configureLog`. */
+export const log = getLogger(["nat"]);
+
+/** The echo of all traffic, which `level` does not hold back. Silent until `configureLog`. */
+export const traffic = getLogger(["traffic"]);
+
+/**
+ * Sends the log to stderr, one line a message. Lines are written when the call that logs them
+ * returns, so the last words before an exit are not lost; a stderr that is closed is ignored.
+ */
+export function configureLog({ level, format, echo }: LogOptions): void {
+  const render = format === "json" ? renderJson : renderText;
+  configureSync({
+    reset: true,
+    sinks: {
+      stderr(record: LogRecord) {
+        writeLine(render(record));
+      },
+      // For messages about a failure of the one above, such as JSON that cannot be: with the
+      // record that failed among its properties, such a message would fail the same way.
+      failures(record: LogRecord) {
+        writeLine(render({ ...record, properties: {} }));
+      },
+    },
+    loggers: [
+      { category: ["nat"], sinks: ["stderr"], lowestLevel: level },
+      { category: ["traffic"], sinks: ["stderr"], lowestLevel: echo ? "trace" : null },
+      { category: ["logtape", "meta"], sinks: ["failures"], lowestLevel: "error" },
+    ],
+  });
+}
+
+/**
+ * Escapes everything that could end a line or steer a terminal, so that no name or value from
+ * outside forges a line of its own. JSON stays the same JSON.
+ */
+export function oneLine(text: string): string {
+  return text.replace(STEERING, (char) =>
+    ESCAPES[char] ??
+      `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Control characters, C1 too, and the two separators of Unicode that some readers split at. */
+const STEERING = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
+
+const ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** As wide as each other. */
+const LEVEL_NAMES: Record<LogRecord["level"], string> = {
+  trace: "TRACE",
+  debug: "DEBUG",
+  info: "INFO ",
+  warning: "WARN ",
+  error: "ERROR",
+  fatal: "FATAL",
+};
+
+function renderText(record: LogRecord): string {
+  const timestamp = new Date(record.timestamp).toISOString();
+  return `${timestamp} ${LEVEL_NAMES[record.level]} ${renderMessage(record)}`;
+}
+
+function renderJson(record: LogRecord): string {
+  const fields = {
+    timestamp: new Date(record.timestamp).toISOString(),
+    level: record.level,
+    message: renderMessage(record),
+  };
+  // Twice: the first gives their place at the front, the second wins over a property of the name.
+  return JSON.stringify({ ...fields, ...record.properties, ...fields }, replaceForJson);
+}
+
+/** Texts of the message stand at even places, the values between them at odd ones. */
+function renderMessage(record: LogRecord): string {
+  return record.message.map((part, at) => at % 2 === 0 ? part : renderValue(part)).join("");
+}
+
+function renderValue(value: unknown): string {
+  if (typeof value === "string") return value;
+  // The stack is for the developer, who logs it by itself.
+  if (value instanceof Error) return value.message;
+  return Deno.inspect(value, { colors: false, breakLength: Infinity });
+}
+
+/** JSON has no text for these, or one that says nothing. */
+function replaceForJson(_key: string, value: unknown): unknown {
+  if (value instanceof Error) return value.message;
+  if (typeof value === "bigint") return String(value);
+  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
+}
+
+const encoder = new TextEncoder();
+
+function writeLine(text: string): void {
+  let bytes = encoder.encode(`${oneLine(text)}\n`);
+  try {
+    // A write may be short.
+    while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
+  } catch {
+    // Whoever read stderr is gone. There is nobody to tell, and clients are still served.
+  }
+}

@@ -1,0 +1,95 @@
+import project from "../deno.json" with { type: "json" };
+import { Directory } from "./cluster/directory.ts";
+import { NotReadyError, waitUntilReady } from "./cluster/readiness.ts";
+import { Topology } from "./cluster/topology.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
+import { helpText } from "./flags.ts";
+import { configureLog, log } from "./log.ts";
+import { ListenError, mappingLine, Proxy } from "./proxy.ts";
+
+/** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
+const Exit = { ok: 0, failed: 1, misused: 2 } as const;
+
+async function main(): Promise<number> {
+  try {
+    const command = readConfig(Deno.args, (name) => Deno.env.get(name));
+    switch (command.kind) {
+      case "help":
+        print(helpText().trimEnd());
+        return Exit.ok;
+      case "version":
+        print(`redis-cluster-nat ${project.version}`);
+        return Exit.ok;
+      case "run":
+        await prepare(command.config);
+        await (command.check ? check(command.config) : serve(command.config));
+        return Exit.ok;
+    }
+  } catch (error) {
+    if (error instanceof ConfigError) return complain(error, Exit.misused);
+    if (error instanceof NotReadyError || error instanceof ListenError) {
+      return complain(error, Exit.failed);
+    }
+    throw error;
+  }
+}
+
+async function prepare(config: Config): Promise<void> {
+  configureLog({ level: config.logLevel, format: config.logFormat, echo: config.echo });
+  for (const warning of config.warnings) log.warning("{warning}", { warning });
+  if (config.publicHostAssumed) {
+    log.info("Clients are given {host} as the host of every node; --public-host changes that", {
+      host: config.publicHost,
+    });
+  }
+  await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
+}
+
+/** Discovers the cluster and prints the mapping that `serve` would listen for. */
+async function check(config: Config): Promise<void> {
+  const topology = new Topology(config);
+  const directory = new Directory({
+    topology,
+    firstPort: config.listen.port,
+    maxNodes: config.maxNodes,
+    open: (_node, port) => port,
+  });
+  directory.learn(await waitUntilReady(topology, config.startTimeoutMs));
+  for (const node of directory.nodes) print(mappingLine(config, node));
+}
+
+/** Runs the proxy until a signal ends it. */
+async function serve(config: Config): Promise<void> {
+  const stopping = untilStopped();
+  const starting = Proxy.start(config, print);
+  const proxy = await Promise.race([starting, stopping]);
+  if (proxy === undefined) return;
+  log.info("Ready: {nodes} nodes at {host}", {
+    nodes: proxy.nodes.length,
+    host: config.publicHost,
+  });
+  await stopping;
+  log.info("Stopping");
+  await proxy.stop();
+}
+
+function untilStopped(): Promise<undefined> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      // Windows has no SIGTERM.
+      if (signal === "SIGTERM" && Deno.build.os === "windows") continue;
+      Deno.addSignalListener(signal, () => resolve(undefined));
+    }
+  });
+}
+
+function print(line: string): void {
+  console.log(line);
+}
+
+function complain(error: Error, status: number): number {
+  console.error(`redis-cluster-nat: ${error.message}`);
+  return status;
+}
+
+if (import.meta.main) Deno.exit(await main());

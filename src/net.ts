@@ -1,0 +1,90 @@
+import type { HostPort } from "./address.ts";
+
+/** A TCP connection, on either side of the proxy. */
+export type Connection = Deno.TcpConn;
+
+/** The side of a connection that is read; null is the peer's end. */
+export type ByteSource = Pick<Connection, "read">;
+
+/** The side of a connection that is written; a write may be short. */
+export type ByteSink = Pick<Connection, "write">;
+
+/** A socket that takes connections. */
+export type Listener = Deno.TcpListener;
+
+/**
+ * Listens on a port; on every interface, of both families where the machine has both, if `host`
+ * is "". Port 0 takes a free one.
+ *
+ * @throws {Deno.errors.AddrInUse} and what else the system has against it
+ */
+export function listen(host: string, port: number): Listener {
+  if (host !== "") return Deno.listen({ hostname: host, port });
+  try {
+    return Deno.listen({ hostname: "::", port });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) throw error;
+    // No IPv6 on this machine.
+    return Deno.listen({ hostname: "0.0.0.0", port });
+  }
+}
+
+/**
+ * Connects, or gives up after `timeoutMs`. The connection is the caller's to close.
+ *
+ * @throws {Deno.errors.TimedOut} and what else the system has against it
+ */
+export async function dial(address: HostPort, timeoutMs: number): Promise<Connection> {
+  const connecting = Deno.connect({ hostname: address.host, port: address.port });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
+      // Whatever comes of it now, nobody waits for it.
+      connecting.then((connection) => connection.close(), () => {});
+    }, timeoutMs);
+  });
+  try {
+    const connection = await Promise.race([connecting, timeout]);
+    connection.setNoDelay(true);
+    return connection;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Writes all of `bytes`, which must not change until the promise is settled. */
+export async function writeAll(connection: ByteSink, bytes: Uint8Array): Promise<void> {
+  // A write may be short.
+  let written = await connection.write(bytes);
+  while (written < bytes.length) written += await connection.write(bytes.subarray(written));
+}
+
+/** Says to the peer that no more will be written, if it is still there to be told. */
+export async function closeWrite(connection: Connection): Promise<void> {
+  try {
+    await connection.closeWrite();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** Closes a connection or listener that may be closed already. */
+export function close(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/** Whether an error says no more than that the connection is over, by either side's doing. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.BrokenPipe ||
+    error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.BadResource ||
+    error instanceof Deno.errors.Interrupted ||
+    error instanceof Deno.errors.UnexpectedEof;
+}

@@ -1,0 +1,179 @@
+import { formatHostPort } from "./address.ts";
+import { Directory, type MappedNode } from "./cluster/directory.ts";
+import { waitUntilReady } from "./cluster/readiness.ts";
+import { Topology } from "./cluster/topology.ts";
+import type { Config } from "./config.ts";
+import { log } from "./log.ts";
+import { close, type Connection, listen, type Listener, writeAll } from "./net.ts";
+import { fromLatin1 } from "./resp/bytes.ts";
+import { Session, type SessionContext } from "./session/session.ts";
+
+/** As the servers say it (networking.c `acceptCommonHandler`). */
+const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
+
+/** Between two attempts to accept a client when the system has no descriptors left for one. */
+const ACCEPT_PAUSE_MS = 100;
+
+/** A port cannot be listened on. The message is for the operator. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
+
+/**
+ * The proxy in service: a listener for each node, a session for each client. `start` gives one
+ * that listens; `stop` ends it.
+ */
+export class Proxy {
+  readonly #config: Config;
+  readonly #announce: (line: string) => void;
+  readonly #directory: Directory;
+  readonly #context: SessionContext;
+  readonly #listeners: Listener[] = [];
+  readonly #sessions = new Map<Session, Promise<void>>();
+  #accepted = 0;
+  #started = false;
+  #stopping = false;
+
+  private constructor(config: Config, topology: Topology, announce: (line: string) => void) {
+    this.#config = config;
+    this.#announce = announce;
+    this.#directory = new Directory({
+      topology,
+      firstPort: config.listen.port,
+      maxNodes: config.maxNodes,
+      open: (node, port) => this.#open(node, port),
+    });
+    const clients = new Map<string, string>();
+    this.#context = {
+      whereabouts: { publicHost: config.publicHost, directory: this.#directory, clients },
+      clients,
+      readBufferBytes: config.readBufferBytes,
+      echo: config.echo,
+    };
+  }
+
+  /**
+   * Waits for the cluster, then listens for each of its nodes.
+   *
+   * @param announce gets a line for each node when it is listened for, in the order of ports
+   * @throws {NotReadyError | ListenError} when it cannot; then nothing is left listening
+   */
+  static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
+    const topology = new Topology({ seeds: config.seeds, credentials: config.credentials });
+    const view = await waitUntilReady(topology, config.startTimeoutMs);
+    const proxy = new Proxy(config, topology, announce);
+    try {
+      proxy.#directory.learn(view, true);
+    } catch (error) {
+      await proxy.stop();
+      throw error;
+    }
+    proxy.#started = true;
+    for (const node of proxy.nodes) announce(mappingLine(config, node));
+    return proxy;
+  }
+
+  /** The nodes and their public ports, in the order of ports given out. */
+  get nodes(): readonly MappedNode[] {
+    return this.#directory.nodes;
+  }
+
+  /** How many clients are connected. */
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** Stops listening, ends all sessions, and is done when they are. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const listener of this.#listeners.splice(0)) close(listener);
+    for (const session of this.#sessions.keys()) session.end();
+    await Promise.all(this.#sessions.values());
+  }
+
+  #open(node: MappedNode, port: number): number {
+    const opened: Listener[] = [];
+    try {
+      for (const host of listenHosts(this.#config.listen.host)) {
+        opened.push(listen(host, opened[0]?.addr.port ?? port));
+      }
+    } catch (error) {
+      opened.forEach(close);
+      if (this.#started && error instanceof Deno.errors.AddrInUse) throw error;
+      throw listenError(this.#config.listen.host, port, error);
+    }
+    for (const listener of opened) this.#accept(listener, node);
+    this.#listeners.push(...opened);
+    const publicPort = opened[0]!.addr.port;
+    if (this.#started) this.#announce(mappingLine(this.#config, { ...node, publicPort }));
+    return publicPort;
+  }
+
+  /** Takes the clients of one listener until it is closed. */
+  async #accept(listener: Listener, node: MappedNode): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        this.#serve(await listener.accept(), node);
+      } catch (error) {
+        if (this.#stopping) return;
+        log.error("Cannot accept a client on port {port}, trying again: {reason}", {
+          port: listener.addr.port,
+          reason: error instanceof Error ? error.message : String(error),
+        });
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+      }
+    }
+  }
+
+  #serve(client: Connection, node: MappedNode): void {
+    if (this.#sessions.size >= this.#config.maxClients) {
+      turnAway(client);
+      return;
+    }
+    const session = new Session(++this.#accepted, client, node, this.#context);
+    this.#sessions.set(session, session.run().finally(() => this.#sessions.delete(session)));
+  }
+}
+
+/** The line of the original program that tells where a node can be reached. */
+export function mappingLine(config: Config, node: MappedNode): string {
+  const { host } = config.listen;
+  const listening = host.includes(":") ? `[${host}]` : host;
+  return `Listening on: ${listening}:${node.publicPort} proxy to: ${formatHostPort(node.address)}`;
+}
+
+/** `localhost` is two addresses where there is IPv6, and clients try either first. */
+function listenHosts(host: string): string[] {
+  return host === "localhost" ? ["127.0.0.1", ...(canListen("::1") ? ["::1"] : [])] : [host];
+}
+
+function canListen(host: string): boolean {
+  try {
+    listen(host, 0).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function listenError(host: string, port: number, error: unknown): ListenError {
+  const address = `${host}:${port}`;
+  const reason = error instanceof Deno.errors.AddrInUse
+    ? "the port is taken by another program; free it or choose another --listen-addr"
+    : error instanceof Deno.errors.AddrNotAvailable
+    ? "this machine has no such address; mend the host of --listen-addr"
+    : error instanceof Error
+    ? error.message
+    : String(error);
+  return new ListenError(`Cannot listen on ${address}: ${reason}`, { cause: error });
+}
+
+async function turnAway(client: Connection): Promise<void> {
+  try {
+    await writeAll(client, fromLatin1(TOO_MANY_CLIENTS));
+  } catch {
+    // It left by itself.
+  } finally {
+    close(client);
+  }
+}

@@ -1,0 +1,50 @@
+/** The bytes that give RESP its shape, by the name of what they stand for. */
+export const Byte = {
+  cr: 0x0d,
+  lf: 0x0a,
+  minus: 0x2d,
+  plus: 0x2b,
+  zero: 0x30,
+  nine: 0x39,
+
+  array: 0x2a, // *
+  attribute: 0x7c, // |
+  bigNumber: 0x28, // (
+  boolean: 0x23, // #
+  bulk: 0x24, // $
+  bulkError: 0x21, // !
+  double: 0x2c, // ,
+  error: 0x2d, // -
+  integer: 0x3a, // :
+  map: 0x25, // %
+  null: 0x5f, // _
+  push: 0x3e, // >
+  set: 0x7e, // ~
+  status: 0x2b, // +
+  streamChunk: 0x3b, // ;
+  streamEnd: 0x2e, // .
+  streamMark: 0x3f, // ?
+  verbatim: 0x3d, // =
+} as const;
+
+/**
+ * Reads bytes as text, one character a byte, so that `fromLatin1` gives the same bytes back
+ * whatever they are. (TextDecoder's "latin1" is windows-1252 and would not.)
+ */
+export function toLatin1(bytes: Uint8Array): string {
+  // Calls take a bounded number of arguments; 8192 is far below every engine's bound.
+  const step = 8192;
+  if (bytes.length <= step) return String.fromCharCode(...bytes);
+  let text = "";
+  for (let at = 0; at < bytes.length; at += step) {
+    text += String.fromCharCode(...bytes.subarray(at, at + step));
+  }
+  return text;
+}
+
+/** The bytes of a text whose characters are all below 256; the inverse of `toLatin1`. */
+export function fromLatin1(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes;
+}

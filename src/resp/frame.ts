@@ -1,0 +1,202 @@
+import { Byte, fromLatin1, toLatin1 } from "./bytes.ts";
+import { RespError } from "./scanner.ts";
+
+/** A value of one line; `text` is what stands between its type and its CRLF. */
+export interface Line {
+  readonly type: "+" | "-" | ":" | "_" | "#" | "," | "(";
+  text: string;
+  /** The attributes before the value, each their keys and values in turn. */
+  attributes?: Value[][];
+}
+
+/** A value with a payload, or a null one. A verbatim's text begins with its format, `txt:`. */
+export interface Bulk {
+  readonly type: "$" | "=" | "!";
+  text: string | null;
+  attributes?: Value[][];
+}
+
+/** An aggregate; a map's items are its keys and values in turn. */
+export interface List {
+  readonly type: "*" | "~" | ">" | "%";
+  items: Value[] | null;
+  attributes?: Value[][];
+}
+
+/**
+ * A frame in memory, exact to the byte: each type stays what it was, attributes stay before
+ * their value, and texts hold one character a byte.
+ */
+export type Value = Line | Bulk | List;
+
+/** Deeper than any reply that carries an address (5: CLUSTER SLOTS with attributes). */
+const MAX_DEPTH = 32;
+
+/**
+ * Reads the one frame that `bytes` is.
+ *
+ * @throws {RespError} when it is less or more than one frame, has a streamed type, or is nested
+ * deeper than any frame worth reading
+ */
+export function decodeFrame(bytes: Uint8Array): Value {
+  const reader = new FrameReader(bytes);
+  const value = reader.value(0);
+  if (reader.at !== bytes.length) throw new RespError("Bytes stand behind the frame");
+  return value;
+}
+
+/** The bytes of a frame; the inverse of `decodeFrame`. */
+export function encodeFrame(value: Value): Uint8Array<ArrayBuffer> {
+  const parts: string[] = [];
+  write(value, parts);
+  return fromLatin1(parts.join(""));
+}
+
+/** The request of these words, as an array of bulks. The words are sent as UTF-8. */
+export function encodeRequest(words: readonly string[]): Uint8Array<ArrayBuffer> {
+  const items = words.map((word): Value => ({
+    type: "$",
+    text: toLatin1(new TextEncoder().encode(word)),
+  }));
+  return encodeFrame({ type: "*", items });
+}
+
+/** A bulk string. */
+export function bulk(text: string): Bulk {
+  return { type: "$", text };
+}
+
+/** The text of a value that is one, in whichever type it came; undefined for all others. */
+export function textOf(value: Value | undefined): string | undefined {
+  if (value === undefined || "items" in value || value.text === null) return undefined;
+  return value.type === "=" ? value.text.slice("txt:".length) : value.text;
+}
+
+/** The items of an aggregate, or undefined for a null one and for all other values. */
+export function itemsOf(value: Value | undefined): Value[] | undefined {
+  return value !== undefined && "items" in value ? value.items ?? undefined : undefined;
+}
+
+/** The value behind a key, in a map or in the flat array that RESP2 has for one. */
+export function fieldOf(map: Value | undefined, key: string): Value | undefined {
+  const items = itemsOf(map) ?? [];
+  for (let at = 0; at + 1 < items.length; at += 2) {
+    if (textOf(items[at]) === key) return items[at + 1];
+  }
+  return undefined;
+}
+
+function write(value: Value, parts: string[]): void {
+  if (value.attributes !== undefined) {
+    for (const attributes of value.attributes) {
+      parts.push(`|${attributes.length / 2}\r\n`);
+      for (const attribute of attributes) write(attribute, parts);
+    }
+  }
+  if ("items" in value) {
+    if (value.items === null) {
+      parts.push(`${value.type}-1\r\n`);
+      return;
+    }
+    const count = value.type === "%" ? value.items.length / 2 : value.items.length;
+    parts.push(`${value.type}${count}\r\n`);
+    for (const item of value.items) write(item, parts);
+  } else if (value.type === "$" || value.type === "=" || value.type === "!") {
+    parts.push(
+      value.text === null
+        ? `${value.type}-1\r\n`
+        : `${value.type}${value.text.length}\r\n${value.text}\r\n`,
+    );
+  } else {
+    parts.push(`${value.type}${value.text}\r\n`);
+  }
+}
+
+class FrameReader {
+  at = 0;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  value(depth: number): Value {
+    if (depth > MAX_DEPTH) throw new RespError("A frame is nested too deep to be read");
+    const type = this.#bytes[this.at];
+    switch (type) {
+      case Byte.attribute: {
+        const attributes = this.#items(2 * this.#length(), depth);
+        const value = this.value(depth + 1);
+        return { ...value, attributes: [attributes, ...value.attributes ?? []] };
+      }
+      case Byte.array:
+        return { type: "*", items: this.#list(1, depth) };
+      case Byte.set:
+        return { type: "~", items: this.#list(1, depth) };
+      case Byte.push:
+        return { type: ">", items: this.#list(1, depth) };
+      case Byte.map:
+        return { type: "%", items: this.#list(2, depth) };
+      case Byte.bulk:
+        return { type: "$", text: this.#payload() };
+      case Byte.verbatim:
+        return { type: "=", text: this.#payload() };
+      case Byte.bulkError:
+        return { type: "!", text: this.#payload() };
+      case Byte.status:
+        return { type: "+", text: this.#line() };
+      case Byte.error:
+        return { type: "-", text: this.#line() };
+      case Byte.integer:
+        return { type: ":", text: this.#line() };
+      case Byte.null:
+        return { type: "_", text: this.#line() };
+      case Byte.boolean:
+        return { type: "#", text: this.#line() };
+      case Byte.double:
+        return { type: ",", text: this.#line() };
+      case Byte.bigNumber:
+        return { type: "(", text: this.#line() };
+      default:
+        throw new RespError("A frame has a value of no type that can be read");
+    }
+  }
+
+  #line(): string {
+    const end = this.#bytes.indexOf(Byte.lf, this.at);
+    if (end < 0) throw new RespError("A frame ends inside a line");
+    const text = toLatin1(this.#bytes.subarray(this.at + 1, end - 1));
+    this.at = end + 1;
+    return text;
+  }
+
+  #length(): number {
+    const text = this.#line();
+    const length = Number(text);
+    if (text === "" || !Number.isSafeInteger(length)) {
+      throw new RespError(`A frame has the length '${text}'`);
+    }
+    return length;
+  }
+
+  #payload(): string | null {
+    const length = this.#length();
+    if (length < 0) return null;
+    const end = this.at + length;
+    if (end + 2 > this.#bytes.length) throw new RespError("A frame ends inside a payload");
+    const text = toLatin1(this.#bytes.subarray(this.at, end));
+    this.at = end + 2;
+    return text;
+  }
+
+  #list(valuesEach: number, depth: number): Value[] | null {
+    const length = this.#length();
+    return length < 0 ? null : this.#items(length * valuesEach, depth);
+  }
+
+  #items(count: number, depth: number): Value[] {
+    const items: Value[] = [];
+    while (items.length < count) items.push(this.value(depth + 1));
+    return items;
+  }
+}

@@ -1,0 +1,333 @@
+import { Byte, fromLatin1, toLatin1 } from "./bytes.ts";
+import { splitInline } from "./inline.ts";
+
+/** What a command asks of the scanner that meets it. */
+export interface Command {
+  /** How many words of the request are kept for the sink, the name included. */
+  readonly keep: number;
+  /** Whether the word at `index` is a secret, given the kept words before it. */
+  hides?(argv: readonly string[], index: number): boolean;
+}
+
+/** Told of every request, in order, when its last byte was scanned. */
+export interface RequestSink<C extends Command> {
+  /** A request whose command is not in the vocabulary. */
+  plain(): void;
+  /** A request of `argc` words; `argv` holds the kept ones, in lower case, 32 bytes of each. */
+  known(command: C, argv: readonly string[], argc: number): void;
+  /** A request without words. A server does not answer it. */
+  empty(): void;
+  /** Bytes that a server answers with a protocol error; it ignores all that follow. */
+  broken(): void;
+}
+
+/** The commands that a scanner tells apart: given by names in lower case, found in any case. */
+export class Vocabulary<C extends Command> {
+  readonly #commands: Map<string, C>;
+  /** A bit for each first letter, by length of the name: rules most names out at once. */
+  readonly #letters = new Uint32Array(LONGEST_NAME + 1);
+
+  constructor(commands: Record<string, C>) {
+    this.#commands = new Map(Object.entries(commands));
+    for (const name of this.#commands.keys()) {
+      if (name.length > LONGEST_NAME) throw new RangeError(`Command name '${name}' is too long`);
+      this.#letters[name.length]! |= 1 << (name.charCodeAt(0) & 31);
+    }
+  }
+
+  /** The command whose name stands at `from`, `length` bytes long. */
+  find(bytes: Uint8Array, from: number, length: number): C | undefined {
+    if (length === 0 || length > LONGEST_NAME) return undefined;
+    if ((this.#letters[length]! & (1 << (bytes[from]! & 31))) === 0) return undefined;
+    return this.#commands.get(toLatin1(bytes.subarray(from, from + length)).toLowerCase());
+  }
+}
+
+/** As long as the longest name that a vocabulary may hold, in bytes. */
+const LONGEST_NAME = 16;
+
+/** Words are told apart by their first bytes; the longest that matters is far shorter. */
+const KEPT_BYTES = 32;
+
+const State = {
+  start: 0,
+  count: 1,
+  countEnd: 2,
+  bulk: 3,
+  length: 4,
+  lengthEnd: 5,
+  payload: 6,
+  inline: 7,
+  broken: 8,
+} as const;
+
+/**
+ * Servers refuse an inline request when 64 KiB of it came without a LF (PROTO_INLINE_MAX_SIZE),
+ * but may have read somewhat more at once by then.
+ */
+const LONGEST_INLINE_BYTES = 128 * 1024;
+
+/** The name of an inline request, in quotes or not, with the spaces before it. */
+const INLINE_NAME = /^\s*\S+/;
+
+/** Nobody writes a name in more; beyond, a line is not searched for one again at each piece. */
+const LONGEST_INLINE_NAME = 256;
+
+/**
+ * Finds the requests in what a client sends, in pieces of any size, the way the servers do
+ * (networking.c `processMultibulkBuffer` and `processInlineBuffer`): the two bytes that end a
+ * header or a payload are not looked at, and a request is inline unless it begins with `*`.
+ * Where servers of different versions disagree it is as lenient as the most lenient one: the
+ * stricter one closes the connection. Payloads are passed by their length and never copied,
+ * but for the few words that the command asks for.
+ */
+export class RequestScanner<C extends Command> {
+  /** The secrets in the bytes of the last `advance`, as pairs of positions [from, to). */
+  readonly hidden: number[] = [];
+
+  readonly #vocabulary: Vocabulary<C>;
+  readonly #sink: RequestSink<C>;
+
+  #state: number = State.start;
+  /** The inline request in progress. */
+  #line = "";
+  /** Where its secrets begin. */
+  #secretFrom = Infinity;
+  /** The number of the header in progress. */
+  #number = 0;
+  #digits = 0;
+  #negative = false;
+  /** Words of the request in progress: how many it has, and the index of the current one. */
+  #argc = 0;
+  #index = 0;
+  /** Bytes of the current word still to pass, with the two behind it. */
+  #payload = 0;
+
+  #command: C | undefined;
+  #argv: string[] = [];
+  /** The current word is worth keeping, as far as it fits. */
+  #keeps = false;
+  #hides = false;
+  readonly #word = new Uint8Array(KEPT_BYTES);
+  #wordLength = 0;
+
+  constructor(vocabulary: Vocabulary<C>, sink: RequestSink<C>) {
+    this.#vocabulary = vocabulary;
+    this.#sink = sink;
+  }
+
+  /** Scans `bytes` in [from, to), which follow those of the last call. */
+  advance(bytes: Uint8Array, from: number, to: number): void {
+    if (this.hidden.length > 0) this.hidden.length = 0;
+    let at = from;
+    while (at < to) {
+      switch (this.#state) {
+        case State.start:
+          if (bytes[at] === Byte.array) {
+            this.#state = State.count;
+            at++;
+          } else this.#state = State.inline;
+          break;
+        case State.count:
+          at = this.#readNumber(bytes, at, to, State.countEnd);
+          break;
+        case State.countEnd:
+          at++;
+          this.#beginRequest();
+          break;
+        case State.bulk:
+          this.#state = bytes[at] === Byte.bulk ? State.length : this.#break();
+          at++;
+          break;
+        case State.length:
+          at = this.#readNumber(bytes, at, to, State.lengthEnd);
+          break;
+        case State.lengthEnd:
+          at++;
+          if (this.#negative) this.#state = this.#break();
+          else {
+            this.#payload = this.#number + 2;
+            this.#number = this.#digits = 0;
+            this.#beginWord();
+            this.#state = State.payload;
+          }
+          break;
+        case State.payload:
+          at = this.#passPayload(bytes, at, to);
+          break;
+        case State.inline:
+          at = this.#readInline(bytes, at, to);
+          break;
+        default:
+          return;
+      }
+    }
+  }
+
+  /** Reads a header up to its CR, then goes to the state `next`. */
+  #readNumber(bytes: Uint8Array, from: number, to: number, next: number): number {
+    let at = from;
+    let number = this.#number;
+    let digits = this.#digits;
+    while (at < to) {
+      const byte = bytes[at++]!;
+      // As `string2ll` (util.c): no sign but a minus, no leading zero, no minus zero.
+      if (byte >= Byte.zero && byte <= Byte.nine && (number > 0 || digits === 0)) {
+        number = number * 10 + (byte - Byte.zero);
+        digits++;
+      } else if (
+        byte === Byte.cr && digits > 0 && number <= Number.MAX_SAFE_INTEGER &&
+        !(this.#negative && number === 0)
+      ) {
+        this.#state = next;
+        break;
+      } else if (byte === Byte.minus && digits === 0 && !this.#negative) this.#negative = true;
+      else {
+        this.#state = this.#break();
+        break;
+      }
+    }
+    this.#number = number;
+    this.#digits = digits;
+    return at;
+  }
+
+  #beginRequest(): void {
+    const count = this.#negative ? 0 : this.#number;
+    this.#number = this.#digits = 0;
+    this.#negative = false;
+    if (count === 0) {
+      this.#state = State.start;
+      this.#sink.empty();
+    } else {
+      this.#argc = count;
+      this.#index = 0;
+      this.#state = State.bulk;
+    }
+  }
+
+  #passPayload(bytes: Uint8Array, from: number, to: number): number {
+    const passed = Math.min(to - from, this.#payload);
+    // The two bytes that end a payload are no part of the word.
+    const text = Math.max(0, Math.min(passed, this.#payload - 2));
+    if (this.#hides && text > 0) this.hidden.push(from, from + text);
+    const whole = this.#payload === passed;
+    if (this.#index === 0 && this.#wordLength === 0 && whole) {
+      // The usual case, a name in one piece, is looked up where it stands.
+      this.#command = this.#vocabulary.find(bytes, from, text);
+      if (this.#command !== undefined) this.#keep(bytes, from, text);
+    } else if (this.#keeps) {
+      this.#keep(bytes, from, text);
+      if (this.#index === 0 && whole) this.#findCommand();
+    }
+    this.#payload -= passed;
+    if (this.#payload === 0) this.#endWord();
+    return from + passed;
+  }
+
+  #beginWord(): void {
+    const command = this.#command;
+    if (this.#index === 0) this.#keeps = true;
+    else if (command !== undefined) {
+      this.#keeps = this.#index < command.keep;
+      this.#hides = command.hides !== undefined && command.hides(this.#argv, this.#index);
+    }
+  }
+
+  #keep(bytes: Uint8Array, from: number, length: number): void {
+    const room = Math.min(length, KEPT_BYTES - this.#wordLength);
+    for (let at = 0; at < room; at++) this.#word[this.#wordLength++] = bytes[from + at]!;
+  }
+
+  #findCommand(): void {
+    this.#command = this.#vocabulary.find(this.#word, 0, this.#wordLength);
+  }
+
+  #endWord(): void {
+    if (this.#command !== undefined && this.#keeps) {
+      this.#argv.push(toLatin1(this.#word.subarray(0, this.#wordLength)).toLowerCase());
+    }
+    this.#wordLength = 0;
+    this.#keeps = false;
+    this.#hides = false;
+    this.#index++;
+    if (this.#index === this.#argc) this.#endRequest();
+    else this.#state = State.bulk;
+  }
+
+  #endRequest(): void {
+    this.#state = State.start;
+    const command = this.#command;
+    if (command === undefined) {
+      this.#sink.plain();
+      return;
+    }
+    this.#command = undefined;
+    const argv = this.#argv;
+    this.#argv = [];
+    this.#sink.known(command, argv, this.#index);
+  }
+
+  #break(): number {
+    this.#sink.broken();
+    return State.broken;
+  }
+
+  /** Keeps the line of an inline request until its LF has come, then splits it. */
+  #readInline(bytes: Uint8Array, from: number, to: number): number {
+    const piece = bytes.subarray(from, to);
+    const lf = piece.indexOf(Byte.lf);
+    const text = toLatin1(lf < 0 ? piece : piece.subarray(0, lf));
+    if (text.includes("\0")) {
+      // Servers look for the LF with `strchr`, and never find one behind a NUL.
+      this.#state = State.broken;
+      return to;
+    }
+    const before = this.#line.length;
+    this.#line += text;
+    this.#hideInline(from, from + text.length, before);
+    if (lf >= 0) {
+      this.#endInline();
+      return from + lf + 1;
+    }
+    if (this.#line.length > LONGEST_INLINE_BYTES) this.#state = this.#break();
+    return to;
+  }
+
+  /** Hides, of a line that may hold a secret, all behind the name. */
+  #hideInline(from: number, end: number, before: number): void {
+    if (before <= LONGEST_INLINE_NAME) {
+      const name = INLINE_NAME.exec(this.#line)?.[0] ?? "";
+      const word = splitInline(name)?.[0];
+      const hides = word !== undefined && this.#named(word)?.hides !== undefined;
+      this.#secretFrom = hides ? name.length : Infinity;
+    }
+    const start = from + Math.max(0, this.#secretFrom - before);
+    if (start < end) this.hidden.push(start, end);
+  }
+
+  #endInline(): void {
+    const line = this.#line.endsWith("\r") ? this.#line.slice(0, -1) : this.#line;
+    const words = splitInline(line);
+    this.#line = "";
+    this.#state = State.start;
+    if (words === undefined) this.#state = this.#break();
+    else if (words.length === 0) this.#sink.empty();
+    else {
+      const command = this.#named(words[0]!);
+      if (command === undefined) this.#sink.plain();
+      else {
+        const argv = words.slice(0, command.keep);
+        this.#sink.known(
+          command,
+          argv.map((word) => word.slice(0, KEPT_BYTES).toLowerCase()),
+          words.length,
+        );
+      }
+    }
+  }
+
+  #named(name: string): C | undefined {
+    return this.#vocabulary.find(fromLatin1(name), 0, name.length);
+  }
+}

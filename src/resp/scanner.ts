@@ -1,0 +1,265 @@
+import { Byte } from "./bytes.ts";
+
+/** What a node sent is not RESP: nothing that follows on the connection can be understood. */
+export class RespError extends Error {
+  override readonly name = "RespError";
+}
+
+/** Where `ReplyScanner.advance` stops before a frame: 1 at the index of each such first byte. */
+export type Stops = Uint8Array;
+
+/** The stops before frames that begin with one of the given bytes. */
+export function stopsAt(...types: number[]): Stops {
+  const stops = new Uint8Array(256);
+  for (const type of types) stops[type] = 1;
+  return stops;
+}
+
+/** Stops nowhere. */
+export const NO_STOPS: Stops = stopsAt();
+
+/** How each type is framed: by its line alone, by a number in its header, or not at all. */
+const Framing = { none: 0, line: 1, header: 2 } as const;
+
+const FRAMINGS = new Uint8Array(256);
+for (
+  const type of [
+    Byte.status,
+    Byte.error,
+    Byte.null,
+    Byte.boolean,
+    Byte.double,
+    Byte.bigNumber,
+  ]
+) FRAMINGS[type] = Framing.line;
+for (
+  const type of [
+    Byte.integer,
+    Byte.bulk,
+    Byte.verbatim,
+    Byte.bulkError,
+    Byte.array,
+    Byte.set,
+    Byte.push,
+    Byte.map,
+    Byte.attribute,
+    Byte.streamChunk,
+    Byte.streamEnd,
+  ]
+) FRAMINGS[type] = Framing.header;
+
+/**
+ * Finds the ends of frames in what a node sends, in pieces of any size.
+ *
+ * It never waits for a whole frame, never copies, and never reads a byte twice: a payload costs
+ * its header only. Every type of RESP2 and RESP3 is accepted at any time, because servers mix
+ * them (`_` reaches RESP2 connections, `$-1` stands inside RESP3 pushes). The end of a frame is
+ * found by one counter of the values still owed to it, so depth costs nothing; only the streamed
+ * aggregates of the RESP3 specification, which no server sends today, need a stack.
+ */
+export class ReplyScanner {
+  /** How many frames ended in the last `advance`. */
+  frames = 0;
+  /** The last `:` integer passed; exact up to 2^53. */
+  integer = 0;
+
+  /** Values still owed to the frame in progress; 0 between frames. */
+  #owed = 0;
+  /** Bytes of payload still to pass, the CRLF behind it included. */
+  #payload = 0;
+  /** The type of the header or line in progress; 0 between values. */
+  #type = 0;
+  /** The number of the header in progress, as far as its digits were seen. */
+  #number = 0;
+  #digits = 0;
+  #negative = false;
+  /** The header in progress has `?` for a length: the value is streamed. */
+  #streamed = false;
+  /** The frame in progress is a push, and not one that holds a push. */
+  #pushFrame = false;
+  /** The frame in progress began with attributes and its own value is still to come. */
+  #prefixed = false;
+  /** Payloads are the chunks of a streamed string. */
+  #inString = false;
+  /** What was owed around each streamed aggregate in progress. */
+  readonly #around: number[] = [];
+
+  /** Whether the bytes passed so far end between two frames. */
+  get atBoundary(): boolean {
+    return this.#owed === 0;
+  }
+
+  /**
+   * Passes over `bytes` in [from, to) until `limit` (1 or more) frames have ended or a frame begins with one
+   * of `stops`, and returns where it stopped; `frames` then counts the frames that ended.
+   *
+   * @throws {RespError} at bytes that are not RESP
+   */
+  advance(bytes: Uint8Array, from: number, to: number, limit: number, stops: Stops): number {
+    let at = from;
+    let owed = this.#owed;
+    let payload = this.#payload;
+    let type = this.#type;
+    let frames = 0;
+
+    while (at < to) {
+      if (payload > 0) {
+        const left = to - at;
+        if (payload > left) {
+          payload -= left;
+          at = to;
+          break;
+        }
+        at += payload;
+        payload = 0;
+        if (!this.#inString) owed--;
+      } else {
+        if (type === 0) {
+          type = bytes[at]!;
+          if (owed === 0) {
+            if (stops[type] === 1) {
+              type = 0;
+              break;
+            }
+            owed = 1;
+            this.#pushFrame = type === Byte.push;
+            this.#prefixed = type === Byte.attribute;
+          } else if (this.#prefixed && owed === 1) {
+            // What the attributes of a frame stand before is the frame.
+            this.#pushFrame = type === Byte.push;
+            this.#prefixed = type === Byte.attribute;
+          }
+          at++;
+          if (this.#inString !== (type === Byte.streamChunk)) {
+            throw new RespError(
+              this.#inString
+                ? `${name(type)} stands inside a streamed string`
+                : "A chunk stands outside a streamed string",
+            );
+          }
+        }
+        const framing = FRAMINGS[type];
+        if (framing === Framing.line) {
+          while (at < to && bytes[at] !== Byte.lf) at++;
+          if (at === to) break;
+          at++;
+          owed--;
+        } else {
+          if (framing !== Framing.header) throw new RespError(`${name(type)} begins no RESP value`);
+          at = this.#readHeader(bytes, at, to, type);
+          if (bytes[at - 1] !== Byte.lf) break;
+          const number = this.#number;
+          switch (type) {
+            case Byte.integer:
+              this.integer = this.#negative ? -number : number;
+              owed--;
+              break;
+            case Byte.bulk:
+            case Byte.verbatim:
+            case Byte.bulkError:
+              if (this.#streamed) this.#inString = true;
+              else if (this.#negative) owed--;
+              else payload = number + 2;
+              break;
+            case Byte.streamChunk:
+              if (this.#negative) throw new RespError("A chunk has a negative length");
+              if (number > 0) payload = number + 2;
+              else {
+                this.#inString = false;
+                owed--;
+              }
+              break;
+            case Byte.streamEnd: {
+              const around = this.#around.pop();
+              if (around === undefined) throw new RespError("A stream ends that never began");
+              owed = around;
+              break;
+            }
+            default:
+              if (this.#streamed) {
+                this.#around.push(owed - 1);
+                owed = Infinity;
+              } else if (this.#negative) owed--;
+              else owed += this.#elements(type, number);
+          }
+          this.#number = 0;
+          this.#digits = 0;
+          this.#negative = false;
+          this.#streamed = false;
+        }
+        type = 0;
+      }
+      if (owed === 0) {
+        frames++;
+        if (frames === limit) break;
+      }
+    }
+
+    this.#owed = owed;
+    this.#payload = payload;
+    this.#type = type;
+    this.frames = frames;
+    return at;
+  }
+
+  /** By how much an aggregate of `number` elements changes what is owed. */
+  #elements(type: number, number: number): number {
+    switch (type) {
+      case Byte.array:
+      case Byte.set:
+        return number - 1;
+      case Byte.map:
+        return 2 * number - 1;
+      case Byte.attribute:
+        // An attribute stands before a value and is not one itself.
+        return 2 * number;
+      default:
+        // Nor is a push inside another frame: servers before 7.2 write a client's own messages
+        // into the middle of whatever reply is being written.
+        return this.#pushFrame ? number - 1 : number;
+    }
+  }
+
+  /**
+   * Reads a header's number from `at` on. The header is complete if the byte before the returned
+   * position is its LF; otherwise it goes on in the next piece.
+   */
+  #readHeader(bytes: Uint8Array, from: number, to: number, type: number): number {
+    let at = from;
+    let number = this.#number;
+    let digits = this.#digits;
+    while (at < to) {
+      const byte = bytes[at++]!;
+      if (byte >= Byte.zero && byte <= Byte.nine) {
+        number = number * 10 + (byte - Byte.zero);
+        digits++;
+      } else if (byte === Byte.lf) {
+        if (digits === 0 || number > Number.MAX_SAFE_INTEGER) this.#checkLength(type, digits);
+        break;
+      } else if (byte === Byte.minus && digits === 0) this.#negative = true;
+      else if (byte === Byte.streamMark && digits === 0) this.#streamed = true;
+      else if (byte !== Byte.cr && !(byte === Byte.plus && type === Byte.integer)) {
+        throw new RespError(`${name(byte)} stands in the header of a ${name(type)} value`);
+      }
+    }
+    this.#number = number;
+    this.#digits = digits;
+    return at;
+  }
+
+  /** Says what is wrong with a header whose number is missing or too large, if it needs one. */
+  #checkLength(type: number, digits: number): void {
+    if (type === Byte.integer || type === Byte.streamEnd || this.#streamed) return;
+    throw new RespError(
+      digits === 0
+        ? `A ${name(type)} value has no length`
+        : `A ${name(type)} value has a length beyond counting`,
+    );
+  }
+}
+
+function name(byte: number): string {
+  return byte > 0x20 && byte < 0x7f
+    ? `'${String.fromCharCode(byte)}'`
+    : `byte 0x${byte.toString(16).padStart(2, "0")}`;
+}

@@ -1,0 +1,29 @@
+import { splitAddress } from "../cluster/node.ts";
+import type { Value } from "../resp/frame.ts";
+import { type Naming, publicAddress } from "./naming.ts";
+import { rewriteText } from "./text.ts";
+
+/**
+ * Rewrites CLIENT LIST and CLIENT INFO (networking.c `catClientInfoString`): a line a client,
+ * with the peer's address in `addr=` and the node's own in `laddr=`, IPv6 in brackets. A peer
+ * that is a client of this proxy gets the address from which it reached the proxy, as it would
+ * have without it. What else connects to a node, another node say, lives on the private side: its
+ * port stays, to tell such lines apart, its host does not.
+ */
+export function rewriteClients(frame: Value, naming: Naming): Value {
+  return rewriteText(
+    frame,
+    (text) =>
+      text.replace(ADDRESS, (field, before: string, name: string, address: string) => {
+        const peer = splitAddress(address);
+        // A connection through a Unix socket has the socket's path for an address.
+        if (peer === undefined || peer.host.startsWith("/")) return field;
+        const own = name === "laddr" ? publicAddress(naming, naming.ownPort) : undefined;
+        return `${before}${name}=${
+          own ?? naming.clientAt(address) ?? publicAddress(naming, peer.port)
+        }`;
+      }),
+  );
+}
+
+const ADDRESS = /(^|[ \n])(l?addr)=(\S*)/g;

@@ -1,0 +1,43 @@
+import type { Mention } from "../cluster/directory.ts";
+import { formatNodeAddress, parseNodeAddress } from "../cluster/node.ts";
+import { itemsOf, type Value } from "../resp/frame.ts";
+import type { Naming } from "./naming.ts";
+import { rewriteText } from "./text.ts";
+
+/** Rewrites CLUSTER NODES: one text, a line a node, each ended by LF alone. */
+export function rewriteNodes(frame: Value, naming: Naming): Value {
+  return rewriteText(
+    frame,
+    (text) => text.split("\n").map((line) => rewriteLine(line, naming)).join("\n"),
+  );
+}
+
+/** Rewrites CLUSTER REPLICAS and CLUSTER SLAVES: an array of the same lines. */
+export function rewriteReplicas(frame: Value, naming: Naming): Value {
+  for (const item of itemsOf(frame) ?? []) {
+    rewriteText(item, (line) => rewriteLine(line, naming));
+  }
+  return frame;
+}
+
+/**
+ * Host, port and hostname change; the bus port stays, because tools read it (redis_exporter
+ * looks for `@<digits>`) and no client connects to it. A `noaddr` node keeps its `:0@0`.
+ */
+function rewriteLine(line: string, naming: Naming): string {
+  const fields = line.split(" ");
+  const address = fields[1] === undefined ? undefined : parseNodeAddress(fields[1]);
+  if (address === undefined || address.port === 0) return line;
+  const port = naming.portOf(mentionOf(fields, address.host, address.port));
+  address.host = naming.host;
+  address.port = port ?? 0;
+  if (address.hostname) address.hostname = naming.host;
+  fields[1] = formatNodeAddress(address);
+  return fields.join(" ");
+}
+
+function mentionOf(fields: string[], host: string, port: number): Mention {
+  // The id of a node in handshake is made up and lasts until it has told its own.
+  const lasts = !fields[2]?.split(",").includes("handshake");
+  return lasts ? { id: fields[0]!, host, port } : { host, port };
+}

@@ -1,0 +1,151 @@
+import { type Command, Vocabulary } from "../resp/requests.ts";
+import { Replies, type Reply, type SubscribeWord } from "./replies.ts";
+
+/** A command whose reply is not just any one frame, or whose words hold secrets. */
+export interface NotedCommand extends Command {
+  /** What the request makes the node send. */
+  reply(argv: readonly string[], argc: number): Reply;
+}
+
+/** REPLCONF has pairs of words in any number; nobody sends more than a few. */
+const MOST_REPLCONF_WORDS = 64;
+
+/** Secrets follow at most this many words behind the name in the commands that hold some. */
+const WORDS_WITH_SECRETS = 16;
+
+/** The commands that a relay has to know. All others get one frame that says nothing of nodes. */
+export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
+  cluster: { keep: 2, reply: clusterReply },
+  role: always(Replies.role),
+  info: always(Replies.info),
+  client: { keep: 3, reply: clientReply },
+  migrate: { ...always(Replies.migrate), keep: WORDS_WITH_SECRETS, hides: hidesInMigrate },
+
+  eval: script(),
+  eval_ro: script(),
+  evalsha: script(),
+  evalsha_ro: script(),
+  fcall: script(),
+  fcall_ro: script(),
+
+  subscribe: subscription("subscribe"),
+  psubscribe: subscription("psubscribe"),
+  ssubscribe: subscription("ssubscribe"),
+  unsubscribe: subscription("unsubscribe"),
+  punsubscribe: subscription("punsubscribe"),
+  sunsubscribe: subscription("sunsubscribe"),
+
+  multi: alone(Replies.multi, Replies.plain),
+  exec: alone(Replies.exec, Replies.abort),
+  discard: alone(Replies.discard, Replies.plain),
+  reset: alone(Replies.reset, Replies.plain),
+  monitor: alone(Replies.monitor, Replies.plain),
+  hello: { keep: WORDS_WITH_SECRETS, reply: helloReply, hides: hidesInHello },
+
+  sync: always(Replies.stream),
+  psync: always(Replies.stream),
+  replconf: { keep: MOST_REPLCONF_WORDS, reply: replconfReply },
+
+  auth: { ...always(Replies.plain), hides: (_argv, index) => index > 0 },
+  acl: { keep: 2, reply: aclReply, hides: ([, word], index) => word === "setuser" && index > 2 },
+  config: { keep: WORDS_WITH_SECRETS, reply: configReply, hides: hidesInConfig },
+});
+
+function always(reply: Reply): NotedCommand {
+  return { keep: 1, reply: () => reply };
+}
+
+/** Of commands that take no arguments, and are refused with some. */
+function alone(reply: Reply, refusal: Reply): NotedCommand {
+  return { keep: 1, reply: (_argv, argc) => argc === 1 ? reply : refusal };
+}
+
+/** `EVAL script numkeys …`: a script without keys is never redirected by the node. */
+function script(): NotedCommand {
+  return {
+    keep: 3,
+    reply: ([, , keys]) => keys === "0" ? Replies.keylessScript : Replies.script,
+  };
+}
+
+/** Without a channel, subscribing is refused and unsubscribing means all there are. */
+function subscription(word: SubscribeWord): NotedCommand {
+  const refused = !word.includes("un");
+  return {
+    keep: 1,
+    reply: (_argv, argc) =>
+      refused && argc === 1 ? Replies.plain : { type: "subscription", word, channels: argc - 1 },
+  };
+}
+
+function clusterReply([, subcommand]: readonly string[]): Reply {
+  switch (subcommand) {
+    case "slots":
+      return Replies.slots;
+    case "shards":
+      return Replies.shards;
+    case "nodes":
+      return Replies.nodes;
+    case "replicas":
+    case "slaves":
+      return Replies.replicas;
+    case "syncslots":
+      return Replies.stream;
+    default:
+      return Replies.plain;
+  }
+}
+
+function clientReply([, subcommand, mode]: readonly string[], argc: number): Reply {
+  switch (subcommand) {
+    case "list":
+    case "info":
+      return Replies.clients;
+    case "reply":
+      if (argc !== 3) return Replies.plain;
+      if (mode === "on") return Replies.replyOn;
+      if (mode === "off") return Replies.replyOff;
+      return mode === "skip" ? Replies.replySkip : Replies.plain;
+    default:
+      return Replies.plain;
+  }
+}
+
+function helloReply([, version]: readonly string[]): Reply {
+  if (version === "3") return Replies.hello3;
+  return version === "2" ? Replies.hello2 : Replies.hello;
+}
+
+/** ACK and GETACK, as the name of any pair, end the command without an answer. */
+function replconfReply(argv: readonly string[], argc: number): Reply {
+  if (argc % 2 === 0) return Replies.plain;
+  if (argc > MOST_REPLCONF_WORDS) return Replies.unknown;
+  const names = argv.filter((_word, index) => index % 2 === 1);
+  return names.includes("ack") || names.includes("getack") ? Replies.none : Replies.plain;
+}
+
+function aclReply([, subcommand]: readonly string[]): Reply {
+  return subcommand === "getuser" || subcommand === "list" ? Replies.secret : Replies.plain;
+}
+
+function configReply([, subcommand]: readonly string[]): Reply {
+  return subcommand === "get" ? Replies.secret : Replies.plain;
+}
+
+/** `HELLO version AUTH user password SETNAME name` */
+function hidesInHello(argv: readonly string[], index: number): boolean {
+  return index >= WORDS_WITH_SECRETS || argv[index - 1] === "auth" || argv[index - 2] === "auth";
+}
+
+/** `MIGRATE host port key db timeout AUTH password`, or `AUTH2 user password` */
+function hidesInMigrate(argv: readonly string[], index: number): boolean {
+  const [before, twoBefore] = [argv[index - 1], argv[index - 2]];
+  return index >= WORDS_WITH_SECRETS ||
+    index > 6 && (before === "auth" || before === "auth2" || twoBefore === "auth2");
+}
+
+/** `CONFIG SET name value name value …`: requirepass, masterauth, tls-key-file-pass and more */
+function hidesInConfig(argv: readonly string[], index: number): boolean {
+  if (argv[1] !== "set" || index % 2 === 0) return false;
+  return index >= WORDS_WITH_SECRETS || /pass|auth/.test(argv[index - 1] ?? "");
+}

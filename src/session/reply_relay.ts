@@ -1,0 +1,154 @@
+import { type ByteSink, type ByteSource, writeAll } from "../net.ts";
+import { Byte } from "../resp/bytes.ts";
+import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/scanner.ts";
+import type { Rewriter } from "../rewrite/naming.ts";
+import { Capture } from "./capture.ts";
+import type { Echo } from "./echo.ts";
+import { readHead } from "./head.ts";
+import type { PendingReplies, Verdict } from "./pending.ts";
+
+/** Within a run of plain replies only these may need more than to be passed on. */
+const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
+
+/** What a reply relay works with. */
+export interface ReplyRelayOptions {
+  /** Read by the relay alone. */
+  readonly upstream: ByteSource;
+  /** Written by the relay alone. */
+  readonly client: ByteSink;
+  readonly pending: PendingReplies;
+  /** The size of the read buffer; more than HEAD_BYTES, so that a head always fits. */
+  readonly bufferBytes: number;
+  /** The bytes to send in the place of a whole frame. */
+  readonly translate: (frame: Uint8Array, rewrite: Rewriter) => Promise<Uint8Array>;
+  readonly echo: Echo | undefined;
+}
+
+/**
+ * Carries what a node sends to the client:
+ *
+ * ```
+ *   read ─▶ plain run ──────────────────────────────▶ write    ranges of the read buffer
+ *        └▶ any other frame ─▶ head ─▶ judge ─▶ pass ─▶ write
+ *                                            └▶ capture ─▶ rewrite ─▶ write
+ * ```
+ *
+ * Bytes wait for more only where a read ends inside the head of a frame that must be judged;
+ * these, less than HEAD_BYTES, are read again with what follows them.
+ */
+export class ReplyRelay {
+  readonly #options: ReplyRelayOptions;
+  readonly #scanner = new ReplyScanner();
+  readonly #buffer: Uint8Array;
+  /** The verdict on the frame in progress; undefined between frames and in plain runs. */
+  #verdict: Verdict | undefined;
+  #capture: Capture | undefined;
+
+  constructor(options: ReplyRelayOptions) {
+    this.#options = options;
+    this.#buffer = new Uint8Array(options.bufferBytes);
+  }
+
+  /**
+   * Relays until the node ends its side. A frame that it has not finished by then is dropped if
+   * it is not known yet to carry no address.
+   *
+   * @throws {RespError | PairingError | RangeError} when what the node sends cannot be followed
+   */
+  async run(): Promise<void> {
+    let held = 0;
+    for (;;) {
+      const room = held === 0 ? this.#buffer : this.#buffer.subarray(held);
+      const read = await this.#options.upstream.read(room);
+      if (read === null) return;
+      held = await this.#relay(held + read);
+    }
+  }
+
+  /** Relays the buffer up to `end`, and returns how many bytes it moved to its front to wait. */
+  async #relay(end: number): Promise<number> {
+    const { pending } = this.#options;
+    const scanner = this.#scanner;
+    const buffer = this.#buffer;
+    let at = 0;
+    let sent = 0;
+    while (at < end) {
+      if (this.#verdict === undefined) {
+        const { run } = pending;
+        if (run > 0) {
+          at = scanner.advance(buffer, at, end, run, NOT_PLAIN);
+          if (scanner.frames > 0) pending.take(scanner.frames);
+          if (at === end || scanner.frames === run) continue;
+        }
+        const head = readHead(buffer, at, end, pending.wantsWord);
+        if (head === undefined) {
+          await this.#pass(sent, at);
+          buffer.copyWithin(0, at, end);
+          return end - at;
+        }
+        this.#verdict = pending.judge(head);
+      }
+      const verdict = this.#verdict;
+      switch (verdict.type) {
+        case "header":
+          // The head was read whole, so its line is here.
+          at = buffer.indexOf(Byte.lf, at) + 1;
+          this.#verdict = undefined;
+          break;
+        case "blind":
+          at = end;
+          break;
+        case "rewrite":
+          await this.#pass(sent, at);
+          sent = at = await this.#rewrite(verdict.rewrite, at, end);
+          break;
+        case "secret": {
+          await this.#pass(sent, at);
+          sent = at;
+          at = this.#advance(at, end);
+          await this.#pass(sent, at, "secret");
+          sent = at;
+          break;
+        }
+        case "confirm":
+          at = this.#advance(at, end);
+          if (this.#verdict === undefined) pending.confirm(scanner.integer);
+          break;
+        case "pass":
+          at = this.#advance(at, end);
+      }
+    }
+    await this.#pass(sent, end);
+    return 0;
+  }
+
+  /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
+  #advance(from: number, to: number): number {
+    const at = this.#scanner.advance(this.#buffer, from, to, 1, NO_STOPS);
+    if (this.#scanner.frames === 1) this.#verdict = undefined;
+    return at;
+  }
+
+  async #rewrite(rewrite: Rewriter, from: number, to: number): Promise<number> {
+    const at = this.#advance(from, to);
+    this.#capture ??= new Capture();
+    this.#capture.add(this.#buffer.subarray(from, at));
+    if (this.#verdict === undefined) {
+      const frame = this.#capture.bytes;
+      this.#capture = undefined;
+      const { client, translate, echo } = this.#options;
+      const translated = await translate(frame, rewrite);
+      echo?.rewritten(frame, translated);
+      await writeAll(client, translated);
+    }
+    return at;
+  }
+
+  async #pass(from: number, to: number, visibility?: "secret"): Promise<void> {
+    if (from === to) return;
+    const bytes = this.#buffer.subarray(from, to);
+    if (visibility === "secret") this.#options.echo?.secretReply(bytes.length);
+    else this.#options.echo?.reply(bytes);
+    await writeAll(this.#options.client, bytes);
+  }
+}

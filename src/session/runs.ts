@@ -1,0 +1,74 @@
+import type { Reply } from "./replies.ts";
+
+/** A queue of replies, kept as runs of the same kind: "40 plain ones, CLUSTER SLOTS, 7 plain ones". */
+export class ReplyRuns {
+  readonly #kinds: Reply[] = [];
+  readonly #counts: number[] = [];
+  #first = 0;
+  #total = 0;
+
+  /** How many replies are in the queue. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** The kind of the first reply. */
+  get first(): Reply | undefined {
+    return this.#kinds[this.#first];
+  }
+
+  /** The kind of the replies behind the first run. */
+  get second(): Reply | undefined {
+    return this.#kinds[this.#first + 1];
+  }
+
+  /** The length of the first run; 0 if the queue is empty. */
+  get run(): number {
+    return this.#counts[this.#first] ?? 0;
+  }
+
+  /** The kind of the last reply. */
+  get last(): Reply | undefined {
+    return this.#total === 0 ? undefined : this.#kinds[this.#kinds.length - 1];
+  }
+
+  /** Adds `count` replies of one kind at the end. */
+  add(kind: Reply, count: number): void {
+    this.#total += count;
+    const last = this.#kinds.length - 1;
+    if (last >= this.#first && this.#kinds[last] === kind) this.#counts[last]! += count;
+    else {
+      this.#kinds.push(kind);
+      this.#counts.push(count);
+    }
+  }
+
+  /** Takes `count` replies, at most one run of them, from the front. */
+  take(count: number): void {
+    this.#total -= count;
+    const left = (this.#counts[this.#first]! -= count);
+    if (left > 0) return;
+    this.#first++;
+    if (this.#first === this.#kinds.length) this.#forget();
+    else if (this.#first >= COMPACT_AFTER && this.#first * 2 >= this.#kinds.length) {
+      this.#kinds.splice(0, this.#first);
+      this.#counts.splice(0, this.#first);
+      this.#first = 0;
+    }
+  }
+
+  /** Empties the queue. */
+  clear(): void {
+    this.#total = 0;
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#first = 0;
+    this.#kinds.length = 0;
+    this.#counts.length = 0;
+  }
+}
+
+/** Moving what is left to the front costs as much as it frees; often enough is now and then. */
+const COMPACT_AFTER = 64;

@@ -1,0 +1,175 @@
+import { formatHostPort } from "../address.ts";
+import { type MappedNode, UnmappedError } from "../cluster/directory.ts";
+import { log } from "../log.ts";
+import { close, closeWrite, type Connection, dial, isGone } from "../net.ts";
+import { fromLatin1 } from "../resp/bytes.ts";
+import { RespError } from "../resp/scanner.ts";
+import type { Rewriter } from "../rewrite/naming.ts";
+import { rewritePush } from "../rewrite/pushes.ts";
+import { Echo } from "./echo.ts";
+import { PairingError, PendingReplies } from "./pending.ts";
+import { ReplyRelay } from "./reply_relay.ts";
+import { RequestRelay } from "./request_relay.ts";
+import { translate, type Whereabouts } from "./translate.ts";
+
+/** What all sessions of a proxy have in common. */
+export interface SessionContext {
+  readonly whereabouts: Whereabouts;
+  /** Filled by the sessions: see `Whereabouts.clients`. */
+  readonly clients: Map<string, string>;
+  /** The size of each of a session's two read buffers. */
+  readonly readBufferBytes: number;
+  /** Whether to show all traffic in the log. */
+  readonly echo: boolean;
+}
+
+/** A node in the same network that has not taken a connection by then will not. */
+const DIAL_TIMEOUT_MS = 5000;
+
+/**
+ * One client connection and the one upstream connection that belongs to it. The session owns
+ * both and closes both; nobody else may read or write them.
+ */
+export class Session {
+  readonly node: MappedNode;
+  readonly #id: number;
+  readonly #client: Connection;
+  readonly #context: SessionContext;
+  #upstream: Connection | undefined;
+  #ended = false;
+
+  /** @param client an accepted connection, which the session takes over */
+  constructor(id: number, client: Connection, node: MappedNode, context: SessionContext) {
+    this.#id = id;
+    this.#client = client;
+    this.node = node;
+    this.#context = context;
+  }
+
+  /** Serves the client until either side is done. Never throws: what goes wrong is logged. */
+  async run(): Promise<void> {
+    const clientAddress = addressOf(this.#client.remoteAddr);
+    try {
+      this.#client.setNoDelay(true);
+      const upstream = await this.#dial();
+      if (upstream === undefined) return;
+      const upstreamAddress = addressOf(upstream.localAddr);
+      this.#context.clients.set(upstreamAddress, clientAddress);
+      log.debug("Client {connection} at {client} is connected to node {node}", {
+        connection: this.#id,
+        client: clientAddress,
+        node: formatHostPort(this.node.address),
+      });
+      try {
+        await this.#relay(upstream);
+      } finally {
+        this.#context.clients.delete(upstreamAddress);
+      }
+      log.debug("Client {connection} is done", { connection: this.#id });
+    } catch (error) {
+      this.#report(error, clientAddress);
+    } finally {
+      this.end();
+    }
+  }
+
+  /** Closes both connections at once. */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    close(this.#client);
+    if (this.#upstream !== undefined) close(this.#upstream);
+  }
+
+  async #dial(): Promise<Connection | undefined> {
+    const { address } = this.node;
+    try {
+      const upstream = await dial(address, DIAL_TIMEOUT_MS);
+      if (this.#ended) close(upstream);
+      else this.#upstream = upstream;
+      return this.#upstream;
+    } catch (error) {
+      log.warning("Node {node} cannot be reached, so client {connection} is closed: {reason}", {
+        node: formatHostPort(address),
+        connection: this.#id,
+        reason: error instanceof Error ? error.message : String(error),
+      });
+      return undefined;
+    }
+  }
+
+  /** Runs both directions until both have ended, or one of them fails. */
+  async #relay(upstream: Connection): Promise<void> {
+    const client = this.#client;
+    const pending = new PendingReplies();
+    const bufferBytes = this.#context.readBufferBytes;
+    const echo = this.#context.echo
+      ? new Echo(this.#id, formatHostPort(this.node.address))
+      : undefined;
+    const requests = new RequestRelay({ client, upstream, pending, bufferBytes, echo });
+    const replies = new ReplyRelay({
+      client,
+      upstream,
+      pending,
+      bufferBytes,
+      echo,
+      translate: (frame, rewrite) => this.#translate(frame, rewrite),
+    });
+    const failures: unknown[] = [];
+    // The end of one direction is passed on as such: the other may go on for long.
+    const directions = [
+      requests.run().then(() => closeWrite(upstream)),
+      replies.run().then(() => closeWrite(client)),
+    ].map((direction) =>
+      direction.catch((error) => {
+        failures.push(error);
+        // A failure of one leaves nothing for the other to do, which then fails for that.
+        this.end();
+      })
+    );
+    await Promise.all(directions);
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #translate(frame: Uint8Array, rewrite: Rewriter): Promise<Uint8Array> {
+    try {
+      return await translate(frame, rewrite, this.node, this.#context.whereabouts);
+    } catch (error) {
+      if (!(error instanceof UnmappedError)) throw error;
+      log.error("Client {connection} gets an error in place of an address: {reason}", {
+        connection: this.#id,
+        reason: error.message,
+      });
+      // A push is nobody's answer, so it can be left out. Clients try again on CLUSTERDOWN.
+      if (rewrite === rewritePush) return new Uint8Array(0);
+      return fromLatin1("-CLUSTERDOWN The proxy has no port for a node of this reply\r\n");
+    }
+  }
+
+  #report(error: unknown, client: string): void {
+    const place = { connection: this.#id, client, node: formatHostPort(this.node.address) };
+    if (isGone(error)) {
+      log.debug("Client {connection} is gone", place);
+    } else if (
+      error instanceof RespError || error instanceof PairingError || error instanceof RangeError
+    ) {
+      log.warning(
+        "Client {connection} at {client} is closed, node {node} not understood: {reason}",
+        {
+          ...place,
+          reason: error.message,
+        },
+      );
+    } else {
+      log.error("Client {connection} at {client} is closed after an unexpected error: {reason}", {
+        ...place,
+        reason: error instanceof Error ? error.stack ?? error.message : String(error),
+      });
+    }
+  }
+}
+
+/** An address as the servers print it: an IPv4 one without the prefix that sockets of both families give it. */
+function addressOf({ hostname, port }: Deno.NetAddr): string {
+  return formatHostPort({ host: hostname.replace(/^::ffff:(?=\d+\.)/, ""), port });
+}

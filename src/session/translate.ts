@@ -1,0 +1,67 @@
+import type { Directory, MappedNode, Mention } from "../cluster/directory.ts";
+import { decodeFrame, encodeFrame } from "../resp/frame.ts";
+import type { Naming, Rewriter } from "../rewrite/naming.ts";
+
+/** What is known of both sides of the proxy. */
+export interface Whereabouts {
+  /** The host that every node has on the public side. */
+  readonly publicHost: string;
+  readonly directory: Directory;
+  /** From where a client reached the proxy, by the local address of its upstream connection. */
+  readonly clients: ReadonlyMap<string, string>;
+}
+
+/**
+ * Rewrites a frame that `from` sent, after finding out about nodes it names for the first time.
+ *
+ * @throws {UnmappedError} when one of them cannot be given a port
+ */
+export async function translate(
+  frame: Uint8Array,
+  rewrite: Rewriter,
+  from: MappedNode,
+  whereabouts: Whereabouts,
+): Promise<Uint8Array> {
+  const naming = new FrameNaming(from, whereabouts);
+  const value = rewrite(decodeFrame(frame), naming);
+  if (naming.strangers.size === 0) return encodeFrame(value);
+  for (const [key, mention] of naming.strangers) {
+    naming.located.set(key, await whereabouts.directory.locate(mention, from));
+  }
+  return encodeFrame(rewrite(decodeFrame(frame), naming));
+}
+
+/** What is known while one frame is rewritten, and what it turns out not to be. */
+class FrameNaming implements Naming {
+  /** The mentions that could not be answered. */
+  readonly strangers = new Map<string, Mention>();
+  /** What was found out about them. */
+  readonly located = new Map<string, number | undefined>();
+  readonly #from: MappedNode;
+  readonly #whereabouts: Whereabouts;
+
+  constructor(from: MappedNode, whereabouts: Whereabouts) {
+    this.#from = from;
+    this.#whereabouts = whereabouts;
+  }
+
+  get host(): string {
+    return this.#whereabouts.publicHost;
+  }
+
+  get ownPort(): number {
+    return this.#from.publicPort;
+  }
+
+  portOf(mention: Mention): number | undefined {
+    const key = JSON.stringify(mention);
+    if (this.located.has(key)) return this.located.get(key);
+    const port = this.#whereabouts.directory.portOf(mention, this.#from);
+    if (port === undefined) this.strangers.set(key, mention);
+    return port;
+  }
+
+  clientAt(upstream: string): string | undefined {
+    return this.#whereabouts.clients.get(upstream);
+  }
+}

@@ -1,0 +1,92 @@
+import { Buffer } from "node:buffer";
+import { createCluster, RESP_TYPES, WatchError } from "redis";
+import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
+
+type Cluster = ReturnType<typeof open>;
+
+function open({ host, port, protocol, readReplicas = false }: ConnectOptions) {
+  return createCluster({
+    rootNodes: [{ socket: { host, port } }],
+    RESP: protocol,
+    useReplicas: readReplicas,
+  });
+}
+
+/** node-redis as it comes. */
+export class NodeRedisClient implements ClusterClient {
+  readonly #cluster: Cluster;
+
+  private constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+  }
+
+  static async connect(options: ConnectOptions): Promise<NodeRedisClient> {
+    const cluster = open(options);
+    cluster.on("error", (error) => console.error(error));
+    await cluster.connect();
+    return new NodeRedisClient(cluster);
+  }
+
+  get addresses(): string[] {
+    return [...this.#cluster.nodeByAddress.keys()];
+  }
+
+  command(key: Word, ...words: Word[]): Promise<unknown> {
+    return this.#cluster.sendCommand(key, false, words);
+  }
+
+  getBytes(key: Word): Promise<Buffer | null> {
+    return this.#cluster.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer }).get(key);
+  }
+
+  onPrimaries(...words: string[]): Promise<unknown[]> {
+    return Promise.all(this.#cluster.masters.map(async (primary) => {
+      const client = await this.#cluster.nodeClient(primary);
+      return client.sendCommand(words);
+    }));
+  }
+
+  pipeline(key: string, commands: string[][]): Promise<unknown[]> {
+    const pipeline = this.#cluster.multi(key);
+    for (const words of commands) pipeline.addCommand(key, false, words);
+    return pipeline.execAsPipeline();
+  }
+
+  async transaction(
+    key: string,
+    commands: string[][],
+    watched?: () => Promise<unknown>,
+  ): Promise<unknown[] | null> {
+    const client = await this.#cluster.getNodeClientForKey(key);
+    if (watched !== undefined) {
+      await client.watch(key);
+      await watched();
+    }
+    const transaction = client.multi();
+    for (const words of commands) transaction.addCommand(words);
+    try {
+      return await transaction.exec();
+    } catch (error) {
+      if (error instanceof WatchError) return null;
+      throw error;
+    }
+  }
+
+  async subscribe(
+    kind: "" | "p" | "s",
+    channel: string,
+    listener: (message: string) => void,
+  ): Promise<void> {
+    if (kind === "") await this.#cluster.subscribe(channel, listener);
+    else if (kind === "p") await this.#cluster.pSubscribe(channel, listener);
+    else await this.#cluster.sSubscribe(channel, listener);
+  }
+
+  leave(): void {
+    this.#cluster.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#cluster.isOpen) await this.#cluster.close();
+  }
+}

@@ -1,0 +1,367 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { fromLatin1 } from "../../src/resp/bytes.ts";
+import {
+  type Command,
+  RequestScanner,
+  type RequestSink,
+  Vocabulary,
+} from "../../src/resp/requests.ts";
+import { everyCut, type Piece, piecesOf, show } from "../support/pieces.ts";
+import { type Random, seededRandom, testSeed } from "../support/random.ts";
+
+interface NamedCommand extends Command {
+  readonly name: string;
+}
+
+const VOCABULARY = new Vocabulary<NamedCommand>({
+  auth: { name: "auth", keep: 1, hides: (_argv, index) => index > 0 },
+  client: { name: "client", keep: 3 },
+  cluster: { name: "cluster", keep: 2 },
+  config: { name: "config", keep: 16, hides: (argv, index) => argv[index - 1] === "masterauth" },
+  role: { name: "role", keep: 1 },
+  abcdefghijklmnop: { name: "abcdefghijklmnop", keep: 1 },
+});
+
+const PLAIN = "plain";
+const EMPTY = "empty";
+const BROKEN = "broken";
+const ROLE = "role 1: role";
+
+/** Each case is the bytes of a client and what a scanner tells of them. */
+const REQUESTS: Record<string, [wire: string, told: string[]]> = {
+  "a request of one word": ["*1\r\n$4\r\nROLE\r\n", [ROLE]],
+  "an unknown command": ["*2\r\n$3\r\nGET\r\n$1\r\na\r\n", [PLAIN]],
+  "a name in any case": [arrays("rOlE") + arrays("role"), [ROLE, ROLE]],
+  "names that only begin or end like a known one": [
+    arrays("ROL") + arrays("ROLES") + arrays("XROLE") + arrays("ROLE "),
+    [PLAIN, PLAIN, PLAIN, PLAIN],
+  ],
+  "an empty name": [arrays("") + arrays("", "role"), [PLAIN, PLAIN]],
+  "the longest name": [arrays("ABCDEFGHIJKLMNOP"), ["abcdefghijklmnop 1: abcdefghijklmnop"]],
+  "a name that is too long to be known": [
+    arrays("abcdefghijklmnopq") + arrays("x".repeat(40)) + arrays("role"),
+    [PLAIN, PLAIN, ROLE],
+  ],
+  "as many words as the command keeps": [
+    arrays("CLIENT", "REPLY", "OFF") + arrays("Cluster", "SLOTS", "EXTRA") + arrays("CLIENT"),
+    ["client 3: client reply off", "cluster 3: cluster slots", "client 1: client"],
+  ],
+  "words of 32 bytes at most": [
+    arrays("CLUSTER", "ABC".repeat(11)) + arrays("CLUSTER", "D".repeat(32)),
+    [`cluster 2: cluster ${"abc".repeat(11).slice(0, 32)}`, `cluster 2: cluster ${"d".repeat(32)}`],
+  ],
+  "empty words": [arrays("CLIENT", "", "A") + arrays("CLIENT", "", ""), [
+    "client 3: client  a",
+    "client 3: client  ",
+  ]],
+  "payloads that look like requests": [
+    arrays("SET", "*1\r\n$4\r\nROLE\r\n", "\r\n") + arrays("ROLE"),
+    [PLAIN, ROLE],
+  ],
+  "a name behind an unknown command": [arrays("ECHO", "ROLE") + arrays("ROLE", "ECHO"), [
+    PLAIN,
+    "role 2: role",
+  ]],
+  "empty requests": ["*0\r\n*-1\r\n*-7\r\n\r\n\n \t\r\n" + arrays("ROLE"), [
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    ROLE,
+  ]],
+  "ends of payloads that nobody looks at": ["*2\r\n$4\r\nROLE$4$1\r\nxYY" + arrays("ROLE"), [
+    "role 2: role",
+    ROLE,
+  ]],
+  "ends of headers that nobody looks at": ["*1\rx$4\r$ROLE\n\n" + arrays("ROLE"), [ROLE, ROLE]],
+  "inline requests": ["ROLE\r\nrole\nGET a\r\n  cluster  SLOTS\tx \r\n", [
+    ROLE,
+    ROLE,
+    PLAIN,
+    "cluster 3: cluster slots",
+  ]],
+  "inline requests in quotes": [
+    `"ROLE"\r\n'ro'\r\n"\\x52ole"\r\nro"le"\r\n"ro"le\r\nCLIENT "a b" ''\r\n`,
+    [
+      ROLE,
+      PLAIN,
+      ROLE,
+      ROLE,
+      ROLE,
+      "client 3: client a b ",
+    ],
+  ],
+  "an inline request whose word is an array's mark": [" *1\r\n$4\r\nROLE\r\n", [
+    PLAIN,
+    PLAIN,
+    ROLE,
+  ]],
+  "inline and multibulk in turn": [`ROLE\r\n${arrays("ROLE")}GET\r\n${arrays("GET")}`, [
+    ROLE,
+    ROLE,
+    PLAIN,
+    PLAIN,
+  ]],
+  "inline words of 32 bytes at most": [`cluster ${"x".repeat(40)} y\r\n`, [
+    `cluster 3: cluster ${"x".repeat(32)}`,
+  ]],
+  "no more than what has come": ["*2\r\n$4\r\nROLE\r\n$1\r\nx", []],
+  "no inline request without its end": ["ROLE", []],
+};
+
+for (const [name, [wire, told]] of Object.entries(REQUESTS)) {
+  Deno.test(`the scanner tells ${name}, however it is cut`, () => {
+    for (const pieces of everyCut(wire)) assertEquals(toldOf(pieces), told, show(pieces));
+  });
+}
+
+const PROTOCOL_ERRORS: Record<string, string> = {
+  "a count without digits": "*\r\n",
+  "a count that is no number": "*x\r\n",
+  "a count with a plus": "*+1\r\n",
+  "a count with a space": "* 1\r\n",
+  "a count with a space behind": "*1 \r\n",
+  "a count with a minus behind": "*1-\r\n",
+  "a count that is a minus": "*-\r\n",
+  "a count with two minuses": "*--1\r\n",
+  "a count that is a fraction": "*1.0\r\n",
+  "a count beyond counting": "*99999999999999999999\r\n",
+  "a count with a leading zero": "*01\r\n$4\r\nROLE\r\n",
+  "a count of minus zero": "*-0\r\n",
+  "a word that is no bulk": "*1\r\n:1\r\n",
+  "a word that is an array": "*1\r\n*1\r\n$4\r\nROLE\r\n",
+  "an inline word in an array": "*1\r\nROLE\r\n",
+  "a negative length": "*1\r\n$-1\r\n",
+  "a length without digits": "*1\r\n$\r\n",
+  "a length that is no number": "*1\r\n$x\r\n",
+  "a length with a plus": "*1\r\n$+4\r\nROLE\r\n",
+  "a length with a leading zero": "*1\r\n$04\r\nROLE\r\n",
+  "a length beyond counting": "*1\r\n$99999999999999999999\r\n",
+  "an inline quote that is not closed": '"ROLE\r\n',
+};
+
+for (const [name, wire] of Object.entries(PROTOCOL_ERRORS)) {
+  Deno.test(`the scanner breaks once, and for good, at ${name}`, () => {
+    for (const pieces of everyCut(`ROLE\r\n${wire}ROLE\r\n${arrays("ROLE")}`)) {
+      assertEquals(toldOf(pieces), [ROLE, BROKEN], show(pieces));
+    }
+  });
+}
+
+Deno.test("an inline request that never ends breaks the scanner", () => {
+  const pieces = piecesOf("x".repeat(200 * 1024), [70_000, 140_000]);
+  assertEquals(toldOf(pieces), [BROKEN]);
+});
+
+Deno.test("an inline request as long as servers take is told", () => {
+  const wire = `ROLE ${"x".repeat(64 * 1024 - 7)}\r\n`;
+  assertEquals(toldOf(piecesOf(wire, [1, 4, 5, 30_000])), ["role 2: role"]);
+});
+
+Deno.test("an inline request that comes byte by byte costs no more than its length", () => {
+  const scanner = new RequestScanner(VOCABULARY, tellsTo([]));
+  const byte = fromLatin1("x");
+  const start = performance.now();
+  for (let count = 0; count < 20_000; count++) scanner.advance(byte, 0, 1);
+  // Some milliseconds; where every byte reads the line again it is many seconds.
+  assert(performance.now() - start < 2_000);
+});
+
+// Servers look for the LF with strchr, and so never find it behind a NUL.
+Deno.test("a NUL in an inline request is the end of all understanding", () => {
+  for (const wire of ["ROLE\0\r\n", "\0\r\n", "ROLE a\0b\r\n"]) {
+    for (const pieces of everyCut(`ROLE\r\n${wire}${arrays("ROLE")}`)) {
+      assertEquals(toldOf(pieces).filter((told) => told !== BROKEN), [ROLE], show(pieces));
+    }
+  }
+});
+
+Deno.test("a payload of any length is passed without waiting for its end", () => {
+  const told: string[] = [];
+  const scanner = new RequestScanner(VOCABULARY, tellsTo(told));
+  const start = fromLatin1(`*2\r\n$4\r\nROLE\r\n$${2 ** 40}\r\n`);
+  scanner.advance(start, 0, start.length);
+  const payload = fromLatin1("*1\r\n$4\r\nROLE\r\n".repeat(1000));
+  for (let times = 0; times < 100; times++) scanner.advance(payload, 0, payload.length);
+  assertEquals(told, []);
+});
+
+Deno.test("a vocabulary refuses a name that it could not find", () => {
+  assertThrows(
+    () => new Vocabulary({ abcdefghijklmnopq: { keep: 1 } }),
+    RangeError,
+    "'abcdefghijklmnopq' is too long",
+  );
+});
+
+const SECRETS: Record<string, [wire: string, exactly: boolean]> = {
+  "the words of AUTH": [arrays("AUTH", "SECRET"), true],
+  "all words of AUTH": [
+    arrays("auth", "SECRET", "SECRETSECRETSECRETSECRETSECRETSECRETSECRET"),
+    true,
+  ],
+  "secrets of several requests": [
+    arrays("AUTH", "SECRET") + arrays("GET", "public") + arrays("AUTH", "SECRET"),
+    true,
+  ],
+  "the word that the words before tell": [
+    arrays("CONFIG", "SET", "MasterAuth", "SECRET", "maxmemory", "1"),
+    true,
+  ],
+  "an empty secret": [arrays("AUTH", ""), true],
+  "nothing of other commands": [arrays("CONFIG", "GET", "masterauth") + "PING AUTH\r\n", true],
+  "a secret with short ends": ["*2\r\n$4\r\nAUTHxx$6\r\nSECRETyy", true],
+  "a secret that never ends": ["*2\r\n$4\r\nAUTH\r\n$99\r\nSECRETSECRET", true],
+  "an inline secret": ["AUTH SECRET\r\n", false],
+  "inline secrets in quotes": [`auth "SECRET" 'SECRET'\r\nPING\r\n`, false],
+  "the secret of an inline name in quotes": [`"Auth" SECRET\r\n`, false],
+  "the secret of an inline name with escapes": [`  "\\x41uth"\tSECRET\r\n`, false],
+  "the secret of an inline name with quotes inside": [`a"ut"'h' SECRET\r\n`, false],
+  "an inline secret whose quotes do not close": [`AUTH "SECRET SECRET\r\n`, false],
+  "an inline secret without its end": ["AUTH SECRET", false],
+  "an inline secret behind another request": [`${arrays("GET", "a")}\r\nAUTH SECRET\n`, false],
+};
+
+for (const [name, [wire, exactly]] of Object.entries(SECRETS)) {
+  Deno.test(`the scanner hides ${name}, however it is cut`, () => {
+    for (const pieces of everyCut(wire)) {
+      const visible = visibleOf(pieces);
+      assertEquals(visible.length, wire.length);
+      for (let at = 0; at < wire.length; at++) {
+        const secret = "SECRT".includes(wire[at]!) && wire.slice(at - 5, at + 6).includes("SECRET");
+        if (secret) assertEquals(visible[at], "#", `${show(pieces)}: ${visible}`);
+      }
+      if (exactly) {
+        assertEquals(visible, wire.replaceAll("SECRET", "######"), show(pieces));
+      } else {
+        const names = /^\s*\S+|GET|PING/.exec(wire)![0];
+        assert(visible.includes(names), `${show(pieces)}: ${visible}`);
+      }
+    }
+  });
+}
+
+Deno.test("the words of an unknown command are shown, though they are words of AUTH", () => {
+  for (const wire of ["AUTHX secret\r\n", arrays("AUTHX", "secret"), "x AUTH secret\r\n"]) {
+    for (const pieces of everyCut(wire)) assertEquals(visibleOf(pieces), wire, show(pieces));
+  }
+});
+
+Deno.test("random pipelines are told as a naive parser tells them", () => {
+  const seed = testSeed();
+  const random = seededRandom(seed);
+  for (let round = 0; round < 3000; round++) {
+    const wire = Array.from({ length: 1 + random.int(6) }, () => randomRequest(random)).join("");
+    const count = random.pick([0, 1, 3, 10, wire.length]);
+    const cuts = new Set<number>();
+    for (let cut = 0; cut < count && wire.length > 1; cut++) {
+      cuts.add(1 + random.int(wire.length - 1));
+    }
+    const pieces = piecesOf(wire, [...cuts].sort((one, other) => one - other));
+    assertEquals(toldOf(pieces), naive(wire), `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`);
+  }
+});
+
+function arrays(...words: string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
+}
+
+function tellsTo(told: string[]): RequestSink<NamedCommand> {
+  return {
+    plain: () => told.push(PLAIN),
+    known: ({ name }, argv, argc) => told.push(`${name} ${argc}: ${argv.join(" ")}`),
+    empty: () => told.push(EMPTY),
+    broken: () => told.push(BROKEN),
+  };
+}
+
+function toldOf(pieces: readonly Piece[]): string[] {
+  const told: string[] = [];
+  const scanner = new RequestScanner(VOCABULARY, tellsTo(told));
+  for (const piece of pieces) {
+    // A copy that is then wiped, because a scanner may keep nothing of what it was shown.
+    const bytes = piece.bytes.slice();
+    scanner.advance(bytes, piece.from, piece.to);
+    bytes.fill(0x2a);
+  }
+  return told;
+}
+
+/** The wire text with a `#` for each byte that is hidden. */
+function visibleOf(pieces: readonly Piece[]): string {
+  const scanner = new RequestScanner(VOCABULARY, tellsTo([]));
+  let visible = "";
+  for (const { bytes, from, to } of pieces) {
+    scanner.advance(bytes, from, to);
+    const { hidden } = scanner;
+    assertEquals(hidden.length % 2, 0);
+    const shown = bytes.slice();
+    for (let pair = 0; pair < hidden.length; pair += 2) {
+      const [start, end] = [hidden[pair]!, hidden[pair + 1]!];
+      assert(from <= start && start < end && end <= to, `[${start}, ${end}) of [${from}, ${to})`);
+      shown.fill("#".charCodeAt(0), start, end);
+    }
+    visible += String.fromCharCode(...shown.subarray(from, to));
+  }
+  return visible;
+}
+
+/** The naive parser: needs the whole, and takes only what `randomRequest` makes. */
+function naive(wire: string): string[] {
+  const told: string[] = [];
+  let at = 0;
+  function line(end: string): string {
+    const start = at;
+    at = wire.indexOf(end, start) + end.length;
+    return wire.slice(start, at - end.length);
+  }
+  while (at < wire.length) {
+    let words: string[];
+    if (wire[at] === "*") {
+      const count = Number(line("\r\n").slice(1));
+      words = [];
+      while (words.length < count) {
+        const length = Number(line("\r\n").slice(1));
+        words.push(wire.slice(at, at + length));
+        at += length + 2;
+      }
+    } else words = line("\n").split(/[ \t\r]+/).filter((word) => word !== "");
+    told.push(wordsTold(words));
+  }
+  return told;
+}
+
+function wordsTold(words: string[]): string {
+  if (words.length === 0) return EMPTY;
+  const name = words[0]!.toLowerCase();
+  const keep = { auth: 1, client: 3, cluster: 2, config: 16, role: 1 }[name];
+  if (keep === undefined) return PLAIN;
+  const argv = words.slice(0, keep).map((word) => word.slice(0, 32).toLowerCase());
+  return `${name} ${words.length}: ${argv.join(" ")}`;
+}
+
+function randomRequest(random: Random): string {
+  const name = random.pick(["AUTH", "client", "Cluster", "CONFIG", "roLE", "GET", "x", "ROLES"]);
+  const count = random.int(5);
+  if (random.chance(0.1)) return random.pick(["\r\n", "\n", "*0\r\n", "*-1\r\n", "  \r\n"]);
+  if (random.chance(0.3)) {
+    const words = Array.from(
+      { length: count },
+      () => random.pick(["a", "SLOTS", "x".repeat(50), "b\xff"]),
+    );
+    const space = random.pick([" ", "  ", "\t"]);
+    return `${[name, ...words].join(space)}${random.pick(["\n", "\r\n", " \r\n"])}`;
+  }
+  const words = [name, ...Array.from({ length: count }, () => randomWord(random))];
+  const end = () => random.chance(0.05) ? random.pick(["**", "\n\r", "$1"]) : "\r\n";
+  return `*${words.length}\r\n${
+    words.map((word) => `$${word.length}\r\n${word}${end()}`).join("")
+  }`;
+}
+
+function randomWord(random: Random): string {
+  const length = random.chance(0.1) ? random.int(100) : random.int(8);
+  return Array.from({ length }, () => random.pick([..."aB\r\n$*1 \0\xff"])).join("");
+}

@@ -1,0 +1,40 @@
+// Replies as texts, written the way they are read.
+
+export const OK = "+OK\r\n";
+export const PONG = "+PONG\r\n";
+export const QUEUED = "+QUEUED\r\n";
+
+/** The null of RESP2. */
+export const NIL = "$-1\r\n";
+/** The null of RESP3. */
+export const NULL = "_\r\n";
+
+/** A bulk string. */
+export function bulk(text: string): string {
+  return `$${text.length}\r\n${text}\r\n`;
+}
+
+/** A verbatim string; its length counts the `txt:`. */
+export function verbatim(text: string): string {
+  return `=${text.length + 4}\r\ntxt:${text}\r\n`;
+}
+
+/** An integer. */
+export function int(number: number): string {
+  return `:${number}\r\n`;
+}
+
+/** An array of values that are bytes already. */
+export function array(...values: string[]): string {
+  return `*${values.length}\r\n${values.join("")}`;
+}
+
+/** A map of RESP3, of keys and values in turn. */
+export function map(...values: string[]): string {
+  return `%${values.length / 2}\r\n${values.join("")}`;
+}
+
+/** A push. */
+export function push(...values: string[]): string {
+  return `>${values.length}\r\n${values.join("")}`;
+}

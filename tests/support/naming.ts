@@ -1,0 +1,64 @@
+import type { Mention } from "../../src/cluster/directory.ts";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { decodeFrame, encodeFrame } from "../../src/resp/frame.ts";
+import type { Naming, Rewriter } from "../../src/rewrite/naming.ts";
+
+/** Node ids: A is the node that sends the frames of the tests, G has no address. */
+export const [A, B, C, G] = ["a", "b", "c", "9"].map((digit) => digit.repeat(40)) as [
+  string,
+  string,
+  string,
+  string,
+];
+
+const PORTS_BY_ID: Record<string, number> = { [A]: 8000, [B]: 8001, [C]: 8002, [G]: 8006 };
+
+const PORTS_BY_ADDRESS: Record<string, number> = {
+  "10.0.0.1:7000": 8000,
+  "10.0.0.1:7100": 8000,
+  "node-a.internal:7000": 8000,
+  "10.0.0.2:7001": 8001,
+  "10.0.0.2:7101": 8001,
+  "node-b.internal:7001": 8001,
+  "fd00::3:7002": 8002,
+  "::1:7002": 8002,
+  "node-c.internal:7002": 8002,
+};
+
+const CLIENTS: Record<string, string> = {
+  "10.0.0.99:40001": "198.51.100.7:50001",
+  "[fd00::99]:40002": "[2001:db8::7]:50002",
+};
+
+/** A public side that is a table: three nodes, and two clients of the proxy. */
+export class TableNaming implements Naming {
+  readonly host: string;
+  readonly ownPort = 8000;
+  /** All that was asked for, in order. */
+  readonly mentions: Mention[] = [];
+
+  constructor(host = "127.0.0.1") {
+    this.host = host;
+  }
+
+  portOf(mention: Mention): number | undefined {
+    this.mentions.push(mention);
+    if (mention.id !== undefined) return PORTS_BY_ID[mention.id];
+    const known = PORTS_BY_ADDRESS[`${mention.host}:${mention.port}`];
+    if (known !== undefined || mention.slot !== 3999) return known;
+    return mention.asking ? 8002 : 8001;
+  }
+
+  clientAt(upstream: string): string | undefined {
+    return CLIENTS[upstream];
+  }
+}
+
+/** The bytes that a rewriter makes of a frame, as texts with one character a byte. */
+export function rewritten(
+  wire: string,
+  rewrite: Rewriter,
+  naming: Naming = new TableNaming(),
+): string {
+  return toLatin1(encodeFrame(rewrite(decodeFrame(fromLatin1(wire)), naming)));
+}

@@ -1,0 +1,52 @@
+import { fromLatin1 } from "../../src/resp/bytes.ts";
+
+/** A part of a wire text in a buffer of its own: what a read may give to a scanner. */
+export interface Piece {
+  /** The piece is in [from, to); what stands around it is of no concern to anyone. */
+  bytes: Uint8Array;
+  from: number;
+  to: number;
+  /** Where the piece begins in the wire text. */
+  offset: number;
+}
+
+/** Shorter texts are cut at every pair of positions. */
+const SHORT_BYTES = 48;
+
+/**
+ * All the ways worth a try to receive `wire`: whole, byte by byte, cut at every position, and,
+ * if it is short, at every pair of positions.
+ */
+export function* everyCut(wire: string): Generator<Piece[]> {
+  const positions = Array.from({ length: Math.max(0, wire.length - 1) }, (_, at) => at + 1);
+  yield piecesOf(wire, []);
+  yield piecesOf(wire, positions);
+  for (const first of positions) {
+    yield piecesOf(wire, [first]);
+    if (wire.length > SHORT_BYTES) continue;
+    for (const second of positions) if (second > first) yield piecesOf(wire, [first, second]);
+  }
+}
+
+/** Cuts `wire` at the given positions, in rising order. */
+export function piecesOf(wire: string, positions: readonly number[]): Piece[] {
+  const ends = [...positions, wire.length];
+  return ends.map((end, index) => {
+    const offset = ends[index - 1] ?? 0;
+    // What stands around would mislead a scanner that looks further than it may.
+    return {
+      bytes: fromLatin1(`$9\r\n${wire.slice(offset, end)}\r\n*3\r\n`),
+      from: 4,
+      to: 4 + end - offset,
+      offset,
+    };
+  });
+}
+
+/** How a wire text was cut, for the message of a failed assertion. */
+export function show(pieces: readonly Piece[]): string {
+  const texts = pieces.map(({ bytes, from, to }) =>
+    JSON.stringify(String.fromCharCode(...bytes.subarray(from, to)))
+  );
+  return `received as ${texts.join(" | ").slice(0, 2000)}`;
+}

@@ -1,0 +1,154 @@
+import { fileURLToPath } from "node:url";
+import { formatHostPort, type HostPort } from "../../src/address.ts";
+import { type Config, readConfig } from "../../src/config.ts";
+import { Proxy } from "../../src/proxy.ts";
+import type { ClusterNode, RedisCluster } from "./cluster.ts";
+import { until, within } from "./until.ts";
+
+/** A proxy that serves, and is stopped when its block ends. */
+export interface RunningProxy<Node = HostPort> extends AsyncDisposable {
+  /** The host that clients are given. */
+  readonly host: string;
+  /** The public ports of all nodes. */
+  readonly ports: readonly number[];
+  /** The public port of a node. */
+  portOf(node: Node): number;
+}
+
+/** A proxy in the test's own process. */
+export interface LocalProxy extends RunningProxy<ClusterNode> {
+  readonly proxy: Proxy;
+}
+
+/** How the program is started. */
+export interface ProcessOptions {
+  /** Listened on and given to clients; 127.0.0.1 unless told. */
+  host?: string;
+  /** More flags. */
+  flags?: readonly string[];
+  /** Words before the command line, of a program that runs it somewhere else. */
+  before?: readonly string[];
+}
+
+/** All that the program needs, unless it has a password file to read. */
+const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-env"];
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** The types of a program that is new have to be stripped first, on a machine that may be busy. */
+const START_DEADLINE_MS = 30_000;
+
+/** A proxy that stops does not wait for its clients. */
+const STOP_DEADLINE_MS = 5_000;
+
+/**
+ * Starts a proxy in this process, on free ports of 127.0.0.1:
+ *
+ *     await using proxy = await startProxy(cluster);
+ *
+ * @param overrides what its configuration is to say otherwise
+ */
+export async function startProxy(
+  cluster: RedisCluster,
+  overrides: Partial<Config> = {},
+): Promise<LocalProxy> {
+  const command = readConfig(flagsFor(cluster.nodes[0]!, "127.0.0.1"), () => undefined);
+  if (command.kind !== "run") throw new TypeError(`Expected a command to run, not ${command.kind}`);
+  const config = { ...command.config, ...overrides };
+  const proxy = await Proxy.start(config, () => {});
+  return {
+    proxy,
+    host: config.publicHost,
+    get ports() {
+      return proxy.nodes.map((node) => node.publicPort);
+    },
+    portOf({ id, address }) {
+      const node = proxy.nodes.find((node) => node.id === id);
+      if (node === undefined) throw new RangeError(`The proxy has no port for node ${address}`);
+      return node.publicPort;
+    },
+    [Symbol.asyncDispose]: () => within("stop the proxy", proxy.stop(), STOP_DEADLINE_MS),
+  };
+}
+
+/** Starts the program as a process, as its users do, and reads what it prints. */
+export async function startProxyProcess(
+  cluster: { readonly nodes: readonly HostPort[] },
+  { host = "127.0.0.1", flags = [], before = [] }: ProcessOptions = {},
+): Promise<RunningProxy> {
+  const deno = [Deno.execPath(), "run", ...PERMISSIONS, MAIN];
+  const [program, ...args] = [...before, ...deno, ...flagsFor(cluster.nodes[0]!, host), ...flags];
+  const process = new Deno.Command(program!, {
+    args,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const output = { stdout: "", stderr: "" };
+  let ended: Deno.CommandStatus | undefined;
+  const end = Promise.all([
+    process.status.then((status) => ended = status),
+    collect(process.stdout, (text) => output.stdout += text),
+    collect(process.stderr, (text) => output.stderr += text),
+  ]);
+
+  async function stop(): Promise<void> {
+    if (ended === undefined) process.kill("SIGTERM");
+    try {
+      const [status] = await within("stop the program", end, STOP_DEADLINE_MS);
+      if (!status.success) {
+        throw new Error(`The program ended with the code ${status.code}: ${output.stderr}`);
+      }
+    } finally {
+      if (ended === undefined) process.kill("SIGKILL");
+    }
+  }
+
+  try {
+    const ports = await until("the program has a port for every node", (saw) => {
+      saw(`${output.stdout}${output.stderr}`);
+      const ports = readMapping(output.stdout);
+      return ended ?? (ports.size === cluster.nodes.length && ports);
+    }, START_DEADLINE_MS);
+    if (!(ports instanceof Map)) throw new Error("The program ended before it was ready");
+    return {
+      host,
+      ports: [...ports.values()],
+      portOf(node) {
+        const port = ports.get(formatHostPort(node));
+        if (port === undefined) throw new RangeError(`No port for node ${formatHostPort(node)}`);
+        return port;
+      },
+      [Symbol.asyncDispose]: stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function flagsFor(seed: HostPort, host: string): string[] {
+  return [
+    `--cluster-addr=${formatHostPort(seed)}`,
+    `--listen-addr=${formatHostPort({ host, port: 0 })}`,
+    `--public-host=${host}`,
+  ];
+}
+
+/** The public ports by the private addresses that the program prints. */
+function readMapping(output: string): Map<string, number> {
+  const ports = new Map<string, number>();
+  for (const line of output.split("\n").slice(0, -1)) {
+    const match = /^Listening on: \S+:(\d+) proxy to: (\S+)$/.exec(line);
+    if (match === null) throw new Error(`The program printed ${JSON.stringify(line)}`);
+    ports.set(match[2]!, Number(match[1]));
+  }
+  return ports;
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  take: (text: string) => void,
+): Promise<void> {
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
+}

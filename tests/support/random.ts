@@ -1,0 +1,36 @@
+/** Numbers that look random and are the same for the same seed. */
+export interface Random {
+  /** A whole number from 0 up to, not including, `below`. */
+  int(below: number): number;
+  /** True in `share` of all calls, between 0 and 1. */
+  chance(share: number): boolean;
+  /** One of the items. */
+  pick<T>(items: readonly T[]): T;
+}
+
+/** A generator that starts from `seed` (mulberry32: small, and even enough for tests). */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  function share(): number {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+  return {
+    int: (below) => Math.floor(share() * below),
+    chance: (wanted) => share() < wanted,
+    pick: (items) => items[Math.floor(share() * items.length)]!,
+  };
+}
+
+/** The seed that the environment variable TEST_SEED gives, or a new one. */
+export function testSeed(): number {
+  const given = Deno.env.get("TEST_SEED");
+  if (given === undefined) return Math.floor(Math.random() * 2 ** 32);
+  const seed = Number(given);
+  if (given === "" || !Number.isSafeInteger(seed)) {
+    throw new RangeError(`Cannot read TEST_SEED '${given}': it is no whole number`);
+  }
+  return seed;
+}

@@ -1,0 +1,152 @@
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
+import { NO_STOPS, ReplyScanner } from "../../src/resp/scanner.ts";
+import { within } from "./until.ts";
+
+/** Far longer than any answer takes on a loaded machine; a test that reaches it has failed. */
+const DEADLINE_MS = 5_000;
+
+/**
+ * A raw connection of a test. It owns its socket; what was received and not yet read stays in it
+ * over a failed wait. Texts hold one character a byte.
+ */
+export class WireClient implements Disposable {
+  readonly #conn: Deno.TcpConn;
+  /** Received and not yet handed out. */
+  #received: Uint8Array = new Uint8Array(0);
+  #ended = false;
+  /** The read that is under way; it outlives a wait whose deadline passes. */
+  #reading: Promise<void> | undefined;
+  #closed = false;
+
+  private constructor(conn: Deno.TcpConn) {
+    this.#conn = conn;
+  }
+
+  /** Connects, with Nagle's algorithm off so that each `send` is a packet of its own. */
+  static async connect(host: string, port: number): Promise<WireClient> {
+    const conn = await Deno.connect({ hostname: host, port });
+    conn.setNoDelay();
+    return new WireClient(conn);
+  }
+
+  /** The local address of the connection, as a node sees it. */
+  get localAddress(): string {
+    const { hostname, port } = this.#conn.localAddr;
+    return `${hostname}:${port}`;
+  }
+
+  /** Sends bytes as they are. */
+  async send(bytes: Uint8Array | string, deadlineMs = DEADLINE_MS): Promise<void> {
+    const all = typeof bytes === "string" ? fromLatin1(bytes) : bytes;
+    const end = performance.now() + deadlineMs;
+    for (let sent = 0; sent < all.length;) {
+      const leftMs = end - performance.now();
+      const what = `send bytes ${sent} to ${all.length}`;
+      sent += await within(what, this.#conn.write(all.subarray(sent)), leftMs);
+    }
+  }
+
+  /** Sends a request and reads the next frame. */
+  async ask(...words: string[]): Promise<Value> {
+    await this.send(encodeRequest(words));
+    const [frame] = await this.readFrames(1);
+    return decodeFrame(fromLatin1(frame!));
+  }
+
+  /** Reads the next `count` frames, whole and as they came. */
+  async readFrames(count: number, deadlineMs = DEADLINE_MS): Promise<string[]> {
+    const scanner = new ReplyScanner();
+    const ends: number[] = [];
+    let scanned = 0;
+    await this.#receiveUntil(`${count} frames`, () => {
+      while (ends.length < count && scanned < this.#received.length) {
+        const { length } = this.#received;
+        scanned = scanner.advance(this.#received, scanned, length, 1, NO_STOPS);
+        if (scanner.frames === 1) ends.push(scanned);
+      }
+      return ends.length === count;
+    }, deadlineMs);
+    let from = 0;
+    const frames = ends.map((end) => toLatin1(this.#received.subarray(from, from = end)));
+    this.#received = this.#received.subarray(from);
+    return frames;
+  }
+
+  /** Reads up to the end of the first `text`. */
+  async readUntil(text: string, deadlineMs = DEADLINE_MS): Promise<string> {
+    let end = -1;
+    await this.#receiveUntil(JSON.stringify(text), () => {
+      const at = toLatin1(this.#received).indexOf(text);
+      if (at >= 0) end = at + text.length;
+      return end >= 0;
+    }, deadlineMs);
+    const read = toLatin1(this.#received.subarray(0, end));
+    this.#received = this.#received.subarray(end);
+    return read;
+  }
+
+  /** Reads all that comes until the other side ends the connection, by a reset or in order. */
+  async readToEnd(deadlineMs = DEADLINE_MS): Promise<string> {
+    await this.#receiveUntil("the end of the connection", () => this.#ended, deadlineMs);
+    const read = toLatin1(this.#received);
+    this.#received = new Uint8Array(0);
+    return read;
+  }
+
+  /** Ends the direction to the other side; what it sends can still be read. */
+  async closeWrite(): Promise<void> {
+    await this.#conn.closeWrite();
+  }
+
+  /** Ends both directions; may be called again. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#conn.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async #receiveUntil(what: string, enough: () => boolean, deadlineMs: number): Promise<void> {
+    const end = performance.now() + deadlineMs;
+    while (!enough()) {
+      if (this.#ended) throw this.#error(what, new Error("The connection has ended"));
+      this.#reading ??= this.#read();
+      try {
+        await within("receive more", this.#reading, Math.max(0, end - performance.now()));
+      } catch (cause) {
+        throw this.#error(what, cause);
+      }
+    }
+  }
+
+  async #read(): Promise<void> {
+    const chunk = new Uint8Array(64 * 1024);
+    try {
+      const length = await this.#conn.read(chunk);
+      if (length === null) this.#ended = true;
+      else this.#received = joined(this.#received, chunk.subarray(0, length));
+    } catch {
+      // A reset by the other side, or this side's own close.
+      this.#ended = true;
+    } finally {
+      this.#reading = undefined;
+    }
+  }
+
+  #error(what: string, cause: unknown): Error {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const seen = JSON.stringify(toLatin1(this.#received));
+    return new Error(`Cannot read ${what}: ${reason}; received so far: ${seen}`, { cause });
+  }
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
