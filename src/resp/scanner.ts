@@ -48,6 +48,16 @@ for (
   ]
 ) FRAMINGS[type] = Framing.header;
 
+/** Whether a value of RESP may begin with this byte. */
+export function beginsValue(type: number): boolean {
+  return FRAMINGS[type] !== Framing.none;
+}
+
+/** Says that none does. */
+export function notRespError(type: number): RespError {
+  return new RespError(`${name(type)} begins no RESP value`);
+}
+
 /**
  * Finds the ends of frames in what a node sends, in pieces of any size.
  *
@@ -145,7 +155,7 @@ export class ReplyScanner {
           at++;
           owed--;
         } else {
-          if (framing !== Framing.header) throw new RespError(`${name(type)} begins no RESP value`);
+          if (framing !== Framing.header) throw notRespError(type);
           at = this.#readHeader(bytes, at, to, type);
           if (bytes[at - 1] !== Byte.lf) break;
           const number = this.#number;

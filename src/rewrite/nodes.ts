@@ -22,15 +22,19 @@ export function rewriteReplicas(frame: Value, naming: Naming): Value {
 
 /**
  * Host, port and hostname change; the bus port stays, because tools read it (redis_exporter
- * looks for `@<digits>`) and no client connects to it. A `noaddr` node keeps its `:0@0`.
+ * looks for `@<digits>`) and no client connects to it. A port of 0, of a node without an address
+ * or without one for plain text, stays unless the node is known; a host that is empty with it
+ * stays empty.
  */
 function rewriteLine(line: string, naming: Naming): string {
   const fields = line.split(" ");
   const address = fields[1] === undefined ? undefined : parseNodeAddress(fields[1]);
-  if (address === undefined || address.port === 0) return line;
+  if (address === undefined) return line;
   const port = naming.portOf(mentionOf(fields, address.host, address.port));
-  address.host = naming.host;
-  address.port = port ?? 0;
+  if (address.host !== "" || address.port !== 0) {
+    address.host = naming.host;
+    address.port = port ?? 0;
+  }
   if (address.hostname) address.hostname = naming.host;
   fields[1] = formatNodeAddress(address);
   return fields.join(" ");
@@ -39,5 +43,6 @@ function rewriteLine(line: string, naming: Naming): string {
 function mentionOf(fields: string[], host: string, port: number): Mention {
   // The id of a node in handshake is made up and lasts until it has told its own.
   const lasts = !fields[2]?.split(",").includes("handshake");
-  return lasts ? { id: fields[0]!, host, port } : { host, port };
+  const mention = port === 0 ? { host, port, doubtful: true } : { host, port };
+  return lasts ? { ...mention, id: fields[0]! } : mention;
 }

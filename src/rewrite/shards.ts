@@ -4,7 +4,7 @@ import type { Naming } from "./naming.ts";
 /**
  * Rewrites CLUSTER SHARDS (cluster.c `clusterCommandShards`): for each shard a map with its
  * `nodes`, each a map again. A node without any address, known by its id only, keeps its empty
- * fields: there is nothing to hide and nowhere to lead.
+ * `ip`: there is nothing to hide and nowhere to lead.
  */
 export function rewriteShards(frame: Value, naming: Naming): Value {
   for (const shard of itemsOf(frame) ?? []) {
@@ -15,23 +15,22 @@ export function rewriteShards(frame: Value, naming: Naming): Value {
 
 function rewriteNode(node: Value, naming: Naming): void {
   const port = Number(textOf(fieldOf(node, "port")) ?? textOf(fieldOf(node, "tls-port")) ?? 0);
-  if (port === 0) return;
   const id = textOf(fieldOf(node, "id"));
   const host = textOf(fieldOf(node, "ip")) ?? "";
-  const known = naming.portOf({ ...(id === undefined ? {} : { id }), host, port });
-  const items = itemsOf(node)!;
+  const mention = port === 0 ? { host, port, doubtful: true } : { host, port };
+  const known = naming.portOf(id === undefined ? mention : { ...mention, id });
+  const items = itemsOf(node) ?? [];
   for (let at = 0; at + 1 < items.length; at += 2) {
+    const value = items[at + 1]!;
     switch (textOf(items[at])) {
       case "ip":
       case "endpoint":
       case "hostname":
-        items[at + 1] = bulk(naming.host);
+        if (port !== 0 || textOf(value) !== "") items[at + 1] = bulk(naming.host);
         break;
       case "port":
-      case "tls-port": {
-        const value = items[at + 1]!;
+      case "tls-port":
         if (!("items" in value)) value.text = String(known ?? 0);
-      }
     }
   }
 }

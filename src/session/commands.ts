@@ -27,6 +27,8 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   evalsha_ro: script(),
   fcall: script(),
   fcall_ro: script(),
+  // DEBUG ERROR answers in any words it is given.
+  debug: always(Replies.keylessScript),
 
   subscribe: subscription("subscribe"),
   psubscribe: subscription("psubscribe"),
@@ -90,7 +92,8 @@ function clusterReply([, subcommand]: readonly string[]): Reply {
     case "slaves":
       return Replies.replicas;
     case "syncslots":
-      return Replies.stream;
+      // Nodes move slots by it: what follows is between them.
+      return Replies.unknown;
     default:
       return Replies.plain;
   }
@@ -116,12 +119,16 @@ function helloReply([, version]: readonly string[]): Reply {
   return version === "2" ? Replies.hello2 : Replies.hello;
 }
 
-/** ACK and GETACK, as the name of any pair, end the command without an answer. */
+/**
+ * ACK and GETACK end the command without an answer. Behind other options, which nobody sends
+ * with them, those may be refused first.
+ */
 function replconfReply(argv: readonly string[], argc: number): Reply {
   if (argc % 2 === 0) return Replies.plain;
-  if (argc > MOST_REPLCONF_WORDS) return Replies.unknown;
   const names = argv.filter((_word, index) => index % 2 === 1);
-  return names.includes("ack") || names.includes("getack") ? Replies.none : Replies.plain;
+  if (names[0] === "ack" || names[0] === "getack") return Replies.none;
+  const unsure = argc > MOST_REPLCONF_WORDS || names.includes("ack") || names.includes("getack");
+  return unsure ? Replies.unknown : Replies.plain;
 }
 
 function aclReply([, subcommand]: readonly string[]): Reply {

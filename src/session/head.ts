@@ -1,4 +1,5 @@
 import { Byte, toLatin1 } from "../resp/bytes.ts";
+import { beginsValue, notRespError } from "../resp/scanner.ts";
 import type { FrameHead } from "./pending.ts";
 
 /** So much of a frame is read to tell what it is; a node's own errors are all shorter. */
@@ -12,6 +13,7 @@ const WORD_BYTES = 32;
  * those up to `to` are needed, of which there are then less than HEAD_BYTES.
  *
  * @param wantsWord whether the first value in an array is needed; that in a push always is
+ * @throws {RespError} if no frame begins so
  */
 export function readHead(
   bytes: Uint8Array,
@@ -40,6 +42,8 @@ export function readHead(
       return word === undefined ? undefined : { type, text: "", cut: false, count, word };
     }
     default:
+      // A replication stream may begin with bare LFs.
+      if (!beginsValue(type) && type !== Byte.lf) throw notRespError(type);
       return plainHead(type);
   }
 }

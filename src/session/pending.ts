@@ -86,6 +86,8 @@ export class PendingReplies {
 
   /** CLIENT REPLY OFF is in force. */
   #off = false;
+  /** CLIENT REPLY OFF was requested, and neither ON nor RESET since. */
+  #offAsked = false;
   /** The reply of the first request in the queue is suppressed by CLIENT REPLY SKIP. */
   #skip = false;
   /** So will be that of the request after it. */
@@ -104,14 +106,37 @@ export class PendingReplies {
     | { readonly word: SubscribeWord; readonly asked: boolean; readonly resp3: boolean }
     | undefined;
 
-  /** Adds what a request that is about to reach the node will make it send. */
+  /**
+   * Adds what a request that is about to reach the node will make it send.
+   *
+   * @throws {PairingError} when too much is outstanding to be remembered
+   */
   expect(reply: Reply): void {
-    if (reply === Replies.empty && !this.#skip) {
-      // It counts as the next request for SKIP and does nothing else.
-      const last = this.#queue.last;
-      if (last === undefined || last === Replies.plain) return;
+    const queue = this.#queue;
+    switch (reply.type) {
+      case "plain":
+        if (queue.last !== Replies.replySkip) break;
+        // Writers that want no answers send SKIP before each of their requests.
+        queue.dropLast();
+        queue.add(Replies.skipped, 1);
+        return;
+      case "empty":
+        // It counts as the next request for SKIP and does nothing else.
+        if (this.#skip || this.#inResults) break;
+        if (queue.last === undefined || queue.last === Replies.plain) return;
+        break;
+      case "reply off":
+        this.#offAsked = true;
+        break;
+      case "reply on":
+      case "reset":
+        this.#offAsked = false;
     }
-    this.#queue.add(reply, 1);
+    if (queue.runs >= MOST_RUNS) {
+      throw new PairingError(`More than ${MOST_RUNS} runs of replies are outstanding`);
+    }
+    const forgettable = this.#offAsked && queue.runs >= RUNS_UNDER_OFF && isForgettable(reply);
+    queue.add(forgettable ? Replies.unseen : reply, 1);
   }
 
   /**
@@ -142,11 +167,6 @@ export class PendingReplies {
       (reply !== undefined && mayStaySilent(reply));
   }
 
-  /** Whether the next bytes may be a replication stream rather than a frame. */
-  get mayStream(): boolean {
-    return this.#coming.first?.type === "stream";
-  }
-
   /**
    * Says what is to be done with the frame that begins with `head`.
    *
@@ -158,7 +178,10 @@ export class PendingReplies {
       if (this.#isMessage(head)) return PASS;
       if (this.#isShardLoss(head)) return this.#judgeConfirmation(head, "sunsubscribe");
     }
-    if (head.type === Byte.status && this.#monitoring && MONITOR_LINE.test(head.text)) return PASS;
+    if (head.type === Byte.status && this.#monitoring && MONITOR_LINE.test(head.text)) {
+      if (this.#coming.first?.type !== "script") return PASS;
+      throw new PairingError("A script may have made up a line of MONITOR");
+    }
     for (;;) {
       const reply = this.#coming.first;
       if (reply === undefined) return this.#judgeUnasked(head);
@@ -177,7 +200,8 @@ export class PendingReplies {
       if (this.#unconfirmed === 0 && reply?.type === "subscription") {
         this.#unconfirmed = reply.channels || Math.max(1, this.#subscribed(word));
       }
-      if (--this.#unconfirmed === 0) this.#done();
+      if (this.#unconfirmed === 1) this.#done();
+      else this.#unconfirmed--;
     }
     this.#resp3 = resp3;
     switch (word) {
@@ -213,6 +237,7 @@ export class PendingReplies {
 
   /** The first request is over, whether it was answered or not. */
   #done(count = 1): void {
+    this.#unconfirmed = 0;
     this.#coming.take(count);
     if (this.#inResults) {
       if (this.#results.total > 0) return;
@@ -233,14 +258,26 @@ export class PendingReplies {
     const resp3 = head.type === Byte.push;
     // Only `sunsubscribe` comes unasked, when a slot moves away, and may do so at any time; all
     // others tell that the requests before theirs were carried out.
-    const unasked = word === "sunsubscribe" && this.#mayLoseShards;
+    const unasked = word === "sunsubscribe" && this.#mayLoseShards && !this.#awaitsUnderOff(word);
     while (!unasked && !this.#awaits(word)) {
       const reply = this.#coming.first;
       if (reply === undefined || this.#answer(reply, head) !== undefined) {
         throw new PairingError(`A '${word}' came that was not asked for`);
       }
     }
-    this.#confirming = { word, asked: this.#awaits(word), resp3 };
+    return this.#beginConfirmation(word, this.#awaits(word), resp3);
+  }
+
+  /** Where nothing else is answered, a confirmation is that of the next request for one. */
+  #awaitsUnderOff(word: SubscribeWord): boolean {
+    return this.#off && this.#coming.some((reply) => isSubscription(reply, word));
+  }
+
+  #beginConfirmation(word: SubscribeWord, asked: boolean, resp3: boolean): Verdict {
+    if (asked && this.#skip && !this.#off && !this.#inResults) {
+      throw new PairingError("Nothing tells whether a subscription behind SKIP was refused");
+    }
+    this.#confirming = { word, asked, resp3 };
     return CONFIRM;
   }
 
@@ -255,16 +292,10 @@ export class PendingReplies {
 
   /** A message to a RESP2 subscriber: an array like any reply, but nobody asked for it. */
   #isMessage(head: FrameHead): boolean {
-    if (!this.#isRestricted) return false;
-    switch (head.word) {
-      case "message":
-      case "smessage":
-        return head.count === 3;
-      case "pmessage":
-        return head.count === 4;
-      default:
-        return false;
-    }
+    if (this.#resp3 || this.#subscriptions === 0 || !MESSAGE_WORDS.has(head.word)) return false;
+    // Only here may a reply have the same form, for commands in EXEC are not restricted.
+    if (this.#inResults) throw new PairingError("A message cannot be told from a result of EXEC");
+    return head.count === (head.word === "pmessage" ? 4 : 3);
   }
 
   get #mayLoseShards(): boolean {
@@ -273,7 +304,12 @@ export class PendingReplies {
 
   /** What a node sends to RESP2 subscribers of a slot that it loses, just like a confirmation. */
   #isShardLoss(head: FrameHead): boolean {
-    return this.#mayLoseShards && head.word === "sunsubscribe" && head.count === 3;
+    if (!this.#mayLoseShards || head.word !== "sunsubscribe" || head.count !== 3) return false;
+    if (this.#subscriptions > 0 || this.#awaits("sunsubscribe")) return true;
+    // The last subscription is gone, so that a reply may have the same form.
+    const reply = this.#coming.first;
+    if (reply === undefined || reply.type === "addresses") return true;
+    throw new PairingError("A 'sunsubscribe' cannot be told from a reply");
   }
 
   #judgeUnasked(head: FrameHead): Verdict {
@@ -296,31 +332,31 @@ export class PendingReplies {
         this.#done();
         return PASS;
       }
-      if (head.type === Byte.error) return this.#answered(reply, head);
-      // The MULTI whose answer was suppressed had been refused.
+      if (isFailure(head)) return this.#answered(reply, head);
+      // The MULTI whose answer was suppressed had been refused; QUIT is never queued.
       if (this.#multi === "assumed") this.#closeTransaction();
+      else if (head.text !== "OK") throw new PairingError("A request was not queued in MULTI");
     }
     switch (reply.type) {
       case "subscription":
         return this.#answerSubscription(reply.word, head);
       case "reply on":
-        return this.#answerReplyOn(head);
+        return this.#answerReplyOn(reply, head);
       case "reply off":
+        return this.#answerReplyOff(reply, head);
       case "reply skip":
-        return this.#answerQuieting(reply, head);
+        return this.#answerReplySkip(reply, head);
+      case "skipped":
+        return this.#answerSkipped(head);
       case "none":
-        return this.#answerIfRefused("replconf", head);
+        return this.#answerIfRefused("replconf", reply, head);
       case "empty":
         return this.#passEmpty();
       case "reset":
-        return this.#answerReset(head);
-      case "stream":
-        return head.type === Byte.error ? this.#answered(reply, head) : BLIND;
-      case "unknown":
-        throw new PairingError("A request came whose reply cannot be told");
-      case "protocol error":
-        if (head.type === Byte.error) return this.#answered(reply, head);
-        throw new PairingError("A reply came to a request that is none");
+        return this.#answerReset(reply, head);
+      case "unseen":
+        if (this.#off) return this.#unanswered(this.#coming.run);
+        throw new PairingError("Replies came that CLIENT REPLY OFF should have suppressed");
       default:
         return this.#isSilent ? this.#carryOutSilently(reply) : this.#answerPlainly(reply, head);
     }
@@ -332,6 +368,7 @@ export class PendingReplies {
 
   /** The frame answers the first request. */
   #answered(reply: Reply, head: FrameHead): Verdict {
+    if (!fits(reply, head)) throw new PairingError(`A frame does not answer '${reply.type}'`);
     this.#unsureOfShards = false;
     this.#done();
     if (head.type === Byte.error) return judgeError(reply, head);
@@ -339,9 +376,9 @@ export class PendingReplies {
     return reply.type === "secret" ? SECRET : PASS;
   }
 
-  /** The first request gets no answer. */
-  #unanswered(): undefined {
-    this.#done();
+  /** The first request, or so many of the same kind, get no answer. */
+  #unanswered(count = 1): undefined {
+    this.#done(count);
     return undefined;
   }
 
@@ -352,7 +389,7 @@ export class PendingReplies {
   }
 
   #answerPlainly(reply: Reply, head: FrameHead): Verdict | undefined {
-    const failed = head.type === Byte.error;
+    const failed = isFailure(head);
     switch (reply.type) {
       case "multi":
         if (!failed) this.#multi = "open";
@@ -369,11 +406,24 @@ export class PendingReplies {
         if (!failed) this.#resp3 = head.type === Byte.map;
         break;
       case "monitor":
-        // A second MONITOR is ignored, if it is not refused.
-        if (this.#monitoring) return this.#answerIfRefused("monitor", head);
-        this.#monitoring = !failed;
+        // A second MONITOR is ignored, if it is not refused, as one in a transaction always is.
+        if (this.#monitoring && !this.#inResults) {
+          return this.#answerIfRefused("monitor", reply, head);
+        }
+        this.#monitoring ||= !failed;
+        break;
+      case "stream":
+        return this.#answerStream(reply, head);
     }
     return this.#answered(reply, head);
+  }
+
+  #answerStream(reply: Reply, head: FrameHead): Verdict {
+    // A node takes a monitoring client for a replica's link, and ignores its SYNC.
+    if (this.#monitoring) throw new PairingError("SYNC came from a client that monitors");
+    if (isFailure(head)) return this.#answered(reply, head);
+    if (!fits(reply, head)) throw new PairingError("A frame begins no replication stream");
+    return BLIND;
   }
 
   #answerExec(reply: Reply, head: FrameHead): Verdict {
@@ -423,7 +473,7 @@ export class PendingReplies {
 
   /** RESP2 subscribers may do nothing but subscribe, unsubscribe, PING, QUIT and RESET. */
   get #isRestricted(): boolean {
-    return !this.#resp3 && this.#subscriptions > 0;
+    return !this.#resp3 && !this.#inResults && this.#subscriptions > 0;
   }
 
   #carryOut(reply: Reply): void {
@@ -436,10 +486,14 @@ export class PendingReplies {
         this.#closeTransaction();
         break;
       case "hello":
-        if (reply.version > 0) this.#resp3 = reply.version === 3;
+        if (this.#subscriptions > 0) {
+          throw new PairingError("Nothing tells whether a subscriber's protocol has changed");
+        }
         break;
       case "monitor":
-        this.#monitoring = true;
+      case "stream":
+      case "unknown":
+        throw new PairingError(`Nothing tells what became of a '${reply.type}'`);
     }
   }
 
@@ -456,62 +510,81 @@ export class PendingReplies {
 
   /** Confirmations are sent even where replies are suppressed; an error is not. */
   #answerSubscription(word: SubscribeWord, head: FrameHead): Verdict | undefined {
-    if (head.word === word && (head.type === Byte.array || head.type === Byte.push)) {
-      this.#confirming = { word, asked: true, resp3: head.type === Byte.push };
-      return CONFIRM;
+    if (head.word === word && head.count === 3) {
+      return this.#beginConfirmation(word, true, head.type === Byte.push);
     }
     if (this.#isSilent) return this.#unanswered();
-    if (head.type === Byte.error) return this.#answered(Replies.plain, head);
+    if (isFailure(head)) return this.#answered(Replies.plain, head);
     throw new PairingError(`No confirmation came to '${word}'`);
   }
 
   /** ON is answered even where replies are suppressed, for it ends that first. */
-  #answerReplyOn(head: FrameHead): Verdict | undefined {
+  #answerReplyOn(reply: Reply, head: FrameHead): Verdict | undefined {
     const confirmed = head.type === Byte.status && head.text === "OK";
     if (!confirmed && this.#isSilent) return this.#unanswered();
     if (confirmed) this.#off = this.#skip = false;
-    return this.#answered(Replies.replyOn, head);
+    return this.#answered(reply, head);
   }
 
-  /** OFF and SKIP are answered only if they are refused. */
-  #answerQuieting(reply: Reply, head: FrameHead): Verdict | undefined {
-    const verdict = this.#isSilent ? undefined : this.#refusal("client|reply", head);
-    if (verdict !== undefined) return verdict;
-    if (reply.type === "reply off") this.#off = true;
-    else if (!this.#off) this.#skipNext = true;
+  /** OFF is answered only if it is refused; else no error comes until it is ended. */
+  #answerReplyOff(reply: Reply, head: FrameHead): Verdict | undefined {
+    if (!this.#isSilent && isFailure(head)) return this.#answered(reply, head);
+    this.#off = true;
     return this.#unanswered();
   }
 
-  #answerIfRefused(command: string, head: FrameHead): Verdict | undefined {
-    const verdict = this.#isSilent ? undefined : this.#refusal(command, head);
-    return verdict ?? this.#unanswered();
+  /** So is SKIP, but an error may as well be for the request behind the next. */
+  #answerReplySkip(reply: Reply, head: FrameHead): Verdict | undefined {
+    if (!this.#isSilent && this.#isRefusal("client|reply", head, 2)) {
+      return this.#answered(reply, head);
+    }
+    if (!this.#off) this.#skipNext = true;
+    return this.#unanswered();
   }
 
-  /** If the frame says that `command` was refused, that is what answers the first request. */
-  #refusal(command: string, head: FrameHead): Verdict | undefined {
-    if (head.type !== Byte.error) return undefined;
-    const { text } = head;
-    const refused = this.#isRestricted || text.startsWith("NOAUTH ") || text.startsWith("BUSY ") ||
-      (text.startsWith("NOPERM ") && text.includes(`'${command}'`));
-    if (refused) return this.#answered(Replies.plain, head);
-    // Servers before 7.0 do not say which subcommand was refused.
-    const [name] = command.split("|");
-    if (text.startsWith("NOPERM ") && (head.cut || text.includes(`'${name}'`))) {
-      throw new PairingError("An error does not tell which request it answers");
+  #answerSkipped(head: FrameHead): undefined {
+    if (this.#multi === "closed" && !isFailure(head)) {
+      return this.#unanswered(this.#coming.run);
     }
+    // It is not so simple: take SKIP and what it is for one by one.
+    this.#coming.replaceFirst(Replies.replySkip, Replies.plain);
     return undefined;
   }
 
-  /** RESET ends OFF and is then answered; right after SKIP it is not. */
-  #answerReset(head: FrameHead): Verdict | undefined {
+  #answerIfRefused(command: string, reply: Reply, head: FrameHead): Verdict | undefined {
+    const refused = !this.#isSilent && this.#isRefusal(command, head, 1);
+    return refused ? this.#answered(reply, head) : this.#unanswered();
+  }
+
+  /**
+   * Whether a frame refuses the first request, of a kind that is answered only then. If others
+   * could have been answered by now, that is those behind the first `unanswered`, it depends on
+   * what the error says, and some errors leave it open.
+   */
+  #isRefusal(command: string, head: FrameHead, unanswered: number): boolean {
+    if (!isFailure(head)) return false;
+    const outstanding = this.#queue.total + (this.#inResults ? this.#results.total : 0);
+    if (this.#isRestricted || outstanding <= unanswered) return true;
+    const refusal = readRefusal(command, head);
+    if (refusal === "no") return false;
+    if (refusal === "unsure" || this.#results.some(mayImitate) || this.#queue.some(mayImitate)) {
+      throw new PairingError("An error does not tell which request it answers");
+    }
+    return true;
+  }
+
+  /** RESET ends OFF and is then answered; right behind SKIP it is not. */
+  #answerReset(reply: Reply, head: FrameHead): Verdict | undefined {
+    if (this.#skip && !this.#off) {
+      this.#resetConnection();
+      return this.#unanswered();
+    }
     if (head.type === Byte.status && head.text === "RESET") {
       this.#resetConnection();
-      return this.#answered(Replies.reset, head);
+      return this.#answered(reply, head);
     }
     // Servers before 6.2 do not know it.
-    if (!this.#isSilent) return this.#answered(Replies.reset, head);
-    if (!this.#off) this.#resetConnection();
-    return this.#unanswered();
+    return this.#isSilent ? this.#unanswered() : this.#answered(reply, head);
   }
 
   /** As `resetCommand` (networking.c) does. */
@@ -523,6 +596,36 @@ export class PendingReplies {
   }
 }
 
+const MESSAGE_WORDS: ReadonlySet<string> = new Set(["message", "pmessage", "smessage"]);
+
+/** What an error says of whether it refuses the command, `client|reply` for one. */
+function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" {
+  const { text } = head;
+  const [name] = command.split("|");
+  if (text.startsWith("NOAUTH ")) return "yes";
+  // Another client's script may have begun only after this command.
+  if (text.startsWith("BUSY ")) return "unsure";
+  if (text.startsWith("ERR unknown command ")) {
+    const unknown = /^['`]([^'`]*)['`]/.exec(text.slice("ERR unknown command ".length));
+    return unknown?.[1]?.toLowerCase() === name ? "yes" : "no";
+  }
+  if (!text.startsWith("NOPERM ")) return "no";
+  if (text.includes(`'${command}'`)) return "yes";
+  // Servers before 7.0 do not say which subcommand was refused.
+  return head.cut || text.includes(`'${name}'`) ? "unsure" : "no";
+}
+
+/** Whether the request may be answered with an error in the words of any other. */
+function mayImitate(reply: Reply): boolean {
+  return reply.type === "script" || reply.type === "reset";
+}
+
+/** Far more than clients have outstanding, and 16 MB or so to remember. */
+const MOST_RUNS = 1_000_000;
+
+/** Under CLIENT REPLY OFF no answer may ever come, but so many kinds of silence are remembered. */
+const RUNS_UNDER_OFF = 1024;
+
 /** Whether a server that has seen MULTI queues the request (server.c `processCommand`). */
 function isQueued(reply: Reply): boolean {
   switch (reply.type) {
@@ -532,6 +635,7 @@ function isQueued(reply: Reply): boolean {
     case "multi":
     case "reset":
     case "empty":
+    case "skipped":
       return false;
     default:
       return true;
@@ -545,6 +649,8 @@ function mayStaySilent(reply: Reply): boolean {
     case "reply on":
     case "reply off":
     case "reply skip":
+    case "skipped":
+    case "unseen":
     case "none":
     case "empty":
       return true;
@@ -552,6 +658,68 @@ function mayStaySilent(reply: Reply): boolean {
       return false;
   }
 }
+
+/** Whether a request under CLIENT REPLY OFF leaves nothing behind that has to be known. */
+function isForgettable(reply: Reply): boolean {
+  switch (reply.type) {
+    case "plain":
+    case "secret":
+    case "script":
+    case "migrate":
+    case "addresses":
+    case "multi":
+    case "exec":
+    case "abort":
+    case "discard":
+    case "none":
+    case "empty":
+    case "reply skip":
+    case "skipped":
+      return true;
+    default:
+      return false;
+  }
+}
+
+function isFailure(head: FrameHead): boolean {
+  return head.type === Byte.error || head.type === Byte.bulkError;
+}
+
+/** Whether the frame is of a form in which a node answers such a request, if it does. */
+function fits(reply: Reply, head: FrameHead): boolean {
+  if (isFailure(head)) return true;
+  switch (reply.type) {
+    case "addresses":
+      return reply.form === "list"
+        ? head.type === Byte.array || head.type === Byte.attribute
+        : head.type === Byte.bulk || head.type === Byte.verbatim || head.type === Byte.attribute;
+    case "multi":
+    case "discard":
+    case "monitor":
+    case "reply on":
+      return head.type === Byte.status && head.text === "OK";
+    case "reset":
+      return head.type === Byte.status && head.text === "RESET";
+    case "migrate":
+      return head.type === Byte.status;
+    case "hello":
+      return head.type === Byte.map || head.type === Byte.array;
+    case "exec":
+      return head.type === Byte.array || head.type === Byte.null;
+    case "stream":
+      return head.type === Byte.lf || head.type === Byte.bulk ||
+        (head.type === Byte.status && STREAM_BEGINS.test(head.text));
+    case "plain":
+    case "secret":
+    case "script":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** How a node answers PSYNC when it goes on with a stream; SYNC has no line before it. */
+const STREAM_BEGINS = /^(FULLRESYNC|CONTINUE|DUALCHANNELSYNC|RDBCHANNELSYNC)\b/;
 
 /** Of errors only those pass unread that cannot name a node. */
 function judgeError(reply: Reply, head: FrameHead): Verdict {

@@ -24,8 +24,12 @@ export type Reply =
   | { readonly type: "script"; readonly keyless: boolean }
   /** One frame, whose error may carry another node's redirect. */
   | { readonly type: "migrate" }
-  /** One frame that carries addresses. */
-  | { readonly type: "addresses"; readonly rewrite: Rewriter }
+  /** One frame that carries addresses, in an array or in lines of text. */
+  | {
+    readonly type: "addresses";
+    readonly form: "list" | "text";
+    readonly rewrite: Rewriter;
+  }
   /** A confirmation for each named channel (0: for each subscribed one), or one error. */
   | { readonly type: "subscription"; readonly word: SubscribeWord; readonly channels: number }
   | { readonly type: "multi" }
@@ -41,6 +45,10 @@ export type Reply =
   | { readonly type: "reply off" }
   /** Nothing, and nothing for the next request. */
   | { readonly type: "reply skip" }
+  /** Nothing: the one before together with a request that would get one frame. */
+  | { readonly type: "skipped" }
+  /** Nothing: any request that came while replies were off. */
+  | { readonly type: "unseen" }
   /** Nothing: a REPLCONF that only a replica's link answers. */
   | { readonly type: "none" }
   /** Nothing: a request without words, which yet counts as the next one for SKIP. */
@@ -49,7 +57,7 @@ export type Reply =
   | { readonly type: "stream" }
   /** One protocol error and the end. */
   | { readonly type: "protocol error" }
-  /** No telling. */
+  /** One error, or no telling. */
   | { readonly type: "unknown" };
 
 /** The replies that need no more to be said of them. */
@@ -59,13 +67,13 @@ export const Replies = {
   script: { type: "script", keyless: false },
   keylessScript: { type: "script", keyless: true },
   migrate: { type: "migrate" },
-  slots: { type: "addresses", rewrite: rewriteSlots },
-  shards: { type: "addresses", rewrite: rewriteShards },
-  nodes: { type: "addresses", rewrite: rewriteNodes },
-  replicas: { type: "addresses", rewrite: rewriteReplicas },
-  role: { type: "addresses", rewrite: rewriteRole },
-  info: { type: "addresses", rewrite: rewriteInfo },
-  clients: { type: "addresses", rewrite: rewriteClients },
+  slots: { type: "addresses", form: "list", rewrite: rewriteSlots },
+  shards: { type: "addresses", form: "list", rewrite: rewriteShards },
+  nodes: { type: "addresses", form: "text", rewrite: rewriteNodes },
+  replicas: { type: "addresses", form: "list", rewrite: rewriteReplicas },
+  role: { type: "addresses", form: "list", rewrite: rewriteRole },
+  info: { type: "addresses", form: "text", rewrite: rewriteInfo },
+  clients: { type: "addresses", form: "text", rewrite: rewriteClients },
   multi: { type: "multi" },
   exec: { type: "exec" },
   abort: { type: "abort" },
@@ -78,6 +86,8 @@ export const Replies = {
   replyOn: { type: "reply on" },
   replyOff: { type: "reply off" },
   replySkip: { type: "reply skip" },
+  skipped: { type: "skipped" },
+  unseen: { type: "unseen" },
   none: { type: "none" },
   empty: { type: "empty" },
   stream: { type: "stream" },

@@ -5,7 +5,7 @@ import type { Rewriter } from "../rewrite/naming.ts";
 import { Capture } from "./capture.ts";
 import type { Echo } from "./echo.ts";
 import { readHead } from "./head.ts";
-import type { PendingReplies, Verdict } from "./pending.ts";
+import type { FrameHead, PendingReplies, Verdict } from "./pending.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
 const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
@@ -86,7 +86,7 @@ export class ReplyRelay {
           buffer.copyWithin(0, at, end);
           return end - at;
         }
-        this.#verdict = pending.judge(head);
+        this.#verdict = await this.#judge(head, sent, at);
       }
       const verdict = this.#verdict;
       switch (verdict.type) {
@@ -120,6 +120,16 @@ export class ReplyRelay {
     }
     await this.#pass(sent, end);
     return 0;
+  }
+
+  /** Judges the frame at `at`; where that fails, the replies before it still go out. */
+  async #judge(head: FrameHead, sent: number, at: number): Promise<Verdict> {
+    try {
+      return this.#options.pending.judge(head);
+    } catch (error) {
+      await this.#pass(sent, at);
+      throw error;
+    }
   }
 
   /** Goes on to the end of the frame that was judged, which the next one then will have to be. */

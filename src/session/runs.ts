@@ -12,6 +12,11 @@ export class ReplyRuns {
     return this.#total;
   }
 
+  /** How many runs are in the queue. */
+  get runs(): number {
+    return this.#kinds.length - this.#first;
+  }
+
   /** The kind of the first reply. */
   get first(): Reply | undefined {
     return this.#kinds[this.#first];
@@ -30,6 +35,14 @@ export class ReplyRuns {
   /** The kind of the last reply. */
   get last(): Reply | undefined {
     return this.#total === 0 ? undefined : this.#kinds[this.#kinds.length - 1];
+  }
+
+  /** Whether any reply in the queue is of such a kind. */
+  some(predicate: (kind: Reply) => boolean): boolean {
+    for (let at = this.#first; at < this.#kinds.length; at++) {
+      if (predicate(this.#kinds[at]!)) return true;
+    }
+    return false;
   }
 
   /** Adds `count` replies of one kind at the end. */
@@ -55,6 +68,29 @@ export class ReplyRuns {
       this.#counts.splice(0, this.#first);
       this.#first = 0;
     }
+  }
+
+  /** Takes the last reply back. */
+  dropLast(): void {
+    this.#total--;
+    const last = this.#kinds.length - 1;
+    if (--this.#counts[last]! > 0) return;
+    this.#kinds.pop();
+    this.#counts.pop();
+    if (this.#first === this.#kinds.length) this.#forget();
+  }
+
+  /** Puts two replies in the place of the first. */
+  replaceFirst(one: Reply, other: Reply): void {
+    const counts = [1, 1];
+    const kinds = [one, other];
+    if (this.run > 1) {
+      kinds.push(this.first!);
+      counts.push(this.run - 1);
+    }
+    this.#kinds.splice(this.#first, 1, ...kinds);
+    this.#counts.splice(this.#first, 1, ...counts);
+    this.#total++;
   }
 
   /** Empties the queue. */

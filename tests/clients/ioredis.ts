@@ -1,30 +1,47 @@
 import type { Buffer } from "node:buffer";
-import { once } from "node:events";
-import { Cluster } from "ioredis";
+import { Cluster, type ClusterOptions, type Redis } from "ioredis";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
 /** ioredis, with what sharded channels need. */
 export class IoredisClient implements ClusterClient {
   readonly #cluster: Cluster;
+  readonly #errors: Error[] = [];
+  /** The status does not tell: it may say "close" after "end". */
+  readonly #ended: Promise<void>;
 
   private constructor(cluster: Cluster) {
     this.#cluster = cluster;
+    for (const event of ["error", "node error"]) {
+      cluster.on(event, (error) => this.#errors.push(error));
+    }
+    this.#ended = new Promise((resolve) => cluster.once("end", resolve));
   }
 
-  static async connect(options: ConnectOptions): Promise<IoredisClient> {
+  /** @param more what else the client is to do */
+  static async connect(
+    options: ConnectOptions,
+    more: Pick<ClusterOptions, "enableAutoPipelining"> = {},
+  ): Promise<IoredisClient> {
     const { host, port, protocol, readReplicas = false } = options;
     const cluster = new Cluster([{ host, port }], {
       lazyConnect: true,
       shardedSubscribers: true,
       scaleReads: readReplicas ? "slave" : "master",
       redisOptions: { protocol },
+      ...more,
     });
+    const client = new IoredisClient(cluster);
     await cluster.connect();
-    return new IoredisClient(cluster);
+    return client;
   }
 
   get addresses(): string[] {
     return this.#cluster.nodes("all").map(({ options }) => `${options.host}:${options.port}`);
+  }
+
+  /** The connection to the primary at a port. */
+  primaryAt(port: number): Redis {
+    return this.#cluster.nodes("master").find(({ options }) => options.port === port)!;
   }
 
   command(_key: Word, ...[command, ...words]: [string, ...Word[]]): Promise<unknown> {
@@ -88,10 +105,11 @@ export class IoredisClient implements ClusterClient {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#cluster.status === "end") return;
-    const ended = once(this.#cluster, "end");
+    // A refresh of the slots that is under way, as after MOVED, would outlive the client.
+    await new Promise((resolve) => this.#cluster.refreshSlotsCache(resolve));
     this.#cluster.disconnect();
-    await ended;
+    await this.#ended;
+    if (this.#errors.length > 0) throw new AggregateError(this.#errors, "ioredis had errors");
   }
 }
 

@@ -1,30 +1,37 @@
 import { Buffer } from "node:buffer";
-import { createCluster, RESP_TYPES, WatchError } from "redis";
+import { type BasicPooledClientSideCache, createCluster, RESP_TYPES, WatchError } from "redis";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
 type Cluster = ReturnType<typeof open>;
 
-function open({ host, port, protocol, readReplicas = false }: ConnectOptions) {
+function open(options: ConnectOptions, cache: BasicPooledClientSideCache | undefined) {
+  const { host, port, protocol, readReplicas = false } = options;
   return createCluster({
     rootNodes: [{ socket: { host, port } }],
     RESP: protocol,
     useReplicas: readReplicas,
+    ...cache === undefined ? {} : { clientSideCache: cache },
   });
 }
 
 /** node-redis as it comes. */
 export class NodeRedisClient implements ClusterClient {
   readonly #cluster: Cluster;
+  readonly #errors: Error[] = [];
 
   private constructor(cluster: Cluster) {
     this.#cluster = cluster;
+    cluster.on("error", (error) => this.#errors.push(error));
   }
 
-  static async connect(options: ConnectOptions): Promise<NodeRedisClient> {
-    const cluster = open(options);
-    cluster.on("error", (error) => console.error(error));
-    await cluster.connect();
-    return new NodeRedisClient(cluster);
+  /** @param cache where the client keeps what it has read, with RESP3 */
+  static async connect(
+    options: ConnectOptions,
+    cache?: BasicPooledClientSideCache,
+  ): Promise<NodeRedisClient> {
+    const client = new NodeRedisClient(open(options, cache));
+    await client.#cluster.connect();
+    return client;
   }
 
   get addresses(): string[] {
@@ -33,6 +40,11 @@ export class NodeRedisClient implements ClusterClient {
 
   command(key: Word, ...words: Word[]): Promise<unknown> {
     return this.#cluster.sendCommand(key, false, words);
+  }
+
+  /** The value of `key`, from the cache if there is one and it is there. */
+  get(key: string): Promise<string | null> {
+    return this.#cluster.get(key);
   }
 
   getBytes(key: Word): Promise<Buffer | null> {
@@ -88,5 +100,6 @@ export class NodeRedisClient implements ClusterClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#cluster.isOpen) await this.#cluster.close();
+    if (this.#errors.length > 0) throw new AggregateError(this.#errors, "node-redis had errors");
   }
 }

@@ -206,7 +206,8 @@ export class ClusterNode {
     this.port = port;
     this.role = role;
     this.#server = server;
-    this.#directory = join(directory, `${port}-${host.replaceAll(":", ".")}`);
+    // INFO tells of this path, so it must not hold an address of its own.
+    this.#directory = join(directory, host.replaceAll(/[.:]/g, "-") + `-${port}`);
     const password = directives["requirepass"];
     this.directives = {
       ...this.#ownDirectives(),

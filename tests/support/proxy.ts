@@ -3,7 +3,8 @@ import { formatHostPort, type HostPort } from "../../src/address.ts";
 import { type Config, readConfig } from "../../src/config.ts";
 import { Proxy } from "../../src/proxy.ts";
 import type { ClusterNode, RedisCluster } from "./cluster.ts";
-import { until, within } from "./until.ts";
+import { Program } from "./program.ts";
+import { within } from "./until.ts";
 
 /** A proxy that serves, and is stopped when its block ends. */
 export interface RunningProxy<Node = HostPort> extends AsyncDisposable {
@@ -24,8 +25,6 @@ export interface LocalProxy extends RunningProxy<ClusterNode> {
 export interface ProcessOptions {
   /** Listened on and given to clients; 127.0.0.1 unless told. */
   host?: string;
-  /** More flags. */
-  flags?: readonly string[];
   /** Words before the command line, of a program that runs it somewhere else. */
   before?: readonly string[];
 }
@@ -74,57 +73,27 @@ export async function startProxy(
 /** Starts the program as a process, as its users do, and reads what it prints. */
 export async function startProxyProcess(
   cluster: { readonly nodes: readonly HostPort[] },
-  { host = "127.0.0.1", flags = [], before = [] }: ProcessOptions = {},
+  { host = "127.0.0.1", before = [] }: ProcessOptions = {},
 ): Promise<RunningProxy> {
   const deno = [Deno.execPath(), "run", ...PERMISSIONS, MAIN];
-  const [program, ...args] = [...before, ...deno, ...flagsFor(cluster.nodes[0]!, host), ...flags];
-  const process = new Deno.Command(program!, {
-    args,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const output = { stdout: "", stderr: "" };
-  let ended: Deno.CommandStatus | undefined;
-  const end = Promise.all([
-    process.status.then((status) => ended = status),
-    collect(process.stdout, (text) => output.stdout += text),
-    collect(process.stderr, (text) => output.stderr += text),
-  ]);
-
-  async function stop(): Promise<void> {
-    if (ended === undefined) process.kill("SIGTERM");
-    try {
-      const [status] = await within("stop the program", end, STOP_DEADLINE_MS);
-      if (!status.success) {
-        throw new Error(`The program ended with the code ${status.code}: ${output.stderr}`);
-      }
-    } finally {
-      if (ended === undefined) process.kill("SIGKILL");
-    }
-  }
-
-  try {
-    const ports = await until("the program has a port for every node", (saw) => {
-      saw(`${output.stdout}${output.stderr}`);
-      const ports = readMapping(output.stdout);
-      return ended ?? (ports.size === cluster.nodes.length && ports);
-    }, START_DEADLINE_MS);
-    if (!(ports instanceof Map)) throw new Error("The program ended before it was ready");
-    return {
-      host,
-      ports: [...ports.values()],
-      portOf(node) {
-        const port = ports.get(formatHostPort(node));
-        if (port === undefined) throw new RangeError(`No port for node ${formatHostPort(node)}`);
-        return port;
-      },
-      [Symbol.asyncDispose]: stop,
-    };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  const { program, known: ports } = await Program.start(
+    [...before, ...deno, ...flagsFor(cluster.nodes[0]!, host)],
+    (stdout) => {
+      const ports = readMapping(stdout);
+      return ports.size === cluster.nodes.length ? ports : undefined;
+    },
+    START_DEADLINE_MS,
+  );
+  return {
+    host,
+    ports: [...ports.values()],
+    portOf(node) {
+      const port = ports.get(formatHostPort(node));
+      if (port === undefined) throw new RangeError(`No port for node ${formatHostPort(node)}`);
+      return port;
+    },
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+  };
 }
 
 function flagsFor(seed: HostPort, host: string): string[] {
@@ -144,11 +113,4 @@ function readMapping(output: string): Map<string, number> {
     ports.set(match[2]!, Number(match[1]));
   }
   return ports;
-}
-
-async function collect(
-  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
-  take: (text: string) => void,
-): Promise<void> {
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
 }

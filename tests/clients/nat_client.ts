@@ -1,0 +1,27 @@
+import { assertEquals } from "@std/assert";
+import type { Connect } from "./client.ts";
+import { IoredisClient } from "./ioredis.ts";
+import { NodeRedisClient } from "./node_redis.ts";
+
+/**
+ * A program that is told the name of a client and one address, `ioredis host port`, and uses
+ * the whole cluster there with either protocol. Prints the addresses that it learned; fails
+ * when anything does.
+ */
+const CLIENTS: Record<string, Connect> = {
+  "ioredis": IoredisClient.connect,
+  "node-redis": NodeRedisClient.connect,
+};
+
+const [name, host, port] = Deno.args;
+const connect = CLIENTS[name!]!;
+const keys = Array.from({ length: 100 }, (_, index) => `key:${index}`);
+for (const protocol of [2, 3] as const) {
+  await using client = await connect({ host: host!, port: Number(port), protocol });
+  const values = keys.map((key) => `${key} of ${name} with RESP${protocol}`);
+  const set = keys.map((key, index) => client.command(key, "SET", key, values[index]!));
+  assertEquals((await Promise.all(set)).map(String), keys.map(() => "OK"));
+  const got = await Promise.all(keys.map((key) => client.command(key, "GET", key)));
+  assertEquals(got.map(String), values);
+  for (const address of client.addresses) console.log(address);
+}

@@ -1,0 +1,126 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import type { HostPort } from "../../src/address.ts";
+import { Namespace } from "../support/namespace.ts";
+import { Program, run } from "../support/program.ts";
+import { startProxyProcess } from "../support/proxy.ts";
+
+/**
+ * ```
+ *  outside           between            inside
+ *  client ─ public ─ proxy  ─ private ─ six nodes, one address each
+ *  192.0.2.2         192.0.2.1          10.77.0.1 …
+ *                    10.77.0.254
+ * ```
+ * Namespaces share nothing, so these addresses may be the same in every run.
+ */
+const NODES = [1, 2, 3, 4, 5, 6].map((number) => `10.77.0.${number}`);
+const PROXY = { private: "10.77.0.254", public: "192.0.2.1" };
+const CLIENT = "192.0.2.2";
+
+const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
+
+/** A cluster forms within half of it, or says by itself what it waits for. */
+const CLUSTER_DEADLINE_MS = 60_000;
+
+const hindrance = await Namespace.hindrance();
+
+Deno.test({
+  name: "clients that can reach nothing but the proxy use the whole cluster" +
+    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
+  ignore: hindrance !== undefined,
+  fn: async (t) => {
+    await using inside = await Namespace.create("inside");
+    await using between = await Namespace.create("between");
+    await using outside = await Namespace.create("outside");
+    await inside.connect(between, {
+      name: "private",
+      here: NODES.map((address) => `${address}/24`),
+      there: [`${PROXY.private}/24`],
+    });
+    await between.connect(outside, {
+      name: "public",
+      here: [`${PROXY.public}/24`],
+      there: [`${CLIENT}/24`],
+    });
+    await cache("nat_cluster.ts", "nat_client.ts", "../../src/main.ts");
+    const { program, known: nodes } = await Program.start(
+      [...inside.before, Deno.execPath(), "run", "-A", pathOf("nat_cluster.ts"), ...NODES],
+      readNodes,
+      CLUSTER_DEADLINE_MS,
+    );
+    await using _cluster = program;
+    await using proxy = await startProxyProcess(
+      { nodes },
+      { host: PROXY.public, before: between.before },
+    );
+    const seed = { host: proxy.host, port: proxy.portOf(nodes[0]!) };
+    const addresses = proxy.ports.map((port) => `${proxy.host}:${port}`).sort();
+
+    await t.step("no client reaches a node by itself", async () => {
+      for (const node of nodes) {
+        const ping = ["redis-cli", "-h", node.host, "-p", `${node.port}`, "PING"];
+        assertEquals(await run([...between.before, ...ping]), { code: 0, output: "PONG\n" });
+        const { code, output } = await run([...outside.before, ...ping]);
+        assertEquals(code, 1, output);
+        assertStringIncludes(output, "Network is unreachable");
+      }
+    });
+
+    for (const client of ["ioredis", "node-redis"]) {
+      const start = (place: Namespace, at: HostPort) => {
+        const program = [Deno.execPath(), "run", "-A", pathOf("nat_client.ts")];
+        return run([...place.before, ...program, client, at.host, `${at.port}`]);
+      };
+
+      await t.step(`${client} uses the whole cluster through the proxy`, async () => {
+        const { code, output } = await start(outside, seed);
+        assertEquals(code, 0, output);
+        const learned = new Set(output.trimEnd().split("\n"));
+        assert(learned.size >= 3 && learned.isSubsetOf(new Set(addresses)), output);
+      });
+
+      await t.step(`${client} needs the proxy`, async () => {
+        const near = await start(between, nodes[0]!);
+        assertEquals(near.code, 0, near.output);
+        const far = await start(outside, nodes[0]!);
+        assertEquals(far.code, 1, far.output);
+        assertMatch(far.output, /nodes (is available|are unavailable)/);
+      });
+    }
+
+    await t.step("redis-cli -c uses the whole cluster through the proxy", async () => {
+      const commands = KEYS.map((key) => `SET ${key} value\nGET ${key}\n`).join("");
+      const cli = ["redis-cli", "-c", "-h", seed.host, "-p", `${seed.port}`];
+      const { code, output } = await run([...outside.before, ...cli], commands);
+      assertEquals(code, 0, output);
+      const answers = output.replaceAll(/^-> Redirected .*\n/gm, "");
+      assertEquals(answers, "OK\nvalue\n".repeat(KEYS.length));
+    });
+
+    await t.step("redis-cli --cluster check finds all slots covered", async () => {
+      const check = ["redis-cli", "--cluster", "check", `${seed.host}:${seed.port}`];
+      const { code, output } = await run([...outside.before, ...check]);
+      assertEquals(code, 0, output);
+      assertStringIncludes(output, "[OK] All 16384 slots covered.");
+    });
+  },
+});
+
+/** Nothing can be fetched from within a namespace. */
+async function cache(...files: string[]): Promise<void> {
+  const { code, output } = await run([Deno.execPath(), "cache", ...files.map(pathOf)]);
+  assertEquals(code, 0, output);
+}
+
+function pathOf(file: string): string {
+  return fileURLToPath(new URL(file, import.meta.url));
+}
+
+function readNodes(stdout: string): HostPort[] | undefined {
+  const nodes = [...stdout.matchAll(/^(\S+) (\d+)\n/gm)].map(([, host, port]) => ({
+    host: host!,
+    port: Number(port),
+  }));
+  return nodes.length === NODES.length ? nodes : undefined;
+}

@@ -1,0 +1,325 @@
+import { assert, assertEquals } from "@std/assert";
+import { fieldOf, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import {
+  idAt,
+  namedInLines,
+  namedInShards,
+  namedInSlots,
+  type NamedNode,
+} from "../support/mentions.ts";
+import { type LocalProxy, startProxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** Keys by their slots, one for each of three primaries. */
+const KEYS: Record<number, string> = { 3300: "b", 7365: "c", 15495: "a" };
+
+/** Clients are given this; it is nobody's private address, and resolves nowhere. */
+const PUBLIC_HOST = "nat.example";
+
+/** The others take a node for dead after 3 s; on a busy machine more than one vote may be needed. */
+const FAILOVER_DEADLINE_MS = 20_000;
+
+/** Where the proxy of these tests listens. */
+const AT = "127.0.0.1";
+
+/** How nodes are named; the names are those of each node, by its index. */
+interface Endpoint {
+  readonly type: "ip" | "hostname" | "unknown-endpoint";
+  readonly hostname: (index: number) => string;
+}
+
+/** In this order few names change from one to the next: it takes seconds until all know them. */
+const ENDPOINTS: Record<string, Endpoint> = {
+  "IP addresses": { type: "ip", hostname: () => "" },
+  "IP addresses of nodes with names": { type: "ip", hostname: named },
+  "host names": { type: "hostname", hostname: named },
+  "some host names": { type: "hostname", hostname: namedOrNot },
+  "no endpoint": { type: "unknown-endpoint", hostname: namedOrNot },
+  "one host name for all": { type: "hostname", hostname: () => "nodes.internal" },
+};
+
+/** A primary and the replica of another have a name; `?` stands for those of all others. */
+function namedOrNot(index: number): string {
+  return index % 4 === 0 ? named(index) : "";
+}
+
+function named(index: number): string {
+  return `node-${index}.internal`;
+}
+
+/** Makes all nodes name each other so, and waits until each knows all names. */
+async function configure(cluster: RedisCluster, { type, hostname }: Endpoint): Promise<void> {
+  for (const [index, node] of cluster.nodes.entries()) {
+    await node.order("CONFIG", "SET", "cluster-preferred-endpoint-type", type);
+    await node.order("CONFIG", "SET", "cluster-announce-hostname", hostname(index));
+  }
+  await until("all nodes know all names", async (saw) => {
+    for (const node of cluster.nodes) {
+      const nodes = namedInLines(await node.ask("CLUSTER", "NODES"));
+      saw(nodes);
+      const known = cluster.nodes.every(({ id }, index) =>
+        nodes.some((named) => named.id === id && (named.hosts[1] ?? "") === hostname(index))
+      );
+      if (!known) return false;
+    }
+    return true;
+  });
+}
+
+/** A proxy, and to which node each of its ports leads. */
+class Scene {
+  readonly cluster: RedisCluster;
+  readonly proxy: LocalProxy;
+  readonly #ids = new Map<number, string>();
+
+  constructor(cluster: RedisCluster, proxy: LocalProxy) {
+    this.cluster = cluster;
+    this.proxy = proxy;
+  }
+
+  static async start(cluster: RedisCluster): Promise<Scene> {
+    return new Scene(cluster, await startProxy(cluster, { publicHost: PUBLIC_HOST }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxy[Symbol.asyncDispose]();
+  }
+
+  connect(node: ClusterNode): Promise<WireClient> {
+    return WireClient.connect(AT, this.proxy.portOf(node));
+  }
+
+  /** Which node a client reaches that goes where `address`, host and port, tells it to go. */
+  async nodeAt(address: string): Promise<ClusterNode> {
+    const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
+    assertEquals(host, PUBLIC_HOST, address);
+    const id = await this.#idAt(Number(port));
+    return this.cluster.nodes.find((node) => node.id === id)!;
+  }
+
+  async assertLeadsHome(named: readonly NamedNode[], wanted: readonly ClusterNode[]) {
+    const shown = Deno.inspect(named);
+    for (const { id, port, hosts } of named) {
+      assertEquals([...new Set(hosts)], [PUBLIC_HOST], shown);
+      assertEquals(await this.#idAt(port), id, shown);
+    }
+    const ids = [...new Set(named.map(({ id }) => id))].sort();
+    assertEquals(ids, wanted.map(({ id }) => id).sort(), shown);
+  }
+
+  /** The node that a redirect of this kind sends a client to. */
+  async redirected(client: WireClient, slot: number, kind: "MOVED" | "ASK"): Promise<ClusterNode> {
+    const reply = await client.ask("GET", KEYS[slot]!);
+    const text = reply.type === "-" ? reply.text : Deno.inspect(reply);
+    assert(text.startsWith(`${kind} ${slot} `), text);
+    return await this.nodeAt(text.slice(`${kind} ${slot} `.length));
+  }
+
+  async #idAt(port: number): Promise<string> {
+    assert(port > 0, "no port is 0");
+    const known = this.#ids.get(port);
+    if (known !== undefined) return known;
+    const id = await idAt(AT, port);
+    this.#ids.set(port, id);
+    return id;
+  }
+}
+
+for (const samePort of [false, true]) {
+  const places = samePort ? "one port at many addresses" : "ports of their own";
+  Deno.test(`nodes with ${places} are told apart`, async (t) => {
+    await using cluster = await RedisCluster.start({ samePort });
+    for (const [names, endpoint] of Object.entries(ENDPOINTS)) {
+      await configure(cluster, endpoint);
+      await t.step(`by ${names}, in CLUSTER SLOTS, SHARDS, NODES and REPLICAS`, async () => {
+        await using scene = await Scene.start(cluster);
+        for (const node of cluster.nodes) {
+          using client = await scene.connect(node);
+          for (const protocol of ["2", "3"]) {
+            await client.ask("HELLO", protocol);
+            await assertListings(scene, client);
+          }
+        }
+      });
+      await t.step(`by ${names}, in CLUSTER SLOTS, where all else stays as it is`, async () => {
+        await using scene = await Scene.start(cluster);
+        await assertShape(scene);
+      });
+      await t.step(`by ${names}, in ROLE and INFO`, async () => {
+        await using scene = await Scene.start(cluster);
+        for (const node of cluster.nodes) await assertReplication(scene, node);
+      });
+      await t.step(`by ${names}, in MOVED`, async () => {
+        await using scene = await Scene.start(cluster);
+        for (const node of cluster.nodes) {
+          using client = await scene.connect(node);
+          for (const slot of Object.keys(KEYS).map(Number)) {
+            const owner = cluster.ownerOf(slot);
+            if (owner === node) continue;
+            assertEquals((await scene.redirected(client, slot, "MOVED")).id, owner.id);
+          }
+        }
+      });
+      await t.step(`by ${names}, in MOVED after a slot has moved`, async () => {
+        await using scene = await Scene.start(cluster);
+        await assertMoves(scene);
+      });
+      await t.step(`by ${names}, in ASK`, async () => {
+        await using scene = await Scene.start(cluster);
+        await assertAsks(scene);
+      });
+    }
+  });
+}
+
+async function assertListings(scene: Scene, client: WireClient): Promise<void> {
+  const { nodes, primaries } = scene.cluster;
+  const slots = namedInSlots(await client.ask("CLUSTER", "SLOTS"));
+  await scene.assertLeadsHome(slots, nodes);
+  await scene.assertLeadsHome(namedInShards(await client.ask("CLUSTER", "SHARDS")), nodes);
+  await scene.assertLeadsHome(namedInLines(await client.ask("CLUSTER", "NODES")), nodes);
+  for (const [index, primary] of primaries.entries()) {
+    const replica = nodes[index + primaries.length]!;
+    for (const word of ["REPLICAS", "SLAVES"]) {
+      const lines = namedInLines(await client.ask("CLUSTER", word, primary.id));
+      await scene.assertLeadsHome(lines, [replica]);
+    }
+  }
+}
+
+async function assertReplication(scene: Scene, node: ClusterNode): Promise<void> {
+  const { nodes, primaries } = scene.cluster;
+  const index = nodes.indexOf(node);
+  const other = nodes[(index + primaries.length) % nodes.length]!;
+  using client = await scene.connect(node);
+  const role = itemsOf(await client.ask("ROLE"))!;
+  const info = textOf(await client.ask("INFO", "replication"))!;
+  if (node.role === "primary") {
+    assertEquals(textOf(role[0]), "master");
+    const replicas = itemsOf(role[2])!.map((replica) => itemsOf(replica)!.map(textOf));
+    const [[host, port], ...more] = replicas as [[string, string]];
+    assertEquals([(await scene.nodeAt(`${host}:${port}`)).id, more.length], [other.id, 0]);
+    const [, ip, infoPort] = /^slave0:ip=([^,]*),port=(\d+),state=online,/m.exec(info)!;
+    assertEquals((await scene.nodeAt(`${ip}:${infoPort}`)).id, other.id);
+  } else {
+    const [word, host, port] = role.map(textOf);
+    assertEquals([word, role[2]!.type], ["slave", ":"]);
+    assertEquals((await scene.nodeAt(`${host}:${port}`)).id, other.id);
+    const [, infoHost, infoPort] = /^master_host:(.*)\r\nmaster_port:(\d+)\r\n/m.exec(info)!;
+    assertEquals((await scene.nodeAt(`${infoHost}:${infoPort}`)).id, other.id);
+  }
+  const server = textOf(await client.ask("INFO", "server"))!;
+  assertEquals(/^tcp_port:(\d+)/m.exec(server)![1], `${scene.proxy.portOf(node)}`);
+}
+
+/** A slot moves while the proxy runs; a node that has nothing to do with it tells where to. */
+async function assertMoves(scene: Scene): Promise<void> {
+  const { cluster } = scene;
+  const slot = 3300;
+  const [from, to, other] = cluster.primaries as [ClusterNode, ClusterNode, ClusterNode];
+  using client = await scene.connect(other);
+  try {
+    for (const owner of [to, from, to]) {
+      await setSlot(cluster, slot, owner);
+      assertEquals((await scene.redirected(client, slot, "MOVED")).id, owner.id);
+    }
+  } finally {
+    await setSlot(cluster, slot, from);
+  }
+}
+
+/** Makes all primaries agree on the owner of a slot. */
+async function setSlot(cluster: RedisCluster, slot: number, owner: ClusterNode): Promise<void> {
+  await until("all primaries know the owner of the slot", async (saw) => {
+    // The owner first: it gives the change an epoch, so that the others do not undo it.
+    for (const node of [owner, ...cluster.primaries.filter((node) => node !== owner)]) {
+      await node.order("CLUSTER", "SETSLOT", `${slot}`, "NODE", owner.id);
+      if (node === owner) await node.order("CLUSTER", "BUMPEPOCH");
+    }
+    for (const node of cluster.primaries) {
+      const ranges = itemsOf(await node.ask("CLUSTER", "SLOTS"))!.map((range) => itemsOf(range)!);
+      const range = ranges.find(([first, last]) =>
+        Number(textOf(first)) <= slot && slot <= Number(textOf(last))
+      );
+      const id = textOf(itemsOf(range?.[2])?.[2]);
+      saw(`${node.address} takes ${id} for the owner`);
+      if (id !== owner.id) return false;
+    }
+    return true;
+  });
+}
+
+/** A slot is on its way, then on its way to somewhere else, then not any more. */
+async function assertAsks(scene: Scene): Promise<void> {
+  const { cluster } = scene;
+  const slot = 3300;
+  const [source, ...targets] = cluster.primaries as [ClusterNode, ...ClusterNode[]];
+  const setSlot = ["CLUSTER", "SETSLOT", `${slot}`];
+  using client = await scene.connect(source);
+  try {
+    for (const target of [...targets, ...targets]) {
+      await target.order(...setSlot, "IMPORTING", source.id);
+      await source.order(...setSlot, "MIGRATING", target.id);
+      assertEquals((await scene.redirected(client, slot, "ASK")).id, target.id);
+      // The target serves it to whoever asks; to others it names the owner.
+      using there = await scene.connect(target);
+      assertEquals((await scene.redirected(there, slot, "MOVED")).id, source.id);
+      await there.ask("ASKING");
+      assertEquals((await there.ask("GET", KEYS[slot]!)).type, "$");
+      await target.order(...setSlot, "STABLE");
+    }
+  } finally {
+    for (const node of cluster.primaries) await node.order(...setSlot, "STABLE");
+  }
+  assertEquals((await client.ask("GET", KEYS[slot]!)).type, "$");
+}
+
+/** The answer to CLUSTER SLOTS is that of the node, but for the addresses. */
+async function assertShape(scene: Scene): Promise<void> {
+  const { cluster, proxy } = scene;
+  for (const node of cluster.nodes) {
+    using straight = await node.connect();
+    using client = await scene.connect(node);
+    for (const protocol of ["2", "3"]) {
+      await Promise.all([straight, client].map((one) => one.ask("HELLO", protocol)));
+      const ranges = itemsOf(await straight.ask("CLUSTER", "SLOTS"))!;
+      for (const entry of ranges.flatMap((range) => itemsOf(range)!.slice(2))) {
+        const [, port, id, metadata] = itemsOf(entry)!;
+        const named = cluster.nodes.find((node) => node.id === textOf(id))!;
+        itemsOf(entry)![0] = { type: "$", text: PUBLIC_HOST };
+        setText(port, `${proxy.portOf(named)}`);
+        for (const name of ["ip", "hostname"]) setText(fieldOf(metadata, name), PUBLIC_HOST);
+      }
+      assertEquals(itemsOf(await client.ask("CLUSTER", "SLOTS")), ranges);
+    }
+  }
+}
+
+function setText(value: Value | undefined, text: string): void {
+  if (value !== undefined && "text" in value) value.text = text;
+}
+
+Deno.test("a redirect without an address leads to the node that took over from a dead one", async () => {
+  await using cluster = await RedisCluster.start({
+    samePort: true,
+    directives: { "cluster-preferred-endpoint-type": "unknown-endpoint" },
+  });
+  await using scene = await Scene.start(cluster);
+  const [dead, asked, , heir] = cluster.nodes as [
+    ClusterNode,
+    ClusterNode,
+    ClusterNode,
+    ClusterNode,
+  ];
+  using client = await scene.connect(asked);
+  assertEquals((await scene.redirected(client, 3300, "MOVED")).id, dead.id);
+  await dead.kill();
+  await until("the replica has taken over", async (saw) => {
+    const nodes = textOf(await asked.ask("CLUSTER", "NODES"))!;
+    saw(nodes);
+    return new RegExp(`^${heir.id} .* 0-5460$`, "m").test(nodes);
+  }, FAILOVER_DEADLINE_MS);
+  assertEquals((await scene.redirected(client, 3300, "MOVED")).id, heir.id);
+});

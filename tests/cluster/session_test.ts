@@ -1,0 +1,395 @@
+import { createHash, type Hash } from "node:crypto";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { encodeRequest, textOf } from "../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until, within } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+
+const MIB = 1024 * 1024;
+
+/** The longest value that a server takes unless it is told otherwise (`proto-max-bulk-len`). */
+const LONGEST_VALUE_BYTES = 512 * MIB;
+
+/**
+ * How much more memory the program may take for a value or an answer of any size: far less than
+ * the ones here, and more than its heap grows by itself in a run of a hundred thousand reads.
+ */
+const GROWTH_LIMIT_BYTES = 64 * MIB;
+
+/** Half a gigabyte goes through two programs, on a machine that may be busy. */
+const TRANSFER_DEADLINE_MS = 60_000;
+
+/** In slot 3300, which the first of two nodes owns. */
+const KEY = "{b}";
+
+const AT = "127.0.0.1";
+
+function flagsFor(node: ClusterNode): string[] {
+  return [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`];
+}
+
+function words(...words: string[]): string {
+  return toLatin1(encodeRequest(words));
+}
+
+/** The line of CLIENT LIST about the client of this name, as its node tells it. */
+async function listed(node: ClusterNode, name: string): Promise<string | undefined> {
+  const list = textOf(await node.ask("CLIENT", "LIST"))!;
+  return list.split("\n").find((line) => line.includes(` name=${name} `));
+}
+
+Deno.test("a client of a node that is down is closed at once, and the log says which", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
+  await using nat = await new NatProcess(flagsFor(cluster.nodes[0]!)).ready();
+  const node = cluster.nodes[1]!;
+  const port = nat.mapping.get(node.address)!;
+
+  await t.step("when the node is killed", async () => {
+    using idle = await WireClient.connect(AT, port);
+    await idle.ask("PING");
+    using blocked = await WireClient.connect(AT, port);
+    await blocked.send(words("CLIENT", "SETNAME", "blocked") + words("BLPOP", "c", "0"));
+    await until("the client is blocked", async () => {
+      return (await listed(node, "blocked"))?.includes(" cmd=blpop ");
+    });
+    await node.kill();
+    assertEquals(await idle.readToEnd(), "");
+    assertEquals(await blocked.readToEnd(), "+OK\r\n");
+  });
+
+  await t.step("when it connects, before it says a word", async () => {
+    using client = await WireClient.connect(AT, port);
+    assertEquals(await client.readToEnd(), "");
+    const [line] = await nat.untilLogged(/^.* WARN .*$/m);
+    assertMatch(
+      line,
+      new RegExp(`Node ${node.address} cannot be reached, .*client 3 is closed: .+`),
+    );
+  });
+
+  await t.step("while others are served, and until the node is back", async () => {
+    const other = cluster.nodes[0]!;
+    using client = await WireClient.connect(AT, nat.mapping.get(other.address)!);
+    assertEquals(await client.ask("CLUSTER", "MYID"), { type: "$", text: other.id });
+    await node.start();
+    using again = await WireClient.connect(AT, port);
+    assertEquals(await again.ask("CLUSTER", "MYID"), { type: "$", text: node.id });
+  });
+});
+
+/** What a client sends before it shuts its side. */
+const LAST_WORDS: Record<string, string> = {
+  "requests": words("SET", KEY, "1") + words("GET", KEY) + words("INCR", KEY) +
+    words("CLUSTER", "MYID") + words("NOSUCH"),
+  "nothing": "",
+  "half a request": words("PING") + words("GET", KEY).slice(0, -3),
+  "inline requests": `PING\r\nGET ${KEY}`,
+  "QUIT": words("PING") + words("QUIT") + words("PING"),
+  "a request that blocks": words("PING") + words("BLPOP", `none${KEY}`, "0"),
+  "a subscription": words("SUBSCRIBE", "a", "b"),
+  "bytes that are no request": words("PING") + "*1\r\n+x\r\n",
+};
+
+Deno.test("a client that shuts its side gets what a straight connection gives", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
+  await using proxy = await startProxy(cluster, { publicHost: "nat.example" });
+  const node = cluster.nodes[0]!;
+  async function talk(host: string, port: number, text: string): Promise<string> {
+    await node.ask("DEL", KEY);
+    using client = await WireClient.connect(host, port);
+    await client.send(text);
+    await client.closeWrite();
+    return await client.readToEnd();
+  }
+  for (const [what, text] of Object.entries(LAST_WORDS)) {
+    await t.step(what, async () => {
+      const straight = await talk(node.host, node.port, text);
+      assertEquals(await talk(AT, proxy.portOf(node), text), straight);
+    });
+  }
+  await t.step("with answers that are rewritten", async () => {
+    const text = words("CLUSTER", "SLOTS") + words("GET", "c");
+    const answers = await talk(AT, proxy.portOf(node), text);
+    const moved = `-MOVED 7365 nat.example:${proxy.portOf(cluster.nodes[0]!)}\r\n`;
+    const other = `-MOVED 7365 nat.example:${proxy.portOf(cluster.nodes[1]!)}\r\n`;
+    assert(answers.startsWith("*2\r\n") && !answers.includes(node.host), answers);
+    assertEquals([answers.includes(moved), answers.includes(other)], [false, false], answers);
+  });
+  await t.step("and leaves nothing open", async () => {
+    await until("no client is connected", () => proxy.proxy.sessionCount === 0);
+  });
+});
+
+Deno.test("a client that vanishes is gone from its node, whatever it was doing", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  await using proxy = await startProxy(cluster);
+  const node = cluster.nodes[0]!;
+  /** What it sends, what its line in CLIENT LIST then holds, and what happens next. */
+  const doings: [what: string, text: string, shown: string, then: () => Promise<unknown>][] = [
+    ["nothing", words("PING"), "cmd=ping", () => Promise.resolve()],
+    ["waiting", words("BLPOP", KEY, "0"), "cmd=blpop", () => Promise.resolve()],
+    // With bytes that it never read, its end is a reset.
+    ["listening", words("SUBSCRIBE", "a"), "sub=1", () => node.ask("PUBLISH", "a", "message")],
+    ["watching", words("MONITOR"), "flags=O", () => node.ask("PING")],
+    ["in a transaction", words("MULTI") + words("GET", KEY), "multi=1", () => Promise.resolve()],
+  ];
+  for (const [what, text, shown, then] of doings) {
+    await t.step(what, async () => {
+      const name = what.replaceAll(" ", "-");
+      using client = await WireClient.connect(AT, proxy.portOf(node));
+      await client.ask("CLIENT", "SETNAME", name);
+      await client.send(text);
+      await until("the node has its request", async (saw) => {
+        const line = await listed(node, name);
+        saw(line);
+        return line?.includes(` ${shown} `);
+      });
+      await then();
+      client.close();
+      await until("the node has forgotten it", async (saw) => {
+        const line = await listed(node, name);
+        saw(line);
+        return line === undefined;
+      });
+      await until("the proxy has forgotten it", () => proxy.proxy.sessionCount === 0);
+    });
+  }
+});
+
+Deno.test("a client too many is told so in the server's words and closed", async () => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  // The original counted two buffers a connection.
+  await using nat = await new NatProcess([...flagsFor(node), "--number-of-buffers=4"]).ready();
+  const port = nat.mapping.get(node.address)!;
+  using first = await WireClient.connect(AT, port);
+  await first.ask("PING");
+  using second = await WireClient.connect(AT, port);
+  await second.ask("PING");
+  for (let attempt = 0; attempt < 3; attempt++) {
+    using third = await WireClient.connect(AT, port);
+    assertEquals(await third.readToEnd(), "-ERR max number of clients reached\r\n");
+  }
+  for (const client of [first, second]) {
+    assertEquals(await client.ask("PING"), { type: "+", text: "PONG" });
+  }
+  first.close();
+  await until("there is room for another", async (saw) => {
+    using third = await WireClient.connect(AT, port);
+    const reply = await third.ask("PING");
+    saw(reply);
+    return reply.type === "+";
+  });
+});
+
+/** Block `index` of a value that is long, and like no other. */
+function block(index: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(MIB);
+  bytes.set(fromLatin1(`block ${index}\r\n-MOVED 1 10.0.0.1:7000\r\n`));
+  return bytes;
+}
+
+/** The hash of a value of so many blocks. */
+function hashOf(blocks: number): string {
+  const hash = createHash("sha1");
+  for (let index = 0; index < blocks; index++) hash.update(block(index));
+  return hash.digest("hex");
+}
+
+/** A connection that sends and receives more than a test would keep. */
+class Bulky implements Disposable {
+  readonly #connection: Deno.TcpConn;
+  readonly #buffer = new Uint8Array(MIB);
+  /** Received and not yet looked at. */
+  #held = this.#buffer.subarray(0, 0);
+
+  private constructor(connection: Deno.TcpConn) {
+    this.#connection = connection;
+  }
+
+  static async connect(host: string, port: number): Promise<Bulky> {
+    return new Bulky(await Deno.connect({ hostname: host, port }));
+  }
+
+  async send(bytes: Uint8Array | string): Promise<void> {
+    let left = typeof bytes === "string" ? fromLatin1(bytes) : bytes;
+    while (left.length > 0) left = left.subarray(await this.#connection.write(left));
+  }
+
+  /** Reads a line, without its CRLF. */
+  async line(): Promise<string> {
+    let line = "";
+    while (!line.endsWith("\r\n")) line += toLatin1(await this.#take(1));
+    return line.slice(0, -2);
+  }
+
+  /** Reads a bulk and returns its length and adds all of it to a hash. */
+  async bulk(hash: Hash): Promise<number> {
+    const header = await this.line();
+    assertMatch(header, /^\$\d+$/);
+    const length = Number(header.slice(1));
+    for (let left = length; left > 0;) {
+      const bytes = await this.#take(left);
+      hash.update(bytes);
+      left -= bytes.length;
+    }
+    assertEquals(await this.line(), "");
+    return length;
+  }
+
+  /** Reads up to the end of the first `text`. */
+  async until(text: string): Promise<string> {
+    let read = "";
+    while (!read.endsWith(text)) read += toLatin1(await this.#take(1));
+    return read;
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection.close();
+  }
+
+  /** Some bytes, `most` of them; borrowed until the next call. */
+  async #take(most: number): Promise<Uint8Array> {
+    if (this.#held.length === 0) {
+      const read = await this.#connection.read(this.#buffer);
+      if (read === null) throw new Error("The connection has ended");
+      this.#held = this.#buffer.subarray(0, read);
+    }
+    const taken = this.#held.subarray(0, most);
+    this.#held = this.#held.subarray(taken.length);
+    return taken;
+  }
+}
+
+/** A program in front of a cluster of two, with all that a first client makes it load. */
+async function startWarm(cluster: RedisCluster): Promise<{ nat: NatProcess; port: number }> {
+  const node = cluster.nodes[0]!;
+  const nat = await new NatProcess([...flagsFor(node), "--public-host=nat.example"]).ready();
+  const port = nat.mapping.get(node.address)!;
+  using client = await WireClient.connect(AT, port);
+  for (const query of ["SLOTS", "NODES"]) await client.ask("CLUSTER", query);
+  return { nat, port };
+}
+
+async function assertGrewLittle(nat: NatProcess, beforeBytes: number): Promise<void> {
+  const grownBytes = await nat.peakBytes() - beforeBytes;
+  const mib = Math.round(grownBytes / MIB);
+  assert(grownBytes < GROWTH_LIMIT_BYTES, `The program grew by ${mib} MiB`);
+}
+
+/** CLUSTER SLOTS behind something long, and what shows that its answer was rewritten. */
+const SLOTS = words("CLUSTER", "SLOTS") + words("ECHO", "THE-END");
+
+function assertRewritten(slots: string, cluster: RedisCluster): void {
+  assert(slots.startsWith("*2\r\n"), slots);
+  assertEquals(slots.split("$11\r\nnat.example\r\n").length - 1, 2, slots);
+  for (const { host } of cluster.nodes) assert(!slots.includes(host), slots);
+}
+
+Deno.test({
+  name: "values of any size pass with constant memory",
+  ignore: Deno.build.os !== "linux",
+  async fn(t) {
+    await using cluster = await RedisCluster.start({
+      primaries: 2,
+      replicasEach: 0,
+      // To fill or free half a gigabyte may take long on a busy machine.
+      directives: { "cluster-node-timeout": "30000" },
+    });
+    const node = cluster.nodes[0]!;
+
+    await t.step("a client that does not read holds its node back, not the program", async () => {
+      const blocks = 200;
+      using straight = await Bulky.connect(node.host, node.port);
+      for (let index = 0; index < blocks; index++) {
+        await straight.send(`*3\r\n$5\r\nRPUSH\r\n$${KEY.length}\r\n${KEY}\r\n$${MIB}\r\n`);
+        await straight.send(block(index));
+        await straight.send("\r\n");
+        assertEquals(await straight.line(), `:${index + 1}`);
+      }
+      const { nat: started, port } = await startWarm(cluster);
+      await using nat = started;
+      const before = await nat.peakBytes();
+      using client = await Bulky.connect(AT, port);
+      await client.send(words("CLIENT", "SETNAME", "lazy"));
+      assertEquals(await client.line(), "+OK");
+      await client.send(words("LRANGE", KEY, "0", "-1") + SLOTS);
+
+      // All that the sockets on the way hold has left the node when nothing more does.
+      const held: number[] = [];
+      await until("the node is held back", async (saw) => {
+        const line = await listed(node, "lazy");
+        saw(line);
+        held.unshift(Number(/ omem=(\d+) /.exec(line!)![1]));
+        return held.length > STILL_LOOKS &&
+          held.slice(0, STILL_LOOKS).every((omem) => omem === held[0]);
+      });
+      assert(held[0]! > blocks * MIB / 2, `The node holds ${held[0]} bytes only`);
+      await assertGrewLittle(nat, before);
+
+      assertEquals(await client.line(), `*${blocks}`);
+      const hash = createHash("sha1");
+      for (let index = 0; index < blocks; index++) {
+        assertEquals(await within("read an item", client.bulk(hash), TRANSFER_DEADLINE_MS), MIB);
+      }
+      assertEquals(hash.digest("hex"), hashOf(blocks));
+      assertRewritten(await client.until("THE-END\r\n"), cluster);
+      await assertGrewLittle(nat, before);
+    });
+
+    await t.step("a value of 512 MB is read, and what is behind it is rewritten", async () => {
+      const blocks = LONGEST_VALUE_BYTES / MIB;
+      const last = `${LONGEST_VALUE_BYTES - 1}`;
+      using straight = await WireClient.connect(node.host, node.port);
+      await straight.send(words("DEL", KEY) + words("SETRANGE", KEY, last, "\0"));
+      for (let index = 0; index < blocks; index++) {
+        const mark = toLatin1(block(index)).replace(/\0+$/, "");
+        await straight.send(words("SETRANGE", KEY, `${index * MIB}`, mark));
+      }
+      await straight.readFrames(2 + blocks, TRANSFER_DEADLINE_MS);
+      const { nat: started, port } = await startWarm(cluster);
+      await using nat = started;
+      const before = await nat.peakBytes();
+      using client = await Bulky.connect(AT, port);
+      await client.send(words("GET", KEY) + SLOTS);
+      const hash = createHash("sha1");
+      const length = await within("read the value", client.bulk(hash), TRANSFER_DEADLINE_MS);
+      assertEquals([length, hash.digest("hex")], [LONGEST_VALUE_BYTES, hashOf(blocks)]);
+      assertRewritten(await client.until("THE-END\r\n"), cluster);
+      await assertGrewLittle(nat, before);
+      await node.ask("DEL", KEY);
+    });
+
+    await t.step("a value of 256 MB is written, and what is behind it is rewritten", async () => {
+      const blocks = 256;
+      const { nat: started, port } = await startWarm(cluster);
+      await using nat = started;
+      const before = await nat.peakBytes();
+      using client = await Bulky.connect(AT, port);
+      await within("write the value", write(client, blocks), TRANSFER_DEADLINE_MS);
+      await client.send(SLOTS);
+      assertEquals(await client.line(), "+OK");
+      assertRewritten(await client.until("THE-END\r\n"), cluster);
+      await assertGrewLittle(nat, before);
+
+      using straight = await Bulky.connect(node.host, node.port);
+      await straight.send(words("GET", KEY));
+      const hash = createHash("sha1");
+      const length = await within("read the value", straight.bulk(hash), TRANSFER_DEADLINE_MS);
+      assertEquals([length, hash.digest("hex")], [blocks * MIB, hashOf(blocks)]);
+    });
+  },
+});
+
+/** Looks in a row, some milliseconds apart, at which nothing has moved when all is at rest. */
+const STILL_LOOKS = 30;
+
+async function write(client: Bulky, blocks: number): Promise<void> {
+  const header = `*3\r\n$3\r\nSET\r\n$${KEY.length}\r\n${KEY}\r\n$${blocks * MIB}\r\n`;
+  await client.send(header);
+  for (let index = 0; index < blocks; index++) await client.send(block(index));
+  await client.send("\r\n");
+}

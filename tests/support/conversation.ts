@@ -1,0 +1,180 @@
+import type { ByteSink, ByteSource } from "../../src/net.ts";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { encodeRequest } from "../../src/resp/frame.ts";
+import { PendingReplies } from "../../src/session/pending.ts";
+import { ReplyRelay } from "../../src/session/reply_relay.ts";
+import { RequestRelay } from "../../src/session/request_relay.ts";
+
+/**
+ * What goes back and forth on one connection: requests of a client, then bytes of its node, and
+ * so on. A request is its words, with spaces between, or raw bytes if it ends with LF.
+ */
+export type Conversation = readonly (readonly string[] | string)[];
+
+/** What came of a conversation. */
+export interface Outcome {
+  /** What the client got. A frame that was to be rewritten is marked, and by what: `«slots …»`. */
+  client: string;
+  /** What the node got. */
+  upstream: string;
+  /** The name of the error that ended it. */
+  error: string | undefined;
+}
+
+/** A read buffer in which the head of a frame fits, but not much more. */
+export const SMALL_BUFFER_BYTES = 512;
+
+/** The marks of `Outcome.client`. */
+const MARKS = /«\w+ |»/g;
+
+/** Takes the marks out of a text, which leaves what the node sent. */
+export function unmarked(text: string): string {
+  return text.replaceAll(MARKS, "");
+}
+
+/** The bytes of requests. */
+export function wireOf(requests: readonly string[]): string {
+  return requests.map((request) =>
+    request.endsWith("\n") ? request : toLatin1(encodeRequest(request.split(" ")))
+  ).join("");
+}
+
+/** How a conversation is received. */
+export interface Reception {
+  /** The ends of the pieces in which all bytes of the node come; none after the last byte. */
+  cuts: readonly number[];
+  /** The size of the read buffers. */
+  bufferBytes: number;
+  /** The most bytes that one read of the client's side gives. */
+  requestBytes: number;
+}
+
+/** All the ways worth a try to receive `length` bytes of a node. */
+export function* everyReception(length: number): Generator<Reception> {
+  const positions = Array.from({ length: Math.max(0, length - 1) }, (_, at) => at + 1);
+  for (const bufferBytes of [SMALL_BUFFER_BYTES, 16 * 1024]) {
+    yield { cuts: [], bufferBytes, requestBytes: 16 * 1024 };
+    yield { cuts: positions, bufferBytes, requestBytes: 1 };
+  }
+  for (const cut of positions) {
+    yield { cuts: [cut], bufferBytes: SMALL_BUFFER_BYTES, requestBytes: 16 * 1024 };
+  }
+}
+
+/** Has a conversation through the two relays of a session. */
+export async function converse(talk: Conversation, reception: Reception): Promise<Outcome> {
+  const outcome: Outcome = { client: "", upstream: "", error: undefined };
+  const pending = new PendingReplies();
+  const { bufferBytes } = reception;
+  const requests = new Feed(reception.requestBytes);
+  const requestsDone = new RequestRelay({
+    client: requests,
+    upstream: sink((text) => outcome.upstream += text),
+    pending,
+    bufferBytes,
+    echo: undefined,
+  }).run();
+  const replies = new ReplyRelay({
+    upstream: nodeOf(talk, reception, requests),
+    client: sink((text) => outcome.client += text),
+    pending,
+    bufferBytes,
+    translate: (frame, rewrite) => {
+      const name = rewrite.name.replace("rewrite", "").toLowerCase();
+      return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
+    },
+    echo: undefined,
+  });
+  try {
+    await replies.run();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    outcome.error = error.name;
+  }
+  requests.end();
+  await requestsDone;
+  return outcome;
+}
+
+/** How a conversation was received, for the message of a failed assertion. */
+export function showReception({ cuts, bufferBytes }: Reception): string {
+  const where = cuts.length > 1 ? "byte by byte" : `cut at ${cuts[0] ?? "no byte"}`;
+  return `received ${where} into ${bufferBytes} bytes`;
+}
+
+/** The node's side: each of its turns comes when the relay has passed all requests before it. */
+function nodeOf(talk: Conversation, { cuts }: Reception, requests: Feed): ByteSource {
+  const turns = [...talk];
+  let bytes = new Uint8Array(0);
+  let offset = 0;
+  let cut = 0;
+  return {
+    async read(buffer) {
+      while (bytes.length === 0) {
+        const turn = turns.shift();
+        if (turn === undefined) return null;
+        if (typeof turn === "string") bytes = fromLatin1(turn);
+        else await requests.give(fromLatin1(wireOf(turn)));
+      }
+      while (cut < cuts.length && cuts[cut]! <= offset) cut++;
+      const length = Math.min(bytes.length, buffer.length, (cuts[cut] ?? Infinity) - offset);
+      buffer.set(bytes.subarray(0, length));
+      bytes = bytes.subarray(length);
+      offset += length;
+      return length;
+    },
+  };
+}
+
+/** The client's side. */
+class Feed implements ByteSource {
+  readonly #most: number;
+  #bytes = new Uint8Array(0);
+  #ended = false;
+  /** Wakes the read that waits for more. */
+  #wake: (() => void) | undefined;
+  /** Called when all that was given is read, and the reader asks for more. */
+  #taken: (() => void) | undefined;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  /** Gives bytes to the reader and waits until it has done all it does with them. */
+  give(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#bytes = bytes;
+    this.#taken = resolve;
+    this.#wake?.();
+    return promise;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (this.#bytes.length === 0) {
+      this.#taken?.();
+      this.#taken = undefined;
+      if (this.#ended) return null;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+    const length = Math.min(this.#bytes.length, buffer.length, this.#most);
+    buffer.set(this.#bytes.subarray(0, length));
+    this.#bytes = this.#bytes.subarray(length);
+    return length;
+  }
+}
+
+function sink(receive: (text: string) => void): ByteSink {
+  return {
+    write(bytes) {
+      receive(toLatin1(bytes));
+      return Promise.resolve(bytes.length);
+    },
+  };
+}

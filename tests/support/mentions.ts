@@ -1,0 +1,66 @@
+import { fieldOf, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
+import { WireClient } from "./wire.ts";
+
+/** A node as a reply names it, in however many places. */
+export interface NamedNode {
+  readonly id: string;
+  readonly port: number;
+  /** Every host, IP and hostname that is given for it. */
+  readonly hosts: readonly string[];
+}
+
+/** The nodes that an answer to CLUSTER SLOTS names. */
+export function namedInSlots(reply: Value): NamedNode[] {
+  return itemsOf(reply)!.flatMap((range) =>
+    itemsOf(range)!.slice(2).map((node) => {
+      const [endpoint, port, id, metadata] = itemsOf(node)!;
+      const hosts = [textOf(endpoint) ?? "NULL"];
+      for (const name of ["ip", "hostname"]) {
+        const host = textOf(fieldOf(metadata!, name));
+        if (host !== undefined) hosts.push(host);
+      }
+      return { id: textOf(id)!, port: Number(textOf(port)), hosts };
+    })
+  );
+}
+
+/** The nodes that an answer to CLUSTER SHARDS names. */
+export function namedInShards(reply: Value): NamedNode[] {
+  return itemsOf(reply)!.flatMap((shard) =>
+    itemsOf(fieldOf(shard, "nodes"))!.map((node) => ({
+      id: textOf(fieldOf(node, "id"))!,
+      port: Number(textOf(fieldOf(node, "port"))),
+      hosts: ["ip", "endpoint", "hostname"]
+        .map((name) => textOf(fieldOf(node, name)))
+        .filter((host) => host !== undefined),
+    }))
+  );
+}
+
+/** The nodes that an answer to CLUSTER NODES names, or one to CLUSTER REPLICAS. */
+export function namedInLines(reply: Value): NamedNode[] {
+  const texts = itemsOf(reply)?.map(textOf) ?? [textOf(reply)];
+  return texts.flatMap((text) =>
+    text!.split("\n").filter((line) => line !== "").map((line) => {
+      const [, id, host, port, hostname] = LINE.exec(line) ??
+        fail(`No line of CLUSTER NODES: ${line}`);
+      return {
+        id: id!,
+        port: Number(port),
+        hosts: hostname === undefined ? [host!] : [host!, hostname],
+      };
+    })
+  );
+}
+
+/** Asks whatever listens at an address which node it is. */
+export async function idAt(host: string, port: number): Promise<string> {
+  using client = await WireClient.connect(host, port);
+  return textOf(await client.ask("CLUSTER", "MYID"))!;
+}
+
+const LINE = /^(\S{40}) (\S*):(\d+)@\d+(?:,(\S*))? /;
+
+function fail(message: string): never {
+  throw new Error(message);
+}

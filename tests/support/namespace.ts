@@ -1,0 +1,83 @@
+import { run } from "./program.ts";
+
+/** A cable between two namespaces; addresses have the length of their network behind them. */
+export interface Cable {
+  /** Of the interface at either end. */
+  name: string;
+  here: readonly string[];
+  there: readonly string[];
+}
+
+/**
+ * A network namespace: a machine of its own as far as the network goes, which reaches nothing
+ * but what it is cabled to. It is gone when its block ends, and so is what still runs in it.
+ */
+export class Namespace implements AsyncDisposable {
+  readonly #name: string;
+
+  private constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Creates a namespace; the role is for people, and need not be unique. */
+  static async create(role: string): Promise<Namespace> {
+    const name = `nat-${crypto.randomUUID().slice(0, 8)}-${role}`;
+    await ip("netns", "add", name);
+    const namespace = new Namespace(name);
+    try {
+      await ip("-n", name, "link", "set", "lo", "up");
+    } catch (error) {
+      await namespace[Symbol.asyncDispose]();
+      throw error;
+    }
+    return namespace;
+  }
+
+  /** Why there can be no namespaces, here or for this user; undefined if there can. */
+  static async hindrance(): Promise<string | undefined> {
+    if (Deno.build.os !== "linux") return "only Linux has network namespaces";
+    try {
+      await using here = await Namespace.create("probe");
+      await using there = await Namespace.create("probe");
+      await here.connect(there, { name: "probe", here: ["192.0.2.1/24"], there: [] });
+      return undefined;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return "there is no ip: install iproute2";
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  /** Stands before a command line that is to run in here. */
+  get before(): string[] {
+    return ["ip", "netns", "exec", this.#name];
+  }
+
+  /** Lays a cable from here to another namespace. */
+  async connect(other: Namespace, { name, here, there }: Cable): Promise<void> {
+    const peer = ["peer", "name", name, "netns", other.#name];
+    await ip("link", "add", name, "netns", this.#name, "type", "veth", ...peer);
+    for (const [at, addresses] of [[this.#name, here], [other.#name, there]] as const) {
+      for (const address of addresses) await ip("-n", at, "address", "add", address, "dev", name);
+      await ip("-n", at, "link", "set", name, "up");
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const left = await ip("netns", "pids", this.#name);
+    for (const pid of left.split("\n").filter(Boolean)) {
+      try {
+        Deno.kill(Number(pid), "SIGKILL");
+      } catch (error) {
+        // It has just ended.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    await ip("netns", "delete", this.#name);
+  }
+}
+
+async function ip(...words: string[]): Promise<string> {
+  const { code, output } = await run(["ip", ...words]);
+  if (code !== 0) throw new Error(`'ip ${words.join(" ")}' failed: ${output.trim()}`);
+  return output;
+}

@@ -1,0 +1,141 @@
+import { fileURLToPath } from "node:url";
+import { SETTINGS } from "../../src/flags.ts";
+import { until, within } from "./until.ts";
+
+/** How the program is started, apart from its command line. */
+export interface NatOptions {
+  /** Environment variables; of the program's own no others are set. */
+  env?: Readonly<Record<string, string>>;
+}
+
+/** What the program leaves when it has ended. */
+export interface Ending {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env"];
+
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+/** The types of a program that is new have to be stripped first, on a machine that may be busy. */
+const DEADLINE_MS = 30_000;
+
+/**
+ * The program as a process whose every word, signal and end a test looks at:
+ *
+ *     await using nat = await new NatProcess([`--cluster-addr=${seed}`]).ready();
+ *
+ * What it prints is kept; the process is gone when the block ends, in order or not.
+ */
+export class NatProcess implements AsyncDisposable {
+  #stdout = "";
+  #stderr = "";
+  readonly #process: Deno.ChildProcess;
+  readonly #end: Promise<unknown>;
+  #code: number | undefined;
+
+  constructor(args: readonly string[], { env = {} }: NatOptions = {}) {
+    this.#process = new Deno.Command(Deno.execPath(), {
+      args: ["run", ...PERMISSIONS, MAIN, ...args],
+      env: { ...foreignVariables(), ...env },
+      clearEnv: true,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    this.#end = Promise.all([
+      this.#process.status.then(({ code }) => this.#code = code),
+      collect(this.#process.stdout, (text) => this.#stdout += text),
+      collect(this.#process.stderr, (text) => this.#stderr += text),
+    ]);
+  }
+
+  /** All that it printed so far on stdout. */
+  get stdout(): string {
+    return this.#stdout;
+  }
+
+  /** All that it printed so far on stderr. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** The public ports by private address, `host:port`, that it printed so far. */
+  get mapping(): ReadonlyMap<string, number> {
+    const lines = this.#stdout.matchAll(/^Listening on: \S*:(\d+) proxy to: (\S+)$/gm);
+    return new Map([...lines].map(([, port, address]) => [address!, Number(port)]));
+  }
+
+  /** Waits until it says that it is ready, and has printed the port of each node it then has. */
+  async ready(): Promise<this> {
+    const [, nodes] = await this.untilLogged(/Ready: (\d+) nodes/);
+    return await this.untilMapped(Number(nodes));
+  }
+
+  /** Waits until it has printed the ports of so many nodes. */
+  async untilMapped(nodes: number): Promise<this> {
+    await this.#until(`prints ${nodes} ports`, () => this.mapping.size >= nodes);
+    return this;
+  }
+
+  /** Waits until its stderr holds a text that matches, and returns the match. */
+  untilLogged(pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#until(`logs ${pattern}`, () => pattern.exec(this.#stderr));
+  }
+
+  /** The most memory that the process ever held, in bytes, as the kernel counts it. Linux only. */
+  async peakBytes(): Promise<number> {
+    const status = await Deno.readTextFile(`/proc/${this.#process.pid}/status`);
+    return 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]);
+  }
+
+  /** Sends a signal to the process. */
+  signal(signal: Deno.Signal): void {
+    this.#process.kill(signal);
+  }
+
+  /** Waits until it has ended. */
+  async ended(): Promise<Ending> {
+    await within("see the program end", this.#end, DEADLINE_MS);
+    return { code: this.#code!, stdout: this.#stdout, stderr: this.#stderr };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#code === undefined) this.#process.kill("SIGKILL");
+    await this.#end;
+  }
+
+  async #until<T>(what: string, condition: () => T | null | false): Promise<T> {
+    const outcome = await until(`the program ${what}`, (saw) => {
+      saw(`${this.#stdout}${this.#stderr}`);
+      const held = condition();
+      return held ? { held } : this.#code !== undefined && { held };
+    }, DEADLINE_MS);
+    if (outcome.held) return outcome.held;
+    throw new Error(`The program ended with the code ${this.#code}: ${this.#stderr}`);
+  }
+}
+
+/** Runs the program to its end. */
+export async function runNat(
+  args: readonly string[],
+  options: NatOptions = {},
+): Promise<Ending> {
+  await using nat = new NatProcess(args, options);
+  return await nat.ended();
+}
+
+/** The environment without the variables that the program would read. */
+function foreignVariables(): Record<string, string> {
+  const own = new Set(SETTINGS.map(({ variable }) => variable));
+  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !own.has(name)));
+}
+
+async function collect(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  take: (text: string) => void,
+): Promise<void> {
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) take(text);
+}

@@ -1,0 +1,21 @@
+import { seededRandom } from "./random.ts";
+
+/** Below the ports of clusters in tests, which are below those of outgoing connections. */
+const PORTS = { first: 5_000, count: 5_900 };
+
+/** Finds ports in a row that nobody listens on, on any address, and returns the first. */
+export function findFreePorts(count: number): number {
+  const random = seededRandom(Math.random() * 2 ** 32);
+  for (;;) {
+    const first = PORTS.first + random.int(PORTS.count);
+    using stack = new DisposableStack();
+    try {
+      for (let port = first; port < first + count; port++) {
+        stack.use(Deno.listen({ hostname: "0.0.0.0", port }));
+      }
+      return first;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+}
