@@ -1,5 +1,6 @@
 import { type Command, Vocabulary } from "../resp/requests.ts";
-import { Replies, type Reply, type SubscribeWord } from "./replies.ts";
+import { Replies, type Reply } from "./replies.ts";
+import type { SubscribeWord } from "./subscriptions.ts";
 
 /** A command whose reply is not just any one frame, or whose words hold secrets. */
 export interface NotedCommand extends Command {

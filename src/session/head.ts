@@ -1,6 +1,19 @@
 import { Byte, toLatin1 } from "../resp/bytes.ts";
 import { beginsValue, notRespError } from "../resp/scanner.ts";
-import type { FrameHead } from "./pending.ts";
+
+/** The beginning of a frame, as far as it tells what the frame is. */
+export interface FrameHead {
+  /** The first byte. */
+  readonly type: number;
+  /** Of an error or a status: the line, or so much of it as the head holds. */
+  readonly text: string;
+  /** Whether `text` is less than the line. */
+  readonly cut: boolean;
+  /** Of an aggregate: the number in its header. */
+  readonly count: number;
+  /** Of an aggregate whose first value was read: its text, if it is a short one. */
+  readonly word: string;
+}
 
 /** So much of a frame is read to tell what it is; a node's own errors are all shorter. */
 export const HEAD_BYTES = 256;
@@ -79,4 +92,9 @@ function readWord(bytes: Uint8Array, from: number, to: number): string | undefin
   if (length > WORD_BYTES || length < 0) return "";
   if (line.end + length > to) return undefined;
   return toLatin1(bytes.subarray(line.end, line.end + length));
+}
+
+/** Whether the frame is an error. */
+export function isFailure(head: FrameHead): boolean {
+  return head.type === Byte.error || head.type === Byte.bulkError;
 }

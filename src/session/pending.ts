@@ -1,58 +1,23 @@
 import { Byte } from "../resp/bytes.ts";
-import type { Rewriter } from "../rewrite/naming.ts";
-import { isAddressPush, rewritePush } from "../rewrite/pushes.ts";
+import { isAddressPush } from "../rewrite/pushes.ts";
+import { type FrameHead, isFailure } from "./head.ts";
 import {
-  isRedirect,
-  MIGRATE_ERROR,
-  rewriteMigrateError,
-  rewriteRedirect,
-  rewriteScriptRedirect,
-} from "../rewrite/redirects.ts";
-import { Replies, type Reply, type SubscribeWord } from "./replies.ts";
+  fits,
+  isForgettable,
+  isQueued,
+  mayImitate,
+  mayStaySilent,
+  Replies,
+  type Reply,
+} from "./replies.ts";
 import { ReplyRuns } from "./runs.ts";
-
-/** The beginning of a frame, as far as it tells what the frame is. */
-export interface FrameHead {
-  /** The first byte. */
-  readonly type: number;
-  /** Of an error or a status: the line, or so much of it as the head holds. */
-  readonly text: string;
-  /** Whether `text` is less than the line. */
-  readonly cut: boolean;
-  /** Of an aggregate: the number in its header. */
-  readonly count: number;
-  /** Of an aggregate whose first value was read: its text, if it is a short one. */
-  readonly word: string;
-}
-
-/** What is to be done with a frame. */
-export type Verdict =
-  /** It goes to the client as it is. */
-  | { readonly type: "pass" }
-  /** The same, but an echo of the traffic must not show it. */
-  | { readonly type: "secret" }
-  /** Only its header is one: its elements are frames of their own. */
-  | { readonly type: "header" }
-  /** It goes on as it is, and `confirm` wants to know the integer that ends it. */
-  | { readonly type: "confirm" }
-  | { readonly type: "rewrite"; readonly rewrite: Rewriter }
-  /** From here on the connection is no conversation of requests and replies. */
-  | { readonly type: "blind" };
+import { isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
+import { type Verdict, verdictOn, Verdicts } from "./verdicts.ts";
 
 /** A frame came that answers nothing; which reply is whose is not known any more. */
 export class PairingError extends Error {
   override readonly name = "PairingError";
 }
-
-const PASS: Verdict = { type: "pass" };
-const SECRET: Verdict = { type: "secret" };
-const HEADER: Verdict = { type: "header" };
-const CONFIRM: Verdict = { type: "confirm" };
-const BLIND: Verdict = { type: "blind" };
-const REWRITE_PUSH: Verdict = { type: "rewrite", rewrite: rewritePush };
-const REWRITE_REDIRECT: Verdict = { type: "rewrite", rewrite: rewriteRedirect };
-const REWRITE_SCRIPT_REDIRECT: Verdict = { type: "rewrite", rewrite: rewriteScriptRedirect };
-const REWRITE_MIGRATE_ERROR: Verdict = { type: "rewrite", rewrite: rewriteMigrateError };
 
 /** `1700000000.123456 [0 10.0.0.9:4711] "get" "key"` (replication.c `replicationFeedMonitors`) */
 const MONITOR_LINE = /^\d+\.\d+ \[/;
@@ -95,9 +60,7 @@ export class PendingReplies {
 
   #resp3 = false;
   #monitoring = false;
-  #channels = 0;
-  #patterns = 0;
-  #shardChannels = 0;
+  readonly #subscriptions = new Subscriptions();
   /** The last frame took a SUNSUBSCRIBE to be answered, but may have been a loss of its slot. */
   #unsureOfShards = false;
   /** Confirmations still to come for the subscription at the front; 0 before the first. */
@@ -175,11 +138,11 @@ export class PendingReplies {
   judge(head: FrameHead): Verdict {
     if (head.type === Byte.push) return this.#judgePush(head);
     if (head.type === Byte.array && this.watchful) {
-      if (this.#isMessage(head)) return PASS;
+      if (this.#isMessage(head)) return Verdicts.pass;
       if (this.#isShardLoss(head)) return this.#judgeConfirmation(head, "sunsubscribe");
     }
     if (head.type === Byte.status && this.#monitoring && MONITOR_LINE.test(head.text)) {
-      if (this.#coming.first?.type !== "script") return PASS;
+      if (this.#coming.first?.type !== "script") return Verdicts.pass;
       throw new PairingError("A script may have made up a line of MONITOR");
     }
     for (;;) {
@@ -198,41 +161,19 @@ export class PendingReplies {
     if (asked) {
       const reply = this.#coming.first;
       if (this.#unconfirmed === 0 && reply?.type === "subscription") {
-        this.#unconfirmed = reply.channels || Math.max(1, this.#subscribed(word));
+        this.#unconfirmed = reply.channels || Math.max(1, this.#subscriptions.endedBy(word));
       }
       if (this.#unconfirmed === 1) this.#done();
       else this.#unconfirmed--;
     }
     this.#resp3 = resp3;
-    switch (word) {
-      case "subscribe":
-      case "unsubscribe":
-        this.#channels = count - this.#patterns;
-        break;
-      case "psubscribe":
-      case "punsubscribe":
-        this.#patterns = count - this.#channels;
-        break;
-      case "sunsubscribe":
-        this.#unsureOfShards ||= asked && this.#shardChannels > 0;
-        this.#shardChannels = count;
-        break;
-      case "ssubscribe":
-        this.#shardChannels = count;
-    }
+    this.#unsureOfShards ||= asked && word === "sunsubscribe" &&
+      this.#subscriptions.shardChannels > 0;
+    this.#subscriptions.confirm(word, count);
   }
 
   get #coming(): ReplyRuns {
     return this.#inResults ? this.#results : this.#queue;
-  }
-
-  get #subscriptions(): number {
-    return this.#channels + this.#patterns + this.#shardChannels;
-  }
-
-  #subscribed(word: SubscribeWord): number {
-    if (word === "unsubscribe") return this.#channels;
-    return word === "punsubscribe" ? this.#patterns : this.#shardChannels;
   }
 
   /** The first request is over, whether it was answered or not. */
@@ -249,8 +190,8 @@ export class PendingReplies {
   }
 
   #judgePush(head: FrameHead): Verdict {
-    if (isAddressPush(head.word)) return REWRITE_PUSH;
-    if (!isSubscribeWord(head.word)) return PASS;
+    if (isAddressPush(head.word)) return Verdicts.rewritePush;
+    if (!isSubscribeWord(head.word)) return Verdicts.pass;
     return this.#judgeConfirmation(head, head.word);
   }
 
@@ -278,7 +219,7 @@ export class PendingReplies {
       throw new PairingError("Nothing tells whether a subscription behind SKIP was refused");
     }
     this.#confirming = { word, asked, resp3 };
-    return CONFIRM;
+    return Verdicts.confirm;
   }
 
   #awaits(word: SubscribeWord): boolean {
@@ -292,20 +233,22 @@ export class PendingReplies {
 
   /** A message to a RESP2 subscriber: an array like any reply, but nobody asked for it. */
   #isMessage(head: FrameHead): boolean {
-    if (this.#resp3 || this.#subscriptions === 0 || !MESSAGE_WORDS.has(head.word)) return false;
+    if (this.#resp3 || this.#subscriptions.total === 0 || !MESSAGE_WORDS.has(head.word)) {
+      return false;
+    }
     // Only here may a reply have the same form, for commands in EXEC are not restricted.
     if (this.#inResults) throw new PairingError("A message cannot be told from a result of EXEC");
     return head.count === (head.word === "pmessage" ? 4 : 3);
   }
 
   get #mayLoseShards(): boolean {
-    return this.#shardChannels > 0 || this.#unsureOfShards;
+    return this.#subscriptions.shardChannels > 0 || this.#unsureOfShards;
   }
 
   /** What a node sends to RESP2 subscribers of a slot that it loses, just like a confirmation. */
   #isShardLoss(head: FrameHead): boolean {
     if (!this.#mayLoseShards || head.word !== "sunsubscribe" || head.count !== 3) return false;
-    if (this.#subscriptions > 0 || this.#awaits("sunsubscribe")) return true;
+    if (this.#subscriptions.total > 0 || this.#awaits("sunsubscribe")) return true;
     // The last subscription is gone, so that a reply may have the same form.
     const reply = this.#coming.first;
     if (reply === undefined || reply.type === "addresses") return true;
@@ -314,7 +257,7 @@ export class PendingReplies {
 
   #judgeUnasked(head: FrameHead): Verdict {
     // A node says so when it refuses or closes a connection.
-    if (head.type === Byte.error) return judgeError(Replies.plain, head);
+    if (head.type === Byte.error) return verdictOn(Replies.plain, head);
     throw new PairingError("A reply came to no request");
   }
 
@@ -330,7 +273,7 @@ export class PendingReplies {
         this.#multi = "open";
         this.#transaction.add(reply, 1);
         this.#done();
-        return PASS;
+        return Verdicts.pass;
       }
       if (isFailure(head)) return this.#answered(reply, head);
       // The MULTI whose answer was suppressed had been refused; QUIT is never queued.
@@ -371,9 +314,7 @@ export class PendingReplies {
     if (!fits(reply, head)) throw new PairingError(`A frame does not answer '${reply.type}'`);
     this.#unsureOfShards = false;
     this.#done();
-    if (head.type === Byte.error) return judgeError(reply, head);
-    if (reply.type === "addresses") return { type: "rewrite", rewrite: reply.rewrite };
-    return reply.type === "secret" ? SECRET : PASS;
+    return verdictOn(reply, head);
   }
 
   /** The first request, or so many of the same kind, get no answer. */
@@ -423,7 +364,7 @@ export class PendingReplies {
     if (this.#monitoring) throw new PairingError("SYNC came from a client that monitors");
     if (isFailure(head)) return this.#answered(reply, head);
     if (!fits(reply, head)) throw new PairingError("A frame begins no replication stream");
-    return BLIND;
+    return Verdicts.blind;
   }
 
   #answerExec(reply: Reply, head: FrameHead): Verdict {
@@ -440,7 +381,7 @@ export class PendingReplies {
       return this.#answered(reply, head);
     }
     this.#beginResults();
-    return HEADER;
+    return Verdicts.header;
   }
 
   /** EXEC is over, and with it what SKIP may do, when its last result is there. */
@@ -473,7 +414,7 @@ export class PendingReplies {
 
   /** RESP2 subscribers may do nothing but subscribe, unsubscribe, PING, QUIT and RESET. */
   get #isRestricted(): boolean {
-    return !this.#resp3 && !this.#inResults && this.#subscriptions > 0;
+    return !this.#resp3 && !this.#inResults && this.#subscriptions.total > 0;
   }
 
   #carryOut(reply: Reply): void {
@@ -486,7 +427,7 @@ export class PendingReplies {
         this.#closeTransaction();
         break;
       case "hello":
-        if (this.#subscriptions > 0) {
+        if (this.#subscriptions.total > 0) {
           throw new PairingError("Nothing tells whether a subscriber's protocol has changed");
         }
         break;
@@ -592,7 +533,7 @@ export class PendingReplies {
     this.#closeTransaction();
     this.#off = false;
     this.#resp3 = this.#monitoring = this.#unsureOfShards = false;
-    this.#channels = this.#patterns = this.#shardChannels = 0;
+    this.#subscriptions.clear();
   }
 }
 
@@ -615,135 +556,12 @@ function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" 
   return head.cut || text.includes(`'${name}'`) ? "unsure" : "no";
 }
 
-/** Whether the request may be answered with an error in the words of any other. */
-function mayImitate(reply: Reply): boolean {
-  return reply.type === "script" || reply.type === "reset";
-}
-
 /** Far more than clients have outstanding, and 16 MB or so to remember. */
 const MOST_RUNS = 1_000_000;
 
 /** Under CLIENT REPLY OFF no answer may ever come, but so many kinds of silence are remembered. */
 const RUNS_UNDER_OFF = 1024;
 
-/** Whether a server that has seen MULTI queues the request (server.c `processCommand`). */
-function isQueued(reply: Reply): boolean {
-  switch (reply.type) {
-    case "exec":
-    case "abort":
-    case "discard":
-    case "multi":
-    case "reset":
-    case "empty":
-    case "skipped":
-      return false;
-    default:
-      return true;
-  }
-}
-
-/** Whether the next frame may answer a later request than this, a subscription for one. */
-function mayStaySilent(reply: Reply): boolean {
-  switch (reply.type) {
-    case "subscription":
-    case "reply on":
-    case "reply off":
-    case "reply skip":
-    case "skipped":
-    case "unseen":
-    case "none":
-    case "empty":
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Whether a request under CLIENT REPLY OFF leaves nothing behind that has to be known. */
-function isForgettable(reply: Reply): boolean {
-  switch (reply.type) {
-    case "plain":
-    case "secret":
-    case "script":
-    case "migrate":
-    case "addresses":
-    case "multi":
-    case "exec":
-    case "abort":
-    case "discard":
-    case "none":
-    case "empty":
-    case "reply skip":
-    case "skipped":
-      return true;
-    default:
-      return false;
-  }
-}
-
-function isFailure(head: FrameHead): boolean {
-  return head.type === Byte.error || head.type === Byte.bulkError;
-}
-
-/** Whether the frame is of a form in which a node answers such a request, if it does. */
-function fits(reply: Reply, head: FrameHead): boolean {
-  if (isFailure(head)) return true;
-  switch (reply.type) {
-    case "addresses":
-      return reply.form === "list"
-        ? head.type === Byte.array || head.type === Byte.attribute
-        : head.type === Byte.bulk || head.type === Byte.verbatim || head.type === Byte.attribute;
-    case "multi":
-    case "discard":
-    case "monitor":
-    case "reply on":
-      return head.type === Byte.status && head.text === "OK";
-    case "reset":
-      return head.type === Byte.status && head.text === "RESET";
-    case "migrate":
-      return head.type === Byte.status;
-    case "hello":
-      return head.type === Byte.map || head.type === Byte.array;
-    case "exec":
-      return head.type === Byte.array || head.type === Byte.null;
-    case "stream":
-      return head.type === Byte.lf || head.type === Byte.bulk ||
-        (head.type === Byte.status && STREAM_BEGINS.test(head.text));
-    case "plain":
-    case "secret":
-    case "script":
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** How a node answers PSYNC when it goes on with a stream; SYNC has no line before it. */
-const STREAM_BEGINS = /^(FULLRESYNC|CONTINUE|DUALCHANNELSYNC|RDBCHANNELSYNC)\b/;
-
-/** Of errors only those pass unread that cannot name a node. */
-function judgeError(reply: Reply, head: FrameHead): Verdict {
-  if (isRedirect(head.text)) {
-    if (reply.type !== "script") return REWRITE_REDIRECT;
-    return reply.keyless ? PASS : REWRITE_SCRIPT_REDIRECT;
-  }
-  if (reply.type === "migrate" && head.text.startsWith(MIGRATE_ERROR)) return REWRITE_MIGRATE_ERROR;
-  return PASS;
-}
-
-const SUBSCRIBE_WORDS: ReadonlySet<string> = new Set<SubscribeWord>([
-  "subscribe",
-  "psubscribe",
-  "ssubscribe",
-  "unsubscribe",
-  "punsubscribe",
-  "sunsubscribe",
-]);
-
 function isSubscription(reply: Reply | undefined, word: SubscribeWord): boolean {
   return reply?.type === "subscription" && reply.word === word;
-}
-
-function isSubscribeWord(word: string): word is SubscribeWord {
-  return SUBSCRIBE_WORDS.has(word);
 }

@@ -1,18 +1,12 @@
+import { Byte } from "../resp/bytes.ts";
 import { rewriteClients } from "../rewrite/clients.ts";
 import type { Rewriter } from "../rewrite/naming.ts";
 import { rewriteNodes, rewriteReplicas } from "../rewrite/nodes.ts";
 import { rewriteInfo, rewriteRole } from "../rewrite/replication.ts";
 import { rewriteShards } from "../rewrite/shards.ts";
 import { rewriteSlots } from "../rewrite/slots.ts";
-
-/** The subscribe commands; their names are also the first words of what confirms them. */
-export type SubscribeWord =
-  | "subscribe"
-  | "psubscribe"
-  | "ssubscribe"
-  | "unsubscribe"
-  | "punsubscribe"
-  | "sunsubscribe";
+import { type FrameHead, isFailure } from "./head.ts";
+import type { SubscribeWord } from "./subscriptions.ts";
 
 /** What a request makes the node send, as far as a relay has to know it. */
 export type Reply =
@@ -94,3 +88,99 @@ export const Replies = {
   protocolError: { type: "protocol error" },
   unknown: { type: "unknown" },
 } as const satisfies Record<string, Reply>;
+
+/** Whether a server that has seen MULTI queues the request (server.c `processCommand`). */
+export function isQueued(reply: Reply): boolean {
+  switch (reply.type) {
+    case "exec":
+    case "abort":
+    case "discard":
+    case "multi":
+    case "reset":
+    case "empty":
+    case "skipped":
+      return false;
+    default:
+      return true;
+  }
+}
+
+/** Whether the next frame may answer a later request than this, a subscription for one. */
+export function mayStaySilent(reply: Reply): boolean {
+  switch (reply.type) {
+    case "subscription":
+    case "reply on":
+    case "reply off":
+    case "reply skip":
+    case "skipped":
+    case "unseen":
+    case "none":
+    case "empty":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether a request under CLIENT REPLY OFF leaves nothing behind that has to be known. */
+export function isForgettable(reply: Reply): boolean {
+  switch (reply.type) {
+    case "plain":
+    case "secret":
+    case "script":
+    case "migrate":
+    case "addresses":
+    case "multi":
+    case "exec":
+    case "abort":
+    case "discard":
+    case "none":
+    case "empty":
+    case "reply skip":
+    case "skipped":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether the request may be answered with an error in the words of any other. */
+export function mayImitate(reply: Reply): boolean {
+  return reply.type === "script" || reply.type === "reset";
+}
+
+/** Whether the frame is of a form in which a node answers such a request, if it does. */
+export function fits(reply: Reply, head: FrameHead): boolean {
+  if (isFailure(head)) return true;
+  switch (reply.type) {
+    case "addresses":
+      return reply.form === "list"
+        ? head.type === Byte.array || head.type === Byte.attribute
+        : head.type === Byte.bulk || head.type === Byte.verbatim || head.type === Byte.attribute;
+    case "multi":
+    case "discard":
+    case "monitor":
+    case "reply on":
+      return head.type === Byte.status && head.text === "OK";
+    case "reset":
+      return head.type === Byte.status && head.text === "RESET";
+    case "migrate":
+      return head.type === Byte.status;
+    case "hello":
+      return head.type === Byte.map || head.type === Byte.array;
+    case "exec":
+      return head.type === Byte.array || head.type === Byte.null;
+    case "stream":
+      return head.type === Byte.lf || head.type === Byte.bulk ||
+        (head.type === Byte.status && STREAM_BEGINS.test(head.text));
+    case "plain":
+    case "secret":
+    case "script":
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** How a node answers PSYNC when it goes on with a stream; SYNC has no line before it. */
+const STREAM_BEGINS = /^(FULLRESYNC|CONTINUE|DUALCHANNELSYNC|RDBCHANNELSYNC)\b/;

@@ -4,8 +4,9 @@ import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/scanner.ts";
 import type { Rewriter } from "../rewrite/naming.ts";
 import { Capture } from "./capture.ts";
 import type { Echo } from "./echo.ts";
-import { readHead } from "./head.ts";
-import type { FrameHead, PendingReplies, Verdict } from "./pending.ts";
+import { type FrameHead, readHead } from "./head.ts";
+import type { PendingReplies } from "./pending.ts";
+import type { Verdict } from "./verdicts.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
 const NOT_PLAIN = stopsAt(Byte.error, Byte.push);

@@ -121,15 +121,13 @@ Deno.test("a node that never met another is reached where it answered", async (t
 });
 
 Deno.test("seeds are asked in turn until one answers", async () => {
-  await using cluster = await RedisCluster.start({
-    primaries: 1,
-    replicasEach: 0,
-  });
-  await using guarded = await RedisCluster.start({
-    primaries: 1,
-    replicasEach: 0,
-    directives: { requirepass: "secret" },
-  });
+  const lone = { primaries: 1, replicasEach: 0 };
+  const [first, second] = await Promise.all([
+    RedisCluster.start(lone),
+    RedisCluster.start({ ...lone, directives: { requirepass: "secret" } }),
+  ]);
+  await using cluster = first;
+  await using guarded = second;
   // Accepts and hangs up, as a load balancer does that has lost its servers.
   const closing = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const closed = (async () => {
@@ -311,7 +309,13 @@ async function moveSlot(cluster: RedisCluster, to: ClusterNode, slot: number): P
 }
 
 Deno.test("with too few ports all goes on but what would name a node without one", async (t) => {
-  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using stack = new AsyncDisposableStack();
+  const [cluster, more] = await Promise.all([
+    RedisCluster.start({ replicasEach: 0 }),
+    startLoneNode(),
+  ]);
+  stack.use(cluster);
+  stack.use(more);
   const [first, second, third] = cluster.nodes as [ClusterNode, ClusterNode, ClusterNode];
   const error = {
     type: "-",
@@ -342,7 +346,6 @@ Deno.test("with too few ports all goes on but what would name a node without one
   });
 
   await t.step("when a node comes later", async () => {
-    await using more = await startLoneNode();
     const stranger = more.nodes[0]!;
     await using proxy = await startProxy(cluster, { maxNodes: 3 });
     using client = await WireClient.connect(proxy.host, proxy.portOf(first));
@@ -361,8 +364,11 @@ Deno.test("with too few ports all goes on but what would name a node without one
 });
 
 Deno.test("a port that is taken is left out when a node comes later", async () => {
-  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-  await using more = await startLoneNode();
+  await using stack = new AsyncDisposableStack();
+  const lone = { primaries: 1, replicasEach: 0 };
+  const [cluster, more] = await Promise.all([RedisCluster.start(lone), startLoneNode()]);
+  stack.use(cluster);
+  stack.use(more);
   const [node, stranger] = [cluster.nodes[0]!, more.nodes[0]!];
   const port = findFreePorts(3);
   using _taken = Deno.listen({ hostname: "127.0.0.1", port: port + 1 });
@@ -377,14 +383,14 @@ Deno.test("a port that is taken is left out when a node comes later", async () =
   assertEquals(await idAt("127.0.0.1", port + 2), stranger.id);
 });
 
-Deno.test("a directory has nothing to go by for a node without an id, an address or a slot", async () => {
-  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-  const topology = new Topology({ seeds: [place(cluster.nodes[0]!)], credentials: undefined });
-  const open = (_node: unknown, port: number) => port;
-  const directory = new Directory({ topology, firstPort: 8000, maxNodes: 3, open });
-  directory.learn(await topology.look());
-  const nowhere = { host: "", port: 0 };
-  await assertRejects(() => directory.locate(nowhere, directory.nodes[0]!), UnmappedError);
+Deno.test("a name that says nothing of a node has no port", async () => {
+  const directory = directoryOf(
+    viewOf("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
+  );
+  for (const host of ["", "?"]) {
+    const mention: Mention = { host, port: 0 };
+    await assertRejects(() => directory.locate(mention, directory.nodes[0]!), UnmappedError);
+  }
 });
 
 const HOSTS: Record<string, string> = { IPv4: "127.0.0.1", IPv6: "::1" };

@@ -17,7 +17,7 @@ const LONGEST_VALUE_BYTES = 512 * MIB;
  * How much more memory the program may take for a value or an answer of any size: far less than
  * the ones here, and more than its heap grows by itself in a run of a hundred thousand reads.
  */
-const GROWTH_LIMIT_BYTES = 64 * MIB;
+const GROWTH_LIMIT_BYTES = 32 * MIB;
 
 /** Half a gigabyte goes through two programs, on a machine that may be busy. */
 const TRANSFER_DEADLINE_MS = 60_000;
@@ -51,9 +51,9 @@ Deno.test("a client of a node that is down is closed at once, and the log says w
     using idle = await WireClient.connect(AT, port);
     await idle.ask("PING");
     using blocked = await WireClient.connect(AT, port);
-    await blocked.send(words("CLIENT", "SETNAME", "blocked") + words("BLPOP", "c", "0"));
+    await blocked.send(words("CLIENT", "SETNAME", "blocked") + words("BLPOP", "a", "0"));
     await until("the client is blocked", async () => {
-      return (await listed(node, "blocked"))?.includes(" cmd=blpop ");
+      return (await listed(node, "blocked"))?.includes(" flags=b ");
     });
     await node.kill();
     assertEquals(await idle.readToEnd(), "");
@@ -111,12 +111,11 @@ Deno.test("a client that shuts its side gets what a straight connection gives", 
     });
   }
   await t.step("with answers that are rewritten", async () => {
-    const text = words("CLUSTER", "SLOTS") + words("GET", "c");
+    const text = words("CLUSTER", "SLOTS") + words("GET", "a");
     const answers = await talk(AT, proxy.portOf(node), text);
-    const moved = `-MOVED 7365 nat.example:${proxy.portOf(cluster.nodes[0]!)}\r\n`;
-    const other = `-MOVED 7365 nat.example:${proxy.portOf(cluster.nodes[1]!)}\r\n`;
-    assert(answers.startsWith("*2\r\n") && !answers.includes(node.host), answers);
-    assertEquals([answers.includes(moved), answers.includes(other)], [false, false], answers);
+    const moved = `-MOVED 15495 nat.example:${proxy.portOf(cluster.nodes[1]!)}\r\n`;
+    assert(answers.startsWith("*2\r\n") && answers.endsWith(moved), answers);
+    assert(!answers.includes(node.host), answers);
   });
   await t.step("and leaves nothing open", async () => {
     await until("no client is connected", () => proxy.proxy.sessionCount === 0);
@@ -131,7 +130,7 @@ Deno.test("a client that vanishes is gone from its node, whatever it was doing",
   const doings: [what: string, text: string, shown: string, then: () => Promise<unknown>][] = [
     ["nothing", words("PING"), "cmd=ping", () => Promise.resolve()],
     ["waiting", words("BLPOP", KEY, "0"), "cmd=blpop", () => Promise.resolve()],
-    // With bytes that it never read, its end is a reset.
+    // With a message that it never read, its end is a reset.
     ["listening", words("SUBSCRIBE", "a"), "sub=1", () => node.ask("PUBLISH", "a", "message")],
     ["watching", words("MONITOR"), "flags=O", () => node.ask("PING")],
     ["in a transaction", words("MULTI") + words("GET", KEY), "multi=1", () => Promise.resolve()],
@@ -185,10 +184,14 @@ Deno.test("a client too many is told so in the server's words and closed", async
   });
 });
 
-/** Block `index` of a value that is long, and like no other. */
+/** What is at the beginning of block `index` of a long value; the rest of it is zeros. */
+function mark(index: number): string {
+  return `block ${index}\r\n-MOVED 1 10.0.0.1:7000\r\n`;
+}
+
 function block(index: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(MIB);
-  bytes.set(fromLatin1(`block ${index}\r\n-MOVED 1 10.0.0.1:7000\r\n`));
+  bytes.set(fromLatin1(mark(index)));
   return bytes;
 }
 
@@ -346,8 +349,7 @@ Deno.test({
       using straight = await WireClient.connect(node.host, node.port);
       await straight.send(words("DEL", KEY) + words("SETRANGE", KEY, last, "\0"));
       for (let index = 0; index < blocks; index++) {
-        const mark = toLatin1(block(index)).replace(/\0+$/, "");
-        await straight.send(words("SETRANGE", KEY, `${index * MIB}`, mark));
+        await straight.send(words("SETRANGE", KEY, `${index * MIB}`, mark(index)));
       }
       await straight.readFrames(2 + blocks, TRANSFER_DEADLINE_MS);
       const { nat: started, port } = await startWarm(cluster);
