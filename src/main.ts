@@ -11,42 +11,38 @@ import { ListenError, mappingLine, Proxy } from "./proxy.ts";
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
 
 async function main(): Promise<number> {
+  let complain = (message: string) => console.error(`redis-cluster-nat: ${message}`);
   try {
     const command = readConfig(Deno.args, (name) => Deno.env.get(name));
     switch (command.kind) {
       case "help":
         print(helpText().trimEnd());
-        return Exit.ok;
+        break;
       case "version":
         print(`redis-cluster-nat ${project.version}`);
-        return Exit.ok;
-      case "run":
-        await prepare(command.config);
-        await (command.check ? check(command.config) : serve(command.config));
-        return Exit.ok;
+        break;
+      case "run": {
+        const { config } = command;
+        configureLog({ level: config.logLevel, format: config.logFormat, echo: config.echo });
+        // Who reads objects gets the last words as one, too.
+        if (config.logFormat === "json") {
+          complain = (message) => log.error("{message}", { message });
+        }
+        await (command.check ? check(config) : serve(config));
+      }
     }
+    return Exit.ok;
   } catch (error) {
-    if (error instanceof ConfigError) return complain(error, Exit.misused);
-    if (error instanceof NotReadyError || error instanceof ListenError) {
-      return complain(error, Exit.failed);
-    }
-    throw error;
+    const misused = error instanceof ConfigError;
+    if (!misused && !(error instanceof NotReadyError || error instanceof ListenError)) throw error;
+    complain(error.message);
+    return misused ? Exit.misused : Exit.failed;
   }
-}
-
-async function prepare(config: Config): Promise<void> {
-  configureLog({ level: config.logLevel, format: config.logFormat, echo: config.echo });
-  for (const warning of config.warnings) log.warning("{warning}", { warning });
-  if (config.publicHostAssumed) {
-    log.info("Clients are given {host} as the host of every node; --public-host changes that", {
-      host: config.publicHost,
-    });
-  }
-  await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
 }
 
 /** Discovers the cluster and prints the mapping that `serve` would listen for. */
 async function check(config: Config): Promise<void> {
+  await prepare(config);
   const topology = new Topology(config);
   const directory = new Directory({
     topology,
@@ -61,7 +57,7 @@ async function check(config: Config): Promise<void> {
 /** Runs the proxy until a signal ends it. */
 async function serve(config: Config): Promise<void> {
   const stopping = untilStopped();
-  const starting = Proxy.start(config, print);
+  const starting = prepare(config).then(() => Proxy.start(config, print));
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;
   log.info("Ready: {nodes} nodes at {host}", {
@@ -71,6 +67,17 @@ async function serve(config: Config): Promise<void> {
   await stopping;
   log.info("Stopping");
   await proxy.stop();
+}
+
+/** Says what there is to say about the settings, and sleeps if they want that. */
+async function prepare(config: Config): Promise<void> {
+  for (const warning of config.warnings) log.warning("{warning}", { warning });
+  if (config.publicHostAssumed) {
+    log.info("Clients are given {host} as the host of every node; --public-host changes that", {
+      host: config.publicHost,
+    });
+  }
+  await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
 }
 
 function untilStopped(): Promise<undefined> {
@@ -83,13 +90,8 @@ function untilStopped(): Promise<undefined> {
   });
 }
 
-function print(line: string): void {
-  console.log(line);
-}
-
-function complain(error: Error, status: number): number {
-  console.error(`redis-cluster-nat: ${error.message}`);
-  return status;
+function print(text: string): void {
+  console.log(text);
 }
 
 if (import.meta.main) Deno.exit(await main());

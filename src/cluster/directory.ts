@@ -58,9 +58,6 @@ export interface DirectoryOptions {
  */
 const DOUBT_INTERVAL_MS = 1000;
 
-/** How long a view may tell where a slot is on its way to. */
-const FRESH_MS = 1000;
-
 /** An address that several nodes announce says nothing about which of them is meant. */
 const SHARED = Symbol("shared");
 
@@ -117,12 +114,14 @@ export class Directory {
     for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
   }
 
-  /** The public port of a node that `from` mentions, if it is known. */
-  portOf(mention: Mention, from: MappedNode): number | undefined {
+  /**
+   * The public port of a node that `from` mentions, if it is known. A redirect that does not
+   * name its node by an address is never known: slots move.
+   */
+  portOf(mention: Mention): number | undefined {
     if (mention.id !== undefined) return this.#byId.get(mention.id)?.publicPort;
-    const entry = isAddress(mention) ? this.#byAddress.get(aliasOf(mention)) : SHARED;
-    if (entry !== SHARED) return entry?.publicPort;
-    return mention.slot === undefined ? undefined : this.#redirectTarget(mention, from)?.publicPort;
+    const entry = isAddress(mention) ? this.#byAddress.get(aliasOf(mention)) : undefined;
+    return entry === SHARED ? undefined : entry?.publicPort;
   }
 
   /**
@@ -133,14 +132,19 @@ export class Directory {
    * @throws {UnmappedError} when there is no port left to give, or nothing to go by
    */
   locate(mention: Mention, from: MappedNode): Promise<number | undefined> {
-    const located = this.#turn.then(() => this.#locate(mention, from));
+    const sinceMs = performance.now();
+    const located = this.#turn.then(() => this.#locate(mention, from, sinceMs));
     this.#turn = located.catch(() => {});
     return located;
   }
 
-  async #locate(mention: Mention, from: MappedNode): Promise<number | undefined> {
-    // Whoever was before may have found it.
-    const known = this.portOf(mention, from);
+  async #locate(
+    mention: Mention,
+    from: MappedNode,
+    sinceMs: number,
+  ): Promise<number | undefined> {
+    // Whoever was before may have found it, or may have looked where this would.
+    const known = this.portOf(mention) ?? this.#redirectTarget(mention, from, sinceMs)?.publicPort;
     if (known !== undefined) return known;
     if (mention.doubtful && performance.now() - this.#lastLookMs < DOUBT_INTERVAL_MS) {
       return undefined;
@@ -152,7 +156,8 @@ export class Directory {
       if (!(error instanceof AggregateError)) throw error;
       log.warning("No node answers, so what is known of the cluster may be old");
     }
-    const learned = this.portOf(mention, from);
+    const learned = this.portOf(mention) ??
+      this.#redirectTarget(mention, from, sinceMs)?.publicPort;
     if (learned !== undefined || mention.doubtful) return learned;
     if (!isAddress(mention)) {
       throw new UnmappedError("A node was named by neither an id nor an address that is known");
@@ -164,24 +169,19 @@ export class Directory {
     return entry.publicPort;
   }
 
-  /** The node that a redirect means by its slot, where its host does not tell. */
-  #redirectTarget(mention: Mention, from: MappedNode): MappedNode | undefined {
+  /**
+   * The node that a redirect means by its slot, in what was seen of the cluster since then. Of
+   * a slot on its way only the node that gives it away tells to whom.
+   */
+  #redirectTarget(mention: Mention, from: MappedNode, sinceMs: number): MappedNode | undefined {
     const view = this.#view;
-    if (view === undefined) return undefined;
-    const candidates = view.nodes.filter((node) =>
-      node.id !== from.id &&
-      (node.port === mention.port || view.tlsPorts.get(node.id) === mention.port)
-    );
-    if (candidates.length === 1) return this.#byId.get(candidates[0]!.id);
-    const slot = mention.slot!;
-    let id: string | undefined;
-    if (!mention.asking) id = ownerOf(view, slot)?.id;
-    else if (
-      // Only the node that gives a slot away tells to whom, and it may change its mind.
-      view.answeredBy.id === from.id && performance.now() - view.takenAtMs < FRESH_MS
-    ) id = view.answeredBy.migrating.get(slot);
-    const target = candidates.find((node) => node.id === id);
-    return target === undefined ? undefined : this.#byId.get(target.id);
+    const { slot } = mention;
+    if (slot === undefined || view === undefined || view.takenAtMs < sinceMs) return undefined;
+    const answered = view.answeredBy.id === from.id;
+    const id = mention.asking
+      ? (answered ? view.answeredBy.migrating.get(slot) : undefined)
+      : ownerOf(view, slot)?.id;
+    return id === undefined || id === from.id ? undefined : this.#byId.get(id);
   }
 
   /** A port may have been given to an address before the node there was known by its id. */

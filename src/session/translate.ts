@@ -56,7 +56,7 @@ class FrameNaming implements Naming {
   portOf(mention: Mention): number | undefined {
     const key = JSON.stringify(mention);
     if (this.located.has(key)) return this.located.get(key);
-    const port = this.#whereabouts.directory.portOf(mention, this.#from);
+    const port = this.#whereabouts.directory.portOf(mention);
     if (port === undefined) this.strangers.set(key, mention);
     return port;
   }
