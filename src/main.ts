@@ -28,7 +28,8 @@ async function main(): Promise<number> {
         if (config.logFormat === "json") {
           complain = (message) => log.error("{message}", { message });
         }
-        await (command.check ? check(config) : serve(config));
+        const stopping = untilStopped();
+        await (command.check ? Promise.race([check(config), stopping]) : serve(config, stopping));
       }
     }
     return Exit.ok;
@@ -54,9 +55,8 @@ async function check(config: Config): Promise<void> {
   for (const node of directory.nodes) print(mappingLine(config, node));
 }
 
-/** Runs the proxy until a signal ends it. */
-async function serve(config: Config): Promise<void> {
-  const stopping = untilStopped();
+/** Runs the proxy until `stopping` ends it. */
+async function serve(config: Config, stopping: Promise<undefined>): Promise<void> {
   const starting = prepare(config).then(() => Proxy.start(config, print));
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;

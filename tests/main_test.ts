@@ -473,28 +473,16 @@ class Standalone implements AsyncDisposable {
   readonly port: number;
   readonly #process: Deno.ChildProcess;
 
-  private constructor(port: number) {
+  private constructor(port: number, process: Deno.ChildProcess) {
     this.port = port;
-    const args = [
-      "--port",
-      `${port}`,
-      "--bind",
-      "127.0.0.1",
-      "--save",
-      "",
-      "--logfile",
-      "/dev/null",
-    ];
-    this.#process = new Deno.Command(Deno.env.get("REDIS_SERVER") ?? "redis-server", {
-      args,
-      stdin: "null",
-    }).spawn();
+    this.#process = process;
   }
 
   static async start(): Promise<Standalone> {
-    const server = new Standalone(findFreePorts(1));
+    const port = findFreePorts(1);
+    const server = new Standalone(port, spawnServer("--port", `${port}`, "--bind", "127.0.0.1"));
     await until("the server answers", async () => {
-      using client = await WireClient.connect("127.0.0.1", server.port);
+      using client = await WireClient.connect("127.0.0.1", port);
       return await client.ask("PING");
     });
     return server;
@@ -504,4 +492,17 @@ class Standalone implements AsyncDisposable {
     this.#process.kill("SIGKILL");
     await this.#process.status;
   }
+}
+
+function spawnServer(...flags: string[]): Deno.ChildProcess {
+  const args = [...flags, "--save", "", "--logfile", "/dev/null"];
+  const named = Deno.env.get("REDIS_SERVER");
+  for (const path of named ? [named] : ["redis-server", "valkey-server"]) {
+    try {
+      return new Deno.Command(path, { args, stdin: "null" }).spawn();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new Error("No server was found: set REDIS_SERVER to the path of one");
 }

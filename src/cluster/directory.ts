@@ -52,11 +52,8 @@ export interface DirectoryOptions {
   readonly open: (node: MappedNode, port: number) => number;
 }
 
-/**
- * A script can make up any number of redirects, each of which might be a real one; to look for
- * them once a second is enough, for real ones are repeated.
- */
-const DOUBT_INTERVAL_MS = 1000;
+/** A script can make up any number of redirects, each of which might be a real one. */
+const DOUBT_INTERVAL_MS = 100;
 
 /** An address that several nodes announce says nothing about which of them is meant. */
 const SHARED = Symbol("shared");
@@ -72,7 +69,7 @@ export class Directory {
   readonly #byId = new Map<string, Entry>();
   readonly #byAddress = new Map<string, Entry | typeof SHARED>();
   #view: View | undefined;
-  #lastLookMs = -Infinity;
+  #lastDoubtMs = -Infinity;
   /** Settled when whoever is finding out about a node is done. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -131,11 +128,15 @@ export class Directory {
    *
    * @throws {UnmappedError} when there is no port left to give, or nothing to go by
    */
-  locate(mention: Mention, from: MappedNode): Promise<number | undefined> {
+  async locate(mention: Mention, from: MappedNode): Promise<number | undefined> {
     const sinceMs = performance.now();
+    if (mention.doubtful) {
+      const waitMs = this.#lastDoubtMs + DOUBT_INTERVAL_MS - sinceMs;
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
     const located = this.#turn.then(() => this.#locate(mention, from, sinceMs));
     this.#turn = located.catch(() => {});
-    return located;
+    return await located;
   }
 
   async #locate(
@@ -146,18 +147,17 @@ export class Directory {
     // Whoever was before may have found it, or may have looked where this would.
     const known = this.portOf(mention) ?? this.#redirectTarget(mention, from, sinceMs)?.publicPort;
     if (known !== undefined) return known;
-    if (mention.doubtful && performance.now() - this.#lastLookMs < DOUBT_INTERVAL_MS) {
-      return undefined;
-    }
-    this.#lastLookMs = performance.now();
-    try {
-      this.learn(await this.#options.topology.look(from.address));
-    } catch (error) {
-      if (!(error instanceof AggregateError)) throw error;
-      log.warning("No node answers, so what is known of the cluster may be old");
+    if (!this.#hasLooked(from, sinceMs)) {
+      if (mention.doubtful) this.#lastDoubtMs = performance.now();
+      try {
+        this.learn(await this.#options.topology.look(from.address));
+      } catch (error) {
+        if (!(error instanceof AggregateError)) throw error;
+        log.warning("No node answers, so what is known of the cluster may be old");
+      }
     }
     const learned = this.portOf(mention) ??
-      this.#redirectTarget(mention, from, sinceMs)?.publicPort;
+      this.#redirectTarget(mention, from, -Infinity)?.publicPort;
     if (learned !== undefined || mention.doubtful) return learned;
     if (!isAddress(mention)) {
       throw new UnmappedError("A node was named by neither an id nor an address that is known");
@@ -169,18 +169,26 @@ export class Directory {
     return entry.publicPort;
   }
 
+  /** Whether the cluster was seen through the eyes of a node since then. */
+  #hasLooked(from: MappedNode, sinceMs: number): boolean {
+    const view = this.#view;
+    return view !== undefined && view.answeredBy.id === from.id && view.takenAtMs >= sinceMs;
+  }
+
   /**
-   * The node that a redirect means by its slot, in what was seen of the cluster since then. Of
-   * a slot on its way only the node that gives it away tells to whom.
+   * The node that a redirect means by its slot and not by its address. Nodes disagree while
+   * slots move, so `from` must have told since then, or not have answered at all. Of a slot on
+   * its way only the node that gives it away tells to whom.
    */
   #redirectTarget(mention: Mention, from: MappedNode, sinceMs: number): MappedNode | undefined {
     const view = this.#view;
     const { slot } = mention;
-    if (slot === undefined || view === undefined || view.takenAtMs < sinceMs) return undefined;
-    const answered = view.answeredBy.id === from.id;
-    const id = mention.asking
-      ? (answered ? view.answeredBy.migrating.get(slot) : undefined)
-      : ownerOf(view, slot)?.id;
+    if (slot === undefined || view === undefined) return undefined;
+    if (isAddress(mention) && this.#byAddress.get(aliasOf(mention)) !== SHARED) return undefined;
+    if (!this.#hasLooked(from, sinceMs) && (mention.asking || sinceMs > -Infinity)) {
+      return undefined;
+    }
+    const id = mention.asking ? view.answeredBy.migrating.get(slot) : ownerOf(view, slot)?.id;
     return id === undefined || id === from.id ? undefined : this.#byId.get(id);
   }
 

@@ -5,6 +5,8 @@ import { splitInline } from "./inline.ts";
 export interface Command {
   /** How many words of the request are kept for the sink, the name included. */
   readonly keep: number;
+  /** Whether `advance` stops behind each such request. */
+  readonly pauses?: boolean;
   /** Whether the word at `index` is a secret, given the kept words before it. */
   hides?(argv: readonly string[], index: number): boolean;
 }
@@ -89,6 +91,7 @@ export class RequestScanner<C extends Command> {
   readonly #sink: RequestSink<C>;
 
   #state: number = State.start;
+  #paused = false;
   /** The inline request in progress. */
   #line = "";
   /** Where its secrets begin. */
@@ -116,11 +119,15 @@ export class RequestScanner<C extends Command> {
     this.#sink = sink;
   }
 
-  /** Scans `bytes` in [from, to), which follow those of the last call. */
-  advance(bytes: Uint8Array, from: number, to: number): void {
+  /**
+   * Scans `bytes` in [from, to), which follow those of the last call, and returns where it
+   * stopped: at `to`, or behind a request whose command wants a pause there.
+   */
+  advance(bytes: Uint8Array, from: number, to: number): number {
     if (this.hidden.length > 0) this.hidden.length = 0;
+    this.#paused = false;
     let at = from;
-    while (at < to) {
+    while (at < to && !this.#paused) {
       switch (this.#state) {
         case State.start:
           if (bytes[at] === Byte.array) {
@@ -159,9 +166,10 @@ export class RequestScanner<C extends Command> {
           at = this.#readInline(bytes, at, to);
           break;
         default:
-          return;
+          return to;
       }
     }
+    return at;
   }
 
   /** Reads a header up to its CR, then goes to the state `next`. */
@@ -265,7 +273,12 @@ export class RequestScanner<C extends Command> {
     this.#command = undefined;
     const argv = this.#argv;
     this.#argv = [];
-    this.#sink.known(command, argv, this.#index);
+    this.#tell(command, argv, this.#index);
+  }
+
+  #tell(command: C, argv: readonly string[], argc: number): void {
+    this.#paused = command.pauses === true;
+    this.#sink.known(command, argv, argc);
   }
 
   #break(): number {
@@ -317,12 +330,9 @@ export class RequestScanner<C extends Command> {
       const command = this.#named(words[0]!);
       if (command === undefined) this.#sink.plain();
       else {
-        const argv = words.slice(0, command.keep);
-        this.#sink.known(
-          command,
-          argv.map((word) => word.slice(0, KEPT_BYTES).toLowerCase()),
-          words.length,
-        );
+        const argv = words.slice(0, command.keep)
+          .map((word) => word.slice(0, KEPT_BYTES).toLowerCase());
+        this.#tell(command, argv, words.length);
       }
     }
   }

@@ -43,13 +43,13 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   discard: alone(Replies.discard, Replies.plain),
   reset: alone(Replies.reset, Replies.plain),
   monitor: alone(Replies.monitor, Replies.plain),
-  hello: { keep: WORDS_WITH_SECRETS, reply: helloReply, hides: hidesInHello },
+  hello: { keep: WORDS_WITH_SECRETS, pauses: true, reply: helloReply, hides: hidesInHello },
 
   sync: always(Replies.stream),
   psync: always(Replies.stream),
   replconf: { keep: MOST_REPLCONF_WORDS, reply: replconfReply },
 
-  auth: { ...always(Replies.plain), hides: (_argv, index) => index > 0 },
+  auth: { ...always(Replies.auth), pauses: true, hides: (_argv, index) => index > 0 },
   acl: { keep: 2, reply: aclReply, hides: ([, word], index) => word === "setuser" && index > 2 },
   config: { keep: WORDS_WITH_SECRETS, reply: configReply, hides: hidesInConfig },
 });
@@ -115,9 +115,13 @@ function clientReply([, subcommand, mode]: readonly string[], argc: number): Rep
   }
 }
 
-function helloReply([, version]: readonly string[]): Reply {
-  if (version === "3") return Replies.hello3;
-  return version === "2" ? Replies.hello2 : Replies.hello;
+function helloReply(argv: readonly string[], argc: number): Reply {
+  const version = argv[1] === "2" || argv[1] === "3" ? Number(argv[1]) : 0;
+  if (argv.includes("auth") || argc > WORDS_WITH_SECRETS) {
+    return { type: "hello", version, authenticates: true };
+  }
+  if (version === 3) return Replies.hello3;
+  return version === 2 ? Replies.hello2 : Replies.hello;
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   fits,
   isForgettable,
   isQueued,
+  mayBeDropped,
   mayImitate,
   mayStaySilent,
   Replies,
@@ -58,6 +59,9 @@ export class PendingReplies {
   /** So will be that of the request after it. */
   #skipNext = false;
 
+  /** Frames have come that nobody asked for. */
+  #pushed = false;
+  #waiter: { resolve(): void; reject(reason: Error): void } | undefined;
   #resp3 = false;
   #monitoring = false;
   readonly #subscriptions = new Subscriptions();
@@ -100,6 +104,43 @@ export class PendingReplies {
     }
     const forgettable = this.#offAsked && queue.runs >= RUNS_UNDER_OFF && isForgettable(reply);
     queue.add(forgettable ? Replies.unseen : reply, 1);
+  }
+
+  /**
+   * Whether a request that is sent now finds nothing at the node that waits to be sent: every
+   * reply has come, and no pushes or messages do.
+   */
+  get isQuiet(): boolean {
+    return this.#isSettled && !this.#pushed && this.#subscriptions.total === 0;
+  }
+
+  /**
+   * Waits until every reply has come.
+   *
+   * @throws {PairingError} if nothing may tell when that is, or after `timeoutMs`
+   */
+  async settled(timeoutMs = Infinity): Promise<void> {
+    if (this.#isSettled) return;
+    if (this.#off || this.#skip || this.#queue.some(mayStaySilent)) {
+      throw new PairingError("Nothing tells when the replies before an AUTH have come");
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiter = { resolve, reject };
+    const timer = timeoutMs === Infinity ? undefined : setTimeout(
+      () => reject(new PairingError(`No reply came within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    try {
+      await promise;
+    } finally {
+      this.#waiter = undefined;
+      clearTimeout(timer);
+    }
+  }
+
+  /** No more replies will come: whoever waits for them need not. */
+  abandon(): void {
+    this.#waiter?.reject(new PairingError("The replies before an AUTH have not come"));
   }
 
   /**
@@ -187,9 +228,15 @@ export class PendingReplies {
     // As `resetClient` (networking.c) does after each request.
     this.#skip = this.#skipNext;
     this.#skipNext = false;
+    if (this.#isSettled) this.#waiter?.resolve();
+  }
+
+  get #isSettled(): boolean {
+    return this.#queue.total === 0 && !this.#inResults;
   }
 
   #judgePush(head: FrameHead): Verdict {
+    this.#pushed = true;
     if (isAddressPush(head.word)) return Verdicts.rewritePush;
     if (!isSubscribeWord(head.word)) return Verdicts.pass;
     return this.#judgeConfirmation(head, head.word);
@@ -331,6 +378,9 @@ export class PendingReplies {
 
   #answerPlainly(reply: Reply, head: FrameHead): Verdict | undefined {
     const failed = isFailure(head);
+    if (this.#inResults && mayBeDropped(reply) && !head.text.startsWith("WRONGPASS ")) {
+      throw new PairingError("Nothing tells whether an AUTH in a transaction was answered");
+    }
     switch (reply.type) {
       case "multi":
         if (!failed) this.#multi = "open";

@@ -31,7 +31,9 @@ export type Reply =
   /** An EXEC that is refused for its form, which ends the transaction all the same. */
   | { readonly type: "abort" }
   | { readonly type: "discard" }
-  | { readonly type: "hello"; readonly version: number }
+  | { readonly type: "hello"; readonly version: number; readonly authenticates?: boolean }
+  /** One frame; but see `mayBeDropped`. */
+  | { readonly type: "auth" }
   | { readonly type: "reset" }
   | { readonly type: "monitor" }
   | { readonly type: "reply on" }
@@ -72,6 +74,7 @@ export const Replies = {
   exec: { type: "exec" },
   abort: { type: "abort" },
   discard: { type: "discard" },
+  auth: { type: "auth" },
   hello: { type: "hello", version: 0 },
   hello2: { type: "hello", version: 2 },
   hello3: { type: "hello", version: 3 },
@@ -144,6 +147,14 @@ export function isForgettable(reply: Reply): boolean {
   }
 }
 
+/**
+ * Whether a node may keep the answer to itself: Redis 8.0 and Valkey 8.1 do not tell that a
+ * password was wrong while other replies wait to be sent (acl.c `addAuthErrReply`).
+ */
+export function mayBeDropped(reply: Reply): boolean {
+  return reply.type === "auth" || (reply.type === "hello" && reply.authenticates === true);
+}
+
 /** Whether the request may be answered with an error in the words of any other. */
 export function mayImitate(reply: Reply): boolean {
   return reply.type === "script" || reply.type === "reset";
@@ -157,6 +168,7 @@ export function fits(reply: Reply, head: FrameHead): boolean {
       return reply.form === "list"
         ? head.type === Byte.array || head.type === Byte.attribute
         : head.type === Byte.bulk || head.type === Byte.verbatim || head.type === Byte.attribute;
+    case "auth":
     case "multi":
     case "discard":
     case "monitor":

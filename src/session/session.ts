@@ -35,6 +35,7 @@ export class Session {
   readonly #id: number;
   readonly #client: Connection;
   readonly #context: SessionContext;
+  readonly #pending = new PendingReplies();
   #upstream: Connection | undefined;
   #ended = false;
 
@@ -79,6 +80,7 @@ export class Session {
     this.#ended = true;
     close(this.#client);
     if (this.#upstream !== undefined) close(this.#upstream);
+    this.#pending.abandon();
   }
 
   async #dial(): Promise<Connection | undefined> {
@@ -101,7 +103,7 @@ export class Session {
   /** Runs both directions until both have ended, or one of them fails. */
   async #relay(upstream: Connection): Promise<void> {
     const client = this.#client;
-    const pending = new PendingReplies();
+    const pending = this.#pending;
     const bufferBytes = this.#context.readBufferBytes;
     const echo = this.#context.echo
       ? new Echo(this.#id, formatHostPort(this.node.address))

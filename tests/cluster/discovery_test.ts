@@ -209,7 +209,6 @@ Deno.test("a node without an address gets a port when it has one", () => {
     "10.0.0.2:7000@17000 slave,fail - 0 0 1 disconnected",
   );
   const directory = directoryOf(noAddress);
-  const from = directory.nodes[0]!;
   assertEquals(directory.nodes.map(({ id, publicPort }) => [id, publicPort]), [
     [IDS[0], 8000],
     [IDS[3], 8001],

@@ -113,9 +113,14 @@ class Scene {
     assertEquals(ids, wanted.map(({ id }) => id).sort(), shown);
   }
 
-  /** The node that a redirect of this kind sends a client to. */
-  async redirected(client: WireClient, slot: number, kind: "MOVED" | "ASK"): Promise<ClusterNode> {
-    const reply = await client.ask("GET", KEYS[slot]!);
+  /** The node that a redirect of this kind sends a client to, in answer to `request`. */
+  async redirected(
+    client: WireClient,
+    slot: number,
+    kind: "MOVED" | "ASK",
+    request: readonly string[] = ["GET", KEYS[slot]!],
+  ): Promise<ClusterNode> {
+    const reply = await client.ask(...request);
     const text = reply.type === "-" ? reply.text : Deno.inspect(reply);
     assert(text.startsWith(`${kind} ${slot} `), text);
     return await this.nodeAt(text.slice(`${kind} ${slot} `.length));
@@ -164,6 +169,16 @@ for (const samePort of [false, true]) {
             if (owner === node) continue;
             assertEquals((await scene.redirected(client, slot, "MOVED")).id, owner.id);
           }
+        }
+      });
+      await t.step(`by ${names}, in MOVED to scripts, one after the other`, async () => {
+        await using scene = await Scene.start(cluster);
+        for (const node of cluster.nodes) {
+          using client = await scene.connect(node);
+          const owner = cluster.primaries.find((primary) => primary !== node)!;
+          const slot = owner === cluster.primaries[0] ? 3300 : 7365;
+          const script = ["EVAL", "return redis.call('GET', KEYS[1])", "1", KEYS[slot]!];
+          assertEquals((await scene.redirected(client, slot, "MOVED", script)).id, owner.id);
         }
       });
       await t.step(`by ${names}, in MOVED after a slot has moved`, async () => {

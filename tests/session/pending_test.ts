@@ -27,6 +27,17 @@ const END_REPLIES = SLOTS + PONG + PONG;
  * address may get through that no rewriter has seen.
  */
 const TRICKS: Record<string, Conversation> = {
+  "a wrong password that a node with other things to send does not tell of": [
+    ["PING", "AUTH u x", ...END],
+    PONG,
+    END_REPLIES,
+  ],
+  "a wrong password in a transaction, of which nothing is told": [
+    ["MULTI", "AUTH u x", "PING", "EXEC", ...END],
+    OK,
+    QUEUED,
+    QUEUED + "*2\r\n" + PONG + END_REPLIES,
+  ],
   "an error of a script that looks like a refusal of SKIP (NOAUTH)": [
     ["CLIENT REPLY SKIP", "PING", "EVAL s 0", ...END],
     "-NOAUTH x\r\n" + END_REPLIES,
@@ -52,8 +63,10 @@ const TRICKS: Record<string, Conversation> = {
     "-NOAUTH x\r\n" + END_REPLIES,
   ],
   "a RESET behind SKIP that takes the password away": [
-    ["CLIENT REPLY SKIP", "RESET", "GET a", "AUTH p", ...END],
-    NOAUTH + OK + END_REPLIES,
+    ["CLIENT REPLY SKIP", "RESET", "GET a"],
+    NOAUTH,
+    ["AUTH p", ...END],
+    OK + END_REPLIES,
   ],
   "an unknown command that names CLIENT, behind SKIP": [
     ["CLIENT REPLY SKIP", "PING", "FOO client", ...END],

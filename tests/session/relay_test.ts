@@ -404,8 +404,9 @@ const TALKS: Record<string, Conversation> = {
       "HELLO 9",
       "CLUSTER NODES",
     ],
-    NIL + HELLO_3 + SLOTS_3 + HELLO_3 + HELLO_2 + SLOTS +
-    "-NOPROTO unsupported protocol version\r\n" + NODES,
+    NIL + HELLO_3 + SLOTS_3 + HELLO_3,
+    HELLO_2,
+    SLOTS + "-NOPROTO unsupported protocol version\r\n" + NODES,
   ],
   "HELLO that is refused changes nothing": [
     ["SUBSCRIBE a", "HELLO 3", "UNSUBSCRIBE", "HELLO 3", "CLUSTER SLOTS"],
@@ -524,8 +525,18 @@ const TALKS: Record<string, Conversation> = {
     "-ERR wrong number of arguments for 'client|reply' command\r\n".repeat(2) + SLOTS,
   ],
   "CLIENT REPLY that is refused for want of a password is answered": [
-    ["CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLUSTER SLOTS", "AUTH p", "CLUSTER SLOTS"],
-    NOAUTH + NOAUTH + NOAUTH + OK + SLOTS,
+    ["CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLUSTER SLOTS"],
+    NOAUTH + NOAUTH + NOAUTH,
+    ["AUTH p", "CLUSTER SLOTS"],
+    OK + SLOTS,
+  ],
+  "AUTH among other requests waits for the replies before it, and they for its own": [
+    ["PING", "CLUSTER SLOTS", "AUTH p", "CLUSTER NODES", "AUTH u p", "CLUSTER SLOTS"],
+    PONG + SLOTS,
+    "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+    NODES,
+    OK,
+    SLOTS,
   ],
   "CLIENT REPLY that is not permitted is answered": [
     [

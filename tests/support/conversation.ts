@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import type { ByteSink, ByteSource } from "../../src/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
@@ -73,7 +74,15 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     pending,
     bufferBytes,
     echo: undefined,
-  }).run();
+  }).run().catch((error) => {
+    failure(error);
+    requests.end();
+  });
+  function failure(error: unknown): void {
+    if (!(error instanceof Error)) throw error;
+    // The end of one direction ends the other, which is then no failure of its own.
+    outcome.error ??= error.name;
+  }
   const replies = new ReplyRelay({
     upstream: nodeOf(talk, reception, requests),
     client: sink((text) => outcome.client += text),
@@ -85,13 +94,9 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     },
     echo: undefined,
   });
-  try {
-    await replies.run();
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    outcome.error = error.name;
-  }
+  await replies.run().catch(failure);
   requests.end();
+  pending.abandon();
   await requestsDone;
   return outcome;
 }
@@ -111,8 +116,9 @@ function nodeOf(talk: Conversation, { cuts }: Reception, requests: Feed): ByteSo
   return {
     async read(buffer) {
       while (bytes.length === 0) {
+        await requests.rest();
         const turn = turns.shift();
-        if (turn === undefined) return null;
+        if (turn === undefined || requests.ended) return null;
         if (typeof turn === "string") bytes = fromLatin1(turn);
         else await requests.give(fromLatin1(wireOf(turn)));
       }
@@ -133,20 +139,25 @@ class Feed implements ByteSource {
   #ended = false;
   /** Wakes the read that waits for more. */
   #wake: (() => void) | undefined;
-  /** Called when all that was given is read, and the reader asks for more. */
-  #taken: (() => void) | undefined;
 
   constructor(most: number) {
     this.#most = most;
   }
 
-  /** Gives bytes to the reader and waits until it has done all it does with them. */
-  give(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#bytes = bytes;
-    this.#taken = resolve;
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Gives bytes to the reader and waits until it has done all it does with them now. */
+  async give(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.#bytes = fromLatin1(toLatin1(this.#bytes) + toLatin1(bytes));
     this.#wake?.();
-    return promise;
+    await this.rest();
+  }
+
+  /** Waits until the reader waits, for more or for a reply: nothing here takes longer than that. */
+  async rest(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
   }
 
   end(): void {
@@ -156,8 +167,6 @@ class Feed implements ByteSource {
 
   async read(buffer: Uint8Array): Promise<number | null> {
     while (this.#bytes.length === 0) {
-      this.#taken?.();
-      this.#taken = undefined;
       if (this.#ended) return null;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
