@@ -72,3 +72,10 @@ const LONGEST_NAME = 253;
 const LABEL = /^(?!-)[\w-]{1,63}(?<!-)$/;
 
 const HOST_PORT = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/;
+
+/** Splits `host:port` at the last colon, as the servers print it: IPv6 has no brackets there. */
+export function splitAddress(text: string): HostPort | undefined {
+  const match = /^(.*):(\d{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  return { host: match[1]!.replace(/^\[(.*)\]$/, "$1"), port: Number(match[2]) };
+}

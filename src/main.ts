@@ -1,5 +1,5 @@
 import project from "../deno.json" with { type: "json" };
-import { Directory } from "./cluster/directory.ts";
+import { Directory, UnmappedError } from "./cluster/directory.ts";
 import { NotReadyError, waitUntilReady } from "./cluster/readiness.ts";
 import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
@@ -35,7 +35,9 @@ async function main(): Promise<number> {
     return Exit.ok;
   } catch (error) {
     const misused = error instanceof ConfigError;
-    if (!misused && !(error instanceof NotReadyError || error instanceof ListenError)) throw error;
+    const failed = error instanceof NotReadyError || error instanceof ListenError ||
+      error instanceof UnmappedError;
+    if (!misused && !failed) throw error;
     complain(error.message);
     return misused ? Exit.misused : Exit.failed;
   }
@@ -51,7 +53,8 @@ async function check(config: Config): Promise<void> {
     maxNodes: config.maxNodes,
     open: (_node, port) => port,
   });
-  directory.learn(await waitUntilReady(topology, config.startTimeoutMs));
+  const [unmapped] = directory.learn(await waitUntilReady(topology, config.startTimeoutMs), true);
+  if (unmapped !== undefined) throw unmapped;
   for (const node of directory.nodes) print(mappingLine(config, node));
 }
 

@@ -23,34 +23,54 @@ export function listen(host: string, port: number): Listener {
   try {
     return Deno.listen({ hostname: "::", port });
   } catch (error) {
-    if (error instanceof Deno.errors.AddrInUse) throw error;
+    if (!(error instanceof Deno.errors.AddrNotAvailable) && !isUnsupportedFamily(error)) {
+      throw error;
+    }
     // No IPv6 on this machine.
     return Deno.listen({ hostname: "0.0.0.0", port });
   }
 }
 
+/** A socket of a family that the system does not have; the runtime has no class for it. */
+function isUnsupportedFamily(error: unknown): boolean {
+  return error instanceof Error && /address family not supported/i.test(error.message);
+}
+
+/** A node in the same network that has not taken a connection by then will not. */
+export const DIAL_TIMEOUT_MS = 3000;
+
 /**
- * Connects, or gives up after `timeoutMs`. The connection is the caller's to close.
+ * Connects, or gives up after DIAL_TIMEOUT_MS. The connection is the caller's to close.
  *
  * @throws {Deno.errors.TimedOut} and what else the system has against it
  */
-export async function dial(address: HostPort, timeoutMs: number): Promise<Connection> {
+export async function dial(address: HostPort): Promise<Connection> {
   const connecting = Deno.connect({ hostname: address.host, port: address.port });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
+      reject(new Deno.errors.TimedOut(`No connection within ${DIAL_TIMEOUT_MS} ms`));
       // Whatever comes of it now, nobody waits for it.
       connecting.then((connection) => connection.close(), () => {});
-    }, timeoutMs);
+    }, DIAL_TIMEOUT_MS);
   });
   try {
     const connection = await Promise.race([connecting, timeout]);
-    connection.setNoDelay(true);
+    try {
+      connection.setNoDelay(true);
+    } catch (error) {
+      close(connection);
+      throw error;
+    }
     return connection;
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The address of a socket, an IPv4 one without the prefix that sockets of both families give it. */
+export function peerAddress({ hostname, port }: Deno.NetAddr): HostPort {
+  return { host: hostname.replace(/^::ffff:(?=\d+\.)/, ""), port };
 }
 
 /** Writes all of `bytes`, which must not change until the promise is settled. */
@@ -86,5 +106,7 @@ export function isGone(error: unknown): boolean {
     error instanceof Deno.errors.NotConnected ||
     error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.Interrupted ||
+    // The machine of the peer is gone, or the way to it.
+    error instanceof Deno.errors.TimedOut ||
     error instanceof Deno.errors.UnexpectedEof;
 }

@@ -1,5 +1,5 @@
 import { formatHostPort } from "./address.ts";
-import { Directory, type MappedNode } from "./cluster/directory.ts";
+import { Directory, type MappedNode, UnmappedError } from "./cluster/directory.ts";
 import { waitUntilReady } from "./cluster/readiness.ts";
 import { Topology } from "./cluster/topology.ts";
 import type { Config } from "./config.ts";
@@ -26,6 +26,7 @@ export class ListenError extends Error {
 export class Proxy {
   readonly #config: Config;
   readonly #announce: (line: string) => void;
+  readonly #topology: Topology;
   readonly #directory: Directory;
   readonly #context: SessionContext;
   readonly #listeners: Listener[] = [];
@@ -37,6 +38,7 @@ export class Proxy {
   private constructor(config: Config, topology: Topology, announce: (line: string) => void) {
     this.#config = config;
     this.#announce = announce;
+    this.#topology = topology;
     this.#directory = new Directory({
       topology,
       firstPort: config.listen.port,
@@ -86,12 +88,15 @@ export class Proxy {
   /** Stops listening, ends all sessions, and is done when they are. */
   async stop(): Promise<void> {
     this.#stopping = true;
+    // A session that waits to hear about a node need not any more.
+    this.#topology.close();
     for (const listener of this.#listeners.splice(0)) close(listener);
     for (const session of this.#sessions.keys()) session.end();
     await Promise.all(this.#sessions.values());
   }
 
   #open(node: MappedNode, port: number): number {
+    if (this.#stopping) throw new UnmappedError("The proxy is stopping");
     const opened: Listener[] = [];
     try {
       for (const host of listenHosts(this.#config.listen.host)) {
@@ -99,7 +104,6 @@ export class Proxy {
       }
     } catch (error) {
       opened.forEach(close);
-      if (this.#started && error instanceof Deno.errors.AddrInUse) throw error;
       throw listenError(this.#config.listen.host, port, error);
     }
     for (const listener of opened) this.#accept(listener, node);
@@ -113,7 +117,9 @@ export class Proxy {
   async #accept(listener: Listener, node: MappedNode): Promise<void> {
     while (!this.#stopping) {
       try {
-        this.#serve(await listener.accept(), node);
+        const client = await listener.accept();
+        if (this.#stopping) close(client);
+        else this.#serve(client, node);
       } catch (error) {
         if (this.#stopping) return;
         log.error("Cannot accept a client on port {port}, trying again: {reason}", {
@@ -137,9 +143,8 @@ export class Proxy {
 
 /** The line of the original program that tells where a node can be reached. */
 export function mappingLine(config: Config, node: MappedNode): string {
-  const { host } = config.listen;
-  const listening = host.includes(":") ? `[${host}]` : host;
-  return `Listening on: ${listening}:${node.publicPort} proxy to: ${formatHostPort(node.address)}`;
+  const listening = formatHostPort({ host: config.listen.host, port: node.publicPort });
+  return `Listening on: ${listening} proxy to: ${formatHostPort(node.address)}`;
 }
 
 /** `localhost` is two addresses where there is IPv6, and clients try either first. */
@@ -157,7 +162,7 @@ function canListen(host: string): boolean {
 }
 
 function listenError(host: string, port: number, error: unknown): ListenError {
-  const address = `${host}:${port}`;
+  const address = formatHostPort({ host, port });
   const reason = error instanceof Deno.errors.AddrInUse
     ? "the port is taken by another program; free it or choose another --listen-addr"
     : error instanceof Deno.errors.AddrNotAvailable

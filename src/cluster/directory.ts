@@ -1,7 +1,7 @@
 import { formatHostPort, type HostPort } from "../address.ts";
 import { log } from "../log.ts";
 import { type ClusterNode } from "./node.ts";
-import { dialAddress, ownerOf, type Topology, type View } from "./topology.ts";
+import { dialAddress, isSound, ownerOf, type Topology, type View } from "./topology.ts";
 
 /** A node as a frame names it: by what it has of an id, an address, and a slot. */
 export interface Mention {
@@ -19,12 +19,17 @@ export interface Mention {
    * no node means none.
    */
   readonly doubtful?: boolean;
+  /**
+   * What the node is to the one that mentions it, in terms of replication, whose addresses are
+   * those of its own connections and may be others than the cluster knows.
+   */
+  readonly relation?: "primary" | "replica";
 }
 
 /** A node of the cluster that has a port on the public side. */
 export interface MappedNode {
-  /** The node id; undefined for an address that no known node has. */
-  readonly id: string | undefined;
+  /** The node id. */
+  readonly id: string;
   /** Where the proxy reaches the node. */
   readonly address: HostPort;
   /** The port on which clients reach it through the proxy. */
@@ -45,9 +50,7 @@ export interface DirectoryOptions {
   readonly maxNodes: number;
   /**
    * Starts to listen for a node and returns the port, which differs from the given one only if
-   * that is 0.
-   *
-   * @throws {Deno.errors.AddrInUse} if the port is taken
+   * that is 0. The node has its `publicPort` when this returns, and new addresses as they come.
    */
   readonly open: (node: MappedNode, port: number) => number;
 }
@@ -86,29 +89,35 @@ export class Directory {
    * Takes over what a view tells: new nodes get ports, in the order of their private addresses;
    * known ones may have new addresses.
    *
-   * @throws {Deno.errors.AddrInUse} if `strict` and a port is taken; otherwise the next is tried
+   * @param strict whether a port that cannot be listened on is an error, and not passed over
+   * @returns what there is to say of nodes for which there is no port; it is logged, too
+   * @throws what `open` throws, if `strict`
    */
-  learn(view: View, strict = false): void {
+  learn(view: View, strict = false): UnmappedError[] {
+    const unmapped: UnmappedError[] = [];
     this.#view = view;
     const claims = new Map<string, Entry | typeof SHARED>();
     for (const { node, address } of placedNodes(view)) {
-      let entry = this.#byId.get(node.id) ?? this.#adopt(node.id, address);
+      let entry = this.#byId.get(node.id);
       if (entry === undefined) {
         try {
           entry = this.#admit(node.id, address, strict);
         } catch (error) {
           if (!(error instanceof UnmappedError)) throw error;
           log.error("{message}", { message: error.message });
+          unmapped.push(error);
           continue;
         }
       }
-      entry.address = address;
+      // Of a node that is out of touch others tell where it was.
+      if (isSound(node)) entry.address = address;
       for (const alias of aliasesOf(node, address, view.tlsPorts.get(node.id))) {
         const claimed = claims.get(alias);
         claims.set(alias, claimed === undefined || claimed === entry ? entry : SHARED);
       }
     }
     for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
+    return unmapped;
   }
 
   /**
@@ -123,23 +132,29 @@ export class Directory {
 
   /**
    * Finds out the public port of a node that is not known: looks at the cluster through the eyes
-   * of the node that mentions it, asks at the address itself, and at last listens for the bare
-   * address. Undefined for a doubtful mention that is none.
+   * of the node that mentions it, and at last asks at the address itself. Only a node gets a
+   * port: whoever could have a bare address listened for would have a way to everywhere.
+   * Undefined for a doubtful mention that is no node's.
    *
+   * @param sinceMs when the mention came: what was seen of the cluster since then will do
    * @throws {UnmappedError} when there is no port left to give, or nothing to go by
    */
-  async locate(mention: Mention, from: MappedNode): Promise<number | undefined> {
-    const sinceMs = performance.now();
+  async locate(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
     if (mention.doubtful) {
-      const waitMs = this.#lastDoubtMs + DOUBT_INTERVAL_MS - sinceMs;
+      const waitMs = this.#lastDoubtMs + DOUBT_INTERVAL_MS - performance.now();
       if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
-    const located = this.#turn.then(() => this.#locate(mention, from, sinceMs));
-    this.#turn = located.catch(() => {});
-    return await located;
+    const looked = this.#turn.then(() => this.#look(mention, from, sinceMs));
+    this.#turn = looked.catch(() => {});
+    const found = await looked;
+    if (found !== undefined || mention.doubtful) return found;
+    const identified = await this.#identify(mention);
+    // Nobody connects to what replication tells, so that it may as well be left open.
+    if (identified !== undefined || mention.relation !== undefined) return identified;
+    throw new UnmappedError(`No node can be found by ${Deno.inspect(mention)}`);
   }
 
-  async #locate(
+  async #look(
     mention: Mention,
     from: MappedNode,
     sinceMs: number,
@@ -153,19 +168,40 @@ export class Directory {
         this.learn(await this.#options.topology.look(from.address));
       } catch (error) {
         if (!(error instanceof AggregateError)) throw error;
-        log.warning("No node answers, so what is known of the cluster may be old");
+        log.warning("What is known of the cluster may be old, for no node answers: {reasons}", {
+          reasons: error.errors.map((reason) => reason.message).join("; "),
+        });
       }
     }
-    const learned = this.portOf(mention) ??
-      this.#redirectTarget(mention, from, -Infinity)?.publicPort;
-    if (learned !== undefined || mention.doubtful) return learned;
-    if (!isAddress(mention)) {
-      throw new UnmappedError("A node was named by neither an id nor an address that is known");
-    }
-    const id = await this.#options.topology.identify(mention) ?? mention.id;
-    const entry = (id === undefined ? undefined : this.#byId.get(id)) ??
+    return this.portOf(mention) ?? this.#redirectTarget(mention, from, -Infinity)?.publicPort ??
+      this.#relative(mention, from)?.publicPort;
+  }
+
+  /** The primary of `from`, or its replica with such a port if it is the only one. */
+  #relative({ relation, port }: Mention, from: MappedNode): MappedNode | undefined {
+    const view = this.#view;
+    if (relation === undefined || view === undefined) return undefined;
+    const own = view.nodes.find((node) => node.id === from.id);
+    const relatives = view.nodes.filter((node) =>
+      relation === "primary" ? node.id === own?.primaryId : node.primaryId === from.id
+    );
+    const [one, ...more] = relatives.filter((node) =>
+      node.port === port || view.tlsPorts.get(node.id) === port
+    );
+    return one === undefined || more.length > 0 ? undefined : this.#byId.get(one.id);
+  }
+
+  /** Asks at an address that no node of the cluster is known by, as in ROLE behind another NAT. */
+  async #identify(mention: Mention): Promise<number | undefined> {
+    const alias = aliasOf(mention);
+    // Whoever answers at an address that several nodes have is any of them.
+    const id = isAddress(mention) && this.#byAddress.get(alias) !== SHARED
+      ? await this.#options.topology.identify(mention)
+      : undefined;
+    if (id === undefined) return undefined;
+    const entry = this.#byId.get(id) ??
       this.#admit(id, { host: mention.host, port: mention.port }, false);
-    this.#byAddress.set(aliasOf(mention), entry);
+    this.#byAddress.set(alias, entry);
     return entry.publicPort;
   }
 
@@ -192,21 +228,11 @@ export class Directory {
     return id === undefined || id === from.id ? undefined : this.#byId.get(id);
   }
 
-  /** A port may have been given to an address before the node there was known by its id. */
-  #adopt(id: string, address: HostPort): Entry | undefined {
-    const entry = this.#byAddress.get(aliasOf(address));
-    if (entry === undefined || entry === SHARED || entry.id !== undefined) return undefined;
-    entry.id = id;
-    this.#byId.set(id, entry);
-    return entry;
-  }
-
-  #admit(id: string | undefined, address: HostPort, strict: boolean): Entry {
+  #admit(id: string, address: HostPort, strict: boolean): Entry {
     const entry: Entry = { id, address, publicPort: 0 };
     entry.publicPort = this.#open(entry, strict);
     this.#nodes.push(entry);
-    this.#byAddress.set(aliasOf(address), entry);
-    if (id !== undefined) this.#byId.set(id, entry);
+    this.#byId.set(id, entry);
     return entry;
   }
 
@@ -223,8 +249,11 @@ export class Directory {
       try {
         return open(entry, port);
       } catch (error) {
-        if (strict || !(error instanceof Deno.errors.AddrInUse)) throw error;
-        log.warning("Port {port} is taken by another program, trying the next", { port });
+        if (strict) throw error;
+        log.warning("Cannot listen on port {port}, trying the next: {reason}", {
+          port,
+          reason: error instanceof Error ? error.message : String(error),
+        });
       }
     }
     throw new UnmappedError(`${full} above ${maxNodes}`);
@@ -232,7 +261,6 @@ export class Directory {
 }
 
 interface Entry extends MappedNode {
-  id: string | undefined;
   address: HostPort;
   publicPort: number;
 }

@@ -1,5 +1,5 @@
 import { formatHostPort, type HostPort } from "../address.ts";
-import { close, type Connection, dial, writeAll } from "../net.ts";
+import { close, type Connection, dial, DIAL_TIMEOUT_MS, peerAddress, writeAll } from "../net.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/scanner.ts";
 
@@ -22,9 +22,6 @@ export class LinkError extends Error {
   }
 }
 
-/** A node in the same network that has not taken a connection by then will not. */
-const DIAL_TIMEOUT_MS = 3000;
-
 /** Nodes answer about their cluster in a millisecond; busy with a script, when that is over. */
 const ANSWER_TIMEOUT_MS = 5000;
 
@@ -33,25 +30,36 @@ export class Link {
   readonly address: HostPort;
   readonly #connection: Connection;
   readonly #buffer = new Uint8Array(16 * 1024);
+  readonly #onClose: (link: Link) => void;
 
-  private constructor(address: HostPort, connection: Connection) {
+  private constructor(
+    address: HostPort,
+    connection: Connection,
+    onClose: (link: Link) => void,
+  ) {
     this.address = address;
     this.#connection = connection;
+    this.#onClose = onClose;
   }
 
   /**
    * Connects and authenticates. The link is the caller's to close.
    *
+   * @param onClose is called when that is done
    * @throws {LinkError} with what the operator needs to know
    */
-  static async open(address: HostPort, credentials: Credentials | undefined): Promise<Link> {
+  static async open(
+    address: HostPort,
+    credentials: Credentials | undefined,
+    onClose: (link: Link) => void,
+  ): Promise<Link> {
     let connection: Connection;
     try {
-      connection = await dial(address, DIAL_TIMEOUT_MS);
+      connection = await dial(address);
     } catch (error) {
       throw new LinkError(dialMessage(address, error), { cause: error });
     }
-    const link = new Link(address, connection);
+    const link = new Link(address, connection, onClose);
     try {
       if (credentials !== undefined) {
         const { username, password } = credentials;
@@ -91,9 +99,15 @@ export class Link {
     return answer;
   }
 
-  /** Ends the connection. */
+  /** Where the node is, as the system found it: an IP address, even if a name was dialled. */
+  get remote(): HostPort {
+    return peerAddress(this.#connection.remoteAddr);
+  }
+
+  /** Ends the connection; may be called again. */
   close(): void {
     close(this.#connection);
+    this.#onClose(this);
   }
 
   [Symbol.dispose](): void {
@@ -141,10 +155,17 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
       { lasting },
     );
   }
-  if (words[0] === "AUTH") {
-    // WRONGPASS since 6.0; a server without a password says ERR.
+  // WRONGPASS since 6.0; a server without a password says ERR.
+  if (words[0] === "AUTH" && /^(WRONGPASS|ERR (AUTH|invalid password|wrong number))/.test(error)) {
     return new LinkError(
       `Node ${node} refuses the user name or the password: ${error}`,
+      { lasting },
+    );
+  }
+  if (error.startsWith("DENIED")) {
+    return new LinkError(
+      `Node ${node} is in protected mode and takes no connections from here: set a password or ` +
+        "protected-mode no",
       { lasting },
     );
   }

@@ -90,10 +90,3 @@ function parseNode(line: string): ClusterNode | undefined {
     migrating,
   };
 }
-
-/** Splits `host:port` at the last colon, as the servers print it: IPv6 has no brackets there. */
-export function splitAddress(text: string): { host: string; port: number } | undefined {
-  const match = /^(.*):(\d{1,5})$/.exec(text);
-  if (match === null) return undefined;
-  return { host: match[1]!.replace(/^\[(.*)\]$/, "$1"), port: Number(match[2]) };
-}

@@ -21,30 +21,56 @@ const LONGEST_PAUSE_MS = 2000;
  */
 export async function waitUntilReady(topology: Topology, timeoutMs: number): Promise<View> {
   const deadline = performance.now() + timeoutMs;
+  let obstacle = "No node has answered yet";
   let pauseMs = FIRST_PAUSE_MS;
-  let said = "";
   for (;;) {
-    let obstacle: string;
-    try {
-      const view = await topology.look();
-      const covered = coveredSlots(view);
-      if (view.state === "ok" && covered === SLOT_COUNT) return view;
-      obstacle = `The cluster at ${formatHostPort(view.answeredAt)} is not ready: ` +
-        `its state is ${view.state}, ${covered} of ${SLOT_COUNT} slots are covered`;
-    } catch (error) {
-      if (!(error instanceof AggregateError)) throw error;
-      obstacle = error.errors.map((reason) => reason.message).join("; ");
-      const hopeless = error.errors.every((reason) =>
-        reason instanceof LinkError && reason.lasting
-      );
-      if (hopeless) throw new NotReadyError(obstacle);
+    const looked = await before(deadline, lookForReady(topology));
+    if (typeof looked === "object") return looked;
+    if (looked !== undefined && looked !== obstacle) {
+      obstacle = looked;
+      log.info("Waiting: {obstacle}", { obstacle });
     }
-    if (performance.now() + pauseMs > deadline) {
+    const leftMs = deadline - performance.now();
+    if (leftMs <= 0) {
       throw new NotReadyError(`${obstacle} (gave up after ${timeoutMs / 1000} s, --start-timeout)`);
     }
-    if (obstacle !== said) log.info("Waiting: {obstacle}", { obstacle });
-    said = obstacle;
-    await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, leftMs)));
     pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * pauseMs);
+  }
+}
+
+/** A view of a ready cluster, or what stands in the way. */
+async function lookForReady(topology: Topology): Promise<View | string> {
+  try {
+    const view = await topology.look(undefined, isReady);
+    return isReady(view)
+      ? view
+      : `The cluster at ${formatHostPort(view.answeredAt)} is not ready: ` +
+        `its state is ${view.state}, ${coveredSlots(view)} of ${SLOT_COUNT} slots are covered`;
+  } catch (error) {
+    if (!(error instanceof AggregateError)) throw error;
+    const obstacle = error.errors.map((reason) => reason.message).join("; ");
+    const hopeless = error.errors.every((reason) => reason instanceof LinkError && reason.lasting);
+    if (hopeless) throw new NotReadyError(obstacle);
+    return obstacle;
+  }
+}
+
+function isReady(view: View): boolean {
+  return view.state === "ok" && coveredSlots(view) === SLOT_COUNT;
+}
+
+/** What comes of a promise before the deadline, or undefined; it then goes on by itself. */
+async function before<T>(deadline: number, promise: Promise<T>): Promise<T | undefined> {
+  if (deadline === Infinity) return await promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), Math.max(0, deadline - performance.now()));
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+    promise.catch(() => {});
   }
 }

@@ -9,7 +9,7 @@ export interface View {
   readonly nodes: readonly ClusterNode[];
   /** The node that answered. */
   readonly answeredBy: ClusterNode;
-  /** Where it answered. */
+  /** The IP address at which it answered, whatever name was dialled. */
   readonly answeredAt: HostPort;
   /** TLS ports by node id, of the nodes that have one. */
   readonly tlsPorts: ReadonlyMap<string, number>;
@@ -29,6 +29,8 @@ export interface TopologyOptions {
 /** Asks the cluster who is there, over connections of its own. */
 export class Topology {
   readonly #options: TopologyOptions;
+  readonly #links = new Set<Link>();
+  #closed = false;
   /** Where nodes were when last heard of; the seeds may be gone by now. */
   #known: readonly HostPort[] = [];
 
@@ -37,38 +39,52 @@ export class Topology {
   }
 
   /**
-   * Asks one node after the other, `first` before all others and the seeds last, until one
-   * answers.
+   * Asks one node after the other, `first` before all others and the seeds last, until one gives
+   * a view that is `wanted`; if none does, the first view that any gave will do.
    *
-   * @throws {AggregateError} of one LinkError for each node, when none does
+   * @throws {AggregateError} of one LinkError for each node, when none answers
    */
-  async look(first?: HostPort): Promise<View> {
+  async look(first?: HostPort, wanted: (view: View) => boolean = () => true): Promise<View> {
     const errors: unknown[] = [];
     const asked = new Set<string>();
+    let any: View | undefined;
     for (const address of [...(first ? [first] : []), ...this.#known, ...this.#options.seeds]) {
       const text = formatHostPort(address);
       if (asked.has(text)) continue;
       asked.add(text);
       try {
         const view = await this.#ask(address);
-        this.#known = view.nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
+        any ??= view;
+        if (!wanted(view)) continue;
+        this.#known = knownAddresses(view);
         return view;
       } catch (error) {
         errors.push(error);
       }
     }
+    if (any !== undefined) return any;
     throw new AggregateError(errors, "No node answers");
   }
 
-  /** The id of the node at an address, or undefined if none answers there. */
+  /**
+   * The id of the node at an address that a node has vouched for, or undefined if none answers
+   * there. The answer shows the credentials to whoever listens.
+   */
   async identify(address: HostPort): Promise<string | undefined> {
     try {
       using link = await this.#open(address);
-      return textOf(await link.ask("CLUSTER", "MYID"));
+      const id = textOf(await link.ask("CLUSTER", "MYID"));
+      return id !== undefined && /^[0-9a-f]{40}$/.test(id) ? id : undefined;
     } catch (error) {
       if (error instanceof LinkError) return undefined;
       throw error;
     }
+  }
+
+  /** Breaks off what is being asked; nothing can be asked any more. */
+  close(): void {
+    this.#closed = true;
+    for (const link of this.#links) link.close();
   }
 
   async #ask(address: HostPort): Promise<View> {
@@ -83,16 +99,34 @@ export class Topology {
     return {
       nodes,
       answeredBy,
-      answeredAt: address,
+      answeredAt: link.remote,
       tlsPorts: await askTlsPorts(link),
       state: /^cluster_state:(\w+)/m.exec(info)?.[1] ?? "unknown",
       takenAtMs,
     };
   }
 
-  #open(address: HostPort): Promise<Link> {
-    return Link.open(address, this.#options.credentials);
+  async #open(address: HostPort): Promise<Link> {
+    const link = await Link.open(address, this.#options.credentials, (ended) => {
+      this.#links.delete(ended);
+    });
+    this.#links.add(link);
+    if (!this.#closed) return link;
+    link.close();
+    throw new LinkError("The proxy is stopping");
   }
+}
+
+/** Where the nodes of a view can be asked, those first that it does not call failed. */
+function knownAddresses(view: View): HostPort[] {
+  const sound = view.nodes.filter(isSound);
+  const failed = view.nodes.filter((node) => !isSound(node) && !node.flags.has("handshake"));
+  return [...sound, ...failed].map((node) => dialAddress(node, view)).filter((at) => at !== null);
+}
+
+/** Whether a line tells of a node that is there, at the address that it gives. */
+export function isSound({ flags }: ClusterNode): boolean {
+  return !["fail", "fail?", "handshake", "noaddr"].some((flag) => flags.has(flag));
 }
 
 /** Where to reach a node, or null while it has no address. */

@@ -1,4 +1,4 @@
-import { splitAddress } from "../cluster/node.ts";
+import { splitAddress } from "../address.ts";
 import type { Value } from "../resp/frame.ts";
 import { type Naming, publicAddress } from "./naming.ts";
 import { rewriteText } from "./text.ts";

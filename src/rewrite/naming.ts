@@ -1,3 +1,4 @@
+import { formatHostPort } from "../address.ts";
 import type { Mention } from "../cluster/directory.ts";
 import type { Value } from "../resp/frame.ts";
 
@@ -24,5 +25,5 @@ export type Rewriter = (frame: Value, naming: Naming) => Value;
 
 /** An address in the form that keeps host and port apart even for IPv6: `[::1]:8000`. */
 export function publicAddress(naming: Naming, port: number): string {
-  return naming.host.includes(":") ? `[${naming.host}]:${port}` : `${naming.host}:${port}`;
+  return formatHostPort({ host: naming.host, port });
 }

@@ -41,8 +41,9 @@ function rewriteLine(line: string, naming: Naming): string {
 }
 
 function mentionOf(fields: string[], host: string, port: number): Mention {
-  // The id of a node in handshake is made up and lasts until it has told its own.
-  const lasts = !fields[2]?.split(",").includes("handshake");
-  const mention = port === 0 ? { host, port, doubtful: true } : { host, port };
-  return lasts ? { ...mention, id: fields[0]! } : mention;
+  // In handshake a node is only an address that somebody gave to CLUSTER MEET, under a made-up
+  // id, until it has told its own.
+  if (fields[2]?.split(",").includes("handshake")) return { host, port, doubtful: true };
+  const mention = { id: fields[0]!, host, port };
+  return port === 0 ? { ...mention, doubtful: true } : mention;
 }

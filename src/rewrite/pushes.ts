@@ -1,4 +1,4 @@
-import { splitAddress } from "../cluster/node.ts";
+import { splitAddress } from "../address.ts";
 import { itemsOf, textOf, type Value } from "../resp/frame.ts";
 import { type Naming, publicAddress } from "./naming.ts";
 

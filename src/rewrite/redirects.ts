@@ -1,5 +1,5 @@
 import type { Mention } from "../cluster/directory.ts";
-import { splitAddress } from "../cluster/node.ts";
+import { splitAddress } from "../address.ts";
 import type { Value } from "../resp/frame.ts";
 import type { Naming } from "./naming.ts";
 
@@ -27,7 +27,8 @@ export function rewriteScriptRedirect(frame: Value, naming: Naming): Value {
 
 /** The same inside the error of MIGRATE. */
 export function rewriteMigrateError(frame: Value, naming: Naming): Value {
-  return withRedirect(frame, naming, MIGRATE_ERROR, false);
+  // The target may be any program that a client names, and say what it likes.
+  return withRedirect(frame, naming, MIGRATE_ERROR, true);
 }
 
 function withRedirect(frame: Value, naming: Naming, before: string, doubtful: boolean): Value {
@@ -45,7 +46,8 @@ function withRedirect(frame: Value, naming: Naming, before: string, doubtful: bo
 function redirectMention(words: string[], doubtful: boolean): Mention | undefined {
   const [kind, slot, ...more] = words;
   if (kind === "REDIRECT") {
-    return more.length > 0 || slot === undefined ? undefined : splitAddress(slot);
+    const address = more.length > 0 || slot === undefined ? undefined : splitAddress(slot);
+    return address && { ...address, doubtful };
   }
   if ((kind !== "MOVED" && kind !== "ASK") || more.length !== 1) return undefined;
   const address = splitAddress(more[0]!);

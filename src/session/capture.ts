@@ -1,3 +1,8 @@
+/** A frame is larger than what is kept of one. */
+export class CaptureLimitError extends Error {
+  override readonly name = "CaptureLimitError";
+}
+
 /** Holds a frame that arrives in pieces until it is whole, in a copy of its own. */
 export class Capture {
   #bytes = new Uint8Array(4096);
@@ -6,13 +11,13 @@ export class Capture {
   /**
    * Adds a piece, which is copied.
    *
-   * @throws {RangeError} when the frame grows beyond the limit
+   * @throws {CaptureLimitError} when the frame grows beyond the limit
    */
   add(piece: Uint8Array): void {
     const length = this.#length + piece.length;
     if (length > CAPTURE_LIMIT_BYTES) {
-      throw new RangeError(
-        `A reply with addresses is larger than the ${CAPTURE_LIMIT_BYTES} bytes that are kept of one`,
+      throw new CaptureLimitError(
+        `A reply with addresses is larger than the ${CAPTURE_LIMIT_BYTES} bytes kept of one`,
       );
     }
     if (length > this.#bytes.length) {

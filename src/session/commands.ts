@@ -116,12 +116,8 @@ function clientReply([, subcommand, mode]: readonly string[], argc: number): Rep
 }
 
 function helloReply(argv: readonly string[], argc: number): Reply {
-  const version = argv[1] === "2" || argv[1] === "3" ? Number(argv[1]) : 0;
-  if (argv.includes("auth") || argc > WORDS_WITH_SECRETS) {
-    return { type: "hello", version, authenticates: true };
-  }
-  if (version === 3) return Replies.hello3;
-  return version === 2 ? Replies.hello2 : Replies.hello;
+  const authenticates = argv.includes("auth") || argc > WORDS_WITH_SECRETS;
+  return authenticates ? Replies.helloAuth : Replies.hello;
 }
 
 /**

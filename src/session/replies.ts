@@ -1,8 +1,10 @@
 import { Byte } from "../resp/bytes.ts";
 import { rewriteClients } from "../rewrite/clients.ts";
 import type { Rewriter } from "../rewrite/naming.ts";
+import { rewriteInfo } from "../rewrite/info.ts";
 import { rewriteNodes, rewriteReplicas } from "../rewrite/nodes.ts";
-import { rewriteInfo, rewriteRole } from "../rewrite/replication.ts";
+import { rewriteRole } from "../rewrite/role.ts";
+
 import { rewriteShards } from "../rewrite/shards.ts";
 import { rewriteSlots } from "../rewrite/slots.ts";
 import { type FrameHead, isFailure } from "./head.ts";
@@ -31,7 +33,7 @@ export type Reply =
   /** An EXEC that is refused for its form, which ends the transaction all the same. */
   | { readonly type: "abort" }
   | { readonly type: "discard" }
-  | { readonly type: "hello"; readonly version: number; readonly authenticates?: boolean }
+  | { readonly type: "hello"; readonly authenticates: boolean }
   /** One frame; but see `mayBeDropped`. */
   | { readonly type: "auth" }
   | { readonly type: "reset" }
@@ -75,9 +77,8 @@ export const Replies = {
   abort: { type: "abort" },
   discard: { type: "discard" },
   auth: { type: "auth" },
-  hello: { type: "hello", version: 0 },
-  hello2: { type: "hello", version: 2 },
-  hello3: { type: "hello", version: 3 },
+  hello: { type: "hello", authenticates: false },
+  helloAuth: { type: "hello", authenticates: true },
   reset: { type: "reset" },
   monitor: { type: "monitor" },
   replyOn: { type: "reply on" },
@@ -152,7 +153,7 @@ export function isForgettable(reply: Reply): boolean {
  * password was wrong while other replies wait to be sent (acl.c `addAuthErrReply`).
  */
 export function mayBeDropped(reply: Reply): boolean {
-  return reply.type === "auth" || (reply.type === "hello" && reply.authenticates === true);
+  return reply.type === "auth" || (reply.type === "hello" && reply.authenticates);
 }
 
 /** Whether the request may be answered with an error in the words of any other. */

@@ -1,12 +1,11 @@
 import { type ByteSink, type ByteSource, writeAll } from "../net.ts";
 import { Byte } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/scanner.ts";
-import type { Rewriter } from "../rewrite/naming.ts";
 import { Capture } from "./capture.ts";
 import type { Echo } from "./echo.ts";
 import { type FrameHead, readHead } from "./head.ts";
 import type { PendingReplies } from "./pending.ts";
-import type { Verdict } from "./verdicts.ts";
+import type { RewriteVerdict, Verdict } from "./verdicts.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
 const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
@@ -20,8 +19,12 @@ export interface ReplyRelayOptions {
   readonly pending: PendingReplies;
   /** The size of the read buffer; more than HEAD_BYTES, so that a head always fits. */
   readonly bufferBytes: number;
-  /** The bytes to send in the place of a whole frame. */
-  readonly translate: (frame: Uint8Array, rewrite: Rewriter) => Promise<Uint8Array>;
+  /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
+  readonly translate: (
+    frame: Uint8Array,
+    verdict: RewriteVerdict,
+    sinceMs: number,
+  ) => Promise<Uint8Array>;
   readonly echo: Echo | undefined;
 }
 
@@ -44,6 +47,8 @@ export class ReplyRelay {
   /** The verdict on the frame in progress; undefined between frames and in plain runs. */
   #verdict: Verdict | undefined;
   #capture: Capture | undefined;
+  /** When the bytes in the buffer had come. */
+  #readAtMs = 0;
 
   constructor(options: ReplyRelayOptions) {
     this.#options = options;
@@ -54,7 +59,7 @@ export class ReplyRelay {
    * Relays until the node ends its side. A frame that it has not finished by then is dropped if
    * it is not known yet to carry no address.
    *
-   * @throws {RespError | PairingError | RangeError} when what the node sends cannot be followed
+   * @throws {RespError | PairingError | CaptureLimitError} when what the node sends cannot be followed
    */
   async run(): Promise<void> {
     let held = 0;
@@ -62,6 +67,7 @@ export class ReplyRelay {
       const room = held === 0 ? this.#buffer : this.#buffer.subarray(held);
       const read = await this.#options.upstream.read(room);
       if (read === null) return;
+      this.#readAtMs = performance.now();
       held = await this.#relay(held + read);
     }
   }
@@ -101,7 +107,7 @@ export class ReplyRelay {
           break;
         case "rewrite":
           await this.#pass(sent, at);
-          sent = at = await this.#rewrite(verdict.rewrite, at, end);
+          sent = at = await this.#rewrite(verdict, at, end);
           break;
         case "secret": {
           await this.#pass(sent, at);
@@ -140,7 +146,7 @@ export class ReplyRelay {
     return at;
   }
 
-  async #rewrite(rewrite: Rewriter, from: number, to: number): Promise<number> {
+  async #rewrite(verdict: RewriteVerdict, from: number, to: number): Promise<number> {
     const at = this.#advance(from, to);
     this.#capture ??= new Capture();
     this.#capture.add(this.#buffer.subarray(from, at));
@@ -148,7 +154,7 @@ export class ReplyRelay {
       const frame = this.#capture.bytes;
       this.#capture = undefined;
       const { client, translate, echo } = this.#options;
-      const translated = await translate(frame, rewrite);
+      const translated = await translate(frame, verdict, this.#readAtMs);
       echo?.rewritten(frame, translated);
       await writeAll(client, translated);
     }

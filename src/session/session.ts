@@ -1,16 +1,16 @@
 import { formatHostPort } from "../address.ts";
 import { type MappedNode, UnmappedError } from "../cluster/directory.ts";
 import { log } from "../log.ts";
-import { close, closeWrite, type Connection, dial, isGone } from "../net.ts";
+import { close, closeWrite, type Connection, dial, isGone, peerAddress } from "../net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
-import type { Rewriter } from "../rewrite/naming.ts";
-import { rewritePush } from "../rewrite/pushes.ts";
+import { CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
 import { PairingError, PendingReplies } from "./pending.ts";
 import { ReplyRelay } from "./reply_relay.ts";
 import { RequestRelay } from "./request_relay.ts";
 import { translate, type Whereabouts } from "./translate.ts";
+import type { RewriteVerdict } from "./verdicts.ts";
 
 /** What all sessions of a proxy have in common. */
 export interface SessionContext {
@@ -22,9 +22,6 @@ export interface SessionContext {
   /** Whether to show all traffic in the log. */
   readonly echo: boolean;
 }
-
-/** A node in the same network that has not taken a connection by then will not. */
-const DIAL_TIMEOUT_MS = 5000;
 
 /**
  * One client connection and the one upstream connection that belongs to it. The session owns
@@ -49,12 +46,12 @@ export class Session {
 
   /** Serves the client until either side is done. Never throws: what goes wrong is logged. */
   async run(): Promise<void> {
-    const clientAddress = addressOf(this.#client.remoteAddr);
+    const clientAddress = formatHostPort(peerAddress(this.#client.remoteAddr));
     try {
       this.#client.setNoDelay(true);
       const upstream = await this.#dial();
       if (upstream === undefined) return;
-      const upstreamAddress = addressOf(upstream.localAddr);
+      const upstreamAddress = formatHostPort(peerAddress(upstream.localAddr));
       this.#context.clients.set(upstreamAddress, clientAddress);
       log.debug("Client {connection} at {client} is connected to node {node}", {
         connection: this.#id,
@@ -86,7 +83,7 @@ export class Session {
   async #dial(): Promise<Connection | undefined> {
     const { address } = this.node;
     try {
-      const upstream = await dial(address, DIAL_TIMEOUT_MS);
+      const upstream = await dial(address);
       if (this.#ended) close(upstream);
       else this.#upstream = upstream;
       return this.#upstream;
@@ -115,7 +112,7 @@ export class Session {
       pending,
       bufferBytes,
       echo,
-      translate: (frame, rewrite) => this.#translate(frame, rewrite),
+      translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),
     });
     const failures: unknown[] = [];
     // The end of one direction is passed on as such: the other may go on for long.
@@ -133,9 +130,14 @@ export class Session {
     if (failures.length > 0) throw failures[0];
   }
 
-  async #translate(frame: Uint8Array, rewrite: Rewriter): Promise<Uint8Array> {
+  async #translate(
+    frame: Uint8Array,
+    { rewrite, push }: RewriteVerdict,
+    sinceMs: number,
+  ): Promise<Uint8Array> {
+    const { whereabouts } = this.#context;
     try {
-      return await translate(frame, rewrite, this.node, this.#context.whereabouts);
+      return await translate(frame, rewrite, { from: this.node, sinceMs, whereabouts });
     } catch (error) {
       if (!(error instanceof UnmappedError)) throw error;
       log.error("Client {connection} gets an error in place of an address: {reason}", {
@@ -143,7 +145,7 @@ export class Session {
         reason: error.message,
       });
       // A push is nobody's answer, so it can be left out. Clients try again on CLUSTERDOWN.
-      if (rewrite === rewritePush) return new Uint8Array(0);
+      if (push) return new Uint8Array(0);
       return fromLatin1("-CLUSTERDOWN The proxy has no port for a node of this reply\r\n");
     }
   }
@@ -153,7 +155,8 @@ export class Session {
     if (isGone(error)) {
       log.debug("Client {connection} is gone", place);
     } else if (
-      error instanceof RespError || error instanceof PairingError || error instanceof RangeError
+      error instanceof RespError || error instanceof PairingError ||
+      error instanceof CaptureLimitError
     ) {
       log.warning(
         "Client {connection} at {client} is closed, node {node} not understood: {reason}",
@@ -169,9 +172,4 @@ export class Session {
       });
     }
   }
-}
-
-/** An address as the servers print it: an IPv4 one without the prefix that sockets of both families give it. */
-function addressOf({ hostname, port }: Deno.NetAddr): string {
-  return formatHostPort({ host: hostname.replace(/^::ffff:(?=\d+\.)/, ""), port });
 }

@@ -11,6 +11,14 @@ export interface Whereabouts {
   readonly clients: ReadonlyMap<string, string>;
 }
 
+/** Where a frame comes from. */
+export interface FrameOrigin {
+  readonly from: MappedNode;
+  /** When it had come, in milliseconds of the machine's monotonic clock. */
+  readonly sinceMs: number;
+  readonly whereabouts: Whereabouts;
+}
+
 /**
  * Rewrites a frame that `from` sent, after finding out about nodes it names for the first time.
  *
@@ -19,14 +27,13 @@ export interface Whereabouts {
 export async function translate(
   frame: Uint8Array,
   rewrite: Rewriter,
-  from: MappedNode,
-  whereabouts: Whereabouts,
+  { from, sinceMs, whereabouts }: FrameOrigin,
 ): Promise<Uint8Array> {
   const naming = new FrameNaming(from, whereabouts);
   const value = rewrite(decodeFrame(frame), naming);
   if (naming.strangers.size === 0) return encodeFrame(value);
   for (const [key, mention] of naming.strangers) {
-    naming.located.set(key, await whereabouts.directory.locate(mention, from));
+    naming.located.set(key, await whereabouts.directory.locate(mention, from, sinceMs));
   }
   return encodeFrame(rewrite(decodeFrame(frame), naming));
 }
@@ -54,11 +61,11 @@ class FrameNaming implements Naming {
   }
 
   portOf(mention: Mention): number | undefined {
-    const key = JSON.stringify(mention);
-    if (this.located.has(key)) return this.located.get(key);
     const port = this.#whereabouts.directory.portOf(mention);
-    if (port === undefined) this.strangers.set(key, mention);
-    return port;
+    if (port !== undefined) return port;
+    const key = JSON.stringify(mention);
+    if (!this.located.has(key)) this.strangers.set(key, mention);
+    return this.located.get(key);
   }
 
   clientAt(upstream: string): string | undefined {

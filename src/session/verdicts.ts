@@ -21,9 +21,17 @@ export type Verdict =
   | { readonly type: "header" }
   /** It goes on as it is, and who paired it wants to know the integer that ends it. */
   | { readonly type: "confirm" }
-  | { readonly type: "rewrite"; readonly rewrite: Rewriter }
+  | RewriteVerdict
   /** From here on the connection is no conversation of requests and replies. */
   | { readonly type: "blind" };
+
+/** The frame is kept until it is whole, and goes on rewritten. */
+export interface RewriteVerdict {
+  readonly type: "rewrite";
+  readonly rewrite: Rewriter;
+  /** The frame is a push, which no request waits for. */
+  readonly push?: true;
+}
 
 /** The verdicts that need no more to be said of them. */
 export const Verdicts = {
@@ -32,7 +40,7 @@ export const Verdicts = {
   header: { type: "header" },
   confirm: { type: "confirm" },
   blind: { type: "blind" },
-  rewritePush: { type: "rewrite", rewrite: rewritePush },
+  rewritePush: { type: "rewrite", rewrite: rewritePush, push: true },
   rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect },
   rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
   rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },

@@ -114,7 +114,7 @@ Deno.test("a node that never met another is reached where it answered", async (t
     await node.order("CONFIG", "SET", "bind", `${node.host} 127.0.0.1`);
     await using byName = await startProxy(cluster, { seeds: [{ host: "localhost", port }] });
     assertEquals(byName.proxy.nodes.map(({ address }) => formatHostPort(address)), [
-      `localhost:${port}`,
+      `127.0.0.1:${port}`,
     ]);
     assertEquals(await idAt("127.0.0.1", byName.portOf(node)), node.id);
   });
@@ -142,7 +142,7 @@ Deno.test("seeds are asked in turn until one answers", async () => {
     node,
   ].map(place);
   try {
-    await using proxy = await startProxy(cluster, { seeds, startTimeoutMs: 0 });
+    await using proxy = await startProxy(cluster, { seeds, startTimeoutMs: 10_000 });
     assertEquals(await idAt("127.0.0.1", proxy.portOf(node)), node.id);
   } finally {
     closing.close();
@@ -388,7 +388,7 @@ Deno.test("a name that says nothing of a node has no port", async () => {
   );
   for (const host of ["", "?"]) {
     const mention: Mention = { host, port: 0 };
-    await assertRejects(() => directory.locate(mention, directory.nodes[0]!), UnmappedError);
+    await assertRejects(() => directory.locate(mention, directory.nodes[0]!, 0), UnmappedError);
   }
 });
 

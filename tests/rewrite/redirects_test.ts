@@ -59,7 +59,7 @@ Deno.test("a redirect says which slot it is about, and whether it asks", () => {
     ["MOVED 3999 :6379", { host: "", port: 6379, slot: 3999, asking: false, doubtful: false }],
     ["ASK 3999 ?:6379", { host: "?", port: 6379, slot: 3999, asking: true, doubtful: false }],
     ["MOVED 0 ::1:7", { host: "::1", port: 7, slot: 0, asking: false, doubtful: false }],
-    ["REDIRECT 10.0.0.2:7001", { host: "10.0.0.2", port: 7001 }],
+    ["REDIRECT 10.0.0.2:7001", { host: "10.0.0.2", port: 7001, doubtful: false }],
   ];
   for (const [text, mention] of cases) {
     const naming = new TableNaming();

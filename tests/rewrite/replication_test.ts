@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { rewriteInfo, rewriteRole } from "../../src/rewrite/replication.ts";
+import { rewriteInfo } from "../../src/rewrite/info.ts";
+import { rewriteRole } from "../../src/rewrite/role.ts";
 import { array, bulk, int, NIL, verbatim } from "../support/frames.ts";
 import { rewritten, TableNaming } from "../support/naming.ts";
 

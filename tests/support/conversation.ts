@@ -88,7 +88,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     client: sink((text) => outcome.client += text),
     pending,
     bufferBytes,
-    translate: (frame, rewrite) => {
+    translate: (frame, { rewrite }) => {
       const name = rewrite.name.replace("rewrite", "").toLowerCase();
       return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
     },

@@ -1,30 +1,6 @@
-import { itemsOf, textOf, type Value } from "../resp/frame.ts";
+import type { Value } from "../resp/frame.ts";
 import type { Naming } from "./naming.ts";
 import { rewriteText } from "./text.ts";
-
-/**
- * Rewrites ROLE (replication.c `roleCommand`). A primary lists its replicas as
- * `[ip, port, offset]`, all bulks; a replica names its primary, with the port as an integer.
- */
-export function rewriteRole(frame: Value, naming: Naming): Value {
-  const [role, second, third] = itemsOf(frame) ?? [];
-  if (textOf(role) === "slave") rewriteAddress(second, third, naming);
-  else if (textOf(role) === "master") {
-    for (const replica of itemsOf(third) ?? []) {
-      const [host, port] = itemsOf(replica) ?? [];
-      rewriteAddress(host, port, naming);
-    }
-  }
-  return frame;
-}
-
-function rewriteAddress(host: Value | undefined, port: Value | undefined, naming: Naming): void {
-  const mention = { host: textOf(host) ?? "", port: Number(textOf(port)) };
-  if (mention.host === "" || host === undefined || "items" in host) return;
-  if (port === undefined || "items" in port) return;
-  port.text = String(naming.portOf(mention) ?? 0);
-  host.text = naming.host;
-}
 
 /**
  * Rewrites the lines of INFO that carry addresses (server.c `genRedisInfoString`): the node's own
@@ -38,7 +14,7 @@ export function rewriteInfo(frame: Value, naming: Naming): Value {
       const [name, value] = splitOnce(line, ":");
       if (name === "tcp_port") return `${name}:${naming.ownPort}`;
       if (name === "master_host" && value !== "") {
-        primary = naming.portOf({ host: value, port: primaryPort }) ?? 0;
+        primary = naming.portOf({ relation: "primary", host: value, port: primaryPort }) ?? 0;
         return `${name}:${naming.host}`;
       }
       if (name === "master_port" && primary !== undefined) return `${name}:${primary}`;
@@ -53,7 +29,11 @@ export function rewriteInfo(frame: Value, naming: Naming): Value {
 function rewriteReplica(value: string, naming: Naming): string {
   const match = /^ip=([^,]*),port=(\d+)(.*)$/.exec(value);
   if (match === null) return value;
-  const port = naming.portOf({ host: match[1]!, port: Number(match[2]) });
+  const port = naming.portOf({
+    relation: "replica",
+    host: match[1]!,
+    port: Number(match[2]),
+  });
   return `ip=${naming.host},port=${port ?? 0}${match[3]}`;
 }
 

@@ -1,0 +1,32 @@
+import type { Mention } from "../cluster/directory.ts";
+import { itemsOf, textOf, type Value } from "../resp/frame.ts";
+import type { Naming } from "./naming.ts";
+
+/**
+ * Rewrites ROLE (replication.c `roleCommand`). A primary lists its replicas as
+ * `[ip, port, offset]`, all bulks; a replica names its primary, with the port as an integer.
+ */
+export function rewriteRole(frame: Value, naming: Naming): Value {
+  const [role, second, third] = itemsOf(frame) ?? [];
+  if (textOf(role) === "slave") rewriteAddress(second, third, { relation: "primary" }, naming);
+  else if (textOf(role) === "master") {
+    for (const replica of itemsOf(third) ?? []) {
+      const [host, port] = itemsOf(replica) ?? [];
+      rewriteAddress(host, port, { relation: "replica" }, naming);
+    }
+  }
+  return frame;
+}
+
+function rewriteAddress(
+  host: Value | undefined,
+  port: Value | undefined,
+  relation: Pick<Mention, "relation">,
+  naming: Naming,
+): void {
+  const mention = { ...relation, host: textOf(host) ?? "", port: Number(textOf(port)) };
+  if (mention.host === "" || host === undefined || "items" in host) return;
+  if (port === undefined || "items" in port) return;
+  port.text = String(naming.portOf(mention) ?? 0);
+  host.text = naming.host;
+}
