@@ -68,7 +68,7 @@ export async function dial(address: HostPort): Promise<Connection> {
   }
 }
 
-/** The address of a socket, an IPv4 one without the prefix that sockets of both families give it. */
+/** The address of a socket; sockets of both families put a prefix before IPv4, which goes. */
 export function peerAddress({ hostname, port }: Deno.NetAddr): HostPort {
   return { host: hostname.replace(/^::ffff:(?=\d+\.)/, ""), port };
 }

@@ -182,5 +182,7 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
       { lasting },
     );
   }
-  return new LinkError(`Node ${node} answers ${words.join(" ")} with an error: ${error}`);
+  // What is behind AUTH is secret.
+  const request = words[0] === "AUTH" ? "AUTH" : words.join(" ");
+  return new LinkError(`Node ${node} answers ${request} with an error: ${error}`);
 }

@@ -100,8 +100,8 @@ export class ReplyScanner {
   }
 
   /**
-   * Passes over `bytes` in [from, to) until `limit` (1 or more) frames have ended or a frame begins with one
-   * of `stops`, and returns where it stopped; `frames` then counts the frames that ended.
+   * Passes over `bytes` in [from, to) until `limit` (1 or more) frames have ended or a frame
+   * begins with one of `stops`, and returns where it stopped; `frames` counts those that ended.
    *
    * @throws {RespError} at bytes that are not RESP
    */

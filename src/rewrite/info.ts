@@ -37,7 +37,7 @@ function rewriteReplica(value: string, naming: Naming): string {
   return `ip=${naming.host},port=${port ?? 0}${match[3]}`;
 }
 
-/** `name=tcp,bind=10.0.0.2,bind=-::1,port=6379`; a wildcard tells nothing, a Unix path no address. */
+/** `name=tcp,bind=10.0.0.2,bind=-::1,port=6379`; wildcards and Unix paths tell nothing. */
 function rewriteListener(value: string, naming: Naming): string {
   if (value.startsWith("name=unix")) return value;
   return value.split(",").map((part) => {

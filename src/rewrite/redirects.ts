@@ -8,7 +8,7 @@ export function isRedirect(text: string): boolean {
   return text.startsWith("MOVED ") || text.startsWith("ASK ") || text.startsWith("REDIRECT ");
 }
 
-/** How MIGRATE passes the other node's error on, which may be a MOVED (cluster.c `migrateCommand`). */
+/** How MIGRATE passes on the other node's error, maybe a MOVED (cluster.c `migrateCommand`). */
 export const MIGRATE_ERROR = "ERR Target instance replied with error: ";
 
 /**

@@ -449,7 +449,7 @@ export class PendingReplies {
     return this.#unanswered();
   }
 
-  /** Of the results of a silent EXEC only confirmations are seen, and those if it is not refused. */
+  /** Of the results of a silent EXEC only confirmations are seen, if it is not refused. */
   #execSilently(): undefined {
     if (this.#queuedReplyOn) {
       throw new PairingError("Nothing tells whether an EXEC in CLIENT REPLY OFF turned it on");

@@ -59,7 +59,7 @@ export class ReplyRelay {
    * Relays until the node ends its side. A frame that it has not finished by then is dropped if
    * it is not known yet to carry no address.
    *
-   * @throws {RespError | PairingError | CaptureLimitError} when what the node sends cannot be followed
+   * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
    */
   async run(): Promise<void> {
     let held = 0;

@@ -91,7 +91,7 @@ export class RequestRelay implements RequestSink<NotedCommand> {
     this.#options.pending.expect(Replies.protocolError);
   }
 
-  /** Sends bytes, of which `secrets` tells what an echo hides, counted from `offset` before them. */
+  /** Sends bytes; `secrets` tells what an echo hides, in positions that count from `-offset`. */
   async #forward(bytes: Uint8Array, secrets: readonly number[], offset: number): Promise<void> {
     if (bytes.length === 0) return;
     this.#options.echo?.request(bytes, secrets.map((at) => at - offset));

@@ -1,6 +1,6 @@
 import type { Reply } from "./replies.ts";
 
-/** A queue of replies, kept as runs of the same kind: "40 plain ones, CLUSTER SLOTS, 7 plain ones". */
+/** A queue of replies, kept as runs of a kind: "40 plain ones, CLUSTER SLOTS, 7 plain ones". */
 export class ReplyRuns {
   readonly #kinds: Reply[] = [];
   readonly #counts: number[] = [];

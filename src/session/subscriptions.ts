@@ -43,7 +43,7 @@ export class Subscriptions {
     return word === "punsubscribe" ? this.#patterns : this.#shardChannels;
   }
 
-  /** Takes over the count that ends a confirmation: of channels and patterns, or of shard channels. */
+  /** Takes over the count that ends a confirmation: channels and patterns, or shard channels. */
   confirm(word: SubscribeWord, count: number): void {
     switch (word) {
       case "subscribe":
