@@ -62,10 +62,9 @@ export class Proxy {
    */
   static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
     const topology = new Topology({ seeds: config.seeds, credentials: config.credentials });
-    const view = await waitUntilReady(topology, config.startTimeoutMs);
     const proxy = new Proxy(config, topology, announce);
     try {
-      proxy.#directory.learn(view, true);
+      proxy.#directory.learn(await waitUntilReady(topology, config.startTimeoutMs), true);
     } catch (error) {
       await proxy.stop();
       throw error;

@@ -236,24 +236,34 @@ export class Directory {
     return entry;
   }
 
+  #listen(entry: Entry, port: number, strict: boolean): number {
+    try {
+      return this.#options.open(entry, port);
+    } catch (error) {
+      if (strict || error instanceof UnmappedError) throw error;
+      throw new UnmappedError(error instanceof Error ? error.message : String(error), {
+        cause: error,
+      });
+    }
+  }
+
   #open(entry: Entry, strict: boolean): number {
-    const { firstPort, maxNodes, open } = this.#options;
+    const { firstPort, maxNodes } = this.#options;
     const full = `No port is left for node ${formatHostPort(entry.address)}: raise --max-nodes`;
     if (firstPort === 0) {
       if (this.#nodes.length === maxNodes) throw new UnmappedError(`${full} above ${maxNodes}`);
-      return open(entry, 0);
+      return this.#listen(entry, 0, strict);
     }
     const taken = new Set(this.#nodes.map((node) => node.publicPort));
     for (let port = firstPort; port < firstPort + maxNodes; port++) {
       if (taken.has(port)) continue;
       try {
-        return open(entry, port);
+        return this.#listen(entry, port, strict);
       } catch (error) {
-        if (strict) throw error;
-        log.warning("Cannot listen on port {port}, trying the next: {reason}", {
-          port,
-          reason: error instanceof Error ? error.message : String(error),
-        });
+        // Without a cause it is not this port that is refused.
+        const refused = error instanceof UnmappedError && error.cause !== undefined;
+        if (strict || !refused) throw error;
+        log.warning("{reason}, trying the next port", { reason: error.message });
       }
     }
     throw new UnmappedError(`${full} above ${maxNodes}`);

@@ -50,7 +50,7 @@ export class Topology {
     let any: View | undefined;
     for (const address of [...(first ? [first] : []), ...this.#known, ...this.#options.seeds]) {
       const text = formatHostPort(address);
-      if (asked.has(text)) continue;
+      if (asked.has(text) || this.#closed) continue;
       asked.add(text);
       try {
         const view = await this.#ask(address);
@@ -107,6 +107,7 @@ export class Topology {
   }
 
   async #open(address: HostPort): Promise<Link> {
+    if (this.#closed) throw new LinkError("The proxy is stopping");
     const link = await Link.open(address, this.#options.credentials, (ended) => {
       this.#links.delete(ended);
     });

@@ -20,6 +20,15 @@ export class PairingError extends Error {
   override readonly name = "PairingError";
 }
 
+/** The node will send nothing more: whoever waits for a reply need not. */
+export class AbandonedError extends Error {
+  override readonly name = "AbandonedError";
+
+  constructor() {
+    super("The node has ended the connection before all its replies");
+  }
+}
+
 /** `1700000000.123456 [0 10.0.0.9:4711] "get" "key"` (replication.c `replicationFeedMonitors`) */
 const MONITOR_LINE = /^\d+\.\d+ \[/;
 
@@ -61,6 +70,9 @@ export class PendingReplies {
 
   /** Frames have come that nobody asked for. */
   #pushed = false;
+  /** The frame that was judged last has not come whole. */
+  #inFrame = false;
+  #abandoned = false;
   #waiter: { resolve(): void; reject(reason: Error): void } | undefined;
   #resp3 = false;
   #monitoring = false;
@@ -111,7 +123,8 @@ export class PendingReplies {
    * reply has come, and no pushes or messages do.
    */
   get isQuiet(): boolean {
-    return this.#isSettled && !this.#pushed && this.#subscriptions.total === 0;
+    const onlyReplies = !this.#resp3 && !this.#monitoring && this.#subscriptions.total === 0;
+    return this.#isSettled && onlyReplies && !this.#pushed;
   }
 
   /**
@@ -121,7 +134,8 @@ export class PendingReplies {
    */
   async settled(timeoutMs = Infinity): Promise<void> {
     if (this.#isSettled) return;
-    if (this.#off || this.#skip || this.#queue.some(mayStaySilent)) {
+    if (this.#abandoned) throw new AbandonedError();
+    if (this.#off || this.#skip || this.#queue.some(mayNeverAnswer)) {
       throw new PairingError("Nothing tells when the replies before an AUTH have come");
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -140,7 +154,8 @@ export class PendingReplies {
 
   /** No more replies will come: whoever waits for them need not. */
   abandon(): void {
-    this.#waiter?.reject(new PairingError("The replies before an AUTH have not come"));
+    this.#abandoned = true;
+    this.#waiter?.reject(new AbandonedError());
   }
 
   /**
@@ -177,6 +192,18 @@ export class PendingReplies {
    * @throws {PairingError} if it answers nothing
    */
   judge(head: FrameHead): Verdict {
+    const verdict = this.#judge(head);
+    this.#inFrame = verdict.type !== "header";
+    return verdict;
+  }
+
+  /** The frame that was judged last has come whole. */
+  ended(): void {
+    this.#inFrame = false;
+    this.#wake();
+  }
+
+  #judge(head: FrameHead): Verdict {
     if (head.type === Byte.push) return this.#judgePush(head);
     if (head.type === Byte.array && this.watchful) {
       if (this.#isMessage(head)) return Verdicts.pass;
@@ -228,11 +255,15 @@ export class PendingReplies {
     // As `resetClient` (networking.c) does after each request.
     this.#skip = this.#skipNext;
     this.#skipNext = false;
+    this.#wake();
+  }
+
+  #wake(): void {
     if (this.#isSettled) this.#waiter?.resolve();
   }
 
   get #isSettled(): boolean {
-    return this.#queue.total === 0 && !this.#inResults;
+    return this.#queue.total === 0 && !this.#inResults && !this.#inFrame;
   }
 
   #judgePush(head: FrameHead): Verdict {
@@ -378,7 +409,8 @@ export class PendingReplies {
 
   #answerPlainly(reply: Reply, head: FrameHead): Verdict | undefined {
     const failed = isFailure(head);
-    if (this.#inResults && mayBeDropped(reply) && !head.text.startsWith("WRONGPASS ")) {
+    const told = head.text.startsWith("WRONGPASS ") && !this.#results.some(mayImitate);
+    if (this.#inResults && mayBeDropped(reply) && !told) {
       throw new PairingError("Nothing tells whether an AUTH in a transaction was answered");
     }
     switch (reply.type) {
@@ -604,6 +636,11 @@ function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" 
   if (text.includes(`'${command}'`)) return "yes";
   // Servers before 7.0 do not say which subcommand was refused.
   return head.cut || text.includes(`'${name}'`) ? "unsure" : "no";
+}
+
+/** Whether a request may get no answer at all; a subscription is confirmed or refused. */
+function mayNeverAnswer(reply: Reply): boolean {
+  return mayStaySilent(reply) && reply.type !== "subscription";
 }
 
 /** Far more than clients have outstanding, and 16 MB or so to remember. */

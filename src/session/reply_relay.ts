@@ -142,7 +142,10 @@ export class ReplyRelay {
   /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
   #advance(from: number, to: number): number {
     const at = this.#scanner.advance(this.#buffer, from, to, 1, NO_STOPS);
-    if (this.#scanner.frames === 1) this.#verdict = undefined;
+    if (this.#scanner.frames === 1) {
+      this.#verdict = undefined;
+      this.#options.pending.ended();
+    }
     return at;
   }
 

@@ -6,7 +6,7 @@ import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
 import { CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
-import { PairingError, PendingReplies } from "./pending.ts";
+import { AbandonedError, PairingError, PendingReplies } from "./pending.ts";
 import { ReplyRelay } from "./reply_relay.ts";
 import { RequestRelay } from "./request_relay.ts";
 import { translate, type Whereabouts } from "./translate.ts";
@@ -118,7 +118,10 @@ export class Session {
     // The end of one direction is passed on as such: the other may go on for long.
     const directions = [
       requests.run().then(() => closeWrite(upstream)),
-      replies.run().then(() => closeWrite(client)),
+      replies.run().then(() => {
+        pending.abandon();
+        return closeWrite(client);
+      }),
     ].map((direction) =>
       direction.catch((error) => {
         failures.push(error);
@@ -152,7 +155,7 @@ export class Session {
 
   #report(error: unknown, client: string): void {
     const place = { connection: this.#id, client, node: formatHostPort(this.node.address) };
-    if (isGone(error)) {
+    if (isGone(error) || error instanceof AbandonedError) {
       log.debug("Client {connection} is gone", place);
     } else if (
       error instanceof RespError || error instanceof PairingError ||
