@@ -192,8 +192,10 @@ export class PendingReplies {
    * @throws {PairingError} if it answers nothing
    */
   judge(head: FrameHead): Verdict {
+    // Before anything else, for who waits for the last reply waits for its last byte.
+    this.#inFrame = true;
     const verdict = this.#judge(head);
-    this.#inFrame = verdict.type !== "header";
+    if (verdict.type === "header") this.#inFrame = false;
     return verdict;
   }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { PendingReplies } from "../../src/session/pending.ts";
 import { Replies } from "../../src/session/replies.ts";
 import {
@@ -477,4 +477,25 @@ Deno.test("nulls and values of any type answer a plain request", async () => {
     const { client, error } = await converse(talk, reception);
     assertEquals([client, error], [values.join(""), undefined], showReception(reception));
   }
+});
+
+Deno.test("a reply has come when its last byte has", async () => {
+  const pending = new PendingReplies();
+  pending.expect(Replies.script);
+  const settled = pending.settled().then(() => "settled");
+  pending.judge({ type: 0x24, text: "", cut: false, count: 0, word: "" });
+  assertEquals(pending.isQuiet, false);
+  assertEquals(await Promise.race([settled, Promise.resolve("waiting")]), "waiting");
+  pending.ended();
+  assertEquals(await settled, "settled");
+  assertEquals(pending.isQuiet, true);
+});
+
+Deno.test("who waits for a reply is told when there will be none", async () => {
+  const pending = new PendingReplies();
+  pending.expect(Replies.plain);
+  const settled = pending.settled();
+  pending.abandon();
+  await assertRejects(() => settled, Error, "ended the connection");
+  await assertRejects(() => pending.settled(), Error, "ended the connection");
 });
