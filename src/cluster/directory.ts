@@ -15,8 +15,8 @@ export interface Mention {
   /** The redirect is an ASK: the slot's owner is not meant, but the node it migrates to. */
   readonly asking?: boolean;
   /**
-   * The text may be a script's own and no redirect at all, so that an address that belongs to
-   * no node means none.
+   * What is mentioned may be no node: an address that a script made up, that somebody gave to
+   * CLUSTER MEET or MIGRATE, or one without a port. It is never dialled, and may stay unknown.
    */
   readonly doubtful?: boolean;
   /**

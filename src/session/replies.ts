@@ -4,7 +4,6 @@ import type { Rewriter } from "../rewrite/naming.ts";
 import { rewriteInfo } from "../rewrite/info.ts";
 import { rewriteNodes, rewriteReplicas } from "../rewrite/nodes.ts";
 import { rewriteRole } from "../rewrite/role.ts";
-
 import { rewriteShards } from "../rewrite/shards.ts";
 import { rewriteSlots } from "../rewrite/slots.ts";
 import { type FrameHead, isFailure } from "./head.ts";
