@@ -59,6 +59,13 @@ export function isHostName(text: string): boolean {
   return text.length <= LONGEST_NAME && labels.every((label) => LABEL.test(label));
 }
 
+/** A host as servers print it: in lower case, and an IPv6 address in its shortest form. */
+export function canonicalHost(host: string): string {
+  // Of IPv4 within IPv6 the servers keep the dots, and URLs do not.
+  if (!isIpv6(host) || host.includes(".")) return host.toLowerCase();
+  return new URL(`http://[${host}]`).hostname.slice(1, -1);
+}
+
 /** Whether an address stands for every interface: one can listen on it, but not connect to it. */
 export function isWildcard(host: string): boolean {
   return host === "" || host === "0.0.0.0" ||

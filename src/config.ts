@@ -1,4 +1,7 @@
+import { resolve } from "node:path";
 import {
+  canonicalHost,
+  formatHostPort,
   type HostPort,
   isHostName,
   isIpv6,
@@ -6,6 +9,7 @@ import {
   LAST_PORT,
   parseHostPort,
 } from "./address.ts";
+import type { Pin } from "./cluster/pin.ts";
 import { ConfigError, type Given, readSettings, type Settings } from "./flags.ts";
 import type { LogOptions } from "./log.ts";
 
@@ -23,12 +27,22 @@ export interface Config {
   readonly publicHostAssumed: boolean;
   /** The number of ports of the range, which no cluster may outgrow. */
   readonly maxNodes: number;
+  /** Nodes whose port the operator chose, inside the range or outside; no node or port twice. */
+  readonly pins: readonly Pin[];
   /** Those of the proxy's own connection to the cluster. */
   readonly credentials:
     | { readonly username: string | undefined; readonly password: string }
     | undefined;
   /** How long to wait for the cluster to be ready; Infinity is for ever. */
   readonly startTimeoutMs: number;
+  /** How often to ask the cluster who is there; Infinity is only when there is a reason. */
+  readonly refreshIntervalMs: number;
+  /** How long a node that the cluster has forgotten keeps its port; 0 is not at all. */
+  readonly forgetAfterMs: number;
+  /** Keeps the ports of all nodes over a restart. */
+  readonly stateFile: string | undefined;
+  /** Tells other programs which port stands for which node. */
+  readonly mapFile: string | undefined;
   /** How long to sleep before anything else. */
   readonly startDelayMs: number;
   /** How many client connections are served at once; Infinity is no limit. */
@@ -55,6 +69,9 @@ const REDIS_PORT = 6379;
 /** One listener each; far above the clusters that are, far below the ports that there are. */
 const MAX_NODES_LIMIT = 1024;
 
+/** Ten looks a second see every change in time; a shorter interval is a mistake of units. */
+const MIN_REFRESH_MS = 100;
+
 /** Below, a read carries few commands and its cost is all that is left to see. */
 const MIN_READ_BUFFER_BYTES = 512;
 
@@ -63,6 +80,9 @@ const MAX_READ_BUFFER_BYTES = 16 * 1024 * 1024;
 
 /** Timers count in 32 bits: one that is longer ends at once. In milliseconds, 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** As `CLUSTER MYID` gives it, in letters of any case. */
+const NODE_ID = /^[\da-f]{40}$/i;
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
@@ -106,13 +126,19 @@ export function readConfig(
   const listen = readListen(settings.get("listen-addr")!);
   const maxNodes = readCount(settings.get("max-nodes")!, 1, MAX_NODES_LIMIT);
   checkRange(listen.port, maxNodes);
+  checkFiles(settings);
   const config: Config = {
     listen,
     seeds: readSeeds(settings.get("cluster-addr")),
     ...readPublicHost(settings.get("public-host"), listen.host, warnings),
     maxNodes,
+    pins: readPins(settings.get("port-map")),
     credentials: readCredentials(settings),
     startTimeoutMs: readDuration(settings.get("start-timeout")!) || Infinity,
+    refreshIntervalMs: readRefreshInterval(settings.get("refresh-interval")!),
+    forgetAfterMs: readDuration(settings.get("forget-after")!),
+    stateFile: settings.get("state-file")?.text,
+    mapFile: settings.get("map-file")?.text,
     startDelayMs: readStartDelay(settings.get("start-delay")!, warnings),
     maxClients: readMaxClients(settings.get("number-of-buffers")),
     readBufferBytes: readCount(
@@ -140,6 +166,58 @@ function checkRange(firstPort: number, maxNodes: number): void {
     `Ports ${firstPort} to ${lastPort} run past ${LAST_PORT}; ` +
       `lower the port of --listen-addr or lower --max-nodes (now ${maxNodes})`,
   );
+}
+
+/** What is written to a file must not replace a password, nor the one mapping the other. */
+function checkFiles(settings: Settings): void {
+  const names = ["password-file", "state-file", "map-file"] as const;
+  const files = names.flatMap((name) => settings.get(name) ?? []);
+  for (const [at, file] of files.entries()) {
+    const same = files.slice(0, at).find(({ text }) => resolve(text) === resolve(file.text));
+    if (same === undefined) continue;
+    throw refusal(file, `${same.source} is the same file; expected one of its own`);
+  }
+}
+
+function readPins(given: Given | undefined): Pin[] {
+  if (given === undefined) return [];
+  const entries = given.text.split(",").map((text) => ({
+    source: given.source,
+    text: text.trim(),
+  }));
+  const pins: Pin[] = [];
+  for (const entry of entries) {
+    const pin = readPin(entry);
+    const port = pins.findIndex(({ port }) => port === pin.port);
+    const node = pins.findIndex(({ node }) => nameOf(node) === nameOf(pin.node));
+    if (node >= 0) {
+      throw refusal(entry, `${quote(entries[node]!.text)} has the node; expected each node once`);
+    }
+    if (port >= 0) {
+      throw refusal(entry, `${quote(entries[port]!.text)} has the port; expected each port once`);
+    }
+    pins.push(pin);
+  }
+  return pins;
+}
+
+function readPin(given: Given): Pin {
+  const expected = "expected ID=PORT or HOST:PORT=PORT, several separated by commas";
+  const [, name, digits] = /^([^=]+)=(\d+)$/.exec(given.text) ?? [];
+  if (name === undefined) throw refusal(given, expected);
+  const port = Number(digits);
+  if (port === 0 || port > LAST_PORT) {
+    throw refusal(given, `the public port is not from 1 to ${LAST_PORT}; ${expected}`);
+  }
+  if (NODE_ID.test(name)) return { node: name.toLowerCase(), port };
+  const node = readAddress(given, name, expected);
+  if (isWildcard(node.host)) throw refusal(given, `no node has that host; ${expected}`);
+  if (node.port === 0) throw refusal(given, `the node's port is 0; ${expected}`);
+  return { node: { host: canonicalHost(node.host), port: node.port }, port };
+}
+
+function nameOf(node: Pin["node"]): string {
+  return typeof node === "string" ? node : formatHostPort(node);
 }
 
 function readSeeds(given: Given | undefined): HostPort[] {
@@ -244,6 +322,14 @@ function readDuration(given: Given): number {
     throw refusal(given, "expected a number and ms, s, m or h, such as 500ms or 60s, or 0");
   }
   return toTimerMs(given, Number(number) * UNIT_MS[unit]!);
+}
+
+function readRefreshInterval(given: Given): number {
+  const intervalMs = readDuration(given);
+  if (intervalMs > 0 && intervalMs < MIN_REFRESH_MS) {
+    throw refusal(given, `it is too short; expected at least ${MIN_REFRESH_MS}ms, or 0`);
+  }
+  return intervalMs || Infinity;
 }
 
 function readStartDelay(given: Given, warnings: string[]): number {

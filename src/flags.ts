@@ -43,6 +43,13 @@ export class ConfigError extends Error {
  */
 export const DEFAULT_READ_BUFFER_BYTES = 32 * 1024;
 
+/**
+ * How long a forgotten node keeps its port unless the operator says. For 60 s after a CLUSTER
+ * FORGET the nodes refuse to hear of it again (cluster_legacy.c CLUSTER_BLACKLIST_TTL); ten times
+ * that is enough for an operator who forgets a node in order to bring it back.
+ */
+const DEFAULT_FORGET_AFTER = "10m";
+
 const rows = [
   {
     name: "listen-addr",
@@ -72,6 +79,13 @@ const rows = [
     help: "Size of the port range, 1 to 1024.",
   },
   {
+    name: "port-map",
+    variable: "PORT_MAP",
+    value: "NODE=PORT,...",
+    help: "Nodes that get a certain port, of the range or not; a NODE is a node id or its " +
+      "private HOST:PORT, where IPv6 has brackets.",
+  },
+  {
     name: "username",
     variable: "CLUSTER_USERNAME",
     value: "NAME",
@@ -97,6 +111,33 @@ const rows = [
     fallback: "60s",
     help: "How long to wait for the cluster to be ready, such as 500ms, 60s, 5m or 1h; 0 waits " +
       "for ever.",
+  },
+  {
+    name: "refresh-interval",
+    variable: "REFRESH_INTERVAL",
+    value: "DURATION",
+    fallback: "10s",
+    help: "How often to ask the cluster who is there, at least 100ms; 0 asks only when something " +
+      "says that the picture is old.",
+  },
+  {
+    name: "forget-after",
+    variable: "FORGET_AFTER",
+    value: "DURATION",
+    fallback: DEFAULT_FORGET_AFTER,
+    help: "How long a node that the cluster has forgotten keeps its port; 0 takes it at once.",
+  },
+  {
+    name: "state-file",
+    variable: "STATE_FILE",
+    value: "PATH",
+    help: "File that keeps the ports of all nodes over a restart; it is made if there is none.",
+  },
+  {
+    name: "map-file",
+    variable: "MAP_FILE",
+    value: "PATH",
+    help: "File to write the mapping to, in JSON, as ioredis and redis-py take it, too.",
   },
   {
     name: "number-of-buffers",

@@ -4,6 +4,8 @@ import { type Config, ConfigError, DEFAULT_READ_BUFFER_BYTES, readConfig } from 
 
 const SEED = "CLUSTER_ADDR=10.0.0.1:7000";
 
+const NODE_ID = "07c37dfeb235213a872192d90877d0cd55635b91";
+
 /** Splits `NAME=value` words, which stand for variables, from flags. */
 function command(words: readonly string[]) {
   const env = new Map<string, string>();
@@ -33,8 +35,13 @@ Deno.test("with a seed alone, the rest has its default", () => {
       publicHost: "127.0.0.1",
       publicHostAssumed: true,
       maxNodes: 64,
+      pins: [],
       credentials: undefined,
       startTimeoutMs: 60_000,
+      refreshIntervalMs: 10_000,
+      forgetAfterMs: 600_000,
+      stateFile: undefined,
+      mapFile: undefined,
       startDelayMs: 0,
       maxClients: Infinity,
       readBufferBytes: DEFAULT_READ_BUFFER_BYTES,
@@ -113,6 +120,31 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--max-nodes=1"], { maxNodes: 1 }],
   [["MAX_NODES=1024"], { maxNodes: 1024 }],
 
+  [[`--port-map=${NODE_ID}=8000`], { pins: [{ node: NODE_ID, port: 8000 }] }],
+  [[`PORT_MAP=${NODE_ID.toUpperCase()}=1`], { pins: [{ node: NODE_ID, port: 1 }] }],
+  [["--port-map", "10.0.0.1:7000=65535"], {
+    pins: [{ node: { host: "10.0.0.1", port: 7000 }, port: 65535 }],
+  }],
+  [["-portMap", ` Redis-0.Lan:6379=9000 , ${NODE_ID}=8001,[2001:DB8:0:0::7]:6379=08002 `], {
+    pins: [
+      { node: { host: "redis-0.lan", port: 6379 }, port: 9000 },
+      { node: NODE_ID, port: 8001 },
+      { node: { host: "2001:db8::7", port: 6379 }, port: 8002 },
+    ],
+  }],
+  [["--port-map=[::ffff:10.0.0.1]:1=2"], {
+    pins: [{ node: { host: "::ffff:10.0.0.1", port: 1 }, port: 2 }],
+  }],
+  [[`--port-map=${NODE_ID}:1=2`], {
+    pins: [{ node: { host: NODE_ID, port: 1 }, port: 2 }],
+  }],
+  [["--port-map=a:1=8000,a:2=8001", "--max-nodes=1", "--listen-addr=:0"], {
+    pins: [
+      { node: { host: "a", port: 1 }, port: 8000 },
+      { node: { host: "a", port: 2 }, port: 8001 },
+    ],
+  }],
+
   [["--password=p"], { credentials: { username: undefined, password: "p" } }],
   [["--password", "-p "], { credentials: { username: undefined, password: "-p " } }],
   [
@@ -132,6 +164,18 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--start-timeout=0.1ms"], { startTimeoutMs: 1 }],
   [["--start-timeout=0"], { startTimeoutMs: Infinity }],
   [["--start-timeout=0s"], { startTimeoutMs: Infinity }],
+
+  [["--refresh-interval=100ms"], { refreshIntervalMs: 100 }],
+  [["REFRESH_INTERVAL=1m"], { refreshIntervalMs: 60_000 }],
+  [["--refresh-interval=0"], { refreshIntervalMs: Infinity }],
+  [["--refresh-interval=0ms"], { refreshIntervalMs: Infinity }],
+  [["--forget-after=1ms"], { forgetAfterMs: 1 }],
+  [["FORGET_AFTER=24h"], { forgetAfterMs: 86_400_000 }],
+  [["--forget-after=0"], { forgetAfterMs: 0 }],
+
+  [["--state-file=state.json"], { stateFile: "state.json", mapFile: undefined }],
+  [["STATE_FILE=/a b", "MAP_FILE=/a"], { stateFile: "/a b", mapFile: "/a" }],
+  [["--map-file=-"], { stateFile: undefined, mapFile: "-" }],
 
   [["START_DELAY=2.5"], {
     startDelayMs: 2500,
@@ -256,6 +300,37 @@ const REFUSED: [words: string[], message: string][] = [
   ]),
   [["MAX_NODES=0"], "Cannot use MAX_NODES '0': expected a whole number from 1 to 1024"],
 
+  ...["x", "a:1", "=8000", "a:1=", "a:1=x", "a:1=-1", "a:1=1.5", "a:1=2=3", "a:1 = 2", "a=1;b=2"]
+    .concat(",a:1=2", "a:1=2,", NODE_ID, "a:1=2 b:1=3")
+    .map((text): [string[], string] => [[`--port-map=${text}`], "Cannot use --port-map '"]),
+  [
+    ["--port-map=a:1=8000,b:1"],
+    "Cannot use --port-map 'b:1': expected ID=PORT or HOST:PORT=PORT, several separated by commas",
+  ],
+  [["PORT_MAP=a:1=8000,,b:1=8001"], "Cannot use PORT_MAP '': expected ID=PORT or HOST:PORT=PORT,"],
+  ...["0", "65536", "99999999999999999999"].map((port): [string[], string] => [
+    [`--port-map=a:1=${port}`],
+    `Cannot use --port-map 'a:1=${port}': the public port is not from 1 to 65535; expected ID=PORT`,
+  ]),
+  [["--port-map=a:0=1"], "Cannot use --port-map 'a:0=1': the node's port is 0; expected ID=PORT"],
+  [["--port-map=:1=1"], "Cannot use --port-map ':1=1': no node has that host; expected ID=PORT"],
+  [["--port-map=[::]:1=1"], "Cannot use --port-map '[::]:1=1': no node has that host; expected"],
+  [["--port-map=a=1"], "The port is missing in --port-map 'a'; expected ID=PORT or HOST:PORT=PORT"],
+  [[`--port-map=${NODE_ID.slice(1)}=1`], `The port is missing in --port-map '${NODE_ID.slice(1)}'`],
+  [["--port-map=::1:1=2"], "The IPv6 address has no brackets in --port-map '::1:1'; expected ID="],
+  [["--port-map=a:x=2"], "The port is not a number up to 65535 in --port-map 'a:x'; expected ID="],
+  [["--port-map=a b:1=2"], "The host is neither a host name nor an IP address in --port-map 'a b:"],
+  [
+    ["--port-map=a:1=8000,b:1=8001,A:1=8002"],
+    "Cannot use --port-map 'A:1=8002': 'a:1=8000' has the node; expected each node once",
+  ],
+  [[`--port-map=${NODE_ID}=1,${NODE_ID.toUpperCase()}=2`], `: '${NODE_ID}=1' has the node; `],
+  [["--port-map=[::1]:1=8000,[0:0::1]:1=8001"], "'[0:0::1]:1=8001': '[::1]:1=8000' has the node; "],
+  [
+    ["PORT_MAP=a:1=8000,b:1=8000"],
+    "Cannot use PORT_MAP 'b:1=8000': 'a:1=8000' has the port; expected each port once",
+  ],
+
   [
     ["--username=u"],
     "Cannot use --username 'u': there is no password; add --password or --password-file",
@@ -275,6 +350,33 @@ const REFUSED: [words: string[], message: string][] = [
   ),
   [["START_TIMEOUT=1"], "Cannot use START_TIMEOUT '1': expected a number and ms, s, m or h"],
   [["--start-timeout=597h"], "Cannot use --start-timeout '597h': it is too long; "],
+  [
+    ["--refresh-interval=99ms"],
+    "Cannot use --refresh-interval '99ms': it is too short; expected at least 100ms, or 0",
+  ],
+  [["REFRESH_INTERVAL=0.1ms"], "Cannot use REFRESH_INTERVAL '0.1ms': it is too short; "],
+  [["--refresh-interval=10"], "Cannot use --refresh-interval '10': expected a number and ms, s, m"],
+  [["--refresh-interval=597h"], "Cannot use --refresh-interval '597h': it is too long; "],
+  [["--forget-after=1d"], "Cannot use --forget-after '1d': expected a number and ms, s, m or h"],
+  [["FORGET_AFTER=never"], "Cannot use FORGET_AFTER 'never': expected a number and ms, s, m or h"],
+
+  [
+    ["--state-file=/a/b", "--map-file=/a/b"],
+    "Cannot use --map-file '/a/b': --state-file is the same file; expected one of its own",
+  ],
+  [
+    ["STATE_FILE=b", "--map-file=./a/../b"],
+    "'./a/../b': STATE_FILE is the same file; expected one",
+  ],
+  [
+    ["--password-file=/p", "--state-file=/p"],
+    "Cannot use --state-file '/p': --password-file is the same file; expected one of its own",
+  ],
+  [
+    ["--password-file=/p", "MAP_FILE=//p"],
+    "Cannot use MAP_FILE '//p': --password-file is the same",
+  ],
+
   [["START_DELAY=5s"], "Cannot use START_DELAY '5s': expected a number of seconds, such as 5"],
   [["START_DELAY=-1"], "Cannot use START_DELAY '-1': expected a number of seconds, such as 5"],
   [["START_DELAY=9999999"], "Cannot use START_DELAY '9999999': it is too long; "],
@@ -361,13 +463,16 @@ Deno.test("no refusal repeats a password", () => {
 });
 
 Deno.test("a configuration is frozen all through", () => {
-  const parts = config(["--password=p", "START_DELAY=1"]);
+  const parts = config(["--password=p", "START_DELAY=1", "--port-map=a:1=2"]);
   for (
     const part of [
       parts,
       parts.listen,
       parts.seeds,
       parts.seeds[0],
+      parts.pins,
+      parts.pins[0],
+      parts.pins[0]?.node,
       parts.credentials,
       parts.warnings,
     ]
