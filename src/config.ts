@@ -9,7 +9,7 @@ import {
   LAST_PORT,
   parseHostPort,
 } from "./address.ts";
-import type { Pin } from "./cluster/pin.ts";
+import type { Pin } from "./cluster/ports.ts";
 import { ConfigError, type Given, readSettings, type Settings } from "./flags.ts";
 import type { LogOptions } from "./log.ts";
 

@@ -1,11 +1,11 @@
 import project from "../deno.json" with { type: "json" };
-import { Directory, UnmappedError } from "./cluster/directory.ts";
-import { NotReadyError, waitUntilReady } from "./cluster/readiness.ts";
+import { UnmappedError } from "./cluster/directory.ts";
+import { NotReadyError } from "./cluster/readiness.ts";
 import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { helpText } from "./flags.ts";
 import { configureLog, log } from "./log.ts";
-import { ListenError, mappingLine, Proxy } from "./proxy.ts";
+import { discover, ListenError, mappingLine, newDirectory, Proxy } from "./proxy.ts";
 
 /** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
@@ -47,13 +47,14 @@ async function main(): Promise<number> {
 async function check(config: Config): Promise<void> {
   await prepare(config);
   const topology = new Topology(config);
-  const directory = new Directory({
-    topology,
-    firstPort: config.listen.port,
-    maxNodes: config.maxNodes,
+  const directory = newDirectory(config, {
     open: (_node, port) => port,
+    close() {},
+    moved() {},
+    disputed() {},
   });
-  const [unmapped] = directory.learn(await waitUntilReady(topology, config.startTimeoutMs), true);
+  await discover(config, topology, directory);
+  const [unmapped] = directory.unmapped.values();
   if (unmapped !== undefined) throw unmapped;
   for (const node of directory.nodes) print(mappingLine(config, node));
 }

@@ -1,7 +1,15 @@
 import { formatHostPort } from "./address.ts";
-import { Directory, type MappedNode, UnmappedError } from "./cluster/directory.ts";
+import {
+  Directory,
+  type DirectoryActions,
+  type MappedNode,
+  UnmappedError,
+} from "./cluster/directory.ts";
+import { Locator } from "./cluster/locator.ts";
+import { PortPool } from "./cluster/ports.ts";
 import { waitUntilReady } from "./cluster/readiness.ts";
 import { Topology } from "./cluster/topology.ts";
+import { nameNodes, TopologyWatch } from "./cluster/watch.ts";
 import type { Config } from "./config.ts";
 import { log } from "./log.ts";
 import { close, type Connection, listen, type Listener, writeAll } from "./net.ts";
@@ -29,7 +37,8 @@ export class Proxy {
   readonly #topology: Topology;
   readonly #directory: Directory;
   readonly #context: SessionContext;
-  readonly #listeners: Listener[] = [];
+  readonly #watch: TopologyWatch;
+  readonly #listeners = new Map<MappedNode, Listener[]>();
   readonly #sessions = new Map<Session, Promise<void>>();
   #accepted = 0;
   #started = false;
@@ -39,18 +48,25 @@ export class Proxy {
     this.#config = config;
     this.#announce = announce;
     this.#topology = topology;
-    this.#directory = new Directory({
-      topology,
-      firstPort: config.listen.port,
-      maxNodes: config.maxNodes,
+    this.#directory = newDirectory(config, {
       open: (node, port) => this.#open(node, port),
+      close: (node) => this.#close(node),
+      moved: (node) => this.#follow(node),
+      disputed: () => this.#watch.hint(),
     });
+    this.#watch = new TopologyWatch(this.#directory, topology, config.refreshIntervalMs);
     const clients = new Map<string, string>();
     this.#context = {
-      whereabouts: { publicHost: config.publicHost, directory: this.#directory, clients },
+      whereabouts: {
+        publicHost: config.publicHost,
+        directory: this.#directory,
+        locator: new Locator(this.#directory, topology),
+        clients,
+      },
       clients,
       readBufferBytes: config.readBufferBytes,
       echo: config.echo,
+      unreachable: () => this.#watch.hint(),
     };
   }
 
@@ -64,13 +80,14 @@ export class Proxy {
     const topology = new Topology({ seeds: config.seeds, credentials: config.credentials });
     const proxy = new Proxy(config, topology, announce);
     try {
-      proxy.#directory.learn(await waitUntilReady(topology, config.startTimeoutMs), true);
+      await discover(config, topology, proxy.#directory);
     } catch (error) {
       await proxy.stop();
       throw error;
     }
     proxy.#started = true;
     for (const node of proxy.nodes) announce(mappingLine(config, node));
+    proxy.#watch.start();
     return proxy;
   }
 
@@ -89,9 +106,10 @@ export class Proxy {
     this.#stopping = true;
     // A session that waits to hear about a node need not any more.
     this.#topology.close();
-    for (const listener of this.#listeners.splice(0)) close(listener);
+    for (const listeners of this.#listeners.values()) listeners.forEach(close);
+    this.#listeners.clear();
     for (const session of this.#sessions.keys()) session.end();
-    await Promise.all(this.#sessions.values());
+    await Promise.all([this.#watch.stop(), ...this.#sessions.values()]);
   }
 
   #open(node: MappedNode, port: number): number {
@@ -106,28 +124,44 @@ export class Proxy {
       throw listenError(this.#config.listen.host, port, error);
     }
     for (const listener of opened) this.#accept(listener, node);
-    this.#listeners.push(...opened);
+    this.#listeners.set(node, opened);
     const publicPort = opened[0]!.addr.port;
     if (this.#started) this.#announce(mappingLine(this.#config, { ...node, publicPort }));
     return publicPort;
   }
 
+  #close(node: MappedNode): void {
+    this.#listeners.get(node)?.forEach(close);
+    this.#listeners.delete(node);
+    this.#endSessions(node);
+  }
+
+  #follow(node: MappedNode): void {
+    this.#endSessions(node);
+    if (this.#started) this.#announce(mappingLine(this.#config, node));
+  }
+
+  #endSessions(node: MappedNode): void {
+    for (const session of this.#sessions.keys()) if (session.node === node) session.end();
+  }
+
   /** Takes the clients of one listener until it is closed. */
   async #accept(listener: Listener, node: MappedNode): Promise<void> {
-    while (!this.#stopping) {
+    const isOpen = () => this.#listeners.get(node)?.includes(listener) ?? false;
+    do {
       try {
         const client = await listener.accept();
-        if (this.#stopping) close(client);
-        else this.#serve(client, node);
+        if (isOpen()) this.#serve(client, node);
+        else close(client);
       } catch (error) {
-        if (this.#stopping) return;
+        if (!isOpen()) return;
         log.error("Cannot accept a client on port {port}, trying again: {reason}", {
           port: listener.addr.port,
           reason: error instanceof Error ? error.message : String(error),
         });
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
-    }
+    } while (isOpen());
   }
 
   #serve(client: Connection, node: MappedNode): void {
@@ -138,6 +172,29 @@ export class Proxy {
     const session = new Session(++this.#accepted, client, node, this.#context);
     this.#sessions.set(session, session.run().finally(() => this.#sessions.delete(session)));
   }
+}
+
+/** The directory that a configuration asks for, before anything is known of the cluster. */
+export function newDirectory(config: Config, actions: DirectoryActions): Directory {
+  const { listen, maxNodes, pins, forgetAfterMs } = config;
+  const ports = new PortPool({ first: listen.port, count: maxNodes, pins, saved: undefined });
+  return new Directory({ ports, pins, forgetAfterMs, actions });
+}
+
+/**
+ * Waits for the cluster, and gives every node its port.
+ *
+ * @throws {NotReadyError} and what the directory's `open` throws
+ */
+export async function discover(
+  config: Config,
+  topology: Topology,
+  directory: Directory,
+): Promise<void> {
+  const view = await waitUntilReady(topology, config.startTimeoutMs);
+  directory.openPins();
+  await nameNodes(directory, topology);
+  directory.learn(view, true);
 }
 
 /** The line of the original program that tells where a node can be reached. */

@@ -1,7 +1,8 @@
 import { formatHostPort, type HostPort } from "../address.ts";
 import { log } from "../log.ts";
 import { type ClusterNode } from "./node.ts";
-import { dialAddress, isSound, ownerOf, type Topology, type View } from "./topology.ts";
+import type { Pin, PortPool } from "./ports.ts";
+import { dialAddress, isSound, type View } from "./topology.ts";
 
 /** A node as a frame names it: by what it has of an id, an address, and a slot. */
 export interface Mention {
@@ -26,37 +27,56 @@ export interface Mention {
   readonly relation?: "primary" | "replica";
 }
 
-/** A node of the cluster that has a port on the public side. */
+/** A node that has a port on the public side. Its fields change as the cluster does. */
 export interface MappedNode {
-  /** The node id. */
+  /** The node id; "" for a node with a pinned port that has not told its own yet. */
   readonly id: string;
   /** Where the proxy reaches the node. */
   readonly address: HostPort;
+  /** Every address, by IP and by name, under which the cluster now tells its clients of it. */
+  readonly names: readonly HostPort[];
+  readonly role: "primary" | "replica";
+  /** The port on which other nodes reach it, if the cluster tells. */
+  readonly busPort: number | undefined;
   /** The port on which clients reach it through the proxy. */
   readonly publicPort: number;
 }
 
-/** A mention of a node that cannot be given a place on the public side. */
+/** A node of the cluster has no port, and why. */
 export class UnmappedError extends Error {
   override readonly name = "UnmappedError";
 }
 
-/** What a directory starts from. */
-export interface DirectoryOptions {
-  readonly topology: Topology;
-  /** The first of the ports to give out, or 0 for whichever are free. */
-  readonly firstPort: number;
-  /** How many ports there are to give out. */
-  readonly maxNodes: number;
+/** What a directory has done by others. */
+export interface DirectoryActions {
   /**
    * Starts to listen for a node and returns the port, which differs from the given one only if
-   * that is 0. The node has its `publicPort` when this returns, and new addresses as they come.
+   * that is 0. The node has its `publicPort` when this returns.
    */
-  readonly open: (node: MappedNode, port: number) => number;
+  open(node: MappedNode, port: number): number;
+  /** The node is at another address now: what goes on with the old one is over. */
+  moved(node: MappedNode): void;
+  /** Stops listening for a node that is no more, and ends what goes on with it. */
+  close(node: MappedNode): void;
+  /** A view places a node where no view did before: see `disputes`. */
+  disputed(): void;
 }
 
-/** A script can make up any number of redirects, each of which might be a real one. */
-const DOUBT_INTERVAL_MS = 100;
+/** What a directory starts from. */
+export interface DirectoryOptions {
+  readonly ports: PortPool;
+  /** The nodes for which there is a port from the start, in the cluster or not. */
+  readonly pins: readonly Pin[];
+  /** How long the cluster must have forgotten a node until its port is closed. */
+  readonly forgetAfterMs: number;
+  readonly actions: DirectoryActions;
+}
+
+/** A node that views place elsewhere than where the proxy reaches it. */
+export interface Dispute {
+  readonly node: MappedNode;
+  readonly address: HostPort;
+}
 
 /** An address that several nodes announce says nothing about which of them is meant. */
 const SHARED = Symbol("shared");
@@ -65,16 +85,22 @@ const SHARED = Symbol("shared");
  * Which node has which port, and which node is meant by whatever names one. A node is its id;
  * addresses are aliases, of which it may have many: by IP and by name, for TCP and for TLS, and
  * old ones that other nodes still tell of.
+ *
+ * Nodes disagree for seconds about what happens to their cluster, and one that was left out of it
+ * may disagree for ever. So what a single view tells can add to what is known; that a node moved
+ * is for somebody to verify, and that it is gone must be the case for long.
  */
 export class Directory {
   readonly #options: DirectoryOptions;
   readonly #nodes: Entry[] = [];
   readonly #byId = new Map<string, Entry>();
   readonly #byAddress = new Map<string, Entry | typeof SHARED>();
+  /** The nodes that the last view places elsewhere. */
+  readonly #disputed = new Set<Entry>();
+  /** Since when views do not list a node that has a port, by its id. */
+  readonly #missingSinceMs = new Map<string, number>();
+  #unmapped = new Map<string, UnmappedError>();
   #view: View | undefined;
-  #lastDoubtMs = -Infinity;
-  /** Settled when whoever is finding out about a node is done. */
-  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: DirectoryOptions) {
     this.#options = options;
@@ -85,44 +111,134 @@ export class Directory {
     return this.#nodes;
   }
 
-  /**
-   * Takes over what a view tells: new nodes get ports, in the order of their private addresses;
-   * known ones may have new addresses.
-   *
-   * @param strict whether a port that cannot be listened on is an error, and not passed over
-   * @returns what there is to say of nodes for which there is no port; it is logged, too
-   * @throws what `open` throws, if `strict`
-   */
-  learn(view: View, strict = false): UnmappedError[] {
-    const unmapped: UnmappedError[] = [];
-    this.#view = view;
-    const claims = new Map<string, Entry | typeof SHARED>();
-    for (const { node, address } of placedNodes(view)) {
-      let entry = this.#byId.get(node.id);
-      if (entry === undefined) {
-        try {
-          entry = this.#admit(node.id, address, strict);
-        } catch (error) {
-          if (!(error instanceof UnmappedError)) throw error;
-          log.error("{message}", { message: error.message });
-          unmapped.push(error);
-          continue;
-        }
-      }
-      // Of a node that is out of touch others tell where it was.
-      if (isSound(node)) entry.address = address;
-      for (const alias of aliasesOf(node, address, view.tlsPorts.get(node.id))) {
-        const claimed = claims.get(alias);
-        claims.set(alias, claimed === undefined || claimed === entry ? entry : SHARED);
-      }
-    }
-    for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
-    return unmapped;
+  /** The view that was learned last. */
+  get view(): View | undefined {
+    return this.#view;
+  }
+
+  /** Why nodes of that view have no port, by id; it was logged, too. */
+  get unmapped(): ReadonlyMap<string, UnmappedError> {
+    return this.#unmapped;
   }
 
   /**
-   * The public port of a node that `from` mentions, if it is known. A redirect that does not
-   * name its node by an address is never known: slots move.
+   * Takes over what a view tells: new nodes get ports, in the order of their private addresses,
+   * and nodes that are forgotten for long lose theirs.
+   *
+   * @param strict whether a port that cannot be listened on is an error, and not passed over
+   * @throws what `open` throws, if `strict`
+   */
+  learn(view: View, strict = false): void {
+    this.#view = view;
+    this.#noteMissing(view);
+    const unmapped = new Map<string, UnmappedError>();
+    const claims = new Map<string, Entry | typeof SHARED>();
+    for (const { node, address } of placedNodes(view)) {
+      try {
+        const entry = this.#byId.get(node.id) ?? this.#admit(node, address, view, strict);
+        this.#update(entry, node, address, view.tlsPorts.get(node.id));
+        for (const alias of [address, ...entry.names].map(aliasOf)) {
+          const claimed = claims.get(alias);
+          claims.set(alias, claimed === undefined || claimed === entry ? entry : SHARED);
+        }
+      } catch (error) {
+        if (!(error instanceof UnmappedError)) throw error;
+        unmapped.set(node.id, error);
+        if (!this.#unmapped.has(node.id)) log.error("{message}", { message: error.message });
+      }
+    }
+    this.#unmapped = unmapped;
+    for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
+    this.#forgetMissing(view);
+  }
+
+  /**
+   * Listens for the nodes whose port is pinned by address, in the cluster or not: so they can be
+   * brought into it from outside.
+   *
+   * @throws what `open` throws
+   */
+  openPins(): void {
+    for (const { node: address, port } of this.#options.pins) {
+      if (typeof address === "string") continue;
+      const entry = newEntry("", address);
+      entry.publicPort = this.#options.actions.open(entry, port);
+      this.#nodes.push(entry);
+      this.#byAddress.set(aliasOf(address), entry);
+    }
+  }
+
+  /** The nodes with a pinned port of which nobody has told the id. */
+  get nameless(): readonly MappedNode[] {
+    return this.#nodes.filter(({ id }) => id === "");
+  }
+
+  /** Notes the id that a nameless node has told. */
+  name(node: MappedNode, id: string): void {
+    const entry = this.#nodes.find((known) => known === node);
+    if (entry === undefined || entry.id !== "" || this.#byId.has(id)) return;
+    this.#identify(entry, id);
+  }
+
+  /**
+   * Whether a view is of this cluster, and not of one that has taken an address over, nor of a
+   * node that was left alone: it must know another of the nodes than the one that answered.
+   */
+  recognizes(view: View): boolean {
+    const others = [...this.#byId.keys()].filter((id) => id !== view.answeredBy.id);
+    return others.length === 0 || view.nodes.some(({ id }) => others.includes(id));
+  }
+
+  /** Where a view, and no later one, places nodes elsewhere than where the proxy reaches them. */
+  get disputes(): Dispute[] {
+    return [...this.#disputed].map((node) => ({ node, address: node.claimed! }));
+  }
+
+  /** Notes that a node is at another address. */
+  move({ id }: MappedNode, address: HostPort): void {
+    const entry = this.#byId.get(id);
+    if (entry === undefined || isSame(entry.address, address)) return;
+    log.info("Node {id} has moved from {old} to {new}", {
+      id,
+      old: formatHostPort(entry.address),
+      new: formatHostPort(address),
+    });
+    entry.address = address;
+    entry.claimed = undefined;
+    this.#disputed.delete(entry);
+    this.#options.ports.give(id, entry.publicPort, address);
+    this.#options.actions.moved(entry);
+  }
+
+  /** Notes that a node is known by one more address. */
+  addAlias({ id }: MappedNode, address: HostPort): void {
+    const entry = this.#byId.get(id);
+    if (entry !== undefined) this.#byAddress.set(aliasOf(address), entry);
+  }
+
+  /** Whether an address is a private one: that of a node, or of several. */
+  isKnown(address: HostPort): boolean {
+    return this.#byAddress.has(aliasOf(address));
+  }
+
+  /** Whether several nodes announce an address. */
+  isShared(address: HostPort): boolean {
+    return this.#byAddress.get(aliasOf(address)) === SHARED;
+  }
+
+  /** The node that clients reach on a public port. */
+  atPort(publicPort: number): MappedNode | undefined {
+    return this.#nodes.find((node) => node.publicPort === publicPort);
+  }
+
+  /** The node of an id. */
+  withId(id: string): MappedNode | undefined {
+    return this.#byId.get(id);
+  }
+
+  /**
+   * The public port of a mentioned node, if it is known. A redirect that does not name its node
+   * by an address is never known: slots move.
    */
   portOf(mention: Mention): number | undefined {
     if (mention.id !== undefined) return this.#byId.get(mention.id)?.publicPort;
@@ -130,115 +246,139 @@ export class Directory {
     return entry === SHARED ? undefined : entry?.publicPort;
   }
 
-  /**
-   * Finds out the public port of a node that is not known: looks at the cluster through the eyes
-   * of the node that mentions it, and at last asks at the address itself. Only a node gets a
-   * port: whoever could have a bare address listened for would have a way to everywhere.
-   * Undefined for a doubtful mention that is no node's.
-   *
-   * @param sinceMs when the mention came: what was seen of the cluster since then will do
-   * @throws {UnmappedError} when there is no port left to give, or nothing to go by
-   */
-  async locate(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
-    if (mention.doubtful) {
-      const waitMs = this.#lastDoubtMs + DOUBT_INTERVAL_MS - performance.now();
-      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  #admit(node: ClusterNode, address: HostPort, view: View, strict: boolean): Entry {
+    const names = namesOf(node, view.tlsPorts.get(node.id));
+    const awaited = this.#nodes.find((entry) =>
+      entry.id === "" && [address, ...names].some((name) => isSame(name, entry.address))
+    );
+    if (awaited !== undefined) {
+      this.#identify(awaited, node.id);
+      return awaited;
     }
-    const looked = this.#turn.then(() => this.#look(mention, from, sinceMs));
-    this.#turn = looked.catch(() => {});
-    const found = await looked;
-    if (found !== undefined || mention.doubtful) return found;
-    const identified = await this.#identify(mention);
-    // Nobody connects to what replication tells, so that it may as well be left open.
-    if (identified !== undefined || mention.relation !== undefined) return identified;
-    throw new UnmappedError(`No node can be found by ${Deno.inspect(mention)}`);
+    const heir = this.#inherit(node, address, view);
+    if (heir !== undefined) return heir;
+    const entry = newEntry(node.id, address);
+    const pinned = this.#options.ports.pinned(node.id);
+    entry.publicPort = pinned === undefined
+      ? this.#open(entry, strict)
+      : this.#listen(entry, pinned, strict);
+    this.#nodes.push(entry);
+    this.#byId.set(entry.id, entry);
+    this.#options.ports.give(entry.id, entry.publicPort, address);
+    return entry;
   }
 
-  async #look(
-    mention: Mention,
-    from: MappedNode,
-    sinceMs: number,
-  ): Promise<number | undefined> {
-    // Whoever was before may have found it, or may have looked where this would.
-    const known = this.portOf(mention) ?? this.#redirectTarget(mention, from, sinceMs)?.publicPort;
-    if (known !== undefined) return known;
-    if (!this.#hasLooked(from, sinceMs)) {
-      if (mention.doubtful) this.#lastDoubtMs = performance.now();
-      try {
-        this.learn(await this.#options.topology.look(from.address));
-      } catch (error) {
-        if (!(error instanceof AggregateError)) throw error;
-        log.warning("What is known of the cluster may be old, for no node answers: {reasons}", {
-          reasons: error.errors.map((reason) => reason.message).join("; "),
-        });
+  #identify(entry: Entry, id: string): void {
+    entry.id = id;
+    this.#byId.set(id, entry);
+    this.#options.ports.give(id, entry.publicPort, entry.address);
+  }
+
+  /**
+   * A node that was set up anew has another id, but where the old one was there is now this one:
+   * it takes over the port, which leads to it in any case.
+   */
+  #inherit(node: ClusterNode, address: HostPort, view: View): Entry | undefined {
+    const { ports } = this.#options;
+    for (const id of ports.holders) {
+      const known = this.#byId.get(id)?.address ?? ports.addressOf(id);
+      if (known === undefined || !isSame(known, address)) continue;
+      const listed = view.nodes.find((other) => other.id === id);
+      if (listed !== undefined && !listed.flags.has("noaddr")) continue;
+      ports.pass(id, node.id);
+      const entry = this.#byId.get(id);
+      this.#missingSinceMs.delete(id);
+      if (entry === undefined) return undefined;
+      log.info("Node {id} is set up anew at {address}, as {newId}", {
+        id,
+        address: formatHostPort(address),
+        newId: node.id,
+      });
+      this.#byId.delete(id);
+      this.#identify(entry, node.id);
+      return entry;
+    }
+    return undefined;
+  }
+
+  #update(entry: Entry, node: ClusterNode, address: HostPort, tlsPort: number | undefined): void {
+    entry.names = namesOf(node, tlsPort);
+    entry.role = node.flags.has("slave") ? "replica" : "primary";
+    entry.busPort = node.busPort;
+    // Of a node that is out of touch others tell where it was.
+    if (!isSound(node) || isSame(entry.address, address)) {
+      this.#disputed.delete(entry);
+      return;
+    }
+    this.#disputed.add(entry);
+    const news = entry.claimed === undefined || !isSame(entry.claimed, address);
+    entry.claimed = address;
+    if (news) this.#options.actions.disputed();
+  }
+
+  /** Only a node that has a say in a working cluster can tell that another is not in it. */
+  #noteMissing(view: View): void {
+    const listed = new Set(view.nodes.map(({ id }) => id));
+    for (const id of this.#options.ports.holders) {
+      if (listed.has(id)) this.#missingSinceMs.delete(id);
+      else if (view.state === "ok" && !this.#missingSinceMs.has(id)) {
+        this.#missingSinceMs.set(id, view.takenAtMs);
       }
     }
-    return this.portOf(mention) ?? this.#redirectTarget(mention, from, -Infinity)?.publicPort ??
-      this.#relative(mention, from)?.publicPort;
   }
 
-  /** The primary of `from`, or its replica with such a port if it is the only one. */
-  #relative({ relation, port }: Mention, from: MappedNode): MappedNode | undefined {
-    const view = this.#view;
-    if (relation === undefined || view === undefined) return undefined;
-    const own = view.nodes.find((node) => node.id === from.id);
-    const relatives = view.nodes.filter((node) =>
-      relation === "primary" ? node.id === own?.primaryId : node.primaryId === from.id
-    );
-    const [one, ...more] = relatives.filter((node) =>
-      node.port === port || view.tlsPorts.get(node.id) === port
-    );
-    return one === undefined || more.length > 0 ? undefined : this.#byId.get(one.id);
-  }
-
-  /** Asks at an address that no node of the cluster is known by, as in ROLE behind another NAT. */
-  async #identify(mention: Mention): Promise<number | undefined> {
-    const alias = aliasOf(mention);
-    // Whoever answers at an address that several nodes have is any of them.
-    const id = isAddress(mention) && this.#byAddress.get(alias) !== SHARED
-      ? await this.#options.topology.identify(mention)
-      : undefined;
-    if (id === undefined) return undefined;
-    const entry = this.#byId.get(id) ??
-      this.#admit(id, { host: mention.host, port: mention.port }, false);
-    this.#byAddress.set(alias, entry);
-    return entry.publicPort;
-  }
-
-  /** Whether the cluster was seen through the eyes of a node since then. */
-  #hasLooked(from: MappedNode, sinceMs: number): boolean {
-    const view = this.#view;
-    return view !== undefined && view.answeredBy.id === from.id && view.takenAtMs >= sinceMs;
-  }
-
-  /**
-   * The node that a redirect means by its slot and not by its address. Nodes disagree while
-   * slots move, so `from` must have told since then, or not have answered at all. Of a slot on
-   * its way only the node that gives it away tells to whom.
-   */
-  #redirectTarget(mention: Mention, from: MappedNode, sinceMs: number): MappedNode | undefined {
-    const view = this.#view;
-    const { slot } = mention;
-    if (slot === undefined || view === undefined) return undefined;
-    if (isAddress(mention) && this.#byAddress.get(aliasOf(mention)) !== SHARED) return undefined;
-    if (!this.#hasLooked(from, sinceMs) && (mention.asking || sinceMs > -Infinity)) {
-      return undefined;
+  #forgetMissing(view: View): void {
+    const { forgetAfterMs, pins, ports, actions } = this.#options;
+    for (const [id, sinceMs] of this.#missingSinceMs) {
+      if (view.state !== "ok" || view.takenAtMs - sinceMs < forgetAfterMs) continue;
+      const entry = this.#byId.get(id);
+      // Its port is open in any case.
+      if (
+        entry !== undefined && pins.some(({ node, port }) => {
+          return typeof node === "object" && port === entry.publicPort;
+        })
+      ) continue;
+      this.#missingSinceMs.delete(id);
+      ports.retire(id);
+      if (entry === undefined) continue;
+      log.info("Node {id} at {address} is forgotten; its port {port} is closed", {
+        id,
+        address: formatHostPort(entry.address),
+        port: entry.publicPort,
+      });
+      this.#byId.delete(id);
+      this.#nodes.splice(this.#nodes.indexOf(entry), 1);
+      this.#disputed.delete(entry);
+      for (const [alias, holder] of this.#byAddress) {
+        if (holder === entry) this.#byAddress.delete(alias);
+      }
+      actions.close(entry);
     }
-    const id = mention.asking ? view.answeredBy.migrating.get(slot) : ownerOf(view, slot)?.id;
-    return id === undefined || id === from.id ? undefined : this.#byId.get(id);
   }
 
-  #admit(id: string, address: HostPort, strict: boolean): Entry {
-    const entry: Entry = { id, address, publicPort: 0 };
-    entry.publicPort = this.#open(entry, strict);
-    this.#nodes.push(entry);
-    this.#byId.set(id, entry);
-    return entry;
+  #open(entry: Entry, strict: boolean): number {
+    const { ports } = this.#options;
+    for (const port of ports.candidates(entry.id)) {
+      // Where any port will do, it need not be the one of last time.
+      const firm = strict && !(ports.takesAny && port !== 0);
+      try {
+        return this.#listen(entry, port, firm);
+      } catch (error) {
+        // Without a cause it is not this port that is refused.
+        const refused = error instanceof UnmappedError && error.cause !== undefined;
+        if (firm || !refused) throw error;
+        log.warning("{reason}, trying the next port", { reason: error.message });
+      }
+    }
+    throw new UnmappedError(
+      `No port is left for node ${formatHostPort(entry.address)}: ` +
+        `raise --max-nodes above ${ports.count}`,
+    );
   }
 
   #listen(entry: Entry, port: number, strict: boolean): number {
     try {
-      return this.#options.open(entry, port);
+      return this.#options.actions.open(entry, port);
     } catch (error) {
       if (strict || error instanceof UnmappedError) throw error;
       throw new UnmappedError(error instanceof Error ? error.message : String(error), {
@@ -246,33 +386,29 @@ export class Directory {
       });
     }
   }
-
-  #open(entry: Entry, strict: boolean): number {
-    const { firstPort, maxNodes } = this.#options;
-    const full = `No port is left for node ${formatHostPort(entry.address)}: raise --max-nodes`;
-    if (firstPort === 0) {
-      if (this.#nodes.length === maxNodes) throw new UnmappedError(`${full} above ${maxNodes}`);
-      return this.#listen(entry, 0, strict);
-    }
-    const taken = new Set(this.#nodes.map((node) => node.publicPort));
-    for (let port = firstPort; port < firstPort + maxNodes; port++) {
-      if (taken.has(port)) continue;
-      try {
-        return this.#listen(entry, port, strict);
-      } catch (error) {
-        // Without a cause it is not this port that is refused.
-        const refused = error instanceof UnmappedError && error.cause !== undefined;
-        if (strict || !refused) throw error;
-        log.warning("{reason}, trying the next port", { reason: error.message });
-      }
-    }
-    throw new UnmappedError(`${full} above ${maxNodes}`);
-  }
 }
 
-interface Entry extends MappedNode {
-  address: HostPort;
-  publicPort: number;
+/** In place of a host that it does not know, a node puts "", or `?` where clients want names. */
+export function isAddress({ host, port }: Mention): boolean {
+  return host !== "" && host !== "?" && port > 0;
+}
+
+/** A node as the directory keeps it. */
+type Entry = { -readonly [Field in keyof MappedNode]: MappedNode[Field] } & {
+  /** Where a view placed it that did so elsewhere. */
+  claimed: HostPort | undefined;
+};
+
+function newEntry(id: string, address: HostPort): Entry {
+  return {
+    id,
+    address,
+    names: [],
+    role: "primary",
+    busPort: undefined,
+    publicPort: 0,
+    claimed: undefined,
+  };
 }
 
 /** The nodes of a view that can be reached, in the order of their addresses. */
@@ -294,20 +430,19 @@ function compareAddresses(a: HostPort, b: HostPort): number {
 
 const HOST_ORDER = new Intl.Collator("en", { numeric: true });
 
-function aliasesOf(node: ClusterNode, address: HostPort, tlsPort: number | undefined): string[] {
-  const aliases = [aliasOf(address)];
+function namesOf(node: ClusterNode, tlsPort: number | undefined): HostPort[] {
+  const names: HostPort[] = [];
   for (const host of [node.host, node.hostname]) {
     if (host === "") continue;
-    for (const port of [node.port, tlsPort]) if (port) aliases.push(aliasOf({ host, port }));
+    for (const port of [node.port, tlsPort]) if (port) names.push({ host, port });
   }
-  return aliases;
+  return names;
 }
 
 function aliasOf({ host, port }: HostPort): string {
   return `${host.toLowerCase()} ${port}`;
 }
 
-/** In place of a host that it does not know, a node puts "", or `?` where clients want names. */
-function isAddress({ host, port }: Mention): boolean {
-  return host !== "" && host !== "?" && port > 0;
+function isSame(a: HostPort, b: HostPort): boolean {
+  return aliasOf(a) === aliasOf(b);
 }

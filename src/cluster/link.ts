@@ -172,7 +172,7 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
   if (error.startsWith("NOPERM")) {
     return new LinkError(
       `Node ${node} does not let this user ask: ${error}; ` +
-        "the proxy needs +cluster|nodes +cluster|shards +cluster|info +cluster|myid",
+        "the proxy needs +cluster|nodes +cluster|shards +cluster|info",
       { lasting },
     );
   }

@@ -14,6 +14,8 @@ export interface ClusterNode {
   readonly port: number;
   /** The announced host name, or "". */
   readonly hostname: string;
+  /** The port on which other nodes reach it; servers before 4.0 do not tell. */
+  readonly busPort: number | undefined;
   readonly flags: ReadonlySet<string>;
   /** The node id of the primary that this node replicates. */
   readonly primaryId: string | undefined;
@@ -84,6 +86,7 @@ function parseNode(line: string): ClusterNode | undefined {
     host: address.host,
     port: address.port,
     hostname: address.hostname ?? "",
+    busPort: address.bus === "" ? undefined : Number(address.bus.slice(1)),
     flags: new Set(flags.split(",")),
     primaryId: primary === undefined || primary === "-" ? undefined : primary,
     slots,

@@ -2,7 +2,7 @@ import { formatHostPort } from "../address.ts";
 import { log } from "../log.ts";
 import { LinkError } from "./link.ts";
 import { SLOT_COUNT } from "./node.ts";
-import { coveredSlots, type Topology, type View } from "./topology.ts";
+import { coveredSlots, isReady, type Topology, type View } from "./topology.ts";
 
 /** The cluster did not become ready, or cannot. */
 export class NotReadyError extends Error {
@@ -42,7 +42,7 @@ export async function waitUntilReady(topology: Topology, timeoutMs: number): Pro
 /** A view of a ready cluster, or what stands in the way. */
 async function lookForReady(topology: Topology): Promise<View | string> {
   try {
-    const view = await topology.look(undefined, isReady);
+    const view = await topology.look({ wanted: isReady });
     return isReady(view)
       ? view
       : `The cluster at ${formatHostPort(view.answeredAt)} is not ready: ` +
@@ -54,10 +54,6 @@ async function lookForReady(topology: Topology): Promise<View | string> {
     if (hopeless) throw new NotReadyError(obstacle);
     return obstacle;
   }
-}
-
-function isReady(view: View): boolean {
-  return view.state === "ok" && coveredSlots(view) === SLOT_COUNT;
 }
 
 /** What comes of a promise before the deadline, or undefined; it then goes on by itself. */

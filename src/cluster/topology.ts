@@ -1,4 +1,5 @@
 import { formatHostPort, type HostPort } from "../address.ts";
+import { log } from "../log.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
 import { type Credentials, Link, LinkError } from "./link.ts";
 import { type ClusterNode, parseNodes, SLOT_COUNT } from "./node.ts";
@@ -26,6 +27,17 @@ export interface TopologyOptions {
   readonly credentials: Credentials | undefined;
 }
 
+/** Which view a look is for. */
+export interface LookOptions {
+  /** What sets a good view off from one that will do. */
+  readonly wanted?: (view: View) => boolean;
+  /**
+   * Whether a view is of the cluster at all: at an address where a node once was there may be
+   * one of another cluster now.
+   */
+  readonly ours?: (view: View) => boolean;
+}
+
 /** Asks the cluster who is there, over connections of its own. */
 export class Topology {
   readonly #options: TopologyOptions;
@@ -33,48 +45,55 @@ export class Topology {
   #closed = false;
   /** Where nodes were when last heard of; the seeds may be gone by now. */
   #known: readonly HostPort[] = [];
+  /** Nothing answered the last look, and that was said. */
+  #silent = false;
 
   constructor(options: TopologyOptions) {
     this.#options = options;
   }
 
   /**
-   * Asks one node after the other, `first` before all others and the seeds last, until one gives
-   * a view that is `wanted`; if none does, the first view that any gave will do.
+   * Asks one node after the other, the seeds last, until one gives a view that is `wanted`; if
+   * none does, the first view will do. A view that is not `ours` counts only if a seed gave it,
+   * and nobody another: then the cluster was replaced.
    *
-   * @throws {AggregateError} of one LinkError for each node, when none answers
+   * @throws {AggregateError} of one LinkError for each node, when none answers; the first time
+   * after one did it is logged, too
    */
-  async look(first?: HostPort, wanted: (view: View) => boolean = () => true): Promise<View> {
+  async look({ wanted = () => true, ours = () => true }: LookOptions = {}): Promise<View> {
+    const seeds = new Set(this.#options.seeds.map(formatHostPort));
     const errors: unknown[] = [];
     const asked = new Set<string>();
     let any: View | undefined;
-    for (const address of [...(first ? [first] : []), ...this.#known, ...this.#options.seeds]) {
+    let other: View | undefined;
+    for (const address of [...this.#known, ...this.#options.seeds]) {
       const text = formatHostPort(address);
       if (asked.has(text) || this.#closed) continue;
       asked.add(text);
       try {
         const view = await this.#ask(address);
-        any ??= view;
-        if (!wanted(view)) continue;
-        this.#known = knownAddresses(view);
-        return view;
+        if (ours(view)) any = any !== undefined && !wanted(view) ? any : view;
+        else if (seeds.has(text)) other ??= view;
+        if (any !== undefined && wanted(any)) break;
       } catch (error) {
         errors.push(error);
       }
     }
-    if (any !== undefined) return any;
-    throw new AggregateError(errors, "No node answers");
+    const view = any ?? other;
+    if (view === undefined) throw this.#miss(errors);
+    if (this.#silent) log.info("The cluster answers again");
+    this.#silent = false;
+    this.#known = knownAddresses(view);
+    return view;
   }
 
   /**
-   * The id of the node at an address that a node has vouched for, or undefined if none answers
-   * there. The answer shows the credentials to whoever listens.
+   * The cluster as the node at an address sees it that a node has vouched for, or undefined if
+   * no node answers there. The credentials are shown to whoever listens.
    */
-  async identify(address: HostPort): Promise<string | undefined> {
+  async visit(address: HostPort): Promise<View | undefined> {
     try {
-      using link = await this.#open(address);
-      const id = textOf(await link.ask("CLUSTER", "MYID"));
-      return id !== undefined && /^[0-9a-f]{40}$/.test(id) ? id : undefined;
+      return await this.#ask(address);
     } catch (error) {
       if (error instanceof LinkError) return undefined;
       throw error;
@@ -85,6 +104,17 @@ export class Topology {
   close(): void {
     this.#closed = true;
     for (const link of this.#links) link.close();
+  }
+
+  #miss(errors: unknown[]): AggregateError {
+    // Before the first answer it is for whoever waits for that to say why there is none.
+    if (this.#known.length > 0 && !this.#silent && !this.#closed) {
+      this.#silent = true;
+      log.warning("No node answers, so that what is known of the cluster may be old: {reasons}", {
+        reasons: errors.map((error) => error instanceof Error ? error.message : error).join("; "),
+      });
+    }
+    return new AggregateError(errors, "No node answers");
   }
 
   async #ask(address: HostPort): Promise<View> {
@@ -118,11 +148,17 @@ export class Topology {
   }
 }
 
-/** Where the nodes of a view can be asked, those first that it does not call failed. */
+/**
+ * Where the nodes of a view can be asked, those last that it calls failed. Before them comes the
+ * one that answered, so that another is the next: no node's view is that of all.
+ */
 function knownAddresses(view: View): HostPort[] {
-  const sound = view.nodes.filter(isSound);
-  const failed = view.nodes.filter((node) => !isSound(node) && !node.flags.has("handshake"));
-  return [...sound, ...failed].map((node) => dialAddress(node, view)).filter((at) => at !== null);
+  const others = view.nodes.filter(({ id }) => id !== view.answeredBy.id);
+  const sound = others.filter(isSound);
+  const failed = others.filter((node) => !isSound(node) && !node.flags.has("handshake"));
+  const addresses = (nodes: ClusterNode[]) =>
+    nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
+  return [...addresses(sound), view.answeredAt, ...addresses(failed)];
 }
 
 /** Whether a line tells of a node that is there, at the address that it gives. */
@@ -138,6 +174,11 @@ export function dialAddress(node: ClusterNode, view: View): HostPort | null {
   }
   const host = node.host || node.hostname;
   return host === "" || node.port === 0 ? null : { host, port: node.port };
+}
+
+/** Whether a view is of a cluster at work: state ok, every slot covered. */
+export function isReady(view: View): boolean {
+  return view.state === "ok" && coveredSlots(view) === SLOT_COUNT;
 }
 
 /** How many of the slots have an owner in a view. */

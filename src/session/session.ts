@@ -21,6 +21,8 @@ export interface SessionContext {
   readonly readBufferBytes: number;
   /** Whether to show all traffic in the log. */
   readonly echo: boolean;
+  /** Called when the node of a session takes no connection. */
+  readonly unreachable: () => void;
 }
 
 /**
@@ -93,6 +95,7 @@ export class Session {
         connection: this.#id,
         reason: error instanceof Error ? error.message : String(error),
       });
+      this.#context.unreachable();
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 import type { Directory, MappedNode, Mention } from "../cluster/directory.ts";
+import type { Locator } from "../cluster/locator.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { Naming, Rewriter } from "../rewrite/naming.ts";
 
@@ -7,6 +8,7 @@ export interface Whereabouts {
   /** The host that every node has on the public side. */
   readonly publicHost: string;
   readonly directory: Directory;
+  readonly locator: Locator;
   /** From where a client reached the proxy, by the local address of its upstream connection. */
   readonly clients: ReadonlyMap<string, string>;
 }
@@ -33,7 +35,7 @@ export async function translate(
   const value = rewrite(decodeFrame(frame), naming);
   if (naming.strangers.size === 0) return encodeFrame(value);
   for (const [key, mention] of naming.strangers) {
-    naming.located.set(key, await whereabouts.directory.locate(mention, from, sinceMs));
+    naming.located.set(key, await whereabouts.locator.locate(mention, from, sinceMs));
   }
   return encodeFrame(rewrite(decodeFrame(frame), naming));
 }

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/address.ts";
-import { Directory, type Mention, UnmappedError } from "../../src/cluster/directory.ts";
+import { type Directory, type Mention, UnmappedError } from "../../src/cluster/directory.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
+import { Locator } from "../../src/cluster/locator.ts";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
 import { Topology, type View } from "../../src/cluster/topology.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
@@ -17,6 +18,7 @@ import { findFreePorts } from "../support/ports.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
+import { DirectoryScene } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -191,12 +193,7 @@ function viewOf(...lines: string[]): View {
 }
 
 function directoryOf(view: View): Directory {
-  const directory = new Directory({
-    topology: new Topology({ seeds: [], credentials: undefined }),
-    firstPort: 8000,
-    maxNodes: 3,
-    open: (_node, port) => port,
-  });
+  const { directory } = new DirectoryScene({ count: 3 });
   directory.learn(view);
   return directory;
 }
@@ -230,19 +227,6 @@ Deno.test("numbers in addresses are compared as numbers", () => {
     `10.0.0.9:7000@17000 ${other}`,
   )).nodes.map(({ address }) => formatHostPort(address));
   assertEquals(hosts, ["10.0.0.9:7000", "10.0.0.9:10000", "10.0.0.10:7000"]);
-});
-
-Deno.test("a node whose address changed keeps its port, and is reached at the new one", () => {
-  const line = (host: string) => `${host}:7000@17000 myself,master - 0 0 1 connected 0-16383`;
-  const directory = directoryOf(viewOf(line("10.0.0.1")));
-  directory.learn(viewOf(line("10.9.9.9")));
-  assertEquals(directory.nodes.map(({ address, publicPort }) => [address.host, publicPort]), [
-    ["10.9.9.9", 8000],
-  ]);
-  // Other nodes may still tell of the old one.
-  for (const host of ["10.0.0.1", "10.9.9.9"]) {
-    assertEquals(directory.portOf({ host, port: 7000 }), 8000);
-  }
 });
 
 Deno.test("a node that the proxy never met is listened for before a reply names it", async (t) => {
@@ -386,9 +370,10 @@ Deno.test("a name that says nothing of a node has no port", async () => {
   const directory = directoryOf(
     viewOf("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
   );
+  const locator = new Locator(directory, new Topology({ seeds: [], credentials: undefined }));
   for (const host of ["", "?"]) {
     const mention: Mention = { host, port: 0 };
-    await assertRejects(() => directory.locate(mention, directory.nodes[0]!, 0), UnmappedError);
+    await assertRejects(() => locator.locate(mention, directory.nodes[0]!, 0), UnmappedError);
   }
 });
 

@@ -1,0 +1,139 @@
+import {
+  type Directory,
+  isAddress,
+  type MappedNode,
+  type Mention,
+  UnmappedError,
+} from "./directory.ts";
+import { ownerOf, type Topology } from "./topology.ts";
+
+/** A script can make up any number of redirects, each of which might be a real one. */
+const DOUBT_INTERVAL_MS = 100;
+
+/** Finds out about nodes that are mentioned and that the directory does not know. */
+export class Locator {
+  readonly #directory: Directory;
+  readonly #topology: Topology;
+  #lastDoubtMs = -Infinity;
+  /** Settled when whoever is finding out about a node is done. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(directory: Directory, topology: Topology) {
+    this.#directory = directory;
+    this.#topology = topology;
+  }
+
+  /**
+   * Finds out the public port of a node: looks at the cluster through the eyes of the node that
+   * mentions it, and at last asks at the address itself. Only a node gets a port: whoever could
+   * have a bare address listened for would have a way to everywhere. Undefined for a doubtful
+   * mention that is no node's.
+   *
+   * @param sinceMs when the mention came: what was seen of the cluster since then will do
+   * @throws {UnmappedError} when there is no port left to give, or nothing to go by
+   */
+  async locate(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
+    if (mention.doubtful) {
+      const waitMs = this.#lastDoubtMs + DOUBT_INTERVAL_MS - performance.now();
+      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+    const looked = this.#turn.then(() => this.#look(mention, from, sinceMs));
+    this.#turn = looked.catch(() => {});
+    const found = await looked;
+    if (found !== undefined || mention.doubtful) return found;
+    const identified = await this.#identify(mention);
+    // Nobody connects to what replication tells, so that it may as well be left open.
+    if (identified !== undefined || mention.relation !== undefined) return identified;
+    throw new UnmappedError(`No node can be found by ${Deno.inspect(mention)}`);
+  }
+
+  async #look(
+    mention: Mention,
+    from: MappedNode,
+    sinceMs: number,
+  ): Promise<number | undefined> {
+    // Whoever was before may have found it, or may have looked where this would.
+    const known = this.#directory.portOf(mention) ??
+      this.#redirectTarget(mention, from, sinceMs)?.publicPort;
+    if (known !== undefined) return known;
+    if (!this.#hasLooked(from, sinceMs)) {
+      if (mention.doubtful) this.#lastDoubtMs = performance.now();
+      const itself = await this.#lookThrough(from);
+      // A node that is not of the cluster, or not yet, knows itself at least.
+      if (itself !== undefined && itself === mention.id) return from.publicPort;
+    }
+    return this.#directory.portOf(mention) ??
+      this.#redirectTarget(mention, from, -Infinity)?.publicPort ??
+      this.#relative(mention, from)?.publicPort;
+  }
+
+  /** Learns what a node sees, or else any other, and returns the node's id if it answers. */
+  async #lookThrough(from: MappedNode): Promise<string | undefined> {
+    const directory = this.#directory;
+    const view = await this.#topology.visit(from.address);
+    if (view !== undefined && directory.recognizes(view)) directory.learn(view);
+    else {
+      try {
+        const ours = directory.recognizes.bind(directory);
+        directory.learn(await this.#topology.look({ ours }));
+      } catch (error) {
+        // It was said that nobody answers. What is known will have to do.
+        if (!(error instanceof AggregateError)) throw error;
+      }
+    }
+    return view?.answeredBy.id;
+  }
+
+  /** The primary of `from`, or its replica with such a port if it is the only one. */
+  #relative({ relation, port }: Mention, from: MappedNode): MappedNode | undefined {
+    const { view } = this.#directory;
+    if (relation === undefined || view === undefined) return undefined;
+    const own = view.nodes.find((node) => node.id === from.id);
+    const relatives = view.nodes.filter((node) =>
+      relation === "primary" ? node.id === own?.primaryId : node.primaryId === from.id
+    );
+    const [one, ...more] = relatives.filter((node) =>
+      node.port === port || view.tlsPorts.get(node.id) === port
+    );
+    return one === undefined || more.length > 0 ? undefined : this.#directory.withId(one.id);
+  }
+
+  /** Asks at an address that no node of the cluster is known by, as in ROLE behind another NAT. */
+  async #identify(mention: Mention): Promise<number | undefined> {
+    const directory = this.#directory;
+    // Whoever answers at an address that several nodes have is any of them.
+    if (!isAddress(mention) || directory.isShared(mention)) return undefined;
+    const view = await this.#topology.visit(mention);
+    if (view === undefined || !directory.recognizes(view)) return undefined;
+    const { id } = view.answeredBy;
+    if (directory.withId(id) === undefined) directory.learn(view);
+    const node = directory.withId(id);
+    if (node !== undefined) directory.addAlias(node, mention);
+    const reason = directory.unmapped.get(id);
+    if (reason !== undefined) throw reason;
+    return node?.publicPort;
+  }
+
+  /** Whether the cluster was seen through the eyes of a node since then. */
+  #hasLooked(from: MappedNode, sinceMs: number): boolean {
+    const { view } = this.#directory;
+    return view !== undefined && view.answeredBy.id === from.id && view.takenAtMs >= sinceMs;
+  }
+
+  /**
+   * The node that a redirect means by its slot and not by its address. Nodes disagree while
+   * slots move, so `from` must have told since then, or not have answered at all. Of a slot on
+   * its way only the node that gives it away tells to whom.
+   */
+  #redirectTarget(mention: Mention, from: MappedNode, sinceMs: number): MappedNode | undefined {
+    const { view } = this.#directory;
+    const { slot } = mention;
+    if (slot === undefined || view === undefined) return undefined;
+    if (isAddress(mention) && !this.#directory.isShared(mention)) return undefined;
+    if (!this.#hasLooked(from, sinceMs) && (mention.asking || sinceMs > -Infinity)) {
+      return undefined;
+    }
+    const id = mention.asking ? view.answeredBy.migrating.get(slot) : ownerOf(view, slot)?.id;
+    return id === undefined || id === from.id ? undefined : this.#directory.withId(id);
+  }
+}

@@ -1,0 +1,95 @@
+import { Directory, type DirectoryActions, type MappedNode } from "../../src/cluster/directory.ts";
+import { parseNodes } from "../../src/cluster/node.ts";
+import { type Pin, PortPool, type SavedPorts } from "../../src/cluster/ports.ts";
+import type { View } from "../../src/cluster/topology.ts";
+
+/** The node id that is one digit throughout. */
+export function idOf(digit: string): string {
+  return digit.repeat(40);
+}
+
+/**
+ * What a node at 10.0.0.1:7000 sees: lines of CLUSTER NODES whose id is one digit, the first its
+ * own.
+ */
+export function viewOf(lines: readonly string[], more: Partial<View> = {}): View {
+  const nodes = parseNodes(lines.map((line) => `${idOf(line[0]!)}${line.slice(1)}\n`).join(""));
+  return {
+    nodes,
+    answeredBy: nodes[0]!,
+    answeredAt: { host: "10.0.0.1", port: 7000 },
+    tlsPorts: new Map(),
+    state: "ok",
+    takenAtMs: performance.now(),
+    ...more,
+  };
+}
+
+/** A line of CLUSTER NODES for `viewOf`, of a primary that is not the one to answer. */
+export function line(digit: string, address: string, flags = "master"): string {
+  return `${digit} ${address}@17000 ${flags} - 0 0 1 connected`;
+}
+
+/** What a test's directory may have other than the ordinary. */
+export interface DirectorySceneOptions {
+  first?: number;
+  count?: number;
+  pins?: readonly Pin[];
+  saved?: SavedPorts;
+  forgetAfterMs?: number;
+  /** Ports that cannot be listened on. */
+  taken?: readonly number[];
+}
+
+/** A directory, and what it had done by others. */
+export class DirectoryScene implements DirectoryActions {
+  readonly directory: Directory;
+  readonly ports: PortPool;
+  /** In words: `open 8000`, `close 8000`, `moved 8000`, `disputed`. */
+  readonly done: string[] = [];
+  readonly #taken: Set<number>;
+
+  constructor(
+    { first = 8000, count = 8, pins = [], saved, forgetAfterMs = 0, taken = [] }:
+      DirectorySceneOptions = {},
+  ) {
+    this.#taken = new Set(taken);
+    this.ports = new PortPool({ first, count, pins, saved });
+    this.directory = new Directory({ ports: this.ports, pins, forgetAfterMs, actions: this });
+  }
+
+  /** The same with a view learned, in the manner of `viewOf`. */
+  learned(lines: readonly string[]): this {
+    this.directory.learn(viewOf(lines));
+    return this;
+  }
+
+  /** The ports by the digit of each node's id, and the address it is reached at. */
+  get mapping(): Record<string, string> {
+    return Object.fromEntries(
+      this.directory.nodes.map(({ id, publicPort, address }) => [
+        id[0] ?? "",
+        `${publicPort} ${address.host}:${address.port}`,
+      ]),
+    );
+  }
+
+  open(_node: MappedNode, port: number): number {
+    if (this.#taken.has(port)) throw new Error(`Cannot listen on ${port}`);
+    this.done.push(`open ${port}`);
+    // A system that gives a free port gives any.
+    return port === 0 ? 40_000 + this.done.length : port;
+  }
+
+  close({ publicPort }: MappedNode): void {
+    this.done.push(`close ${publicPort}`);
+  }
+
+  moved({ publicPort }: MappedNode): void {
+    this.done.push(`moved ${publicPort}`);
+  }
+
+  disputed(): void {
+    this.done.push("disputed");
+  }
+}
