@@ -15,7 +15,14 @@ export interface Ending {
   readonly stderr: string;
 }
 
-const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-read", "--allow-env"];
+/** Those of the task `start`. */
+const PERMISSIONS = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+];
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 

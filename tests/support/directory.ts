@@ -1,0 +1,40 @@
+import { join } from "node:path";
+
+/**
+ * A directory that is gone, with all that is in it, when its block ends:
+ *
+ *     await using directory = await Directory.create();
+ */
+export class Directory implements AsyncDisposable {
+  readonly #path: string;
+
+  private constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Makes an empty one. */
+  static async create(): Promise<Directory> {
+    // Where the system keeps them may itself be a link.
+    return new Directory(await Deno.realPath(await Deno.makeTempDir({ prefix: "nat-" })));
+  }
+
+  /** The path of something in it. */
+  at(name: string): string {
+    return join(this.#path, name);
+  }
+
+  /** What is in it by name: texts of files, `-> target` of links, and `/` of directories. */
+  async read(): Promise<Record<string, string>> {
+    const found: Record<string, string> = {};
+    for await (const { name, isSymlink, isDirectory } of Deno.readDir(this.#path)) {
+      const path = this.at(name);
+      if (isSymlink) found[name] = `-> ${await Deno.readLink(path)}`;
+      else found[name] = isDirectory ? "/" : await Deno.readTextFile(path);
+    }
+    return found;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.#path, { recursive: true });
+  }
+}
