@@ -20,7 +20,7 @@ export class IoredisClient implements ClusterClient {
   /** @param more what else the client is to do */
   static async connect(
     options: ConnectOptions,
-    more: Pick<ClusterOptions, "enableAutoPipelining"> = {},
+    more: Pick<ClusterOptions, "enableAutoPipelining" | "natMap"> = {},
   ): Promise<IoredisClient> {
     const { host, port, protocol, readReplicas = false } = options;
     const cluster = new Cluster([{ host, port }], {
