@@ -5,10 +5,16 @@ import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { helpText } from "./flags.ts";
 import { configureLog, log } from "./log.ts";
-import { discover, ListenError, mappingLine, newDirectory, Proxy } from "./proxy.ts";
+import { createMapping, discover, mappingLine } from "./mapping.ts";
+import { ListenError, Proxy } from "./proxy.ts";
+import { RecordError } from "./records.ts";
+import { StateFileError } from "./state_file.ts";
 
 /** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
+
+/** What the operator is told in one line. */
+const FAILURES = [NotReadyError, ListenError, UnmappedError, StateFileError, RecordError];
 
 async function main(): Promise<number> {
   let complain = (message: string) => console.error(`redis-cluster-nat: ${message}`);
@@ -35,10 +41,8 @@ async function main(): Promise<number> {
     return Exit.ok;
   } catch (error) {
     const misused = error instanceof ConfigError;
-    const failed = error instanceof NotReadyError || error instanceof ListenError ||
-      error instanceof UnmappedError;
-    if (!misused && !failed) throw error;
-    complain(error.message);
+    if (!misused && !FAILURES.some((failure) => error instanceof failure)) throw error;
+    complain((error as Error).message);
     return misused ? Exit.misused : Exit.failed;
   }
 }
@@ -47,13 +51,15 @@ async function main(): Promise<number> {
 async function check(config: Config): Promise<void> {
   await prepare(config);
   const topology = new Topology(config);
-  const directory = newDirectory(config, {
+  const mapping = createMapping(config, {
     open: (_node, port) => port,
     close() {},
     moved() {},
     disputed() {},
+    learned() {},
   });
-  await discover(config, topology, directory);
+  await discover(mapping, topology, config);
+  const { directory } = mapping;
   const [unmapped] = directory.unmapped.values();
   if (unmapped !== undefined) throw unmapped;
   for (const node of directory.nodes) print(mappingLine(config, node));

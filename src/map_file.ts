@@ -1,17 +1,8 @@
 import type { HostPort } from "./address.ts";
+import type { MappedNode } from "./cluster/directory.ts";
 
-/** A node as the map file tells of it. */
-export interface MapNode {
-  /** The node id. */
-  readonly id: string;
-  readonly role: "primary" | "replica";
-  /** Where the proxy reaches it. */
-  readonly address: HostPort;
-  /** Every address, by IP and by host name, under which the cluster tells its clients of it. */
-  readonly names: readonly HostPort[];
-  /** The port on which clients reach it through the proxy. */
-  readonly publicPort: number;
-}
+/** What the map file tells of a node. */
+export type MapNode = Omit<MappedNode, "busPort">;
 
 /** Rises when readers that know only what was before would misunderstand the file. */
 const VERSION = 1;

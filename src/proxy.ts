@@ -1,18 +1,13 @@
 import { formatHostPort } from "./address.ts";
-import {
-  Directory,
-  type DirectoryActions,
-  type MappedNode,
-  UnmappedError,
-} from "./cluster/directory.ts";
+import { type MappedNode, UnmappedError } from "./cluster/directory.ts";
 import { Locator } from "./cluster/locator.ts";
-import { PortPool } from "./cluster/ports.ts";
-import { waitUntilReady } from "./cluster/readiness.ts";
 import { Topology } from "./cluster/topology.ts";
-import { nameNodes, TopologyWatch } from "./cluster/watch.ts";
+import { TopologyWatch } from "./cluster/watch.ts";
 import type { Config } from "./config.ts";
 import { log } from "./log.ts";
+import { createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
 import { close, type Connection, listen, type Listener, writeAll } from "./net.ts";
+import { Records } from "./records.ts";
 import { fromLatin1 } from "./resp/bytes.ts";
 import { Session, type SessionContext } from "./session/session.ts";
 
@@ -35,7 +30,8 @@ export class Proxy {
   readonly #config: Config;
   readonly #announce: (line: string) => void;
   readonly #topology: Topology;
-  readonly #directory: Directory;
+  readonly #mapping: Mapping;
+  readonly #records: Records;
   readonly #context: SessionContext;
   readonly #watch: TopologyWatch;
   readonly #listeners = new Map<MappedNode, Listener[]>();
@@ -48,19 +44,22 @@ export class Proxy {
     this.#config = config;
     this.#announce = announce;
     this.#topology = topology;
-    this.#directory = newDirectory(config, {
+    this.#mapping = createMapping(config, {
       open: (node, port) => this.#open(node, port),
       close: (node) => this.#close(node),
       moved: (node) => this.#follow(node),
       disputed: () => this.#watch.hint(),
+      learned: () => this.#started && this.#records.update(),
     });
-    this.#watch = new TopologyWatch(this.#directory, topology, config.refreshIntervalMs);
+    this.#records = new Records(config, this.#mapping);
+    const { directory } = this.#mapping;
+    this.#watch = new TopologyWatch(directory, topology, config.refreshIntervalMs);
     const clients = new Map<string, string>();
     this.#context = {
       whereabouts: {
         publicHost: config.publicHost,
-        directory: this.#directory,
-        locator: new Locator(this.#directory, topology),
+        directory,
+        locator: new Locator(directory, topology),
         clients,
       },
       clients,
@@ -74,13 +73,15 @@ export class Proxy {
    * Waits for the cluster, then listens for each of its nodes.
    *
    * @param announce gets a line for each node when it is listened for, in the order of ports
-   * @throws {NotReadyError | ListenError} when it cannot; then nothing is left listening
+   * @throws {NotReadyError | ListenError | StateFileError | RecordError} when it cannot; then
+   * nothing is left listening
    */
   static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
     const topology = new Topology({ seeds: config.seeds, credentials: config.credentials });
     const proxy = new Proxy(config, topology, announce);
     try {
-      await discover(config, topology, proxy.#directory);
+      await discover(proxy.#mapping, topology, config);
+      await proxy.#records.begin();
     } catch (error) {
       await proxy.stop();
       throw error;
@@ -93,7 +94,7 @@ export class Proxy {
 
   /** The nodes and their public ports, in the order of ports given out. */
   get nodes(): readonly MappedNode[] {
-    return this.#directory.nodes;
+    return this.#mapping.directory.nodes;
   }
 
   /** How many clients are connected. */
@@ -110,6 +111,7 @@ export class Proxy {
     this.#listeners.clear();
     for (const session of this.#sessions.keys()) session.end();
     await Promise.all([this.#watch.stop(), ...this.#sessions.values()]);
+    await this.#records.settled();
   }
 
   #open(node: MappedNode, port: number): number {
@@ -172,35 +174,6 @@ export class Proxy {
     const session = new Session(++this.#accepted, client, node, this.#context);
     this.#sessions.set(session, session.run().finally(() => this.#sessions.delete(session)));
   }
-}
-
-/** The directory that a configuration asks for, before anything is known of the cluster. */
-export function newDirectory(config: Config, actions: DirectoryActions): Directory {
-  const { listen, maxNodes, pins, forgetAfterMs } = config;
-  const ports = new PortPool({ first: listen.port, count: maxNodes, pins, saved: undefined });
-  return new Directory({ ports, pins, forgetAfterMs, actions });
-}
-
-/**
- * Waits for the cluster, and gives every node its port.
- *
- * @throws {NotReadyError} and what the directory's `open` throws
- */
-export async function discover(
-  config: Config,
-  topology: Topology,
-  directory: Directory,
-): Promise<void> {
-  const view = await waitUntilReady(topology, config.startTimeoutMs);
-  directory.openPins();
-  await nameNodes(directory, topology);
-  directory.learn(view, true);
-}
-
-/** The line of the original program that tells where a node can be reached. */
-export function mappingLine(config: Config, node: MappedNode): string {
-  const listening = formatHostPort({ host: config.listen.host, port: node.publicPort });
-  return `Listening on: ${listening} proxy to: ${formatHostPort(node.address)}`;
 }
 
 /** `localhost` is two addresses where there is IPv6, and clients try either first. */

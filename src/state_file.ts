@@ -1,22 +1,6 @@
-import { formatHostPort, type HostPort, LAST_PORT, splitAddress } from "./address.ts";
+import { formatHostPort, LAST_PORT, splitAddress } from "./address.ts";
+import type { SavedPort, SavedPorts } from "./cluster/ports.ts";
 import { oneLine } from "./log.ts";
-
-/** What of the mapping lasts over a restart. No node and no port occurs twice. */
-export interface SavedPorts {
-  readonly nodes: readonly SavedNode[];
-  /** Ports of nodes that are forgotten, the longest ago first; they are given out last. */
-  readonly retired: readonly number[];
-}
-
-/** A node that has a port. */
-export interface SavedNode {
-  /** The node id. */
-  readonly id: string;
-  /** Where the proxy reached it. */
-  readonly address: HostPort;
-  /** The public port. */
-  readonly port: number;
-}
 
 /** A state file that cannot be used; the message is one line that tells the operator what to do. */
 export class StateFileError extends Error {
@@ -129,7 +113,7 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
-function parseNode(item: unknown, field: string): SavedNode {
+function parseNode(item: unknown, field: string): SavedPort {
   if (!isRecord(item)) throw damage(field, "an object");
   const { id, address, port } = item;
   if (typeof id !== "string" || !/^[\da-f]{40}$/.test(id)) {

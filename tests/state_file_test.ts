@@ -1,12 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { HostPort } from "../src/address.ts";
-import {
-  formatState,
-  readStateFile,
-  type SavedNode,
-  type SavedPorts,
-  StateFileError,
-} from "../src/state_file.ts";
+import type { SavedPort, SavedPorts } from "../src/cluster/ports.ts";
+import { formatState, readStateFile, StateFileError } from "../src/state_file.ts";
 import { Directory } from "./support/directory.ts";
 import { seededRandom, testSeed } from "./support/random.ts";
 
@@ -50,7 +45,7 @@ function idOf(number: number): string {
   return number.toString(16).padStart(40, "07c37dfeb235213a872192d90877d0cd55635b91");
 }
 
-function node(number: number, address: HostPort, port: number): SavedNode {
+function node(number: number, address: HostPort, port: number): SavedPort {
   return { id: idOf(number), address, port };
 }
 

@@ -60,6 +60,8 @@ export interface DirectoryActions {
   close(node: MappedNode): void;
   /** A view places a node where no view did before: see `disputes`. */
   disputed(): void;
+  /** Something of the nodes or their ports may be other than before. */
+  learned(): void;
 }
 
 /** What a directory starts from. */
@@ -150,6 +152,7 @@ export class Directory {
     this.#unmapped = unmapped;
     for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
     this.#forgetMissing(view);
+    this.#options.actions.learned();
   }
 
   /**
@@ -178,6 +181,7 @@ export class Directory {
     const entry = this.#nodes.find((known) => known === node);
     if (entry === undefined || entry.id !== "" || this.#byId.has(id)) return;
     this.#identify(entry, id);
+    this.#options.actions.learned();
   }
 
   /**
@@ -208,6 +212,7 @@ export class Directory {
     this.#disputed.delete(entry);
     this.#options.ports.give(id, entry.publicPort, address);
     this.#options.actions.moved(entry);
+    this.#options.actions.learned();
   }
 
   /** Notes that a node is known by one more address. */

@@ -16,7 +16,7 @@ export interface SavedPort {
   readonly port: number;
 }
 
-/** The public ports that were given out at some earlier time. */
+/** What of the public ports lasts over a restart. No node and no port occurs twice. */
 export interface SavedPorts {
   readonly nodes: readonly SavedPort[];
   /** Ports of nodes that are no more, the one given back longest ago first. */

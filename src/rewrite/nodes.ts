@@ -30,7 +30,10 @@ function rewriteLine(line: string, naming: Naming): string {
   const fields = line.split(" ");
   const address = fields[1] === undefined ? undefined : parseNodeAddress(fields[1]);
   if (address === undefined) return line;
-  const port = naming.portOf(mentionOf(fields, address.host, address.port));
+  // The node's own line is known for what it is, whatever id it has got meanwhile.
+  const port = flagsOf(fields).includes("myself")
+    ? naming.ownPort
+    : naming.portOf(mentionOf(fields, address.host, address.port));
   if (address.host !== "" || address.port !== 0) {
     address.host = naming.host;
     address.port = port ?? 0;
@@ -43,7 +46,11 @@ function rewriteLine(line: string, naming: Naming): string {
 function mentionOf(fields: string[], host: string, port: number): Mention {
   // In handshake a node is only an address that somebody gave to CLUSTER MEET, under a made-up
   // id, until it has told its own.
-  if (fields[2]?.split(",").includes("handshake")) return { host, port, doubtful: true };
+  if (flagsOf(fields).includes("handshake")) return { host, port, doubtful: true };
   const mention = { id: fields[0]!, host, port };
   return port === 0 ? { ...mention, doubtful: true } : mention;
+}
+
+function flagsOf(fields: string[]): string[] {
+  return fields[2]?.split(",") ?? [];
 }

@@ -42,7 +42,7 @@ Deno.test("a node that a view places elsewhere stays until it is known to have m
 });
 
 Deno.test("a view that agrees settles a dispute, and one of a failed node begins none", () => {
-  const { directory } = new DirectoryScene().learned([A, B]);
+  const { directory } = new DirectoryScene().knowing([A, B]);
   directory.learn(viewOf([A, line("b", "10.9.9.9:7000")]));
   directory.learn(viewOf([A, B]));
   assertEquals(directory.disputes, []);
@@ -51,14 +51,14 @@ Deno.test("a view that agrees settles a dispute, and one of a failed node begins
 });
 
 Deno.test("a role changes with the view", () => {
-  const { directory } = new DirectoryScene().learned([A, B, C]);
+  const { directory } = new DirectoryScene().knowing([A, B, C]);
   assertEquals(directory.nodes.map(({ role }) => role), ["primary", "primary", "replica"]);
   directory.learn(viewOf([A, line("b", "10.0.0.2:7000", "slave"), line("c", "10.0.0.3:7000")]));
   assertEquals(directory.nodes.map(({ role }) => role), ["primary", "replica", "primary"]);
 });
 
 Deno.test("a forgotten node keeps its port for the grace time, which it must be gone for", () => {
-  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).learned([A, B]);
+  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B]);
   const { directory } = scene;
   const forgotten = (...at: number[]) => {
     for (const ms of at) directory.learn(viewOf([A], later(ms)));
@@ -74,13 +74,13 @@ Deno.test("a forgotten node keeps its port for the grace time, which it must be 
 });
 
 Deno.test("a node of a cluster that is down says nothing of who is forgotten", () => {
-  const scene = new DirectoryScene().learned([A, B]);
+  const scene = new DirectoryScene().knowing([A, B]);
   scene.directory.learn(viewOf([A], { ...later(1000), state: "fail" }));
   assertEquals(scene.done, ["open 8000", "open 8001"]);
 });
 
 Deno.test("the port of a forgotten node is the last to be given out again", () => {
-  const scene = new DirectoryScene({ count: 4 }).learned([A, B, C]);
+  const scene = new DirectoryScene({ count: 4 }).knowing([A, B, C]);
   const { directory } = scene;
   directory.learn(viewOf([A, C]));
   directory.learn(viewOf([A]));
@@ -95,7 +95,7 @@ Deno.test("the port of a forgotten node is the last to be given out again", () =
 });
 
 Deno.test("a node that is set up anew where one was takes over its port", () => {
-  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).learned([A, B, C]);
+  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
   const anew = [line("d", "10.0.0.2:7000"), "c 10.0.0.3:7000@17000 slave - 0 0 1 connected"];
   scene.directory.learn(viewOf([A, ...anew]));
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
@@ -107,13 +107,13 @@ Deno.test("a node that is set up anew where one was takes over its port", () => 
 });
 
 Deno.test("a node that is still there does not lose its port to one at the same address", () => {
-  const scene = new DirectoryScene().learned([A, B]);
+  const scene = new DirectoryScene().knowing([A, B]);
   scene.directory.learn(viewOf([A, B, line("d", "10.0.0.2:7000")]));
   assertEquals(scene.done, ["open 8000", "open 8001", "open 8002"]);
 });
 
 Deno.test("a view is of the cluster if it knows another of its nodes", () => {
-  const { directory } = new DirectoryScene().learned([A, B]);
+  const { directory } = new DirectoryScene().knowing([A, B]);
   const at = (lines: string[]) => directory.recognizes(viewOf(lines));
   assertEquals(at([A, B]), true);
   assertEquals(at([line("d", "10.0.0.4:7000"), B]), true, "one that has just joined");
@@ -124,7 +124,7 @@ Deno.test("a view is of the cluster if it knows another of its nodes", () => {
 });
 
 Deno.test("what is said of a node without a port is said until it has one", () => {
-  const scene = new DirectoryScene({ count: 2 }).learned([A, B, C]);
+  const scene = new DirectoryScene({ count: 2 }).knowing([A, B, C]);
   const { directory } = scene;
   assertEquals([...directory.unmapped].map(([id, { message }]) => [id, message]), [
     [idOf("c"), "No port is left for node 10.0.0.3:7000: raise --max-nodes above 2"],
@@ -135,13 +135,13 @@ Deno.test("what is said of a node without a port is said until it has one", () =
 });
 
 Deno.test("a port that is taken by another program is passed over", () => {
-  const scene = new DirectoryScene({ taken: [8001] }).learned([A, B]);
+  const scene = new DirectoryScene({ taken: [8001] }).knowing([A, B]);
   assertEquals(scene.mapping["b"], "8002 10.0.0.2:7000");
 });
 
 Deno.test("a pinned node has its port, and nobody else has that", () => {
   const pins = [{ node: idOf("c"), port: 8000 }, { node: idOf("b"), port: 9000 }];
-  const scene = new DirectoryScene({ pins, count: 2 }).learned([A, B, C]);
+  const scene = new DirectoryScene({ pins, count: 2 }).knowing([A, B, C]);
   assertEquals(scene.mapping, {
     a: "8001 10.0.0.1:7000",
     b: "9000 10.0.0.2:7000",
@@ -221,7 +221,7 @@ Deno.test("a saved port goes to the node that was set up anew meanwhile", () => 
 
 Deno.test("a pin is newer than what was saved", () => {
   const pins = [{ node: idOf("b"), port: 8003 }];
-  const scene = new DirectoryScene({ saved: SAVED, pins }).learned([A, B]);
+  const scene = new DirectoryScene({ saved: SAVED, pins }).knowing([A, B]);
   assertEquals(scene.mapping, { a: "8001 10.0.0.1:7000", b: "8003 10.0.0.2:7000" });
 });
 

@@ -1,0 +1,71 @@
+import { formatHostPort } from "./address.ts";
+import { Directory, type DirectoryActions, type MappedNode } from "./cluster/directory.ts";
+import { PortPool, type SavedPorts } from "./cluster/ports.ts";
+import { waitUntilReady } from "./cluster/readiness.ts";
+import type { Topology } from "./cluster/topology.ts";
+import { nameNodes } from "./cluster/watch.ts";
+import type { Config } from "./config.ts";
+import { log } from "./log.ts";
+import { readStateFile, StateFileError } from "./state_file.ts";
+
+/** Which node has which port: what both the proxy and `--check` begin with. */
+export interface Mapping {
+  readonly directory: Directory;
+  readonly ports: PortPool;
+}
+
+/**
+ * The mapping that a configuration asks for, before anything is known of the cluster.
+ *
+ * @throws {StateFileError} when there is a state file that cannot be used
+ */
+export function createMapping(config: Config, actions: DirectoryActions): Mapping {
+  const { listen, maxNodes, pins, forgetAfterMs } = config;
+  const ports = new PortPool({ first: listen.port, count: maxNodes, pins, saved: recall(config) });
+  return { directory: new Directory({ ports, pins, forgetAfterMs, actions }), ports };
+}
+
+/**
+ * Waits for the cluster, and gives every node its port.
+ *
+ * @throws {NotReadyError} and what the directory's `open` throws
+ */
+export async function discover(
+  { directory, ports }: Mapping,
+  topology: Topology,
+  config: Config,
+): Promise<void> {
+  const saved = ports.saved.nodes;
+  const view = await waitUntilReady(topology, config.startTimeoutMs);
+  directory.openPins();
+  await nameNodes(directory, topology);
+  directory.learn(view, true);
+  if (saved.length > 0 && saved.every(({ id }) => directory.withId(id) === undefined)) {
+    log.warning("None of the {count} nodes of the state file '{path}' is in this cluster", {
+      count: saved.length,
+      path: config.stateFile,
+    });
+  }
+}
+
+/** The line of the original program that tells where a node can be reached. */
+export function mappingLine(config: Config, node: MappedNode): string {
+  const listening = formatHostPort({ host: config.listen.host, port: node.publicPort });
+  return `Listening on: ${listening} proxy to: ${formatHostPort(node.address)}`;
+}
+
+/** What the state file tells, all of which can be had again. */
+function recall({ stateFile, listen, maxNodes, pins }: Config): SavedPorts | undefined {
+  const saved = stateFile === undefined ? undefined : readStateFile(stateFile);
+  const last = listen.port + maxNodes - 1;
+  const stray = saved?.nodes.find(({ id, port }) =>
+    listen.port !== 0 && (port < listen.port || port > last) &&
+    !pins.some((pin) => pin.port === port || pin.node === id)
+  );
+  if (stray === undefined) return saved;
+  throw new StateFileError(
+    `The state file '${stateFile}' has port ${stray.port} for node ` +
+      `${formatHostPort(stray.address)}, and ports are now ${listen.port} to ${last}; ` +
+      "set --listen-addr and --max-nodes as they were, or delete the file",
+  );
+}

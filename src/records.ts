@@ -1,0 +1,88 @@
+import type { Config } from "./config.ts";
+import { replaceFile } from "./files.ts";
+import { log } from "./log.ts";
+import { formatMap } from "./map_file.ts";
+import type { Mapping } from "./mapping.ts";
+import { formatState } from "./state_file.ts";
+
+/** A file cannot be written. The message is for the operator. */
+export class RecordError extends Error {
+  override readonly name = "RecordError";
+}
+
+/** The files that tell of the mapping: the state file and the map file, as far as there are. */
+export class Records {
+  readonly #records: Record[];
+  #writing: Promise<void> = Promise.resolve();
+  /** To write once more when what is being written is. */
+  #stale = false;
+
+  constructor({ stateFile, mapFile, publicHost }: Config, { directory, ports }: Mapping) {
+    this.#records = [
+      new Record(stateFile, () => formatState(ports.saved)),
+      new Record(mapFile, () => formatMap(publicHost, directory.nodes)),
+    ];
+  }
+
+  /**
+   * Writes the files for the first time.
+   *
+   * @throws {RecordError} when one cannot be written
+   */
+  async begin(): Promise<void> {
+    for (const record of this.#records) await record.write();
+  }
+
+  /** Writes what has changed, soon. What cannot be written is tried again the next time. */
+  update(): void {
+    if (this.#stale) return;
+    this.#stale = true;
+    this.#writing = this.#writing.then(async () => {
+      this.#stale = false;
+      for (const record of this.#records) await record.tryToWrite();
+    });
+  }
+
+  /** Waits until nothing is being written. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+}
+
+/** One file, and what is in it. */
+class Record {
+  readonly #path: string | undefined;
+  readonly #format: () => string;
+  #written: string | undefined;
+  #failed = false;
+
+  constructor(path: string | undefined, format: () => string) {
+    this.#path = path;
+    this.#format = format;
+  }
+
+  async write(): Promise<void> {
+    const text = this.#format();
+    if (this.#path === undefined || text === this.#written) return;
+    try {
+      await replaceFile(this.#path, text);
+    } catch (error) {
+      throw new RecordError(error instanceof Error ? error.message : String(error), {
+        cause: error,
+      });
+    }
+    this.#written = text;
+  }
+
+  /** Says what goes wrong, but only the first time. */
+  async tryToWrite(): Promise<void> {
+    try {
+      await this.write();
+      this.#failed = false;
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      if (!this.#failed) log.error("{reason}", { reason: error.message });
+      this.#failed = true;
+    }
+  }
+}
