@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { replaceFile } from "../src/files.ts";
-import { Directory } from "./support/directory.ts";
+import { TemporaryDirectory } from "./support/temporary.ts";
 
 Deno.test("a file that is not there is made, for all to read", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
   await replaceFile(path, "new\n");
   assertEquals(await directory.read(), { "state.json": "new\n" });
@@ -12,7 +12,7 @@ Deno.test("a file that is not there is made, for all to read", async () => {
 
 for (const mode of [0o444, 0o600, 0o666, 0o755]) {
   Deno.test(`a file of mode ${mode.toString(8)} keeps it`, async () => {
-    await using directory = await Directory.create();
+    await using directory = await TemporaryDirectory.create();
     const path = directory.at("state.json");
     await Deno.writeTextFile(path, "old, and longer\n");
     await Deno.chmod(path, mode);
@@ -24,14 +24,14 @@ for (const mode of [0o444, 0o600, 0o666, 0o755]) {
 
 for (const text of ["", "ä\u0000😀\r\n", "x".repeat(5_000_000)]) {
   Deno.test(`a text of ${text.length} characters is written as it is`, async () => {
-    await using directory = await Directory.create();
+    await using directory = await TemporaryDirectory.create();
     await replaceFile(directory.at("map"), text);
     assert((await directory.read())["map"] === text);
   });
 }
 
 Deno.test("who has the old file open reads all of it after the change", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   const path = directory.at("map.json");
   await replaceFile(path, "old");
   using file = await Deno.open(path);
@@ -43,7 +43,7 @@ Deno.test("who has the old file open reads all of it after the change", async ()
 });
 
 Deno.test("who reads while the file is replaced finds one text or another, whole", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   const path = directory.at("map.json");
   const texts = Array.from({ length: 20 }, (_, index) => `${index}`.repeat(50_000 + index));
   await replaceFile(path, texts[0]!);
@@ -56,7 +56,7 @@ Deno.test("who reads while the file is replaced finds one text or another, whole
 });
 
 Deno.test("a symbolic link stays, and what it leads to is replaced", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   await Deno.mkdir(directory.at("shelf"));
   await Deno.writeTextFile(directory.at("shelf/real"), "old");
   await Deno.symlink("shelf/real", directory.at("link"));
@@ -67,7 +67,7 @@ Deno.test("a symbolic link stays, and what it leads to is replaced", async () =>
 });
 
 Deno.test("what a symbolic link leads to is made where it should be", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   await Deno.mkdir(directory.at("deep/shelf"), { recursive: true });
   await Deno.symlink("deep/shelf", directory.at("shelf"));
   await Deno.symlink("../real", directory.at("shelf/link"));
@@ -86,7 +86,7 @@ const FAILURES: [name: string, path: string, reason: RegExp][] = [
 
 for (const [name, path, reason] of FAILURES) {
   Deno.test(`${name} cannot be replaced, and nothing is left behind`, async () => {
-    await using directory = await Directory.create();
+    await using directory = await TemporaryDirectory.create();
     await Deno.writeTextFile(directory.at("file"), "old");
     await Deno.mkdir(directory.at("shelf"));
     await Deno.symlink("missing/map", directory.at("astray"));

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { HostPort } from "../src/address.ts";
 import type { SavedPort, SavedPorts } from "../src/cluster/ports.ts";
 import { formatState, readStateFile, StateFileError } from "../src/state_file.ts";
-import { Directory } from "./support/directory.ts";
+import { TemporaryDirectory } from "./support/temporary.ts";
 import { seededRandom, testSeed } from "./support/random.ts";
 
 const SAVED: SavedPorts = {
@@ -51,7 +51,7 @@ function node(number: number, address: HostPort, port: number): SavedPort {
 
 /** What a state file of this content is read as. */
 async function read(content: string | Uint8Array): Promise<SavedPorts | undefined> {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   await Deno.writeFile(path, bytes);
@@ -94,7 +94,7 @@ Deno.test("a state that is written is read", async () => {
 });
 
 Deno.test("there may be no state yet", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   assertEquals(readStateFile(directory.at("state.json")), undefined);
   assertEquals(readStateFile(directory.at("missing/state.json")), undefined);
 });
@@ -218,7 +218,7 @@ for (const [name, content, message] of DAMAGES) {
 }
 
 Deno.test("a state file that cannot be read is refused in one line, with the reason", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   await Deno.writeTextFile(directory.at("file"), TEXT);
   for (const path of [directory.at("file/state.json"), directory.at(""), "/no\n\0such"]) {
     const { message } = assertThrows(() => readStateFile(path), StateFileError);
@@ -229,7 +229,7 @@ Deno.test("a state file that cannot be read is refused in one line, with the rea
 const CORRUPTIONS = 2000;
 
 Deno.test("no corruption of a state file does worse than to be refused", async () => {
-  await using directory = await Directory.create();
+  await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
   const seed = testSeed();
   console.log(`TEST_SEED=${seed}`);

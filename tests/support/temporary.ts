@@ -3,9 +3,9 @@ import { join } from "node:path";
 /**
  * A directory that is gone, with all that is in it, when its block ends:
  *
- *     await using directory = await Directory.create();
+ *     await using directory = await TemporaryDirectory.create();
  */
-export class Directory implements AsyncDisposable {
+export class TemporaryDirectory implements AsyncDisposable {
   readonly #path: string;
 
   private constructor(path: string) {
@@ -13,9 +13,9 @@ export class Directory implements AsyncDisposable {
   }
 
   /** Makes an empty one. */
-  static async create(): Promise<Directory> {
+  static async create(): Promise<TemporaryDirectory> {
     // Where the system keeps them may itself be a link.
-    return new Directory(await Deno.realPath(await Deno.makeTempDir({ prefix: "nat-" })));
+    return new TemporaryDirectory(await Deno.realPath(await Deno.makeTempDir({ prefix: "nat-" })));
   }
 
   /** The path of something in it. */
