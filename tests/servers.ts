@@ -1,0 +1,87 @@
+import { join } from "node:path";
+import { parseArgs } from "@std/cli/parse-args";
+
+/** The tests that have a server in them. */
+const TESTS = ["tests/cluster", "tests/clients", "tests/live", "tests/mapping_test.ts"];
+
+/** The names of servers, of which a directory holds one. */
+const PROGRAMS = ["redis-server", "valkey-server"];
+
+/**
+ * Runs the tests that have a server in them once for each server:
+ *
+ *     deno task test:servers /opt/redis-8.0.6 /opt/valkey-9.1.2/valkey-server
+ *
+ * Without arguments the servers are those on the PATH. What tests print is passed on; the last
+ * lines tell how it went with each. The exit status is 0 if all tests passed with every server.
+ */
+async function main(args: readonly string[]): Promise<number> {
+  const { _: places } = parseArgs([...args], { string: ["_"] });
+  const servers = await Promise.all(
+    places.length > 0 ? places.map((place) => findServer(String(place))) : onPath(),
+  );
+  const results: string[] = [];
+  let failures = 0;
+  for (const server of servers.filter((server) => server !== undefined)) {
+    const { success, summary } = await testWith(server);
+    if (!success) failures++;
+    results.push(`${await versionOf(server)} (${server}): ${summary}`);
+  }
+  if (results.length === 0) {
+    console.error(`No server was found: expected directories that hold ${PROGRAMS.join(" or ")}`);
+    return 2;
+  }
+  console.log(results.join("\n"));
+  return failures === 0 ? 0 : 1;
+}
+
+/** The server that a path is, or that the directory there holds. */
+async function findServer(place: string): Promise<string> {
+  for (const path of [place, ...PROGRAMS.map((program) => join(place, program))]) {
+    const { isFile = false } = await Deno.stat(path).catch(() => ({ isFile: false }));
+    if (isFile) return path;
+  }
+  throw new Error(`Cannot find a server at '${place}': expected ${PROGRAMS.join(" or ")}`);
+}
+
+function onPath(): Promise<string | undefined>[] {
+  return PROGRAMS.map(async (program) => {
+    try {
+      await versionOf(program);
+      return program;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  });
+}
+
+/** As the program calls itself, such as `Redis server v=7.0.15`. */
+async function versionOf(server: string): Promise<string> {
+  const { stdout } = await new Deno.Command(server, { args: ["--version"] }).output();
+  const text = new TextDecoder().decode(stdout);
+  return /^\w+ server v=\S+/.exec(text)?.[0] ?? text.trim();
+}
+
+/** Runs the tests, and returns what the runner says of them at last. */
+async function testWith(server: string): Promise<{ success: boolean; summary: string }> {
+  console.log(`\nTests with ${server}`);
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["test", "-A", ...TESTS],
+    env: { REDIS_SERVER: server, NO_COLOR: "1" },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  let summary = "no summary";
+  let line = "";
+  for await (const text of process.stdout.pipeThrough(new TextDecoderStream())) {
+    await Deno.stdout.write(new TextEncoder().encode(text));
+    const lines = (line + text).split("\n");
+    line = lines.pop()!;
+    summary = lines.findLast((line) => /^(ok|FAILED) \| /.test(line)) ?? summary;
+  }
+  const { success } = await process.status;
+  return { success, summary };
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
