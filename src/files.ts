@@ -1,4 +1,5 @@
-import { dirname, resolve } from "node:path";
+import { dirname } from "@std/path/dirname";
+import { resolve } from "@std/path/resolve";
 import { writeAll } from "./net.ts";
 
 /** Readable to all, as the file of a program is that other programs are to read. */
@@ -46,10 +47,11 @@ async function followLinks(path: string): Promise<string> {
   return link === undefined ? path : await followLinks(resolve(directory, link));
 }
 
-/** What a symbolic link says, or undefined if there is nothing at all. */
+/** What a symbolic link says; undefined if there is none, which may be so only by now. */
 async function readLink(path: string): Promise<string | undefined> {
   try {
-    return await Deno.readLink(path);
+    const { isSymlink } = await Deno.lstat(path);
+    return isSymlink ? await Deno.readLink(path) : undefined;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

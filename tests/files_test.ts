@@ -55,6 +55,15 @@ Deno.test("who reads while the file is replaced finds one text or another, whole
   assertEquals(Object.keys(await directory.read()), ["map.json"]);
 });
 
+Deno.test("a file may be made by several at once", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const texts = Array.from({ length: 10 }, (_, index) => `text ${index}`);
+  await Promise.all(texts.map((text) => replaceFile(directory.at("map.json"), text)));
+  const { "map.json": text, ...others } = await directory.read();
+  assert(texts.includes(text!), text);
+  assertEquals(others, {});
+});
+
 Deno.test("a symbolic link stays, and what it leads to is replaced", async () => {
   await using directory = await TemporaryDirectory.create();
   await Deno.mkdir(directory.at("shelf"));

@@ -98,7 +98,7 @@ Deno.test("a cluster without nodes has a map, too", () => {
   assertEquals(map["redis-py"].address_remap, "lambda address: {}.get(address, address)");
 });
 
-Deno.test("a name that several nodes have is left out, and one that a node has twice is not", () => {
+Deno.test("a name that several nodes have is left out, one that a node has twice is not", () => {
   const { nodes, ioredis, "redis-py": redisPy } = read("a", [
     node(1, [at("10.0.0.1"), at("redis.lan"), at("10.0.0.1")]),
     node(2, [at("10.0.0.2"), at("redis.lan"), at("redis.lan", 7001)]),
