@@ -59,10 +59,9 @@ async function check(config: Config): Promise<void> {
     learned() {},
   });
   await discover(mapping, topology, config);
-  const { directory } = mapping;
-  const [unmapped] = directory.unmapped.values();
+  const { unmapped, nodes } = mapping.directory;
   if (unmapped !== undefined) throw unmapped;
-  for (const node of directory.nodes) print(mappingLine(config, node));
+  for (const node of nodes) print(mappingLine(config, node));
 }
 
 /** Runs the proxy until `stopping` ends it. */

@@ -101,6 +101,7 @@ export class Directory {
   readonly #disputed = new Set<Entry>();
   /** Since when views do not list a node that has a port, by its id. */
   readonly #missingSinceMs = new Map<string, number>();
+  /** By id, and by each address. */
   #unmapped = new Map<string, UnmappedError>();
   #view: View | undefined;
 
@@ -118,9 +119,14 @@ export class Directory {
     return this.#view;
   }
 
-  /** Why nodes of that view have no port, by id; it was logged, too. */
-  get unmapped(): ReadonlyMap<string, UnmappedError> {
-    return this.#unmapped;
+  /** Why a node of that view has no port; it was logged, too. Undefined if all have one. */
+  get unmapped(): UnmappedError | undefined {
+    return this.#unmapped.values().next().value;
+  }
+
+  /** Why a mentioned node has no port, if it was in that view. */
+  whyUnmapped(mention: Mention): UnmappedError | undefined {
+    return this.#unmapped.get(mention.id ?? aliasOf(mention));
   }
 
   /**
@@ -145,8 +151,11 @@ export class Directory {
         }
       } catch (error) {
         if (!(error instanceof UnmappedError)) throw error;
-        unmapped.set(node.id, error);
         if (!this.#unmapped.has(node.id)) log.error("{message}", { message: error.message });
+        unmapped.set(node.id, error);
+        for (const name of namesOf(node, view.tlsPorts.get(node.id))) {
+          unmapped.set(aliasOf(name), error);
+        }
       }
     }
     this.#unmapped = unmapped;

@@ -10,6 +10,9 @@ import { ownerOf, type Topology } from "./topology.ts";
 /** A script can make up any number of redirects, each of which might be a real one. */
 const DOUBT_INTERVAL_MS = 100;
 
+/** While a range is too small, redirects to what is not in it come as fast as requests. */
+const UNMAPPED_INTERVAL_MS = 1000;
+
 /** Finds out about nodes that are mentioned and that the directory does not know. */
 export class Locator {
   readonly #directory: Directory;
@@ -41,6 +44,7 @@ export class Locator {
     this.#turn = looked.catch(() => {});
     const found = await looked;
     if (found !== undefined || mention.doubtful) return found;
+    this.#checkMapped(mention);
     const identified = await this.#identify(mention);
     // Nobody connects to what replication tells, so that it may as well be left open.
     if (identified !== undefined || mention.relation !== undefined) return identified;
@@ -56,6 +60,10 @@ export class Locator {
     const known = this.#directory.portOf(mention) ??
       this.#redirectTarget(mention, from, sinceMs)?.publicPort;
     if (known !== undefined) return known;
+    const { view } = this.#directory;
+    if (view !== undefined && performance.now() - view.takenAtMs < UNMAPPED_INTERVAL_MS) {
+      this.#checkMapped(mention);
+    }
     if (!this.#hasLooked(from, sinceMs)) {
       if (mention.doubtful) this.#lastDoubtMs = performance.now();
       const itself = await this.#lookThrough(from);
@@ -65,6 +73,12 @@ export class Locator {
     return this.#directory.portOf(mention) ??
       this.#redirectTarget(mention, from, -Infinity)?.publicPort ??
       this.#relative(mention, from)?.publicPort;
+  }
+
+  /** Nodes without a port are named by all the others, to every client. */
+  #checkMapped(mention: Mention): void {
+    const reason = this.#directory.whyUnmapped(mention);
+    if (reason !== undefined) throw reason;
   }
 
   /** Learns what a node sees, or else any other, and returns the node's id if it answers. */
@@ -109,8 +123,6 @@ export class Locator {
     if (directory.withId(id) === undefined) directory.learn(view);
     const node = directory.withId(id);
     if (node !== undefined) directory.addAlias(node, mention);
-    const reason = directory.unmapped.get(id);
-    if (reason !== undefined) throw reason;
     return node?.publicPort;
   }
 

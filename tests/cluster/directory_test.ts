@@ -126,12 +126,14 @@ Deno.test("a view is of the cluster if it knows another of its nodes", () => {
 Deno.test("what is said of a node without a port is said until it has one", () => {
   const scene = new DirectoryScene({ count: 2 }).knowing([A, B, C]);
   const { directory } = scene;
-  assertEquals([...directory.unmapped].map(([id, { message }]) => [id, message]), [
-    [idOf("c"), "No port is left for node 10.0.0.3:7000: raise --max-nodes above 2"],
-  ]);
+  const reason = "No port is left for node 10.0.0.3:7000: raise --max-nodes above 2";
+  assertEquals(directory.unmapped?.message, reason);
+  for (const id of [{ id: idOf("c") }, {}]) {
+    assertEquals(directory.whyUnmapped({ ...id, host: "10.0.0.3", port: 7000 })?.message, reason);
+  }
   directory.learn(viewOf([A, C]));
   directory.learn(viewOf([A, C]));
-  assertEquals([scene.mapping["c"], directory.unmapped.size], ["8001 10.0.0.3:7000", 0]);
+  assertEquals([scene.mapping["c"], directory.unmapped], ["8001 10.0.0.3:7000", undefined]);
 });
 
 Deno.test("a port that is taken by another program is passed over", () => {
