@@ -194,12 +194,16 @@ export class Directory {
   }
 
   /**
-   * Whether a view is of this cluster, and not of one that has taken an address over, nor of a
-   * node that was left alone: it must know another of the nodes than the one that answered.
+   * Whether a view is of this cluster, and not of one that has taken over an address or a node,
+   * nor of a node that was left alone: it must know most nodes, and another than itself.
    */
   recognizes(view: View): boolean {
-    const others = [...this.#byId.keys()].filter((id) => id !== view.answeredBy.id);
-    return others.length === 0 || view.nodes.some(({ id }) => others.includes(id));
+    const count = this.#byId.size;
+    const known = view.nodes.filter(({ id }) => this.#byId.has(id));
+    const others = known.filter(({ id }) => id !== view.answeredBy.id);
+    const alone = count === 1 && this.#byId.has(view.answeredBy.id);
+    return count === 0 || alone ||
+      (others.length > 0 && known.length > Math.min(view.nodes.length, count) / 2);
   }
 
   /** Where a view, and no later one, places nodes elsewhere than where the proxy reaches them. */

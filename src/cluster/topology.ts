@@ -74,6 +74,7 @@ export class Topology {
         const view = await this.#ask(address);
         if (ours(view)) any = any !== undefined && !wanted(view) ? any : view;
         else if (seeds.has(text)) other ??= view;
+        else errors.push(new LinkError(`Node ${text} is not of the cluster any more`));
         if (any !== undefined && wanted(any)) break;
       } catch (error) {
         errors.push(error);

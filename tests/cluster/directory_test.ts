@@ -112,15 +112,36 @@ Deno.test("a node that is still there does not lose its port to one at the same 
   assertEquals(scene.done, ["open 8000", "open 8001", "open 8002"]);
 });
 
-Deno.test("a view is of the cluster if it knows another of its nodes", () => {
-  const { directory } = new DirectoryScene().knowing([A, B]);
-  const at = (lines: string[]) => directory.recognizes(viewOf(lines));
-  assertEquals(at([A, B]), true);
-  assertEquals(at([line("d", "10.0.0.4:7000"), B]), true, "one that has just joined");
-  assertEquals(at([A]), false, "one that was left alone");
-  assertEquals(at([A, line("d", "10.0.0.4:7000")]), false, "one that has changed sides");
-  assertEquals(at([line("d", "10.0.0.1:7000"), line("e", "10.0.0.5:7000")]), false, "strangers");
-  assertEquals(new DirectoryScene().directory.recognizes(viewOf([A])), true, "the first there is");
+const D = line("d", "10.0.0.4:7000");
+const E = line("e", "10.0.0.5:7000");
+
+const VIEWS: [whose: string, lines: string[], ours: boolean][] = [
+  ["a node", [A, B, C], true],
+  ["a node that has met many new ones", [A, B, C, D, E], true],
+  ["a node that misses some", [A, B], true],
+  ["a node that has just joined", [D, A, B, C], true],
+  ["one that has met a single node yet", [D, B], false],
+  ["one that was left alone", [A], false],
+  ["one that has changed sides", [A, D], false],
+  ["whoever has one on its side now", [D, A, E], false],
+  ["strangers", [D, E], false],
+];
+
+for (const [whose, lines, ours] of VIEWS) {
+  Deno.test(`a view of ${whose} is ${ours ? "" : "not "}one of the cluster`, () => {
+    const { directory } = new DirectoryScene().knowing([A, B, C]);
+    assertEquals(directory.recognizes(viewOf(lines)), ours);
+  });
+}
+
+Deno.test("the first view is of the cluster, and a lone node's own", () => {
+  assertEquals(new DirectoryScene().directory.recognizes(viewOf([A])), true);
+  const { directory } = new DirectoryScene().knowing([A]);
+  assertEquals([[A], [A, B, C], [D, E]].map((lines) => directory.recognizes(viewOf(lines))), [
+    true,
+    true,
+    false,
+  ]);
 });
 
 Deno.test("what is said of a node without a port is said until it has one", () => {

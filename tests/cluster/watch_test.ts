@@ -1,0 +1,187 @@
+import { assertEquals } from "@std/assert";
+import { formatHostPort, type HostPort } from "../../src/address.ts";
+import { Topology, type View } from "../../src/cluster/topology.ts";
+import { TopologyWatch } from "../../src/cluster/watch.ts";
+import { textOf } from "../../src/resp/frame.ts";
+import { RedisCluster } from "../support/cluster.ts";
+import { idAt } from "../support/mentions.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+import { DirectoryScene, idOf, line, viewOf } from "../support/views.ts";
+
+/** A cluster that is what a test says. */
+class ScriptedTopology extends Topology {
+  /** What a look shows. */
+  view: View;
+  /** Who answers at which address, and what it announces. */
+  readonly answers = new Map<string, View>();
+  /** Looks and visits, in order. */
+  readonly asked: string[] = [];
+  /** What a look waits for. */
+  gate: Promise<void> = Promise.resolve();
+
+  constructor(view: View) {
+    super({ seeds: [], credentials: undefined });
+    this.view = view;
+  }
+
+  get looks(): number {
+    return this.asked.filter((what) => what === "look").length;
+  }
+
+  override async look(): Promise<View> {
+    this.asked.push("look");
+    await this.gate;
+    return this.view;
+  }
+
+  override visit(address: HostPort): Promise<View | undefined> {
+    this.asked.push(formatHostPort(address));
+    return Promise.resolve(this.answers.get(formatHostPort(address)));
+  }
+}
+
+const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
+
+/** What a node tells of itself. */
+function itself(digit: string, address: string): View {
+  return viewOf([line(digit, address, "myself,master")]);
+}
+
+Deno.test("looks never pile up, however many reasons there are", async () => {
+  const topology = new ScriptedTopology(viewOf([A]));
+  const { directory } = new DirectoryScene().knowing([A]);
+  const watch = new TopologyWatch(directory, topology, Infinity);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  topology.gate = promise;
+  watch.start();
+  for (let times = 0; times < 10; times++) watch.hint();
+  await until("the watch looks", () => topology.looks === 1);
+  const start = performance.now();
+  for (let times = 0; times < 10; times++) watch.hint();
+  resolve();
+  await until("the watch looks again", () => topology.looks === 2);
+  assertEquals(performance.now() - start > 900, true, "between two looks is a pause");
+  // A third would have come before the one that this is the reason for.
+  watch.hint();
+  await until("the watch looks once more", () => topology.looks === 3);
+  await watch.stop();
+  assertEquals(topology.looks, 3);
+});
+
+const OLD = "10.0.0.2:7000";
+const NEW = "10.9.9.9:7000";
+
+/** Where another node tells that b is now, and who answers where. */
+const MOVES: [name: string, answers: Record<string, View>, moved: boolean][] = [
+  ["has moved if it announces the new address", { [NEW]: itself("b", NEW) }, true],
+  [
+    "has moved if it announces that, and still answers at the old one",
+    { [NEW]: itself("b", NEW), [OLD]: itself("b", NEW) },
+    true,
+  ],
+  [
+    "has moved if it only answers there, and does not know itself",
+    { [NEW]: itself("b", OLD) },
+    true,
+  ],
+  [
+    "has moved if another node is at its old address",
+    { [NEW]: itself("b", OLD), [OLD]: itself("c", OLD) },
+    true,
+  ],
+  ["has not moved if nobody answers there", { [OLD]: itself("b", OLD) }, false],
+  [
+    "has not moved if another node answers there",
+    { [NEW]: itself("c", NEW), [OLD]: itself("b", OLD) },
+    false,
+  ],
+  [
+    "has not moved if it announces the old one and answers at both",
+    { [NEW]: itself("b", OLD), [OLD]: itself("b", OLD) },
+    false,
+  ],
+];
+
+for (const [name, answers, moved] of MOVES) {
+  Deno.test(`a node that is said to be elsewhere ${name}`, async () => {
+    const topology = new ScriptedTopology(viewOf([A, line("b", NEW)]));
+    for (const [address, view] of Object.entries(answers)) topology.answers.set(address, view);
+    const scene = new DirectoryScene().knowing([A, line("b", OLD)]);
+    const watch = new TopologyWatch(scene.directory, topology, 5);
+    watch.start();
+    await until("it was found out", () => topology.asked.lastIndexOf("look") > 1);
+    await watch.stop();
+    assertEquals(scene.mapping["b"], `8001 ${moved ? NEW : OLD}`);
+    assertEquals(scene.done.includes("moved 8001"), moved);
+  });
+}
+
+Deno.test("a node that nobody knows by its pinned address is asked who it is", async () => {
+  const topology = new ScriptedTopology(viewOf([A]));
+  const pins = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
+  const scene = new DirectoryScene({ pins });
+  scene.directory.openPins();
+  const watch = new TopologyWatch(scene.directory, topology, 5);
+  watch.start();
+  topology.answers.set("node-d:7000", itself("d", "10.0.0.9:7000"));
+  await until("it has told", () => scene.directory.nameless.length === 0);
+  await watch.stop();
+  assertEquals(scene.directory.withId(idOf("d"))?.publicPort, 8005);
+});
+
+Deno.test("a node that joins another cluster does not take the proxy with it", async () => {
+  const [cluster, other] = await Promise.all([
+    RedisCluster.start({ replicasEach: 1 }),
+    RedisCluster.start({ primaries: 1, replicasEach: 0 }),
+  ]);
+  await using _cluster = cluster;
+  await using _other = other;
+  const deserter = cluster.replicas[0]!;
+  const stranger = other.nodes[0]!;
+  await using proxy = await startProxy(cluster, {
+    // The worst that can be: all that the operator told of is elsewhere.
+    seeds: [{ host: deserter.host, port: deserter.port }],
+    refreshIntervalMs: 100,
+    forgetAfterMs: 500,
+  });
+  const before = proxy.proxy.nodes.map(({ id }) => id);
+  await deserter.order("CLUSTER", "RESET", "SOFT");
+  await deserter.order("CLUSTER", "MEET", stranger.host, `${stranger.port}`);
+  await until("it has joined", async () => {
+    return (textOf(await deserter.ask("CLUSTER", "INFO")) ?? "").includes("cluster_state:ok");
+  });
+  using client = await WireClient.connect(proxy.host, proxy.portOf(deserter));
+  assertEquals(await client.ask("CLUSTER", "NODES"), {
+    type: "-",
+    text: "CLUSTERDOWN The proxy has no port for a node of this reply",
+  });
+  for (const node of cluster.nodes) {
+    if (node !== deserter) await node.order("CLUSTER", "FORGET", deserter.id);
+  }
+  const ids = () => proxy.proxy.nodes.map(({ id }) => id);
+  await until("the node is forgotten", (saw) => {
+    saw(ids());
+    return !ids().includes(deserter.id);
+  });
+  assertEquals(ids(), before.filter((id) => id !== deserter.id));
+});
+
+Deno.test("a cluster that is set up anew at the same addresses keeps its ports", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using proxy = await startProxy(cluster, { refreshIntervalMs: 100, forgetAfterMs: 500 });
+  const ports = proxy.ports;
+  for (const node of cluster.nodes) await node.order("CLUSTER", "RESET", "HARD");
+  const [first, ...others] = cluster.nodes;
+  await first!.order("CLUSTER", "ADDSLOTSRANGE", "0", "16383");
+  for (const { host, port } of others) await first!.order("CLUSTER", "MEET", host, `${port}`);
+  await until("all nodes are known by their new ids", async (saw) => {
+    saw(proxy.proxy.nodes);
+    const ids = await Promise.all(ports.map((port) => idAt(proxy.host, port)));
+    return proxy.proxy.nodes.length === 3 &&
+      ids.every((id, at) => proxy.proxy.nodes[at]!.id === id) &&
+      ids.every((id) => cluster.nodes.every((node) => node.id !== id));
+  });
+  assertEquals(proxy.ports, ports);
+});
