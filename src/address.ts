@@ -48,6 +48,16 @@ export function isIpv6(text: string): boolean {
   return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`);
 }
 
+/** Whether a text is an IP address, of either kind and without brackets. */
+export function isIpAddress(text: string): boolean {
+  return isIpv6(text) || (/^[\d.]+$/.test(text) && isHostName(text));
+}
+
+/** Whether two texts are the same host name or the same IP address, in any spelling. */
+export function isSameHost(one: string, other: string): boolean {
+  return canonicalHost(one) === canonicalHost(other);
+}
+
 /** Whether a text is an IPv4 address or a host name, with a dot behind it or not. */
 export function isHostName(text: string): boolean {
   const labels = text.replace(/\.$/, "").split(".");

@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import type { HostPort } from "./address.ts";
 
 /** A TCP connection, on either side of the proxy. */
@@ -65,6 +66,19 @@ export async function dial(address: HostPort): Promise<Connection> {
     return connection;
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * The IP addresses of a host as the system finds them, /etc/hosts included, in the system's order;
+ * none if it finds none.
+ */
+export async function resolve(host: string): Promise<string[]> {
+  try {
+    return (await lookup(host, { all: true })).map(({ address }) => address);
+  } catch {
+    // What is wrong with a name that a client sends is the node's to say.
+    return [];
   }
 }
 

@@ -9,6 +9,7 @@ import { createMapping, discover, type Mapping, mappingLine } from "./mapping.ts
 import { close, type Connection, listen, type Listener, writeAll } from "./net.ts";
 import { Records } from "./records.ts";
 import { fromLatin1 } from "./resp/bytes.ts";
+import { ClientAddresses } from "./session/clients.ts";
 import { Session, type SessionContext } from "./session/session.ts";
 
 /** As the servers say it (networking.c `acceptCommonHandler`). */
@@ -54,15 +55,13 @@ export class Proxy {
     this.#records = new Records(config, this.#mapping);
     const { directory } = this.#mapping;
     this.#watch = new TopologyWatch(directory, topology, config.refreshIntervalMs);
-    const clients = new Map<string, string>();
     this.#context = {
       whereabouts: {
         publicHost: config.publicHost,
         directory,
         locator: new Locator(directory, topology),
-        clients,
+        clients: new ClientAddresses(),
       },
-      clients,
       readBufferBytes: config.readBufferBytes,
       echo: config.echo,
       unreachable: () => this.#watch.hint(),

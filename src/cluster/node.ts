@@ -12,10 +12,10 @@ export interface ClusterNode {
   readonly host: string;
   /** The client port; 0 for a node without an address, or without a plain-text port. */
   readonly port: number;
+  /** The port of the cluster bus; undefined from a node before 4.0, or of one without an address. */
+  readonly busPort: number | undefined;
   /** The announced host name, or "". */
   readonly hostname: string;
-  /** The port on which other nodes reach it; servers before 4.0 do not tell. */
-  readonly busPort: number | undefined;
   readonly flags: ReadonlySet<string>;
   /** The node id of the primary that this node replicates. */
   readonly primaryId: string | undefined;
@@ -85,8 +85,8 @@ function parseNode(line: string): ClusterNode | undefined {
     id,
     host: address.host,
     port: address.port,
+    busPort: Number(address.bus.slice("@".length)) || undefined,
     hostname: address.hostname ?? "",
-    busPort: address.bus === "" ? undefined : Number(address.bus.slice(1)),
     flags: new Set(flags.split(",")),
     primaryId: primary === undefined || primary === "-" ? undefined : primary,
     slots,

@@ -61,6 +61,12 @@ export function encodeRequest(words: readonly string[]): Uint8Array<ArrayBuffer>
   return encodeFrame({ type: "*", items });
 }
 
+/** The start of a request of `argc` words, whose first are these, one character a byte. */
+export function encodeOpening(words: readonly string[], argc: number): Uint8Array<ArrayBuffer> {
+  const bulks = words.map((word) => `$${word.length}\r\n${word}\r\n`);
+  return fromLatin1(`*${argc}\r\n${bulks.join("")}`);
+}
+
 /** A bulk string. */
 export function bulk(text: string): Bulk {
   return { type: "$", text };

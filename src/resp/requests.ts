@@ -7,6 +7,12 @@ export interface Command {
   readonly keep: number;
   /** Whether `advance` stops behind each such request. */
   readonly pauses?: boolean;
+  /**
+   * How many words of such a request have to be seen together before any of its bytes goes on,
+   * given the first of them as they came: asked again with each further word, for 0 is none,
+   * after all, and Infinity all that there are.
+   */
+  holds?(words: readonly string[]): number;
   /** Whether the word at `index` is a secret, given the kept words before it. */
   hides?(argv: readonly string[], index: number): boolean;
 }
@@ -21,6 +27,14 @@ export interface RequestSink<C extends Command> {
   empty(): void;
   /** Bytes that a server answers with a protocol error; it ignores all that follow. */
   broken(): void;
+}
+
+/** The words that a command holds, as they came, one character a byte. */
+export interface Opening {
+  /** The first words of the request; of an inline one all. */
+  readonly words: readonly string[];
+  /** How many words the request has. */
+  readonly argc: number;
 }
 
 /** The commands that a scanner tells apart: given by names in lower case, found in any case. */
@@ -50,6 +64,15 @@ const LONGEST_NAME = 16;
 
 /** Words are told apart by their first bytes; the longest that matters is far shorter. */
 const KEPT_BYTES = 32;
+
+/** Requests that name nodes are far shorter; of a longer one nothing is held. */
+const HOLD_LIMIT_BYTES = 64 * 1024;
+
+/** What a word costs of that besides its own bytes: the longest header of a length, and more. */
+const WORD_COST_BYTES = 32;
+
+/** Servers refuse more words than an `int` counts as soon as they have read how many there are. */
+const MOST_WORDS = 2 ** 31 - 1;
 
 const State = {
   start: 0,
@@ -82,16 +105,34 @@ const LONGEST_INLINE_NAME = 256;
  * Where servers of different versions disagree it is as lenient as the most lenient one: the
  * stricter one closes the connection. Payloads are passed by their length and never copied,
  * but for the few words that the command asks for.
+ *
+ * The start of a request is *held* while it is not known whether its command `holds` words, and
+ * then until these are complete. A request of another command that has come whole is never held.
  */
 export class RequestScanner<C extends Command> {
   /** The secrets in the bytes of the last `advance`, as pairs of positions [from, to). */
   readonly hidden: number[] = [];
 
+  /** How many of the last bytes seen are held, those of earlier calls included. */
+  held = 0;
+
+  /** What the held bytes say, when `advance` has stopped for that; they are held no more then. */
+  opening: Opening | undefined;
+
   readonly #vocabulary: Vocabulary<C>;
   readonly #sink: RequestSink<C>;
 
   #state: number = State.start;
-  #paused = false;
+  #stops = false;
+  /** Whether the request in progress is held, and if so where it begins. */
+  #holds = false;
+  #heldFrom = 0;
+  /** The words of it that are complete, once its command is known to hold some. */
+  #words: string[] | undefined;
+  /** The current one of them. */
+  #text = "";
+  /** How much more of the request may be held. */
+  #roomBytes = 0;
   /** The inline request in progress. */
   #line = "";
   /** Where its secrets begin. */
@@ -121,15 +162,29 @@ export class RequestScanner<C extends Command> {
 
   /**
    * Scans `bytes` in [from, to), which follow those of the last call, and returns where it
-   * stopped: at `to`, or behind a request whose command wants a pause there.
+   * stopped: at `to`, behind a request whose command wants a pause there, or behind the words
+   * of an `opening`.
    */
   advance(bytes: Uint8Array, from: number, to: number): number {
     if (this.hidden.length > 0) this.hidden.length = 0;
-    this.#paused = false;
+    if (this.opening !== undefined) {
+      this.opening = undefined;
+      this.#holds = false;
+    }
+    this.#stops = false;
+    this.#heldFrom = from - this.held;
+    const end = this.#scan(bytes, from, to);
+    this.held = this.#holds ? end - this.#heldFrom : 0;
+    return end;
+  }
+
+  #scan(bytes: Uint8Array, from: number, to: number): number {
     let at = from;
-    while (at < to && !this.#paused) {
+    while (at < to && !this.#stops) {
       switch (this.#state) {
         case State.start:
+          this.#holds = true;
+          this.#heldFrom = at;
           if (bytes[at] === Byte.array) {
             this.#state = State.count;
             at++;
@@ -205,9 +260,11 @@ export class RequestScanner<C extends Command> {
     this.#number = this.#digits = 0;
     this.#negative = false;
     if (count === 0) {
+      this.#release();
       this.#state = State.start;
       this.#sink.empty();
     } else {
+      if (count > MOST_WORDS) this.#holds = false;
       this.#argc = count;
       this.#index = 0;
       this.#state = State.bulk;
@@ -219,11 +276,13 @@ export class RequestScanner<C extends Command> {
     // The two bytes that end a payload are no part of the word.
     const text = Math.max(0, Math.min(passed, this.#payload - 2));
     if (this.#hides && text > 0) this.hidden.push(from, from + text);
+    if (this.#words !== undefined) this.#text += toLatin1(bytes.subarray(from, from + text));
     const whole = this.#payload === passed;
     if (this.#index === 0 && this.#wordLength === 0 && whole) {
       // The usual case, a name in one piece, is looked up where it stands.
       this.#command = this.#vocabulary.find(bytes, from, text);
-      if (this.#command !== undefined) this.#keep(bytes, from, text);
+      if (this.#command === undefined) this.#holds = false;
+      else this.#keep(bytes, from, text);
     } else if (this.#keeps) {
       this.#keep(bytes, from, text);
       if (this.#index === 0 && whole) this.#findCommand();
@@ -235,8 +294,11 @@ export class RequestScanner<C extends Command> {
 
   #beginWord(): void {
     const command = this.#command;
-    if (this.#index === 0) this.#keeps = true;
-    else if (command !== undefined) {
+    if (this.#index === 0) {
+      this.#keeps = true;
+      if (this.#payload - 2 > LONGEST_NAME) this.#holds = false;
+    } else if (command !== undefined) {
+      if (this.#holds) this.#holdWord(this.#payload - 2);
       this.#keeps = this.#index < command.keep;
       this.#hides = command.hides !== undefined && command.hides(this.#argv, this.#index);
     }
@@ -251,7 +313,46 @@ export class RequestScanner<C extends Command> {
     this.#command = this.#vocabulary.find(this.#word, 0, this.#wordLength);
   }
 
+  /** Goes on holding a request if its next word, of so many bytes, is short enough for that. */
+  #holdWord(length: number): void {
+    this.#roomBytes -= length + WORD_COST_BYTES;
+    if (this.#roomBytes < 0) this.#release();
+  }
+
+  /** Finds out whether the words of a held request up to the current one are all it is held for. */
+  #endHeldWord(): void {
+    const command = this.#command;
+    if (command?.holds === undefined) {
+      this.#release();
+      return;
+    }
+    const words = this.#words ??= [];
+    if (this.#index === 0) {
+      this.#roomBytes = HOLD_LIMIT_BYTES;
+      words.push(toLatin1(this.#word.subarray(0, this.#wordLength)));
+    } else words.push(this.#text);
+    this.#text = "";
+    this.#open(command.holds(words), words, this.#argc);
+  }
+
+  /** Ends the hold if no words are `wanted`, and shows those there are if they are enough. */
+  #open(wanted: number, words: readonly string[], argc: number): void {
+    if (wanted === 0) this.#release();
+    else if (words.length >= Math.min(wanted, argc)) {
+      this.opening = { words, argc };
+      this.#words = undefined;
+      this.#stops = true;
+    }
+  }
+
+  #release(): void {
+    this.#holds = false;
+    this.#words = undefined;
+    this.#text = "";
+  }
+
   #endWord(): void {
+    if (this.#holds) this.#endHeldWord();
     if (this.#command !== undefined && this.#keeps) {
       this.#argv.push(toLatin1(this.#word.subarray(0, this.#wordLength)).toLowerCase());
     }
@@ -277,11 +378,12 @@ export class RequestScanner<C extends Command> {
   }
 
   #tell(command: C, argv: readonly string[], argc: number): void {
-    this.#paused = command.pauses === true;
+    if (command.pauses) this.#stops = true;
     this.#sink.known(command, argv, argc);
   }
 
   #break(): number {
+    this.#release();
     this.#sink.broken();
     return State.broken;
   }
@@ -293,12 +395,16 @@ export class RequestScanner<C extends Command> {
     const text = toLatin1(lf < 0 ? piece : piece.subarray(0, lf));
     if (text.includes("\0")) {
       // Servers look for the LF with `strchr`, and never find one behind a NUL.
+      this.#release();
       this.#state = State.broken;
       return to;
     }
     const before = this.#line.length;
     this.#line += text;
-    this.#hideInline(from, from + text.length, before);
+    if (before <= LONGEST_INLINE_NAME) this.#readInlineName();
+    const secret = from + Math.max(0, this.#secretFrom - before);
+    if (secret < from + text.length) this.hidden.push(secret, from + text.length);
+    if (this.#line.length > HOLD_LIMIT_BYTES) this.#release();
     if (lf >= 0) {
       this.#endInline();
       return from + lf + 1;
@@ -307,16 +413,16 @@ export class RequestScanner<C extends Command> {
     return to;
   }
 
-  /** Hides, of a line that may hold a secret, all behind the name. */
-  #hideInline(from: number, end: number, before: number): void {
-    if (before <= LONGEST_INLINE_NAME) {
-      const name = INLINE_NAME.exec(this.#line)?.[0] ?? "";
-      const word = splitInline(name)?.[0];
-      const hides = word !== undefined && this.#named(word)?.hides !== undefined;
-      this.#secretFrom = hides ? name.length : Infinity;
-    }
-    const start = from + Math.max(0, this.#secretFrom - before);
-    if (start < end) this.hidden.push(start, end);
+  /** Hides, of a line that may hold a secret, all behind the name, and holds one that names nodes. */
+  #readInlineName(): void {
+    const name = INLINE_NAME.exec(this.#line)?.[0] ?? "";
+    const word = splitInline(name)?.[0];
+    const command = word === undefined ? undefined : this.#named(word);
+    this.#secretFrom = command?.hides === undefined ? Infinity : name.length;
+    // A line that is no more than a name, or blanks, may still get another one.
+    const open = name === "" || name.length === this.#line.length;
+    const undecided = open && this.#line.length <= LONGEST_INLINE_NAME;
+    if (!undecided && command?.holds === undefined) this.#release();
   }
 
   #endInline(): void {
@@ -324,20 +430,33 @@ export class RequestScanner<C extends Command> {
     const words = splitInline(line);
     this.#line = "";
     this.#state = State.start;
-    if (words === undefined) this.#state = this.#break();
-    else if (words.length === 0) this.#sink.empty();
+    if (words === undefined) {
+      this.#state = this.#break();
+      return;
+    }
+    const command = words.length === 0 ? undefined : this.#named(words[0]!);
+    if (this.#holds) this.#open(inlineHold(command, words), words, words.length);
+    if (words.length === 0) this.#sink.empty();
+    else if (command === undefined) this.#sink.plain();
     else {
-      const command = this.#named(words[0]!);
-      if (command === undefined) this.#sink.plain();
-      else {
-        const argv = words.slice(0, command.keep)
-          .map((word) => word.slice(0, KEPT_BYTES).toLowerCase());
-        this.#tell(command, argv, words.length);
-      }
+      const argv = words.slice(0, command.keep)
+        .map((word) => word.slice(0, KEPT_BYTES).toLowerCase());
+      this.#tell(command, argv, words.length);
     }
   }
 
   #named(name: string): C | undefined {
     return this.#vocabulary.find(fromLatin1(name), 0, name.length);
   }
+}
+
+/** Of an inline request all words are held or none, for they go on in another form. */
+function inlineHold(command: Command | undefined, words: readonly string[]): number {
+  let seen = 0;
+  for (let wanted = 1; wanted > seen && seen < words.length;) {
+    seen = Math.min(wanted, words.length);
+    wanted = command?.holds?.(words.slice(0, seen)) ?? 0;
+    if (wanted === 0) return 0;
+  }
+  return words.length;
 }

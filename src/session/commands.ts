@@ -16,11 +16,20 @@ const WORDS_WITH_SECRETS = 16;
 
 /** The commands that a relay has to know. All others get one frame that says nothing of nodes. */
 export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
-  cluster: { keep: 2, reply: clusterReply },
+  cluster: { keep: 2, reply: clusterReply, holds: heldInCluster },
   role: always(Replies.role),
   info: always(Replies.info),
-  client: { keep: 3, reply: clientReply },
-  migrate: { ...always(Replies.migrate), keep: WORDS_WITH_SECRETS, hides: hidesInMigrate },
+  client: { keep: 3, reply: clientReply, holds: heldInClient },
+  migrate: {
+    ...always(Replies.migrate),
+    keep: WORDS_WITH_SECRETS,
+    hides: hidesInMigrate,
+    // Behind the address there may be any number of keys.
+    holds: () => 3,
+  },
+  replicaof: { ...always(Replies.named), holds: () => 3 },
+  slaveof: { ...always(Replies.named), holds: () => 3 },
+  failover: { ...always(Replies.named), holds: () => Infinity },
 
   eval: script(),
   eval_ro: script(),
@@ -92,6 +101,8 @@ function clusterReply([, subcommand]: readonly string[]): Reply {
     case "replicas":
     case "slaves":
       return Replies.replicas;
+    case "meet":
+      return Replies.named;
     case "syncslots":
       // Nodes move slots by it: what follows is between them.
       return Replies.unknown;
@@ -100,11 +111,23 @@ function clusterReply([, subcommand]: readonly string[]): Reply {
   }
 }
 
+function heldInCluster([, subcommand]: readonly string[]): number {
+  if (subcommand === undefined) return 2;
+  return subcommand.toLowerCase() === "meet" ? Infinity : 0;
+}
+
+function heldInClient([, subcommand]: readonly string[]): number {
+  if (subcommand === undefined) return 2;
+  return /^(kill|list)$/i.test(subcommand) ? Infinity : 0;
+}
+
 function clientReply([, subcommand, mode]: readonly string[], argc: number): Reply {
   switch (subcommand) {
     case "list":
     case "info":
       return Replies.clients;
+    case "kill":
+      return Replies.named;
     case "reply":
       if (argc !== 3) return Replies.plain;
       if (mode === "on") return Replies.replyOn;

@@ -17,7 +17,9 @@ export type Reply =
   | { readonly type: "secret" }
   /** One frame of a script: with keys it may be a redirect, without it never is one. */
   | { readonly type: "script"; readonly keyless: boolean }
-  /** One frame, whose error may carry another node's redirect. */
+  /** One frame, whose error may repeat an address that the request names. */
+  | { readonly type: "named" }
+  /** The same, and the error may carry another node's redirect. */
   | { readonly type: "migrate" }
   /** One frame that carries addresses, in an array or in lines of text. */
   | {
@@ -63,6 +65,7 @@ export const Replies = {
   secret: { type: "secret" },
   script: { type: "script", keyless: false },
   keylessScript: { type: "script", keyless: true },
+  named: { type: "named" },
   migrate: { type: "migrate" },
   slots: { type: "addresses", form: "list", rewrite: rewriteSlots },
   shards: { type: "addresses", form: "list", rewrite: rewriteShards },
@@ -131,6 +134,7 @@ export function isForgettable(reply: Reply): boolean {
     case "plain":
     case "secret":
     case "script":
+    case "named":
     case "migrate":
     case "addresses":
     case "multi":
@@ -188,6 +192,7 @@ export function fits(reply: Reply, head: FrameHead): boolean {
     case "plain":
     case "secret":
     case "script":
+    case "named":
       return true;
     default:
       return false;

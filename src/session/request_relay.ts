@@ -1,5 +1,6 @@
 import { type ByteSink, type ByteSource, writeAll } from "../net.ts";
-import { RequestScanner, type RequestSink } from "../resp/requests.ts";
+import { encodeOpening } from "../resp/frame.ts";
+import { type Opening, RequestScanner, type RequestSink } from "../resp/requests.ts";
 import { COMMANDS, type NotedCommand } from "./commands.ts";
 import type { Echo } from "./echo.ts";
 import type { PendingReplies } from "./pending.ts";
@@ -14,6 +15,8 @@ export interface RequestRelayOptions {
   readonly pending: PendingReplies;
   /** The size of the read buffer. */
   readonly bufferBytes: number;
+  /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
+  readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
   readonly echo: Echo | undefined;
 }
 
@@ -24,8 +27,9 @@ export interface RequestRelayOptions {
 const AUTH_TIMEOUT_MS = 10_000;
 
 /**
- * Carries what a client sends to its node, unchanged, and notes what each request will make the
- * node send before the last byte of the request is on its way.
+ * Carries what a client sends to its node, and notes what each request will make the node send
+ * before the last byte of the request is on its way. All passes unchanged but the first words of
+ * requests that name nodes: they wait at the front of the read buffer until they are complete.
  *
  * The last byte of an AUTH among other requests waits until all replies before it have come, and
  * what is behind it waits for its own: so a node answers it in any case (see `mayBeDropped`).
@@ -45,26 +49,45 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    * @throws {PairingError} when its requests cannot be followed
    */
   async run(): Promise<void> {
-    const { client, pending, bufferBytes } = this.#options;
+    const { client, pending, bufferBytes, echo } = this.#options;
     const scanner = new RequestScanner(COMMANDS, this);
-    const buffer = new Uint8Array(bufferBytes);
+    const usual = new Uint8Array(bufferBytes);
+    let buffer = usual;
+    let held = 0;
     for (;;) {
-      const read = await client.read(buffer);
-      if (read === null) return;
-      let at = 0;
+      if (2 * held > buffer.length) buffer = grown(buffer);
+      else if (held === 0) buffer = usual;
+      const read = await client.read(buffer.subarray(held));
+      if (read === null) {
+        await this.#forward(buffer.subarray(0, held));
+        return;
+      }
+      const end = held + read;
+      let at = held;
       let sent = 0;
-      while (at < read) {
-        at = scanner.advance(buffer, at, read);
+      while (at < end) {
+        const from = at;
+        at = scanner.advance(buffer, from, end);
+        const heldFrom = at - scanner.held;
+        echo?.request(buffer.subarray(from, at), scanner.hidden.map((position) => position - from));
         if (this.#paused !== undefined) {
-          await this.#forward(buffer.subarray(sent, at - 1), scanner.hidden, sent);
+          await this.#forward(buffer.subarray(sent, at - 1));
           await pending.settled();
           pending.expect(this.#paused);
           this.#paused = undefined;
-          await this.#forward(buffer.subarray(at - 1, at), [], at);
+          await this.#forward(buffer.subarray(at - 1, at));
           await pending.settled(AUTH_TIMEOUT_MS);
-        } else await this.#forward(buffer.subarray(sent, at), scanner.hidden, sent);
+          sent = at;
+          continue;
+        }
+        await this.#forward(buffer.subarray(sent, heldFrom));
+        sent = heldFrom;
+        if (scanner.opening === undefined) continue;
+        await this.#forward(await this.#translated(scanner.opening) ?? buffer.subarray(sent, at));
         sent = at;
       }
+      held = end - sent;
+      buffer.copyWithin(0, sent, end);
     }
   }
 
@@ -91,10 +114,20 @@ export class RequestRelay implements RequestSink<NotedCommand> {
     this.#options.pending.expect(Replies.protocolError);
   }
 
-  /** Sends bytes; `secrets` tells what an echo hides, in positions that count from `-offset`. */
-  async #forward(bytes: Uint8Array, secrets: readonly number[], offset: number): Promise<void> {
-    if (bytes.length === 0) return;
-    this.#options.echo?.request(bytes, secrets.map((at) => at - offset));
-    await writeAll(this.#options.upstream, bytes);
+  /** What goes on in the place of the words of a request, if something else does. */
+  async #translated({ words, argc }: Opening): Promise<Uint8Array | undefined> {
+    const translated = await this.#options.translate(words);
+    return translated && encodeOpening(translated, argc + translated.length - words.length);
   }
+
+  async #forward(bytes: Uint8Array): Promise<void> {
+    if (bytes.length > 0) await writeAll(this.#options.upstream, bytes);
+  }
+}
+
+/** A buffer of twice the size with the same content. */
+function grown(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(2 * buffer.length);
+  larger.set(buffer);
+  return larger;
 }

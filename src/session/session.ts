@@ -1,9 +1,10 @@
 import { formatHostPort } from "../address.ts";
 import { type MappedNode, UnmappedError } from "../cluster/directory.ts";
 import { log } from "../log.ts";
-import { close, closeWrite, type Connection, dial, isGone, peerAddress } from "../net.ts";
+import { close, closeWrite, type Connection, dial, isGone, peerAddress, resolve } from "../net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
+import { type Places, translateRequest } from "../rewrite/requests.ts";
 import { CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
 import { AbandonedError, PairingError, PendingReplies } from "./pending.ts";
@@ -15,8 +16,6 @@ import type { RewriteVerdict } from "./verdicts.ts";
 /** What all sessions of a proxy have in common. */
 export interface SessionContext {
   readonly whereabouts: Whereabouts;
-  /** Filled by the sessions: see `Whereabouts.clients`. */
-  readonly clients: Map<string, string>;
   /** The size of each of a session's two read buffers. */
   readonly readBufferBytes: number;
   /** Whether to show all traffic in the log. */
@@ -54,7 +53,8 @@ export class Session {
       const upstream = await this.#dial();
       if (upstream === undefined) return;
       const upstreamAddress = formatHostPort(peerAddress(upstream.localAddr));
-      this.#context.clients.set(upstreamAddress, clientAddress);
+      const { clients } = this.#context.whereabouts;
+      clients.add(this.node, upstreamAddress, clientAddress);
       log.debug("Client {connection} at {client} is connected to node {node}", {
         connection: this.#id,
         client: clientAddress,
@@ -63,7 +63,7 @@ export class Session {
       try {
         await this.#relay(upstream);
       } finally {
-        this.#context.clients.delete(upstreamAddress);
+        clients.delete(this.node, upstreamAddress);
       }
       log.debug("Client {connection} is done", { connection: this.#id });
     } catch (error) {
@@ -108,7 +108,15 @@ export class Session {
     const echo = this.#context.echo
       ? new Echo(this.#id, formatHostPort(this.node.address))
       : undefined;
-    const requests = new RequestRelay({ client, upstream, pending, bufferBytes, echo });
+    const places = this.#places(upstream);
+    const requests = new RequestRelay({
+      client,
+      upstream,
+      pending,
+      bufferBytes,
+      translate: (words) => translateRequest(words, places),
+      echo,
+    });
     const replies = new ReplyRelay({
       client,
       upstream,
@@ -134,6 +142,22 @@ export class Session {
     );
     await Promise.all(directions);
     if (failures.length > 0) throw failures[0];
+  }
+
+  /** What translates the requests of this session. */
+  #places(upstream: Connection): Places {
+    const { node } = this;
+    const { publicHost, directory, clients } = this.#context.whereabouts;
+    return {
+      publicHost,
+      reachedAt: peerAddress(this.#client.localAddr).host,
+      ownPort: node.publicPort,
+      ownAddress: peerAddress(upstream.remoteAddr),
+      nodeAt: (port) => directory.atPort(port),
+      isPrivate: (address) => directory.isKnown(address),
+      upstreamOf: (client) => clients.upstreamOf(node, client),
+      resolve,
+    };
   }
 
   async #translate(

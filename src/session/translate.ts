@@ -2,6 +2,7 @@ import type { Directory, MappedNode, Mention } from "../cluster/directory.ts";
 import type { Locator } from "../cluster/locator.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { Naming, Rewriter } from "../rewrite/naming.ts";
+import type { ClientAddresses } from "./clients.ts";
 
 /** What is known of both sides of the proxy. */
 export interface Whereabouts {
@@ -9,8 +10,7 @@ export interface Whereabouts {
   readonly publicHost: string;
   readonly directory: Directory;
   readonly locator: Locator;
-  /** From where a client reached the proxy, by the local address of its upstream connection. */
-  readonly clients: ReadonlyMap<string, string>;
+  readonly clients: ClientAddresses;
 }
 
 /** Where a frame comes from. */
@@ -71,6 +71,6 @@ class FrameNaming implements Naming {
   }
 
   clientAt(upstream: string): string | undefined {
-    return this.#whereabouts.clients.get(upstream);
+    return this.#whereabouts.clients.clientAt(this.#from, upstream);
   }
 }

@@ -8,6 +8,7 @@ import {
   rewriteRedirect,
   rewriteScriptRedirect,
 } from "../rewrite/redirects.ts";
+import { repeatsRequest, rewriteRefusal } from "../rewrite/refusals.ts";
 import { type FrameHead } from "./head.ts";
 import type { Reply } from "./replies.ts";
 
@@ -44,6 +45,7 @@ export const Verdicts = {
   rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect },
   rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
   rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },
+  rewriteRefusal: { type: "rewrite", rewrite: rewriteRefusal },
 } as const satisfies Record<string, Verdict>;
 
 /** What to do with a frame that answers a request which would be answered by `reply`. */
@@ -59,7 +61,14 @@ function verdictOnError(reply: Reply, head: FrameHead): Verdict {
     if (reply.type !== "script") return Verdicts.rewriteRedirect;
     return reply.keyless ? Verdicts.pass : Verdicts.rewriteScriptRedirect;
   }
-  return reply.type === "migrate" && head.text.startsWith(MIGRATE_ERROR)
-    ? Verdicts.rewriteMigrateError
-    : Verdicts.pass;
+  switch (reply.type) {
+    case "migrate":
+      if (head.text.startsWith(MIGRATE_ERROR)) return Verdicts.rewriteMigrateError;
+      return repeatsRequest(head.text) ? Verdicts.rewriteRefusal : Verdicts.pass;
+    case "named":
+    case "addresses":
+      return repeatsRequest(head.text) ? Verdicts.rewriteRefusal : Verdicts.pass;
+    default:
+      return Verdicts.pass;
+  }
 }

@@ -41,6 +41,21 @@ Deno.test("a node that a view places elsewhere stays until it is known to have m
   }
 });
 
+Deno.test("a node is found by its public port, with the bus port that it has now", () => {
+  const { directory } = new DirectoryScene().knowing([A]);
+  assertEquals(directory.atPort(8000)?.busPort, 17000);
+  directory.learn(viewOf([A.replace("@17000", "@7501,name.internal")]));
+  const { id, busPort } = directory.atPort(8000)!;
+  assertEquals([id, busPort], [idOf("a"), 7501]);
+  assertEquals(directory.atPort(8001), undefined);
+  for (const host of ["10.0.0.1", "NAME.internal"]) {
+    assertEquals(directory.isKnown({ host, port: 7000 }), true);
+  }
+  for (const [host, port] of [["10.0.0.1", 8000], ["10.0.0.1", 7501], ["", 7000]] as const) {
+    assertEquals(directory.isKnown({ host, port }), false);
+  }
+});
+
 Deno.test("a view that agrees settles a dispute, and one of a failed node begins none", () => {
   const { directory } = new DirectoryScene().knowing([A, B]);
   directory.learn(viewOf([A, line("b", "10.9.9.9:7000")]));

@@ -249,6 +249,171 @@ Deno.test("the words of an unknown command are shown, though they are words of A
   }
 });
 
+/** Commands that hold words, and some that do not. */
+const HOLDING = new Vocabulary<NamedCommand>({
+  auth: { name: "auth", keep: 1, hides: (_argv, index) => index > 0 },
+  role: { name: "role", keep: 1 },
+  migrate: { name: "migrate", keep: 16, holds: () => 3 },
+  failover: { name: "failover", keep: 1, holds: () => Infinity },
+  cluster: {
+    name: "cluster",
+    keep: 2,
+    holds: ([, word]) => word === undefined ? 2 : word === "MEET" ? Infinity : 0,
+  },
+});
+
+/**
+ * Each case is the bytes of a client and what becomes of them: those that go on as they are, and
+ * in angle brackets the words that were held, of how many.
+ */
+const HELD: Record<string, [wire: string, passed: string]> = {
+  "the first words of a command": [
+    arrays("MIGRATE", "h", "1", "k", "0", "9"),
+    "<MIGRATE h 1 of 6>$1\r\nk\r\n$1\r\n0\r\n$1\r\n9\r\n",
+  ],
+  "all words of a command": [arrays("FAILOVER", "TO", "h", "1"), "<FAILOVER TO h 1 of 4>"],
+  "as many words as the words so far tell": [
+    arrays("CLUSTER", "MEET", "h", "1", "2"),
+    "<CLUSTER MEET h 1 2 of 5>",
+  ],
+  "nothing where the words so far tell so": [
+    arrays("CLUSTER", "SLOTS") + arrays("CLUSTER", "MEET!", "h", "1"),
+    arrays("CLUSTER", "SLOTS") + arrays("CLUSTER", "MEET!", "h", "1"),
+  ],
+  "no more words than there are": [
+    arrays("MIGRATE") + arrays("MIGRATE", "h") + arrays("CLUSTER") + arrays("CLUSTER", "MEET"),
+    "<MIGRATE of 1><MIGRATE h of 2><CLUSTER of 1><CLUSTER MEET of 2>",
+  ],
+  "words as they came": [
+    arrays("miGraTe", "H\xff\r\n\0", "", "k"),
+    "<miGraTe H\xff\r\n\0  of 4>$1\r\nk\r\n",
+  ],
+  "long words": [
+    arrays("MIGRATE", "h".repeat(300), "1", "k"),
+    `<MIGRATE ${"h".repeat(300)} 1 of 4>$1\r\nk\r\n`,
+  ],
+  "words whose ends nobody looks at": [
+    "*4\r\n$7\r\nMIGRATExx$1\ry" + "h$$$1\r\n1**$1\r\nk\r\n",
+    "<MIGRATE h 1 of 4>$1\r\nk\r\n",
+  ],
+  "nothing of other commands": [
+    arrays("GET", "MIGRATE") + arrays("MIGRATED", "h", "1") + arrays("AUTH", "p") + arrays(""),
+    arrays("GET", "MIGRATE") + arrays("MIGRATED", "h", "1") + arrays("AUTH", "p") + arrays(""),
+  ],
+  "nothing of a name that is too long": [arrays("MIGRATE".repeat(3)), arrays("MIGRATE".repeat(3))],
+  "some among others": [
+    arrays("GET", "a") + arrays("FAILOVER") + "\r\n*0\r\n" + arrays("ROLE") +
+    arrays("MIGRATE", "h", "1", "MIGRATE") + arrays("MIGRATE", "g", "2") + arrays("GET", "b"),
+    arrays("GET", "a") + "<FAILOVER of 1>\r\n*0\r\n" + arrays("ROLE") +
+    "<MIGRATE h 1 of 4>$7\r\nMIGRATE\r\n<MIGRATE g 2 of 3>" + arrays("GET", "b"),
+  ],
+  "all words of an inline request": [
+    "MIGRATE h 1 k 0\r\n failover\tTO 'h' \"1\\x41\"\n",
+    "<MIGRATE h 1 k 0 of 5><failover TO h 1A of 4>",
+  ],
+  "inline names in quotes": [
+    `"\\x4dIGRATE" h 1\r\nC"LUSTE"R MEET h\nCLUSTER\n`,
+    "<MIGRATE h 1 of 3><CLUSTER MEET h of 3><CLUSTER of 1>",
+  ],
+  "nothing of other inline requests": [
+    'GET MIGRATE\r\nMIGRATED h 1\r\nCLUSTER SLOTS\r\nAUTH p\r\n\r\n \n""\n',
+    'GET MIGRATE\r\nMIGRATED h 1\r\nCLUSTER SLOTS\r\nAUTH p\r\n\r\n \n""\n',
+  ],
+  "nothing of what is no request": [
+    "*3\r\n$7\r\nMIGRATE\r\n$-1\r\n" + arrays("MIGRATE", "h", "1"),
+    "*3\r\n$7\r\nMIGRATE\r\n$-1\r\n" + arrays("MIGRATE", "h", "1"),
+  ],
+  "nothing of a name that is no bulk": ["*3\r\n+MIGRATE\r\n", "*3\r\n+MIGRATE\r\n"],
+  "nothing of an inline request with a NUL": ["MIGRATE h \0\r\n", "MIGRATE h \0\r\n"],
+  "nothing of an inline request with open quotes": ["MIGRATE 'h 1\r\n", "MIGRATE 'h 1\r\n"],
+  "nothing of more words than servers take": ["*2147483648\r\n", "*2147483648\r\n"],
+  "what may still get a name": ["*5\r\n$7\r\nMIGR", ""],
+  "what may still get a name, inline": [`${arrays("GET", "a")}MIGR`, arrays("GET", "a")],
+  "what lacks a word": ["*5\r\n$7\r\nMIGRATE\r\n$1\r\nh\r\n$4\r\n700", ""],
+  "what lacks the end of its last word": ["*2\r\n$8\r\nFAILOVER\r\n$2\r\nTO\r", ""],
+  "what lacks the end of its line": ["FAILOVER TO h 1\r", ""],
+};
+
+for (const [name, [wire, passed]] of Object.entries(HELD)) {
+  Deno.test(`the scanner holds ${name}, however it is cut`, () => {
+    for (const pieces of everyCut(wire)) assertEquals(passedOf(pieces), passed, show(pieces));
+  });
+}
+
+Deno.test("a request that came whole is not held, unless its command says so", () => {
+  const scanner = new RequestScanner(HOLDING, tellsTo([]));
+  for (const wire of [arrays("GET", "a"), arrays("ROLE"), arrays("CLUSTER", "NODES"), "GET a\n"]) {
+    const bytes = fromLatin1(wire.repeat(3));
+    assertEquals(scanner.advance(bytes, 0, bytes.length), bytes.length);
+    assertEquals([scanner.held, scanner.opening], [0, undefined], wire);
+  }
+});
+
+Deno.test("a name that comes byte by byte is held until it is known to hold nothing", () => {
+  for (
+    const [wire, held] of [
+      [arrays("GET", "a"), "*2\r\n$3\r\nGET\r"],
+      [arrays("x".repeat(17)), "*1\r\n$17\r"],
+      ["GET a\r\n", "GET"],
+      ["*0\r\n", "*0\r"],
+      [" ".repeat(300), " ".repeat(256)],
+    ] as const
+  ) {
+    const scanner = new RequestScanner(HOLDING, tellsTo([]));
+    let longest = 0;
+    for (const byte of fromLatin1(wire)) {
+      scanner.advance(new Uint8Array([byte]), 0, 1);
+      longest = Math.max(longest, scanner.held);
+    }
+    assertEquals(longest, held.length, JSON.stringify(wire));
+  }
+});
+
+Deno.test("a request is told before its last word is shown", () => {
+  const told: string[] = [];
+  const scanner = new RequestScanner(HOLDING, tellsTo(told));
+  const bytes = fromLatin1(arrays("FAILOVER", "ABORT") + "FAILOVER\r\n");
+  const first = scanner.advance(bytes, 0, bytes.length);
+  assertEquals(scanner.opening, { words: ["FAILOVER", "ABORT"], argc: 2 });
+  assertEquals(told, ["failover 2: failover"]);
+  assertEquals(scanner.advance(bytes, first, bytes.length), bytes.length);
+  assertEquals(scanner.opening, { words: ["FAILOVER"], argc: 1 });
+  assertEquals(told.length, 2);
+});
+
+/** As much as is held of any request. */
+const HOLD_LIMIT_BYTES = 64 * 1024;
+
+Deno.test("requests that would hold too much are not held", () => {
+  const long = "x".repeat(HOLD_LIMIT_BYTES);
+  const many = Array.from({ length: HOLD_LIMIT_BYTES / 32 }, () => "");
+  for (
+    const wire of [
+      arrays("FAILOVER", long),
+      arrays("FAILOVER", "x".repeat(40_000), "x".repeat(40_000), "x"),
+      arrays("FAILOVER", ...many, "x"),
+      `FAILOVER ${long}\n`,
+    ]
+  ) {
+    for (const step of [1000, 30_000, wire.length]) {
+      const cuts = Array.from({ length: Math.ceil(wire.length / step) - 1 }, (_, at) => at + 1);
+      const pieces = piecesOf(wire, cuts.map((cut) => cut * step));
+      assertEquals(passedOf(pieces), wire, `in pieces of ${step}`);
+    }
+  }
+});
+
+Deno.test("requests that hold nearly too much are held", () => {
+  const long = "x".repeat(HOLD_LIMIT_BYTES - 32);
+  const wire = arrays("FAILOVER", long) + `FAILOVER ${long}\n`;
+  for (const cuts of [[], [5, 20, 30_000, 65_600, 80_000]]) {
+    assertEquals(
+      passedOf(piecesOf(wire, cuts)),
+      `<FAILOVER ${long} of 2><FAILOVER ${long} of 2>`,
+    );
+  }
+});
+
 Deno.test("random pipelines are told as a naive parser tells them", () => {
   const seed = testSeed();
   const random = seededRandom(seed);
@@ -287,6 +452,30 @@ function toldOf(pieces: readonly Piece[]): string[] {
     bytes.fill(0x2a);
   }
   return told;
+}
+
+/** What a scanner lets pass, with the words that it shows in angle brackets. */
+function passedOf(pieces: readonly Piece[]): string {
+  const scanner = new RequestScanner(HOLDING, tellsTo([]));
+  let passed = "";
+  let held = "";
+  for (const { bytes, from, to } of pieces) {
+    for (let at = from; at < to;) {
+      const start = at;
+      at = scanner.advance(bytes, at, to);
+      held += String.fromCharCode(...bytes.subarray(start, at));
+      const heldFrom = held.length - scanner.held;
+      assert(at > start && heldFrom >= 0);
+      assert(scanner.held <= HOLD_LIMIT_BYTES + 100, `${scanner.held} bytes are held`);
+      passed += held.slice(0, heldFrom);
+      held = held.slice(heldFrom);
+      const { opening } = scanner;
+      if (opening === undefined) continue;
+      passed += `<${opening.words.join(" ")} of ${opening.argc}>`;
+      held = "";
+    }
+  }
+  return passed;
 }
 
 /** The wire text with a `#` for each byte that is hidden. */

@@ -29,7 +29,8 @@ const REQUESTS: Record<string, Reply> = {
   "CLIENT INFO": Replies.clients,
   "CLIENT": Replies.plain,
   "CLIENT ID": Replies.plain,
-  "CLIENT KILL ID 1": Replies.plain,
+  "CLIENT KILL ID 1": Replies.named,
+  "CLIENT KILL 10.0.0.1:1": Replies.named,
   "CLIENT REPLY ON": Replies.replyOn,
   "CLIENT REPLY OFF": Replies.replyOff,
   "CLIENT REPLY SKIP": Replies.replySkip,
@@ -39,6 +40,12 @@ const REQUESTS: Record<string, Reply> = {
   "CLIENT REPLY OFF now": Replies.plain,
   "CLIENT REPLY SKIP now": Replies.plain,
   "MIGRATE h 1 k 0 9": Replies.migrate,
+  "CLUSTER MEET h 1": Replies.named,
+  "CLUSTER MEET": Replies.named,
+  "CLUSTER FORGET a": Replies.plain,
+  "REPLICAOF h 1": Replies.named,
+  "SLAVEOF NO ONE": Replies.named,
+  "FAILOVER TO h 1": Replies.named,
   "EVAL s 0": Replies.keylessScript,
   "EVAL s 0 x": Replies.keylessScript,
   "EVAL s 1 k": Replies.script,
@@ -174,7 +181,9 @@ function repliesTo(pieces: readonly Piece[]): Reply[] {
     empty: () => replies.push(Replies.empty),
     broken: () => replies.push(Replies.protocolError),
   });
-  for (const { bytes, from, to } of pieces) scanner.advance(bytes, from, to);
+  for (const { bytes, from, to } of pieces) {
+    for (let at = from; at < to;) at = scanner.advance(bytes, at, to);
+  }
   return replies;
 }
 
@@ -188,10 +197,12 @@ function visibleOf(pieces: readonly Piece[]): string {
   });
   let visible = "";
   for (const { bytes, from, to } of pieces) {
-    scanner.advance(bytes, from, to);
     const shown = bytes.slice();
-    for (let pair = 0; pair < scanner.hidden.length; pair += 2) {
-      shown.fill("#".charCodeAt(0), scanner.hidden[pair]!, scanner.hidden[pair + 1]!);
+    for (let at = from; at < to;) {
+      at = scanner.advance(bytes, at, to);
+      for (let pair = 0; pair < scanner.hidden.length; pair += 2) {
+        shown.fill("#".charCodeAt(0), scanner.hidden[pair]!, scanner.hidden[pair + 1]!);
+      }
     }
     visible += String.fromCharCode(...shown.subarray(from, to));
   }

@@ -44,6 +44,9 @@ const ASK = "«redirect -ASK 1 10.0.0.1:7000\r\n»";
 const MOVING = `«push ${push(bulk("MOVING"), int(1), int(15), bulk("10.0.0.1:7000"))}»`;
 const MIGRATED =
   "«migrateerror -ERR Target instance replied with error: MOVED 1 10.0.0.1:7000\r\n»";
+const INVALID_ADDRESS = "«refusal -ERR Invalid node address specified: 10.0.0.1:60000\r\n»";
+const UNKNOWN =
+  "«refusal -ERR unknown command 'X', with args beginning with: '10.0.0.1' '7000' \r\n»";
 const HELLO_2 = array(bulk("server"), bulk("redis"), bulk("modules"), array());
 const HELLO_3 = map(bulk("server"), bulk("redis"), bulk("modules"), array());
 const RESET = "+RESET\r\n";
@@ -117,7 +120,7 @@ const TALKS: Record<string, Conversation> = {
   ],
   "errors in place of addresses pass": [
     ["CLUSTER SLOTS", "CLUSTER NODES", "INFO", "CLUSTER SLOTS"],
-    ERR + NOAUTH + "-LOADING Redis is loading the dataset in memory\r\n" + SLOTS,
+    NOPERM + NOAUTH + "-LOADING Redis is loading the dataset in memory\r\n" + SLOTS,
   ],
   "a long value passes between replies with addresses": [
     ["CLUSTER SLOTS", "GET a", "CLUSTER SLOTS"],
@@ -185,6 +188,18 @@ const TALKS: Record<string, Conversation> = {
     "-IOERR error or timeout reading from target instance\r\n",
   ],
   "a redirect of MIGRATE itself is captured": [["MIGRATE h 1 k 0 9"], MOVED],
+  "an error that repeats the address in a request is captured": [
+    ["CLUSTER MEET h 1", "MIGRATE h 1 k 0 9", "REPLICAOF h 1", "FAILOVER TO h 1", "CLIENT KILL a"],
+    INVALID_ADDRESS + UNKNOWN.repeat(4),
+  ],
+  "an error that repeats the words of any other request passes": [
+    ["GET 10.0.0.1 7000", "CLUSTER FORGET 10.0.0.1", "CLUSTER MEET h 1", "CLUSTER SLOTS"],
+    unmarked(UNKNOWN) + unmarked(INVALID_ADDRESS) + OK + SLOTS,
+  ],
+  "an error that repeats an address is captured inside EXEC, too": [
+    ["MULTI", "CLUSTER MEET h 1", "CLUSTER SLOTS", "EXEC"],
+    OK + QUEUED + QUEUED + "*2\r\n" + INVALID_ADDRESS + SLOTS,
+  ],
 
   // Pushes.
   "pushes pass anywhere between replies": [

@@ -8,7 +8,7 @@ import { RequestRelay } from "../../src/session/request_relay.ts";
 
 /**
  * What goes back and forth on one connection: requests of a client, then bytes of its node, and
- * so on. A request is its words, with spaces between, or raw bytes if it ends with LF.
+ * so on. A request is its words, with spaces between, or raw bytes if it holds a LF.
  */
 export type Conversation = readonly (readonly string[] | string)[];
 
@@ -25,6 +25,9 @@ export interface Outcome {
 /** A read buffer in which the head of a frame fits, but not much more. */
 export const SMALL_BUFFER_BYTES = 512;
 
+/** What the relay finds in requests, and what the node gets in its place. */
+export const [PUBLIC_WORD, PRIVATE_WORD] = ["public.example", "10.0.0.1"] as const;
+
 /** The marks of `Outcome.client`. */
 const MARKS = /«\w+ |»/g;
 
@@ -33,10 +36,10 @@ export function unmarked(text: string): string {
   return text.replaceAll(MARKS, "");
 }
 
-/** The bytes of requests. */
+/** The bytes of requests: of each its words, with spaces between, or itself if it holds a LF. */
 export function wireOf(requests: readonly string[]): string {
   return requests.map((request) =>
-    request.endsWith("\n") ? request : toLatin1(encodeRequest(request.split(" ")))
+    request.includes("\n") ? request : toLatin1(encodeRequest(request.split(" ")))
   ).join("");
 }
 
@@ -73,6 +76,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     upstream: sink((text) => outcome.upstream += text),
     pending,
     bufferBytes,
+    translate: (words) => Promise.resolve(translateHost(words)),
     echo: undefined,
   }).run().catch((error) => {
     failure(error);
@@ -105,6 +109,13 @@ export async function converse(talk: Conversation, reception: Reception): Promis
 export function showReception({ cuts, bufferBytes }: Reception): string {
   const where = cuts.length > 1 ? "byte by byte" : `cut at ${cuts[0] ?? "no byte"}`;
   return `received ${where} into ${bufferBytes} bytes`;
+}
+
+/** A translation of requests that has one word to translate, and may add one. */
+function translateHost(words: readonly string[]): string[] | undefined {
+  if (!words.includes(PUBLIC_WORD)) return undefined;
+  const translated = words.map((word) => word === PUBLIC_WORD ? PRIVATE_WORD : word);
+  return translated[1]?.toLowerCase() === "meet" ? [...translated, "17000"] : translated;
 }
 
 /** The node's side: each of its turns comes when the relay has passed all requests before it. */

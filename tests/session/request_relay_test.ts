@@ -1,0 +1,95 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  converse,
+  PRIVATE_WORD,
+  PUBLIC_WORD,
+  SMALL_BUFFER_BYTES,
+  wireOf,
+} from "../support/conversation.ts";
+import { OK, PONG } from "../support/frames.ts";
+
+const LONG = "x".repeat(3000);
+
+/** What follows the first words of MIGRATE, as no encoder would have it. */
+const LOOSE_END = "$1\r\nk**$1\r\n0\r\n$1\r\n9\r\n";
+
+/** Each case is what a client sends and what the node gets. */
+const REQUESTS: Record<string, [sent: string, got: string]> = {
+  "the first words of a request": [
+    wireOf(["MIGRATE public.example 1 k 0 9"]),
+    wireOf(["MIGRATE 10.0.0.1 1 k 0 9"]),
+  ],
+  "nothing behind them": [
+    `*6\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example$$$1\r\n1\r\n${LOOSE_END}`,
+    `*6\r\n$7\r\nMIGRATE\r\n$8\r\n10.0.0.1\r\n$1\r\n1\r\n${LOOSE_END}`,
+  ],
+  "nothing that has no public address": [
+    `*6\r\n$7\r\nMIGRATExx$8\r\n10.0.0.2\r\n$1\r\n1\r\n${LOOSE_END}FAILOVER  "a"\n`,
+    `*6\r\n$7\r\nMIGRATExx$8\r\n10.0.0.2\r\n$1\r\n1\r\n${LOOSE_END}FAILOVER  "a"\n`,
+  ],
+  "nothing in other requests": [
+    wireOf(["GET public.example", "CLUSTER FORGET public.example", "ECHO MIGRATE public.example"]),
+    wireOf(["GET public.example", "CLUSTER FORGET public.example", "ECHO MIGRATE public.example"]),
+  ],
+  "a request that becomes longer by a word": [
+    wireOf(["CLUSTER MEET public.example 1", "PING"]),
+    wireOf(["CLUSTER MEET 10.0.0.1 1 17000", "PING"]),
+  ],
+  "a request in inline form": [
+    `cluster "meet" 'public.example' 1\r\nMIGRATE public.example 1 k 0 9 AUTH p\nPING\r\n`,
+    wireOf(["cluster meet 10.0.0.1 1 17000", "MIGRATE 10.0.0.1 1 k 0 9 AUTH p"]) + "PING\r\n",
+  ],
+  "requests among others, in order": [
+    wireOf(["GET a", "FAILOVER TO public.example 1", "MIGRATE public.example 1", "GET b", "ROLE"]),
+    wireOf(["GET a", "FAILOVER TO 10.0.0.1 1", "MIGRATE 10.0.0.1 1", "GET b", "ROLE"]),
+  ],
+  "a request that is longer than the buffer": [
+    wireOf([`CLIENT KILL ${LONG} public.example ${LONG}`, "GET a"]),
+    wireOf([`CLIENT KILL ${LONG} 10.0.0.1 ${LONG}`, "GET a"]),
+  ],
+  "nothing that is not whole when the client ends": [
+    wireOf(["GET a", "FAILOVER TO public.example 1"]).slice(0, -1),
+    wireOf(["GET a", "FAILOVER TO public.example 1"]).slice(0, -1),
+  ],
+  "nothing that breaks off": [
+    "*5\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n:1\r\n",
+    "*5\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n:1\r\n",
+  ],
+};
+
+for (const [name, [sent, got]] of Object.entries(REQUESTS)) {
+  Deno.test(`the node gets ${name} translated, in whatever pieces it comes`, async () => {
+    assert(got.includes(PRIVATE_WORD) || name.startsWith("nothing"));
+    for (let requestBytes = 1; requestBytes <= sent.length; requestBytes++) {
+      if (requestBytes > 200 && requestBytes < sent.length) continue;
+      for (const bufferBytes of [SMALL_BUFFER_BYTES, 16 * 1024]) {
+        const reception = { cuts: [], bufferBytes, requestBytes };
+        const { upstream } = await converse([[sent]], reception);
+        assertEquals(upstream, got, `in pieces of ${requestBytes} bytes`);
+      }
+    }
+  });
+}
+
+Deno.test("an AUTH behind a translated request waits, and one before it is waited for", async () => {
+  for (const requestBytes of [1, 3, 16 * 1024]) {
+    const reception = { cuts: [], bufferBytes: SMALL_BUFFER_BYTES, requestBytes };
+    const requests = [`CLUSTER MEET ${PUBLIC_WORD} 1`, "AUTH p", `FAILOVER TO ${PUBLIC_WORD} 1`];
+    const [meet, auth, failover] = wireOf([
+      `CLUSTER MEET ${PRIVATE_WORD} 1 17000`,
+      "AUTH p",
+      `FAILOVER TO ${PRIVATE_WORD} 1`,
+    ]).split(/(?=\*)/);
+    const steps: [node: string[], upstream: string][] = [
+      [[], meet + auth!.slice(0, -1)],
+      [[OK], meet! + auth],
+      [[OK, OK], meet! + auth + failover],
+      [[OK, OK, PONG], meet! + auth + failover],
+    ];
+    for (const [node, upstream] of steps) {
+      const outcome = await converse([requests, ...node], reception);
+      assertEquals(outcome.upstream, upstream, `in pieces of ${requestBytes} bytes`);
+      assertEquals(outcome.client, node.join(""));
+    }
+  }
+});
