@@ -118,6 +118,48 @@ Deno.test("a cluster is administered with public addresses only", async (t) => {
   });
 });
 
+Deno.test("a node whose port is pinned is added and removed with public addresses only", async () => {
+  const [cluster, lone] = await Promise.all([
+    RedisCluster.start({ replicasEach: 0 }),
+    RedisCluster.start({ primaries: 1, replicasEach: 0 }),
+  ]);
+  await using _cluster = cluster;
+  await using _lone = lone;
+  const [first] = cluster.nodes as [ClusterNode];
+  const newcomer = lone.nodes[0]!;
+  await newcomer.order("CLUSTER", "FLUSHSLOTS");
+  const port = findFreePorts(1);
+  await using proxy = await startProxy(cluster, {
+    pins: [{ node: { host: newcomer.host, port: newcomer.port }, port }],
+    refreshIntervalMs: 100,
+    forgetAfterMs: 100,
+  });
+  const known = `${proxy.host}:${proxy.portOf(first)}`;
+  async function manage(...words: string[]): Promise<void> {
+    const { code, output } = await run(["redis-cli", "--cluster", ...words]);
+    assertEquals(code, 0, output);
+    for (const { address } of [...cluster.nodes, newcomer]) {
+      assert(!output.includes(address), output);
+    }
+  }
+  const nodesOf = async (node: ClusterNode) => (await slotsSeenBy(node)).split("\n").length - 1;
+
+  await manage("add-node", `${proxy.host}:${port}`, known);
+  assertEquals(proxy.portOf(newcomer), port);
+  await until("all know all", async () => {
+    const counts = await Promise.all([...cluster.nodes, newcomer].map(nodesOf));
+    return counts.every((count) => count === 4);
+  });
+  using client = await WireClient.connect(proxy.host, proxy.portOf(first));
+  assertStringIncludes(textOf(await client.ask("CLUSTER", "NODES"))!, ` ${proxy.host}:${port}@`);
+
+  await manage("del-node", known, newcomer.id);
+  await until("nobody knows it", async () => {
+    const counts = await Promise.all(cluster.nodes.map(nodesOf));
+    return counts.every((count) => count === 3);
+  });
+});
+
 Deno.test("clients are found by the addresses that CLIENT LIST shows", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
   await using proxy = await startProxy(cluster);
