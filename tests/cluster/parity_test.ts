@@ -48,7 +48,12 @@ class Parity {
     await this.node.ask("FLUSHALL");
     using client = await WireClient.connect(host, port);
     for (const piece of pieces) await client.send(piece);
-    return await client.readUntil(`${END}\r\n`);
+    try {
+      return await client.readUntil(`${END}\r\n`);
+    } catch {
+      // Where the connection was closed, this is what came before.
+      return await client.readToEnd();
+    }
   }
 
   /** What a straight answer should become. */
@@ -167,6 +172,7 @@ Deno.test("random pipelines are answered the same straight and through the proxy
   await using proxy = await startProxy(cluster, { publicHost: Parity.publicHost(cluster) });
   const parity = new Parity(cluster, proxy);
   const first = testSeed();
+  let closed = 0;
   for (let round = 0; round < PIPELINES; round++) {
     const seed = first + round;
     const random = seededRandom(seed);
@@ -174,12 +180,24 @@ Deno.test("random pipelines are answered the same straight and through the proxy
     const shown = `TEST_SEED=${seed} sends ${JSON.stringify(pieces.join(""))}`;
     try {
       const { straight, proxied } = await parity.answers(pieces);
-      assertEquals(proxied, straight, shown);
+      if (isAmbiguous(pieces.join("")) && !proxied.endsWith(`${END}\r\n`)) {
+        closed++;
+        assertEquals(proxied, straight.slice(0, proxied.length), shown);
+      } else assertEquals(proxied, straight, shown);
     } catch (error) {
       throw new Error(shown, { cause: error });
     }
   }
+  assert(closed <= 1 + PIPELINES / 100, `${closed} of ${PIPELINES} connections were closed`);
 });
+
+/**
+ * Whether a client turns replies off and subscribes: it may come to where nothing tells which of
+ * several such requests was answered, and the proxy then closes the connection.
+ */
+function isAmbiguous(requests: string): boolean {
+  return /REPLY\r\n\$3\r\nOFF.*SUBSCRIBE/is.test(requests);
+}
 
 function cut(random: Random, text: string): string[] {
   const pieces: string[] = [];
