@@ -69,16 +69,26 @@ export async function dial(address: HostPort): Promise<Connection> {
   }
 }
 
+/** A client waits meanwhile, and so does the end of the program. */
+const RESOLVE_TIMEOUT_MS = 3000;
+
 /**
  * The IP addresses of a host as the system finds them, /etc/hosts included, in the system's order;
- * none if it finds none.
+ * none if it finds none within RESOLVE_TIMEOUT_MS.
  */
 export async function resolve(host: string): Promise<string[]> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<[]>((resolve) => {
+    timer = setTimeout(() => resolve([]), RESOLVE_TIMEOUT_MS);
+  });
   try {
-    return (await lookup(host, { all: true })).map(({ address }) => address);
+    const found = await Promise.race([lookup(host, { all: true }), timeout]);
+    return found.map(({ address }) => address);
   } catch {
-    // What is wrong with a name that a client sends is the node's to say.
+    // There are others to say what is wrong with a name.
     return [];
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -8,9 +8,9 @@ export interface Command {
   /** Whether `advance` stops behind each such request. */
   readonly pauses?: boolean;
   /**
-   * How many words of such a request have to be seen together before any of its bytes goes on,
-   * given the first of them as they came: asked again with each further word, for 0 is none,
-   * after all, and Infinity all that there are.
+   * How many words of such a request are wanted together before any of its bytes goes on, given
+   * the first of them as they came; asked anew with each word that follows. 0 is none after all,
+   * Infinity all that there are.
    */
   holds?(words: readonly string[]): number;
   /** Whether the word at `index` is a secret, given the kept words before it. */
@@ -68,7 +68,7 @@ const KEPT_BYTES = 32;
 /** Requests that name nodes are far shorter; of a longer one nothing is held. */
 const HOLD_LIMIT_BYTES = 64 * 1024;
 
-/** What a word costs of that besides its own bytes: the longest header of a length, and more. */
+/** What a word takes of that besides its own bytes: more than the longest header has. */
 const WORD_COST_BYTES = 32;
 
 /** Servers refuse more words than an `int` counts as soon as they have read how many there are. */
@@ -123,6 +123,7 @@ export class RequestScanner<C extends Command> {
   readonly #sink: RequestSink<C>;
 
   #state: number = State.start;
+  /** `advance` is to stop here. */
   #stops = false;
   /** Whether the request in progress is held, and if so where it begins. */
   #holds = false;

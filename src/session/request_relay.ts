@@ -38,6 +38,8 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   readonly #options: RequestRelayOptions;
   /** What the request behind which the scanner has paused will make the node send. */
   #paused: Reply | undefined;
+  /** A request has asked for a stream: what follows may be no requests, and must not wait. */
+  #streams = false;
 
   constructor(options: RequestRelayOptions) {
     this.#options = options;
@@ -68,7 +70,7 @@ export class RequestRelay implements RequestSink<NotedCommand> {
       while (at < end) {
         const from = at;
         at = scanner.advance(buffer, from, end);
-        const heldFrom = at - scanner.held;
+        const heldFrom = this.#streams ? at : at - scanner.held;
         echo?.request(buffer.subarray(from, at), scanner.hidden.map((position) => position - from));
         if (this.#paused !== undefined) {
           await this.#forward(buffer.subarray(sent, at - 1));
@@ -82,7 +84,7 @@ export class RequestRelay implements RequestSink<NotedCommand> {
         }
         await this.#forward(buffer.subarray(sent, heldFrom));
         sent = heldFrom;
-        if (scanner.opening === undefined) continue;
+        if (scanner.opening === undefined || this.#streams) continue;
         await this.#forward(await this.#translated(scanner.opening) ?? buffer.subarray(sent, at));
         sent = at;
       }
@@ -100,6 +102,7 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   known(command: NotedCommand, argv: readonly string[], argc: number): void {
     const { pending } = this.#options;
     const reply = command.reply(argv, argc);
+    if (reply.type === "stream" || reply.type === "unknown") this.#streams = true;
     if (mayBeDropped(reply) && !pending.isQuiet) this.#paused = reply;
     else pending.expect(reply);
   }

@@ -47,6 +47,10 @@ const REQUESTS: Record<string, [sent: string, got: string]> = {
     wireOf([`CLIENT KILL ${LONG} public.example ${LONG}`, "GET a"]),
     wireOf([`CLIENT KILL ${LONG} 10.0.0.1 ${LONG}`, "GET a"]),
   ],
+  "nothing behind a request for a stream": [
+    wireOf(["SYNC", "MIGRATE public.example 1 k 0 9"]) + "CLUSTER MEET public.example 1\r\nMIGR",
+    wireOf(["SYNC", "MIGRATE public.example 1 k 0 9"]) + "CLUSTER MEET public.example 1\r\nMIGR",
+  ],
   "nothing that is not whole when the client ends": [
     wireOf(["GET a", "FAILOVER TO public.example 1"]).slice(0, -1),
     wireOf(["GET a", "FAILOVER TO public.example 1"]).slice(0, -1),
