@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { parseNodes, SLOT_COUNT, type SlotRange } from "../../src/cluster/node.ts";
 import { itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { seededRandom } from "./random.ts";
 import { until } from "./until.ts";
@@ -23,6 +24,16 @@ export interface ClusterOptions {
   family?: "IPv4" | "IPv6";
 }
 
+/** A node as it sees itself. */
+export interface Standing {
+  readonly node: ClusterNode;
+  readonly role: "primary" | "replica";
+  /** The primary of a replica, if it is one of the cluster's. */
+  readonly primary: ClusterNode | undefined;
+  /** Those of a primary, in order. */
+  readonly slots: readonly number[];
+}
+
 /**
  * A real cluster that lives as long as the block that started it:
  *
@@ -32,14 +43,31 @@ export interface ClusterOptions {
  * round by round: with 3 primaries node i is a replica of node i-3, then i-6, and so on.
  */
 export class RedisCluster implements AsyncDisposable {
-  readonly nodes: readonly ClusterNode[];
-  readonly #primaryCount: number;
+  readonly #nodes: ClusterNode[];
+  readonly #founders: readonly ClusterNode[];
+  readonly #server: Server;
+  readonly #places: Places;
+  readonly #options: ClusterOptions;
   readonly #directory: string;
+  /** How many servers have been set up, those that were removed included. */
+  #count: number;
 
-  private constructor(nodes: readonly ClusterNode[], primaryCount: number, directory: string) {
-    this.nodes = nodes;
-    this.#primaryCount = primaryCount;
+  private constructor(
+    nodes: ClusterNode[],
+    { server, places, options, directory }: {
+      server: Server;
+      places: Places;
+      options: ClusterOptions;
+      directory: string;
+    },
+  ) {
+    this.#nodes = nodes;
+    this.#founders = nodes.filter(({ role }) => role === "primary");
+    this.#server = server;
+    this.#places = places;
+    this.#options = options;
     this.#directory = directory;
+    this.#count = nodes.length;
   }
 
   /** Starts a cluster and waits until every node serves and knows all the others. */
@@ -47,16 +75,17 @@ export class RedisCluster implements AsyncDisposable {
     const primaryCount = options.primaries ?? 3;
     const count = primaryCount * (1 + (options.replicasEach ?? 1));
     const server = await Server.find();
-    const places = findPlaces(count, options);
+    const places = new Places(options);
+    const taken = places.take(count);
     const directory = await Deno.makeTempDir({ prefix: "redis-cluster-" });
-    const nodes = places.map(({ host, port }, index) => {
+    const nodes = taken.map(({ host, port }, index) => {
       const directives = { ...options.directives, ...options.directivesOf?.(index) };
       const role = index < primaryCount ? "primary" : "replica";
       return new ClusterNode(server, { host, port, role, directives, directory });
     });
-    const cluster = new RedisCluster(nodes, primaryCount, directory);
+    const cluster = new RedisCluster(nodes, { server, places, options, directory });
     try {
-      await cluster.#form(server);
+      await cluster.#form();
     } catch (cause) {
       const logs = await Promise.all(nodes.map((node) => node.logTail()));
       await cluster[Symbol.asyncDispose]();
@@ -66,20 +95,38 @@ export class RedisCluster implements AsyncDisposable {
     return cluster;
   }
 
+  /** All nodes, those that are down included; nodes that are added come last. */
+  get nodes(): readonly ClusterNode[] {
+    return this.#nodes;
+  }
+
   /** The nodes that were started as primaries. */
   get primaries(): readonly ClusterNode[] {
-    return this.nodes.slice(0, this.#primaryCount);
+    return this.nodes.filter(({ role }) => role === "primary");
   }
 
   /** The nodes that were started as replicas. */
   get replicas(): readonly ClusterNode[] {
-    return this.nodes.slice(this.#primaryCount);
+    return this.nodes.filter(({ role }) => role === "replica");
+  }
+
+  /** The nodes that run. */
+  get running(): readonly ClusterNode[] {
+    return this.nodes.filter(({ pid }) => pid !== undefined);
+  }
+
+  /**
+   * What the address of each node begins with, wherever it moves, and no other address does.
+   *
+   * @throws {RangeError} where the nodes have no addresses of their own
+   */
+  get network(): string {
+    return this.#places.network;
   }
 
   /** The primary that was given `slot` when the cluster was started. */
   ownerOf(slot: number): ClusterNode {
-    const index = this.primaries.findIndex((_, index) => slot < this.#firstSlot(index + 1));
-    const owner = this.nodes[index];
+    const owner = this.#founders.find((_, index) => slot < this.#firstSlot(index + 1));
     if (slot < 0 || owner === undefined) throw new RangeError(`No node owns the slot ${slot}`);
     return owner;
   }
@@ -89,17 +136,148 @@ export class RedisCluster implements AsyncDisposable {
     return node.ask(...words);
   }
 
+  /** The nodes that run, each as it sees itself; they agree once the cluster is `ready`. */
+  standings(): Promise<Standing[]> {
+    return all(this.running.map(async (node): Promise<Standing> => {
+      const lines = parseNodes(textOf(await node.order("CLUSTER", "NODES")) ?? "");
+      const own = lines.find(({ flags }) => flags.has("myself"))!;
+      return {
+        node,
+        role: own.flags.has("master") ? "primary" : "replica",
+        primary: this.nodes.find(({ id }) => id === own.primaryId),
+        slots: own.slots.flatMap(({ first, last }) =>
+          Array.from({ length: last - first + 1 }, (_, index) => first + index)
+        ),
+      };
+    }));
+  }
+
   /**
-   * Waits until every node serves all slots and knows all nodes, and every replica is in step
-   * with its primary and listed by all, as it is after the start.
+   * Waits until every node that runs serves all slots and knows all nodes, all tell the same of
+   * them, and every replica is in step with its primary and listed by all, as it is after the
+   * start. Nodes that are down must have failed, and own no slot any more.
    */
   async ready(): Promise<void> {
     await until("the cluster is whole", async (saw) => {
-      const views = await all(this.nodes.map((node) => this.#lacks(node)));
-      const lacking = views.filter((lack) => lack !== undefined);
-      saw(lacking.join("; "));
-      return lacking.length === 0;
+      const views = await all(this.running.map((node) => this.#lacks(node)));
+      const lacking = views.map(({ lack }) => lack).filter((lack) => lack !== undefined);
+      const told = new Set(views.map(({ tells }) => tells));
+      saw(lacking.join("; ") || [...told].join("\nor\n"));
+      return lacking.length === 0 && told.size === 1;
     }, FORMING_DEADLINE_MS);
+  }
+
+  /** Adds a server, as a replica of a primary or as a primary without slots; then all is `ready`. */
+  async add({ replicaOf }: { replicaOf?: ClusterNode } = {}): Promise<ClusterNode> {
+    const [place] = this.#places.take(1);
+    const { directives, directivesOf } = this.#options;
+    const others = this.running;
+    const node = new ClusterNode(this.#server, {
+      ...place!,
+      role: replicaOf === undefined ? "primary" : "replica",
+      directives: { ...directives, ...directivesOf?.(this.#count++) },
+      directory: this.#directory,
+    });
+    this.#nodes.push(node);
+    await node.start();
+    await all(
+      others.map((other) => other.order("CLUSTER", "MEET", node.host, `${node.port}`)),
+    );
+    if (replicaOf !== undefined) await this.#replicate(node, replicaOf);
+    await this.ready();
+    return node;
+  }
+
+  /** Takes a node without slots out of the cluster and stops it; one that is down, too. */
+  async remove(node: ClusterNode): Promise<void> {
+    const others = this.running.filter((other) => other !== node);
+    // Whoever has forgotten a node does not learn of it for a minute; but one that could not
+    // forget its primary yet has to be told again.
+    await until(`all have forgotten ${node.address}`, async (saw) => {
+      const knowing = await all(others.map(async (other) => {
+        const known = (textOf(await other.order("CLUSTER", "NODES")) ?? "").includes(node.id);
+        return known ? [other] : [];
+      }));
+      saw(knowing.flat().map(({ address }) => address));
+      await all(knowing.flat().map((other) => other.order("CLUSTER", "FORGET", node.id)));
+      return knowing.flat().length === 0;
+    }, FORMING_DEADLINE_MS);
+    await node.stop();
+    this.#nodes.splice(this.#nodes.indexOf(node), 1);
+  }
+
+  /**
+   * Restarts a node with another IP address and the same port, id and data, and waits until the
+   * others have learned of it from the node itself.
+   */
+  async relocate(node: ClusterNode): Promise<void> {
+    await node.stop();
+    await node.start(this.#places.takeHost());
+    await until(`all know ${node.address}`, async (saw) => {
+      const others = this.running.filter((other) => other !== node);
+      const views = await all(others.map((other) => other.order("CLUSTER", "NODES")));
+      saw(views.map(textOf).join("\n"));
+      return views.every((view) => textOf(view)!.includes(`${node.id} ${node.address}@`));
+    }, FORMING_DEADLINE_MS);
+  }
+
+  /** Makes a replica the primary of its shard, in agreement with the one before. */
+  async failover(replica: ClusterNode): Promise<void> {
+    await until(`${replica.address} is a primary`, async () => {
+      await replica.order("CLUSTER", "FAILOVER");
+      await until(`${replica.address} is elected`, async (saw) => {
+        const role = textOf(itemsOf(await replica.order("ROLE"))![0]);
+        saw(role);
+        return role === "master";
+      }, MANUAL_FAILOVER_MS);
+      return true;
+    }, FORMING_DEADLINE_MS);
+  }
+
+  /** Moves slots with their keys from one primary to another, as redis-cli does. */
+  async moveSlots(slots: readonly number[], from: ClusterNode, to: ClusterNode): Promise<void> {
+    const primaries = (await this.standings()).filter(({ role }) => role === "primary");
+    const witnesses = primaries.map(({ node }) => node).filter((node) =>
+      node !== from && node !== to
+    );
+    using connected = new DisposableStack();
+    const clients = new Map<ClusterNode, WireClient>();
+    for (const node of [to, from, ...witnesses]) {
+      clients.set(node, connected.use(await node.connect()));
+    }
+    for (let first = 0; first < slots.length; first += SLOTS_AT_ONCE) {
+      const some = slots.slice(first, first + SLOTS_AT_ONCE);
+      const setSlots = (...words: string[]) =>
+        some.map((slot) => ["CLUSTER", "SETSLOT", `${slot}`, ...words]);
+      await orderAll(clients.get(to)!, setSlots("IMPORTING", from.id));
+      await orderAll(clients.get(from)!, setSlots("MIGRATING", to.id));
+      await moveKeys(clients.get(from)!, some, to);
+      // The new owner first: if it came last and the old one died, nobody would have the slot.
+      for (const [node, client] of clients) {
+        try {
+          await orderAll(client, setSlots("NODE", to.id));
+        } catch (error) {
+          // A primary that has lost its last slot may be a replica of the new owner by now.
+          if (textOf(itemsOf(await node.order("ROLE"))![0]) !== "slave") throw error;
+        }
+      }
+    }
+  }
+
+  /** Moves slots until every primary has as many as any other, or one more. */
+  async rebalance(): Promise<void> {
+    const shards = (await this.standings()).filter(({ role }) => role === "primary")
+      .map(({ node, slots }) => ({ node, slots: [...slots] }));
+    const share = Math.ceil(SLOT_COUNT / shards.length);
+    for (const poor of shards) {
+      for (const rich of shards) {
+        const count = Math.min(share - poor.slots.length, rich.slots.length - share);
+        if (count <= 0) continue;
+        const moving = rich.slots.splice(-count);
+        await this.moveSlots(moving, rich.node, poor.node);
+        poor.slots.push(...moving);
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -108,18 +286,18 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   #firstSlot(index: number): number {
-    return Math.floor(index * SLOTS / this.#primaryCount);
+    return Math.floor(index * SLOT_COUNT / this.#founders.length);
   }
 
-  async #form(server: Server): Promise<void> {
+  async #form(): Promise<void> {
     await all(this.nodes.map((node) => node.start()));
     await all(this.nodes.map(async (node, index) => {
       await node.order("CONFIG", "SET", "cluster-node-timeout", FORMING_NODE_TIMEOUT_MS);
       // Every node needs an epoch of its own, or they settle the clash at some later time.
       await node.order("CLUSTER", "SET-CONFIG-EPOCH", `${index + 1}`);
-      if (index >= this.#primaryCount) return;
+      if (index >= this.#founders.length) return;
       const [first, end] = [this.#firstSlot(index), this.#firstSlot(index + 1)];
-      if (server.major >= 7) {
+      if (this.#server.major >= 7) {
         await node.order("CLUSTER", "ADDSLOTSRANGE", `${first}`, `${end - 1}`);
       } else {
         const slots = Array.from({ length: end - first }, (_, slot) => `${first + slot}`);
@@ -135,11 +313,7 @@ export class RedisCluster implements AsyncDisposable {
       ),
     );
     await all(this.replicas.map((replica, index) => {
-      const { id } = this.nodes[index % this.#primaryCount]!;
-      return until(`${replica.address} knows its primary`, async () => {
-        await replica.order("CLUSTER", "REPLICATE", id);
-        return true;
-      }, FORMING_DEADLINE_MS);
+      return this.#replicate(replica, this.#founders[index % this.#founders.length]!);
     }));
     await this.ready();
     await all(this.nodes.map((node) => {
@@ -148,31 +322,52 @@ export class RedisCluster implements AsyncDisposable {
     }));
   }
 
-  /** What a node still lacks, or undefined. */
-  async #lacks(node: ClusterNode): Promise<string | undefined> {
-    const count = this.nodes.length;
+  #replicate(replica: ClusterNode, primary: ClusterNode): Promise<unknown> {
+    return until(`${replica.address} knows its primary`, async () => {
+      await replica.order("CLUSTER", "REPLICATE", primary.id);
+      return true;
+    }, FORMING_DEADLINE_MS);
+  }
+
+  /** What a node still lacks, or undefined, and what it tells of the nodes that run. */
+  async #lacks(node: ClusterNode): Promise<{ lack?: string; tells?: string }> {
     const info = textOf(await node.ask("CLUSTER", "INFO")) ?? "";
-    for (const wanted of ["state:ok", `slots_assigned:${SLOTS}`, `known_nodes:${count}`]) {
-      if (!info.includes(`cluster_${wanted}\r\n`)) return `${node.address} has no ${wanted}`;
+    const count = this.nodes.length;
+    for (const wanted of ["state:ok", `slots_assigned:${SLOT_COUNT}`, `known_nodes:${count}`]) {
+      if (!info.includes(`cluster_${wanted}\r\n`)) {
+        return { lack: `${node.address} has no ${wanted}` };
+      }
     }
-    const lines = (textOf(await node.ask("CLUSTER", "NODES")) ?? "").trimEnd().split("\n");
-    const unsettled = lines.find((line) => {
-      const [, , flags, , , , , link] = line.split(" ");
+    const text = (textOf(await node.ask("CLUSTER", "NODES")) ?? "").trimEnd();
+    const runs = new Set(this.running.map(({ id }) => id));
+    const unsettled = text.split("\n").find((line) => {
+      const [id, , flags, , , , , link, ...slots] = line.split(" ");
+      if (!runs.has(id!)) return slots.length > 0 || !flags!.split(",").includes("fail");
       return UNSETTLED.test(flags!) || link !== "connected";
     });
-    if (unsettled !== undefined) return `${node.address} says '${unsettled}'`;
+    if (unsettled !== undefined) return { lack: `${node.address} says '${unsettled}'` };
+    const lines = parseNodes(text).filter(({ id }) => runs.has(id));
+    const owners = new Set(lines.filter(({ slots }) => slots.length > 0).map(({ id }) => id));
+    const serving = lines.filter(({ id, primaryId }) => owners.has(primaryId ?? id)).length;
     const ranges = itemsOf(await node.ask("CLUSTER", "SLOTS")) ?? [];
     const listed = new Set(
       ranges.flatMap((range) =>
         itemsOf(range)!.slice(2).map((entry) => textOf(itemsOf(entry)![2]))
       ),
     );
-    if (listed.size !== count) return `${node.address} lists ${listed.size} nodes of ${count}`;
-    return await this.#lacksReplicas(node, lines);
+    if (listed.size !== serving) {
+      return { lack: `${node.address} lists ${listed.size} nodes of ${serving}` };
+    }
+    const replicas = lines.filter(({ primaryId }) => primaryId === node.id).length;
+    const lack = await this.#lacksReplicas(node, replicas);
+    if (lack !== undefined) return { lack };
+    const tells = lines.map(({ id, primaryId, slots }) =>
+      `${id} ${primaryId ?? "-"} ${slots.map(formatRange).join(" ")}`
+    );
+    return { tells: tells.sort().join("\n") };
   }
 
-  async #lacksReplicas(node: ClusterNode, lines: string[]): Promise<string | undefined> {
-    const wanted = lines.filter((line) => line.split(" ")[3] === node.id).length;
+  async #lacksReplicas(node: ClusterNode, wanted: number): Promise<string | undefined> {
     const info = textOf(await node.ask("INFO", "replication")) ?? "";
     const online = info.match(/^slave\d+:.*state=online/gm)?.length ?? 0;
     if (online !== wanted) return `${node.address} has ${online} online replicas of ${wanted}`;
@@ -183,14 +378,13 @@ export class RedisCluster implements AsyncDisposable {
 
 /** One server of a cluster; the cluster owns its process. */
 export class ClusterNode {
-  readonly host: string;
   readonly port: number;
   /** As it was started; a failover may have changed it since. */
   readonly role: "primary" | "replica";
-  /** All that its redis.conf says, the fixture's own included. */
-  readonly directives: Directives;
   readonly #server: Server;
   readonly #directory: string;
+  readonly #given: Directives;
+  #host: string;
   #id = "";
   #process: Deno.ChildProcess | undefined;
 
@@ -202,17 +396,27 @@ export class ClusterNode {
       directory: string;
     },
   ) {
-    this.host = host;
+    this.#host = host;
     this.port = port;
     this.role = role;
     this.#server = server;
     // INFO tells of this path, so it must not hold an address of its own.
     this.#directory = join(directory, host.replaceAll(/[.:]/g, "-") + `-${port}`);
-    const password = directives["requirepass"];
-    this.directives = {
+    this.#given = directives;
+  }
+
+  /** Its address, which changes when the node is relocated. */
+  get host(): string {
+    return this.#host;
+  }
+
+  /** All that its redis.conf says, the fixture's own included. */
+  get directives(): Directives {
+    const password = this.#given["requirepass"];
+    return {
       ...this.#ownDirectives(),
       ...password === undefined ? {} : { "masterauth": password },
-      ...directives,
+      ...this.#given,
     };
   }
 
@@ -261,9 +465,14 @@ export class ClusterNode {
     throw new Error(`${this.address} answered '${value.text}' to ${words.slice(0, 3).join(" ")}`);
   }
 
-  /** Starts the process and waits until it answers. */
-  async start(): Promise<void> {
+  /**
+   * Starts the process and waits until it answers.
+   *
+   * @param host the node's address from now on, if it is another than before
+   */
+  async start(host = this.#host): Promise<void> {
     if (this.#process !== undefined) throw new Error(`Node ${this.address} runs already`);
+    this.#host = host;
     await Deno.mkdir(this.#directory, { recursive: true });
     const conf = Object.entries(this.directives).map(([name, rest]) => `${name} ${rest}\n`);
     await Deno.writeTextFile(join(this.#directory, "redis.conf"), conf.join(""));
@@ -344,8 +553,6 @@ export class ClusterNode {
   }
 }
 
-const SLOTS = 16_384;
-
 const LOG = "server.log";
 
 /** Enough to see the start, or why the node gave up. */
@@ -359,6 +566,18 @@ const FORMING_DEADLINE_MS = 30_000;
  * short only while a cluster forms: afterwards a slow machine would look like a failure.
  */
 const FORMING_NODE_TIMEOUT_MS = "1000";
+
+/** How long a replica tries to take over before it gives up (CLUSTER_MF_TIMEOUT), and some. */
+const MANUAL_FAILOVER_MS = 6_000;
+
+/** Slots that move together, as nodes write their state to the disk after each step. */
+const SLOTS_AT_ONCE = 128;
+
+/** Keys that move together, during which neither node does anything else. */
+const KEYS_AT_ONCE = 100;
+
+/** How long the nodes may take for that, in milliseconds. */
+const MIGRATE_TIMEOUT_MS = 5_000;
 
 /** The bus listens this far above the client port. */
 const BUS_OFFSET = 10_000;
@@ -407,38 +626,97 @@ interface Place {
   port: number;
 }
 
-/** Finds an address for each node where it and its bus can listen. */
-function findPlaces(count: number, { samePort, family }: ClusterOptions): Place[] {
-  const ownAddresses = family !== "IPv6" && Deno.build.os === "linux";
-  if (samePort && !ownAddresses) throw new RangeError("One port for all needs Linux and IPv4");
-  const random = seededRandom(Math.random() * 2 ** 32);
-  // Unlike 127.0.0.1, where the public side of a proxy is in tests.
-  const network = `127.${1 + random.int(254)}.${1 + random.int(254)}`;
-  const hosts = Array.from({ length: count }, (_, index) => {
-    if (ownAddresses) return `${network}.${index + 1}`;
-    return family === "IPv6" ? "::1" : "127.0.0.1";
-  });
-  using stack = new DisposableStack();
-  function canListen(host: string, port: number): boolean {
-    try {
-      for (const at of [port, port + BUS_OFFSET]) {
-        stack.use(Deno.listen({ hostname: host, port: at }));
-      }
-      return true;
-    } catch (error) {
-      if (error instanceof Deno.errors.AddrInUse) return false;
-      throw error;
+/** Sends requests all at once; none of them may fail. */
+async function orderAll(client: WireClient, requests: readonly string[][]): Promise<Value[]> {
+  const values = await client.askAll(requests);
+  for (const [index, value] of values.entries()) {
+    if (value.type !== "-") continue;
+    throw new Error(`A node answered '${value.text}' to ${requests[index]!.join(" ")}`);
+  }
+  return values;
+}
+
+/** Moves the keys of slots that are open on either side. */
+async function moveKeys(
+  source: WireClient,
+  slots: readonly number[],
+  { host, port, directives }: ClusterNode,
+): Promise<void> {
+  const password = directives["requirepass"];
+  const auth = password === undefined ? [] : ["AUTH", password];
+  let left = [...slots];
+  while (left.length > 0) {
+    const asked = left.map((slot) => ["CLUSTER", "GETKEYSINSLOT", `${slot}`, `${KEYS_AT_ONCE}`]);
+    const keys = (await orderAll(source, asked)).map((list) => itemsOf(list)!.map(textOf));
+    left = left.filter((_, index) => keys[index]!.length > 0);
+    for (const some of keys.filter(({ length }) => length > 0)) {
+      const to = [host, `${port}`, "", "0", `${MIGRATE_TIMEOUT_MS}`];
+      await orderAll(source, [["MIGRATE", ...to, ...auth, "KEYS", ...some as string[]]]);
     }
   }
-  function findPort(hosts: string[]): number {
-    for (;;) {
-      const port = PORTS.first + random.int(PORTS.count);
-      if (hosts.every((host) => canListen(host, port))) return port;
+}
+
+function formatRange({ first, last }: SlotRange): string {
+  return `${first}-${last}`;
+}
+
+/** Gives out addresses where a node and its bus can listen. */
+class Places {
+  readonly #samePort: boolean;
+  /** The host of every node, if they have none of their own. */
+  readonly #shared: string | undefined;
+  readonly #random = seededRandom(Math.random() * 2 ** 32);
+  /** Unlike 127.0.0.1, where the public side of a proxy is in tests. */
+  readonly #network = `127.${1 + this.#random.int(254)}.${1 + this.#random.int(254)}.`;
+  #hosts = 0;
+  /** The port of all nodes, once there is one. */
+  #port: number | undefined;
+
+  constructor({ samePort = false, family }: ClusterOptions) {
+    this.#samePort = samePort;
+    if (family === "IPv6") this.#shared = "::1";
+    else if (Deno.build.os !== "linux") this.#shared = "127.0.0.1";
+    if (samePort && this.#shared !== undefined) {
+      throw new RangeError("One port for all needs Linux and IPv4");
     }
   }
-  if (samePort) {
-    const port = findPort(hosts);
+
+  get network(): string {
+    if (this.#shared === undefined) return this.#network;
+    throw new RangeError("Addresses of their own need Linux and IPv4");
+  }
+
+  takeHost(): string {
+    return this.#shared ?? `${this.#network}${++this.#hosts}`;
+  }
+
+  take(count: number): Place[] {
+    const hosts = Array.from({ length: count }, () => this.takeHost());
+    using listeners = new DisposableStack();
+    if (!this.#samePort) {
+      return hosts.map((host) => ({ host, port: this.#findPort([host], listeners) }));
+    }
+    const port = this.#port ??= this.#findPort(hosts, listeners);
     return hosts.map((host) => ({ host, port }));
   }
-  return hosts.map((host) => ({ host, port: findPort([host]) }));
+
+  /** What listens meanwhile keeps others from the same ports. */
+  #findPort(hosts: string[], listeners: DisposableStack): number {
+    for (;;) {
+      const port = PORTS.first + this.#random.int(PORTS.count);
+      if (hosts.every((host) => canListen(host, port, listeners))) return port;
+    }
+  }
+}
+
+function canListen(hostname: string, port: number, listeners: DisposableStack): boolean {
+  try {
+    for (const at of [port, port + BUS_OFFSET]) {
+      listeners.use(Deno.listen({ hostname, port: at }));
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
 }

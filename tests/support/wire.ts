@@ -49,9 +49,16 @@ export class WireClient implements Disposable {
 
   /** Sends a request and reads the next frame. */
   async ask(...words: string[]): Promise<Value> {
-    await this.send(encodeRequest(words));
-    const [frame] = await this.readFrames(1);
-    return decodeFrame(fromLatin1(frame!));
+    const [value] = await this.askAll([words]);
+    return value!;
+  }
+
+  /** Sends requests one behind the other and then reads as many frames. */
+  async askAll(requests: readonly string[][], deadlineMs = DEADLINE_MS): Promise<Value[]> {
+    const bytes = requests.map((words) => toLatin1(encodeRequest(words))).join("");
+    await this.send(bytes, deadlineMs);
+    const frames = await this.readFrames(requests.length, deadlineMs);
+    return frames.map((frame) => decodeFrame(fromLatin1(frame)));
   }
 
   /** Reads the next `count` frames, whole and as they came. */
