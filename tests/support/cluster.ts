@@ -188,8 +188,11 @@ export class RedisCluster implements AsyncDisposable {
     return node;
   }
 
-  /** Takes a node without slots out of the cluster and stops it; one that is down, too. */
-  async remove(node: ClusterNode): Promise<void> {
+  /**
+   * Takes a node without slots out of the cluster, and stops it unless told; then it is the
+   * caller's to stop.
+   */
+  async remove(node: ClusterNode, { stop = true } = {}): Promise<void> {
     const others = this.running.filter((other) => other !== node);
     // Whoever has forgotten a node does not learn of it for a minute; but one that could not
     // forget its primary yet has to be told again.
@@ -202,7 +205,7 @@ export class RedisCluster implements AsyncDisposable {
       await all(knowing.flat().map((other) => other.order("CLUSTER", "FORGET", node.id)));
       return knowing.flat().length === 0;
     }, FORMING_DEADLINE_MS);
-    await node.stop();
+    if (stop) await node.stop();
     this.#nodes.splice(this.#nodes.indexOf(node), 1);
   }
 
@@ -241,21 +244,25 @@ export class RedisCluster implements AsyncDisposable {
       node !== from && node !== to
     );
     using connected = new DisposableStack();
-    const clients = new Map<ClusterNode, WireClient>();
+    const clients = new Map<ClusterNode, readonly WireClient[]>();
     for (const node of [to, from, ...witnesses]) {
-      clients.set(node, connected.use(await node.connect()));
+      const connecting = Array.from({ length: this.#server.slotConnections }, () => node.connect());
+      clients.set(node, (await all(connecting)).map((client) => connected.use(client)));
     }
     for (let first = 0; first < slots.length; first += SLOTS_AT_ONCE) {
       const some = slots.slice(first, first + SLOTS_AT_ONCE);
-      const setSlots = (...words: string[]) =>
-        some.map((slot) => ["CLUSTER", "SETSLOT", `${slot}`, ...words]);
-      await orderAll(clients.get(to)!, setSlots("IMPORTING", from.id));
-      await orderAll(clients.get(from)!, setSlots("MIGRATING", to.id));
-      await moveKeys(clients.get(from)!, some, to);
+      const setSlots = (node: ClusterNode, ...words: string[]) =>
+        orderAll(
+          clients.get(node)!,
+          some.map((slot) => ["CLUSTER", "SETSLOT", `${slot}`, ...words]),
+        );
+      await setSlots(to, "IMPORTING", from.id);
+      await setSlots(from, "MIGRATING", to.id);
+      await moveKeys(clients.get(from)![0]!, some, to);
       // The new owner first: if it came last and the old one died, nobody would have the slot.
-      for (const [node, client] of clients) {
+      for (const node of clients.keys()) {
         try {
-          await orderAll(client, setSlots("NODE", to.id));
+          await setSlots(node, "NODE", to.id);
         } catch (error) {
           // A primary that has lost its last slot may be a replica of the new owner by now.
           if (textOf(itemsOf(await node.order("ROLE"))![0]) !== "slave") throw error;
@@ -571,7 +578,13 @@ const FORMING_NODE_TIMEOUT_MS = "1000";
 const MANUAL_FAILOVER_MS = 6_000;
 
 /** Slots that move together, as nodes write their state to the disk after each step. */
-const SLOTS_AT_ONCE = 128;
+const SLOTS_AT_ONCE = 256;
+
+/**
+ * Valkey 8 and later answer to SETSLOT when the replicas have it, one after the other on each
+ * connection; all others answer at once.
+ */
+const SLOT_CONNECTIONS = { valkey: 64, others: 1 };
 
 /** Keys that move together, during which neither node does anything else. */
 const KEYS_AT_ONCE = 100;
@@ -593,9 +606,14 @@ class Server {
   readonly path: string;
   readonly major: number;
 
-  private constructor(path: string, major: number) {
+  /** Over how many connections a node is told of slots that move. */
+  readonly slotConnections: number;
+
+  private constructor(path: string, version: string, major: number) {
     this.path = path;
     this.major = major;
+    const valkey = /^valkey/i.test(version) && major >= 8;
+    this.slotConnections = valkey ? SLOT_CONNECTIONS.valkey : SLOT_CONNECTIONS.others;
   }
 
   /** Finds the program that REDIS_SERVER names, or else redis-server or valkey-server. */
@@ -604,9 +622,10 @@ class Server {
     for (const path of named ? [named] : ["redis-server", "valkey-server"]) {
       try {
         const { stdout } = await new Deno.Command(path, { args: ["--version"] }).output();
-        const major = /v=(\d+)/.exec(new TextDecoder().decode(stdout))?.[1];
+        const version = new TextDecoder().decode(stdout);
+        const major = /v=(\d+)/.exec(version)?.[1];
         if (major === undefined) throw new Error(`'${path}' is no Redis or Valkey server`);
-        return new Server(path, Number(major));
+        return new Server(path, version, Number(major));
       } catch (error) {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
@@ -626,9 +645,17 @@ interface Place {
   port: number;
 }
 
-/** Sends requests all at once; none of them may fail. */
-async function orderAll(client: WireClient, requests: readonly string[][]): Promise<Value[]> {
-  const values = await client.askAll(requests);
+/** Sends requests all at once, over as many connections as there are; none of them may fail. */
+async function orderAll(
+  clients: readonly WireClient[],
+  requests: readonly string[][],
+): Promise<Value[]> {
+  const values: Value[] = [];
+  await all(clients.map(async (client, first) => {
+    const own = requests.keys().filter((index) => index % clients.length === first).toArray();
+    const answers = await client.askAll(own.map((index) => requests[index]!));
+    for (const [at, index] of own.entries()) values[index] = answers[at]!;
+  }));
   for (const [index, value] of values.entries()) {
     if (value.type !== "-") continue;
     throw new Error(`A node answered '${value.text}' to ${requests[index]!.join(" ")}`);
@@ -647,11 +674,11 @@ async function moveKeys(
   let left = [...slots];
   while (left.length > 0) {
     const asked = left.map((slot) => ["CLUSTER", "GETKEYSINSLOT", `${slot}`, `${KEYS_AT_ONCE}`]);
-    const keys = (await orderAll(source, asked)).map((list) => itemsOf(list)!.map(textOf));
+    const keys = (await orderAll([source], asked)).map((list) => itemsOf(list)!.map(textOf));
     left = left.filter((_, index) => keys[index]!.length > 0);
     for (const some of keys.filter(({ length }) => length > 0)) {
       const to = [host, `${port}`, "", "0", `${MIGRATE_TIMEOUT_MS}`];
-      await orderAll(source, [["MIGRATE", ...to, ...auth, "KEYS", ...some as string[]]]);
+      await orderAll([source], [["MIGRATE", ...to, ...auth, "KEYS", ...some as string[]]]);
     }
   }
 }
