@@ -41,6 +41,10 @@ export interface ConnectOptions extends HostPort {
   protocol: 2 | 3;
   /** Reads go to replicas too. */
   readReplicas?: boolean;
+  /** Nodes come and go, so connections may fail, and the client is to make do. */
+  throughOutages?: boolean;
+  /** The IP address of a node by a name that is in no DNS, or undefined for other names. */
+  resolve?: (name: string) => string | undefined;
 }
 
 /** Connects a client, and waits until it knows the cluster. */

@@ -1,16 +1,19 @@
 import type { Buffer } from "node:buffer";
 import { Cluster, type ClusterOptions, type Redis } from "ioredis";
+import { type HostPort, parseHostPort } from "../../src/address.ts";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
 /** ioredis, with what sharded channels need. */
 export class IoredisClient implements ClusterClient {
   readonly #cluster: Cluster;
   readonly #errors: Error[] = [];
+  readonly #throughOutages: boolean;
   /** The status does not tell: it may say "close" after "end". */
   readonly #ended: Promise<void>;
 
-  private constructor(cluster: Cluster) {
+  private constructor(cluster: Cluster, throughOutages: boolean) {
     this.#cluster = cluster;
+    this.#throughOutages = throughOutages;
     for (const event of ["error", "node error"]) {
       cluster.on(event, (error) => this.#errors.push(error));
     }
@@ -22,15 +25,17 @@ export class IoredisClient implements ClusterClient {
     options: ConnectOptions,
     more: Pick<ClusterOptions, "enableAutoPipelining" | "natMap"> = {},
   ): Promise<IoredisClient> {
-    const { host, port, protocol, readReplicas = false } = options;
+    const { host, port, protocol, readReplicas = false, throughOutages = false } = options;
+    const { resolve } = options;
     const cluster = new Cluster([{ host, port }], {
       lazyConnect: true,
       shardedSubscribers: true,
       scaleReads: readReplicas ? "slave" : "master",
       redisOptions: { protocol },
+      ...resolve && { natMap: (address) => resolved(parseHostPort(address), resolve) },
       ...more,
     });
-    const client = new IoredisClient(cluster);
+    const client = new IoredisClient(cluster, throughOutages);
     await cluster.connect();
     return client;
   }
@@ -109,8 +114,19 @@ export class IoredisClient implements ClusterClient {
     await new Promise((resolve) => this.#cluster.refreshSlotsCache(resolve));
     this.#cluster.disconnect();
     await this.#ended;
-    if (this.#errors.length > 0) throw new AggregateError(this.#errors, "ioredis had errors");
+    if (this.#errors.length > 0 && !this.#throughOutages) {
+      throw new AggregateError(this.#errors, "ioredis had errors");
+    }
   }
+}
+
+/** Null for an address that stays as it is. */
+function resolved(
+  { host, port }: HostPort,
+  resolve: NonNullable<ConnectOptions["resolve"]>,
+): HostPort | null {
+  const ip = resolve(host);
+  return ip === undefined ? null : { host: ip, port };
 }
 
 /** The results without the errors that ioredis puts before each, of which there must be none. */

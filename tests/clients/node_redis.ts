@@ -1,26 +1,44 @@
 import { Buffer } from "node:buffer";
 import { type BasicPooledClientSideCache, createCluster, RESP_TYPES, WatchError } from "redis";
+import { lookup as lookUp } from "node:dns";
+import type { LookupFunction } from "node:net";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
 type Cluster = ReturnType<typeof open>;
 
 function open(options: ConnectOptions, cache: BasicPooledClientSideCache | undefined) {
-  const { host, port, protocol, readReplicas = false } = options;
+  const { host, port, protocol, readReplicas = false, resolve } = options;
   return createCluster({
     rootNodes: [{ socket: { host, port } }],
     RESP: protocol,
     useReplicas: readReplicas,
     ...cache === undefined ? {} : { clientSideCache: cache },
+    // To be told of maintenance, it would look each name up in the DNS before it says HELLO.
+    ...resolve && {
+      defaults: { socket: { lookup: lookupBy(resolve) }, maintNotifications: "disabled" },
+    },
   });
+}
+
+/** Asks the DNS for the names that `resolve` does not know. */
+function lookupBy(resolve: NonNullable<ConnectOptions["resolve"]>): LookupFunction {
+  return (name, options, done) => {
+    const address = resolve(name);
+    if (address === undefined) lookUp(name, options, done);
+    else if (options.all) done(null, [{ address, family: 4 }]);
+    else done(null, address, 4);
+  };
 }
 
 /** node-redis as it comes. */
 export class NodeRedisClient implements ClusterClient {
   readonly #cluster: Cluster;
   readonly #errors: Error[] = [];
+  readonly #throughOutages: boolean;
 
-  private constructor(cluster: Cluster) {
+  private constructor(cluster: Cluster, throughOutages: boolean) {
     this.#cluster = cluster;
+    this.#throughOutages = throughOutages;
     cluster.on("error", (error) => this.#errors.push(error));
   }
 
@@ -29,7 +47,7 @@ export class NodeRedisClient implements ClusterClient {
     options: ConnectOptions,
     cache?: BasicPooledClientSideCache,
   ): Promise<NodeRedisClient> {
-    const client = new NodeRedisClient(open(options, cache));
+    const client = new NodeRedisClient(open(options, cache), options.throughOutages ?? false);
     await client.#cluster.connect();
     return client;
   }
@@ -100,6 +118,8 @@ export class NodeRedisClient implements ClusterClient {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#cluster.isOpen) await this.#cluster.close();
-    if (this.#errors.length > 0) throw new AggregateError(this.#errors, "node-redis had errors");
+    if (this.#errors.length > 0 && !this.#throughOutages) {
+      throw new AggregateError(this.#errors, "node-redis had errors");
+    }
   }
 }
