@@ -1,0 +1,169 @@
+import { SLOT_COUNT } from "../../src/cluster/node.ts";
+import { textOf, type Value } from "../../src/resp/frame.ts";
+import type { ClusterClient } from "../clients/client.ts";
+import type { RedisCluster } from "../support/cluster.ts";
+import { slotOf } from "../support/slots.ts";
+import { within } from "../support/until.ts";
+
+/** So that each of a handful of shards has some writers of its own, and its outage shows. */
+export const WRITERS = 8;
+
+/** Between the answer to a write and the next: what a gap is without any outage. */
+const PAUSE_MS = 40;
+
+/** Clients may keep a command over an outage, and over a retry or two; not for ever. */
+const HANG_MS = 20_000;
+
+/** Keys read at once when the writes are checked. */
+const READS_AT_ONCE = 500;
+
+/** What a writer knows of a key, whose value is the number of the write. */
+interface Written {
+  readonly key: string;
+  readonly slot: number;
+  /** The last write that was acknowledged, or 0. */
+  acknowledged: number;
+}
+
+/**
+ * Writes through one client without a break. Each writer has a part of the slots, and one write
+ * under way: half of them to new keys, half to keys that it has written before.
+ */
+export class Load {
+  /** Who writes, for messages. */
+  readonly name: string;
+  readonly #client: ClusterClient;
+  readonly #keys: Written[] = [];
+  /** The times of acknowledgement, in milliseconds of the monotonic clock, for each writer. */
+  readonly #times: number[][] = [];
+  readonly #errors = new Map<string, number>();
+  readonly #writers: Promise<void>[];
+  #hung: string[] = [];
+  /** When it was told to stop, on the same clock. */
+  #stoppedMs: number | undefined;
+
+  private constructor(name: string, client: ClusterClient) {
+    this.name = name;
+    this.#client = client;
+    this.#writers = Array.from({ length: WRITERS }, (_, writer) => this.#write(writer));
+  }
+
+  /** Starts to write; `stop` ends it. The client remains the caller's. */
+  static start(name: string, client: ClusterClient): Load {
+    return new Load(name, client);
+  }
+
+  /** How many writes were acknowledged. */
+  get acknowledged(): number {
+    return this.#times.reduce((sum, { length }) => sum + length, 0);
+  }
+
+  /** The writes that were never answered. */
+  get hung(): readonly string[] {
+    return this.#hung;
+  }
+
+  /** How often writes failed, by what the error said first. */
+  get errors(): ReadonlyMap<string, number> {
+    return this.#errors;
+  }
+
+  /** Whether each writer has had a write acknowledged since then. */
+  flowsSince(ms: number): boolean {
+    return this.#times.every((times) => (times.at(-1) ?? -Infinity) > ms);
+  }
+
+  /** The longest time from then to the stop in which a writer had no write acknowledged, in ms. */
+  longestGapMs(since: number): number {
+    let longest = 0;
+    for (const times of this.#times) {
+      let last = times.findLast((time) => time <= since) ?? since;
+      for (const time of [...times, this.#stoppedMs ?? performance.now()]) {
+        if (time <= since) continue;
+        longest = Math.max(longest, time - last);
+        last = time;
+      }
+    }
+    return longest;
+  }
+
+  /** Writes no more, and is done when all writes are answered or given up. */
+  async stop(): Promise<void> {
+    this.#stoppedMs ??= performance.now();
+    await Promise.all(this.#writers);
+  }
+
+  /** The acknowledged writes that are on none of the nodes any more, asked straight. */
+  async lost(cluster: RedisCluster): Promise<string[]> {
+    const lost: string[] = [];
+    for (const { node, role, slots } of await cluster.standings()) {
+      if (role !== "primary") continue;
+      const owned = new Set(slots);
+      const keys = this.#keys.filter(({ slot, acknowledged }) =>
+        acknowledged > 0 && owned.has(slot)
+      );
+      using client = await node.connect();
+      for (let first = 0; first < keys.length; first += READS_AT_ONCE) {
+        const some = keys.slice(first, first + READS_AT_ONCE);
+        const values = await client.askAll(some.map(({ key }) => ["GET", key]));
+        for (const [index, { key, acknowledged }] of some.entries()) {
+          const found = numberOf(values[index]!);
+          if (found < acknowledged) lost.push(`${key} is ${found}, not ${acknowledged}`);
+        }
+      }
+    }
+    return lost;
+  }
+
+  async #write(writer: number): Promise<void> {
+    const times: number[] = this.#times[writer] = [];
+    /** Keys all of whose writes were acknowledged: one that failed may yet arrive. */
+    const certain: Written[] = [];
+    let serial = 0;
+    for (let write = 1; this.#stoppedMs === undefined; write++) {
+      const old = write % 2 === 0 ? certain[Math.floor(write / 4) % certain.length] : undefined;
+      const written = old ?? this.#newKey(writer, () => ++serial);
+      try {
+        const { key } = written;
+        const set = this.#client.command(key, "SET", key, `${write}`);
+        const answer = await this.#settled(set, written, write);
+        if (String(answer) !== "OK") throw new Error(`SET was answered with ${answer}`);
+        times.push(performance.now());
+        written.acknowledged = write;
+        if (old === undefined) certain.push(written);
+      } catch (error) {
+        if (old !== undefined) certain.splice(certain.indexOf(old), 1);
+        const text = (error instanceof Error ? error.message : String(error)).slice(0, 40);
+        this.#errors.set(text, (this.#errors.get(text) ?? 0) + 1);
+      }
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+
+  async #settled(set: Promise<unknown>, { key }: Written, write: number): Promise<unknown> {
+    let settled = false;
+    const noticed = set.finally(() => settled = true);
+    try {
+      return await within("get an answer", noticed, HANG_MS);
+    } catch (error) {
+      if (!settled) this.#hung.push(`${this.name}: write ${write} to ${key}`);
+      throw error;
+    }
+  }
+
+  #newKey(writer: number, next: () => number): Written {
+    for (;;) {
+      const key = `${this.name}:${writer}:${next()}`;
+      const slot = slotOf(key);
+      if (Math.floor(slot * WRITERS / SLOT_COUNT) !== writer) continue;
+      const written = { key, slot, acknowledged: 0 };
+      this.#keys.push(written);
+      return written;
+    }
+  }
+}
+
+function numberOf(value: Value): number {
+  if (value.type === "-") throw new Error(`A node answered '${value.text}' to GET`);
+  return Number(textOf(value) ?? 0);
+}

@@ -1,0 +1,96 @@
+import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { namedInLines, namedInShards, namedInSlots, type NamedNode } from "../support/mentions.ts";
+import type { RunningProxy } from "../support/proxy.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** Between two rounds over all ports; a round that never rests would slow all others down. */
+const PAUSE_MS = 50;
+
+/** A node that has just died leaves its clients without an answer for a moment. */
+const DEADLINE_MS = 2_000;
+
+/** Enough that some are in slots of each shard, and be redirected by each node. */
+const KEYS = Array.from({ length: 12 }, (_, index) => `watched:${index}`);
+
+/** Reads the nodes that a reply names. */
+type Reader = (reply: Value) => NamedNode[];
+
+const REQUESTS: readonly (readonly [words: string[], named?: Reader])[] = [
+  [["CLUSTER", "SLOTS"], namedInSlots],
+  [["CLUSTER", "SHARDS"], namedInShards],
+  [["CLUSTER", "NODES"], namedInLines],
+  [["ROLE"]],
+  [["INFO", "replication"]],
+  ...KEYS.map((key): [string[]] => [["GET", key]]),
+];
+
+/** Asks all ports of a proxy, over and over, for what is full of addresses, and reads it raw. */
+export class Watcher {
+  readonly #proxy: RunningProxy<never>;
+  readonly #isPrivate: (text: string) => boolean;
+  readonly #leaks: string[] = [];
+  /** Every public port that there has been. */
+  readonly #ports = new Set<number>();
+  readonly #watching: Promise<void>;
+  #replies = 0;
+  #stopping = false;
+
+  /** @param isPrivate whether a text has a private address in it */
+  constructor(proxy: RunningProxy<never>, isPrivate: (text: string) => boolean) {
+    this.#proxy = proxy;
+    this.#isPrivate = isPrivate;
+    this.#watching = this.#watch();
+  }
+
+  /** How many replies were read. */
+  get replies(): number {
+    return this.#replies;
+  }
+
+  /** Every public port that there has been. */
+  get ports(): ReadonlySet<number> {
+    for (const port of this.#proxy.ports) this.#ports.add(port);
+    return this.#ports;
+  }
+
+  /** Watches no more, and returns the replies that say more than they should. */
+  async stop(): Promise<string[]> {
+    this.#stopping = true;
+    await this.#watching;
+    return this.#leaks;
+  }
+
+  async #watch(): Promise<void> {
+    while (!this.#stopping) {
+      await Promise.all([...this.#proxy.ports].map((port) => this.#ask(port)));
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    }
+  }
+
+  async #ask(port: number): Promise<void> {
+    let frames: string[];
+    try {
+      using client = await WireClient.connect(this.#proxy.host, port);
+      await client.send(REQUESTS.map(([words]) => toLatin1(encodeRequest(words))).join(""));
+      frames = await client.readFrames(REQUESTS.length, DEADLINE_MS);
+    } catch {
+      // The node is down; others are there to be asked.
+      return;
+    }
+    for (const [index, frame] of frames.entries()) {
+      const [words, named] = REQUESTS[index]!;
+      this.#replies++;
+      if (!this.#isSafe(frame, named)) this.#leaks.push(`${words.join(" ")} at ${port}: ${frame}`);
+    }
+  }
+
+  #isSafe(frame: string, named: Reader | undefined): boolean {
+    if (this.#isPrivate(frame)) return false;
+    if (named === undefined || frame.startsWith("-")) return true;
+    const { ports } = this;
+    return named(decodeFrame(fromLatin1(frame))).every(({ port, hosts }) =>
+      hosts.every((host) => host === this.#proxy.host) && (port === 0 || ports.has(port))
+    );
+  }
+}
