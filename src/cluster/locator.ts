@@ -71,7 +71,8 @@ export class Locator {
       if (itself !== undefined && itself === mention.id) return from.publicPort;
     }
     return this.#directory.portOf(mention) ??
-      this.#redirectTarget(mention, from, -Infinity)?.publicPort ??
+      this.#redirectTarget(mention, from, sinceMs)?.publicPort ??
+      this.#ownerElsewhere(mention, from)?.publicPort ??
       this.#relative(mention, from)?.publicPort;
   }
 
@@ -134,18 +135,31 @@ export class Locator {
 
   /**
    * The node that a redirect means by its slot and not by its address. Nodes disagree while
-   * slots move, so `from` must have told since then, or not have answered at all. Of a slot on
-   * its way only the node that gives it away tells to whom.
+   * slots move, so it is for `from` to tell, and only the node that gives a slot away tells to
+   * whom. By the time it is asked the slot may have arrived, or have come back to `from`: that
+   * is then where the client should go.
    */
   #redirectTarget(mention: Mention, from: MappedNode, sinceMs: number): MappedNode | undefined {
     const { view } = this.#directory;
-    const { slot } = mention;
-    if (slot === undefined || view === undefined) return undefined;
-    if (isAddress(mention) && !this.#directory.isShared(mention)) return undefined;
-    if (!this.#hasLooked(from, sinceMs) && (mention.asking || sinceMs > -Infinity)) {
+    if (view === undefined || !this.#isBare(mention) || !this.#hasLooked(from, sinceMs)) {
       return undefined;
     }
-    const id = mention.asking ? view.answeredBy.migrating.get(slot) : ownerOf(view, slot)?.id;
-    return id === undefined || id === from.id ? undefined : this.#directory.withId(id);
+    const { slot, asking = false } = mention;
+    const migrating = asking ? view.answeredBy.migrating.get(slot) : undefined;
+    return this.#directory.withId(migrating ?? ownerOf(view, slot)?.id ?? "");
+  }
+
+  /** The node that has the slot of a redirect as far as is known, if `from` cannot be asked. */
+  #ownerElsewhere(mention: Mention, from: MappedNode): MappedNode | undefined {
+    const { view } = this.#directory;
+    if (view === undefined || !this.#isBare(mention) || mention.asking) return undefined;
+    const owner = ownerOf(view, mention.slot)?.id;
+    return owner === undefined || owner === from.id ? undefined : this.#directory.withId(owner);
+  }
+
+  /** Whether a redirect names its node by nothing but the slot. */
+  #isBare(mention: Mention): mention is Mention & { slot: number } {
+    if (mention.slot === undefined) return false;
+    return !isAddress(mention) || this.#directory.isShared(mention);
   }
 }
