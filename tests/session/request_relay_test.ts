@@ -1,4 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { PendingReplies } from "../../src/session/pending.ts";
+import { RequestRelay } from "../../src/session/request_relay.ts";
 import {
   converse,
   PRIVATE_WORD,
@@ -74,6 +77,35 @@ for (const [name, [sent, got]] of Object.entries(REQUESTS)) {
     }
   });
 }
+
+Deno.test("what follows a request for a stream goes on at once, be it half a name", async () => {
+  const reads = [wireOf(["PSYNC ? -1"]) + "MIGR", "ATE", " public.example"];
+  let sent = "";
+  let got = "";
+  await new RequestRelay({
+    client: {
+      read(buffer) {
+        assertEquals(got, sent);
+        const text = reads.shift();
+        if (text === undefined) return Promise.resolve(null);
+        sent += text;
+        buffer.set(fromLatin1(text));
+        return Promise.resolve(text.length);
+      },
+    },
+    upstream: {
+      write(bytes) {
+        got += toLatin1(bytes);
+        return Promise.resolve(bytes.length);
+      },
+    },
+    pending: new PendingReplies(),
+    bufferBytes: SMALL_BUFFER_BYTES,
+    translate: () => Promise.resolve(undefined),
+    echo: undefined,
+  }).run();
+  assertEquals(got, sent);
+});
 
 Deno.test("an AUTH behind a translated request waits, and one before it is waited for", async () => {
   for (const requestBytes of [1, 3, 16 * 1024]) {

@@ -1,0 +1,25 @@
+import { assertEquals } from "@std/assert";
+import type { MappedNode } from "../../src/cluster/directory.ts";
+import { ClientAddresses } from "../../src/session/clients.ts";
+
+const [A, B] = ["a", "b"].map((id, index): MappedNode => ({
+  id: id.repeat(40),
+  address: { host: "10.0.0.1", port: 7000 + index },
+  busPort: undefined,
+  publicPort: 8000 + index,
+})) as [MappedNode, MappedNode];
+
+Deno.test("clients of two nodes may have the same addresses on either side", () => {
+  const clients = new ClientAddresses();
+  clients.add(A, "10.0.0.99:1", "198.51.100.7:5");
+  clients.add(B, "10.0.0.99:1", "198.51.100.8:6");
+  clients.add(B, "10.0.0.99:2", "198.51.100.7:5");
+  assertEquals(clients.clientAt(A, "10.0.0.99:1"), "198.51.100.7:5");
+  assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
+  assertEquals(clients.upstreamOf(A, "198.51.100.7:5"), "10.0.0.99:1");
+  assertEquals(clients.upstreamOf(B, "198.51.100.7:5"), "10.0.0.99:2");
+  assertEquals(clients.upstreamOf(A, "198.51.100.8:6"), undefined);
+  clients.delete(A, "10.0.0.99:1");
+  assertEquals(clients.clientAt(A, "10.0.0.99:1"), undefined);
+  assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
+});
