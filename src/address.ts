@@ -53,6 +53,11 @@ export function isIpAddress(text: string): boolean {
   return isIpv6(text) || (/^[\d.]+$/.test(text) && isHostName(text));
 }
 
+/** Whether a host is this machine by its usual name. */
+export function isLocalhost(host: string): boolean {
+  return /^localhost\.?$/i.test(host);
+}
+
 /** Whether two texts are the same host name or the same IP address, in any spelling. */
 export function isSameHost(one: string, other: string): boolean {
   return canonicalHost(one) === canonicalHost(other);

@@ -5,6 +5,7 @@ import {
   type HostPort,
   isHostName,
   isIpv6,
+  isLocalhost,
   isWildcard,
   LAST_PORT,
   parseHostPort,
@@ -281,10 +282,6 @@ function readPublicHost(
     return { publicHost: "127.0.0.1", publicHostAssumed: false };
   }
   return { publicHost: host, publicHostAssumed: false };
-}
-
-function isLocalhost(host: string): boolean {
-  return /^localhost\.?$/i.test(host);
 }
 
 function readCredentials(settings: Settings): Config["credentials"] {

@@ -2,6 +2,7 @@ import {
   formatHostPort,
   type HostPort,
   isIpAddress,
+  isLocalhost,
   isSameHost,
   splitAddress,
 } from "../address.ts";
@@ -165,7 +166,12 @@ async function isPublic(address: HostPort, places: Places): Promise<boolean> {
   const { publicHost, reachedAt } = places;
   if (places.isPrivate(address)) return false;
   if (isSameHost(host, publicHost) || isSameHost(host, reachedAt)) return true;
+  if (isLocalhost(host)) return [publicHost, reachedAt].some(isLoopback);
   // redis-cli connects to a name, and then tells the IP address that it found.
   if (!isIpAddress(host) || isIpAddress(publicHost)) return false;
   return (await places.resolve(publicHost)).some((found) => isSameHost(found, host));
+}
+
+function isLoopback(host: string): boolean {
+  return isSameHost(host, "::1") || (isIpAddress(host) && host.startsWith("127."));
 }

@@ -82,6 +82,13 @@ for (const [request, expected] of Object.entries(TRANSLATED)) {
   });
 }
 
+Deno.test("localhost is the public host on the machine of the proxy only", async () => {
+  const request = ["MIGRATE", "localhost", "8000"];
+  const here = { ...places(), reachedAt: "127.0.0.1" };
+  assertEquals(await translateRequest(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
+  assertEquals(await translateRequest(request, places()), undefined);
+});
+
 const UNCHANGED = [
   "CLUSTER MEET 10.0.0.1 7000",
   "CLUSTER MEET 10.0.0.1 8000",

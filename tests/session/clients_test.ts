@@ -5,6 +5,8 @@ import { ClientAddresses } from "../../src/session/clients.ts";
 const [A, B] = ["a", "b"].map((id, index): MappedNode => ({
   id: id.repeat(40),
   address: { host: "10.0.0.1", port: 7000 + index },
+  names: [],
+  role: "primary",
   busPort: undefined,
   publicPort: 8000 + index,
 })) as [MappedNode, MappedNode];
