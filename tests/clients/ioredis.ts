@@ -1,6 +1,6 @@
 import type { Buffer } from "node:buffer";
 import { Cluster, type ClusterOptions, type Redis } from "ioredis";
-import { type HostPort, parseHostPort } from "../../src/address.ts";
+import { type HostPort, splitAddress } from "../../src/address.ts";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
 /** ioredis, with what sharded channels need. */
@@ -32,7 +32,7 @@ export class IoredisClient implements ClusterClient {
       shardedSubscribers: true,
       scaleReads: readReplicas ? "slave" : "master",
       redisOptions: { protocol },
-      ...resolve && { natMap: (address) => resolved(parseHostPort(address), resolve) },
+      ...resolve && { natMap: (address) => resolved(splitAddress(address)!, resolve) },
       ...more,
     });
     const client = new IoredisClient(cluster, throughOutages);
