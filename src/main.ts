@@ -5,7 +5,7 @@ import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { helpText } from "./flags.ts";
 import { configureLog, log } from "./log.ts";
-import { createMapping, discover, mappingLine } from "./mapping.ts";
+import { byPort, createMapping, discover, mappingLine } from "./mapping.ts";
 import { ListenError, Proxy } from "./proxy.ts";
 import { RecordError } from "./records.ts";
 import { StateFileError } from "./state_file.ts";
@@ -61,7 +61,7 @@ async function check(config: Config): Promise<void> {
   await discover(mapping, topology, config);
   const { unmapped, nodes } = mapping.directory;
   if (unmapped !== undefined) throw unmapped;
-  for (const node of nodes) print(mappingLine(config, node));
+  for (const node of byPort(nodes)) print(mappingLine(config, node));
 }
 
 /** Runs the proxy until `stopping` ends it. */

@@ -48,6 +48,11 @@ export async function discover(
   }
 }
 
+/** Nodes in the order of their public ports. */
+export function byPort(nodes: readonly MappedNode[]): MappedNode[] {
+  return nodes.toSorted((a, b) => a.publicPort - b.publicPort);
+}
+
 /** The line of the original program that tells where a node can be reached. */
 export function mappingLine(config: Config, node: MappedNode): string {
   const listening = formatHostPort({ host: config.listen.host, port: node.publicPort });
@@ -58,14 +63,17 @@ export function mappingLine(config: Config, node: MappedNode): string {
 function recall({ stateFile, listen, maxNodes, pins }: Config): SavedPorts | undefined {
   const saved = stateFile === undefined ? undefined : readStateFile(stateFile);
   const last = listen.port + maxNodes - 1;
-  const stray = saved?.nodes.find(({ id, port }) =>
+  const stray = saved?.nodes.find(({ id, address, port }) =>
     listen.port !== 0 && (port < listen.port || port > last) &&
-    !pins.some((pin) => pin.port === port || pin.node === id)
+    !pins.some((pin) =>
+      pin.port === port || pin.node === id ||
+      (typeof pin.node === "object" && formatHostPort(pin.node) === formatHostPort(address))
+    )
   );
   if (stray === undefined) return saved;
   throw new StateFileError(
     `The state file '${stateFile}' has port ${stray.port} for node ` +
       `${formatHostPort(stray.address)}, and ports are now ${listen.port} to ${last}; ` +
-      "set --listen-addr and --max-nodes as they were, or delete the file",
+      "set --listen-addr, --max-nodes and --port-map as they were, or delete the file",
   );
 }

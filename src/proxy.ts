@@ -5,11 +5,12 @@ import { Topology } from "./cluster/topology.ts";
 import { TopologyWatch } from "./cluster/watch.ts";
 import type { Config } from "./config.ts";
 import { log } from "./log.ts";
-import { createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
+import { byPort, createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
 import { close, type Connection, listen, type Listener, writeAll } from "./net.ts";
 import { Records } from "./records.ts";
 import { fromLatin1 } from "./resp/bytes.ts";
 import { ClientAddresses } from "./session/clients.ts";
+import { Resolver } from "./session/resolver.ts";
 import { Session, type SessionContext } from "./session/session.ts";
 
 /** As the servers say it (networking.c `acceptCommonHandler`). */
@@ -61,6 +62,7 @@ export class Proxy {
         directory,
         locator: new Locator(directory, topology),
         clients: new ClientAddresses(),
+        resolver: new Resolver(),
       },
       readBufferBytes: config.readBufferBytes,
       echo: config.echo,
@@ -86,7 +88,9 @@ export class Proxy {
       throw error;
     }
     proxy.#started = true;
-    for (const node of proxy.nodes) announce(mappingLine(config, node));
+    for (const node of byPort(proxy.nodes)) announce(mappingLine(config, node));
+    // Clients may have made it learn something meanwhile.
+    proxy.#records.update();
     proxy.#watch.start();
     return proxy;
   }
@@ -192,7 +196,7 @@ function canListen(host: string): boolean {
 function listenError(host: string, port: number, error: unknown): ListenError {
   const address = formatHostPort({ host, port });
   const reason = error instanceof Deno.errors.AddrInUse
-    ? "the port is taken by another program; free it or choose another --listen-addr"
+    ? "the port is taken by another program; free it or choose another --listen-addr or --port-map"
     : error instanceof Deno.errors.AddrNotAvailable
     ? "this machine has no such address; mend the host of --listen-addr"
     : error instanceof Error

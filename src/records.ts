@@ -20,7 +20,10 @@ export class Records {
   constructor({ stateFile, mapFile, publicHost }: Config, { directory, ports }: Mapping) {
     this.#records = [
       new Record(stateFile, () => formatState(ports.saved)),
-      new Record(mapFile, () => formatMap(publicHost, directory.nodes)),
+      new Record(
+        mapFile,
+        () => formatMap(publicHost, directory.nodes.filter(({ id }) => id !== "")),
+      ),
     ];
   }
 

@@ -1,8 +1,8 @@
-import { formatHostPort, type HostPort } from "../address.ts";
+import { canonicalHost, formatHostPort, type HostPort } from "../address.ts";
 import { log } from "../log.ts";
 import { type ClusterNode } from "./node.ts";
 import type { Pin, PortPool } from "./ports.ts";
-import { dialAddress, isSound, type View } from "./topology.ts";
+import { dialAddress, isReady, isSound, type View } from "./topology.ts";
 
 /** A node as a frame names it: by what it has of an id, an address, and a slot. */
 export interface Mention {
@@ -99,8 +99,8 @@ export class Directory {
   readonly #byAddress = new Map<string, Entry | typeof SHARED>();
   /** The nodes that the last view places elsewhere. */
   readonly #disputed = new Set<Entry>();
-  /** Since when views do not list a node that has a port, by its id. */
-  readonly #missingSinceMs = new Map<string, number>();
+  /** Since when views do not list a node that has a port, and whose was the first, by its id. */
+  readonly #missing = new Map<string, { sinceMs: number; witness: string }>();
   /** By id, and by each address. */
   #unmapped = new Map<string, UnmappedError>();
   #view: View | undefined;
@@ -137,13 +137,19 @@ export class Directory {
    * @throws what `open` throws, if `strict`
    */
   learn(view: View, strict = false): void {
-    this.#view = view;
-    this.#noteMissing(view);
+    // A view that was long on its way can still tell of new nodes.
+    const isNew = this.#view === undefined || view.takenAtMs >= this.#view.takenAtMs;
+    if (isNew) {
+      this.#view = view;
+      this.#noteMissing(view);
+    }
     const unmapped = new Map<string, UnmappedError>();
     const claims = new Map<string, Entry | typeof SHARED>();
     for (const { node, address } of placedNodes(view)) {
       try {
-        const entry = this.#byId.get(node.id) ?? this.#admit(node, address, view, strict);
+        const known = this.#byId.get(node.id);
+        if (known !== undefined && !isNew) continue;
+        const entry = known ?? this.#admit(node, address, view, strict);
         this.#update(entry, node, address, view.tlsPorts.get(node.id));
         for (const alias of [address, ...entry.names].map(aliasOf)) {
           const claimed = claims.get(alias);
@@ -158,9 +164,11 @@ export class Directory {
         }
       }
     }
-    this.#unmapped = unmapped;
     for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
-    this.#forgetMissing(view);
+    if (isNew) {
+      this.#unmapped = unmapped;
+      this.#forgetMissing(view);
+    }
     this.#options.actions.learned();
   }
 
@@ -174,6 +182,7 @@ export class Directory {
     for (const { node: address, port } of this.#options.pins) {
       if (typeof address === "string") continue;
       const entry = newEntry("", address);
+      entry.pin = address;
       entry.publicPort = this.#options.actions.open(entry, port);
       this.#nodes.push(entry);
       this.#byAddress.set(aliasOf(address), entry);
@@ -188,22 +197,47 @@ export class Directory {
   /** Notes the id that a nameless node has told. */
   name(node: MappedNode, id: string): void {
     const entry = this.#nodes.find((known) => known === node);
-    if (entry === undefined || entry.id !== "" || this.#byId.has(id)) return;
-    this.#identify(entry, id);
+    if (entry === undefined || entry.id !== "") return;
+    const other = this.#byId.get(id);
+    if (other === undefined) this.#identify(entry, id);
+    else {
+      // Clients know the other port by now, so the pinned one is a second door.
+      log.warning("Node {id} has port {port} until the next start, although {pinned} is pinned", {
+        id,
+        port: other.publicPort,
+        pinned: entry.publicPort,
+      });
+      entry.id = id;
+    }
     this.#options.actions.learned();
   }
 
   /**
    * Whether a view is of this cluster, and not of one that has taken over an address or a node,
-   * nor of a node that was left alone: it must know most nodes, and another than itself.
+   * nor of a node that was left alone: it must know most nodes, and another than itself, unless
+   * the cluster has shrunk to that.
    */
   recognizes(view: View): boolean {
     const count = this.#byId.size;
     const known = view.nodes.filter(({ id }) => this.#byId.has(id));
     const others = known.filter(({ id }) => id !== view.answeredBy.id);
-    const alone = count === 1 && this.#byId.has(view.answeredBy.id);
+    const alone = known.length === 1 && others.length === 0 && (count === 1 ||
+      (view.nodes.length === 1 && isReady(view)));
     return count === 0 || alone ||
       (others.length > 0 && known.length > Math.min(view.nodes.length, count) / 2);
+  }
+
+  /**
+   * Whether a view that is not recognized may be of a cluster that was set up in the place of
+   * this one: at its addresses, or when nothing was heard of it for so long that all its nodes
+   * would be forgotten.
+   */
+  isReplacedBy(view: View): boolean {
+    const heardAtMs = this.#view?.takenAtMs ?? -Infinity;
+    return view.takenAtMs - heardAtMs > this.#options.forgetAfterMs ||
+      placedNodes(view).some(({ address }) =>
+        this.#nodes.some((entry) => isSame(entry.address, address))
+      );
   }
 
   /** Where a view, and no later one, places nodes elsewhere than where the proxy reaches them. */
@@ -211,19 +245,24 @@ export class Directory {
     return [...this.#disputed].map((node) => ({ node, address: node.claimed! }));
   }
 
-  /** Notes that a node is at another address. */
-  move({ id }: MappedNode, address: HostPort): void {
+  /**
+   * Notes that a node is at another address.
+   *
+   * @param spelling whether it is the same place under another name
+   */
+  move({ id }: MappedNode, address: HostPort, spelling = false): void {
     const entry = this.#byId.get(id);
     if (entry === undefined || isSame(entry.address, address)) return;
+    if (spelling) {
+      this.#place(entry, address);
+      return;
+    }
     log.info("Node {id} has moved from {old} to {new}", {
       id,
       old: formatHostPort(entry.address),
       new: formatHostPort(address),
     });
-    entry.address = address;
-    entry.claimed = undefined;
-    this.#disputed.delete(entry);
-    this.#options.ports.give(id, entry.publicPort, address);
+    this.#place(entry, address);
     this.#options.actions.moved(entry);
     this.#options.actions.learned();
   }
@@ -273,17 +312,24 @@ export class Directory {
       this.#identify(awaited, node.id);
       return awaited;
     }
-    const heir = this.#inherit(node, address, view);
+    const pinned = this.#options.ports.pinned(node.id);
+    const heir = pinned === undefined ? this.#inherit(node, address, view) : undefined;
     if (heir !== undefined) return heir;
     const entry = newEntry(node.id, address);
-    const pinned = this.#options.ports.pinned(node.id);
     entry.publicPort = pinned === undefined
-      ? this.#open(entry, strict)
+      ? this.#open(entry, view, strict)
       : this.#listen(entry, pinned, strict);
     this.#nodes.push(entry);
     this.#byId.set(entry.id, entry);
     this.#options.ports.give(entry.id, entry.publicPort, address);
     return entry;
+  }
+
+  #place(entry: Entry, address: HostPort): void {
+    entry.address = address;
+    entry.claimed = undefined;
+    this.#disputed.delete(entry);
+    this.#options.ports.give(entry.id, entry.publicPort, address);
   }
 
   #identify(entry: Entry, id: string): void {
@@ -299,13 +345,13 @@ export class Directory {
   #inherit(node: ClusterNode, address: HostPort, view: View): Entry | undefined {
     const { ports } = this.#options;
     for (const id of ports.holders) {
-      const known = this.#byId.get(id)?.address ?? ports.addressOf(id);
-      if (known === undefined || !isSame(known, address)) continue;
-      const listed = view.nodes.find((other) => other.id === id);
-      if (listed !== undefined && !listed.flags.has("noaddr")) continue;
-      ports.pass(id, node.id);
       const entry = this.#byId.get(id);
-      this.#missingSinceMs.delete(id);
+      const places = [entry?.address ?? ports.addressOf(id), entry?.pin];
+      if (!places.some((known) => known !== undefined && isSame(known, address))) continue;
+      // Of one that is only somewhere else the port goes with it, and so does a pinned one.
+      if (view.nodes.some((other) => other.id === id) || ports.pinned(id) !== undefined) continue;
+      ports.pass(id, node.id);
+      this.#missing.delete(id);
       if (entry === undefined) return undefined;
       log.info("Node {id} is set up anew at {address}, as {newId}", {
         id,
@@ -334,29 +380,37 @@ export class Directory {
     if (news) this.#options.actions.disputed();
   }
 
-  /** Only a node that has a say in a working cluster can tell that another is not in it. */
+  /**
+   * Only a node that has a say in a working cluster can tell that another is not in it, and none
+   * can tell whether itself is.
+   */
   #noteMissing(view: View): void {
     const listed = new Set(view.nodes.map(({ id }) => id));
     for (const id of this.#options.ports.holders) {
-      if (listed.has(id)) this.#missingSinceMs.delete(id);
-      else if (view.state === "ok" && !this.#missingSinceMs.has(id)) {
-        this.#missingSinceMs.set(id, view.takenAtMs);
+      if (id === view.answeredBy.id) continue;
+      if (listed.has(id)) this.#missing.delete(id);
+      else if (view.state === "ok" && !this.#missing.has(id)) {
+        this.#missing.set(id, { sinceMs: view.takenAtMs, witness: view.answeredBy.id });
       }
     }
   }
 
+  /** Forgets the nodes that are missing for long, if more than one node says so. */
   #forgetMissing(view: View): void {
-    const { forgetAfterMs, pins, ports, actions } = this.#options;
-    for (const [id, sinceMs] of this.#missingSinceMs) {
+    const { forgetAfterMs, ports, actions } = this.#options;
+    for (const [id, { sinceMs, witness }] of this.#missing) {
       if (view.state !== "ok" || view.takenAtMs - sinceMs < forgetAfterMs) continue;
+      if (witness === view.answeredBy.id && view.nodes.length > 1) continue;
       const entry = this.#byId.get(id);
-      // Its port is open in any case.
-      if (
-        entry !== undefined && pins.some(({ node, port }) => {
-          return typeof node === "object" && port === entry.publicPort;
-        })
-      ) continue;
-      this.#missingSinceMs.delete(id);
+      this.#missing.delete(id);
+      if (entry?.pin !== undefined) {
+        // Its port stays open, for whoever comes to that address.
+        ports.drop(id);
+        this.#byId.delete(id);
+        entry.id = "";
+        entry.address = entry.pin;
+        continue;
+      }
       ports.retire(id);
       if (entry === undefined) continue;
       log.info("Node {id} at {address} is forgotten; its port {port} is closed", {
@@ -374,8 +428,9 @@ export class Directory {
     }
   }
 
-  #open(entry: Entry, strict: boolean): number {
+  #open(entry: Entry, view: View, strict: boolean): number {
     const { ports } = this.#options;
+    this.#makeRoom(entry, view);
     for (const port of ports.candidates(entry.id)) {
       // Where any port will do, it need not be the one of last time.
       const firm = strict && !(ports.takesAny && port !== 0);
@@ -392,6 +447,18 @@ export class Directory {
       `No port is left for node ${formatHostPort(entry.address)}: ` +
         `raise --max-nodes above ${ports.count}`,
     );
+  }
+
+  /** Where the range is full, a saved port of a node that is not there is for one that is. */
+  #makeRoom({ id }: Entry, view: View): void {
+    const { ports } = this.#options;
+    for (const holder of ports.holders) {
+      if (!ports.candidates(id).next().done) return;
+      if (this.#byId.has(holder) || view.nodes.some((node) => node.id === holder)) continue;
+      log.warning("The port saved for node {id} goes to another: no other is left", { id: holder });
+      ports.retire(holder);
+      this.#missing.delete(holder);
+    }
   }
 
   #listen(entry: Entry, port: number, strict: boolean): number {
@@ -415,6 +482,8 @@ export function isAddress({ host, port }: Mention): boolean {
 type Entry = { -readonly [Field in keyof MappedNode]: MappedNode[Field] } & {
   /** Where a view placed it that did so elsewhere. */
   claimed: HostPort | undefined;
+  /** The address that its port is pinned to. */
+  pin: HostPort | undefined;
 };
 
 function newEntry(id: string, address: HostPort): Entry {
@@ -426,6 +495,7 @@ function newEntry(id: string, address: HostPort): Entry {
     busPort: undefined,
     publicPort: 0,
     claimed: undefined,
+    pin: undefined,
   };
 }
 
@@ -458,7 +528,8 @@ function namesOf(node: ClusterNode, tlsPort: number | undefined): HostPort[] {
 }
 
 function aliasOf({ host, port }: HostPort): string {
-  return `${host.toLowerCase()} ${port}`;
+  // Only IPv6 has more than one spelling, and takes time to bring into the usual one.
+  return `${host.includes(":") ? canonicalHost(host) : host.toLowerCase()} ${port}`;
 }
 
 function isSame(a: HostPort, b: HostPort): boolean {

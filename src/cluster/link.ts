@@ -30,28 +30,29 @@ export class Link {
   readonly address: HostPort;
   readonly #connection: Connection;
   readonly #buffer = new Uint8Array(16 * 1024);
-  readonly #onClose: (link: Link) => void;
+  readonly #open: Set<Link>;
 
   private constructor(
     address: HostPort,
     connection: Connection,
-    onClose: (link: Link) => void,
+    open: Set<Link>,
   ) {
     this.address = address;
     this.#connection = connection;
-    this.#onClose = onClose;
+    this.#open = open;
+    open.add(this);
   }
 
   /**
    * Connects and authenticates. The link is the caller's to close.
    *
-   * @param onClose is called when that is done
+   * @param links has the link from when it is connected until it is closed
    * @throws {LinkError} with what the operator needs to know
    */
   static async open(
     address: HostPort,
     credentials: Credentials | undefined,
-    onClose: (link: Link) => void,
+    links: Set<Link>,
   ): Promise<Link> {
     let connection: Connection;
     try {
@@ -59,7 +60,7 @@ export class Link {
     } catch (error) {
       throw new LinkError(dialMessage(address, error), { cause: error });
     }
-    const link = new Link(address, connection, onClose);
+    const link = new Link(address, connection, links);
     try {
       if (credentials !== undefined) {
         const { username, password } = credentials;
@@ -107,7 +108,7 @@ export class Link {
   /** Ends the connection; may be called again. */
   close(): void {
     close(this.#connection);
-    this.#onClose(this);
+    this.#open.delete(this);
   }
 
   [Symbol.dispose](): void {

@@ -1,3 +1,4 @@
+import { formatHostPort } from "../address.ts";
 import {
   type Directory,
   isAddress,
@@ -6,6 +7,7 @@ import {
   UnmappedError,
 } from "./directory.ts";
 import { ownerOf, type Topology } from "./topology.ts";
+import { lookFor } from "./watch.ts";
 
 /** A script can make up any number of redirects, each of which might be a real one. */
 const DOUBT_INTERVAL_MS = 100;
@@ -17,9 +19,12 @@ const UNMAPPED_INTERVAL_MS = 1000;
 export class Locator {
   readonly #directory: Directory;
   readonly #topology: Topology;
-  #lastDoubtMs = -Infinity;
-  /** Settled when whoever is finding out about a node is done. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** When the next doubtful mention may be looked into. */
+  #nextDoubtMs = -Infinity;
+  /** Settled when whoever is looking through the eyes of a node is done. */
+  readonly #turns = new WeakMap<MappedNode, Promise<unknown>>();
+  /** When a node was last asked that did not answer. */
+  readonly #missedAtMs = new WeakMap<MappedNode, number>();
 
   constructor(directory: Directory, topology: Topology) {
     this.#directory = directory;
@@ -36,19 +41,19 @@ export class Locator {
    * @throws {UnmappedError} when there is no port left to give, or nothing to go by
    */
   async locate(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
-    if (mention.doubtful) {
-      const waitMs = this.#lastDoubtMs + DOUBT_INTERVAL_MS - performance.now();
-      if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
-    }
-    const looked = this.#turn.then(() => this.#look(mention, from, sinceMs));
-    this.#turn = looked.catch(() => {});
+    const turn = this.#turns.get(from) ?? Promise.resolve();
+    const looked = turn.then(() => this.#look(mention, from, sinceMs));
+    this.#turns.set(from, looked.catch(() => {}));
     const found = await looked;
     if (found !== undefined || mention.doubtful) return found;
     this.#checkMapped(mention);
     const identified = await this.#identify(mention);
     // Nobody connects to what replication tells, so that it may as well be left open.
     if (identified !== undefined || mention.relation !== undefined) return identified;
-    throw new UnmappedError(`No node can be found by ${Deno.inspect(mention)}`);
+    throw new UnmappedError(
+      `No node of the cluster is known at ${formatHostPort(mention)}` +
+        (mention.slot === undefined ? "" : `, for slot ${mention.slot}`),
+    );
   }
 
   async #look(
@@ -64,8 +69,9 @@ export class Locator {
     if (view !== undefined && performance.now() - view.takenAtMs < UNMAPPED_INTERVAL_MS) {
       this.#checkMapped(mention);
     }
-    if (!this.#hasLooked(from, sinceMs)) {
-      if (mention.doubtful) this.#lastDoubtMs = performance.now();
+    const missedAtMs = this.#missedAtMs.get(from) ?? -Infinity;
+    if (!this.#hasLooked(from, sinceMs) && missedAtMs < sinceMs) {
+      if (mention.doubtful) await this.#paceDoubt();
       const itself = await this.#lookThrough(from);
       // A node that is not of the cluster, or not yet, knows itself at least.
       if (itself !== undefined && itself === mention.id) return from.publicPort;
@@ -82,15 +88,24 @@ export class Locator {
     if (reason !== undefined) throw reason;
   }
 
+  /** Waits until some time has passed since the last doubtful mention was looked into. */
+  async #paceDoubt(): Promise<void> {
+    const nowMs = performance.now();
+    const atMs = Math.max(nowMs, this.#nextDoubtMs);
+    this.#nextDoubtMs = atMs + DOUBT_INTERVAL_MS;
+    if (atMs > nowMs) await new Promise((resolve) => setTimeout(resolve, atMs - nowMs));
+  }
+
   /** Learns what a node sees, or else any other, and returns the node's id if it answers. */
   async #lookThrough(from: MappedNode): Promise<string | undefined> {
     const directory = this.#directory;
+    const askedAtMs = performance.now();
     const view = await this.#topology.visit(from.address);
     if (view !== undefined && directory.recognizes(view)) directory.learn(view);
     else {
+      this.#missedAtMs.set(from, askedAtMs);
       try {
-        const ours = directory.recognizes.bind(directory);
-        directory.learn(await this.#topology.look({ ours }));
+        directory.learn(await this.#topology.look(lookFor(directory)));
       } catch (error) {
         // It was said that nobody answers. What is known will have to do.
         if (!(error instanceof AggregateError)) throw error;
@@ -113,16 +128,16 @@ export class Locator {
     return one === undefined || more.length > 0 ? undefined : this.#directory.withId(one.id);
   }
 
-  /** Asks at an address that no node of the cluster is known by, as in ROLE behind another NAT. */
+  /**
+   * Asks at an address that no node of the cluster is known by, as in ROLE behind another NAT. A
+   * node that is not known either stays so: whoever answers there can say of itself what it likes.
+   */
   async #identify(mention: Mention): Promise<number | undefined> {
     const directory = this.#directory;
     // Whoever answers at an address that several nodes have is any of them.
     if (!isAddress(mention) || directory.isShared(mention)) return undefined;
     const view = await this.#topology.visit(mention);
-    if (view === undefined || !directory.recognizes(view)) return undefined;
-    const { id } = view.answeredBy;
-    if (directory.withId(id) === undefined) directory.learn(view);
-    const node = directory.withId(id);
+    const node = view && directory.withId(view.answeredBy.id);
     if (node !== undefined) directory.addAlias(node, mention);
     return node?.publicPort;
   }

@@ -136,6 +136,11 @@ export class PortPool {
     if (this.#options.first !== 0) this.#retired.push(holder.port);
   }
 
+  /** Notes that a node has no port any more, without giving that to others. */
+  drop(id: string): void {
+    this.#holders.delete(id);
+  }
+
   #isHeld(port: number): boolean {
     return [...this.#holders.values()].some((holder) => holder.port === port);
   }

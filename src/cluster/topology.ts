@@ -27,8 +27,10 @@ export interface TopologyOptions {
   readonly credentials: Credentials | undefined;
 }
 
-/** Which view a look is for. */
+/** Whom a look asks, and which view it is for. */
 export interface LookOptions {
+  /** Where nodes are besides those that told of themselves last. */
+  readonly known?: readonly HostPort[];
   /** What sets a good view off from one that will do. */
   readonly wanted?: (view: View) => boolean;
   /**
@@ -36,6 +38,8 @@ export interface LookOptions {
    * one of another cluster now.
    */
   readonly ours?: (view: View) => boolean;
+  /** Whether a view that a seed gives is to be taken all the same, if nobody gives another. */
+  readonly instead?: (view: View) => boolean;
 }
 
 /** Asks the cluster who is there, over connections of its own. */
@@ -54,33 +58,36 @@ export class Topology {
 
   /**
    * Asks one node after the other, the seeds last, until one gives a view that is `wanted`; if
-   * none does, the first view will do. A view that is not `ours` counts only if a seed gave it,
-   * and nobody another: then the cluster was replaced.
+   * none does, the last view that is `ours` will do. Nodes that such a view calls failed are not
+   * asked: each may take seconds not to answer.
    *
    * @throws {AggregateError} of one LinkError for each node, when none answers; the first time
    * after one did it is logged, too
    */
-  async look({ wanted = () => true, ours = () => true }: LookOptions = {}): Promise<View> {
+  async look(options: LookOptions = {}): Promise<View> {
+    const { known = [], wanted = () => true, ours = () => true, instead = ours } = options;
     const seeds = new Set(this.#options.seeds.map(formatHostPort));
     const errors: unknown[] = [];
-    const asked = new Set<string>();
-    let any: View | undefined;
+    const done = new Set<string>();
+    let found: View | undefined;
     let other: View | undefined;
-    for (const address of [...this.#known, ...this.#options.seeds]) {
+    for (const address of [...this.#known, ...known, ...this.#options.seeds]) {
       const text = formatHostPort(address);
-      if (asked.has(text) || this.#closed) continue;
-      asked.add(text);
+      if (done.has(text) || this.#closed) continue;
+      done.add(text);
       try {
         const view = await this.#ask(address);
-        if (ours(view)) any = any !== undefined && !wanted(view) ? any : view;
-        else if (seeds.has(text)) other ??= view;
+        if (ours(view)) {
+          found = view;
+          if (wanted(view)) break;
+          for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
+        } else if (seeds.has(text) && instead(view)) other ??= view;
         else errors.push(new LinkError(`Node ${text} is not of the cluster any more`));
-        if (any !== undefined && wanted(any)) break;
       } catch (error) {
         errors.push(error);
       }
     }
-    const view = any ?? other;
+    const view = found ?? other;
     if (view === undefined) throw this.#miss(errors);
     if (this.#silent) log.info("The cluster answers again");
     this.#silent = false;
@@ -139,10 +146,7 @@ export class Topology {
 
   async #open(address: HostPort): Promise<Link> {
     if (this.#closed) throw new LinkError("The proxy is stopping");
-    const link = await Link.open(address, this.#options.credentials, (ended) => {
-      this.#links.delete(ended);
-    });
-    this.#links.add(link);
+    const link = await Link.open(address, this.#options.credentials, this.#links);
     if (!this.#closed) return link;
     link.close();
     throw new LinkError("The proxy is stopping");
@@ -154,12 +158,21 @@ export class Topology {
  * one that answered, so that another is the next: no node's view is that of all.
  */
 function knownAddresses(view: View): HostPort[] {
-  const others = view.nodes.filter(({ id }) => id !== view.answeredBy.id);
-  const sound = others.filter(isSound);
-  const failed = others.filter((node) => !isSound(node) && !node.flags.has("handshake"));
-  const addresses = (nodes: ClusterNode[]) =>
-    nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
-  return [...addresses(sound), view.answeredAt, ...addresses(failed)];
+  const others = view.nodes.filter((node) => node.id !== view.answeredBy.id && isSound(node));
+  return [...addressesOf(others, view), view.answeredAt, ...failedAddresses(view)];
+}
+
+function failedAddresses(view: View): HostPort[] {
+  return addressesOf(
+    view.nodes.filter((node) =>
+      node.id !== view.answeredBy.id && !isSound(node) && !node.flags.has("handshake")
+    ),
+    view,
+  );
+}
+
+function addressesOf(nodes: readonly ClusterNode[], view: View): HostPort[] {
+  return nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
 }
 
 /** Whether a line tells of a node that is there, at the address that it gives. */

@@ -1,6 +1,6 @@
 import { formatHostPort } from "../address.ts";
 import type { Directory, Dispute } from "./directory.ts";
-import { isReady, type Topology } from "./topology.ts";
+import { isReady, type LookOptions, type Topology } from "./topology.ts";
 
 /**
  * Between two looks at the cluster: what makes one necessary, such as a node that is gone, is
@@ -16,6 +16,8 @@ export class TopologyWatch {
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   #hinted = false;
+  /** What is being asked besides. */
+  #inquiries: Promise<void> | undefined;
   /** Ends the pause between two looks. */
   #wake = () => {};
 
@@ -37,11 +39,12 @@ export class TopologyWatch {
     this.#wake();
   }
 
-  /** Ends the watch, and is done when it has ended. What it asks is for the topology to break. */
+  /** Ends the watch, and is done when it has ended; closing the topology first makes it quick. */
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#wake();
     await this.#running;
+    await this.#inquiries;
   }
 
   async #run(): Promise<void> {
@@ -69,33 +72,54 @@ export class TopologyWatch {
   }
 
   async #look(): Promise<void> {
-    const directory = this.#directory;
-    const ours = directory.recognizes.bind(directory);
     try {
-      const view = await this.#topology.look({ wanted: isReady, ours });
-      if (!this.#stopped) directory.learn(view);
+      const view = await this.#topology.look(lookFor(this.#directory, { wanted: isReady }));
+      if (!this.#stopped) this.#directory.learn(view);
     } catch (error) {
       // It was said that nobody answers, and clients may still be served.
       if (!(error instanceof AggregateError)) throw error;
     }
-    await Promise.all(directory.disputes.map((dispute) => this.#settle(dispute)));
-    await nameNodes(directory, this.#topology);
+    // Nodes that do not answer take seconds for that, which the next look need not wait for.
+    this.#inquiries ??= this.#inquire().finally(() => this.#inquiries = undefined);
+  }
+
+  async #inquire(): Promise<void> {
+    await Promise.all([
+      ...this.#directory.disputes.map((dispute) => this.#settle(dispute)),
+      nameNodes(this.#directory, this.#topology),
+    ]);
   }
 
   /**
-   * Finds out whether a node has moved. A node that came back at another address does not know
-   * that itself, so its old address is right only if it still answers there; where it answers at
-   * both, the one counts that it announces.
+   * Finds out whether a node has moved. While it answers at its old address, what counts is the
+   * address that it announces there. One that came back at another address does not know that
+   * itself; there it has moved if it answers at the new one only.
    */
   async #settle({ node, address }: Dispute): Promise<void> {
-    const there = await this.#topology.visit(address);
-    if (there?.answeredBy.id !== node.id) return;
-    const { host, hostname, port } = there.answeredBy;
-    const announced = formatHostPort({ host: host || hostname, port });
-    const isThere = announced === formatHostPort(address) ||
-      (await this.#topology.visit(node.address))?.answeredBy.id !== node.id;
-    if (isThere && !this.#stopped) this.#directory.move(node, address);
+    const [here, there] = await Promise.all([
+      this.#topology.visit(node.address),
+      this.#topology.visit(address),
+    ]);
+    if (there?.answeredBy.id !== node.id || this.#stopped) return;
+    if (here?.answeredBy.id !== node.id) this.#directory.move(node, address);
+    else if (formatHostPort(here.answeredAt) === formatHostPort(there.answeredAt)) {
+      this.#directory.move(node, address, true);
+    } else {
+      const { host, hostname, port } = here.answeredBy;
+      const announced = formatHostPort({ host: host || hostname, port });
+      if (announced === formatHostPort(address)) this.#directory.move(node, address);
+    }
   }
+}
+
+/** A look for the cluster of a directory. */
+export function lookFor(directory: Directory, more: Pick<LookOptions, "wanted"> = {}): LookOptions {
+  return {
+    known: directory.nodes.map(({ address }) => address),
+    ours: directory.recognizes.bind(directory),
+    instead: directory.isReplacedBy.bind(directory),
+    ...more,
+  };
 }
 
 /** Asks the nodes with a pinned port who they are that are not known to be in the cluster. */

@@ -66,10 +66,13 @@ const LONGEST_NAME = 16;
 const KEPT_BYTES = 32;
 
 /** Requests that name nodes are far shorter; of a longer one nothing is held. */
-const HOLD_LIMIT_BYTES = 64 * 1024;
+const HOLD_LIMIT_BYTES = 4 * 1024;
 
 /** What a word takes of that besides its own bytes: more than the longest header has. */
 const WORD_COST_BYTES = 32;
+
+/** `string2ll` (util.c) reads no longer number, sign included; servers then refuse to go on. */
+const MOST_DIGITS = 20;
 
 /** Servers refuse more words than an `int` counts as soon as they have read how many there are. */
 const MOST_WORDS = 2 ** 31 - 1;
@@ -253,6 +256,7 @@ export class RequestScanner<C extends Command> {
     }
     this.#number = number;
     this.#digits = digits;
+    if (digits > MOST_DIGITS) this.#release();
     return at;
   }
 
@@ -423,7 +427,8 @@ export class RequestScanner<C extends Command> {
     // A line that is no more than a name, or blanks, may still get another one.
     const open = name === "" || name.length === this.#line.length;
     const undecided = open && this.#line.length <= LONGEST_INLINE_NAME;
-    if (!undecided && command?.holds === undefined) this.#release();
+    const far = name.length > LONGEST_INLINE_NAME;
+    if (far || (!undecided && command?.holds === undefined)) this.#release();
   }
 
   #endInline(): void {

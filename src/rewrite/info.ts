@@ -1,5 +1,6 @@
 import type { Value } from "../resp/frame.ts";
 import type { Naming } from "./naming.ts";
+import { A_REPLICA } from "./role.ts";
 import { rewriteText } from "./text.ts";
 
 /**
@@ -30,7 +31,7 @@ function rewriteReplica(value: string, naming: Naming): string {
   const match = /^ip=([^,]*),port=(\d+)(.*)$/.exec(value);
   if (match === null) return value;
   const port = naming.portOf({
-    relation: "replica",
+    ...A_REPLICA,
     host: match[1]!,
     port: Number(match[2]),
   });

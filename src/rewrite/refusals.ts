@@ -25,7 +25,7 @@ export function rewriteRefusal(frame: Value, naming: Naming): Value {
     const port = address && portAt(address, naming);
     if (port !== undefined) frame.text = `${INVALID_ADDRESS}${naming.host}:${port}`;
   } else if (frame.text.startsWith(UNKNOWN_COMMAND)) {
-    frame.text = frame.text
+    frame.text = shortened(frame.text)
       .replace(TWO_WORDS, (words, before: string, host: string, between: string, port: string) => {
         const known = portAt({ host, port: Number(port) }, naming);
         return known === undefined ? words : `${before}${naming.host}${between}${known}`;
@@ -38,6 +38,19 @@ export function rewriteRefusal(frame: Value, naming: Naming): Value {
   }
   return frame;
 }
+
+/**
+ * Servers cut the words off after 128 bytes (server.c `rejectCommandFormat`), and half an address
+ * is not known for one: where that may have happened no words are left.
+ */
+function shortened(text: string): string {
+  const [before, words] = text.split(WORDS_BEGIN, 2);
+  return words === undefined || words.length < SURELY_WHOLE ? text : before + WORDS_BEGIN;
+}
+
+const WORDS_BEGIN = "with args beginning with: ";
+
+const SURELY_WHOLE = 100;
 
 /** A host and a port as two words: `'10.0.0.1' '7000'`, before 7.0 with backquotes and a comma. */
 const TWO_WORDS = /(['`])([\w.:-]+)(\1,? \1)(\d{1,5})(?=\1)/g;

@@ -2,8 +2,10 @@ import {
   formatHostPort,
   type HostPort,
   isIpAddress,
+  isIpv6,
   isLocalhost,
   isSameHost,
+  LAST_PORT,
   splitAddress,
 } from "../address.ts";
 
@@ -71,11 +73,25 @@ async function translateMeet(
   const node = await nodeNamed(words[2], words[3], places);
   if (node === undefined) return undefined;
   const { address: { host, port }, busPort } = node;
-  const ip = isIpAddress(host) ? host : (await places.resolve(host))[0];
-  if (ip === undefined) return undefined;
+  const ip = isIpAddress(host) ? host : await addressOf(host, places);
+  if (ip === undefined || !isBusPort(words[4] ?? `${busPort ?? port + BUS_OFFSET}`)) {
+    return undefined;
+  }
   const translated = [...words.slice(0, 2), ip, `${port}`, ...words.slice(4)];
   const told = words.length > 4 || busPort === undefined || busPort === port + BUS_OFFSET;
   return told ? translated : [...translated, `${busPort}`];
+}
+
+/** Of a bus port that is none a node would complain, and repeat the address. */
+function isBusPort(digits: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= LAST_PORT;
+}
+
+/** An IP address of a node that has a name, of the family that the proxy reaches nodes by. */
+async function addressOf(host: string, places: Places): Promise<string | undefined> {
+  const found = await places.resolve(host);
+  const { ownAddress } = places;
+  return found.find((ip) => isIpv6(ip) === isIpv6(ownAddress.host)) ?? found[0];
 }
 
 /** `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]` */

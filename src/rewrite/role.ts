@@ -2,6 +2,9 @@ import type { Mention } from "../cluster/directory.ts";
 import { itemsOf, textOf, type Value } from "../resp/frame.ts";
 import type { Naming } from "./naming.ts";
 
+/** Any client can make a node list it as a replica, at whatever address (REPLCONF, PSYNC). */
+export const A_REPLICA = { relation: "replica", doubtful: true } as const;
+
 /**
  * Rewrites ROLE (replication.c `roleCommand`). A primary lists its replicas as
  * `[ip, port, offset]`, all bulks; a replica names its primary, with the port as an integer.
@@ -12,7 +15,7 @@ export function rewriteRole(frame: Value, naming: Naming): Value {
   else if (textOf(role) === "master") {
     for (const replica of itemsOf(third) ?? []) {
       const [host, port] = itemsOf(replica) ?? [];
-      rewriteAddress(host, port, { relation: "replica" }, naming);
+      rewriteAddress(host, port, A_REPLICA, naming);
     }
   }
   return frame;
@@ -21,7 +24,7 @@ export function rewriteRole(frame: Value, naming: Naming): Value {
 function rewriteAddress(
   host: Value | undefined,
   port: Value | undefined,
-  relation: Pick<Mention, "relation">,
+  relation: Pick<Mention, "relation" | "doubtful">,
   naming: Naming,
 ): void {
   const mention = { ...relation, host: textOf(host) ?? "", port: Number(textOf(port)) };

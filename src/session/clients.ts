@@ -6,33 +6,43 @@ import type { MappedNode } from "../cluster/directory.ts";
  * to different nodes may have one and the same local address, so each node has its own.
  */
 export class ClientAddresses {
-  /** Client addresses by upstream address, by node. */
-  readonly #byNode = new Map<MappedNode, Map<string, string>>();
+  readonly #byNode = new Map<MappedNode, Clients>();
 
   /** Notes a client when its upstream connection is there. */
   add(node: MappedNode, upstream: string, client: string): void {
     let clients = this.#byNode.get(node);
-    if (clients === undefined) this.#byNode.set(node, clients = new Map());
-    clients.set(upstream, client);
+    if (clients === undefined) {
+      clients = { byUpstream: new Map(), byClient: new Map() };
+      this.#byNode.set(node, clients);
+    }
+    clients.byUpstream.set(upstream, client);
+    clients.byClient.set(client, upstream);
   }
 
   /** Forgets a client when its upstream connection is closed. */
   delete(node: MappedNode, upstream: string): void {
     const clients = this.#byNode.get(node);
-    clients?.delete(upstream);
-    if (clients?.size === 0) this.#byNode.delete(node);
+    const client = clients?.byUpstream.get(upstream);
+    if (clients === undefined || client === undefined) return;
+    clients.byUpstream.delete(upstream);
+    // The system may have given its address to another by now.
+    if (clients.byClient.get(client) === upstream) clients.byClient.delete(client);
+    if (clients.byUpstream.size === 0) this.#byNode.delete(node);
   }
 
   /** The address from which a client of `node` reached the proxy. */
   clientAt(node: MappedNode, upstream: string): string | undefined {
-    return this.#byNode.get(node)?.get(upstream);
+    return this.#byNode.get(node)?.byUpstream.get(upstream);
   }
 
   /** The inverse of `clientAt`. */
   upstreamOf(node: MappedNode, client: string): string | undefined {
-    for (const [upstream, from] of this.#byNode.get(node) ?? []) {
-      if (from === client) return upstream;
-    }
-    return undefined;
+    return this.#byNode.get(node)?.byClient.get(client);
   }
+}
+
+/** The clients of one node, both ways. */
+interface Clients {
+  readonly byUpstream: Map<string, string>;
+  readonly byClient: Map<string, string>;
 }

@@ -1,7 +1,7 @@
 import { formatHostPort } from "../address.ts";
 import { type MappedNode, UnmappedError } from "../cluster/directory.ts";
 import { log } from "../log.ts";
-import { close, closeWrite, type Connection, dial, isGone, peerAddress, resolve } from "../net.ts";
+import { close, closeWrite, type Connection, dial, isGone, peerAddress } from "../net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
 import { type Places, translateRequest } from "../rewrite/requests.ts";
@@ -147,7 +147,7 @@ export class Session {
   /** What translates the requests of this session. */
   #places(upstream: Connection): Places {
     const { node } = this;
-    const { publicHost, directory, clients } = this.#context.whereabouts;
+    const { publicHost, directory, clients, resolver } = this.#context.whereabouts;
     return {
       publicHost,
       reachedAt: peerAddress(this.#client.localAddr).host,
@@ -156,7 +156,7 @@ export class Session {
       nodeAt: (port) => directory.atPort(port),
       isPrivate: (address) => directory.isKnown(address),
       upstreamOf: (client) => clients.upstreamOf(node, client),
-      resolve,
+      resolve: (host) => resolver.resolve(host),
     };
   }
 

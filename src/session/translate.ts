@@ -3,6 +3,7 @@ import type { Locator } from "../cluster/locator.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { Naming, Rewriter } from "../rewrite/naming.ts";
 import type { ClientAddresses } from "./clients.ts";
+import type { Resolver } from "./resolver.ts";
 
 /** What is known of both sides of the proxy. */
 export interface Whereabouts {
@@ -11,6 +12,7 @@ export interface Whereabouts {
   readonly directory: Directory;
   readonly locator: Locator;
   readonly clients: ClientAddresses;
+  readonly resolver: Resolver;
 }
 
 /** Where a frame comes from. */

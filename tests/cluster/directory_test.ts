@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { DirectoryScene, idOf, line, viewOf } from "../support/views.ts";
+import { DirectoryScene, idOf, line, seenBy, viewOf } from "../support/views.ts";
 
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 const B = line("b", "10.0.0.2:7000");
@@ -88,6 +88,40 @@ Deno.test("a forgotten node keeps its port for the grace time, which it must be 
   assertEquals(directory.portOf({ id: idOf("b"), host: "", port: 0 }), undefined);
 });
 
+Deno.test("a single node cannot have another forgotten", () => {
+  const scene = new DirectoryScene().knowing([A, B, C]);
+  const { directory } = scene;
+  for (let times = 0; times < 3; times++) directory.learn(viewOf([A, C]));
+  assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000");
+  directory.learn(seenBy("c", viewOf([A, C])));
+  assertEquals(scene.mapping["b"], undefined);
+});
+
+Deno.test("a node that all others have forgotten does not speak for itself", () => {
+  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
+  const { directory } = scene;
+  directory.learn(viewOf([A, C], later(0)));
+  directory.learn(seenBy("b", viewOf([A, B, C], later(500))));
+  directory.learn(seenBy("c", viewOf([A, C], later(1500))));
+  assertEquals(scene.mapping["b"], undefined);
+});
+
+Deno.test("a view that is late adds nodes, and changes nothing", () => {
+  const scene = new DirectoryScene().knowing([A, B]);
+  const { directory } = scene;
+  const late = viewOf([A, line("b", "10.9.9.9:7000", "slave"), line("d", "10.0.0.4:7000")]);
+  directory.learn(viewOf([A, B, C], later(1000)));
+  directory.learn(late);
+  assertEquals(scene.mapping, {
+    a: "8000 10.0.0.1:7000",
+    b: "8001 10.0.0.2:7000",
+    c: "8002 10.0.0.3:7000",
+    d: "8003 10.0.0.4:7000",
+  });
+  assertEquals(directory.nodes[1]!.role, "primary");
+  assertEquals(directory.disputes, []);
+});
+
 Deno.test("a node of a cluster that is down says nothing of who is forgotten", () => {
   const scene = new DirectoryScene().knowing([A, B]);
   scene.directory.learn(viewOf([A], { ...later(1000), state: "fail" }));
@@ -116,9 +150,10 @@ Deno.test("a node that is set up anew where one was takes over its port", () => 
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
   assertEquals(scene.mapping["b"], undefined);
   assertEquals(scene.done.length, 3, "nothing was closed or opened");
-  // Listed still, but as one whose address is another's.
+  // Listed still, although it is another that has its address now: it is somewhere else.
   scene.directory.learn(viewOf([A, anew[0]!, line("e", "10.0.0.3:7000"), "c :0@0 slave,noaddr -"]));
-  assertEquals(scene.mapping["e"], "8002 10.0.0.3:7000");
+  assertEquals(scene.mapping["e"], "8003 10.0.0.3:7000");
+  assertEquals(scene.mapping["c"], "8002 10.0.0.3:7000");
 });
 
 Deno.test("a node that is still there does not lose its port to one at the same address", () => {
@@ -136,7 +171,8 @@ const VIEWS: [whose: string, lines: string[], ours: boolean][] = [
   ["a node that misses some", [A, B], true],
   ["a node that has just joined", [D, A, B, C], true],
   ["one that has met a single node yet", [D, B], false],
-  ["one that was left alone", [A], false],
+  ["one that was left alone", ["a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected"], false],
+  ["the last node of a cluster that has shrunk", [A], true],
   ["one that has changed sides", [A, D], false],
   ["whoever has one on its side now", [D, A, E], false],
   ["strangers", [D, E], false],
@@ -148,6 +184,14 @@ for (const [whose, lines, ours] of VIEWS) {
     assertEquals(directory.recognizes(viewOf(lines)), ours);
   });
 }
+
+Deno.test("another cluster takes the place of one at its addresses, or of one long silent", () => {
+  const { directory } = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
+  const elsewhere = [line("d", "10.0.1.4:7000"), line("e", "10.0.1.5:7000")];
+  assertEquals(directory.isReplacedBy(viewOf(elsewhere)), false);
+  assertEquals(directory.isReplacedBy(viewOf(elsewhere, later(2000))), true);
+  assertEquals(directory.isReplacedBy(viewOf([line("d", "10.0.0.2:7000")])), true);
+});
 
 Deno.test("the first view is of the cluster, and a lone node's own", () => {
   assertEquals(new DirectoryScene().directory.recognizes(viewOf([A])), true);
@@ -168,6 +212,7 @@ Deno.test("what is said of a node without a port is said until it has one", () =
     assertEquals(directory.whyUnmapped({ ...id, host: "10.0.0.3", port: 7000 })?.message, reason);
   }
   directory.learn(viewOf([A, C]));
+  directory.learn(seenBy("c", viewOf([A, C])));
   directory.learn(viewOf([A, C]));
   assertEquals([scene.mapping["c"], directory.unmapped], ["8001 10.0.0.3:7000", undefined]);
 });
@@ -200,9 +245,12 @@ Deno.test("a port that is pinned to an address is open before its node is there"
   assertEquals(scene.done.length, 2);
   assertEquals(scene.mapping["d"], "8005 10.0.0.9:7000");
   assertEquals(directory.nameless, []);
-  // It stays open when the node is gone.
+  // It stays open when the node is gone, for the next one.
   directory.learn(viewOf([A]));
-  assertEquals(scene.mapping["d"], "8005 10.0.0.9:7000");
+  assertEquals(scene.mapping[""], "8005 10.0.0.9:7000");
+  directory.learn(viewOf([A, line("e", "10.0.0.9:7000")]));
+  assertEquals(scene.mapping["e"], "8005 10.0.0.9:7000");
+  assertEquals(scene.done.length, 2);
 });
 
 Deno.test("a node with a pinned address may tell its id before the cluster does", () => {
@@ -249,6 +297,21 @@ Deno.test("a saved node that does not come back loses its port as any other", ()
   scene.directory.learn(viewOf([A], later(1000)));
   assertEquals(scene.ports.saved.nodes.map(({ id }) => id), [idOf("a")]);
   assertEquals(scene.ports.saved.retired, [8000, 8001]);
+});
+
+Deno.test("a saved port of a node that is not there is for one that is, in a full range", () => {
+  const scene = new DirectoryScene({ saved: SAVED, count: 2, forgetAfterMs: 60_000 });
+  scene.directory.learn(viewOf([C.replace("slave", "myself,slave"), line("d", "10.0.0.4:7000")]));
+  assertEquals(scene.directory.unmapped, undefined);
+  assertEquals(Object.keys(scene.mapping), ["c", "d"]);
+});
+
+Deno.test("a node with a pin of its own takes over no port, and a pinned port is no heirloom", () => {
+  const pins = [{ node: idOf("d"), port: 9000 }, { node: idOf("c"), port: 9001 }];
+  const scene = new DirectoryScene({ pins, forgetAfterMs: 1000 }).knowing([A, B, C]);
+  scene.directory.learn(viewOf([A, line("d", "10.0.0.2:7000"), line("e", "10.0.0.3:7000")]));
+  assertEquals(scene.mapping["d"], "9000 10.0.0.2:7000");
+  assertEquals(scene.mapping["e"], "8002 10.0.0.3:7000");
 });
 
 Deno.test("a saved port goes to the node that was set up anew meanwhile", () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatHostPort, type HostPort } from "../../src/address.ts";
+import { formatHostPort, type HostPort, splitAddress } from "../../src/address.ts";
 import { Topology, type View } from "../../src/cluster/topology.ts";
 import { TopologyWatch } from "../../src/cluster/watch.ts";
 import { textOf } from "../../src/resp/frame.ts";
@@ -33,7 +33,7 @@ class ScriptedTopology extends Topology {
   override async look(): Promise<View> {
     this.asked.push("look");
     await this.gate;
-    return this.view;
+    return { ...this.view, takenAtMs: performance.now() };
   }
 
   override visit(address: HostPort): Promise<View | undefined> {
@@ -77,6 +77,11 @@ const NEW = "10.9.9.9:7000";
 const MOVES: [name: string, answers: Record<string, View>, moved: boolean][] = [
   ["has moved if it announces the new address", { [NEW]: itself("b", NEW) }, true],
   [
+    "has not moved if only another with its id says so",
+    { [NEW]: itself("b", NEW), [OLD]: itself("b", OLD) },
+    false,
+  ],
+  [
     "has moved if it announces that, and still answers at the old one",
     { [NEW]: itself("b", NEW), [OLD]: itself("b", NEW) },
     true,
@@ -107,7 +112,9 @@ const MOVES: [name: string, answers: Record<string, View>, moved: boolean][] = [
 for (const [name, answers, moved] of MOVES) {
   Deno.test(`a node that is said to be elsewhere ${name}`, async () => {
     const topology = new ScriptedTopology(viewOf([A, line("b", NEW)]));
-    for (const [address, view] of Object.entries(answers)) topology.answers.set(address, view);
+    for (const [address, view] of Object.entries(answers)) {
+      topology.answers.set(address, { ...view, answeredAt: splitAddress(address)! });
+    }
     const scene = new DirectoryScene().knowing([A, line("b", OLD)]);
     const watch = new TopologyWatch(scene.directory, topology, 5);
     watch.start();

@@ -15,7 +15,8 @@ const NODES: Record<number, { address: HostPort; busPort: number | undefined }> 
 
 const NAMES: Record<string, string[]> = {
   [PUBLIC_HOST]: ["203.0.113.7", "2001:db8::7"],
-  "node-c.internal": ["10.0.0.3", "fd00::3"],
+  // The first is of the other family than the proxy reaches nodes by.
+  "node-c.internal": ["fd00::3", "10.0.0.3"],
 };
 
 const UPSTREAMS: Record<string, string> = {
@@ -101,6 +102,10 @@ const UNCHANGED = [
   "CLUSTER MEET nat.example",
   "CLUSTER MEET",
   "CLUSTER MEET nat.example 8000 1 2",
+  // A node would refuse it, and repeat the address.
+  "CLUSTER MEET nat.example 8000 99999",
+  "CLUSTER MEET nat.example 8000 0",
+  "CLUSTER MEET nat.example 8000 x",
   // A name that leads nowhere, where an IP address has to be.
   "CLUSTER MEET nat.example 8003",
   // An address on the private side, whatever it looks like.

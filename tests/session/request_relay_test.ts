@@ -11,7 +11,7 @@ import {
 } from "../support/conversation.ts";
 import { OK, PONG } from "../support/frames.ts";
 
-const LONG = "x".repeat(3000);
+const LONG = "x".repeat(1_500);
 
 /** What follows the first words of MIGRATE, as no encoder would have it. */
 const LOOSE_END = "$1\r\nk**$1\r\n0\r\n$1\r\n9\r\n";

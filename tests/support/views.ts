@@ -25,6 +25,11 @@ export function viewOf(lines: readonly string[], more: Partial<View> = {}): View
   };
 }
 
+/** The same view as another of its nodes has it. */
+export function seenBy(digit: string, view: View): View {
+  return { ...view, answeredBy: view.nodes.find(({ id }) => id === idOf(digit))! };
+}
+
 /** A line of CLUSTER NODES for `viewOf`, of a primary that is not the one to answer. */
 export function line(digit: string, address: string, flags = "master"): string {
   return `${digit} ${address}@17000 ${flags} - 0 0 1 connected`;
