@@ -114,7 +114,7 @@ export class Locator {
     return view?.answeredBy.id;
   }
 
-  /** The primary of `from`, or its replica with such a port if it is the only one. */
+  /** The primary of `from`, or its replica if it has one, or one with such a port. */
   #relative({ relation, port }: Mention, from: MappedNode): MappedNode | undefined {
     const { view } = this.#directory;
     if (relation === undefined || view === undefined) return undefined;
@@ -122,9 +122,10 @@ export class Locator {
     const relatives = view.nodes.filter((node) =>
       relation === "primary" ? node.id === own?.primaryId : node.primaryId === from.id
     );
-    const [one, ...more] = relatives.filter((node) =>
+    const alike = relatives.filter((node) =>
       node.port === port || view.tlsPorts.get(node.id) === port
     );
+    const [one, ...more] = alike.length > 0 ? alike : relatives;
     return one === undefined || more.length > 0 ? undefined : this.#directory.withId(one.id);
   }
 

@@ -197,7 +197,7 @@ Deno.test("a stop leaves no session and no listener, even of clients that just c
   }
 });
 
-Deno.test("an address that accepts and stays silent holds up nobody else", async (t) => {
+Deno.test("an address that stays silent holds up nobody", async (t) => {
   await using silent = new Peer();
   // The primary tells of its replica in ROLE by what the replica says of itself.
   await using cluster = await RedisCluster.start({
@@ -219,21 +219,18 @@ Deno.test("an address that accepts and stays silent holds up nobody else", async
     assertEquals(reply, `-MOVED 3300 ${proxy.host}:${proxy.portOf(first)}\r\n`);
   }
 
-  for (const reason of ["redirects", "the stop"]) {
-    await t.step(`not ${reason}, while a session finds out about it`, async () => {
-      const accepted = silent.accepted;
-      await using proxy = await startProxy(cluster);
-      const { ports } = proxy;
-      using client = await WireClient.connect(proxy.host, proxy.portOf(first));
-      await client.send(encodeRequest(["ROLE"]));
-      await until("the proxy asks at the address", () => silent.accepted > accepted);
-      if (reason === "redirects") await assertRedirected(proxy);
-      await within("stop the proxy", proxy.proxy.stop(), PROMPTLY_MS);
-      assertEquals(await client.readToEnd(PROMPTLY_MS), "", "it was still finding out");
-      assertEquals(proxy.proxy.sessionCount, 0);
-      await assertRefused(ports);
-    });
-  }
+  await t.step("not who asks for it, for it is not asked", async () => {
+    const accepted = silent.accepted;
+    await using proxy = await startProxy(cluster);
+    using client = await WireClient.connect(proxy.host, proxy.portOf(first));
+    await client.send(encodeRequest(["ROLE"]));
+    const [reply] = await client.readFrames(1, PROMPTLY_MS);
+    // It is the only replica that the cluster knows of.
+    assertMatch(reply!, new RegExp(`\\$\\d+\r\n${proxy.portOf(cluster.nodes[3]!)}\r\n`));
+    await assertRedirected(proxy);
+    await within("stop the proxy", proxy.proxy.stop(), PROMPTLY_MS);
+    assertEquals(silent.accepted, accepted);
+  });
 
   await t.step("not redirects, when a client had a node meet it", async () => {
     await using proxy = await startProxy(cluster);
@@ -246,6 +243,26 @@ Deno.test("an address that accepts and stays silent holds up nobody else", async
     await client.readFrames(1, PROMPTLY_MS);
     assertEquals([proxy.ports, silent.accepted], [before, accepted]);
   });
+});
+
+Deno.test("whoever makes a node list it as a replica is not asked, and gets no port", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using proxy = await startProxy(cluster);
+  await using liar = new Peer();
+  const [node] = cluster.nodes as [ClusterNode];
+  const before = proxy.ports;
+  using replica = await WireClient.connect(proxy.host, proxy.portOf(node));
+  await replica.ask("REPLCONF", "listening-port", `${liar.port}`);
+  await replica.ask("REPLCONF", "ip-address", liar.host);
+  await replica.send(encodeRequest(["PSYNC", "?", "-1"]));
+  using client = await WireClient.connect(proxy.host, proxy.portOf(node));
+  const info = await until("the node lists it", async () => {
+    const info = textOf(await client.ask("INFO", "replication")) ?? "";
+    return info.includes("slave0:") && info;
+  });
+  await client.ask("ROLE");
+  assertMatch(info, new RegExp(`slave0:ip=${proxy.host},port=0,`));
+  assertEquals([liar.accepted, proxy.ports], [0, before]);
 });
 
 Deno.test("an address that all nodes share leads to the slot's owner", async (t) => {
