@@ -238,7 +238,11 @@ Deno.test("the program against a cluster", async (t) => {
       ]);
       assertMatch(
         stderr,
-        new RegExp(`^redis-cluster-nat: Cannot listen on ${host}:${port + 2}: .*--listen-addr\n$`),
+        new RegExp(
+          `^redis-cluster-nat: Cannot listen on ${host}:${
+            port + 2
+          }: .*--listen-addr or --port-map\n$`,
+        ),
       );
       assertEquals([code, stdout], [1, ""]);
     }
