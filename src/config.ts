@@ -14,7 +14,7 @@ import type { Pin } from "./cluster/ports.ts";
 import { ConfigError, type Given, readSettings, type Settings } from "./flags.ts";
 import type { LogOptions } from "./log.ts";
 
-export { ConfigError, DEFAULT_READ_BUFFER_BYTES } from "./flags.ts";
+export { ConfigError, DEFAULT_CAPTURE_LIMIT_BYTES, DEFAULT_READ_BUFFER_BYTES } from "./flags.ts";
 
 /** What the operator asks of the program; checked, and frozen all through. */
 export interface Config {
@@ -47,7 +47,19 @@ export interface Config {
   /** How long to sleep before anything else. */
   readonly startDelayMs: number;
   /** How many client connections are served at once; Infinity is no limit. */
-  readonly maxClients: number;
+  readonly maxConnections: number;
+  /** How long a node may take to accept a connection. */
+  readonly connectTimeoutMs: number;
+  /** How long neither side of a connection may send anything; Infinity is no limit. */
+  readonly idleTimeoutMs: number;
+  /** Whether the system probes silent connections. */
+  readonly keepAlive: boolean;
+  /** How much is kept at once of replies that are to be rewritten, of all connections together. */
+  readonly captureLimitBytes: number;
+  /** How long such a reply may take to come; Infinity is no limit. */
+  readonly captureTimeoutMs: number;
+  /** How long replies that are under way have at the end. */
+  readonly shutdownGraceMs: number;
   /** The size of a read buffer, of which a connection has two. */
   readonly readBufferBytes: number;
   /** Whether all traffic is shown. */
@@ -78,6 +90,12 @@ const MIN_READ_BUFFER_BYTES = 512;
 
 /** Above, a hundred connections hold gigabytes, and no socket has that much at hand at once. */
 const MAX_READ_BUFFER_BYTES = 16 * 1024 * 1024;
+
+/** The reply to CLUSTER NODES of the largest clusters there are fits. */
+const MIN_CAPTURE_LIMIT_BYTES = 1024 * 1024;
+
+/** Strings of the runtime end at half of that. */
+const MAX_CAPTURE_LIMIT_BYTES = 1024 * 1024 * 1024;
 
 /** Timers count in 32 bits: one that is longer ends at once. In milliseconds, 24 days. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -141,7 +159,17 @@ export function readConfig(
     stateFile: settings.get("state-file")?.text,
     mapFile: settings.get("map-file")?.text,
     startDelayMs: readStartDelay(settings.get("start-delay")!, warnings),
-    maxClients: readMaxClients(settings.get("number-of-buffers")),
+    maxConnections: readMaxConnections(settings),
+    connectTimeoutMs: readConnectTimeout(settings.get("connect-timeout")!),
+    idleTimeoutMs: readDuration(settings.get("idle-timeout")!) || Infinity,
+    keepAlive: readChoice(settings.get("keepalive"), SWITCH)!,
+    captureLimitBytes: readCount(
+      settings.get("capture-limit")!,
+      MIN_CAPTURE_LIMIT_BYTES,
+      MAX_CAPTURE_LIMIT_BYTES,
+    ),
+    captureTimeoutMs: readDuration(settings.get("capture-timeout")!) || Infinity,
+    shutdownGraceMs: readDuration(settings.get("shutdown-grace")!),
     readBufferBytes: readCount(
       settings.get("read-buffer-byte-size")!,
       MIN_READ_BUFFER_BYTES,
@@ -349,9 +377,23 @@ function toTimerMs(given: Given, ms: number): number {
   return ms === 0 ? 0 : Math.max(1, Math.round(ms));
 }
 
-function readMaxClients(given: Given | undefined): number {
-  if (given === undefined) return Infinity;
-  return Math.max(1, Math.floor(readCount(given, 1, Number.MAX_SAFE_INTEGER) / 2));
+function readMaxConnections(settings: Settings): number {
+  const connections = settings.get("max-connections");
+  const buffers = settings.get("number-of-buffers");
+  if (connections !== undefined && buffers !== undefined) {
+    throw new ConfigError(
+      `Both ${connections.source} and ${buffers.source} are given; expected one`,
+    );
+  }
+  if (connections !== undefined) return readCount(connections, 1, Number.MAX_SAFE_INTEGER);
+  if (buffers === undefined) return Infinity;
+  return Math.max(1, Math.floor(readCount(buffers, 1, Number.MAX_SAFE_INTEGER) / 2));
+}
+
+function readConnectTimeout(given: Given): number {
+  const timeoutMs = readDuration(given);
+  if (timeoutMs === 0) throw refusal(given, "no node connects in no time; expected more than 0");
+  return timeoutMs;
 }
 
 function readCount(given: Given, min: number, max: number): number {

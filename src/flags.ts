@@ -50,6 +50,13 @@ export const DEFAULT_READ_BUFFER_BYTES = 32 * 1024;
  */
 const DEFAULT_FORGET_AFTER = "10m";
 
+/**
+ * How much is kept of replies that are rewritten unless the operator says otherwise, in bytes.
+ * CLUSTER SLOTS of a thousand nodes with every slot a range of its own takes about 10 MB, and
+ * CLIENT LIST about 400 bytes a client.
+ */
+export const DEFAULT_CAPTURE_LIMIT_BYTES = 64 * 1024 * 1024;
+
 const rows = [
   {
     name: "listen-addr",
@@ -140,10 +147,61 @@ const rows = [
     help: "File to write the mapping to, in JSON, as ioredis and redis-py take it, too.",
   },
   {
+    name: "max-connections",
+    variable: "MAX_CONNECTIONS",
+    value: "COUNT",
+    help: "How many client connections are served at once; unlimited if not given.",
+  },
+  {
     name: "number-of-buffers",
     variable: "NUM_BUFFERS",
     value: "COUNT",
-    help: "Twice the number of client connections that are served at once; unlimited if not given.",
+    help: "Twice as much, as the original program counts; give one or the other.",
+  },
+  {
+    name: "connect-timeout",
+    variable: "CONNECT_TIMEOUT",
+    value: "DURATION",
+    fallback: "3s",
+    help: "How long a node may take to accept a connection.",
+  },
+  {
+    name: "idle-timeout",
+    variable: "IDLE_TIMEOUT",
+    value: "DURATION",
+    fallback: "0",
+    help: "How long neither side of a client connection may send anything; 0 is for ever, as " +
+      "blocked and subscribed clients need.",
+  },
+  {
+    name: "keepalive",
+    variable: "KEEPALIVE",
+    value: "ON|OFF",
+    fallback: "on",
+    help: "Whether the system probes connections that are silent, at its own times, and ends " +
+      "those whose peer is gone.",
+  },
+  {
+    name: "capture-limit",
+    variable: "CAPTURE_LIMIT",
+    value: "BYTES",
+    fallback: String(DEFAULT_CAPTURE_LIMIT_BYTES),
+    help: "How much is kept at once of replies that are to be rewritten, of all connections " +
+      "together.",
+  },
+  {
+    name: "capture-timeout",
+    variable: "CAPTURE_TIMEOUT",
+    value: "DURATION",
+    fallback: "30s",
+    help: "How long such a reply may take to come whole; 0 is for ever.",
+  },
+  {
+    name: "shutdown-grace",
+    variable: "SHUTDOWN_GRACE",
+    value: "DURATION",
+    fallback: "10s",
+    help: "How long replies that are under way have at the end, after SIGTERM or SIGINT.",
   },
   {
     name: "read-buffer-byte-size",

@@ -75,7 +75,7 @@ async function serve(config: Config, stopping: Promise<undefined>): Promise<void
   });
   await stopping;
   log.info("Stopping");
-  await proxy.stop();
+  await proxy.stop(config.shutdownGraceMs);
 }
 
 /** Says what there is to say about the settings, and sleeps if they want that. */
@@ -89,12 +89,22 @@ async function prepare(config: Config): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
 }
 
+/** Launchers pass on a Ctrl-C that the program gets from the terminal, too. */
+const SAME_SIGNAL_MS = 200;
+
+/** Resolved by the first signal to stop; the second one ends the program at once. */
 function untilStopped(): Promise<undefined> {
   return new Promise((resolve) => {
+    let askedAtMs: number | undefined;
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       // Windows has no SIGTERM.
       if (signal === "SIGTERM" && Deno.build.os === "windows") continue;
-      Deno.addSignalListener(signal, () => resolve(undefined));
+      Deno.addSignalListener(signal, () => {
+        const nowMs = performance.now();
+        askedAtMs ??= nowMs;
+        if (nowMs - askedAtMs > SAME_SIGNAL_MS) Deno.exit(Exit.ok);
+        resolve(undefined);
+      });
     }
   });
 }

@@ -37,23 +37,20 @@ function isUnsupportedFamily(error: unknown): boolean {
   return error instanceof Error && /address family not supported/i.test(error.message);
 }
 
-/** A node in the same network that has not taken a connection by then will not. */
-export const DIAL_TIMEOUT_MS = 3000;
-
 /**
- * Connects, or gives up after DIAL_TIMEOUT_MS. The connection is the caller's to close.
+ * Connects, or gives up after `timeoutMs`. The connection is the caller's to close.
  *
  * @throws {Deno.errors.TimedOut} and what else the system has against it
  */
-export async function dial(address: HostPort): Promise<Connection> {
+export async function dial(address: HostPort, timeoutMs: number): Promise<Connection> {
   const connecting = Deno.connect({ hostname: address.host, port: address.port });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
-      reject(new Deno.errors.TimedOut(`No connection within ${DIAL_TIMEOUT_MS} ms`));
+      reject(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
       // Whatever comes of it now, nobody waits for it.
       connecting.then((connection) => connection.close(), () => {});
-    }, DIAL_TIMEOUT_MS);
+    }, timeoutMs);
   });
   try {
     const connection = await Promise.race([connecting, timeout]);
@@ -133,4 +130,10 @@ export function isGone(error: unknown): boolean {
     // The machine of the peer is gone, or the way to it.
     error instanceof Deno.errors.TimedOut ||
     error instanceof Deno.errors.UnexpectedEof;
+}
+
+/** Whether an error says that the program, or the machine, may open no more files. */
+export function isExhausted(error: unknown): boolean {
+  // EMFILE and ENFILE, for which the runtime has no class.
+  return error instanceof Error && /too many open files/i.test(error.message);
 }

@@ -6,18 +6,28 @@ import { TopologyWatch } from "./cluster/watch.ts";
 import type { Config } from "./config.ts";
 import { log } from "./log.ts";
 import { byPort, createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
-import { close, type Connection, listen, type Listener, writeAll } from "./net.ts";
+import { close, type Connection, isExhausted, listen, type Listener, writeAll } from "./net.ts";
 import { Records } from "./records.ts";
 import { fromLatin1 } from "./resp/bytes.ts";
+import { CaptureBudget } from "./session/capture.ts";
 import { ClientAddresses } from "./session/clients.ts";
 import { Resolver } from "./session/resolver.ts";
 import { Session, type SessionContext } from "./session/session.ts";
+
+/** Of a silence that is as long as allowed this part is not noticed, at the worst. */
+const LOOKS_PER_TIMEOUT = 4;
+
+/** A look at ten thousand sessions takes a millisecond. */
+const LONGEST_LOOK_MS = 1000;
 
 /** As the servers say it (networking.c `acceptCommonHandler`). */
 const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 
 /** Between two attempts to accept a client when the system has no descriptors left for one. */
 const ACCEPT_PAUSE_MS = 100;
+
+/** So long nothing must have failed for lack of descriptors until there are some again. */
+const RECOVERED_AFTER_MS = 1000;
 
 /** A port cannot be listened on. The message is for the operator. */
 export class ListenError extends Error {
@@ -38,6 +48,8 @@ export class Proxy {
   readonly #watch: TopologyWatch;
   readonly #listeners = new Map<MappedNode, Listener[]>();
   readonly #sessions = new Map<Session, Promise<void>>();
+  readonly #accepting = new Accepting();
+  #timekeeper: ReturnType<typeof setInterval> | undefined;
   #accepted = 0;
   #started = false;
   #stopping = false;
@@ -65,8 +77,16 @@ export class Proxy {
         resolver: new Resolver(),
       },
       readBufferBytes: config.readBufferBytes,
+      connectTimeoutMs: config.connectTimeoutMs,
+      keepAlive: config.keepAlive,
+      idleTimeoutMs: config.idleTimeoutMs,
+      captureTimeoutMs: config.captureTimeoutMs,
+      budget: new CaptureBudget(config.captureLimitBytes),
       echo: config.echo,
-      unreachable: () => this.#watch.hint(),
+      unreachable: (reason) => {
+        if (isExhausted(reason)) this.#accepting.fail(reason);
+        this.#watch.hint();
+      },
     };
   }
 
@@ -78,7 +98,7 @@ export class Proxy {
    * nothing is left listening
    */
   static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
-    const topology = new Topology({ seeds: config.seeds, credentials: config.credentials });
+    const topology = new Topology(config);
     const proxy = new Proxy(config, topology, announce);
     try {
       await discover(proxy.#mapping, topology, config);
@@ -92,6 +112,7 @@ export class Proxy {
     // Clients may have made it learn something meanwhile.
     proxy.#records.update();
     proxy.#watch.start();
+    proxy.#keepTimes();
     return proxy;
   }
 
@@ -105,16 +126,35 @@ export class Proxy {
     return this.#sessions.size;
   }
 
-  /** Stops listening, ends all sessions, and is done when they are. */
-  async stop(): Promise<void> {
+  /**
+   * Stops listening, lets the replies that are under way come for up to `graceMs`, ends all
+   * sessions, and is done when they are.
+   */
+  async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
-    // A session that waits to hear about a node need not any more.
-    this.#topology.close();
+    clearInterval(this.#timekeeper);
     for (const listeners of this.#listeners.values()) listeners.forEach(close);
     this.#listeners.clear();
+    if (graceMs > 0 && this.#sessions.size > 0) await this.#drain(graceMs);
+    // A session that waits to hear about a node need not any more.
+    this.#topology.close();
     for (const session of this.#sessions.keys()) session.end();
     await Promise.all([this.#watch.stop(), ...this.#sessions.values()]);
     await this.#records.settled();
+  }
+
+  /** Lets sessions end in order, but waits for the last of them no longer than that. */
+  async #drain(graceMs: number): Promise<void> {
+    for (const session of this.#sessions.keys()) session.drain();
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, graceMs);
+    await Promise.race([Promise.all(this.#sessions.values()), over]);
+    clearTimeout(timer);
+    if (this.#sessions.size === 0) return;
+    log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {
+      count: this.#sessions.size,
+      grace: graceMs,
+    });
   }
 
   #open(node: MappedNode, port: number): number {
@@ -133,6 +173,17 @@ export class Proxy {
     const publicPort = opened[0]!.addr.port;
     if (this.#started) this.#announce(mappingLine(this.#config, { ...node, publicPort }));
     return publicPort;
+  }
+
+  /** Looks at the sessions often enough to end those in time that take too long for something. */
+  #keepTimes(): void {
+    const shortestMs = Math.min(this.#config.idleTimeoutMs, this.#config.captureTimeoutMs);
+    if (shortestMs === Infinity) return;
+    const intervalMs = Math.min(LONGEST_LOOK_MS, Math.ceil(shortestMs / LOOKS_PER_TIMEOUT));
+    this.#timekeeper = setInterval(() => {
+      const nowMs = performance.now();
+      for (const session of this.#sessions.keys()) session.checkTimes(nowMs);
+    }, intervalMs);
   }
 
   #close(node: MappedNode): void {
@@ -160,22 +211,42 @@ export class Proxy {
         else close(client);
       } catch (error) {
         if (!isOpen()) return;
-        log.error("Cannot accept a client on port {port}, trying again: {reason}", {
-          port: listener.addr.port,
-          reason: error instanceof Error ? error.message : String(error),
-        });
+        this.#accepting.fail(error);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     } while (isOpen());
   }
 
   #serve(client: Connection, node: MappedNode): void {
-    if (this.#sessions.size >= this.#config.maxClients) {
+    this.#accepting.succeed();
+    if (this.#sessions.size >= this.#config.maxConnections) {
       turnAway(client);
       return;
     }
     const session = new Session(++this.#accepted, client, node, this.#context);
     this.#sessions.set(session, session.run().finally(() => this.#sessions.delete(session)));
+  }
+}
+
+/** Says once that clients cannot be taken, and once that they can again. */
+class Accepting {
+  #failedAtMs = -Infinity;
+  #fails = false;
+
+  fail(error: unknown): void {
+    this.#failedAtMs = performance.now();
+    if (this.#fails) return;
+    this.#fails = true;
+    log.error("Cannot take clients, trying again: {reason}; see ulimit -n and --max-connections", {
+      reason: error instanceof Error ? error.message : String(error),
+    });
+  }
+
+  /** A client was accepted, which alone means nothing yet: its node may want a descriptor, too. */
+  succeed(): void {
+    if (!this.#fails || performance.now() - this.#failedAtMs < RECOVERED_AFTER_MS) return;
+    this.#fails = false;
+    log.info("Taking clients again");
   }
 }
 

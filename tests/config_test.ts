@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { formatHostPort, parseHostPort } from "../src/address.ts";
-import { type Config, ConfigError, DEFAULT_READ_BUFFER_BYTES, readConfig } from "../src/config.ts";
+import {
+  type Config,
+  ConfigError,
+  DEFAULT_CAPTURE_LIMIT_BYTES,
+  DEFAULT_READ_BUFFER_BYTES,
+  readConfig,
+} from "../src/config.ts";
 
 const SEED = "CLUSTER_ADDR=10.0.0.1:7000";
 
@@ -43,7 +49,13 @@ Deno.test("with a seed alone, the rest has its default", () => {
       stateFile: undefined,
       mapFile: undefined,
       startDelayMs: 0,
-      maxClients: Infinity,
+      maxConnections: Infinity,
+      connectTimeoutMs: 3000,
+      idleTimeoutMs: Infinity,
+      keepAlive: true,
+      captureLimitBytes: DEFAULT_CAPTURE_LIMIT_BYTES,
+      captureTimeoutMs: 30_000,
+      shutdownGraceMs: 10_000,
       readBufferBytes: DEFAULT_READ_BUFFER_BYTES,
       echo: false,
       logLevel: "info",
@@ -186,9 +198,19 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   }],
   [["START_DELAY=0"], { startDelayMs: 0, warnings: [] }],
 
-  [["--number-of-buffers=100"], { maxClients: 50 }],
-  [["NUM_BUFFERS=7"], { maxClients: 3 }],
-  [["-numberOfBuffers=1"], { maxClients: 1 }],
+  [["--max-connections=100"], { maxConnections: 100 }],
+  [["MAX_CONNECTIONS=1"], { maxConnections: 1 }],
+  [["--connect-timeout=250ms"], { connectTimeoutMs: 250 }],
+  [["IDLE_TIMEOUT=5m"], { idleTimeoutMs: 300_000 }],
+  [["--keepalive=off"], { keepAlive: false }],
+  [["KEEPALIVE=1"], { keepAlive: true }],
+  [["--capture-limit=1048576"], { captureLimitBytes: 1024 * 1024 }],
+  [["CAPTURE_TIMEOUT=0"], { captureTimeoutMs: Infinity }],
+  [["--shutdown-grace=0"], { shutdownGraceMs: 0 }],
+  [["SHUTDOWN_GRACE=1m"], { shutdownGraceMs: 60_000 }],
+  [["--number-of-buffers=100"], { maxConnections: 50 }],
+  [["NUM_BUFFERS=7"], { maxConnections: 3 }],
+  [["-numberOfBuffers=1"], { maxConnections: 1 }],
 
   [["--read-buffer-byte-size=512"], { readBufferBytes: 512 }],
   [["BUF_SIZE_BYTES=16777216"], { readBufferBytes: 16_777_216 }],
@@ -381,6 +403,15 @@ const REFUSED: [words: string[], message: string][] = [
   [["START_DELAY=-1"], "Cannot use START_DELAY '-1': expected a number of seconds, such as 5"],
   [["START_DELAY=9999999"], "Cannot use START_DELAY '9999999': it is too long; "],
 
+  [["--max-connections=0"], "Cannot use --max-connections '0': expected a whole number from 1"],
+  [
+    ["--max-connections=1", "NUM_BUFFERS=1"],
+    "Both --max-connections and NUM_BUFFERS are given; expected one",
+  ],
+  [["--connect-timeout=0"], "Cannot use --connect-timeout '0': no node connects in no time"],
+  [["--keepalive=60s"], "Cannot use --keepalive '60s': expected one of 0, 1, true, yes, on, false"],
+  [["--capture-limit=1000"], "Cannot use --capture-limit '1000': expected a whole number from 104"],
+  [["--idle-timeout=5"], "Cannot use --idle-timeout '5': expected a number and ms, s, m or h"],
   [["--number-of-buffers=0"], "Cannot use --number-of-buffers '0': expected a whole number from 1"],
   [["NUM_BUFFERS=many"], "Cannot use NUM_BUFFERS 'many': expected a whole number from 1"],
   [

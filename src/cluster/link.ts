@@ -1,5 +1,5 @@
 import { formatHostPort, type HostPort } from "../address.ts";
-import { close, type Connection, dial, DIAL_TIMEOUT_MS, peerAddress, writeAll } from "../net.ts";
+import { close, type Connection, dial, peerAddress, writeAll } from "../net.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/scanner.ts";
 
@@ -8,6 +8,14 @@ export interface Credentials {
   /** Undefined for the default user. */
   readonly username: string | undefined;
   readonly password: string;
+}
+
+/** How the proxy itself talks to the nodes. */
+export interface LinkOptions {
+  /** Undefined where no password is needed. */
+  readonly credentials: Credentials | undefined;
+  /** How long a node may take to accept the connection. */
+  readonly connectTimeoutMs: number;
 }
 
 /** A node could not be asked, or would not answer. */
@@ -51,14 +59,14 @@ export class Link {
    */
   static async open(
     address: HostPort,
-    credentials: Credentials | undefined,
+    { credentials, connectTimeoutMs }: LinkOptions,
     links: Set<Link>,
   ): Promise<Link> {
     let connection: Connection;
     try {
-      connection = await dial(address);
+      connection = await dial(address, connectTimeoutMs);
     } catch (error) {
-      throw new LinkError(dialMessage(address, error), { cause: error });
+      throw new LinkError(dialMessage(address, connectTimeoutMs, error), { cause: error });
     }
     const link = new Link(address, connection, links);
     try {
@@ -131,13 +139,13 @@ export class Link {
   }
 }
 
-function dialMessage(address: HostPort, error: unknown): string {
+function dialMessage(address: HostPort, timeoutMs: number, error: unknown): string {
   const node = formatHostPort(address);
   if (error instanceof Deno.errors.ConnectionRefused) {
     return `Node ${node} refuses connections: is it running, and is the port right?`;
   }
   if (error instanceof Deno.errors.TimedOut) {
-    return `Node ${node} cannot be reached: no connection within ${DIAL_TIMEOUT_MS} ms`;
+    return `Node ${node} cannot be reached: no connection within ${timeoutMs} ms`;
   }
   const message = error instanceof Error ? error.message : String(error);
   // The runtime has no class of its own for this.

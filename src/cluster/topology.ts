@@ -1,7 +1,7 @@
 import { formatHostPort, type HostPort } from "../address.ts";
 import { log } from "../log.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
-import { type Credentials, Link, LinkError } from "./link.ts";
+import { Link, LinkError, type LinkOptions } from "./link.ts";
 import { type ClusterNode, parseNodes, SLOT_COUNT } from "./node.ts";
 
 /** The cluster as one of its nodes sees it. */
@@ -21,10 +21,9 @@ export interface View {
 }
 
 /** What a topology starts from. */
-export interface TopologyOptions {
+export interface TopologyOptions extends LinkOptions {
   /** Addresses of nodes, or names that resolve to some. */
   readonly seeds: readonly HostPort[];
-  readonly credentials: Credentials | undefined;
 }
 
 /** Whom a look asks, and which view it is for. */
@@ -146,7 +145,7 @@ export class Topology {
 
   async #open(address: HostPort): Promise<Link> {
     if (this.#closed) throw new LinkError("The proxy is stopping");
-    const link = await Link.open(address, this.#options.credentials, this.#links);
+    const link = await Link.open(address, this.#options, this.#links);
     if (!this.#closed) return link;
     link.close();
     throw new LinkError("The proxy is stopping");

@@ -119,6 +119,9 @@ export class RequestScanner<C extends Command> {
   /** How many of the last bytes seen are held, those of earlier calls included. */
   held = 0;
 
+  /** Whether `advance` stops behind each request. */
+  single = false;
+
   /** What the held bytes say, when `advance` has stopped for that; they are held no more then. */
   opening: Opening | undefined;
 
@@ -180,6 +183,11 @@ export class RequestScanner<C extends Command> {
     const end = this.#scan(bytes, from, to);
     this.held = this.#holds ? end - this.#heldFrom : 0;
     return end;
+  }
+
+  /** Whether the last byte seen was the last of a request, or there was none yet. */
+  get isBetween(): boolean {
+    return this.#state === State.start;
   }
 
   #scan(bytes: Uint8Array, from: number, to: number): number {
@@ -267,6 +275,7 @@ export class RequestScanner<C extends Command> {
     if (count === 0) {
       this.#release();
       this.#state = State.start;
+      if (this.single) this.#stops = true;
       this.#sink.empty();
     } else {
       if (count > MOST_WORDS) this.#holds = false;
@@ -371,6 +380,7 @@ export class RequestScanner<C extends Command> {
 
   #endRequest(): void {
     this.#state = State.start;
+    if (this.single) this.#stops = true;
     const command = this.#command;
     if (command === undefined) {
       this.#sink.plain();
@@ -436,6 +446,7 @@ export class RequestScanner<C extends Command> {
     const words = splitInline(line);
     this.#line = "";
     this.#state = State.start;
+    if (this.single) this.#stops = true;
     if (words === undefined) {
       this.#state = this.#break();
       return;

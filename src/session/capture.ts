@@ -1,30 +1,59 @@
-/** A frame is larger than what is kept of one. */
+/** Frames that are to be rewritten are larger, together, than what is kept of them. */
 export class CaptureLimitError extends Error {
   override readonly name = "CaptureLimitError";
 }
 
+/** How much memory the captures of all sessions may take together, in bytes. */
+export class CaptureBudget {
+  readonly #limitBytes: number;
+  #takenBytes = 0;
+
+  constructor(limitBytes: number) {
+    this.#limitBytes = limitBytes;
+  }
+
+  /** What is taken now. */
+  get takenBytes(): number {
+    return this.#takenBytes;
+  }
+
+  /** @throws {CaptureLimitError} when there is not as much left */
+  take(bytes: number): void {
+    if (this.#takenBytes + bytes > this.#limitBytes) {
+      throw new CaptureLimitError(
+        `Replies with addresses take more than the ${this.#limitBytes} bytes of --capture-limit`,
+      );
+    }
+    this.#takenBytes += bytes;
+  }
+
+  /** Gives back what was taken. */
+  give(bytes: number): void {
+    this.#takenBytes -= bytes;
+  }
+}
+
 /** Holds a frame that arrives in pieces until it is whole, in a copy of its own. */
 export class Capture {
-  #bytes = new Uint8Array(4096);
+  /** When its first piece had come. */
+  readonly startedAtMs: number;
+  readonly #budget: CaptureBudget;
+  #bytes = new Uint8Array(0);
   #length = 0;
+
+  constructor(budget: CaptureBudget, startedAtMs: number) {
+    this.#budget = budget;
+    this.startedAtMs = startedAtMs;
+  }
 
   /**
    * Adds a piece, which is copied.
    *
-   * @throws {CaptureLimitError} when the frame grows beyond the limit
+   * @throws {CaptureLimitError} when the frame grows beyond what is left of the budget
    */
   add(piece: Uint8Array): void {
     const length = this.#length + piece.length;
-    if (length > CAPTURE_LIMIT_BYTES) {
-      throw new CaptureLimitError(
-        `A reply with addresses is larger than the ${CAPTURE_LIMIT_BYTES} bytes kept of one`,
-      );
-    }
-    if (length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.min(CAPTURE_LIMIT_BYTES, 2 * length));
-      grown.set(this.#bytes.subarray(0, this.#length));
-      this.#bytes = grown;
-    }
+    if (length > this.#bytes.length) this.#grow(length);
     this.#bytes.set(piece, this.#length);
     this.#length = length;
   }
@@ -33,10 +62,22 @@ export class Capture {
   get bytes(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
+
+  /** Gives back what it took of the budget; the capture is of no use then. */
+  release(): void {
+    this.#budget.give(this.#bytes.length);
+    this.#bytes = new Uint8Array(0);
+  }
+
+  /** Makes room for `length` bytes, and for as many again so that it need not soon grow again. */
+  #grow(length: number): void {
+    const size = Math.max(SMALLEST_BYTES, 2 * length);
+    this.#budget.take(size - this.#bytes.length);
+    const grown = new Uint8Array(size);
+    grown.set(this.bytes);
+    this.#bytes = grown;
+  }
 }
 
-/**
- * CLUSTER SLOTS of 1000 nodes with every slot a range of its own takes about 10 MB, CLIENT LIST
- * about 400 bytes a client; nothing sane comes near this.
- */
-const CAPTURE_LIMIT_BYTES = 64 * 1024 * 1024;
+/** Most frames that are rewritten are smaller. */
+const SMALLEST_BYTES = 4096;

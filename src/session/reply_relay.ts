@@ -1,7 +1,7 @@
 import { type ByteSink, type ByteSource, writeAll } from "../net.ts";
-import { Byte } from "../resp/bytes.ts";
+import { Byte, fromLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/scanner.ts";
-import { Capture } from "./capture.ts";
+import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import type { Echo } from "./echo.ts";
 import { type FrameHead, readHead } from "./head.ts";
 import type { PendingReplies } from "./pending.ts";
@@ -19,6 +19,8 @@ export interface ReplyRelayOptions {
   readonly pending: PendingReplies;
   /** The size of the read buffer; more than HEAD_BYTES, so that a head always fits. */
   readonly bufferBytes: number;
+  /** For what is captured. */
+  readonly budget: CaptureBudget;
   /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
   readonly translate: (
     frame: Uint8Array,
@@ -49,6 +51,7 @@ export class ReplyRelay {
   #capture: Capture | undefined;
   /** When the bytes in the buffer had come. */
   #readAtMs = 0;
+  #reads = 0;
 
   constructor(options: ReplyRelayOptions) {
     this.#options = options;
@@ -62,14 +65,29 @@ export class ReplyRelay {
    * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
    */
   async run(): Promise<void> {
-    let held = 0;
-    for (;;) {
-      const room = held === 0 ? this.#buffer : this.#buffer.subarray(held);
-      const read = await this.#options.upstream.read(room);
-      if (read === null) return;
-      this.#readAtMs = performance.now();
-      held = await this.#relay(held + read);
+    try {
+      let held = 0;
+      for (;;) {
+        const room = held === 0 ? this.#buffer : this.#buffer.subarray(held);
+        const read = await this.#options.upstream.read(room);
+        if (read === null) return;
+        this.#reads++;
+        this.#readAtMs = performance.now();
+        held = await this.#relay(held + read);
+      }
+    } finally {
+      this.#capture?.release();
     }
+  }
+
+  /** How often the node has sent something. */
+  get reads(): number {
+    return this.#reads;
+  }
+
+  /** Since when a frame is on its way that has to be whole before it goes on. */
+  get capturingSinceMs(): number | undefined {
+    return this.#capture?.startedAtMs;
   }
 
   /** Relays the buffer up to `end`, and returns how many bytes it moved to its front to wait. */
@@ -151,15 +169,26 @@ export class ReplyRelay {
 
   async #rewrite(verdict: RewriteVerdict, from: number, to: number): Promise<number> {
     const at = this.#advance(from, to);
-    this.#capture ??= new Capture();
-    this.#capture.add(this.#buffer.subarray(from, at));
+    const { client, translate, budget, echo } = this.#options;
+    const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
+    try {
+      capture.add(this.#buffer.subarray(from, at));
+    } catch (error) {
+      // The place of the frame is that of an error, but a push is nobody's answer.
+      if (error instanceof CaptureLimitError && !verdict.push) {
+        await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
+      }
+      throw error;
+    }
     if (this.#verdict === undefined) {
-      const frame = this.#capture.bytes;
       this.#capture = undefined;
-      const { client, translate, echo } = this.#options;
-      const translated = await translate(frame, verdict, this.#readAtMs);
-      echo?.rewritten(frame, translated);
-      await writeAll(client, translated);
+      try {
+        const translated = await translate(capture.bytes, verdict, this.#readAtMs);
+        echo?.rewritten(capture.bytes, translated);
+        await writeAll(client, translated);
+      } finally {
+        capture.release();
+      }
     }
     return at;
   }

@@ -36,13 +36,36 @@ const AUTH_TIMEOUT_MS = 10_000;
  */
 export class RequestRelay implements RequestSink<NotedCommand> {
   readonly #options: RequestRelayOptions;
+  readonly #scanner: RequestScanner<NotedCommand>;
   /** What the request behind which the scanner has paused will make the node send. */
   #paused: Reply | undefined;
+  #reads = 0;
+  /** Everything read has gone on, and ends with a request. */
+  #rests = true;
+  /** Resolved when the last request is on its way that is to be, which `drain` asks for. */
+  readonly #drained = Promise.withResolvers<void>();
   /** A request has asked for a stream: what follows may be no requests, and must not wait. */
   #streams = false;
 
   constructor(options: RequestRelayOptions) {
     this.#options = options;
+    this.#scanner = new RequestScanner(COMMANDS, this);
+  }
+
+  /** How often the client has sent something. */
+  get reads(): number {
+    return this.#reads;
+  }
+
+  /**
+   * Passes on the rest of the request that is in progress, and of all that follows nothing; done
+   * when that rest is on its way. What the client goes on to send is read all the same: a
+   * connection that is closed with something unread takes with it what was written last.
+   */
+  drain(): Promise<void> {
+    this.#scanner.single = true;
+    if (this.#rests) this.#drained.resolve();
+    return this.#drained.promise;
   }
 
   /**
@@ -51,23 +74,36 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    * @throws {PairingError} when its requests cannot be followed
    */
   async run(): Promise<void> {
+    try {
+      await this.#relay();
+    } finally {
+      this.#drained.resolve();
+    }
+  }
+
+  async #relay(): Promise<void> {
     const { client, pending, bufferBytes, echo } = this.#options;
-    const scanner = new RequestScanner(COMMANDS, this);
+    const scanner = this.#scanner;
     const usual = new Uint8Array(bufferBytes);
     let buffer = usual;
     let held = 0;
     for (;;) {
       if (2 * held > buffer.length) buffer = grown(buffer);
       else if (held === 0) buffer = usual;
+      this.#rests = held === 0 && scanner.isBetween;
+      if (this.#rests && scanner.single) this.#drained.resolve();
       const read = await client.read(buffer.subarray(held));
       if (read === null) {
         await this.#forward(buffer.subarray(0, held));
         return;
       }
+      this.#reads++;
+      if (this.#rests && scanner.single) continue;
+      this.#rests = false;
       const end = held + read;
       let at = held;
       let sent = 0;
-      while (at < end) {
+      while (at < end && !(scanner.single && scanner.isBetween)) {
         const from = at;
         at = scanner.advance(buffer, from, end);
         const heldFrom = this.#streams ? at : at - scanner.held;
@@ -88,7 +124,8 @@ export class RequestRelay implements RequestSink<NotedCommand> {
         await this.#forward(await this.#translated(scanner.opening) ?? buffer.subarray(sent, at));
         sent = at;
       }
-      held = end - sent;
+      // What is left behind the last request that is to go on, and not held, is dropped.
+      held = scanner.single && scanner.isBetween ? 0 : end - sent;
       buffer.copyWithin(0, sent, end);
     }
   }

@@ -5,7 +5,7 @@ import { close, closeWrite, type Connection, dial, isGone, peerAddress } from ".
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
 import { type Places, translateRequest } from "../rewrite/requests.ts";
-import { CaptureLimitError } from "./capture.ts";
+import { type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
 import { AbandonedError, PairingError, PendingReplies } from "./pending.ts";
 import { ReplyRelay } from "./reply_relay.ts";
@@ -18,10 +18,20 @@ export interface SessionContext {
   readonly whereabouts: Whereabouts;
   /** The size of each of a session's two read buffers. */
   readonly readBufferBytes: number;
+  /** How long a node may take to accept a connection. */
+  readonly connectTimeoutMs: number;
+  /** Whether the system probes silent connections. */
+  readonly keepAlive: boolean;
+  /** How long neither side may send anything; Infinity is no limit. */
+  readonly idleTimeoutMs: number;
+  /** How long a reply that is to be rewritten may take to come whole; Infinity is no limit. */
+  readonly captureTimeoutMs: number;
+  /** For what all sessions together keep of such replies. */
+  readonly budget: CaptureBudget;
   /** Whether to show all traffic in the log. */
   readonly echo: boolean;
   /** Called when the node of a session takes no connection. */
-  readonly unreachable: () => void;
+  readonly unreachable: (reason: unknown) => void;
 }
 
 /**
@@ -35,6 +45,11 @@ export class Session {
   readonly #context: SessionContext;
   readonly #pending = new PendingReplies();
   #upstream: Connection | undefined;
+  #requests: RequestRelay | undefined;
+  #replies: ReplyRelay | undefined;
+  /** How often anything had come when that was last looked at, and since when it has not. */
+  #seenReads = 0;
+  #silentSinceMs = 0;
   #ended = false;
 
   /** @param client an accepted connection, which the session takes over */
@@ -50,6 +65,7 @@ export class Session {
     const clientAddress = formatHostPort(peerAddress(this.#client.remoteAddr));
     try {
       this.#client.setNoDelay(true);
+      this.#client.setKeepAlive(this.#context.keepAlive);
       const upstream = await this.#dial();
       if (upstream === undefined) return;
       const upstreamAddress = formatHostPort(peerAddress(upstream.localAddr));
@@ -82,10 +98,58 @@ export class Session {
     this.#pending.abandon();
   }
 
+  /**
+   * Ends the session in order: replies that are under way still come, requests that the client
+   * sends from now on are not passed on. When nothing is asked any more the node is told so, and
+   * ends the connection behind its last reply.
+   */
+  async drain(): Promise<void> {
+    if (this.#upstream === undefined || this.#requests === undefined) return this.end();
+    try {
+      await this.#requests.drain();
+      await this.#pending.settled();
+    } catch (error) {
+      if (error instanceof AbandonedError) return;
+      // Where nothing tells whether a reply is under way, none is waited for.
+      if (!(error instanceof PairingError)) throw error;
+    }
+    if (!this.#ended) await closeWrite(this.#upstream);
+  }
+
+  /** Ends the session if it is silent, or a capture takes, for longer than is allowed. */
+  checkTimes(nowMs: number): void {
+    const { idleTimeoutMs, captureTimeoutMs } = this.#context;
+    const reads = (this.#requests?.reads ?? 0) + (this.#replies?.reads ?? 0);
+    if (reads !== this.#seenReads || this.#silentSinceMs === 0) {
+      this.#seenReads = reads;
+      this.#silentSinceMs = nowMs;
+    }
+    const sinceMs = this.#replies?.capturingSinceMs;
+    if (sinceMs !== undefined && nowMs - sinceMs > captureTimeoutMs) {
+      log.warning(
+        "Client {connection} is closed: node {node} left a reply unfinished for longer than " +
+          "{timeout} ms (--capture-timeout)",
+        {
+          connection: this.#id,
+          node: formatHostPort(this.node.address),
+          timeout: captureTimeoutMs,
+        },
+      );
+      this.end();
+    } else if (nowMs - this.#silentSinceMs > idleTimeoutMs) {
+      log.info("Client {connection} is closed: it was idle for longer than {timeout} ms", {
+        connection: this.#id,
+        timeout: idleTimeoutMs,
+      });
+      this.end();
+    }
+  }
+
   async #dial(): Promise<Connection | undefined> {
     const { address } = this.node;
     try {
-      const upstream = await dial(address);
+      const upstream = await dial(address, this.#context.connectTimeoutMs);
+      upstream.setKeepAlive(this.#context.keepAlive);
       if (this.#ended) close(upstream);
       else this.#upstream = upstream;
       return this.#upstream;
@@ -95,7 +159,7 @@ export class Session {
         connection: this.#id,
         reason: error instanceof Error ? error.message : String(error),
       });
-      this.#context.unreachable();
+      this.#context.unreachable(error);
       return undefined;
     }
   }
@@ -109,7 +173,7 @@ export class Session {
       ? new Echo(this.#id, formatHostPort(this.node.address))
       : undefined;
     const places = this.#places(upstream);
-    const requests = new RequestRelay({
+    const requests = this.#requests = new RequestRelay({
       client,
       upstream,
       pending,
@@ -117,11 +181,12 @@ export class Session {
       translate: (words) => translateRequest(words, places),
       echo,
     });
-    const replies = new ReplyRelay({
+    const replies = this.#replies = new ReplyRelay({
       client,
       upstream,
       pending,
       bufferBytes,
+      budget: this.#context.budget,
       echo,
       translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),
     });

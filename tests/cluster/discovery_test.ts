@@ -18,7 +18,7 @@ import { findFreePorts } from "../support/ports.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
-import { DirectoryScene } from "../support/views.ts";
+import { DirectoryScene, PLAIN_LINK } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -58,7 +58,7 @@ Deno.test("a proxy waits for a cluster that is being made, and says for what", a
   const nodes = clusters.map(({ nodes }) => nodes[0]!);
   const [first, second, third] = nodes as [ClusterNode, ClusterNode, ClusterNode];
 
-  const topology = new Topology({ seeds: [place(second)], credentials: undefined });
+  const topology = new Topology({ seeds: [place(second)], ...PLAIN_LINK });
   await assertRejects(
     () => waitUntilReady(topology, 300),
     NotReadyError,
@@ -370,7 +370,7 @@ Deno.test("a name that says nothing of a node has no port", async () => {
   const directory = directoryOf(
     viewOf("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
   );
-  const locator = new Locator(directory, new Topology({ seeds: [], credentials: undefined }));
+  const locator = new Locator(directory, new Topology({ seeds: [], ...PLAIN_LINK }));
   for (const host of ["", "?"]) {
     const mention: Mention = { host, port: 0 };
     await assertRejects(() => locator.locate(mention, directory.nodes[0]!, 0), UnmappedError);

@@ -13,7 +13,7 @@ import { runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
-import { DirectoryScene } from "../support/views.ts";
+import { DirectoryScene, PLAIN_LINK } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -93,6 +93,7 @@ class WatchedTopology extends Topology implements AsyncDisposable {
   static of(seeds: readonly HostPort[], password?: string): WatchedTopology {
     return new WatchedTopology({
       seeds: seeds.map(({ host, port }) => ({ host, port })),
+      ...PLAIN_LINK,
       credentials: password === undefined ? undefined : { username: undefined, password },
     });
   }
@@ -337,7 +338,7 @@ Deno.test("an address that all nodes share is none's, after a slot moved meanwhi
   const { directory } = new DirectoryScene();
   const locator = new Locator(
     directory,
-    new ScriptedTopology({ seeds: [], credentials: undefined }),
+    new ScriptedTopology({ seeds: [], ...PLAIN_LINK }),
   );
   directory.learn(viewWith(B));
   const from = directory.nodes[0]!;

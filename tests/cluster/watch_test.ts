@@ -8,7 +8,7 @@ import { idAt } from "../support/mentions.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
-import { DirectoryScene, idOf, line, viewOf } from "../support/views.ts";
+import { DirectoryScene, idOf, line, PLAIN_LINK, viewOf } from "../support/views.ts";
 
 /** A cluster that is what a test says. */
 class ScriptedTopology extends Topology {
@@ -22,7 +22,7 @@ class ScriptedTopology extends Topology {
   gate: Promise<void> = Promise.resolve();
 
   constructor(view: View) {
-    super({ seeds: [], credentials: undefined });
+    super({ seeds: [], ...PLAIN_LINK });
     this.view = view;
   }
 

@@ -2,6 +2,7 @@ import { setImmediate } from "node:timers";
 import type { ByteSink, ByteSource } from "../../src/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
+import { CaptureBudget } from "../../src/session/capture.ts";
 import { PendingReplies } from "../../src/session/pending.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
@@ -24,6 +25,9 @@ export interface Outcome {
 
 /** A read buffer in which the head of a frame fits, but not much more. */
 export const SMALL_BUFFER_BYTES = 512;
+
+/** More than any of the frames takes. */
+const CAPTURE_LIMIT_BYTES = 1024 * 1024;
 
 /** What the relay finds in requests, and what the node gets in its place. */
 export const [PUBLIC_WORD, PRIVATE_WORD] = ["public.example", "10.0.0.1"] as const;
@@ -92,6 +96,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     client: sink((text) => outcome.client += text),
     pending,
     bufferBytes,
+    budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
     translate: (frame, { rewrite }) => {
       const name = rewrite.name.replace("rewrite", "").toLowerCase();
       return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));

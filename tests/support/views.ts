@@ -1,7 +1,11 @@
 import { Directory, type DirectoryActions, type MappedNode } from "../../src/cluster/directory.ts";
+import type { LinkOptions } from "../../src/cluster/link.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
 import { type Pin, PortPool, type SavedPorts } from "../../src/cluster/ports.ts";
 import type { View } from "../../src/cluster/topology.ts";
+
+/** How a topology talks to nodes that want no password. */
+export const PLAIN_LINK: LinkOptions = { credentials: undefined, connectTimeoutMs: 3000 };
 
 /** The node id that is one digit throughout. */
 export function idOf(digit: string): string {
