@@ -20,6 +20,9 @@ const LOOKS_PER_TIMEOUT = 4;
 /** A look at ten thousand sessions takes a millisecond. */
 const LONGEST_LOOK_MS = 1000;
 
+/** How often to look while sessions are drained. */
+const DRAIN_LOOK_MS = 100;
+
 /** As the servers say it (networking.c `acceptCommonHandler`). */
 const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 
@@ -132,10 +135,10 @@ export class Proxy {
    */
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
-    clearInterval(this.#timekeeper);
     for (const listeners of this.#listeners.values()) listeners.forEach(close);
     this.#listeners.clear();
     if (graceMs > 0 && this.#sessions.size > 0) await this.#drain(graceMs);
+    clearInterval(this.#timekeeper);
     // A session that waits to hear about a node need not any more.
     this.#topology.close();
     for (const session of this.#sessions.keys()) session.end();
@@ -146,6 +149,7 @@ export class Proxy {
   /** Lets sessions end in order, but waits for the last of them no longer than that. */
   async #drain(graceMs: number): Promise<void> {
     for (const session of this.#sessions.keys()) session.drain();
+    this.#lookEvery(DRAIN_LOOK_MS);
     const { promise: over, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, graceMs);
     await Promise.race([Promise.all(this.#sessions.values()), over]);
@@ -179,7 +183,11 @@ export class Proxy {
   #keepTimes(): void {
     const shortestMs = Math.min(this.#config.idleTimeoutMs, this.#config.captureTimeoutMs);
     if (shortestMs === Infinity) return;
-    const intervalMs = Math.min(LONGEST_LOOK_MS, Math.ceil(shortestMs / LOOKS_PER_TIMEOUT));
+    this.#lookEvery(Math.min(LONGEST_LOOK_MS, Math.ceil(shortestMs / LOOKS_PER_TIMEOUT)));
+  }
+
+  #lookEvery(intervalMs: number): void {
+    clearInterval(this.#timekeeper);
     this.#timekeeper = setInterval(() => {
       const nowMs = performance.now();
       for (const session of this.#sessions.keys()) session.checkTimes(nowMs);

@@ -213,8 +213,9 @@ Deno.test("the program against a cluster", async (t) => {
   });
 
   await t.step("a signal ends it with 0, clients or none", async () => {
+    const grace = "--shutdown-grace=100ms";
     for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      await using nat = await new NatProcess([seed, elsewhere]).ready();
+      await using nat = await new NatProcess([seed, elsewhere, grace]).ready();
       using client = await WireClient.connect("127.0.0.1", nat.mapping.get(first!)!);
       await client.ask("PING");
       await client.send("BLPOP key{b} 0\r\n");

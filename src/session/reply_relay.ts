@@ -51,7 +51,7 @@ export class ReplyRelay {
   #capture: Capture | undefined;
   /** When the bytes in the buffer had come. */
   #readAtMs = 0;
-  #reads = 0;
+  #receivedBytes = 0;
 
   constructor(options: ReplyRelayOptions) {
     this.#options = options;
@@ -71,7 +71,7 @@ export class ReplyRelay {
         const room = held === 0 ? this.#buffer : this.#buffer.subarray(held);
         const read = await this.#options.upstream.read(room);
         if (read === null) return;
-        this.#reads++;
+        this.#receivedBytes += read;
         this.#readAtMs = performance.now();
         held = await this.#relay(held + read);
       }
@@ -80,9 +80,9 @@ export class ReplyRelay {
     }
   }
 
-  /** How often the node has sent something. */
-  get reads(): number {
-    return this.#reads;
+  /** How much the node has sent. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
   }
 
   /** Since when a frame is on its way that has to be whole before it goes on. */

@@ -35,6 +35,16 @@ export interface SessionContext {
 }
 
 /**
+ * How long a client that was told the end must be silent until its connection is closed. Clients
+ * leave by themselves within a round trip; but one that rests in a pool does not look. Before
+ * that, a request that is on its way would make the system drop what the client has not got yet.
+ */
+const LINGER_MS = 1000;
+
+/** So much has left the machine by the time of an answer, on any network. */
+const SURELY_SENT_BYTES = 64 * 1024;
+
+/**
  * One client connection and the one upstream connection that belongs to it. The session owns
  * both and closes both; nobody else may read or write them.
  */
@@ -47,10 +57,14 @@ export class Session {
   #upstream: Connection | undefined;
   #requests: RequestRelay | undefined;
   #replies: ReplyRelay | undefined;
-  /** How often anything had come when that was last looked at, and since when it has not. */
-  #seenReads = 0;
+  /** How much had come by any measure when that was last looked at, and since when nothing has. */
+  #seen = 0;
   #silentSinceMs = 0;
+  /** Set once all is said to a client that need not be waited for until it leaves by itself. */
+  #partedAtMs = Infinity;
   #ended = false;
+  /** Resolved when the client has been told that no more replies come. */
+  readonly #answered = Promise.withResolvers<void>();
 
   /** @param client an accepted connection, which the session takes over */
   constructor(id: number, client: Connection, node: MappedNode, context: SessionContext) {
@@ -101,10 +115,13 @@ export class Session {
   /**
    * Ends the session in order: replies that are under way still come, requests that the client
    * sends from now on are not passed on. When nothing is asked any more the node is told so, and
-   * ends the connection behind its last reply.
+   * ends the connection behind its last reply. The client is told so in turn, and has some time
+   * to end its side, which `checkTimes` keeps.
    */
   async drain(): Promise<void> {
+    const replies = this.#replies;
     if (this.#upstream === undefined || this.#requests === undefined) return this.end();
+    const beforeBytes = replies!.receivedBytes;
     try {
       await this.#requests.drain();
       await this.#pending.settled();
@@ -113,17 +130,23 @@ export class Session {
       // Where nothing tells whether a reply is under way, none is waited for.
       if (!(error instanceof PairingError)) throw error;
     }
-    if (!this.#ended) await closeWrite(this.#upstream);
+    if (this.#ended) return;
+    await closeWrite(this.#upstream);
+    await this.#answered.promise;
+    // A client that does not read yet may have more than that waiting in the system.
+    if (replies!.receivedBytes - beforeBytes > SURELY_SENT_BYTES) return;
+    this.#partedAtMs = performance.now();
   }
 
   /** Ends the session if it is silent, or a capture takes, for longer than is allowed. */
   checkTimes(nowMs: number): void {
     const { idleTimeoutMs, captureTimeoutMs } = this.#context;
-    const reads = (this.#requests?.reads ?? 0) + (this.#replies?.reads ?? 0);
-    if (reads !== this.#seenReads || this.#silentSinceMs === 0) {
-      this.#seenReads = reads;
+    const seen = (this.#requests?.reads ?? 0) + (this.#replies?.receivedBytes ?? 0);
+    if (seen !== this.#seen || this.#silentSinceMs === 0) {
+      this.#seen = seen;
       this.#silentSinceMs = nowMs;
     }
+    if (nowMs - Math.max(this.#partedAtMs, this.#silentSinceMs) > LINGER_MS) return this.end();
     const sinceMs = this.#replies?.capturingSinceMs;
     if (sinceMs !== undefined && nowMs - sinceMs > captureTimeoutMs) {
       log.warning(
@@ -197,7 +220,7 @@ export class Session {
       replies.run().then(() => {
         pending.abandon();
         return closeWrite(client);
-      }),
+      }).then(this.#answered.resolve),
     ].map((direction) =>
       direction.catch((error) => {
         failures.push(error);

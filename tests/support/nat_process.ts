@@ -6,6 +6,8 @@ import { until, within } from "./until.ts";
 export interface NatOptions {
   /** Environment variables; of the program's own no others are set. */
   env?: Readonly<Record<string, string>>;
+  /** Words before the command line, of a program that runs it. */
+  before?: readonly string[];
 }
 
 /** What the program leaves when it has ended. */
@@ -43,9 +45,11 @@ export class NatProcess implements AsyncDisposable {
   readonly #end: Promise<unknown>;
   #code: number | undefined;
 
-  constructor(args: readonly string[], { env = {} }: NatOptions = {}) {
-    this.#process = new Deno.Command(Deno.execPath(), {
-      args: ["run", ...PERMISSIONS, MAIN, ...args],
+  constructor(args: readonly string[], { env = {}, before = [] }: NatOptions = {}) {
+    const deno = [Deno.execPath(), "run", ...PERMISSIONS, MAIN];
+    const [program, ...words] = [...before, ...deno, ...args];
+    this.#process = new Deno.Command(program!, {
+      args: words,
       env: { ...foreignVariables(), ...env },
       clearEnv: true,
       stdin: "null",
@@ -92,10 +96,26 @@ export class NatProcess implements AsyncDisposable {
     return this.#until(`logs ${pattern}`, () => pattern.exec(this.#stderr));
   }
 
+  /** The id of the process. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   /** The most memory that the process ever held, in bytes, as the kernel counts it. Linux only. */
-  async peakBytes(): Promise<number> {
-    const status = await Deno.readTextFile(`/proc/${this.#process.pid}/status`);
-    return 1024 * Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]);
+  peakBytes(): Promise<number> {
+    return this.#memory("VmHWM");
+  }
+
+  /** The memory that the process holds now, counted likewise. Linux only. */
+  residentBytes(): Promise<number> {
+    return this.#memory("VmRSS");
+  }
+
+  /** How many files and sockets the process has open. Linux only. */
+  async descriptors(): Promise<number> {
+    let count = 0;
+    for await (const _ of Deno.readDir(`/proc/${this.pid}/fd`)) count++;
+    return count;
   }
 
   /** Sends a signal to the process. */
@@ -112,6 +132,11 @@ export class NatProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#code === undefined) this.#process.kill("SIGKILL");
     await this.#end;
+  }
+
+  async #memory(field: string): Promise<number> {
+    const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
+    return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)![1]);
   }
 
   async #until<T>(what: string, condition: () => T | null | false): Promise<T> {

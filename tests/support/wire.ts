@@ -15,6 +15,7 @@ export class WireClient implements Disposable {
   /** Received and not yet handed out. */
   #received: Uint8Array = new Uint8Array(0);
   #ended = false;
+  #wasReset = false;
   /** The read that is under way; it outlives a wait whose deadline passes. */
   #reading: Promise<void> | undefined;
   #closed = false;
@@ -34,6 +35,11 @@ export class WireClient implements Disposable {
   get localAddress(): string {
     const { hostname, port } = this.#conn.localAddr;
     return `${hostname}:${port}`;
+  }
+
+  /** Whether the other side has ended the connection by a reset, and not in order. */
+  get wasReset(): boolean {
+    return this.#wasReset;
   }
 
   /** Sends bytes as they are. */
@@ -136,9 +142,10 @@ export class WireClient implements Disposable {
       const length = await this.#conn.read(chunk);
       if (length === null) this.#ended = true;
       else this.#received = joined(this.#received, chunk.subarray(0, length));
-    } catch {
+    } catch (error) {
       // A reset by the other side, or this side's own close.
       this.#ended = true;
+      this.#wasReset = error instanceof Deno.errors.ConnectionReset;
     } finally {
       this.#reading = undefined;
     }

@@ -1,0 +1,355 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { toLatin1 } from "../../src/resp/bytes.ts";
+import { encodeRequest, textOf } from "../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+
+const AT = "127.0.0.1";
+
+/** In slot 3300, which the first of two nodes owns. */
+const KEY = "{b}";
+
+const MIB = 1024 * 1024;
+
+/** Longer than a test may take, so that it fails if this much is waited for. */
+const LONG_GRACE = "60s";
+
+/** For what a proxy does without waiting for anybody, on a machine that may be busy. */
+const AT_ONCE_MS = 900;
+
+/** For what it does when it waits for a client that leaves too late, and for nothing else. */
+const SOON_MS = 4_000;
+
+function words(...words: string[]): string {
+  return toLatin1(encodeRequest(words));
+}
+
+async function start(
+  node: ClusterNode,
+  grace: string,
+  before: readonly string[] = [],
+): Promise<NatProcess> {
+  const flags = [
+    `--cluster-addr=${node.address}`,
+    `--listen-addr=${AT}:0`,
+    `--shutdown-grace=${grace}`,
+  ];
+  return await new NatProcess(flags, { before }).ready();
+}
+
+function portOf(nat: NatProcess, node: ClusterNode): number {
+  return nat.mapping.get(node.address)!;
+}
+
+/** Tells the program to stop, and waits until it has heard. */
+async function stop(nat: NatProcess): Promise<void> {
+  nat.signal("SIGTERM");
+  await nat.untilLogged(/Stopping/);
+}
+
+/** All that is still said to a client up to an end in order. */
+async function lastWords(client: WireClient): Promise<string> {
+  const said = await client.readToEnd();
+  assert(!client.wasReset, `The connection was reset behind ${JSON.stringify(said)}`);
+  return said;
+}
+
+/** Waits for the program's end, in order and with nobody cut off; returns how long it took. */
+async function assertEndsInOrder(nat: NatProcess, fromMs: number): Promise<number> {
+  const { code, stderr } = await nat.ended();
+  assertEquals(code, 0, stderr);
+  assert(!/ (WARN|ERR)/.test(stderr), stderr);
+  return performance.now() - fromMs;
+}
+
+Deno.test("what is under way at the end is brought to its end", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+
+  await t.step("a long reply to a client that reads slowly", async () => {
+    const bytes = 48 * MIB;
+    await node.order("SETRANGE", KEY, `${bytes - 1}`, "x");
+    await using nat = await start(node, LONG_GRACE);
+    const connection = await Deno.connect({ hostname: AT, port: portOf(nat, node) });
+    using _closing = { [Symbol.dispose]: () => connection.close() };
+    await connection.write(encodeRequest(["GET", KEY]));
+    const buffer = new Uint8Array(MIB);
+    let received = (await connection.read(buffer))!;
+    await stop(nat);
+    for (let read: number | null; (read = await connection.read(buffer)) !== null;) {
+      received += read;
+    }
+    assertEquals(received, `$${bytes}\r\n`.length + bytes + 2);
+    connection.closeWrite();
+    await assertEndsInOrder(nat, 0);
+  });
+
+  await t.step("a request that is half sent, and none behind it", async () => {
+    await node.order("DEL", KEY);
+    await using nat = await start(node, LONG_GRACE);
+    const texts = [
+      words("SET", KEY, "0123456789"),
+      // Its words are held until they can be translated.
+      words("CLIENT", "KILL", "ADDR", "192.0.2.1:1"),
+      `SET ${KEY} 0123456789\r\n`,
+    ];
+    const halves = texts.flatMap((text) =>
+      [1, 4, 14, text.length - 1].map((cut) => ({ text, cut }))
+    );
+    using stack = new DisposableStack();
+    const clients = await Promise.all(halves.map(async ({ text, cut }) => {
+      const client = stack.use(await WireClient.connect(AT, portOf(nat, node)));
+      await client.ask("PING");
+      await client.send(text.slice(0, cut));
+      return { client, text, cut };
+    }));
+    // One that has come by then shows that the others have.
+    using last = await WireClient.connect(AT, portOf(nat, node));
+    await last.ask("PING");
+    await stop(nat);
+    for (const { client, text, cut } of clients) {
+      await client.send(text.slice(cut) + words("INCR", `more${KEY}`));
+    }
+    for (const { client, text } of clients) {
+      const wanted = text.includes("KILL") ? ":0\r\n" : "+OK\r\n";
+      assertEquals(await lastWords(client), wanted, text);
+      client.close();
+    }
+    assertEquals(await lastWords(last), "");
+    last.close();
+    await assertEndsInOrder(nat, 0);
+    assertEquals(textOf(await node.ask("GET", KEY)), "0123456789");
+    assertEquals(textOf(await node.ask("EXISTS", `more${KEY}`)), "0");
+  });
+
+  await t.step("an AUTH that waits for the reply before it, and none behind it", async () => {
+    await node.order("DEL", KEY);
+    await using nat = await start(node, LONG_GRACE);
+    using client = await WireClient.connect(AT, portOf(nat, node));
+    await client.send(words("BLPOP", KEY, "0") + words("AUTH", "x") + words("INCR", `more${KEY}`));
+    await until("it waits", async () => {
+      return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
+    });
+    await stop(nat);
+    await node.order("RPUSH", KEY, "value");
+    assertMatch(await lastWords(client), /^\*2\r\n.*value\r\n-(ERR|WRONGPASS) [^\r\n]+\r\n$/s);
+    client.close();
+    await assertEndsInOrder(nat, 0);
+    assertEquals(textOf(await node.ask("EXISTS", `more${KEY}`)), "0");
+  });
+
+  await t.step("the results of a transaction", async () => {
+    await node.order("DEL", KEY);
+    await using nat = await start(node, LONG_GRACE);
+    using client = await WireClient.connect(AT, portOf(nat, node));
+    const exec = words("EXEC");
+    await client.send(words("MULTI") + words("INCR", KEY) + words("CLUSTER", "SLOTS"));
+    await client.send(exec.slice(0, -1));
+    await client.readFrames(3);
+    await stop(nat);
+    await client.send(exec.slice(-1));
+    const results = await lastWords(client);
+    assert(results.startsWith("*2\r\n:1\r\n*2\r\n"), results);
+    assert(!results.includes(node.host), results);
+    client.close();
+    await assertEndsInOrder(nat, 0);
+  });
+
+  await t.step("also when the client has shut its side", async () => {
+    await node.order("DEL", KEY);
+    await using nat = await start(node, LONG_GRACE);
+    using client = await WireClient.connect(AT, portOf(nat, node));
+    await client.send(words("SET", KEY, "1").slice(0, -1));
+    using last = await WireClient.connect(AT, portOf(nat, node));
+    await last.ask("PING");
+    await stop(nat);
+    await client.send("\n");
+    await client.closeWrite();
+    assertEquals(await lastWords(client), "+OK\r\n");
+    last.close();
+    await assertEndsInOrder(nat, 0);
+  });
+});
+
+Deno.test("clients that ask for nothing are told the end at once and in order", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  const idle: Record<string, [says: string, frames: number]> = {
+    "one that has said nothing": ["", 0],
+    "one that has its answer": [words("PING"), 1],
+    "one with an open transaction": [words("MULTI") + words("SET", KEY, "1"), 2],
+    "a RESP2 subscriber": [words("SUBSCRIBE", "a") + words("PSUBSCRIBE", "b*"), 2],
+    "a RESP3 subscriber": [words("HELLO", "3") + words("SUBSCRIBE", "a"), 2],
+    "a subscriber to a shard": [words("SSUBSCRIBE", KEY), 1],
+    "one that wants no answers": [words("PING") + words("CLIENT", "REPLY", "OFF"), 1],
+    "one that watches": [words("MONITOR"), 1],
+    "one that tracks": [words("HELLO", "3") + words("CLIENT", "TRACKING", "ON"), 2],
+  };
+
+  await t.step("each of them", async () => {
+    await node.order("DEL", KEY);
+    await using nat = await start(node, LONG_GRACE);
+    using stack = new DisposableStack();
+    const clients = new Map<string, WireClient>();
+    for (const [name, [says, frames]] of Object.entries(idle)) {
+      const client = stack.use(await WireClient.connect(AT, portOf(nat, node)));
+      clients.set(name, client);
+      await client.send(says);
+      await client.readFrames(frames);
+    }
+    const stoppedMs = performance.now();
+    await stop(nat);
+    for (const [name, client] of clients) {
+      const said = await lastWords(client);
+      // It sees what those behind it did.
+      if (name !== "one that watches") assertEquals(said, "", name);
+      client.close();
+    }
+    const tookMs = await assertEndsInOrder(nat, stoppedMs);
+    assert(tookMs < AT_ONCE_MS, `It took ${tookMs} ms`);
+    assertEquals(textOf(await node.ask("EXISTS", KEY)), "0");
+  });
+
+  await t.step("and one in a pool, which does not look, is not waited for long", async () => {
+    await using nat = await start(node, LONG_GRACE);
+    using client = await WireClient.connect(AT, portOf(nat, node));
+    await client.ask("PING");
+    const stoppedMs = performance.now();
+    await stop(nat);
+    const tookMs = await assertEndsInOrder(nat, stoppedMs);
+    assert(tookMs < SOON_MS, `It took ${tookMs} ms`);
+    assertEquals(await lastWords(client), "");
+  });
+
+  await t.step("and without clients there is nothing to wait for", async () => {
+    await using nat = await start(node, LONG_GRACE);
+    const stoppedMs = performance.now();
+    await stop(nat);
+    const tookMs = await assertEndsInOrder(nat, stoppedMs);
+    assert(tookMs < AT_ONCE_MS, `It took ${tookMs} ms`);
+  });
+});
+
+Deno.test("who is not done at the end of the grace is cut off", async () => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  const graceMs = 700;
+  await using nat = await start(node, `${graceMs}ms`);
+  using blocked = await WireClient.connect(AT, portOf(nat, node));
+  await blocked.send(words("BLPOP", KEY, "0"));
+  using half = await WireClient.connect(AT, portOf(nat, node));
+  await half.send(words("SET", KEY, "1").slice(0, -1));
+  using idle = await WireClient.connect(AT, portOf(nat, node));
+  await idle.ask("PING");
+  const stoppedMs = performance.now();
+  await stop(nat);
+  assertEquals(await idle.readToEnd(), "");
+  idle.close();
+  assertEquals([await blocked.readToEnd(), await half.readToEnd()], ["", ""]);
+  const tookMs = performance.now() - stoppedMs;
+  assert(tookMs > graceMs - 50, `They were cut off after ${tookMs} ms`);
+  const { code, stderr } = await nat.ended();
+  assertEquals(code, 0);
+  assertMatch(stderr, / WARN .*2 clients are cut off, 700 ms .*--shutdown-grace/);
+  assertEquals(textOf(await node.ask("EXISTS", KEY)), "0");
+});
+
+Deno.test("a program that is told to stop", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+
+  async function startBlocked(): Promise<{ nat: NatProcess; blocked: WireClient }> {
+    await node.order("DEL", KEY);
+    const nat = await start(node, LONG_GRACE);
+    const blocked = await WireClient.connect(AT, portOf(nat, node));
+    await blocked.send(words("BLPOP", KEY, "0"));
+    await until("it waits", async () => {
+      return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
+    });
+    return { nat, blocked };
+  }
+
+  await t.step("takes no clients any more", async () => {
+    const { nat: started, blocked } = await startBlocked();
+    await using nat = started;
+    using _blocked = blocked;
+    await stop(nat);
+    await assertRejects(
+      () => WireClient.connect(AT, portOf(nat, node)),
+      Deno.errors.ConnectionRefused,
+    );
+    await node.order("RPUSH", KEY, "value");
+    assertMatch(await lastWords(blocked), /value\r\n$/);
+    blocked.close();
+    await assertEndsInOrder(nat, 0);
+  });
+
+  await t.step("takes two signals at once for one", async () => {
+    const { nat: started, blocked } = await startBlocked();
+    await using nat = started;
+    using _blocked = blocked;
+    nat.signal("SIGINT");
+    nat.signal("SIGINT");
+    await nat.untilLogged(/Stopping/);
+    await node.order("RPUSH", KEY, "value");
+    assertMatch(await lastWords(blocked), /value\r\n$/);
+    blocked.close();
+    await assertEndsInOrder(nat, 0);
+  });
+
+  await t.step("ends at once when it is told again", async () => {
+    const { nat: started, blocked } = await startBlocked();
+    await using nat = started;
+    using _blocked = blocked;
+    await stop(nat);
+    let ended = false;
+    const ending = nat.ended().finally(() => ended = true);
+    // The first of these may come too soon to be taken for another.
+    await until("it has ended", () => ended || (nat.signal("SIGTERM"), false), SOON_MS);
+    assertEquals((await ending).code, 0);
+    assertEquals(await blocked.readToEnd(), "");
+  });
+
+  const hindrance = await processOneHindrance();
+  await t.step({
+    name: `does so as process 1 as well${
+      hindrance === undefined ? "" : ` (skipped: ${hindrance})`
+    }`,
+    ignore: hindrance !== undefined,
+    async fn() {
+      await node.order("DEL", KEY);
+      await using nat = await start(node, LONG_GRACE, PROCESS_ONE);
+      using client = await WireClient.connect(AT, portOf(nat, node));
+      await client.send(words("BLPOP", KEY, "0"));
+      await until("it waits", async () => {
+        return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
+      });
+      const children = `/proc/${nat.pid}/task/${nat.pid}/children`;
+      const inside = Number(await Deno.readTextFile(children));
+      assertMatch(await Deno.readTextFile(`/proc/${inside}/status`), /^NSpid:\t\d+\t1$/m);
+      Deno.kill(inside, "SIGTERM");
+      await nat.untilLogged(/Stopping/);
+      await node.order("RPUSH", KEY, "value");
+      assertMatch(await lastWords(client), /value\r\n$/);
+      client.close();
+      await assertEndsInOrder(nat, 0);
+    },
+  });
+});
+
+/** Runs a program as the first process of a namespace, as containers do; ends it with itself. */
+const PROCESS_ONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
+
+/** Why there can be no other process 1, here or for this user; undefined if there can. */
+async function processOneHindrance(): Promise<string | undefined> {
+  if (Deno.build.os !== "linux") return "only Linux has namespaces";
+  const [program, ...args] = [...PROCESS_ONE, "true"];
+  try {
+    const { success, stderr } = await new Deno.Command(program!, { args }).output();
+    return success ? undefined : new TextDecoder().decode(stderr).trim();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
