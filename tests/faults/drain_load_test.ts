@@ -37,6 +37,7 @@ class Pipeliner implements Disposable {
   readonly #request: Uint8Array<ArrayBuffer>;
   #sent = 0;
   #answered = 0;
+  #closed = false;
   /** Done when the connection has ended in order. */
   readonly ended: Promise<void>;
 
@@ -58,8 +59,10 @@ class Pipeliner implements Disposable {
     return this.#answered;
   }
 
+  /** Ends what has not ended by itself. */
   [Symbol.dispose](): void {
-    this.#connection.close();
+    if (!this.#closed) this.#connection.close();
+    this.#closed = true;
   }
 
   async #read(): Promise<void> {
@@ -74,6 +77,7 @@ class Pipeliner implements Disposable {
       for (const line of lines) assertEquals(line, `:${++this.#answered}`);
     }
     assertEquals(rest, "");
+    this[Symbol.dispose]();
   }
 
   /** Sends as much as may be on its way, and waits for none of it: the system has room for it. */
