@@ -73,6 +73,7 @@ async function serve(config: Config, stopping: Promise<undefined>): Promise<void
     nodes: proxy.nodes.length,
     host: config.publicHost,
   });
+  surviveErrors();
   await stopping;
   log.info("Stopping");
   await proxy.stop(config.shutdownGraceMs);
@@ -106,6 +107,26 @@ function untilStopped(): Promise<undefined> {
         resolve(undefined);
       });
     }
+  });
+}
+
+/**
+ * What a session does not expect ends that session; what is left over, such as an error in a
+ * timer, is a fault of the program and no reason to cut off everybody.
+ */
+function surviveErrors(): void {
+  const say = (error: unknown) => {
+    log.error("An error that nobody expected: {reason}", {
+      reason: error instanceof Error ? error.stack ?? error.message : String(error),
+    });
+  };
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    say(event.reason);
+  });
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    say(event.error);
   });
 }
 

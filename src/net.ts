@@ -37,23 +37,30 @@ function isUnsupportedFamily(error: unknown): boolean {
   return error instanceof Error && /address family not supported/i.test(error.message);
 }
 
+/** How long to try to connect. */
+export interface DialOptions {
+  readonly timeoutMs: number;
+  /** Ends the attempt before. */
+  readonly signal: AbortSignal;
+}
+
 /**
- * Connects, or gives up after `timeoutMs`. The connection is the caller's to close.
+ * Connects, or gives up after `timeoutMs` or by `signal`; nothing is left open then. The
+ * connection is the caller's to close.
  *
- * @throws {Deno.errors.TimedOut} and what else the system has against it
+ * @throws {Deno.errors.TimedOut} and what else the system has against it, or the signal's reason
  */
-export async function dial(address: HostPort, timeoutMs: number): Promise<Connection> {
-  const connecting = Deno.connect({ hostname: address.host, port: address.port });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
-      // Whatever comes of it now, nobody waits for it.
-      connecting.then((connection) => connection.close(), () => {});
-    }, timeoutMs);
-  });
+export async function dial(
+  { host, port }: HostPort,
+  { timeoutMs, signal }: DialOptions,
+): Promise<Connection> {
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    late.abort(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
+  }, timeoutMs);
+  const either = AbortSignal.any([late.signal, signal]);
   try {
-    const connection = await Promise.race([connecting, timeout]);
+    const connection = await Deno.connect({ hostname: host, port, signal: either });
     try {
       connection.setNoDelay(true);
     } catch (error) {
@@ -61,6 +68,8 @@ export async function dial(address: HostPort, timeoutMs: number): Promise<Connec
       throw error;
     }
     return connection;
+  } catch (error) {
+    throw either.aborted ? either.reason : error;
   } finally {
     clearTimeout(timer);
   }

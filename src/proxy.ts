@@ -86,9 +86,10 @@ export class Proxy {
       captureTimeoutMs: config.captureTimeoutMs,
       budget: new CaptureBudget(config.captureLimitBytes),
       echo: config.echo,
+      reached: () => this.#accepting.succeed(),
       unreachable: (reason) => {
         if (isExhausted(reason)) this.#accepting.fail(reason);
-        this.#watch.hint();
+        else this.#watch.hint();
       },
     };
   }
@@ -127,6 +128,11 @@ export class Proxy {
   /** How many clients are connected. */
   get sessionCount(): number {
     return this.#sessions.size;
+  }
+
+  /** How much is kept of replies that are to be rewritten, in bytes. */
+  get capturedBytes(): number {
+    return this.#context.budget.takenBytes;
   }
 
   /**
@@ -182,7 +188,6 @@ export class Proxy {
   /** Looks at the sessions often enough to end those in time that take too long for something. */
   #keepTimes(): void {
     const shortestMs = Math.min(this.#config.idleTimeoutMs, this.#config.captureTimeoutMs);
-    if (shortestMs === Infinity) return;
     this.#lookEvery(Math.min(LONGEST_LOOK_MS, Math.ceil(shortestMs / LOOKS_PER_TIMEOUT)));
   }
 
@@ -226,7 +231,6 @@ export class Proxy {
   }
 
   #serve(client: Connection, node: MappedNode): void {
-    this.#accepting.succeed();
     if (this.#sessions.size >= this.#config.maxConnections) {
       turnAway(client);
       return;
@@ -250,7 +254,7 @@ class Accepting {
     });
   }
 
-  /** A client was accepted, which alone means nothing yet: its node may want a descriptor, too. */
+  /** A client is served; so were others, perhaps, just before one could not be. */
   succeed(): void {
     if (!this.#fails || performance.now() - this.#failedAtMs < RECOVERED_AFTER_MS) return;
     this.#fails = false;

@@ -52,19 +52,20 @@ export class Link {
   }
 
   /**
-   * Connects and authenticates. The link is the caller's to close.
+   * Connects and authenticates, unless a signal ends the attempt. The link is the caller's to
+   * close.
    *
    * @param links has the link from when it is connected until it is closed
    * @throws {LinkError} with what the operator needs to know
    */
   static async open(
     address: HostPort,
-    { credentials, connectTimeoutMs }: LinkOptions,
+    { credentials, connectTimeoutMs, signal }: LinkOptions & { signal: AbortSignal },
     links: Set<Link>,
   ): Promise<Link> {
     let connection: Connection;
     try {
-      connection = await dial(address, connectTimeoutMs);
+      connection = await dial(address, { timeoutMs: connectTimeoutMs, signal });
     } catch (error) {
       throw new LinkError(dialMessage(address, connectTimeoutMs, error), { cause: error });
     }

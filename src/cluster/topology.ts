@@ -45,7 +45,7 @@ export interface LookOptions {
 export class Topology {
   readonly #options: TopologyOptions;
   readonly #links = new Set<Link>();
-  #closed = false;
+  readonly #closing = new AbortController();
   /** Where nodes were when last heard of; the seeds may be gone by now. */
   #known: readonly HostPort[] = [];
   /** Nothing answered the last look, and that was said. */
@@ -72,7 +72,7 @@ export class Topology {
     let other: View | undefined;
     for (const address of [...this.#known, ...known, ...this.#options.seeds]) {
       const text = formatHostPort(address);
-      if (done.has(text) || this.#closed) continue;
+      if (done.has(text) || this.#closing.signal.aborted) continue;
       done.add(text);
       try {
         const view = await this.#ask(address);
@@ -109,13 +109,13 @@ export class Topology {
 
   /** Breaks off what is being asked; nothing can be asked any more. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort(new Error("the proxy is stopping"));
     for (const link of this.#links) link.close();
   }
 
   #miss(errors: unknown[]): AggregateError {
     // Before the first answer it is for whoever waits for that to say why there is none.
-    if (this.#known.length > 0 && !this.#silent && !this.#closed) {
+    if (this.#known.length > 0 && !this.#silent && !this.#closing.signal.aborted) {
       this.#silent = true;
       log.warning("No node answers, so that what is known of the cluster may be old: {reasons}", {
         reasons: errors.map((error) => error instanceof Error ? error.message : error).join("; "),
@@ -144,9 +144,10 @@ export class Topology {
   }
 
   async #open(address: HostPort): Promise<Link> {
-    if (this.#closed) throw new LinkError("The proxy is stopping");
-    const link = await Link.open(address, this.#options, this.#links);
-    if (!this.#closed) return link;
+    if (this.#closing.signal.aborted) throw new LinkError("The proxy is stopping");
+    const options = { ...this.#options, signal: this.#closing.signal };
+    const link = await Link.open(address, options, this.#links);
+    if (!this.#closing.signal.aborted) return link;
     link.close();
     throw new LinkError("The proxy is stopping");
   }

@@ -33,10 +33,17 @@ export type Value = Line | Bulk | List;
 const MAX_DEPTH = 32;
 
 /**
+ * More values than any reply that carries an address has: CLUSTER SLOTS of a thousand nodes with
+ * every slot a range of its own has a million. A value takes a hundred bytes of memory or so,
+ * however few it has on the wire.
+ */
+const MAX_VALUES = 2_000_000;
+
+/**
  * Reads the one frame that `bytes` is.
  *
  * @throws {RespError} when it is less or more than one frame, has a streamed type, or is nested
- * deeper than any frame worth reading
+ * deeper or has more values than any frame worth reading
  */
 export function decodeFrame(bytes: Uint8Array): Value {
   const reader = new FrameReader(bytes);
@@ -120,6 +127,7 @@ function write(value: Value, parts: string[]): void {
 
 class FrameReader {
   at = 0;
+  #values = 0;
   readonly #bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
@@ -128,6 +136,7 @@ class FrameReader {
 
   value(depth: number): Value {
     if (depth > MAX_DEPTH) throw new RespError("A frame is nested too deep to be read");
+    if (++this.#values > MAX_VALUES) throw new RespError("A frame has too many values to be read");
     const type = this.#bytes[this.at];
     switch (type) {
       case Byte.attribute: {

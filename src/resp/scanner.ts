@@ -72,6 +72,8 @@ export class ReplyScanner {
   frames = 0;
   /** The last `:` integer passed; exact up to 2^53. */
   integer = 0;
+  /** Where the byte is at which the last `advance` threw; what is before it was RESP. */
+  brokenAt: number | undefined;
 
   /** Values still owed to the frame in progress; 0 between frames. */
   #owed = 0;
@@ -141,7 +143,8 @@ export class ReplyScanner {
           }
           at++;
           if (this.#inString !== (type === Byte.streamChunk)) {
-            throw new RespError(
+            throw this.#broken(
+              at - 1,
               this.#inString
                 ? `${name(type)} stands inside a streamed string`
                 : "A chunk stands outside a streamed string",
@@ -155,7 +158,7 @@ export class ReplyScanner {
           at++;
           owed--;
         } else {
-          if (framing !== Framing.header) throw notRespError(type);
+          if (framing !== Framing.header) throw this.#broken(at - 1, notRespError(type).message);
           at = this.#readHeader(bytes, at, to, type);
           if (bytes[at - 1] !== Byte.lf) break;
           const number = this.#number;
@@ -172,7 +175,7 @@ export class ReplyScanner {
               else payload = number + 2;
               break;
             case Byte.streamChunk:
-              if (this.#negative) throw new RespError("A chunk has a negative length");
+              if (this.#negative) throw this.#broken(at - 1, "A chunk has a negative length");
               if (number > 0) payload = number + 2;
               else {
                 this.#inString = false;
@@ -181,7 +184,9 @@ export class ReplyScanner {
               break;
             case Byte.streamEnd: {
               const around = this.#around.pop();
-              if (around === undefined) throw new RespError("A stream ends that never began");
+              if (around === undefined) {
+                throw this.#broken(at - 1, "A stream ends that never began");
+              }
               owed = around;
               break;
             }
@@ -244,12 +249,17 @@ export class ReplyScanner {
         number = number * 10 + (byte - Byte.zero);
         digits++;
       } else if (byte === Byte.lf) {
-        if (digits === 0 || number > Number.MAX_SAFE_INTEGER) this.#checkLength(type, digits);
+        if (digits === 0 || number > Number.MAX_SAFE_INTEGER) {
+          this.#checkLength(at - 1, type, digits);
+        }
         break;
       } else if (byte === Byte.minus && digits === 0) this.#negative = true;
       else if (byte === Byte.streamMark && digits === 0) this.#streamed = true;
       else if (byte !== Byte.cr && !(byte === Byte.plus && type === Byte.integer)) {
-        throw new RespError(`${name(byte)} stands in the header of a ${name(type)} value`);
+        throw this.#broken(
+          at - 1,
+          `${name(byte)} stands in the header of a ${name(type)} value`,
+        );
       }
     }
     this.#number = number;
@@ -258,13 +268,19 @@ export class ReplyScanner {
   }
 
   /** Says what is wrong with a header whose number is missing or too large, if it needs one. */
-  #checkLength(type: number, digits: number): void {
+  #checkLength(at: number, type: number, digits: number): void {
     if (type === Byte.integer || type === Byte.streamEnd || this.#streamed) return;
-    throw new RespError(
+    throw this.#broken(
+      at,
       digits === 0
         ? `A ${name(type)} value has no length`
         : `A ${name(type)} value has a length beyond counting`,
     );
+  }
+
+  #broken(at: number, reason: string): RespError {
+    this.brokenAt = at;
+    return new RespError(reason);
   }
 }
 

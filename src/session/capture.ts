@@ -38,8 +38,11 @@ export class Capture {
   /** When its first piece had come. */
   readonly startedAtMs: number;
   readonly #budget: CaptureBudget;
-  #bytes = new Uint8Array(0);
+  readonly #blocks: Uint8Array[] = [];
+  /** How much of the last block is in use. */
+  #used = 0;
   #length = 0;
+  #taken = 0;
 
   constructor(budget: CaptureBudget, startedAtMs: number) {
     this.#budget = budget;
@@ -52,32 +55,52 @@ export class Capture {
    * @throws {CaptureLimitError} when the frame grows beyond what is left of the budget
    */
   add(piece: Uint8Array): void {
-    const length = this.#length + piece.length;
-    if (length > this.#bytes.length) this.#grow(length);
-    this.#bytes.set(piece, this.#length);
-    this.#length = length;
+    let left = piece;
+    for (;;) {
+      const block = this.#blocks.at(-1);
+      const fitting = left.subarray(0, (block?.length ?? 0) - this.#used);
+      block?.set(fitting, this.#used);
+      this.#used += fitting.length;
+      this.#length += fitting.length;
+      left = left.subarray(fitting.length);
+      if (left.length === 0) return;
+      this.#extend(left.length);
+    }
   }
 
-  /** All pieces so far; borrowed until the next `add`. */
+  /** All pieces so far, in a copy if there are many. */
   get bytes(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    const [first = new Uint8Array(0), ...more] = this.#blocks;
+    if (more.length === 0) return first.subarray(0, this.#length);
+    const whole = new Uint8Array(this.#length);
+    let at = 0;
+    for (const block of this.#blocks) {
+      const used = block.subarray(0, this.#length - at);
+      whole.set(used, at);
+      at += used.length;
+    }
+    return whole;
   }
 
   /** Gives back what it took of the budget; the capture is of no use then. */
   release(): void {
-    this.#budget.give(this.#bytes.length);
-    this.#bytes = new Uint8Array(0);
+    this.#budget.give(this.#taken);
+    this.#taken = 0;
+    this.#blocks.length = 0;
   }
 
-  /** Makes room for `length` bytes, and for as many again so that it need not soon grow again. */
-  #grow(length: number): void {
-    const size = Math.max(SMALLEST_BYTES, 2 * length);
-    this.#budget.take(size - this.#bytes.length);
-    const grown = new Uint8Array(size);
-    grown.set(this.bytes);
-    this.#bytes = grown;
+  /** Makes room for some bytes; nothing is moved, so that a long frame is copied once. */
+  #extend(bytes: number): void {
+    const size = Math.max(bytes, Math.min(LARGEST_BLOCK_BYTES, this.#length), SMALLEST_BLOCK_BYTES);
+    this.#budget.take(size);
+    this.#taken += size;
+    this.#blocks.push(new Uint8Array(size));
+    this.#used = 0;
   }
 }
 
 /** Most frames that are rewritten are smaller. */
-const SMALLEST_BYTES = 4096;
+const SMALLEST_BLOCK_BYTES = 4096;
+
+/** Of so much a frame at the limit may waste the most part. */
+const LARGEST_BLOCK_BYTES = 64 * 1024;

@@ -3,7 +3,7 @@ import { Byte, fromLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import type { Echo } from "./echo.ts";
-import { type FrameHead, readHead } from "./head.ts";
+import { readHead } from "./head.ts";
 import type { PendingReplies } from "./pending.ts";
 import type { RewriteVerdict, Verdict } from "./verdicts.ts";
 
@@ -49,6 +49,8 @@ export class ReplyRelay {
   /** The verdict on the frame in progress; undefined between frames and in plain runs. */
   #verdict: Verdict | undefined;
   #capture: Capture | undefined;
+  /** Where the frame begins that is being judged. */
+  #unjudgedAt: number | undefined;
   /** When the bytes in the buffer had come. */
   #readAtMs = 0;
   #receivedBytes = 0;
@@ -97,64 +99,79 @@ export class ReplyRelay {
     const buffer = this.#buffer;
     let at = 0;
     let sent = 0;
-    while (at < end) {
-      if (this.#verdict === undefined) {
-        const { run } = pending;
-        if (run > 0) {
-          at = scanner.advance(buffer, at, end, run, NOT_PLAIN);
-          if (scanner.frames > 0) pending.take(scanner.frames);
-          if (at === end || scanner.frames === run) continue;
+    try {
+      while (at < end) {
+        if (this.#verdict === undefined) {
+          const { run } = pending;
+          if (run > 0) {
+            at = scanner.advance(buffer, at, end, run, NOT_PLAIN);
+            if (scanner.frames > 0) pending.take(scanner.frames);
+            if (at === end || scanner.frames === run) continue;
+          }
+          const verdict = this.#judge(at, end);
+          if (verdict === undefined) {
+            await this.#pass(sent, at);
+            buffer.copyWithin(0, at, end);
+            return end - at;
+          }
+          this.#verdict = verdict;
         }
-        const head = readHead(buffer, at, end, pending.wantsWord);
-        if (head === undefined) {
-          await this.#pass(sent, at);
-          buffer.copyWithin(0, at, end);
-          return end - at;
+        const verdict = this.#verdict;
+        switch (verdict.type) {
+          case "header":
+            // The head was read whole, so its line is here.
+            at = buffer.indexOf(Byte.lf, at) + 1;
+            this.#verdict = undefined;
+            break;
+          case "blind":
+            at = end;
+            break;
+          case "rewrite":
+            await this.#pass(sent, at);
+            sent = at = await this.#rewrite(verdict, at, end);
+            break;
+          case "secret": {
+            await this.#pass(sent, at);
+            sent = at;
+            at = this.#advance(at, end);
+            await this.#pass(sent, at, "secret");
+            sent = at;
+            break;
+          }
+          case "confirm":
+            at = this.#advance(at, end);
+            if (this.#verdict === undefined) pending.confirm(scanner.integer);
+            break;
+          case "pass":
+            at = this.#advance(at, end);
         }
-        this.#verdict = await this.#judge(head, sent, at);
       }
-      const verdict = this.#verdict;
-      switch (verdict.type) {
-        case "header":
-          // The head was read whole, so its line is here.
-          at = buffer.indexOf(Byte.lf, at) + 1;
-          this.#verdict = undefined;
-          break;
-        case "blind":
-          at = end;
-          break;
-        case "rewrite":
-          await this.#pass(sent, at);
-          sent = at = await this.#rewrite(verdict, at, end);
-          break;
-        case "secret": {
-          await this.#pass(sent, at);
-          sent = at;
-          at = this.#advance(at, end);
-          await this.#pass(sent, at, "secret");
-          sent = at;
-          break;
-        }
-        case "confirm":
-          at = this.#advance(at, end);
-          if (this.#verdict === undefined) pending.confirm(scanner.integer);
-          break;
-        case "pass":
-          at = this.#advance(at, end);
-      }
+    } catch (error) {
+      // What came before goes out, as it would have if it had come in a read of its own.
+      if (this.#brokenAt !== undefined) await this.#pass(sent, this.#brokenAt);
+      throw error;
     }
     await this.#pass(sent, end);
     return 0;
   }
 
-  /** Judges the frame at `at`; where that fails, the replies before it still go out. */
-  async #judge(head: FrameHead, sent: number, at: number): Promise<Verdict> {
-    try {
-      return this.#options.pending.judge(head);
-    } catch (error) {
-      await this.#pass(sent, at);
-      throw error;
-    }
+  /** Up to where the buffer may go to the client when it cannot be followed any further. */
+  get #brokenAt(): number | undefined {
+    const type = this.#verdict?.type;
+    // Of a frame with addresses or secrets nothing does.
+    return type === "rewrite" || type === "secret"
+      ? undefined
+      : this.#unjudgedAt ?? this.#scanner.brokenAt;
+  }
+
+  /** Judges the frame at `at`; undefined if its head is not whole. */
+  #judge(at: number, end: number): Verdict | undefined {
+    const { pending } = this.#options;
+    this.#unjudgedAt = at;
+    const head = readHead(this.#buffer, at, end, pending.wantsWord);
+    const verdict = head && pending.judge(head);
+    this.#unjudgedAt = undefined;
+    return verdict;
   }
 
   /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
@@ -183,8 +200,9 @@ export class ReplyRelay {
     if (this.#verdict === undefined) {
       this.#capture = undefined;
       try {
-        const translated = await translate(capture.bytes, verdict, this.#readAtMs);
-        echo?.rewritten(capture.bytes, translated);
+        const frame = capture.bytes;
+        const translated = await translate(frame, verdict, this.#readAtMs);
+        echo?.rewritten(frame, translated);
         await writeAll(client, translated);
       } finally {
         capture.release();

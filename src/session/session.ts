@@ -1,7 +1,15 @@
 import { formatHostPort } from "../address.ts";
 import { type MappedNode, UnmappedError } from "../cluster/directory.ts";
 import { log } from "../log.ts";
-import { close, closeWrite, type Connection, dial, isGone, peerAddress } from "../net.ts";
+import {
+  close,
+  closeWrite,
+  type Connection,
+  dial,
+  isExhausted,
+  isGone,
+  peerAddress,
+} from "../net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
 import { type Places, translateRequest } from "../rewrite/requests.ts";
@@ -30,19 +38,29 @@ export interface SessionContext {
   readonly budget: CaptureBudget;
   /** Whether to show all traffic in the log. */
   readonly echo: boolean;
+  /** Called when the node of a session has taken its connection. */
+  readonly reached: () => void;
   /** Called when the node of a session takes no connection. */
   readonly unreachable: (reason: unknown) => void;
 }
 
 /**
+/**
  * How long a client that was told the end must be silent until its connection is closed. Clients
  * leave by themselves within a round trip; but one that rests in a pool does not look. Before
  * that, a request that is on its way would make the system drop what the client has not got yet.
  */
-const LINGER_MS = 1000;
+const PARTING_MS = 1000;
 
 /** So much has left the machine by the time of an answer, on any network. */
 const SURELY_SENT_BYTES = 64 * 1024;
+
+/**
+ * When a node has ended its side it answers nothing any more, but a client that keeps unused
+ * connections may not notice for hours. So long it has to take what the node sent last, which a
+ * close could cut off: as long as systems keep a connection of which one side is closed.
+ */
+const LINGER_MS = 60_000;
 
 /**
  * One client connection and the one upstream connection that belongs to it. The session owns
@@ -54,6 +72,8 @@ export class Session {
   readonly #client: Connection;
   readonly #context: SessionContext;
   readonly #pending = new PendingReplies();
+  /** Ends the attempt to reach the node. */
+  readonly #dialing = new AbortController();
   #upstream: Connection | undefined;
   #requests: RequestRelay | undefined;
   #replies: ReplyRelay | undefined;
@@ -62,6 +82,8 @@ export class Session {
   #silentSinceMs = 0;
   /** Set once all is said to a client that need not be waited for until it leaves by itself. */
   #partedAtMs = Infinity;
+  /** When the node had ended its side. */
+  #nodeEndedAtMs = Infinity;
   #ended = false;
   /** Resolved when the client has been told that no more replies come. */
   readonly #answered = Promise.withResolvers<void>();
@@ -107,6 +129,7 @@ export class Session {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#dialing.abort();
     close(this.#client);
     if (this.#upstream !== undefined) close(this.#upstream);
     this.#pending.abandon();
@@ -140,13 +163,14 @@ export class Session {
 
   /** Ends the session if it is silent, or a capture takes, for longer than is allowed. */
   checkTimes(nowMs: number): void {
+    if (nowMs - this.#nodeEndedAtMs > LINGER_MS) return this.end();
     const { idleTimeoutMs, captureTimeoutMs } = this.#context;
     const seen = (this.#requests?.reads ?? 0) + (this.#replies?.receivedBytes ?? 0);
     if (seen !== this.#seen || this.#silentSinceMs === 0) {
       this.#seen = seen;
       this.#silentSinceMs = nowMs;
     }
-    if (nowMs - Math.max(this.#partedAtMs, this.#silentSinceMs) > LINGER_MS) return this.end();
+    if (nowMs - Math.max(this.#partedAtMs, this.#silentSinceMs) > PARTING_MS) return this.end();
     const sinceMs = this.#replies?.capturingSinceMs;
     if (sinceMs !== undefined && nowMs - sinceMs > captureTimeoutMs) {
       log.warning(
@@ -170,14 +194,22 @@ export class Session {
 
   async #dial(): Promise<Connection | undefined> {
     const { address } = this.node;
+    const { connectTimeoutMs, keepAlive } = this.#context;
     try {
-      const upstream = await dial(address, this.#context.connectTimeoutMs);
-      upstream.setKeepAlive(this.#context.keepAlive);
-      if (this.#ended) close(upstream);
-      else this.#upstream = upstream;
-      return this.#upstream;
+      const { signal } = this.#dialing;
+      const upstream = await dial(address, { timeoutMs: connectTimeoutMs, signal });
+      if (this.#ended) {
+        close(upstream);
+        return undefined;
+      }
+      // From here on the session closes it.
+      this.#upstream = upstream;
+      upstream.setKeepAlive(keepAlive);
     } catch (error) {
-      log.warning("Node {node} cannot be reached, so client {connection} is closed: {reason}", {
+      if (this.#ended) return undefined;
+      // That the program has no descriptors left is said once, not for each client.
+      const level = isExhausted(error) ? "debug" : "warning";
+      log[level]("Node {node} cannot be reached, so client {connection} is closed: {reason}", {
         node: formatHostPort(address),
         connection: this.#id,
         reason: error instanceof Error ? error.message : String(error),
@@ -185,6 +217,8 @@ export class Session {
       this.#context.unreachable(error);
       return undefined;
     }
+    this.#context.reached();
+    return this.#upstream;
   }
 
   /** Runs both directions until both have ended, or one of them fails. */
@@ -218,6 +252,7 @@ export class Session {
     const directions = [
       requests.run().then(() => closeWrite(upstream)),
       replies.run().then(() => {
+        this.#nodeEndedAtMs = performance.now();
         pending.abandon();
         return closeWrite(client);
       }).then(this.#answered.resolve),

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { formatHostPort, type HostPort } from "../../src/address.ts";
 import { type Config, readConfig } from "../../src/config.ts";
 import { Proxy } from "../../src/proxy.ts";
-import type { ClusterNode, RedisCluster } from "./cluster.ts";
+import type { ClusterNode } from "./cluster.ts";
 import { Program } from "./program.ts";
 import { within } from "./until.ts";
 
@@ -17,9 +17,12 @@ export interface RunningProxy<Node = HostPort> extends AsyncDisposable {
 }
 
 /** A proxy in the test's own process. */
-export interface LocalProxy extends RunningProxy<ClusterNode> {
+export interface LocalProxy extends RunningProxy<ServedNode> {
   readonly proxy: Proxy;
 }
+
+/** A node as a proxy knows it. */
+export type ServedNode = Pick<ClusterNode, "host" | "port" | "id" | "address">;
 
 /** How the program is started. */
 export interface ProcessOptions {
@@ -48,7 +51,7 @@ const STOP_DEADLINE_MS = 5_000;
  * @param overrides what its configuration is to say otherwise
  */
 export async function startProxy(
-  cluster: RedisCluster,
+  cluster: { readonly nodes: readonly ServedNode[] },
   overrides: Partial<Config> = {},
 ): Promise<LocalProxy> {
   const command = readConfig(flagsFor(cluster.nodes[0]!, "127.0.0.1"), () => undefined);

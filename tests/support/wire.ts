@@ -20,15 +20,15 @@ export class WireClient implements Disposable {
   #reading: Promise<void> | undefined;
   #closed = false;
 
-  private constructor(conn: Deno.TcpConn) {
+  /** @param conn a connection that was accepted, which becomes the client's own */
+  constructor(conn: Deno.TcpConn) {
+    conn.setNoDelay();
     this.#conn = conn;
   }
 
   /** Connects, with Nagle's algorithm off so that each `send` is a packet of its own. */
   static async connect(host: string, port: number): Promise<WireClient> {
-    const conn = await Deno.connect({ hostname: host, port });
-    conn.setNoDelay();
-    return new WireClient(conn);
+    return new WireClient(await Deno.connect({ hostname: host, port }));
   }
 
   /** The local address of the connection, as a node sees it. */
@@ -110,6 +110,21 @@ export class WireClient implements Disposable {
   /** Ends the direction to the other side; what it sends can still be read. */
   async closeWrite(): Promise<void> {
     await this.#conn.closeWrite();
+  }
+
+  /** Whether `close` was called. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * Ends both directions with a reset, as systems do when a connection is closed with something
+   * in it that was not read: the other side must send, or have sent, two bytes at once.
+   */
+  async reset(): Promise<void> {
+    if (this.#reading !== undefined) throw new Error("Cannot reset a connection that is read");
+    await within("receive what is not read", this.#conn.read(new Uint8Array(1)), DEADLINE_MS);
+    this.close();
   }
 
   /** Ends both directions; may be called again. */

@@ -1,0 +1,71 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Logged } from "../support/logged.ts";
+import { PING, PONG, Scene, SLOTS } from "../support/scripted_node.ts";
+
+/** What the client asks, what the node sends, what of that the client gets, and what is said. */
+const GARBAGE: [what: string, asked: string, sent: string, got: string, reason: string][] = [
+  ["HTTP", PING, "HTTP/1.1 400 Bad Request\r\n\r\n", "", "'H' begins no RESP value"],
+  ["zeros", PING, "\0\0\0\0", "", "byte 0x00 begins no RESP value"],
+  ["a length in words", PING, "$five\r\n", "$", "'f' stands in the header of a '$' value"],
+  ["a header of nothing", PING, "*\r\n", "*\r", "A '*' value has no length"],
+  ["TLS", PING, "\x15\x03\x03\0\x02\x02\x28", "", "byte 0x15 begins no RESP value"],
+  ["garbage behind a reply", PING + PING, `${PONG}garbage\r\n`, PONG, "'g' begins no RESP value"],
+  [
+    "garbage behind replies of which more are due",
+    PING.repeat(5),
+    `${PONG}$3\r\nabc\r\n\x01`,
+    `${PONG}$3\r\nabc\r\n`,
+    "byte 0x01 begins no RESP value",
+  ],
+  [
+    "garbage in the middle of a reply",
+    PING,
+    "*2\r\n$3\r\nabc\r\n$x\r\n",
+    "*2\r\n$3\r\nabc\r\n$",
+    "'x' stands in the header of a '$' value",
+  ],
+  [
+    "garbage behind a header too long to count",
+    PING,
+    "$99999999999999999999\r\n",
+    "$99999999999999999999\r",
+    "A '$' value has a length beyond counting",
+  ],
+  ["a reply to nothing", "", PONG, "", "A reply came to no request"],
+  ["a reply too many", PING, PONG + PONG, PONG, "A reply came to no request"],
+  [
+    "garbage where an address was asked for",
+    PING + SLOTS,
+    `${PONG}*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$9\r\n127.0.0.1\r\n?\r\n`,
+    PONG,
+    "'?' begins no RESP value",
+  ],
+];
+
+Deno.test("garbage from a node ends its session and no other, in one line of the log", async (t) => {
+  using logged = new Logged();
+  await using scene = await Scene.start();
+  const other = await scene.open();
+  let said = logged.lines.length;
+  for (const [what, asked, sent, got, reason] of GARBAGE) {
+    await t.step(what, async () => {
+      const { client, peer } = await scene.open();
+      await client.send(asked);
+      assertEquals(await peer.readUntil(asked), asked);
+      await peer.send(sent);
+      assertEquals(await client.readToEnd(), got);
+      assertEquals(await peer.readToEnd(), "");
+      const lines = (await logged.untilLines(said + 1)).slice(said);
+      said = logged.lines.length;
+      assertEquals(lines.length, 1, lines.join("\n"));
+      assertMatch(
+        lines[0]!,
+        new RegExp(`^warning Client \\d+ at \\S+ is closed, node ${scene.node.address} not `),
+      );
+      assert(lines[0]!.includes(reason), lines[0]);
+      await scene.assertServes(other);
+    });
+  }
+  other.client.close();
+  await scene.assertNothingLeft();
+});

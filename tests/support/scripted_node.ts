@@ -1,0 +1,174 @@
+import { assertEquals } from "@std/assert";
+import type { Config } from "../../src/config.ts";
+import { bulk } from "./frames.ts";
+import { type LocalProxy, startProxy } from "./proxy.ts";
+import { until, within } from "./until.ts";
+import { WireClient } from "./wire.ts";
+
+/** A connection comes at once, or not at all. */
+const ACCEPT_DEADLINE_MS = 5_000;
+
+/**
+ * A node whose every byte to a client is a test's: to the proxy's own question it answers that it
+ * is a cluster by itself, and each later connection it hands out.
+ */
+export class ScriptedNode implements AsyncDisposable {
+  readonly id = "5".repeat(40);
+  readonly host = "127.0.0.1";
+  readonly port: number;
+  readonly #listener: Deno.TcpListener;
+  readonly #peers: WireClient[] = [];
+  #accepting: Promise<WireClient> | undefined;
+
+  /** Listens on a free port. */
+  constructor() {
+    this.#listener = Deno.listen({ hostname: this.host, port: 0 });
+    this.port = this.#listener.addr.port;
+  }
+
+  /** The address as servers write it. */
+  get address(): string {
+    return `${this.host}:${this.port}`;
+  }
+
+  /** What it handed out, those that have ended included. */
+  get peers(): readonly WireClient[] {
+    return this.#peers;
+  }
+
+  /** Hands out the next connection, which the node closes at the end if nobody has before. */
+  async accept(): Promise<WireClient> {
+    // An accept outlives a wait that was in vain.
+    this.#accepting ??= this.#listener.accept().then((connection) => new WireClient(connection));
+    const peer = await within("see a connection", this.#accepting, ACCEPT_DEADLINE_MS);
+    this.#accepting = undefined;
+    this.#peers.push(peer);
+    return peer;
+  }
+
+  /** Answers the question of a proxy that starts. */
+  async introduce(): Promise<void> {
+    using link = await this.accept();
+    const lines = `${this.id} ${this.address}@1 myself,master - 0 0 1 connected 0-16383\n`;
+    for (const answer of [bulk(lines), bulk("cluster_state:ok\r\n"), "-ERR no shards\r\n"]) {
+      await link.readFrames(1);
+      await link.send(answer);
+    }
+    await link.readToEnd();
+    this.#peers.pop();
+  }
+
+  /** Takes no more connections: those to come are refused. */
+  close(): void {
+    try {
+      this.#listener.close();
+    } catch {
+      // It was before.
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    for (const peer of this.#peers) peer.close();
+    await this.#accepting?.then((peer) => peer.close(), () => {});
+  }
+}
+
+/** A client and what its node has of it. */
+export interface Pair {
+  readonly client: WireClient;
+  readonly peer: WireClient;
+}
+
+/**
+ * A proxy in this process in front of a scripted node:
+ *
+ *     await using scene = await Scene.start();
+ *     const { client, peer } = await scene.open();
+ */
+export class Scene implements AsyncDisposable {
+  readonly node: ScriptedNode;
+  readonly proxy: LocalProxy;
+  readonly #clients: WireClient[] = [];
+
+  private constructor(node: ScriptedNode, proxy: LocalProxy) {
+    this.node = node;
+    this.proxy = proxy;
+  }
+
+  /** @param overrides what the proxy's configuration is to say otherwise */
+  static async start(overrides: Partial<Config> = {}): Promise<Scene> {
+    const node = new ScriptedNode();
+    try {
+      const starting = startProxy({ nodes: [node] }, {
+        publicHost: "nat.example",
+        refreshIntervalMs: Infinity,
+        ...overrides,
+      });
+      await Promise.all([starting, node.introduce()]);
+      return new Scene(node, await starting);
+    } catch (error) {
+      await node[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The public port of the node. */
+  get port(): number {
+    return this.proxy.ports[0]!;
+  }
+
+  /** Connects a client; what it asks waits until the node accepts. */
+  async connect(): Promise<WireClient> {
+    const client = await WireClient.connect(this.node.host, this.port);
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Connects a client, and returns both ends. */
+  async open(): Promise<Pair> {
+    const client = await this.connect();
+    return { client, peer: await this.node.accept() };
+  }
+
+  /** Has a client ask and the node answer, to see that both are served. */
+  async assertServes({ client, peer }: Pair): Promise<void> {
+    await client.send(PING);
+    assertEquals(await peer.readUntil(PING), PING);
+    await peer.send(PONG);
+    assertEquals(await client.readUntil(PONG), PONG);
+  }
+
+  /** Waits until nothing is left of any client: no session, no connection to the node, no capture. */
+  async assertNothingLeft(): Promise<void> {
+    for (const peer of this.node.peers) {
+      if (peer.isClosed) continue;
+      await peer.readToEnd();
+      peer.close();
+    }
+    const { proxy } = this.proxy;
+    await until("the proxy has forgotten every client", (saw) => {
+      saw(`${proxy.sessionCount} sessions`);
+      return proxy.sessionCount === 0;
+    });
+    assertEquals(proxy.capturedBytes, 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.close();
+    await this.proxy[Symbol.asyncDispose]();
+    await this.node[Symbol.asyncDispose]();
+  }
+}
+
+/** A request, and its answer. */
+export const PING = "*1\r\n$4\r\nPING\r\n";
+export const PONG = "+PONG\r\n";
+
+/** A request whose answer is rewritten. */
+export const SLOTS = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
+
+/** What a node answers to that, of itself. */
+export function slotsOf({ host, port, id }: { host: string; port: number; id: string }): string {
+  return `*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n${bulk(host)}:${port}\r\n${bulk(id)}*0\r\n`;
+}
