@@ -1,7 +1,9 @@
+import net from "node:net";
 import { assertEquals } from "@std/assert";
 import type { Config } from "../../src/config.ts";
 import { bulk } from "./frames.ts";
 import { type LocalProxy, startProxy } from "./proxy.ts";
+import { Resettable } from "./resettable.ts";
 import { until, within } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
@@ -16,14 +18,25 @@ export class ScriptedNode implements AsyncDisposable {
   readonly id = "5".repeat(40);
   readonly host = "127.0.0.1";
   readonly port: number;
-  readonly #listener: Deno.TcpListener;
+  readonly #server: net.Server;
+  readonly #waiting: net.Socket[] = [];
   readonly #peers: WireClient[] = [];
-  #accepting: Promise<WireClient> | undefined;
+  #wake = () => {};
+
+  private constructor(server: net.Server) {
+    this.#server = server;
+    this.port = (server.address() as net.AddressInfo).port;
+    server.on("connection", (socket) => {
+      this.#waiting.push(socket);
+      this.#wake();
+    });
+  }
 
   /** Listens on a free port. */
-  constructor() {
-    this.#listener = Deno.listen({ hostname: this.host, port: 0 });
-    this.port = this.#listener.addr.port;
+  static async start(): Promise<ScriptedNode> {
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return new ScriptedNode(server);
   }
 
   /** The address as servers write it. */
@@ -38,10 +51,11 @@ export class ScriptedNode implements AsyncDisposable {
 
   /** Hands out the next connection, which the node closes at the end if nobody has before. */
   async accept(): Promise<WireClient> {
-    // An accept outlives a wait that was in vain.
-    this.#accepting ??= this.#listener.accept().then((connection) => new WireClient(connection));
-    const peer = await within("see a connection", this.#accepting, ACCEPT_DEADLINE_MS);
-    this.#accepting = undefined;
+    if (this.#waiting.length === 0) {
+      const coming = new Promise<void>((resolve) => this.#wake = resolve);
+      await within("see a connection", coming, ACCEPT_DEADLINE_MS);
+    }
+    const peer = new WireClient(new Resettable(this.#waiting.shift()!));
     this.#peers.push(peer);
     return peer;
   }
@@ -60,17 +74,14 @@ export class ScriptedNode implements AsyncDisposable {
 
   /** Takes no more connections: those to come are refused. */
   close(): void {
-    try {
-      this.#listener.close();
-    } catch {
-      // It was before.
-    }
+    this.#server.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
     for (const peer of this.#peers) peer.close();
-    await this.#accepting?.then((peer) => peer.close(), () => {});
+    for (const socket of this.#waiting) socket.destroy();
+    if (!this.#server.listening) return;
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 }
 
@@ -98,7 +109,7 @@ export class Scene implements AsyncDisposable {
 
   /** @param overrides what the proxy's configuration is to say otherwise */
   static async start(overrides: Partial<Config> = {}): Promise<Scene> {
-    const node = new ScriptedNode();
+    const node = await ScriptedNode.start();
     try {
       const starting = startProxy({ nodes: [node] }, {
         publicHost: "nat.example",
@@ -120,7 +131,7 @@ export class Scene implements AsyncDisposable {
 
   /** Connects a client; what it asks waits until the node accepts. */
   async connect(): Promise<WireClient> {
-    const client = await WireClient.connect(this.node.host, this.port);
+    const client = new WireClient(await Resettable.connect(this.node.host, this.port));
     this.#clients.push(client);
     return client;
   }

@@ -6,12 +6,17 @@ import { within } from "./until.ts";
 /** Far longer than any answer takes on a loaded machine; a test that reaches it has failed. */
 const DEADLINE_MS = 5_000;
 
+/** What a raw connection is made of. */
+export type WireConnection =
+  & Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close" | "setNoDelay" | "localAddr">
+  & { reset?(): void };
+
 /**
  * A raw connection of a test. It owns its socket; what was received and not yet read stays in it
  * over a failed wait. Texts hold one character a byte.
  */
 export class WireClient implements Disposable {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: WireConnection;
   /** Received and not yet handed out. */
   #received: Uint8Array = new Uint8Array(0);
   #ended = false;
@@ -20,8 +25,8 @@ export class WireClient implements Disposable {
   #reading: Promise<void> | undefined;
   #closed = false;
 
-  /** @param conn a connection that was accepted, which becomes the client's own */
-  constructor(conn: Deno.TcpConn) {
+  /** @param conn a connection, which becomes the client's own */
+  constructor(conn: WireConnection) {
     conn.setNoDelay();
     this.#conn = conn;
   }
@@ -118,13 +123,14 @@ export class WireClient implements Disposable {
   }
 
   /**
-   * Ends both directions with a reset, as systems do when a connection is closed with something
-   * in it that was not read: the other side must send, or have sent, two bytes at once.
+   * Ends both directions with a reset.
+   *
+   * @throws {TypeError} when the connection is none that can do that
    */
-  async reset(): Promise<void> {
-    if (this.#reading !== undefined) throw new Error("Cannot reset a connection that is read");
-    await within("receive what is not read", this.#conn.read(new Uint8Array(1)), DEADLINE_MS);
-    this.close();
+  reset(): void {
+    if (this.#conn.reset === undefined) throw new TypeError("The connection cannot be reset");
+    this.#closed = true;
+    this.#conn.reset();
   }
 
   /** Ends both directions; may be called again. */

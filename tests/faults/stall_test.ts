@@ -1,0 +1,104 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Logged } from "../support/logged.ts";
+import { PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
+import { until } from "../support/until.ts";
+
+/** Short, so that a test need not wait, and long against what a busy machine takes for a reply. */
+const TIMEOUT_MS = 400;
+
+/** A time is looked at some times while it lasts, on a machine that may be busy. */
+const GRACE_MS = 2_000;
+
+Deno.test("a reply that has to be whole and does not come ends its client, and no other", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
+  const other = await scene.open();
+  const { client, peer } = await scene.open();
+  await client.send(PING + SLOTS);
+  assertEquals(await peer.readUntil(PING + SLOTS), PING + SLOTS);
+  const slots = slotsOf(scene.node);
+  await peer.send(PONG);
+  assertEquals(await client.readUntil(PONG), PONG);
+  const beganAtMs = performance.now();
+  let sent = 0;
+  let ended = false;
+  const end = client.readToEnd().finally(() => ended = true);
+  // Byte by byte, so that the connection is never silent for long, and the reply never whole.
+  await until("the client is closed", async (saw) => {
+    saw(`${sent} bytes sent`);
+    if (sent < slots.length - 2 && !ended) await peer.send(slots[sent++]!);
+    await scene.assertServes(other);
+    return ended;
+  });
+  const tookMs = performance.now() - beganAtMs;
+  assertEquals(await end, "");
+  assert(sent > 5, `Only ${sent} bytes were sent`);
+  assert(TIMEOUT_MS <= tookMs && tookMs < TIMEOUT_MS + GRACE_MS, `It took ${tookMs} ms`);
+  assertEquals(await peer.readToEnd(), "");
+  const lines = logged.lines.filter((line) => !line.startsWith("info"));
+  assertMatch(
+    lines.join("\n"),
+    /^warning Client 2 is closed: .*unfinished.*\(--capture-timeout\)$/,
+  );
+  other.client.close();
+  await scene.assertNothingLeft();
+});
+
+/** What stands still, and how it goes on: from the client, then from the node. */
+const STALLS: [what: string, asked: [string, string], sent: [string, string]][] = [
+  ["a request", ["*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nab", "cde\r\n"], ["", "+OK\r\n"]],
+  ["the name of a request", ["*1\r\n$4\r\nPI", "NG\r\n"], ["", PONG]],
+  ["an inline request", ["PI", "NG\r\n"], ["", PONG]],
+  ["a reply", [PING, ""], ["$5\r\nab", "cde\r\n"]],
+  ["the header of a reply", [PING, ""], ["$1", "\r\na\r\n"]],
+  ["an error", [PING, ""], ["-ERR no", "t now\r\n"]],
+];
+
+Deno.test("what stands still without a need to be whole may do so, and then goes on", async (t) => {
+  await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
+  // The time of the last is over when those of all others are.
+  const stalled = [];
+  for (const [what, asked, sent] of STALLS) {
+    const pair = await scene.open();
+    await pair.client.send(asked[0]);
+    await pair.peer.send(sent[0]);
+    stalled.push({ ...pair, what, asked, sent });
+  }
+  const slow = await scene.open();
+  await slow.client.send(SLOTS);
+  await slow.peer.send("*1\r\n");
+  assertEquals(await slow.client.readToEnd(), "");
+  for (const { client, peer, what, asked, sent } of stalled) {
+    await t.step(what, async () => {
+      await client.send(asked[1]);
+      assertEquals(await peer.readUntil(asked.join("")), asked.join(""));
+      await peer.send(sent[1]);
+      assertEquals(await client.readUntil(sent.join("")), sent.join(""));
+      client.close();
+    });
+  }
+  await scene.assertNothingLeft();
+});
+
+Deno.test("a client that does not read holds up its own node alone", async () => {
+  await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
+  const other = await scene.open();
+  const { client, peer } = await scene.open();
+  const value = `$20000000\r\n${"x".repeat(20_000_000)}\r\n`;
+  await client.send(PING + SLOTS);
+  await peer.readUntil(PING + SLOTS);
+  // That a reply waits behind it is no fault of the node: it does not count as one that is slow.
+  const sent = peer.send(value + slotsOf(scene.node), 30_000);
+  const slow = await scene.open();
+  await slow.client.send(SLOTS);
+  await slow.peer.send("*1\r\n");
+  assertEquals(await slow.client.readToEnd(), "");
+  await scene.assertServes(other);
+  assertEquals((await client.readFrames(1, 30_000))[0] === value, true, "The value is another");
+  await sent;
+  const mapped = { host: "nat.example", port: scene.port, id: scene.node.id };
+  assertEquals(await client.readFrames(1), [slotsOf(mapped)]);
+  client.close();
+  other.client.close();
+  await scene.assertNothingLeft();
+});

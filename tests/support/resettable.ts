@@ -1,0 +1,83 @@
+import net from "node:net";
+import type { WireConnection } from "./wire.ts";
+
+/**
+ * A connection that can be reset: one of the runtime's own always says first that it ends, and so
+ * looks to the other side like one that ended in order.
+ */
+export class Resettable implements WireConnection {
+  readonly #socket: net.Socket;
+  #error: Error | undefined;
+  #ended = false;
+  #wake = () => {};
+
+  /** @param socket whose every event is the connection's own business */
+  constructor(socket: net.Socket) {
+    this.#socket = socket;
+    socket.on("readable", () => this.#wake());
+    socket.on("end", () => {
+      this.#ended = true;
+      this.#wake();
+    });
+    socket.on("error", (error) => {
+      this.#error = error;
+      this.#wake();
+    });
+    socket.on("close", () => {
+      this.#ended = true;
+      this.#wake();
+    });
+  }
+
+  /** Connects. */
+  static async connect(host: string, port: number): Promise<Resettable> {
+    const socket = net.connect({ host, port, allowHalfOpen: true });
+    await new Promise((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    return new Resettable(socket);
+  }
+
+  get localAddr(): Deno.NetAddr {
+    const { localAddress, localPort } = this.#socket;
+    return { transport: "tcp", hostname: localAddress!, port: localPort! };
+  }
+
+  setNoDelay(): void {
+    this.#socket.setNoDelay(true);
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    for (;;) {
+      const most = Math.min(buffer.length, this.#socket.readableLength);
+      const chunk: Uint8Array | null = most > 0 ? this.#socket.read(most) : this.#socket.read();
+      if (chunk !== null) {
+        buffer.set(chunk);
+        return chunk.length;
+      }
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#ended) return null;
+      await new Promise<void>((resolve) => this.#wake = resolve);
+    }
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#socket.write(bytes, (error) => error ? reject(error) : resolve(bytes.length));
+    });
+  }
+
+  closeWrite(): Promise<void> {
+    return new Promise((resolve) => this.#socket.end(resolve));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  /** Ends both directions at once; what is on the way in either is lost. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+}
