@@ -39,6 +39,7 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   readonly #scanner: RequestScanner<NotedCommand>;
   /** What the request behind which the scanner has paused will make the node send. */
   #paused: Reply | undefined;
+  #isRefused = false;
   #reads = 0;
   /** Everything read has gone on, and ends with a request. */
   #rests = true;
@@ -50,6 +51,11 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   constructor(options: RequestRelayOptions) {
     this.#options = options;
     this.#scanner = new RequestScanner(COMMANDS, this);
+  }
+
+  /** Whether the relay has failed because the node takes nothing more. */
+  get isRefused(): boolean {
+    return this.#isRefused;
   }
 
   /** How often the client has sent something. */
@@ -161,7 +167,13 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   }
 
   async #forward(bytes: Uint8Array): Promise<void> {
-    if (bytes.length > 0) await writeAll(this.#options.upstream, bytes);
+    if (bytes.length === 0) return;
+    try {
+      await writeAll(this.#options.upstream, bytes);
+    } catch (error) {
+      this.#isRefused = true;
+      throw error;
+    }
   }
 }
 

@@ -250,7 +250,10 @@ export class Session {
     const failures: unknown[] = [];
     // The end of one direction is passed on as such: the other may go on for long.
     const directions = [
-      requests.run().then(() => closeWrite(upstream)),
+      requests.run().then(() => closeWrite(upstream), (error) => {
+        // A node that has closed may have said why, which is still to be read.
+        if (!requests.isRefused || !isGone(error)) throw error;
+      }),
       replies.run().then(() => {
         this.#nodeEndedAtMs = performance.now();
         pending.abandon();

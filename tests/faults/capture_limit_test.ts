@@ -1,0 +1,134 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { bulk } from "../support/frames.ts";
+import { Logged } from "../support/logged.ts";
+import { PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
+import { until } from "../support/until.ts";
+
+const LIMIT_BYTES = 1024 * 1024;
+
+const NODES = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
+
+const ERROR = `-ERR Replies with addresses take more than the ${LIMIT_BYTES} bytes of ` +
+  "--capture-limit\r\n";
+
+/** An answer to CLUSTER NODES of so many bytes, of which none names a node. */
+function answerOf(length: number): string {
+  const header = `$${length}\r\n`;
+  return bulk("\n".repeat(length - header.length - 2));
+}
+
+Deno.test("a reply with addresses over --capture-limit becomes an error, and its session ends", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
+  const other = await scene.open();
+  const { client, peer } = await scene.open();
+  await client.send(PING + NODES + PING);
+  await peer.readUntil(NODES + PING);
+  const sent = peer.send(PONG + answerOf(2 * LIMIT_BYTES) + PONG).catch(() => {});
+  assertEquals(await client.readToEnd(), PONG + ERROR);
+  await sent;
+  assertEquals(await peer.readToEnd(), "");
+  const lines = logged.lines.filter((line) => !line.startsWith("info"));
+  assertMatch(lines.join("\n"), /^warning Client 2 at .*--capture-limit$/);
+  await scene.assertServes(other);
+  other.client.close();
+  await scene.assertNothingLeft();
+});
+
+Deno.test("a reply with addresses up to --capture-limit is rewritten, others may be longer", async () => {
+  await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
+  const { client, peer } = await scene.open();
+  // Of the limit a block may be in use that is not full.
+  for (const share of [0.3, 0.5, 0.6, 0.9]) {
+    const answer = answerOf(Math.round(share * LIMIT_BYTES));
+    await client.send(NODES);
+    await peer.readUntil(NODES);
+    await peer.send(answer);
+    const [frame] = await client.readFrames(1);
+    assert(
+      frame === answer,
+      `Of ${share} of the limit came ${JSON.stringify(frame!.slice(0, 99))}`,
+    );
+  }
+  const value = `$${4 * LIMIT_BYTES}\r\n${"x".repeat(4 * LIMIT_BYTES)}\r\n`;
+  await client.send(PING);
+  await peer.readUntil(PING);
+  const sent = peer.send(value);
+  assert((await client.readFrames(1))[0] === value, "The value is another");
+  await sent;
+  client.close();
+  await scene.assertNothingLeft();
+});
+
+Deno.test("all sessions share --capture-limit, and what one gives back another may take", async () => {
+  await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
+  const answer = answerOf(Math.round(0.7 * LIMIT_BYTES));
+  const [half, rest] = [answer.slice(0, answer.length - 10), answer.slice(-10)];
+  const first = await scene.open();
+  await first.client.send(NODES);
+  await first.peer.send(half);
+  await until("the first is held", () => scene.proxy.proxy.capturedBytes >= half.length);
+
+  const second = await scene.open();
+  await second.client.send(NODES);
+  const sent = second.peer.send(half).catch(() => {});
+  assertEquals(await second.client.readToEnd(), ERROR);
+  await sent;
+  await first.peer.send(rest);
+  assert((await first.client.readFrames(1))[0] === answer, "The first is another");
+  await until("all is given back", () => scene.proxy.proxy.capturedBytes === 0);
+
+  const third = await scene.open();
+  await third.client.send(NODES);
+  await third.peer.send(answer);
+  assert((await third.client.readFrames(1))[0] === answer, "The third is another");
+  first.client.close();
+  third.client.close();
+  await scene.assertNothingLeft();
+});
+
+Deno.test("nothing of --capture-limit is lost, however captures end", async (t) => {
+  await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES, captureTimeoutMs: 300 });
+  const slots = slotsOf(scene.node);
+  const cut = slots.slice(0, -4);
+  type Open = Awaited<ReturnType<Scene["open"]>>;
+  const ends: Record<string, (pair: Open) => unknown> = {
+    "whole": async ({ client, peer }) => {
+      await peer.send(slots.slice(-4));
+      await client.readFrames(1);
+      client.close();
+    },
+    "with the node": ({ peer }) => peer.close(),
+    "with a reset by the node": ({ peer }) => peer.reset(),
+    "with the client": ({ client, peer }) => {
+      client.close();
+      peer.close();
+    },
+    "with a reset by the client": ({ client }) => client.reset(),
+    "with garbage": ({ peer }) => peer.send("garbage"),
+    "with too much": ({ peer }) => {
+      const flood = `$${2 * LIMIT_BYTES}\r\n${"x".repeat(2 * LIMIT_BYTES)}`;
+      // The proxy may close the connection before the last byte.
+      return peer.send(flood).catch(() => {});
+    },
+    "with its time": ({ client }) => client.readToEnd(),
+  };
+  for (const [how, end] of Object.entries(ends)) {
+    await t.step(how, async () => {
+      for (let time = 0; time < (how === "with its time" ? 1 : 10); time++) {
+        const pair = await scene.open();
+        await pair.client.send(SLOTS);
+        await pair.peer.readUntil(SLOTS);
+        // Of an answer too long, the beginning must let more come.
+        await pair.peer.send(how === "with too much" ? "*1\r\n" : cut);
+        await until("the reply is held", () => scene.proxy.proxy.capturedBytes > 0);
+        await end(pair);
+        if (!pair.client.isClosed) {
+          await pair.client.readToEnd();
+          pair.client.close();
+        }
+        await scene.assertNothingLeft();
+      }
+    });
+  }
+});
