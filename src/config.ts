@@ -152,7 +152,7 @@ export function readConfig(
     ...readPublicHost(settings.get("public-host"), listen.host, warnings),
     maxNodes,
     pins: readPins(settings.get("port-map")),
-    credentials: readCredentials(settings),
+    credentials: readCredentials(settings, warnings),
     startTimeoutMs: readDuration(settings.get("start-timeout")!) || Infinity,
     refreshIntervalMs: readRefreshInterval(settings.get("refresh-interval")!),
     forgetAfterMs: readDuration(settings.get("forget-after")!),
@@ -312,7 +312,7 @@ function readPublicHost(
   return { publicHost: host, publicHostAssumed: false };
 }
 
-function readCredentials(settings: Settings): Config["credentials"] {
+function readCredentials(settings: Settings, warnings: string[]): Config["credentials"] {
   const username = settings.get("username");
   const password = settings.get("password");
   const file = settings.get("password-file");
@@ -323,19 +323,35 @@ function readCredentials(settings: Settings): Config["credentials"] {
     if (username === undefined) return undefined;
     throw refusal(username, "there is no password; add --password or --password-file");
   }
-  return { username: username?.text, password: password?.text ?? readPasswordFile(file!) };
+  return {
+    username: username?.text,
+    password: password?.text ?? readPasswordFile(file!, warnings),
+  };
 }
 
-function readPasswordFile(given: Given): string {
+/** The mode bits by which users that are neither the owner nor of the group have any access. */
+const OTHERS = 0o007;
+
+function readPasswordFile(given: Given, warnings: string[]): string {
   let text: string;
+  let mode: number | null;
   try {
     text = Deno.readTextFileSync(given.text);
+    // Windows has none.
+    mode = Deno.statSync(given.text).mode;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`Cannot read the file of ${given.source}: ${reason}`, { cause: error });
   }
   const password = text.replace(/\r?\n$/, "");
   if (password === "") throw refusal(given, "the file is empty; expected a password in it");
+  // No refusal, for Docker mounts secrets so.
+  if (Deno.build.os !== "windows" && mode !== null && (mode & OTHERS) !== 0) {
+    warnings.push(
+      `The file of ${given.source} can be read or written by every user of the machine; ` +
+        `chmod o= ${quote(given.text)} keeps the password from them`,
+    );
+  }
   return password;
 }
 

@@ -3,6 +3,7 @@ import { UnmappedError } from "./cluster/directory.ts";
 import { NotReadyError } from "./cluster/readiness.ts";
 import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
+import { descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
 import { helpText } from "./flags.ts";
 import { configureLog, log } from "./log.ts";
 import { byPort, createMapping, discover, mappingLine } from "./mapping.ts";
@@ -74,6 +75,7 @@ async function serve(config: Config, stopping: Promise<undefined>): Promise<void
     host: config.publicHost,
   });
   surviveErrors();
+  warnOfDescriptors(config, proxy.nodes.length);
   await stopping;
   log.info("Stopping");
   await proxy.stop(config.shutdownGraceMs);
@@ -108,6 +110,12 @@ function untilStopped(): Promise<undefined> {
       });
     }
   });
+}
+
+function warnOfDescriptors({ maxConnections }: Config, listeners: number): void {
+  const limit = readDescriptorLimit();
+  const warning = limit && descriptorWarning(limit, { maxConnections, listeners });
+  if (warning) log.warning("{warning}", { warning });
 }
 
 /**

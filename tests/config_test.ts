@@ -471,6 +471,39 @@ for (const [content, password] of PASSWORD_FILES) {
   });
 }
 
+/** Modes of a password file, and whether they let in strangers. */
+const MODES: [mode: number, open: boolean][] = [
+  [0o600, false],
+  [0o400, false],
+  [0o640, false],
+  [0o644, true],
+  [0o604, true],
+  [0o602, true],
+  [0o777, true],
+];
+
+for (const [mode, open] of MODES) {
+  const octal = mode.toString(8);
+  Deno.test({
+    name: `a password file of mode ${octal} is used ${open ? "with" : "without"} a warning`,
+    ignore: Deno.build.os === "windows",
+    fn() {
+      const file = Deno.makeTempFileSync();
+      try {
+        Deno.writeTextFileSync(file, "secret");
+        Deno.chmodSync(file, mode);
+        const { credentials, warnings } = config([`--password-file=${file}`]);
+        assertEquals(credentials?.password, "secret");
+        assertEquals(warnings.length, open ? 1 : 0, warnings.join("\n"));
+        if (open) assert(warnings[0]!.startsWith("The file of --password-file can be "));
+        assert(!warnings.join().includes("secret"), warnings.join());
+      } finally {
+        Deno.removeSync(file);
+      }
+    },
+  });
+}
+
 Deno.test("a password file that cannot be read is refused, with its path and the reason", () => {
   const { message } = assertThrows(() => config(["--password-file=/no/such/file"]), ConfigError);
   assert(message.startsWith("Cannot read the file of --password-file: No such file"), message);

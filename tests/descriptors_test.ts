@@ -1,0 +1,50 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  descriptorWarning,
+  parseDescriptorLimit,
+  readDescriptorLimit,
+} from "../src/descriptors.ts";
+
+/** What Linux tells, with the soft limit before the hard one. */
+function limitsOf(soft: string): string {
+  return "Limit                     Soft Limit           Hard Limit           Units     \n" +
+    "Max processes             7823                 7823                 processes \n" +
+    `Max open files            ${soft.padEnd(20)} 524288               files     \n` +
+    "Max locked memory         8388608              8388608              bytes     \n";
+}
+
+Deno.test("the limit of open files is the soft one", () => {
+  assertEquals(parseDescriptorLimit(limitsOf("1024")), 1024);
+  assertEquals(parseDescriptorLimit(limitsOf("unlimited")), Infinity);
+  assertEquals(parseDescriptorLimit("Max processes 7823 7823 processes\n"), undefined);
+});
+
+Deno.test({
+  name: "the limit of this process can be read",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const limit = readDescriptorLimit();
+    assert(limit !== undefined && limit > 0, `Read ${limit}`);
+  },
+});
+
+const WARNINGS: [limit: number, maxConnections: number, listeners: number, says: string][] = [
+  [1024, Infinity, 6, "enough for 493 clients; raise it (ulimit -n), or set --max-connections"],
+  [2037, Infinity, 6, "enough for 999 clients;"],
+  [2038, Infinity, 6, ""],
+  [Infinity, Infinity, 6, ""],
+  [1024, 493, 6, ""],
+  [1024, 494, 6, "enough for 493 clients, not for the 494 of --max-connections; raise it to 1026"],
+  [1026, 494, 6, ""],
+  [20, 10, 6, "enough for 0 clients, not for the 10"],
+  [Infinity, Number.MAX_SAFE_INTEGER, 1024, ""],
+];
+
+for (const [limit, maxConnections, listeners, says] of WARNINGS) {
+  const what = says === "" ? "enough" : "too few";
+  Deno.test(`${limit} descriptors are ${what} for ${maxConnections} clients`, () => {
+    const warning = descriptorWarning(limit, { maxConnections, listeners });
+    if (says === "") assertEquals(warning, undefined);
+    else assert(warning?.includes(`${limit} open files is ${says}`), warning);
+  });
+}
