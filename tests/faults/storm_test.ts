@@ -96,7 +96,7 @@ Deno.test({
       await first.ask("CLUSTER", "SLOTS");
     }
     await until("the first client is gone", async () => await visitorsOf(node) === 0);
-    const beforeFiles = await nat.descriptors();
+    const beforeFiles = nat.descriptors;
 
     const peaks: number[] = [];
     for (let round = 1; round <= ROUNDS; round++) {
@@ -109,7 +109,7 @@ Deno.test({
       return count === 0;
     });
     await until("all is closed", async (saw) => {
-      const files = await nat.descriptors();
+      const files = nat.descriptors;
       saw(`${files} files, ${beforeFiles} before`);
       return files <= beforeFiles;
     });

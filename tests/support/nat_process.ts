@@ -6,8 +6,10 @@ import { until, within } from "./until.ts";
 export interface NatOptions {
   /** Environment variables; of the program's own no others are set. */
   env?: Readonly<Record<string, string>>;
-  /** Words before the command line, of a program that runs it. */
+  /** Words before the command line, of a program that becomes this one. */
   before?: readonly string[];
+  /** The runtime's own options, permissions included, where they are not those of the task. */
+  options?: readonly string[];
 }
 
 /** What the program leaves when it has ended. */
@@ -45,9 +47,11 @@ export class NatProcess implements AsyncDisposable {
   readonly #end: Promise<unknown>;
   #code: number | undefined;
 
-  constructor(args: readonly string[], { env = {}, before = [] }: NatOptions = {}) {
-    const deno = [Deno.execPath(), "run", ...PERMISSIONS, MAIN];
-    const [program, ...words] = [...before, ...deno, ...args];
+  constructor(
+    args: readonly string[],
+    { env = {}, before = [], options = PERMISSIONS }: NatOptions = {},
+  ) {
+    const [program, ...words] = [...before, Deno.execPath(), "run", ...options, MAIN, ...args];
     this.#process = new Deno.Command(program!, {
       args: words,
       env: { ...foreignVariables(), ...env },
@@ -111,11 +115,9 @@ export class NatProcess implements AsyncDisposable {
     return this.#memory("VmRSS");
   }
 
-  /** How many files and sockets the process has open. Linux only. */
-  async descriptors(): Promise<number> {
-    let count = 0;
-    for await (const _ of Deno.readDir(`/proc/${this.pid}/fd`)) count++;
-    return count;
+  /** How many files the process has open. Linux only. */
+  get descriptors(): number {
+    return [...Deno.readDirSync(`/proc/${this.#process.pid}/fd`)].length;
   }
 
   /** Sends a signal to the process. */

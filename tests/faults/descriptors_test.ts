@@ -1,0 +1,58 @@
+import { assert, assertEquals } from "@std/assert";
+import { RedisCluster } from "../support/cluster.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+
+const AT = "127.0.0.1";
+
+/** Enough for the runtime, and for some clients more. */
+const LIMIT = 80;
+
+Deno.test("a program without descriptors says so once, goes on, recovers and says so", {
+  // Where processes have their limits from prlimit, and their files in /proc.
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  await using nat = await new NatProcess(
+    [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`],
+    { before: ["prlimit", `--nofile=${LIMIT}:${LIMIT}`], options: ["-A"] },
+  ).ready();
+  await nat.untilLogged(/WARN +The limit of 80 open files is enough for \d+ clients/);
+  const port = nat.mapping.get(node.address)!;
+  using served = await WireClient.connect(AT, port);
+  assertEquals(await served.ask("PING"), { type: "+", text: "PONG" });
+  const before = nat.descriptors;
+
+  using crowd = new DisposableStack();
+  for (let count = 0; count < LIMIT; count++) {
+    crowd.use(await WireClient.connect(AT, port));
+    assertEquals(await served.ask("PING"), { type: "+", text: "PONG" });
+  }
+  await nat.untilLogged(/ERROR Cannot take clients, .*ulimit -n/);
+  // For as long as it lasts, again and again.
+  for (let count = 0; count < 20; count++) {
+    using _late = await WireClient.connect(AT, port);
+    assertEquals(await served.ask("SET", "k", "v"), { type: "+", text: "OK" });
+  }
+  const { stderr } = nat;
+  const complaints = stderr.split("\n").filter((line) => /too many open files/i.test(line));
+  assertEquals(complaints.length, 1, stderr);
+  assert(!stderr.includes("Taking clients again"), stderr);
+
+  crowd.dispose();
+  await until("there is room for another", async (saw) => {
+    using client = await WireClient.connect(AT, port);
+    await client.ask("PING");
+    saw(nat.stderr);
+    return nat.stderr.includes("Taking clients again");
+  });
+  const again = nat.stderr.split("\n").filter((line) => line.includes("Taking clients again"));
+  assertEquals(again.length, 1, nat.stderr);
+  await until("all descriptors are given back", (saw) => {
+    saw(nat.descriptors);
+    return nat.descriptors <= before;
+  });
+  assertEquals(await served.ask("PING"), { type: "+", text: "PONG" });
+});

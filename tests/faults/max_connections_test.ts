@@ -1,0 +1,50 @@
+import { assertEquals } from "@std/assert";
+import { PING, Scene } from "../support/scripted_node.ts";
+import { until } from "../support/until.ts";
+
+const REFUSAL = "-ERR max number of clients reached\r\n";
+
+Deno.test("a client over --max-connections is refused, and never reaches its node", async () => {
+  await using scene = await Scene.start({ maxConnections: 2 });
+  const [first, second] = [await scene.open(), await scene.open()];
+  for (let round = 0; round < 5; round++) {
+    const late = await scene.connect();
+    assertEquals(await late.readToEnd(), REFUSAL);
+    late.close();
+  }
+  assertEquals(scene.proxy.proxy.sessionCount, 2);
+  await scene.assertServes(first);
+  await scene.assertServes(second);
+  assertEquals(scene.node.peers.length, 2);
+
+  // However one leaves.
+  second.client.reset();
+  await until("one has left", () => scene.proxy.proxy.sessionCount === 1);
+  const third = await scene.open();
+  await scene.assertServes(third);
+  first.peer.reset();
+  assertEquals(await first.client.readToEnd(), "");
+  await until("another has left", () => scene.proxy.proxy.sessionCount === 1);
+  const fourth = await scene.open();
+  await scene.assertServes(fourth);
+  const late = await scene.connect();
+  assertEquals(await late.readToEnd(), REFUSAL);
+  third.client.close();
+  fourth.client.close();
+  await scene.assertNothingLeft();
+});
+
+Deno.test("a client counts as long as its node still answers it", async () => {
+  await using scene = await Scene.start({ maxConnections: 1 });
+  const { client, peer } = await scene.open();
+  await client.send(PING);
+  await client.closeWrite();
+  await peer.readToEnd();
+  const late = await scene.connect();
+  assertEquals(await late.readToEnd(), REFUSAL);
+  await peer.send("+PONG\r\n");
+  peer.close();
+  assertEquals(await client.readToEnd(), "+PONG\r\n");
+  await until("there is room", () => scene.proxy.proxy.sessionCount === 0);
+  await scene.assertServes(await scene.open());
+});

@@ -1,0 +1,11 @@
+// Loaded before the program, this makes errors in it that nobody catches, at a signal.
+
+Deno.addSignalListener("SIGUSR1", () => {
+  Promise.reject(new Error("A promise that nobody awaits"));
+});
+
+Deno.addSignalListener("SIGUSR2", () => {
+  setTimeout(() => {
+    throw new Error("A timer that nobody watches");
+  });
+});
