@@ -104,6 +104,21 @@ export class WireClient implements Disposable {
     return read;
   }
 
+  /** Reads `count` bytes, or as many as come until the end, and returns how many; keeps none. */
+  async skip(count: number, deadlineMs = DEADLINE_MS): Promise<number> {
+    const end = performance.now() + deadlineMs;
+    let skipped = 0;
+    while (skipped < count) {
+      const some = () => this.#received.length > 0 || this.#ended;
+      await this.#receiveUntil("more bytes", some, end - performance.now());
+      if (this.#received.length === 0) break;
+      const taken = Math.min(count - skipped, this.#received.length);
+      this.#received = this.#received.subarray(taken);
+      skipped += taken;
+    }
+    return skipped;
+  }
+
   /** Reads all that comes until the other side ends the connection, by a reset or in order. */
   async readToEnd(deadlineMs = DEADLINE_MS): Promise<string> {
     await this.#receiveUntil("the end of the connection", () => this.#ended, deadlineMs);

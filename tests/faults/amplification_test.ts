@@ -1,0 +1,170 @@
+import { assert, assertEquals } from "@std/assert";
+import { NatProcess } from "../support/nat_process.ts";
+import { PING, PONG, ScriptedNode, SLOTS } from "../support/scripted_node.ts";
+import { WireClient } from "../support/wire.ts";
+
+const MIB = 1024 * 1024;
+
+/** So much is sent of what has no end; the smallest requests and values take a second then. */
+const FLOOD_BYTES = 32 * MIB;
+
+/**
+ * What the heap of the program grows by itself while so much passes: less than the flood, so that
+ * nothing of that was kept.
+ */
+const PASSING_LIMIT_BYTES = 28 * MIB;
+
+const CAPTURE_LIMIT_BYTES = 16 * MIB;
+
+/**
+ * What a reply may take that is to be rewritten: itself, a copy in one piece, and what is read of
+ * it, where the smallest values take most.
+ */
+const CAPTURING_LIMIT_BYTES = 400 * MIB;
+
+/** A flood goes through in a second or two, where machines are not busy. */
+const FLOOD_DEADLINE_MS = 30_000;
+
+/** The beginning of a request, and what follows it without an end. */
+const REQUESTS: [what: string, head: string, rest: string][] = [
+  ["more words than can be counted", "*2147483647\r\n", "$1\r\na\r\n"],
+  ["a word longer than can be counted", "*1\r\n$9223372036854775807\r\n", "x"],
+  ["a word as long as can be", "*2\r\n$4\r\nECHO\r\n$536870912\r\n", "x"],
+  ["a million counts", "", "*1\r\n"],
+  ["a count without an end", "*", "1"],
+  ["a line without an end", "", "x"],
+  ["a line of words without an end", "CLUSTER ", "MEET "],
+  [
+    "a request that names nodes without an end",
+    "*2147483647\r\n$7\r\nCLUSTER\r\n$4\r\nMEET\r\n",
+    "$1\r\na\r\n",
+  ],
+  ["zeros", "", "\0"],
+];
+
+/** The same of a reply to a request that gets any, which is passed on. */
+const REPLIES: [what: string, head: string, rest: string][] = [
+  ["more values than can be counted", "*2147483647\r\n", ":1\r\n"],
+  ["a value longer than can be counted", "$9007199254740991\r\n", "x"],
+  ["values in values without an end", "", "*1\r\n"],
+  ["maps in maps without an end", "", "%1\r\n"],
+  ["attributes without an end", "", "|1\r\n"],
+  ["a status without an end", "+", "x"],
+  ["an error without an end", "-", "x"],
+  ["pushes without an end", "", ">2\r\n$1\r\na\r\n:1\r\n"],
+];
+
+/** The same of a reply that is to be rewritten. */
+const CAPTURES: [what: string, head: string, rest: string][] = [
+  ["more values than can be counted", "*2147483647\r\n", ":1\r\n"],
+  ["a value longer than can be counted", "*1\r\n$9007199254740991\r\n", "x"],
+  ["values in values without an end", "", "*1\r\n"],
+  ["attributes without an end", "", "|1\r\n"],
+  ["streams in streams without an end", "", "*?\r\n"],
+  ["as many small values as fit", `*${4_000_000}\r\n`, "_\r\n"],
+  ["an array of a million empty ones", `*${1_000_000}\r\n`, "*0\r\n"],
+];
+
+function floodOf(head: string, rest: string): string {
+  return head + rest.repeat(Math.ceil(FLOOD_BYTES / rest.length));
+}
+
+/** A program in front of a scripted node, with all loaded that a first client makes it load. */
+async function start(): Promise<{ node: ScriptedNode; nat: NatProcess; port: number }> {
+  const node = await ScriptedNode.start();
+  const nat = new NatProcess([
+    `--cluster-addr=${node.address}`,
+    "--listen-addr=127.0.0.1:0",
+    "--refresh-interval=0",
+    `--capture-limit=${CAPTURE_LIMIT_BYTES}`,
+  ]);
+  await node.introduce();
+  await nat.ready();
+  return { node, nat, port: nat.mapping.get(node.address)! };
+}
+
+async function grownBytes(nat: NatProcess, beforeBytes: number): Promise<number> {
+  return await nat.peakBytes() - beforeBytes;
+}
+
+const ON_LINUX = { ignore: Deno.build.os !== "linux" };
+
+Deno.test("requests without an end take no more memory than any", ON_LINUX, async (t) => {
+  const { node, nat: started, port } = await start();
+  await using _node = node;
+  await using nat = started;
+  using other = await WireClient.connect("127.0.0.1", port);
+  const otherPeer = await node.accept();
+  const beforeBytes = await nat.peakBytes();
+  for (const [what, head, rest] of REQUESTS) {
+    await t.step(what, async () => {
+      using client = await WireClient.connect("127.0.0.1", port);
+      using peer = await node.accept();
+      const flood = floodOf(head, rest);
+      const sent = client.send(flood, FLOOD_DEADLINE_MS);
+      // What is held until it is known what it is comes when the client ends, if not before.
+      const [skipped] = await Promise.all([
+        peer.skip(flood.length, FLOOD_DEADLINE_MS),
+        sent.then(() => client.closeWrite()),
+      ]);
+      assertEquals(skipped, flood.length);
+      await other.send(PING);
+      assertEquals(await otherPeer.readUntil(PING), PING);
+      await otherPeer.send(PONG);
+      assertEquals(await other.readUntil(PONG), PONG);
+    });
+  }
+  const grown = await grownBytes(nat, beforeBytes);
+  assert(grown < PASSING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
+});
+
+Deno.test("replies without an end take no more memory than any", ON_LINUX, async (t) => {
+  const { node, nat: started, port } = await start();
+  await using _node = node;
+  await using nat = started;
+  const beforeBytes = await nat.peakBytes();
+  for (const [what, head, rest] of REPLIES) {
+    await t.step(what, async () => {
+      using client = await WireClient.connect("127.0.0.1", port);
+      using peer = await node.accept();
+      await client.send(PING);
+      await peer.readUntil(PING);
+      const flood = floodOf(head, rest);
+      const [skipped] = await Promise.all([
+        client.skip(flood.length, FLOOD_DEADLINE_MS),
+        peer.send(flood, FLOOD_DEADLINE_MS),
+      ]);
+      assertEquals(skipped, flood.length);
+    });
+  }
+  const grown = await grownBytes(nat, beforeBytes);
+  assert(grown < PASSING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
+});
+
+Deno.test("replies that are to be rewritten take a bounded memory", ON_LINUX, async (t) => {
+  const { node, nat: started, port } = await start();
+  await using _node = node;
+  await using nat = started;
+  const beforeBytes = await nat.peakBytes();
+  for (const [what, head, rest] of CAPTURES) {
+    await t.step(what, async () => {
+      using client = await WireClient.connect("127.0.0.1", port);
+      using peer = await node.accept();
+      await client.send(SLOTS);
+      await peer.readUntil(SLOTS);
+      const sent = peer.send(floodOf(head, rest), FLOOD_DEADLINE_MS).catch(() => {
+        // The proxy had seen enough.
+      });
+      // Nothing, an error, or what was whole.
+      await client.skip(Infinity, FLOOD_DEADLINE_MS);
+      await sent;
+      using next = await WireClient.connect("127.0.0.1", port);
+      using nextPeer = await node.accept();
+      await next.send(PING);
+      assertEquals(await nextPeer.readUntil(PING), PING);
+    });
+  }
+  const grown = await grownBytes(nat, beforeBytes);
+  assert(grown < CAPTURING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
+  assert(!nat.stderr.includes("unexpected error"), nat.stderr);
+});
