@@ -1,0 +1,509 @@
+/**
+ * `deno task soak --minutes 60`: the program before a real cluster, under clients of all kinds and
+ * faults of all kinds, for as long as one likes. In rounds, so that memory and descriptors are
+ * measured at rest, from outside; they must be flat when the first rounds are over.
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { fromLatin1, toLatin1 } from "../src/resp/bytes.ts";
+import { encodeRequest, textOf } from "../src/resp/frame.ts";
+import type { ClusterClient, Connect } from "./clients/client.ts";
+import { IoredisClient } from "./clients/ioredis.ts";
+import { NodeRedisClient } from "./clients/node_redis.ts";
+import { untilReplaced } from "./live/changes.ts";
+import { type ClusterNode, RedisCluster } from "./support/cluster.ts";
+import { NatProcess } from "./support/nat_process.ts";
+import { type Random, seededRandom } from "./support/random.ts";
+import { until, within } from "./support/until.ts";
+import { WireClient } from "./support/wire.ts";
+
+const AT = "127.0.0.1";
+
+const MIB = 1024 * 1024;
+
+/** Long enough for some faults, short enough for many measurements. */
+const LONGEST_ROUND_MS = 60_000;
+
+/** What there is at least, so that there is a first part and a last one. */
+const FEWEST_ROUNDS = 6;
+
+/** In so much of all rounds the heap gets the size that such a load needs. */
+const WARM_UP_SHARE = 1 / 3;
+
+/** What memory at rest goes up and down by from round to round, as nobody tells when it is freed. */
+const MEMORY_LIMIT_BYTES = 48 * MIB;
+
+/** Clients come back, or are given up, and what they had is closed. */
+const REST_DEADLINE_MS = 30_000;
+
+/** A client may keep a command over an outage, but not for ever. */
+const HANG_MS = 25_000;
+
+/** The bounds of the time between two faults. */
+const CALM_MS = { least: 500, most: 4_000 };
+
+/** Between two attempts of a client that fails, as while its node is down. */
+const RETRY_PAUSE_MS = 50;
+
+/** How many of each kind there are at the same time. */
+const WORKERS_EACH = 3;
+
+/** A private address came through: the one failure that no fault excuses. */
+class LeakError extends Error {
+  override readonly name = "LeakError";
+}
+
+/** What a worker works with. */
+interface Place {
+  readonly cluster: RedisCluster;
+  readonly ports: readonly number[];
+  readonly random: Random;
+  /** Whether the round is over. */
+  readonly over: () => boolean;
+}
+
+/** One visit of a client, which may fail for any fault. */
+type Visit = (place: Place) => Promise<unknown>;
+
+function words(...words: string[]): string {
+  return toLatin1(encodeRequest(words));
+}
+
+function keyOf(random: Random): string {
+  return `soak:${random.int(500)}`;
+}
+
+function connect({ ports, random }: Place): Promise<WireClient> {
+  return WireClient.connect(AT, random.pick(ports));
+}
+
+function checked(frame: string, { cluster }: Place): string {
+  if (frame.includes(cluster.network)) throw new LeakError(`A private address in ${frame}`);
+  return frame;
+}
+
+/** Requests with one reply each. */
+const REQUESTS: readonly ((random: Random) => string[])[] = [
+  (random) => ["GET", keyOf(random)],
+  (random) => ["SET", keyOf(random), "x".repeat(random.int(2000))],
+  (random) => ["INCR", `{${keyOf(random)}}:count`],
+  () => ["CLUSTER", "SLOTS"],
+  () => ["CLUSTER", "NODES"],
+  () => ["CLUSTER", "SHARDS"],
+  () => ["INFO"],
+  () => ["ROLE"],
+  () => ["CLIENT", "INFO"],
+  () => ["PING"],
+  () => ["READONLY"],
+  () => ["MULTI"],
+  () => ["EXEC"],
+  () => ["HELLO", "3"],
+  () => ["HELLO", "2"],
+  () => ["AUTH", "x"],
+  () => ["NOSUCH"],
+];
+
+const VISITS: Readonly<Record<string, Visit>> = {
+  async "pipelines"(place) {
+    const { random } = place;
+    using client = await connect(place);
+    for (let batch = random.int(20); batch >= 0 && !place.over(); batch--) {
+      const requests = Array.from({ length: 1 + random.int(100) }, () => {
+        return random.pick(REQUESTS)(random);
+      });
+      await client.send(requests.map((request) => words(...request)).join(""));
+      for (const frame of await client.readFrames(requests.length)) checked(frame, place);
+    }
+  },
+  async "subscribes"(place) {
+    const { random } = place;
+    using subscriber = await connect(place);
+    using publisher = await connect(place);
+    const channel = `channel:${random.int(10)}`;
+    await subscriber.send(
+      (random.chance(0.5) ? words("HELLO", "3") : "") +
+        words("SUBSCRIBE", channel),
+    );
+    await subscriber.readUntil(":1\r\n");
+    for (let index = random.int(30); index >= 0; index--) {
+      await publisher.ask("PUBLISH", channel, `message ${index}`);
+      await subscriber.readUntil(`message ${index}\r\n`);
+    }
+  },
+  async "blocks"(place) {
+    const { random } = place;
+    using client = await connect(place);
+    await client.send(words("BLPOP", keyOf(random) + ":none", `0.${1 + random.int(5)}`));
+    if (random.chance(0.7)) checked((await client.readFrames(1))[0]!, place);
+  },
+  async "moves big values"(place) {
+    const { random, cluster } = place;
+    using client = await connect(place);
+    const key = `big:${random.int(8)}`;
+    const set = words("SET", key, "x".repeat(random.int(4) * MIB + random.int(1000)));
+    // Long values only to a node that takes them.
+    const probe = await client.ask("SET", key, "");
+    if (probe.type === "-") return;
+    await client.send(set);
+    await client.send(words("GET", key) + words("CLUSTER", "SLOTS"));
+    if (random.chance(0.3)) return;
+    for (const frame of await client.readFrames(3)) {
+      if (frame.includes(cluster.network)) throw new LeakError("A private address by a big value");
+    }
+  },
+  async "shuts its side"(place) {
+    const { random } = place;
+    using client = await connect(place);
+    await client.send(words("CLUSTER", "SLOTS").repeat(random.int(50)) + words("GET", "key"));
+    await client.closeWrite();
+    checked(await client.readToEnd(), place);
+  },
+  async "leaves by a reset"(place) {
+    const { random } = place;
+    using client = await connect(place);
+    // What it does not read makes its end a reset.
+    await client.send(words("CLUSTER", "NODES").repeat(1 + random.int(200)));
+    if (random.chance(0.5)) await client.readFrames(1);
+  },
+  async "leaves half a request"(place) {
+    const { random } = place;
+    using client = await connect(place);
+    const text = words("PING") + words("SET", keyOf(random), "0123456789");
+    await client.send(text.slice(0, random.int(text.length)));
+    if (random.chance(0.5)) await client.closeWrite();
+    if (random.chance(0.5)) await client.readToEnd(300);
+  },
+  async "sends garbage"(place) {
+    const { random } = place;
+    using client = await connect(place);
+    // No letters, so that it holds no command that would be carried out.
+    const bytes = Array.from({ length: random.int(300) }, () => {
+      return random.pick([
+        "*",
+        "$",
+        "-",
+        "1",
+        "3",
+        "\r\n",
+        "\r",
+        "\n",
+        "\0",
+        "\xff",
+        ":",
+        "'",
+        " ",
+      ]);
+    });
+    await client.send(fromLatin1(bytes.join("")));
+    if (random.chance(0.5)) await client.closeWrite();
+    checked(await client.readToEnd(300), place);
+  },
+  "connects and leaves": async (place) => (await connect(place)).close(),
+};
+
+const CLIENTS: Readonly<Record<string, Connect>> = {
+  "ioredis": IoredisClient.connect,
+  "node-redis": NodeRedisClient.connect,
+};
+
+/** How often something was done, and how often it was tried and a fault was in the way. */
+class Tally {
+  readonly #counts = new Map<string, { done: number; failed: number }>();
+
+  add(what: string, done: number, failed: number): void {
+    const count = this.#counts.get(what) ?? { done: 0, failed: 0 };
+    count.done += done;
+    count.failed += failed;
+    this.#counts.set(what, count);
+  }
+
+  done(what: string): void {
+    this.add(what, 1, 0);
+  }
+
+  failed(what: string): void {
+    this.add(what, 0, 1);
+  }
+
+  /** What was never done. */
+  get missing(): string[] {
+    return [...this.#counts].filter(([, { done }]) => done === 0).map(([what]) => what);
+  }
+
+  toString(): string {
+    return [...this.#counts].map(([what, { done, failed }]) => `  ${what}: ${done} + ${failed}`)
+      .join("\n");
+  }
+}
+
+async function pause(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Visits over and over until the round is over. */
+async function visitOften(name: string, place: Place, tally: Tally): Promise<void> {
+  while (!place.over()) {
+    try {
+      await VISITS[name]!(place);
+      tally.done(name);
+    } catch (error) {
+      if (error instanceof LeakError) throw error;
+      tally.failed(name);
+      await pause(RETRY_PAUSE_MS);
+    }
+  }
+}
+
+/** What one real client has done in its process. */
+interface Use {
+  readonly done: number;
+  readonly failed: number;
+}
+
+/**
+ * Does what applications do through one real client, until stdin ends. It is a process of its own
+ * that prints what it did and is gone, for real clients that are closed in the middle of an outage
+ * leave connections behind.
+ */
+async function beClient(name: string, port: number, random: Random): Promise<void> {
+  let done = 0;
+  let failed = 0;
+  async function use(client: ClusterClient): Promise<never> {
+    for (;;) {
+      try {
+        await within("get an answer", useOnce(client, random), HANG_MS);
+        done++;
+      } catch {
+        failed++;
+        await pause(RETRY_PAUSE_MS);
+      }
+    }
+  }
+  const protocol = random.pick([2, 3] as const);
+  const options = { host: AT, port, protocol, throughOutages: true };
+  until(`${name} has connected`, () => CLIENTS[name]!(options), REST_DEADLINE_MS)
+    .then(async (client) => {
+      await client.subscribe("", "channel:1", () => {}).catch(() => {});
+      for (let worker = 0; worker < WORKERS_EACH; worker++) use(client);
+    }, () => failed++);
+  for await (const _ of Deno.stdin.readable);
+  console.log(JSON.stringify({ done, failed } satisfies Use));
+}
+
+/** Runs a real client until `over` is settled. */
+async function runClient(
+  name: string,
+  { ports, random }: Place,
+  { tally, over }: { tally: Tally; over: Promise<unknown> },
+): Promise<void> {
+  const args = [
+    `--client=${name}`,
+    `--port=${random.pick(ports)}`,
+    `--seed=${random.int(2 ** 32)}`,
+  ];
+  const process = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", import.meta.filename!, ...args],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  try {
+    await over.finally(() => process.stdin.close());
+    const { stdout } = await within(`see ${name} end`, process.output(), REST_DEADLINE_MS);
+    const { done, failed }: Use = JSON.parse(new TextDecoder().decode(stdout));
+    tally.add(name, done, failed);
+  } catch (error) {
+    process.kill("SIGKILL");
+    throw error;
+  }
+}
+
+async function useOnce(client: ClusterClient, random: Random): Promise<unknown> {
+  const key = keyOf(random);
+  switch (random.int(6)) {
+    case 0:
+      return await client.command(key, "SET", key, "x".repeat(random.int(100_000)));
+    case 1:
+      return await client.pipeline(key, Array.from({ length: 20 }, () => ["GET", key]));
+    case 2:
+      return await client.transaction(key, [["SET", key, "1"], ["GET", key]]);
+    case 3:
+      return await client.command(key, "PUBLISH", "channel:1", "message");
+    case 4:
+      return await client.onPrimaries("PING");
+    default:
+      return await client.getBytes(key);
+  }
+}
+
+/** What can go wrong with a cluster that is whole. */
+const FAULTS: Readonly<
+  Record<string, (cluster: RedisCluster, random: Random) => Promise<unknown>>
+> = {
+  "CLIENT KILL": (cluster, random) =>
+    random.pick(cluster.running).order("CLIENT", "KILL", "TYPE", "normal"),
+  "CLIENT KILL of subscribers": (cluster, random) =>
+    random.pick(cluster.running).order("CLIENT", "KILL", "TYPE", "pubsub"),
+  async "failover"(cluster, random) {
+    const replicas = (await cluster.standings()).filter(({ role }) => role === "replica");
+    await cluster.failover(random.pick(replicas).node);
+  },
+  async "kill and restart"(cluster, random) {
+    const node = random.pick(cluster.running);
+    await node.kill();
+    await node.start();
+  },
+  async "kill, and restart when it is replaced"(cluster, random) {
+    const node = random.pick(cluster.running);
+    await node.kill();
+    try {
+      await untilReplaced(cluster, node);
+    } finally {
+      await node.start();
+    }
+  },
+  async "a node that halts"(cluster, random) {
+    const { pid } = random.pick(cluster.running);
+    Deno.kill(pid!, "SIGSTOP");
+    await pause(CALM_MS.most / 4);
+    Deno.kill(pid!, "SIGCONT");
+  },
+};
+
+async function makeFaults({ cluster, random, over }: Place, tally: Tally): Promise<void> {
+  while (!over()) {
+    await pause(CALM_MS.least + random.int(CALM_MS.most - CALM_MS.least));
+    const name = random.pick(Object.keys(FAULTS));
+    try {
+      await FAULTS[name]!(cluster, random);
+      tally.done(name);
+    } catch {
+      // Two faults may come too close to each other.
+      tally.failed(name);
+    }
+    await cluster.ready();
+  }
+}
+
+/** How many clients nodes have, besides those that ask and the proxy's own connection. */
+async function clientsOf(nodes: readonly ClusterNode[]): Promise<string[]> {
+  const lists = await Promise.all(nodes.map((node) => node.ask("CLIENT", "LIST")));
+  return lists.flatMap((list) => textOf(list)!.trimEnd().split("\n"))
+    .filter((line) => !/ flags=\w*[MS]/.test(line) && !/ cmd=(client|cluster\|)/.test(line));
+}
+
+/** The figures at rest. */
+interface Rest {
+  readonly bytes: number;
+  readonly files: number;
+}
+
+/** Waits until nobody is connected, and measures. */
+async function rest(nat: NatProcess, cluster: RedisCluster, filesBefore: number): Promise<Rest> {
+  await until("no client is left at the nodes", async (saw) => {
+    const clients = await clientsOf(cluster.running);
+    saw(clients);
+    return clients.length === 0;
+  }, REST_DEADLINE_MS);
+  const files = await until("all is closed", async (saw) => {
+    const files = await nat.descriptors();
+    saw(`${files} files, ${filesBefore} before`);
+    return files <= filesBefore && files;
+  }, REST_DEADLINE_MS);
+  return { files, bytes: await nat.residentBytes() };
+}
+
+async function round(place: Place, tally: Tally): Promise<void> {
+  const visitors = Object.keys(VISITS).flatMap((name) => {
+    return Array.from({ length: WORKERS_EACH }, () => visitOften(name, place, tally));
+  });
+  const over = makeFaults(place, tally);
+  const clients = Object.keys(CLIENTS).map((name) => runClient(name, place, { tally, over }));
+  await Promise.all([...visitors, ...clients, over]);
+}
+
+function inMib(bytes: number): string {
+  return (bytes / MIB).toFixed(1);
+}
+
+async function soak(minutes: number, seed: number): Promise<boolean> {
+  console.log(`deno task soak --minutes ${minutes} --seed ${seed}`);
+  const random = seededRandom(seed);
+  await using cluster = await RedisCluster.start({ directives: { appendonly: "yes" } });
+  const seedNode = cluster.nodes[0]!;
+  await using nat = await new NatProcess([
+    `--cluster-addr=${seedNode.address}`,
+    `--listen-addr=${AT}:0`,
+    `--public-host=${AT}`,
+    "--refresh-interval=1s",
+    "--log-level=warning",
+  ]).untilMapped(cluster.nodes.length);
+  const ports = [...nat.mapping.values()];
+  {
+    using first = await WireClient.connect(AT, ports[0]!);
+    await first.ask("CLUSTER", "SLOTS");
+  }
+  const { files } = await rest(nat, cluster, Infinity);
+
+  const totalMs = minutes * 60_000;
+  const rounds = Math.max(FEWEST_ROUNDS, Math.ceil(totalMs / LONGEST_ROUND_MS));
+  const rests: Rest[] = [];
+  const tally = new Tally();
+  for (let index = 1; index <= rounds; index++) {
+    const endMs = performance.now() + totalMs / rounds;
+    await round({ cluster, ports, random, over: () => performance.now() >= endMs }, tally);
+    const figures = await rest(nat, cluster, files);
+    rests.push(figures);
+    console.log(
+      `round ${index} of ${rounds}: memory ${inMib(figures.bytes)} MiB, ` +
+        `${figures.files} files, 0 sessions`,
+    );
+  }
+  console.log(`done, and tried in vain:\n${tally}`);
+
+  const warmUp = Math.ceil(rounds * WARM_UP_SHARE);
+  const warmBytes = Math.max(...rests.slice(0, warmUp).map(({ bytes }) => bytes));
+  const grownBytes = rests.at(-1)!.bytes - warmBytes;
+  console.log(
+    `memory at the end is ${inMib(grownBytes)} MiB above that after the warm-up, ` +
+      `peak ${inMib(await nat.peakBytes())} MiB; files ${files} before, ${
+        rests.at(-1)!.files
+      } after`,
+  );
+  const complaints = [
+    ...grownBytes > MEMORY_LIMIT_BYTES ? ["memory is not flat"] : [],
+    ...tally.missing.map((what) => `nothing of this worked: ${what}`),
+    ...nat.stderr.match(/^.*unexpected error.*$/gm) ?? [],
+  ];
+  for (const complaint of complaints) console.error(complaint);
+  return complaints.length === 0;
+}
+
+/** Reads the command line; what is wrong with it is said in one line. */
+function readArguments(): { minutes: number; seed: number; client?: string; port: number } {
+  const names = ["minutes", "seed", "client", "port"];
+  const given = parseArgs(Deno.args, { string: names }) as Record<string, string | undefined>;
+  const { minutes = "3", seed = `${Math.floor(Math.random() * 2 ** 32)}`, client, port } = given;
+  if (!(Number(minutes) > 0) || !Number.isSafeInteger(Number(seed))) {
+    console.error("Usage: deno task soak [--minutes N] [--seed N]");
+    Deno.exit(2);
+  }
+  return {
+    minutes: Number(minutes),
+    seed: Number(seed),
+    ...client === undefined ? {} : { client },
+    port: Number(port),
+  };
+}
+
+if (import.meta.main) {
+  const { minutes, seed, client, port } = readArguments();
+  if (client !== undefined) {
+    await beClient(client, port, seededRandom(seed));
+    Deno.exit(0);
+  }
+  try {
+    Deno.exit(await soak(minutes, seed) ? 0 : 1);
+  } catch (error) {
+    console.error(error);
+    Deno.exit(1);
+  }
+}
