@@ -48,6 +48,11 @@ for (
   ]
 ) FRAMINGS[type] = Framing.header;
 
+/** The types that may be streamed. */
+const STREAMED = stopsAt(Byte.bulk, Byte.array, Byte.set, Byte.map);
+
+const NEVER_NULL = stopsAt(Byte.attribute, Byte.push, Byte.streamChunk);
+
 /** Whether a value of RESP may begin with this byte. */
 export function beginsValue(type: number): boolean {
   return FRAMINGS[type] !== Framing.none;
@@ -87,7 +92,7 @@ export class ReplyScanner {
   #negative = false;
   /** The header in progress has `?` for a length: the value is streamed. */
   #streamed = false;
-  /** The frame in progress is a push, and not one that holds a push. */
+  /** The header to come, or in progress, is that of a frame which is a push. */
   #pushFrame = false;
   /** The frame in progress began with attributes and its own value is still to come. */
   #prefixed = false;
@@ -98,7 +103,7 @@ export class ReplyScanner {
 
   /** Whether the bytes passed so far end between two frames. */
   get atBoundary(): boolean {
-    return this.#owed === 0;
+    return this.#owed === 0 && this.#around.length === 0;
   }
 
   /**
@@ -113,6 +118,7 @@ export class ReplyScanner {
     let payload = this.#payload;
     let type = this.#type;
     let frames = 0;
+    const around = this.#around;
 
     while (at < to) {
       if (payload > 0) {
@@ -128,7 +134,10 @@ export class ReplyScanner {
       } else {
         if (type === 0) {
           type = bytes[at]!;
-          if (owed === 0) {
+          if (owed === 0 && around.length > 0) {
+            // Elements of a stream are owed one by one, and pushes between them are none.
+            if (type !== Byte.streamEnd && type !== Byte.push) owed = 1;
+          } else if (owed === 0) {
             if (stops[type] === 1) {
               type = 0;
               break;
@@ -136,7 +145,7 @@ export class ReplyScanner {
             owed = 1;
             this.#pushFrame = type === Byte.push;
             this.#prefixed = type === Byte.attribute;
-          } else if (this.#prefixed && owed === 1) {
+          } else if (this.#prefixed && owed === 1 && around.length === 0) {
             // What the attributes of a frame stand before is the frame.
             this.#pushFrame = type === Byte.push;
             this.#prefixed = type === Byte.attribute;
@@ -175,25 +184,21 @@ export class ReplyScanner {
               else payload = number + 2;
               break;
             case Byte.streamChunk:
-              if (this.#negative) throw this.#broken(at - 1, "A chunk has a negative length");
               if (number > 0) payload = number + 2;
               else {
                 this.#inString = false;
                 owed--;
               }
               break;
-            case Byte.streamEnd: {
-              const around = this.#around.pop();
-              if (around === undefined) {
-                throw this.#broken(at - 1, "A stream ends that never began");
-              }
-              owed = around;
+            case Byte.streamEnd:
+              if (around.length === 0) throw this.#broken(at - 1, "A stream ends that never began");
+              if (owed > 0) throw this.#broken(at - 1, "A stream ends inside one of its elements");
+              owed = around.pop()!;
               break;
-            }
             default:
               if (this.#streamed) {
-                this.#around.push(owed - 1);
-                owed = Infinity;
+                around.push(owed - 1);
+                owed = 0;
               } else if (this.#negative) owed--;
               else owed += this.#elements(type, number);
           }
@@ -204,7 +209,7 @@ export class ReplyScanner {
         }
         type = 0;
       }
-      if (owed === 0) {
+      if (owed === 0 && around.length === 0) {
         frames++;
         if (frames === limit) break;
       }
@@ -231,7 +236,9 @@ export class ReplyScanner {
       default:
         // Nor is a push inside another frame: servers before 7.2 write a client's own messages
         // into the middle of whatever reply is being written.
-        return this.#pushFrame ? number - 1 : number;
+        if (!this.#pushFrame) return number;
+        this.#pushFrame = false;
+        return number - 1;
     }
   }
 
@@ -249,13 +256,12 @@ export class ReplyScanner {
         number = number * 10 + (byte - Byte.zero);
         digits++;
       } else if (byte === Byte.lf) {
-        if (digits === 0 || number > Number.MAX_SAFE_INTEGER) {
-          this.#checkLength(at - 1, type, digits);
+        const unusual = this.#negative || this.#streamed || type === Byte.streamEnd;
+        if (unusual || digits === 0 || number > Number.MAX_SAFE_INTEGER) {
+          this.#checkHeader(at - 1, type, number, digits);
         }
         break;
-      } else if (byte === Byte.minus && digits === 0) this.#negative = true;
-      else if (byte === Byte.streamMark && digits === 0) this.#streamed = true;
-      else if (byte !== Byte.cr && !(byte === Byte.plus && type === Byte.integer)) {
+      } else if (byte !== Byte.cr && !this.#takeMark(byte, type, digits)) {
         throw this.#broken(
           at - 1,
           `${name(byte)} stands in the header of a ${name(type)} value`,
@@ -267,21 +273,39 @@ export class ReplyScanner {
     return at;
   }
 
-  /** Says what is wrong with a header whose number is missing or too large, if it needs one. */
-  #checkLength(at: number, type: number, digits: number): void {
-    if (type === Byte.integer || type === Byte.streamEnd || this.#streamed) return;
-    throw this.#broken(
-      at,
-      digits === 0
-        ? `A ${name(type)} value has no length`
-        : `A ${name(type)} value has a length beyond counting`,
-    );
+  /** Takes what may stand before the digits of a header; false if it may not. */
+  #takeMark(byte: number, type: number, digits: number): boolean {
+    if (digits > 0 || this.#negative || this.#streamed) return false;
+    if (byte === Byte.minus) this.#negative = true;
+    else if (byte === Byte.streamMark && STREAMED[type] === 1) this.#streamed = true;
+    else return byte === Byte.plus && type === Byte.integer;
+    return true;
+  }
+
+  /** Says what is wrong with a whole header that has anything but digits in it, or too many. */
+  #checkHeader(at: number, type: number, number: number, digits: number): void {
+    if (this.#streamed || type === Byte.streamEnd) {
+      if (digits === 0 && !this.#negative) return;
+      throw this.#broken(at, `A ${name(type)} value has a number that it should not have`);
+    }
+    if (digits === 0) throw this.#broken(at, `A ${name(type)} value has no ${length(type)}`);
+    // No value of these types can be null: two stand before another value, one inside it.
+    if (this.#negative && NEVER_NULL[type] === 1) {
+      throw this.#broken(at, `A ${name(type)} value has a negative length`);
+    }
+    if (number > Number.MAX_SAFE_INTEGER && type !== Byte.integer) {
+      throw this.#broken(at, `A ${name(type)} value has a length beyond counting`);
+    }
   }
 
   #broken(at: number, reason: string): RespError {
     this.brokenAt = at;
     return new RespError(reason);
   }
+}
+
+function length(type: number): string {
+  return type === Byte.integer ? "digits" : "length";
 }
 
 function name(byte: number): string {

@@ -1,0 +1,33 @@
+// What random rounds have found, and what they should never miss: run before them.
+
+/** Bytes of a node that are not RESP, or only just. */
+export const BROKEN_REPLIES: Record<string, string> = {
+  "the end of a stream inside an array of it": "*?\r\n*2\r\n:1\r\n.\r\n+OK\r\n",
+  "the end of a stream behind an attribute": "*?\r\n|1\r\n+a\r\n:1\r\n.\r\n+OK\r\n",
+  "the end of a stream behind half a push": "*?\r\n>2\r\n+a\r\n.\r\n+OK\r\n",
+  "the end of a stream behind a push": "*?\r\n>1\r\n+a\r\n.\r\n+OK\r\n",
+  "an attribute inside a stream inside an attribute": "|1\r\n+k\r\n*?\r\n|1\r\n+a\r\n:1\r\n:2\r\n" +
+    ".\r\n>1\r\n+b\r\n+OK\r\n",
+  "a stream mark with a number": "*?1\r\n+a\r\n.\r\n",
+  "a stream mark with a minus": "*-?\r\n+a\r\n.\r\n",
+  "a streamed push, which is not defined": ">?\r\n+a\r\n.\r\n",
+  "a streamed attribute, which is not defined": "|?\r\n+a\r\n+b\r\n.\r\n+c\r\n",
+  "a streamed verbatim, which is not defined": "=?\r\n;1\r\na\r\n;0\r\n",
+  "a streamed integer": ":?\r\n+OK\r\n",
+  "a streamed chunk": "$?\r\n;?\r\n",
+  "the end of a stream with a number": "*?\r\n.1\r\n",
+  "an integer without digits": ":\r\n:-\r\n",
+  "an integer with two signs": ":--1\r\n",
+  "a length with two minuses": "$--1\r\n",
+  "a push inside a push": ">1\r\n>1\r\n+a\r\n+b\r\n+OK\r\n",
+  "a push inside a pushed map": ">2\r\n+a\r\n%1\r\n+k\r\n>1\r\n+b\r\n+c\r\n+OK\r\n",
+  "a push with a negative length": ">-1\r\n+OK\r\n",
+  "an attribute with a negative length": "|-1\r\n+OK\r\n",
+  "a push with a negative length inside": "*1\r\n>-1\r\n+OK\r\n",
+};
+
+/** Bytes of a client. */
+export const REQUEST_BYTES: Record<string, string> = {
+  "a count of zero behind another": "*0\r\n*00\r\n",
+  "a header that ends in anything": "*1\rx$4\r$ROLE**\r\n",
+};

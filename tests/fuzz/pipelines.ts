@@ -1,0 +1,172 @@
+import { PUBLIC_WORD } from "../support/conversation.ts";
+import type { Random } from "../support/random.ts";
+
+/** The words of a request, or its bytes. */
+type Request = readonly string[] | string;
+
+/** Requests that belong together: a pipeline is made of a few such themes. */
+const THEMES: readonly (readonly ((random: Random) => Request)[])[] = [
+  [
+    () => ["PING"],
+    () => ["PING", "x"],
+    () => ["PING", "x", "y"],
+    () => ["GET", "a"],
+    () => ["GET", "foreign"],
+    () => ["GET"],
+    () => ["NOSUCH", "10.0.0.1", "7000"],
+    () => ["ECHO", "x".repeat(40)],
+    () => ["LRANGE", "a", "0", "-1"],
+    () => ["INCR", "a"],
+    () => ["ASKING"],
+    () => ["CONFIG", "GET", "masterauth"],
+    () => ["ACL", "LIST"],
+    () => ["LRANGE", "a", "0", "-1", "CLUSTER", "SLOTS"],
+  ],
+  [
+    () => ["CLUSTER", "SLOTS"],
+    () => ["CLUSTER", "SHARDS"],
+    () => ["cluster", "noDes"],
+    () => ["CLUSTER", "REPLICAS", "id"],
+    () => ["CLUSTER", "SLAVES", "id"],
+    () => ["CLUSTER", "MYID"],
+    () => ["CLUSTER"],
+    () => ["ROLE"],
+    () => ["INFO"],
+    () => ["INFO", "replication"],
+    () => ["CLIENT", "LIST"],
+    () => ["CLIENT", "INFO"],
+    () => ["CLIENT", "ID"],
+  ],
+  [
+    () => ["MULTI"],
+    () => ["MULTI"],
+    () => ["MULTI", "x"],
+    () => ["EXEC"],
+    () => ["EXEC"],
+    () => ["EXEC", "x"],
+    () => ["DISCARD"],
+    () => ["DISCARD", "x"],
+    () => ["WATCH", "a"],
+    () => ["GET", "a"],
+    () => ["CLUSTER", "SLOTS"],
+  ],
+  [
+    () => ["SUBSCRIBE", "a"],
+    () => ["SUBSCRIBE", "a", "b", "a"],
+    () => ["SUBSCRIBE"],
+    () => ["PSUBSCRIBE", "p*"],
+    () => ["UNSUBSCRIBE"],
+    () => ["UNSUBSCRIBE", "a", "z"],
+    () => ["PUNSUBSCRIBE"],
+    () => ["PUNSUBSCRIBE", "p*"],
+    () => ["PUBLISH", "a", "m"],
+    () => ["PING"],
+  ],
+  [
+    () => ["SSUBSCRIBE", "s"],
+    () => ["SSUBSCRIBE", "s", "t"],
+    () => ["SSUBSCRIBE", "foreign"],
+    () => ["SUNSUBSCRIBE"],
+    () => ["SUNSUBSCRIBE", "s"],
+    () => ["SPUBLISH", "s", "m"],
+  ],
+  [
+    () => ["CLIENT", "REPLY", "ON"],
+    () => ["CLIENT", "REPLY", "ON"],
+    () => ["CLIENT", "REPLY", "OFF"],
+    () => ["CLIENT", "REPLY", "SKIP"],
+    () => ["CLIENT", "REPLY", "SKIP"],
+    () => ["CLIENT", "REPLY", "bad"],
+    () => ["CLIENT", "REPLY"],
+    () => ["PING"],
+    () => ["GET", "foreign"],
+    () => ["CLUSTER", "SLOTS"],
+  ],
+  [
+    () => ["HELLO"],
+    () => ["HELLO", "2"],
+    () => ["HELLO", "3"],
+    () => ["HELLO", "3"],
+    () => ["HELLO", "9"],
+    () => ["HELLO", "3", "AUTH", "u", "p"],
+    () => ["HELLO", "2", "AUTH", "u", "wrong"],
+  ],
+  [
+    () => ["AUTH", "p"],
+    () => ["AUTH", "u", "p"],
+    () => ["AUTH", "wrong"],
+    () => ["AUTH"],
+  ],
+  [() => ["RESET"], () => ["RESET"], () => ["RESET", "x"]],
+  [() => ["MONITOR"], () => ["MONITOR"], () => ["MONITOR", "x"], () => ["RESET"]],
+  [
+    () => ["EVAL", "s", "0"],
+    () => ["EVAL", "s", "1", "a"],
+    () => ["EVAL", "s", "1", "foreign"],
+    () => ["EVALSHA_RO", "s", "1", "a"],
+    () => ["FCALL", "f", "0"],
+    () => ["FCALL", "f", "1", "a"],
+    () => ["EVAL", "s"],
+    () => ["DEBUG", "ERROR", "MOVED 1 10.0.0.1:7000"],
+  ],
+  [
+    () => ["REPLCONF", "ACK", "1"],
+    () => ["REPLCONF", "GETACK", "*"],
+    () => ["REPLCONF", "foo", "bar"],
+    () => ["REPLCONF", "capa", "eof"],
+    () => ["REPLCONF", "ack"],
+  ],
+  [() => "\r\n", () => "\n", () => " \t\r\n", () => "*0\r\n", () => "*-1\r\n"],
+  [
+    () => ["CLUSTER", "MEET", PUBLIC_WORD, "1"],
+    () => ["CLUSTER", "MEET", "h", "1"],
+    () => ["CLUSTER", "MEET"],
+    () => ["MIGRATE", PUBLIC_WORD, "1", "a", "0", "9"],
+    () => ["MIGRATE", "h", "1", "a", "0", "9"],
+    () => ["MIGRATE", PUBLIC_WORD],
+    () => ["REPLICAOF", PUBLIC_WORD, "1"],
+    () => ["SLAVEOF", "NO", "ONE"],
+    () => ["FAILOVER", "TO", PUBLIC_WORD, "1"],
+    () => ["FAILOVER"],
+    () => ["CLIENT", "KILL", PUBLIC_WORD],
+    () => ["CLIENT", "LIST", "ADDR", PUBLIC_WORD],
+    () => ["GET", PUBLIC_WORD],
+  ],
+  [() => ["QUIT"], () => ["POST", "/"], () => "*x\r\n", () => '"\r\n', () => "*1\r\n$-1\r\n"],
+];
+
+/** What is in every pipeline, so that there is something to be found. */
+const BASE = [0, 1];
+
+/** Themes that end a connection, and so should be rare. */
+const LAST = THEMES.length - 1;
+
+/** The bytes of each of some requests in a row. */
+export function randomRequests(random: Random): string[] {
+  const themes = [...BASE];
+  for (let more = random.int(5); more > 0; more--) {
+    const theme = random.int(THEMES.length);
+    if (theme !== LAST || random.chance(0.2)) themes.push(theme);
+  }
+  return Array.from({ length: 1 + random.int(random.pick([4, 12, 30])) }, () => {
+    const request = random.pick(THEMES[random.pick(themes)]!)(random);
+    return typeof request === "string" ? request : encode(random, request);
+  });
+}
+
+/** In one of the forms in which it may come. */
+function encode(random: Random, words: readonly string[]): string {
+  const cased = random.chance(0.1) ? [words[0]!.toLowerCase(), ...words.slice(1)] : words;
+  if (random.chance(0.15)) return cased.map((word) => quoted(random, word)).join(" ") + "\r\n";
+  // Nobody looks at the bytes that end a payload.
+  const end = random.chance(0.05) ? "$*" : "\r\n";
+  return `*${cased.length}\r\n` +
+    cased.map((word) => `$${word.length}\r\n${word}${end}`).join("");
+}
+
+function quoted(random: Random, word: string): string {
+  if (word.includes(" ") || random.chance(0.2)) return `"${word}"`;
+  if (random.chance(0.1)) return `'${word}'`;
+  if (!random.chance(0.1)) return word;
+  return `"\\x${word.charCodeAt(0).toString(16).padStart(2, "0")}${word.slice(1)}"`;
+}
