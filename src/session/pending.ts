@@ -135,7 +135,9 @@ export class PendingReplies {
   async settled(timeoutMs = Infinity): Promise<void> {
     if (this.#isSettled) return;
     if (this.#abandoned) throw new AbandonedError();
-    if (this.#off || this.#skip || this.#queue.some(mayNeverAnswer)) {
+    const { last } = this.#queue;
+    const mayEndSilently = last?.type === "none" && !this.#inResults;
+    if (this.#off || this.#skip || mayEndSilently || this.#queue.some(silences)) {
       throw new PairingError("Nothing tells when the replies before an AUTH have come");
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -257,6 +259,8 @@ export class PendingReplies {
     // As `resetClient` (networking.c) does after each request.
     this.#skip = this.#skipNext;
     this.#skipNext = false;
+    // Where SKIP is not concerned nothing ever tells of them, and nothing need.
+    while (!this.#skip && this.#queue.first === Replies.empty) this.#queue.take(this.#queue.run);
     this.#wake();
   }
 
@@ -640,9 +644,9 @@ function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" 
   return head.cut || text.includes(`'${name}'`) ? "unsure" : "no";
 }
 
-/** Whether a request may get no answer at all; a subscription is confirmed or refused. */
-function mayNeverAnswer(reply: Reply): boolean {
-  return mayStaySilent(reply) && reply.type !== "subscription";
+/** Whether a request may keep the node from answering those behind it. */
+function silences({ type }: Reply): boolean {
+  return type === "reply off" || type === "reply skip" || type === "skipped" || type === "unseen";
 }
 
 /** Far more than clients have outstanding, and 16 MB or so to remember. */

@@ -31,3 +31,10 @@ export const REQUEST_BYTES: Record<string, string> = {
   "a count of zero behind another": "*0\r\n*00\r\n",
   "a header that ends in anything": "*1\rx$4\r$ROLE**\r\n",
 };
+
+/** Bytes of a client, of which some are translated. */
+export const TRANSLATED_REQUESTS: Record<string, string> = {
+  "half a name at the end": "*3\r\n$9\r\nREPLI",
+  "half a request that has all that is translated":
+    "*6\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n$1\r\n1\r\n$1\r",
+};

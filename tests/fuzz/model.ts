@@ -282,8 +282,10 @@ export function translated(
   let text = "";
   for (const request of readRequests(wire).requests) {
     const { start, end, words, wordEnds, argc, inline } = request;
-    const opening = words.slice(0, openingLength(words));
-    const whole = opening.length > 0 && opening.length === Math.min(openingLength(words), argc);
+    const wanted = openingLength(words);
+    // An inline request goes on in another form, and so as a whole.
+    const opening = words.slice(0, inline && wanted > 0 ? argc : wanted);
+    const whole = opening.length > 0 && opening.length >= Math.min(wanted, argc);
     const instead = whole ? translate(opening) : undefined;
     const passed = inline ? end : wordEnds[opening.length - 1];
     if (instead === undefined) text += wire.slice(start, end);

@@ -117,7 +117,7 @@ export function showReception({ cuts, bufferBytes }: Reception): string {
 }
 
 /** A translation of requests that has one word to translate, and may add one. */
-function translateHost(words: readonly string[]): string[] | undefined {
+export function translateHost(words: readonly string[]): string[] | undefined {
   if (!words.includes(PUBLIC_WORD)) return undefined;
   const translated = words.map((word) => word === PUBLIC_WORD ? PRIVATE_WORD : word);
   return translated[1]?.toLowerCase() === "meet" ? [...translated, "17000"] : translated;

@@ -1,0 +1,161 @@
+import { setImmediate } from "node:timers";
+import type { ByteSource } from "../../src/net.ts";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { CaptureBudget } from "../../src/session/capture.ts";
+import { AbandonedError, PendingReplies } from "../../src/session/pending.ts";
+import { ReplyRelay } from "../../src/session/reply_relay.ts";
+import { RequestRelay } from "../../src/session/request_relay.ts";
+import { SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
+import type { Random } from "../support/random.ts";
+
+/** Who is asked: takes what the relay sends on, and has something to say, now or later. */
+export interface Node {
+  receive(text: string): void;
+  /** Does the next thing it has to do; false if there is none. */
+  step(): boolean;
+  /** Does something of its own accord. */
+  event(): void;
+  /** What waits to be sent. */
+  out: string;
+  /** Nothing more will come but what waits. */
+  readonly isClosed: boolean;
+}
+
+/** What came of a session. */
+export interface SessionOutcome {
+  /** What the client got, with what was rewritten in marks. */
+  client: string;
+  /** What the node got. */
+  upstream: string;
+  /** What ended it, if it did not end by itself. */
+  error: Error | undefined;
+}
+
+/** More than any of the frames takes. */
+const CAPTURE_LIMIT_BYTES = 1024 * 1024;
+
+/**
+ * Sends `requests` through the two relays of a session to `node`, and its replies back. Which
+ * side goes on when, and by how many bytes, is random; both have come to rest whenever one does.
+ */
+export async function haveSession(
+  random: Random,
+  requests: string,
+  node: Node,
+): Promise<SessionOutcome> {
+  const outcome: SessionOutcome = { client: "", upstream: "", error: undefined };
+  const pending = new PendingReplies();
+  const bufferBytes = random.pick([SMALL_BUFFER_BYTES, 16 * 1024]);
+  const reads = [1, 2, 7, 100, 1e6];
+  const fromClient = new Pipe(random.pick(reads));
+  const fromNode = new Pipe(random.pick(reads));
+  function fail(error: unknown): void {
+    if (!(error instanceof Error)) throw error;
+    // The end of one direction ends the other, which is then no failure of its own.
+    if (!(error instanceof AbandonedError)) outcome.error ??= error;
+    pending.abandon();
+    fromClient.end();
+    fromNode.end();
+  }
+  const directions = [
+    new RequestRelay({
+      client: fromClient,
+      upstream: {
+        write(bytes) {
+          const text = toLatin1(bytes);
+          outcome.upstream += text;
+          node.receive(text);
+          return Promise.resolve(bytes.length);
+        },
+      },
+      pending,
+      bufferBytes,
+      translate: (words) => Promise.resolve(translateHost(words)),
+      echo: undefined,
+    }).run().catch(fail),
+    new ReplyRelay({
+      upstream: fromNode,
+      client: {
+        write(bytes) {
+          outcome.client += toLatin1(bytes);
+          return Promise.resolve(bytes.length);
+        },
+      },
+      pending,
+      bufferBytes,
+      budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
+      translate: (frame, { rewrite }) => {
+        const name = rewrite.name.replace("rewrite", "").toLowerCase();
+        return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
+      },
+      echo: undefined,
+    }).run().then(() => pending.abandon()).catch(fail),
+  ];
+  const most = random.pick([5, 50, 1e6]);
+  const eagerness = random.pick([0.1, 0.5, 0.9]);
+  let left = requests;
+  while (outcome.error === undefined) {
+    const sends = left !== "" && random.chance(eagerness);
+    if (sends || (left !== "" && node.out === "")) {
+      const length = random.chance(0.5) ? left.length : 1 + random.int(most);
+      fromClient.give(left.slice(0, length));
+      left = left.slice(length);
+      await rest();
+    }
+    const worked = random.chance(eagerness) && node.step();
+    if (random.chance(0.1)) node.event();
+    if (node.out !== "" && random.chance(0.5)) {
+      const length = random.chance(0.5) ? node.out.length : 1 + random.int(most);
+      fromNode.give(node.out.slice(0, length));
+      node.out = node.out.slice(length);
+      await rest();
+    } else if (!worked && left === "" && node.out === "" && !node.step()) break;
+    if (node.isClosed && node.out === "") break;
+  }
+  fromClient.end();
+  await rest();
+  fromNode.end();
+  await Promise.all(directions);
+  return outcome;
+}
+
+/** Waits until both relays wait: nothing here takes longer than that. */
+async function rest(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** One direction of a connection. */
+class Pipe implements ByteSource {
+  /** The most bytes that one read gives. */
+  readonly #most: number;
+  #bytes = new Uint8Array(0);
+  #ended = false;
+  #wake: (() => void) | undefined;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
+
+  give(text: string): void {
+    this.#bytes = fromLatin1(toLatin1(this.#bytes) + text);
+    this.#wake?.();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake?.();
+  }
+
+  async read(buffer: Uint8Array): Promise<number | null> {
+    while (this.#bytes.length === 0) {
+      if (this.#ended) return null;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      await promise;
+    }
+    const length = Math.min(this.#bytes.length, buffer.length, this.#most);
+    buffer.set(this.#bytes.subarray(0, length));
+    this.#bytes = this.#bytes.subarray(length);
+    return length;
+  }
+}
