@@ -135,9 +135,7 @@ export class PendingReplies {
   async settled(timeoutMs = Infinity): Promise<void> {
     if (this.#isSettled) return;
     if (this.#abandoned) throw new AbandonedError();
-    const { last } = this.#queue;
-    const mayEndSilently = last?.type === "none" && !this.#inResults;
-    if (this.#off || this.#skip || mayEndSilently || this.#queue.some(silences)) {
+    if (this.#off || this.#skip || this.#endsSilently || this.#queue.some(silences)) {
       throw new PairingError("Nothing tells when the replies before an AUTH have come");
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -152,6 +150,13 @@ export class PendingReplies {
       this.#waiter = undefined;
       clearTimeout(timer);
     }
+  }
+
+  /** Whether the last request may be one that nothing answers. */
+  get #endsSilently(): boolean {
+    const last = this.#queue.lastBut(Replies.empty);
+    if (last?.type !== "monitor") return last?.type === "none";
+    return this.#monitoring || this.#queue.count(last) > 1;
   }
 
   /** No more replies will come: whoever waits for them need not. */

@@ -37,12 +37,28 @@ export class ReplyRuns {
     return this.#total === 0 ? undefined : this.#kinds[this.#kinds.length - 1];
   }
 
+  /** The kind of the last reply that is not of the given one. */
+  lastBut(kind: Reply): Reply | undefined {
+    let at = this.#kinds.length - 1;
+    while (at >= this.#first && this.#kinds[at] === kind) at--;
+    return at < this.#first ? undefined : this.#kinds[at];
+  }
+
   /** Whether any reply in the queue is of such a kind. */
   some(predicate: (kind: Reply) => boolean): boolean {
     for (let at = this.#first; at < this.#kinds.length; at++) {
       if (predicate(this.#kinds[at]!)) return true;
     }
     return false;
+  }
+
+  /** How many replies in the queue are of this kind. */
+  count(kind: Reply): number {
+    let count = 0;
+    for (let at = this.#first; at < this.#kinds.length; at++) {
+      if (this.#kinds[at] === kind) count += this.#counts[at]!;
+    }
+    return count;
   }
 
   /** Adds `count` replies of one kind at the end. */

@@ -38,3 +38,14 @@ export const TRANSLATED_REQUESTS: Record<string, string> = {
   "half a request that has all that is translated":
     "*6\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n$1\r\n1\r\n$1\r",
 };
+
+/** Requests, in the manner of conversations, and what happened to them. */
+export const PIPELINES: Record<string, string[]> = {
+  // An AUTH waited for an answer to the second MONITOR, which there never is, and with it all.
+  "an AUTH behind a second MONITOR": ["MONITOR", "MONITOR", "AUTH u p", "PING"],
+  "an AUTH behind that and an empty request": ["MONITOR", "MONITOR", "\n", "AUTH p", "PING"],
+  // These were cut off, though the last request before AUTH is always answered.
+  "an AUTH behind CLIENT REPLY ON": ["GET a", "CLIENT REPLY ON", "CLUSTER SLOTS", "AUTH p", "PING"],
+  "an AUTH behind an empty request": ["ROLE", "\r\n", "AUTH p", "*0\r\n", "PING", "AUTH p"],
+  "an AUTH behind REPLCONF ACK and more": ["REPLCONF ACK 1", "CLUSTER NODES", "AUTH p", "PING"],
+};

@@ -383,7 +383,10 @@ export class ModelNode {
   }
 
   #authError(words: Words): void {
-    if (this.#traits.dropsAuthErrors && (this.out !== "" || this.#inExec)) return;
+    if (this.#traits.dropsAuthErrors && (this.out !== "" || this.#inExec)) {
+      this.untold.add("a wrong password");
+      return;
+    }
     this.#error("WRONGPASS invalid username-password pair or user is disabled.", words);
   }
 
@@ -483,6 +486,11 @@ export class ModelNode {
 
   #monitorLine(): void {
     this.#reply(`+1700000000.123456 [0 10.0.0.9:4711] "${this.#executing}" "k"\r\n`);
+  }
+
+  /** Whether it takes no notice any more of what it gets. */
+  get ignores(): boolean {
+    return this.#ignores;
   }
 
   get #pushMark(): string {

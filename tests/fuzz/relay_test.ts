@@ -1,37 +1,57 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { PairingError } from "../../src/session/pending.ts";
-import { translateHost } from "../support/conversation.ts";
+import { translateHost, wireOf } from "../support/conversation.ts";
 import { seededRandom } from "../support/random.ts";
-import { translated } from "./model.ts";
+import { PIPELINES } from "./corpus.ts";
+import { readRequests, translated } from "./model.ts";
 import { ModelNode } from "./node.ts";
 import { randomRequests } from "./pipelines.ts";
 import { eachRound } from "./rounds.ts";
 import { haveSession } from "./session.ts";
 
-Deno.test("random pipelines get from a model of a node exactly what they should", async () => {
-  const closed = new Map<string, number>();
-  await eachRound(1, async (seed) => {
-    const random = seededRandom(seed);
-    const requests = randomRequests(random);
-    const node = new ModelNode(random);
-    const wire = requests.join("");
-    const { client, upstream, error } = await haveSession(random, wire, node);
-    const shown = `${JSON.stringify(wire)} gets ${JSON.stringify(client)}`;
-    if (error !== undefined) {
-      if (!(error instanceof PairingError)) throw error;
-      assertBegins(node.expected, client, shown);
-      const key = `${node.untold.size === 0 ? "UNEXPLAINED " : ""}${error.message}`;
-      closed.set(key, (closed.get(key) ?? 0) + 1);
-      if (node.untold.size === 0 && Deno.env.get("FUZZ_SHOW") === error.message) {
-        console.log(`TEST_SEED=${seed}`, shown, JSON.stringify(node.expected));
-      }
-    } else if (node.isLossy) assertBegins(node.expected, client, shown);
-    else assertEquals(client, node.expected, shown);
-    assertBegins(translated(wire, translateHost), upstream, shown);
+/** How often each pipeline of the corpus is tried, each time in other pieces. */
+const TRIES = 20;
+
+for (const [name, requests] of Object.entries(PIPELINES)) {
+  Deno.test(`${name} gets what a model of a node says, whenever it comes`, async () => {
+    for (let seed = 0; seed < TRIES; seed++) await compare(seed, wireOf(requests));
   });
-  if (Deno.env.get("FUZZ_SHOW")) console.log(closed);
+}
+
+Deno.test("random pipelines get from a model of a node exactly what they should", async () => {
+  let closed = 0;
+  let rounds = 0;
+  await eachRound(2, async (seed) => {
+    rounds++;
+    if (await compare(seed, randomRequests(seededRandom(seed)).join(""))) closed++;
+  });
+  assert(closed <= 1 + rounds / 20, `${closed} of ${rounds} connections were closed`);
 });
 
-function assertBegins(whole: string, beginning: string, message: string): void {
-  assertEquals(beginning, whole.slice(0, beginning.length), message);
+/** Holds one session against the model; true if the relay gave it up, as it may. */
+async function compare(seed: number, wire: string): Promise<boolean> {
+  const random = seededRandom(seed);
+  const node = new ModelNode(random);
+  const { client, upstream, error } = await haveSession(random, wire, node);
+  const shown = `${JSON.stringify(wire)} gets ${JSON.stringify(client)}`;
+  if (error !== undefined && !(error instanceof PairingError)) {
+    throw new Error(shown, { cause: error });
+  }
+  // Whatever comes of it, all that has gone out is as it should be.
+  const isCut = error !== undefined || node.isLossy;
+  assertEquals(client, isCut ? node.expected.slice(0, client.length) : node.expected, shown);
+  const sent = translated(wire, translateHost);
+  const isWhole = error === undefined && node.untold.size === 0 && !node.ignores && !node.isClosed;
+  assertEquals(upstream, isWhole ? sent : sent.slice(0, upstream.length), shown);
+  if (error === undefined) return false;
+  assert(node.untold.size > 0 || isUntold(wire), `${error.message}: ${shown}`);
+  return true;
+}
+
+/** Whether the limits in README.md allow the relay to give up these requests, wherever it is. */
+function isUntold(wire: string): boolean {
+  const text = readRequests(wire).requests.map(({ words }) => words.slice(0, 3).join(" "))
+    .join("\n").toLowerCase();
+  const silences = /reply (off|skip)|replconf (get)?ack|monitor\n(.*\n)*monitor/.test(text);
+  return silences && /\bauth\b/.test(text) || /monitor\n(.*\n)*(eval|fcall|debug)/.test(text);
 }
