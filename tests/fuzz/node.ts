@@ -10,6 +10,8 @@ interface Traits {
   readonly writesMessagesAtOnce: boolean;
   /** A wrong password is not told of while other replies wait to be sent. */
   readonly dropsAuthErrors: boolean;
+  /** There is a password to be given first. */
+  readonly wantsPassword: boolean;
   /** Commands that are renamed. */
   readonly unknown: ReadonlySet<string>;
   /** Commands that the user may not run. */
@@ -99,6 +101,7 @@ export class ModelNode {
   readonly #traits: Traits;
   #received = "";
   #ignores = false;
+  #authenticated = false;
   #resp3 = false;
   #monitors = false;
   #off = false;
@@ -124,6 +127,7 @@ export class ModelNode {
       countsEmpty: random.chance(0.7),
       writesMessagesAtOnce: random.chance(0.5),
       dropsAuthErrors: random.chance(0.5),
+      wantsPassword: random.chance(0.1),
       unknown: rarely(["client", "replconf", "cluster", "migrate", "multi", "reset", "hello"]),
       forbidden: rarely(["client|reply", "replconf", "cluster", "monitor", "subscribe", "exec"]),
     };
@@ -222,6 +226,9 @@ export class ModelNode {
     if (this.#transaction !== undefined && /^p?sync$/.test(name)) {
       return this.#refuse(words, "ERR Command not allowed inside a transaction");
     }
+    if (!this.#isAuthenticated && !/^(auth|hello|reset)$/.test(name)) {
+      return this.#refuse(words, "NOAUTH Authentication required.");
+    }
     if (forbidden.has(name) || forbidden.has(subcommand)) {
       const shown = forbidden.has(name) ? name : subcommand;
       return this.#refuse(
@@ -262,7 +269,11 @@ export class ModelNode {
   #run(words: Words): void {
     const name = words[0]!.toLowerCase();
     const random = this.#random;
-    if (this.#isSilent && /subscribe|monitor|hello|multi|exec|discard|auth|reset/.test(name)) {
+    const told = words.slice(0, 2).join(" ").toLowerCase();
+    if (
+      this.#isSilent &&
+      /subscribe|monitor|hello|multi|exec|discard|auth|reset|sync|replconf/.test(told)
+    ) {
       this.untold.add(`silent ${name}`);
     }
     const kind = SUBSCRIPTIONS[name];
@@ -297,10 +308,14 @@ export class ModelNode {
       case "hello":
         return this.#hello(words);
       case "auth":
-        if (words.at(-1) !== "wrong") return this.#reply("+OK\r\n");
-        return this.#authError(words);
+        if (words.at(-1) === "wrong") return this.#authError(words);
+        this.#authenticated = true;
+        return this.#reply("+OK\r\n");
       case "replconf":
         return this.#replconf(words);
+      case "sync":
+      case "psync":
+        return this.#sync(name);
       case "publish":
       case "spublish":
         return this.#publish(name, words[1]!);
@@ -312,6 +327,9 @@ export class ModelNode {
     if (SCRIPTS.test(name) || name === "debug") return this.#script(words);
     if (NAMING.test(words.slice(0, 2).join(" ").toLowerCase()) && random.chance(0.5)) {
       return this.#error(random.pick(REFUSALS), words);
+    }
+    if (name === "cluster" && words[1]!.toLowerCase() === "syncslots") {
+      return this.#error("ERR unknown subcommand 'SYNCSLOTS'. Try CLUSTER HELP.", words);
     }
     const answer = randomAnswer(random);
     // A migration is answered with a status, what is else plain with anything.
@@ -377,6 +395,8 @@ export class ModelNode {
       return this.#error("NOPROTO unsupported protocol version", words);
     }
     if (words.at(-1) === "wrong") return this.#authError(words);
+    if (words.length > 3) this.#authenticated = true;
+    if (!this.#isAuthenticated) return this.#error("NOAUTH HELLO must be called with AUTH", words);
     if (version !== undefined) this.#resp3 = version === "3";
     const fields = "$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$7\r\nmodules\r\n*0\r\n";
     this.#reply((this.#resp3 ? "%3\r\n" : "*6\r\n") + fields);
@@ -396,6 +416,17 @@ export class ModelNode {
     if (option === "ack" || option === "getack") return;
     if (option === "foo") return this.#error("ERR Unrecognized REPLCONF option: foo", words);
     this.#reply("+OK\r\n");
+  }
+
+  /** From here on there is no conversation any more. */
+  #sync(name: string): void {
+    if (this.#monitors || this.#isSilent) this.untold.add("SYNC");
+    if (this.#monitors) return;
+    if (this.out !== "") return this.#error("ERR SYNC and PSYNC are invalid with pending output");
+    if (name === "psync") this.#send(this.#random.pick(["+CONTINUE\r\n", "+FULLRESYNC id 0\r\n"]));
+    else if (this.#random.chance(0.5)) this.#send("\n\n");
+    this.#send(`$EOF:${"0".repeat(40)}\r\nREDIS\xff\0-${MOVED}\r\n*1\r\n$4\r\nPING\r\n`);
+    this.#ignores = true;
   }
 
   #clientReply(words: Words): void {
@@ -500,6 +531,10 @@ export class ModelNode {
   get #subscriptions(): number {
     const { channels, patterns, shards } = this.#subscribed;
     return channels.size + patterns.size + shards.size;
+  }
+
+  get #isAuthenticated(): boolean {
+    return this.#authenticated || !this.#traits.wantsPassword;
   }
 
   get #isRestricted(): boolean {

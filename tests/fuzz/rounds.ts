@@ -23,4 +23,4 @@ export async function eachRound(
 }
 
 /** All of tests/fuzz takes some seconds with it. */
-const DEFAULT_ROUNDS = 1000;
+const DEFAULT_ROUNDS = 500;
