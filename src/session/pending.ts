@@ -135,7 +135,7 @@ export class PendingReplies {
   async settled(timeoutMs = Infinity): Promise<void> {
     if (this.#isSettled) return;
     if (this.#abandoned) throw new AbandonedError();
-    if (this.#off || this.#skip || this.#endsSilently || this.#queue.some(silences)) {
+    if (this.#endsSilently) {
       throw new PairingError("Nothing tells when the replies before an AUTH have come");
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -152,11 +152,16 @@ export class PendingReplies {
     }
   }
 
-  /** Whether the last request may be one that nothing answers. */
+  /** Whether the last reply may be one that never comes. */
   get #endsSilently(): boolean {
-    const last = this.#queue.lastBut(Replies.empty);
+    const queue = this.#queue;
+    if (this.#off || this.#skip || queue.some(silences)) return true;
+    // An EXEC may send less than it announces.
+    if (this.#results.some(isLeftOut) || this.#transaction.some(isLeftOut)) return true;
+    if (queue.some(isLeftOut) && queue.some(({ type }) => type === "exec")) return true;
+    const last = queue.lastBut(Replies.empty);
     if (last?.type !== "monitor") return last?.type === "none";
-    return this.#monitoring || this.#queue.count(last) > 1;
+    return this.#monitoring || queue.count(last) > 1;
   }
 
   /** No more replies will come: whoever waits for them need not. */
@@ -652,6 +657,11 @@ function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" 
 /** Whether a request may keep the node from answering those behind it. */
 function silences({ type }: Reply): boolean {
   return type === "reply off" || type === "reply skip" || type === "skipped" || type === "unseen";
+}
+
+/** Whether a result of EXEC, or those behind it, may not come. */
+function isLeftOut(reply: Reply): boolean {
+  return reply.type === "none" || silences(reply);
 }
 
 /** Far more than clients have outstanding, and 16 MB or so to remember. */

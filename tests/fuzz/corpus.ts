@@ -44,6 +44,10 @@ export const PIPELINES: Record<string, string[]> = {
   // An AUTH waited for an answer to the second MONITOR, which there never is, and with it all.
   "an AUTH behind a second MONITOR": ["MONITOR", "MONITOR", "AUTH u p", "PING"],
   "an AUTH behind that and an empty request": ["MONITOR", "MONITOR", "\n", "AUTH p", "PING"],
+  // So did one behind a transaction that sends less than it announces.
+  "an AUTH behind a REPLCONF ACK in EXEC": ["MULTI", "REPLCONF ACK 1", "EXEC", "AUTH p", "PING"],
+  "an AUTH behind an OFF in EXEC": ["MULTI", "CLIENT REPLY OFF", "PING", "EXEC", "AUTH p"],
+  "an AUTH behind a SKIP in EXEC": ["MULTI", "CLIENT REPLY SKIP", "EXEC", "AUTH p", "PING"],
   // These were cut off, though the last request before AUTH is always answered.
   "an AUTH behind CLIENT REPLY ON": ["GET a", "CLIENT REPLY ON", "CLUSTER SLOTS", "AUTH p", "PING"],
   "an AUTH behind an empty request": ["ROLE", "\r\n", "AUTH p", "*0\r\n", "PING", "AUTH p"],
