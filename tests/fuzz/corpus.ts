@@ -35,6 +35,7 @@ export const REQUEST_BYTES: Record<string, string> = {
 /** Bytes of a client, of which some are translated. */
 export const TRANSLATED_REQUESTS: Record<string, string> = {
   "half a name at the end": "*3\r\n$9\r\nREPLI",
+  "half a name behind a request for a stream": "*1\r\n$4\r\nSYNC\r\n*3\r\n$9\r\nREPLI",
   "half a request that has all that is translated":
     "*6\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n$1\r\n1\r\n$1\r",
 };

@@ -312,7 +312,8 @@ function openingLength(words: readonly string[]): number {
     : 0;
 }
 
-function asksForStream(words: readonly string[]): boolean {
+/** Whether what follows a request may be a stream, and no requests. */
+export function asksForStream(words: readonly string[]): boolean {
   const [name, subcommand, ...more] = words.map((word) => word.toLowerCase());
   if (name === "sync" || name === "psync") return true;
   if (name === "cluster") return subcommand === "syncslots";

@@ -1,8 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { translateHost } from "../support/conversation.ts";
 import { seededRandom } from "../support/random.ts";
 import { TRANSLATED_REQUESTS } from "./corpus.ts";
-import { readRequests, translated } from "./model.ts";
+import { asksForStream, readRequests, translated } from "./model.ts";
 import { randomRequests } from "./pipelines.ts";
 import { eachRound } from "./rounds.ts";
 import { haveSession, type Node } from "./session.ts";
@@ -32,10 +32,20 @@ function authenticates(request: string): boolean {
 }
 
 async function compare(seed: number, wire: string): Promise<void> {
-  const { upstream, error } = await haveSession(seededRandom(seed), wire, new MuteNode());
+  const { upstream, restedBytes, error } = await haveSession(
+    seededRandom(seed),
+    wire,
+    new MuteNode(),
+  );
   const shown = JSON.stringify(wire);
   assertEquals(error, undefined, shown);
   assertEquals(upstream, translated(wire, translateHost), shown);
+  // Only what is not whole waits for more, and not behind a request for a stream.
+  const { requests } = readRequests(wire);
+  const whole = requests.some(({ words, end }) => end !== undefined && asksForStream(words))
+    ? wire
+    : wire.slice(0, requests.findLast(({ end }) => end !== undefined)?.end ?? 0);
+  assert(restedBytes >= translated(whole, translateHost).length, `held too long: ${shown}`);
 }
 
 /** Takes all there is and says nothing. */

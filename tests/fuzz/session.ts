@@ -27,6 +27,8 @@ export interface SessionOutcome {
   client: string;
   /** What the node got. */
   upstream: string;
+  /** So much of that had got there before the client ended its side. */
+  restedBytes: number;
   /** What ended it, if it did not end by itself. */
   error: Error | undefined;
 }
@@ -43,7 +45,12 @@ export async function haveSession(
   requests: string,
   node: Node,
 ): Promise<SessionOutcome> {
-  const outcome: SessionOutcome = { client: "", upstream: "", error: undefined };
+  const outcome: SessionOutcome = {
+    client: "",
+    upstream: "",
+    restedBytes: 0,
+    error: undefined,
+  };
   const pending = new PendingReplies();
   const bufferBytes = random.pick([SMALL_BUFFER_BYTES, 16 * 1024]);
   const reads = [1, 2, 7, 100, 1e6];
@@ -112,6 +119,7 @@ export async function haveSession(
     } else if (!worked && left === "" && node.out === "" && !node.step()) break;
     if (node.isClosed && node.out === "") break;
   }
+  outcome.restedBytes = outcome.upstream.length;
   fromClient.end();
   await rest();
   fromNode.end();
