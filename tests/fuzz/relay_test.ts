@@ -32,7 +32,7 @@ Deno.test("random pipelines get from a model of a node exactly what they should"
 async function compare(seed: number, wire: string): Promise<boolean> {
   const random = seededRandom(seed);
   const node = new ModelNode(random);
-  const { client, upstream, error } = await haveSession(random, wire, node);
+  const { client, sent, upstream, error } = await haveSession(random, wire, node);
   const shown = `${JSON.stringify(wire)} gets ${JSON.stringify(client)}`;
   if (error !== undefined && !(error instanceof PairingError)) {
     throw new Error(shown, { cause: error });
@@ -40,11 +40,11 @@ async function compare(seed: number, wire: string): Promise<boolean> {
   // Whatever comes of it, all that has gone out is as it should be.
   const isCut = error !== undefined || node.isLossy;
   assertEquals(client, isCut ? node.expected.slice(0, client.length) : node.expected, shown);
-  const sent = translated(wire, translateHost);
+  const wanted = translated(sent, translateHost);
   // Nor does a request wait for ever, but behind an answer that the node has kept to itself.
   const isDropped = node.untold.has("a wrong password");
   const isWhole = error === undefined && !isDropped && !node.ignores && !node.isClosed;
-  assertEquals(upstream, isWhole ? sent : sent.slice(0, upstream.length), shown);
+  assertEquals(upstream, isWhole ? wanted : wanted.slice(0, upstream.length), shown);
   if (error === undefined) return false;
   assert(node.untold.size > 0 || isUntold(wire), `${error.message}: ${shown}`);
   return true;

@@ -25,6 +25,8 @@ export interface Node {
 export interface SessionOutcome {
   /** What the client got, with what was rewritten in marks. */
   client: string;
+  /** What the client sent, which is not all it wanted to if the node went away. */
+  sent: string;
   /** What the node got. */
   upstream: string;
   /** So much of that had got there before the client ended its side. */
@@ -47,6 +49,7 @@ export async function haveSession(
 ): Promise<SessionOutcome> {
   const outcome: SessionOutcome = {
     client: "",
+    sent: "",
     upstream: "",
     restedBytes: 0,
     error: undefined,
@@ -120,6 +123,7 @@ export async function haveSession(
     if (node.isClosed && node.out === "") break;
   }
   outcome.restedBytes = outcome.upstream.length;
+  outcome.sent = requests.slice(0, requests.length - left.length);
   fromClient.end();
   await rest();
   fromNode.end();
