@@ -18,7 +18,7 @@ interface Traits {
   readonly forbidden: ReadonlySet<string>;
 }
 
-/** What is between a client and a node that answers as a server would, to the last byte. */
+/** The words of a request. */
 type Words = readonly string[];
 
 type Kind = "channels" | "patterns" | "shards";
@@ -116,7 +116,7 @@ export class ModelNode {
   };
   #inExec = false;
   #executing = "";
-  /** What has been sent to the client in the middle of a request, for behind it. */
+  /** Messages that wait for the end of the request which sent them. */
   #later: (() => void)[] = [];
 
   constructor(random: Random) {

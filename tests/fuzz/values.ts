@@ -70,7 +70,7 @@ function randomValue(random: Random, options: ValueOptions): string {
 function elements(random: Random, count: number, options: ValueOptions): string {
   return times(count, () => {
     const pushed = options.pushes && random.chance(0.1);
-    const push = pushed ? `>${1}\r\n${randomValue(random, { ...options, depth: 0 })}` : "";
+    const push = pushed ? `>1\r\n${randomValue(random, { ...options, depth: 0 })}` : "";
     return push + randomValue(random, options);
   });
 }
