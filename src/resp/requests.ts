@@ -77,9 +77,6 @@ const MOST_DIGITS = 20;
 /** Servers refuse more words than an `int` counts as soon as they have read how many there are. */
 const MOST_WORDS = 2 ** 31 - 1;
 
-/** No count or length is longer; what is will be refused, so that the node may as well have it. */
-const MOST_DIGITS = 20;
-
 const State = {
   start: 0,
   count: 1,

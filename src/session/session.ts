@@ -45,7 +45,6 @@ export interface SessionContext {
 }
 
 /**
-/**
  * How long a client that was told the end must be silent until its connection is closed. Clients
  * leave by themselves within a round trip; but one that rests in a pool does not look. Before
  * that, a request that is on its way would make the system drop what the client has not got yet.

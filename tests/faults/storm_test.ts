@@ -109,7 +109,7 @@ Deno.test({
       saw(count);
       return count === 0;
     });
-    await until("all is closed", async (saw) => {
+    await until("all is closed", (saw) => {
       const files = nat.descriptors;
       saw(`${files} files, ${beforeFiles} before`);
       return files <= beforeFiles;
