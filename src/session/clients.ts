@@ -30,6 +30,11 @@ export class ClientAddresses {
     if (clients.byUpstream.size === 0) this.#byNode.delete(node);
   }
 
+  /** How many clients a node has through the proxy. */
+  countOf(node: MappedNode): number {
+    return this.#byNode.get(node)?.byUpstream.size ?? 0;
+  }
+
   /** The address from which a client of `node` reached the proxy. */
   clientAt(node: MappedNode, upstream: string): string | undefined {
     return this.#byNode.get(node)?.byUpstream.get(upstream);

@@ -106,10 +106,11 @@ export class Session {
       const upstreamAddress = formatHostPort(peerAddress(upstream.localAddr));
       const { clients } = this.#context.whereabouts;
       clients.add(this.node, upstreamAddress, clientAddress);
-      log.debug("Client {connection} at {client} is connected to node {node}", {
+      log.debug("Client {connection} at {client} is connected to node {node}, one of {count}", {
         connection: this.#id,
         client: clientAddress,
         node: formatHostPort(this.node.address),
+        count: clients.countOf(this.node),
       });
       try {
         await this.#relay(upstream);

@@ -21,7 +21,9 @@ Deno.test("clients of two nodes may have the same addresses on either side", () 
   assertEquals(clients.upstreamOf(A, "198.51.100.7:5"), "10.0.0.99:1");
   assertEquals(clients.upstreamOf(B, "198.51.100.7:5"), "10.0.0.99:2");
   assertEquals(clients.upstreamOf(A, "198.51.100.8:6"), undefined);
+  assertEquals([A, B].map((node) => clients.countOf(node)), [1, 2]);
   clients.delete(A, "10.0.0.99:1");
+  assertEquals([A, B].map((node) => clients.countOf(node)), [0, 2]);
   assertEquals(clients.clientAt(A, "10.0.0.99:1"), undefined);
   assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
 });
