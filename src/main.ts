@@ -5,9 +5,10 @@ import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
 import { helpText } from "./flags.ts";
+import { ListenError } from "./listening.ts";
 import { configureLog, log } from "./log.ts";
 import { byPort, createMapping, discover, mappingLine } from "./mapping.ts";
-import { ListenError, Proxy } from "./proxy.ts";
+import { Proxy } from "./proxy.ts";
 import { RecordError } from "./records.ts";
 import { StateFileError } from "./state_file.ts";
 

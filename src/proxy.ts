@@ -1,12 +1,13 @@
-import { formatHostPort } from "./address.ts";
+import { Accepting } from "./accepting.ts";
 import { type MappedNode, UnmappedError } from "./cluster/directory.ts";
 import { Locator } from "./cluster/locator.ts";
 import { Topology } from "./cluster/topology.ts";
 import { TopologyWatch } from "./cluster/watch.ts";
 import type { Config } from "./config.ts";
+import { listenOn } from "./listening.ts";
 import { log } from "./log.ts";
 import { byPort, createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
-import { close, type Connection, isExhausted, listen, type Listener, writeAll } from "./net.ts";
+import { close, type Connection, isExhausted, type Listener, writeAll } from "./net.ts";
 import { Records } from "./records.ts";
 import { fromLatin1 } from "./resp/bytes.ts";
 import { CaptureBudget } from "./session/capture.ts";
@@ -28,14 +29,6 @@ const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 
 /** Between two attempts to accept a client when the system has no descriptors left for one. */
 const ACCEPT_PAUSE_MS = 100;
-
-/** So long nothing must have failed for lack of descriptors until there are some again. */
-const RECOVERED_AFTER_MS = 1000;
-
-/** A port cannot be listened on. The message is for the operator. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-}
 
 /**
  * The proxy in service: a listener for each node, a session for each client. `start` gives one
@@ -169,15 +162,7 @@ export class Proxy {
 
   #open(node: MappedNode, port: number): number {
     if (this.#stopping) throw new UnmappedError("The proxy is stopping");
-    const opened: Listener[] = [];
-    try {
-      for (const host of listenHosts(this.#config.listen.host)) {
-        opened.push(listen(host, opened[0]?.addr.port ?? port));
-      }
-    } catch (error) {
-      opened.forEach(close);
-      throw listenError(this.#config.listen.host, port, error);
-    }
+    const opened = listenOn({ host: this.#config.listen.host, port });
     for (const listener of opened) this.#accept(listener, node);
     this.#listeners.set(node, opened);
     const publicPort = opened[0]!.addr.port;
@@ -238,54 +223,6 @@ export class Proxy {
     const session = new Session(++this.#accepted, client, node, this.#context);
     this.#sessions.set(session, session.run().finally(() => this.#sessions.delete(session)));
   }
-}
-
-/** Says once that clients cannot be taken, and once that they can again. */
-class Accepting {
-  #failedAtMs = -Infinity;
-  #fails = false;
-
-  fail(error: unknown): void {
-    this.#failedAtMs = performance.now();
-    if (this.#fails) return;
-    this.#fails = true;
-    log.error("Cannot take clients, trying again: {reason}; see ulimit -n and --max-connections", {
-      reason: error instanceof Error ? error.message : String(error),
-    });
-  }
-
-  /** A client is served; so were others, perhaps, just before one could not be. */
-  succeed(): void {
-    if (!this.#fails || performance.now() - this.#failedAtMs < RECOVERED_AFTER_MS) return;
-    this.#fails = false;
-    log.info("Taking clients again");
-  }
-}
-
-/** `localhost` is two addresses where there is IPv6, and clients try either first. */
-function listenHosts(host: string): string[] {
-  return host === "localhost" ? ["127.0.0.1", ...(canListen("::1") ? ["::1"] : [])] : [host];
-}
-
-function canListen(host: string): boolean {
-  try {
-    listen(host, 0).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function listenError(host: string, port: number, error: unknown): ListenError {
-  const address = formatHostPort({ host, port });
-  const reason = error instanceof Deno.errors.AddrInUse
-    ? "the port is taken by another program; free it or choose another --listen-addr or --port-map"
-    : error instanceof Deno.errors.AddrNotAvailable
-    ? "this machine has no such address; mend the host of --listen-addr"
-    : error instanceof Error
-    ? error.message
-    : String(error);
-  return new ListenError(`Cannot listen on ${address}: ${reason}`, { cause: error });
 }
 
 async function turnAway(client: Connection): Promise<void> {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { formatHostPort } from "../src/address.ts";
 import type { MappedNode } from "../src/cluster/directory.ts";
 import { readConfig } from "../src/config.ts";
-import { ListenError, Proxy } from "../src/proxy.ts";
+import { ListenError } from "../src/listening.ts";
+import { Proxy } from "../src/proxy.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { until, within } from "./support/until.ts";
 
