@@ -1,4 +1,3 @@
-import { lookup } from "node:dns/promises";
 import type { HostPort } from "./address.ts";
 
 /** A TCP connection, on either side of the proxy. */
@@ -88,6 +87,7 @@ export async function resolve(host: string): Promise<string[]> {
     timer = setTimeout(() => resolve([]), RESOLVE_TIMEOUT_MS);
   });
   try {
+    const { lookup }: NodeDns = await import(NODE_DNS);
     const found = await Promise.race([lookup(host, { all: true }), timeout]);
     return found.map(({ address }) => address);
   } catch {
@@ -96,6 +96,17 @@ export async function resolve(host: string): Promise<string[]> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * The runtime's own resolver does not know what the system does, such as /etc/hosts. A plain
+ * import of this one would have older runtimes get the types of all of Node from npm.
+ */
+const NODE_DNS: string = "node:dns/promises";
+
+/** What is in use of it. */
+interface NodeDns {
+  lookup(host: string, options: { all: true }): Promise<{ address: string }[]>;
 }
 
 /** The address of a socket; sockets of both families put a prefix before IPv4, which goes. */
