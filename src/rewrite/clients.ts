@@ -1,4 +1,4 @@
-import { splitAddress } from "../address.ts";
+import { type HostPort, splitAddress } from "../address.ts";
 import type { Value } from "../resp/frame.ts";
 import { type Naming, publicAddress } from "./naming.ts";
 import { rewriteText } from "./text.ts";
@@ -14,16 +14,26 @@ export function rewriteClients(frame: Value, naming: Naming): Value {
   return rewriteText(
     frame,
     (text) =>
-      text.replace(ADDRESS, (field, before: string, name: string, address: string) => {
-        const peer = splitAddress(address);
-        // A connection through a Unix socket has the socket's path for an address.
-        if (peer === undefined || peer.host.startsWith("/")) return field;
-        const own = name === "laddr" ? publicAddress(naming, naming.ownPort) : undefined;
+      text.replace(ADDRESS, (_field, before: string, name: string, address: string) => {
+        const own = name === "laddr" && overTcp(address) !== undefined;
         return `${before}${name}=${
-          own ?? naming.clientAt(address) ?? publicAddress(naming, peer.port)
+          own ? publicAddress(naming, naming.ownPort) : publicPeer(address, naming)
         }`;
       }),
   );
+}
+
+/** What is shown in the place of the address of a node's client, as CLIENT LIST has it. */
+export function publicPeer(address: string, naming: Naming): string {
+  const peer = overTcp(address);
+  if (peer === undefined) return address;
+  return naming.clientAt(address) ?? publicAddress(naming, peer.port);
+}
+
+/** A connection through a Unix socket has the socket's path for an address. */
+function overTcp(address: string): HostPort | undefined {
+  const peer = splitAddress(address);
+  return peer?.host.startsWith("/") ? undefined : peer;
 }
 
 const ADDRESS = /(^|[ \n])(l?addr)=(\S*)/g;

@@ -26,6 +26,9 @@ export function rewriteInfo(frame: Value, naming: Naming): Value {
   });
 }
 
+/** A place to listen that is every address; a `-` lets it be missing. */
+export const WILDCARD_BIND = /^-?(\*|::\*)$/;
+
 /** `ip=10.0.0.2,port=6379,state=online,…` */
 function rewriteReplica(value: string, naming: Naming): string {
   const match = /^ip=([^,]*),port=(\d+)(.*)$/.exec(value);
@@ -44,7 +47,7 @@ function rewriteListener(value: string, naming: Naming): string {
   return value.split(",").map((part) => {
     const [name, setting] = splitOnce(part, "=");
     if (name === "port") return `port=${naming.ownPort}`;
-    if (name === "bind" && !/^-?(\*|::\*)$/.test(setting)) return `bind=${naming.host}`;
+    if (name === "bind" && !WILDCARD_BIND.test(setting)) return `bind=${naming.host}`;
     return part;
   }).join(",");
 }

@@ -1,7 +1,7 @@
-import type { HostPort } from "../address.ts";
 import { splitAddress } from "../address.ts";
 import type { Value } from "../resp/frame.ts";
-import { type Naming, publicAddress } from "./naming.ts";
+import type { Naming } from "./naming.ts";
+import { portAt, publicWord } from "./words.ts";
 
 /** How CLUSTER MEET refuses an address, which follows (cluster.c `clusterCommand`). */
 const INVALID_ADDRESS = "ERR Invalid node address specified: ";
@@ -30,11 +30,7 @@ export function rewriteRefusal(frame: Value, naming: Naming): Value {
         const known = portAt({ host, port: Number(port) }, naming);
         return known === undefined ? words : `${before}${naming.host}${between}${known}`;
       })
-      .replace(ONE_WORD, (word) => {
-        const address = splitAddress(word);
-        const port = address && portAt(address, naming);
-        return naming.clientAt(word) ?? (port === undefined ? word : publicAddress(naming, port));
-      });
+      .replace(ONE_WORD, (word) => publicWord(word, naming));
   }
   return frame;
 }
@@ -57,7 +53,3 @@ const TWO_WORDS = /(['`])([\w.:-]+)(\1,? \1)(\d{1,5})(?=\1)/g;
 
 /** The two as one word. */
 const ONE_WORD = /(?<=['`])[\w.:[\]-]+:\d{1,5}(?=['`])/g;
-
-function portAt({ host, port }: HostPort, naming: Naming): number | undefined {
-  return port > 0 ? naming.portOf({ host, port, doubtful: true }) : undefined;
-}

@@ -59,8 +59,10 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   replconf: { keep: MOST_REPLCONF_WORDS, reply: replconfReply },
 
   auth: { ...always(Replies.auth), pauses: true, hides: (_argv, index) => index > 0 },
-  acl: { keep: 2, reply: aclReply, hides: ([, word], index) => word === "setuser" && index > 2 },
+  acl: { keep: 3, reply: aclReply, hides: ([, word], index) => word === "setuser" && index > 2 },
   config: { keep: WORDS_WITH_SECRETS, reply: configReply, hides: hidesInConfig },
+  slowlog: { keep: 2, reply: slowlogReply },
+  commandlog: { keep: 2, reply: slowlogReply },
 });
 
 function always(reply: Reply): NotedCommand {
@@ -155,12 +157,25 @@ function replconfReply(argv: readonly string[], argc: number): Reply {
   return unsure ? Replies.unknown : Replies.plain;
 }
 
-function aclReply([, subcommand]: readonly string[]): Reply {
-  return subcommand === "getuser" || subcommand === "list" ? Replies.secret : Replies.plain;
+function aclReply([, subcommand, word]: readonly string[]): Reply {
+  switch (subcommand) {
+    case "getuser":
+    case "list":
+      return Replies.secret;
+    case "log":
+      return word === "reset" ? Replies.plain : Replies.aclLog;
+    default:
+      return Replies.plain;
+  }
 }
 
 function configReply([, subcommand]: readonly string[]): Reply {
-  return subcommand === "get" ? Replies.secret : Replies.plain;
+  return subcommand === "get" ? Replies.config : Replies.plain;
+}
+
+/** COMMANDLOG, which Valkey has had since 8.1, is SLOWLOG for more than what is slow. */
+function slowlogReply([, subcommand]: readonly string[]): Reply {
+  return subcommand === "get" ? Replies.slowlog : Replies.plain;
 }
 
 /** `HELLO version AUTH user password SETNAME name` */

@@ -1,8 +1,10 @@
 import { Byte } from "../resp/bytes.ts";
 import { rewriteClients } from "../rewrite/clients.ts";
+import { rewriteConfig } from "../rewrite/config.ts";
 import type { Rewriter } from "../rewrite/naming.ts";
 import { rewriteInfo } from "../rewrite/info.ts";
 import { rewriteNodes, rewriteReplicas } from "../rewrite/nodes.ts";
+import { rewriteAclLog, rewriteSlowlog } from "../rewrite/records.ts";
 import { rewriteRole } from "../rewrite/role.ts";
 import { rewriteShards } from "../rewrite/shards.ts";
 import { rewriteSlots } from "../rewrite/slots.ts";
@@ -21,11 +23,13 @@ export type Reply =
   | { readonly type: "named" }
   /** The same, and the error may carry another node's redirect. */
   | { readonly type: "migrate" }
-  /** One frame that carries addresses, in an array or in lines of text. */
+  /** One frame that carries addresses, in an array, in pairs or in lines of text. */
   | {
     readonly type: "addresses";
-    readonly form: "list" | "text";
+    readonly form: "list" | "pairs" | "text";
     readonly rewrite: Rewriter;
+    /** It is not to be shown in an echo of the traffic, either. */
+    readonly secret?: true | undefined;
   }
   /** A confirmation for each named channel (0: for each subscribed one), or one error. */
   | { readonly type: "subscription"; readonly word: SubscribeWord; readonly channels: number }
@@ -74,6 +78,9 @@ export const Replies = {
   role: { type: "addresses", form: "list", rewrite: rewriteRole },
   info: { type: "addresses", form: "text", rewrite: rewriteInfo },
   clients: { type: "addresses", form: "text", rewrite: rewriteClients },
+  config: { type: "addresses", form: "pairs", rewrite: rewriteConfig, secret: true },
+  slowlog: { type: "addresses", form: "list", rewrite: rewriteSlowlog },
+  aclLog: { type: "addresses", form: "list", rewrite: rewriteAclLog },
   multi: { type: "multi" },
   exec: { type: "exec" },
   abort: { type: "abort" },
@@ -169,9 +176,7 @@ export function fits(reply: Reply, head: FrameHead): boolean {
   if (isFailure(head)) return true;
   switch (reply.type) {
     case "addresses":
-      return reply.form === "list"
-        ? head.type === Byte.array || head.type === Byte.attribute
-        : head.type === Byte.bulk || head.type === Byte.verbatim || head.type === Byte.attribute;
+      return head.type === Byte.attribute || FORMS[reply.form].includes(head.type);
     case "auth":
     case "multi":
     case "discard":
@@ -198,6 +203,13 @@ export function fits(reply: Reply, head: FrameHead): boolean {
       return false;
   }
 }
+
+/** The types of frames with addresses. RESP2 has an array of all names and values for a map. */
+const FORMS: Record<"list" | "pairs" | "text", readonly number[]> = {
+  list: [Byte.array],
+  pairs: [Byte.array, Byte.map],
+  text: [Byte.bulk, Byte.verbatim],
+};
 
 /** How a node answers PSYNC when it goes on with a stream; SYNC has no line before it. */
 const STREAM_BEGINS = /^(FULLRESYNC|CONTINUE|DUALCHANNELSYNC|RDBCHANNELSYNC)\b/;

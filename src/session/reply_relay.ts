@@ -202,7 +202,8 @@ export class ReplyRelay {
       try {
         const frame = capture.bytes;
         const translated = await translate(frame, verdict, this.#readAtMs);
-        echo?.rewritten(frame, translated);
+        if (verdict.secret) echo?.secretReply(translated.length);
+        else echo?.rewritten(frame, translated);
         await writeAll(client, translated);
       } finally {
         capture.release();

@@ -32,6 +32,8 @@ export interface RewriteVerdict {
   readonly rewrite: Rewriter;
   /** The frame is a push, which no request waits for. */
   readonly push?: true;
+  /** An echo of the traffic must not show it. */
+  readonly secret?: true | undefined;
 }
 
 /** The verdicts that need no more to be said of them. */
@@ -51,7 +53,9 @@ export const Verdicts = {
 /** What to do with a frame that answers a request which would be answered by `reply`. */
 export function verdictOn(reply: Reply, head: FrameHead): Verdict {
   if (head.type === Byte.error) return verdictOnError(reply, head);
-  if (reply.type === "addresses") return { type: "rewrite", rewrite: reply.rewrite };
+  if (reply.type === "addresses") {
+    return { type: "rewrite", rewrite: reply.rewrite, secret: reply.secret };
+  }
   return reply.type === "secret" ? Verdicts.secret : Verdicts.pass;
 }
 

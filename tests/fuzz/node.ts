@@ -70,6 +70,9 @@ const ADDRESSES: Record<string, string> = {
   "cluster slaves": "replicas",
   "client list": "clients",
   "client info": "clients",
+  "config get": "config",
+  "slowlog get": "slowlog",
+  "acl log": "acllog",
   role: "role",
   info: "info",
 };
@@ -467,6 +470,10 @@ export class ModelNode {
     if (/nodes|info|clients/.test(mark)) {
       const text = `id 10.0.0.1:7000 ${"x".repeat(this.#random.chance(0.1) ? 700 : 3)}\n`;
       return [attribute + (this.#resp3 ? verbatim(text) : bulk(text)), mark];
+    }
+    if (mark === "config") {
+      const pair = bulk("bind") + bulk("10.0.0.1");
+      return [`${attribute}${this.#resp3 ? "%1" : "*2"}\r\n${pair}`, mark];
     }
     return [`${attribute}*2\r\n:1\r\n*2\r\n$8\r\n10.0.0.1\r\n:7000\r\n`, mark];
   }

@@ -39,6 +39,13 @@ const ROLE = `«role ${
 }»`;
 const INFO = `«info ${bulk("# Server\r\ntcp_port:7000\r\n")}»`;
 const CLIENTS = `«clients ${bulk("id=1 addr=10.0.0.9:4 laddr=10.0.0.1:7000\n")}»`;
+const CONFIG = `«config ${array(bulk("bind"), bulk("10.0.0.1"))}»`;
+const CONFIG_3 = `«config ${map(bulk("bind"), bulk("10.0.0.1"))}»`;
+const SLOWLOG = `«slowlog ${
+  array(array(int(1), int(2), int(3), array(bulk("PING")), bulk("10.0.0.9:4"), bulk("")))
+}»`;
+const ACL_LOG = `«acllog ${array(array(bulk("client-info"), bulk("addr=10.0.0.9:4")))}»`;
+const ACL_LOG_3 = `«acllog ${array(map(bulk("client-info"), bulk("addr=10.0.0.9:4")))}»`;
 const MOVED = "«redirect -MOVED 1 10.0.0.1:7000\r\n»";
 const ASK = "«redirect -ASK 1 10.0.0.1:7000\r\n»";
 const MOVING = `«push ${push(bulk("MOVING"), int(1), int(15), bulk("10.0.0.1:7000"))}»`;
@@ -80,6 +87,26 @@ const TALKS: Record<string, Conversation> = {
       "CLUSTER NODES",
     ],
     SLOTS + SHARDS + NODES + REPLICAS + REPLICAS + ROLE + INFO + INFO + CLIENTS + CLIENTS + NODES_3,
+  ],
+  "settings and records are captured": [
+    ["CONFIG GET *", "SLOWLOG GET", "commandlog get 1 slow", "ACL LOG", "Config Get bind"],
+    CONFIG + SLOWLOG + SLOWLOG + ACL_LOG + CONFIG,
+    ["HELLO 3", "CONFIG GET *", "SLOWLOG GET 10", "ACL LOG 10"],
+    HELLO_3 + CONFIG_3 + SLOWLOG + ACL_LOG_3,
+  ],
+  "settings and records are captured inside EXEC, too": [
+    ["MULTI", "CONFIG GET *", "SLOWLOG GET", "GET a", "ACL LOG", "EXEC", "PING"],
+    OK + QUEUED.repeat(4) + "*4\r\n" + CONFIG + SLOWLOG + NIL + ACL_LOG + PONG,
+    ["HELLO 3", "MULTI", "CONFIG GET *", "ACL LOG", "EXEC"],
+    HELLO_3 + OK + QUEUED.repeat(2) + "*2\r\n" + CONFIG_3 + ACL_LOG_3,
+  ],
+  "what else is asked of settings and records is plain": [
+    ["CONFIG SET bind *", "SLOWLOG LEN", "SLOWLOG RESET", "COMMANDLOG LEN slow", "ACL LOG RESET"],
+    OK + int(5) + OK + int(5) + OK,
+  ],
+  "errors in place of settings and records pass": [
+    ["CONFIG GET *", "SLOWLOG GET", "ACL LOG", "CONFIG GET *"],
+    NOPERM + NOAUTH + "-ERR value is out of range\r\n" + CONFIG,
   ],
   "replies with addresses are found in a pipeline": [
     ["GET a", "CLUSTER SLOTS", "GET b", "GET c", "CLUSTER NODES", "GET d"],
@@ -969,6 +996,8 @@ const CUT_OFF: Record<string, [talk: Conversation, held: string]> = {
     [["MULTI", "CLUSTER SLOTS", "EXEC"], OK + QUEUED + "*1\r\n"],
     SLOTS,
   ],
+  "CONFIG GET in RESP3": [[["HELLO 3", "CONFIG GET *"], HELLO_3], CONFIG_3],
+  "SLOWLOG GET": [[["SLOWLOG GET"]], SLOWLOG],
   "a redirect": [[["GET a"]], MOVED],
   "a redirect to the longest host": [
     [["GET a"]],

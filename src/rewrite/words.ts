@@ -1,0 +1,17 @@
+import { type HostPort, splitAddress } from "../address.ts";
+import { type Naming, publicAddress } from "./naming.ts";
+
+/**
+ * The public port of the node at an address that stands in a request. Undefined if no node is
+ * there: what a request says may be anything.
+ */
+export function portAt({ host, port }: HostPort, naming: Naming): number | undefined {
+  return port > 0 ? naming.portOf({ host, port, doubtful: true }) : undefined;
+}
+
+/** What a word of a request is shown as that may be the `host:port` of a node or of a client. */
+export function publicWord(word: string, naming: Naming): string {
+  const address = splitAddress(word);
+  const port = address && portAt(address, naming);
+  return naming.clientAt(word) ?? (port === undefined ? word : publicAddress(naming, port));
+}
