@@ -52,7 +52,8 @@ export class PortPool {
         this.#holders.set(id, { address, port });
       }
     }
-    for (const port of saved?.retired ?? []) if (!this.#isHeld(port)) this.#retired.push(port);
+    const held = new Set(this.#heldPorts());
+    this.#retired.push(...saved?.retired.filter((port) => !held.has(port)) ?? []);
   }
 
   /** What is given out, and what was given back; the inverse of the option `saved`. */
@@ -78,7 +79,8 @@ export class PortPool {
 
   /** How many nodes have a port that was not pinned. */
   get used(): number {
-    return [...this.#holders.values()].filter(({ port }) => !this.#isPinned(port)).length;
+    const pinned = new Set(this.#pinnedPorts());
+    return this.#heldPorts().filter((port) => !pinned.has(port)).length;
   }
 
   /** Where a node was when it was given its port, or last seen since. */
@@ -103,12 +105,11 @@ export class PortPool {
       if (own !== undefined || this.used < count) yield 0;
       return;
     }
-    const retired = new Set(this.#retired);
-    for (let port = first; port < first + count; port++) {
-      if (!retired.has(port) && !this.#isHeld(port) && !this.#isPinned(port)) yield port;
-    }
+    const taken = new Set([...this.#retired, ...this.#heldPorts(), ...this.#pinnedPorts()]);
+    for (let port = first; port < first + count; port++) if (!taken.has(port)) yield port;
+    const pinned = new Set(this.#pinnedPorts());
     for (const port of [...this.#retired]) {
-      if (port >= first && port < first + count && !this.#isPinned(port)) yield port;
+      if (port >= first && port < first + count && !pinned.has(port)) yield port;
     }
   }
 
@@ -141,11 +142,11 @@ export class PortPool {
     this.#holders.delete(id);
   }
 
-  #isHeld(port: number): boolean {
-    return [...this.#holders.values()].some((holder) => holder.port === port);
+  #heldPorts(): number[] {
+    return [...this.#holders.values()].map(({ port }) => port);
   }
 
-  #isPinned(port: number): boolean {
-    return this.#options.pins.some((pin) => pin.port === port);
+  #pinnedPorts(): number[] {
+    return this.#options.pins.map(({ port }) => port);
   }
 }
