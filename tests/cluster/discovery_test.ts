@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/address.ts";
 import { type Directory, type Mention, UnmappedError } from "../../src/cluster/directory.ts";
-import { parseNodes } from "../../src/cluster/node.ts";
 import { Locator } from "../../src/cluster/locator.ts";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
 import { Topology, type View } from "../../src/cluster/topology.ts";
@@ -18,7 +17,7 @@ import { findFreePorts } from "../support/ports.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
-import { DirectoryScene, PLAIN_LINK } from "../support/views.ts";
+import { DirectoryScene, idOf, PLAIN_LINK, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -177,19 +176,11 @@ Deno.test("a node in handshake gets no port at the start", async () => {
   assertEquals(proxy.proxy.nodes.map(({ id }) => id), cluster.nodes.map(({ id }) => id));
 });
 
-const IDS = ["1", "2", "3", "4"].map((digit) => digit.repeat(40));
+const IDS = ["1", "2", "3", "4"].map(idOf);
 
-/** A view whose first node answered at 10.0.0.1:7000. */
-function viewOf(...lines: string[]): View {
-  const nodes = parseNodes(lines.map((line, index) => `${IDS[index]} ${line}\n`).join(""));
-  return {
-    nodes,
-    answeredBy: nodes[0]!,
-    answeredAt: { host: "10.0.0.1", port: 7000 },
-    tlsPorts: new Map(),
-    state: "ok",
-    takenAtMs: performance.now(),
-  };
+/** A view of nodes whose ids count from 1. */
+function viewOfLines(...lines: string[]): View {
+  return viewOf(lines.map((line, index) => `${index + 1} ${line}`));
 }
 
 function directoryOf(view: View): Directory {
@@ -199,7 +190,7 @@ function directoryOf(view: View): Directory {
 }
 
 Deno.test("a node without an address gets a port when it has one", () => {
-  const noAddress = viewOf(
+  const noAddress = viewOfLines(
     "10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383",
     ":0@0 slave,fail?,noaddr - 0 0 1 disconnected",
     "10.0.0.3:7000@17000 handshake - 0 0 0 disconnected",
@@ -212,7 +203,7 @@ Deno.test("a node without an address gets a port when it has one", () => {
   ]);
   const mention: Mention = { id: IDS[1]!, host: "10.0.0.9", port: 7000 };
   assertEquals(directory.portOf(mention), undefined);
-  directory.learn(viewOf(
+  directory.learn(viewOfLines(
     "10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383",
     "10.0.0.9:7000@17000 slave - 0 0 1 connected",
   ));
@@ -221,7 +212,7 @@ Deno.test("a node without an address gets a port when it has one", () => {
 
 Deno.test("numbers in addresses are compared as numbers", () => {
   const [myself, other] = ["myself,master - 0 0 1 connected", "master - 0 0 1 connected"];
-  const hosts = directoryOf(viewOf(
+  const hosts = directoryOf(viewOfLines(
     `10.0.0.10:7000@17000 ${myself}`,
     `10.0.0.9:10000@20000 ${other}`,
     `10.0.0.9:7000@17000 ${other}`,
@@ -368,7 +359,7 @@ Deno.test("a port that is taken is left out when a node comes later", async () =
 
 Deno.test("a name that says nothing of a node has no port", async () => {
   const directory = directoryOf(
-    viewOf("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
+    viewOfLines("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
   );
   const locator = new Locator(directory, new Topology({ seeds: [], ...PLAIN_LINK }));
   for (const host of ["", "?"]) {

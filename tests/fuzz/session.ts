@@ -1,11 +1,10 @@
-import { setImmediate } from "node:timers";
-import type { ByteSource } from "../../src/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/session/capture.ts";
 import { AbandonedError, PendingReplies } from "../../src/session/pending.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import { SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
+import { Feed, rest } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
 
 /** Who is asked: takes what the relay sends on, and has something to say, now or later. */
@@ -57,8 +56,8 @@ export async function haveSession(
   const pending = new PendingReplies();
   const bufferBytes = random.pick([SMALL_BUFFER_BYTES, 16 * 1024]);
   const reads = [1, 2, 7, 100, 1e6];
-  const fromClient = new Pipe(random.pick(reads));
-  const fromNode = new Pipe(random.pick(reads));
+  const fromClient = new Feed(random.pick(reads));
+  const fromNode = new Feed(random.pick(reads));
   function fail(error: unknown): void {
     if (!(error instanceof Error)) throw error;
     // The end of one direction ends the other, which is then no failure of its own.
@@ -129,45 +128,4 @@ export async function haveSession(
   fromNode.end();
   await Promise.all(directions);
   return outcome;
-}
-
-/** Waits until both relays wait: nothing here takes longer than that. */
-async function rest(): Promise<void> {
-  await new Promise((resolve) => setImmediate(resolve));
-}
-
-/** One direction of a connection. */
-class Pipe implements ByteSource {
-  /** The most bytes that one read gives. */
-  readonly #most: number;
-  #bytes = new Uint8Array(0);
-  #ended = false;
-  #wake: (() => void) | undefined;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  give(text: string): void {
-    this.#bytes = fromLatin1(toLatin1(this.#bytes) + text);
-    this.#wake?.();
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#wake?.();
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#bytes.length === 0) {
-      if (this.#ended) return null;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-    }
-    const length = Math.min(this.#bytes.length, buffer.length, this.#most);
-    buffer.set(this.#bytes.subarray(0, length));
-    this.#bytes = this.#bytes.subarray(length);
-    return length;
-  }
 }

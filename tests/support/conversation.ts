@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import type { ByteSink, ByteSource } from "../../src/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
@@ -6,6 +5,7 @@ import { CaptureBudget } from "../../src/session/capture.ts";
 import { PendingReplies } from "../../src/session/pending.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
+import { Feed, rest } from "./feed.ts";
 
 /**
  * What goes back and forth on one connection: requests of a client, then bytes of its node, and
@@ -132,11 +132,14 @@ function nodeOf(talk: Conversation, { cuts }: Reception, requests: Feed): ByteSo
   return {
     async read(buffer) {
       while (bytes.length === 0) {
-        await requests.rest();
+        await rest();
         const turn = turns.shift();
         if (turn === undefined || requests.ended) return null;
         if (typeof turn === "string") bytes = fromLatin1(turn);
-        else await requests.give(fromLatin1(wireOf(turn)));
+        else {
+          requests.give(wireOf(turn));
+          await rest();
+        }
       }
       while (cut < cuts.length && cuts[cut]! <= offset) cut++;
       const length = Math.min(bytes.length, buffer.length, (cuts[cut] ?? Infinity) - offset);
@@ -146,53 +149,6 @@ function nodeOf(talk: Conversation, { cuts }: Reception, requests: Feed): ByteSo
       return length;
     },
   };
-}
-
-/** The client's side. */
-class Feed implements ByteSource {
-  readonly #most: number;
-  #bytes = new Uint8Array(0);
-  #ended = false;
-  /** Wakes the read that waits for more. */
-  #wake: (() => void) | undefined;
-
-  constructor(most: number) {
-    this.#most = most;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  /** Gives bytes to the reader and waits until it has done all it does with them now. */
-  async give(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    this.#bytes = fromLatin1(toLatin1(this.#bytes) + toLatin1(bytes));
-    this.#wake?.();
-    await this.rest();
-  }
-
-  /** Waits until the reader waits, for more or for a reply: nothing here takes longer than that. */
-  async rest(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#wake?.();
-  }
-
-  async read(buffer: Uint8Array): Promise<number | null> {
-    while (this.#bytes.length === 0) {
-      if (this.#ended) return null;
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#wake = resolve;
-      await promise;
-    }
-    const length = Math.min(this.#bytes.length, buffer.length, this.#most);
-    buffer.set(this.#bytes.subarray(0, length));
-    this.#bytes = this.#bytes.subarray(length);
-    return length;
-  }
 }
 
 function sink(receive: (text: string) => void): ByteSink {
