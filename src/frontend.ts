@@ -1,0 +1,184 @@
+import { Accepting } from "./accepting.ts";
+import type { MappedNode } from "./cluster/directory.ts";
+import type { Config } from "./config.ts";
+import { listenOn } from "./listening.ts";
+import { log } from "./log.ts";
+import { close, type Connection, isExhausted, type Listener, writeAll } from "./net.ts";
+import { fromLatin1 } from "./resp/bytes.ts";
+import { CaptureBudget } from "./session/capture.ts";
+import { ClientAddresses } from "./session/clients.ts";
+import { Resolver } from "./session/resolver.ts";
+import { Session, type SessionContext } from "./session/session.ts";
+import type { Whereabouts } from "./session/translate.ts";
+
+/** Of a silence that is as long as allowed this part is not noticed, at the worst. */
+const LOOKS_PER_TIMEOUT = 4;
+
+/** A look at ten thousand sessions takes a millisecond. */
+const LONGEST_LOOK_MS = 1000;
+
+/** How often to look while sessions are drained. */
+const DRAIN_LOOK_MS = 100;
+
+/** As the servers say it (networking.c `acceptCommonHandler`). */
+const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
+
+/** Between two attempts to accept a client when the system has no descriptors left for one. */
+const ACCEPT_PAUSE_MS = 100;
+
+/** What a frontend knows of the cluster, and whom it tells what its clients notice. */
+export interface Backstage extends Pick<Whereabouts, "directory" | "locator"> {
+  /** A node takes no connection, so that what is known of the cluster may be old. */
+  hint(): void;
+}
+
+/**
+ * The side that clients see: a listener for each node, a session for each client. Which nodes
+ * there are is for others to say.
+ */
+export class Frontend {
+  readonly #config: Config;
+  readonly #context: SessionContext;
+  readonly #listeners = new Map<MappedNode, Listener[]>();
+  readonly #sessions = new Map<Session, Promise<void>>();
+  readonly #accepting = new Accepting();
+  #timekeeper: ReturnType<typeof setInterval> | undefined;
+  #accepted = 0;
+
+  constructor(config: Config, { directory, locator, hint }: Backstage) {
+    this.#config = config;
+    this.#context = {
+      whereabouts: {
+        publicHost: config.publicHost,
+        directory,
+        locator,
+        clients: new ClientAddresses(),
+        resolver: new Resolver(),
+      },
+      readBufferBytes: config.readBufferBytes,
+      connectTimeoutMs: config.connectTimeoutMs,
+      keepAlive: config.keepAlive,
+      idleTimeoutMs: config.idleTimeoutMs,
+      captureTimeoutMs: config.captureTimeoutMs,
+      budget: new CaptureBudget(config.captureLimitBytes),
+      echo: config.echo,
+      reached: () => this.#accepting.succeed(),
+      unreachable: (reason) => {
+        if (isExhausted(reason)) this.#accepting.fail(reason);
+        else hint();
+      },
+    };
+  }
+
+  /** How many clients are connected. */
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  /** How much is kept of replies that are to be rewritten, in bytes. */
+  get capturedBytes(): number {
+    return this.#context.budget.takenBytes;
+  }
+
+  /**
+   * Listens for a node and returns the port, which differs from the given one only if that is 0.
+   *
+   * @throws {ListenError} when it cannot
+   */
+  open(node: MappedNode, port: number): number {
+    const opened = listenOn({ host: this.#config.listen.host, port });
+    for (const listener of opened) this.#accept(listener, node);
+    this.#listeners.set(node, opened);
+    return opened[0]!.addr.port;
+  }
+
+  /** Listens no more for a node, and ends what goes on with it. */
+  close(node: MappedNode): void {
+    this.#listeners.get(node)?.forEach(close);
+    this.#listeners.delete(node);
+    this.endSessions(node);
+  }
+
+  /** Ends what goes on with a node. */
+  endSessions(node: MappedNode): void {
+    for (const session of this.#sessions.keys()) if (session.node === node) session.end();
+  }
+
+  /** Looks at the sessions often enough to end those in time that take too long for something. */
+  keepTimes(): void {
+    const shortestMs = Math.min(this.#config.idleTimeoutMs, this.#config.captureTimeoutMs);
+    this.#lookEvery(Math.min(LONGEST_LOOK_MS, Math.ceil(shortestMs / LOOKS_PER_TIMEOUT)));
+  }
+
+  /** Takes no more clients. */
+  stopListening(): void {
+    for (const listeners of this.#listeners.values()) listeners.forEach(close);
+    this.#listeners.clear();
+  }
+
+  /** Lets sessions end in order, but waits for the last of them no longer than that. */
+  async drain(graceMs: number): Promise<void> {
+    if (graceMs === 0 || this.#sessions.size === 0) return;
+    for (const session of this.#sessions.keys()) session.drain();
+    this.#lookEvery(DRAIN_LOOK_MS);
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, graceMs);
+    await Promise.race([Promise.all(this.#sessions.values()), over]);
+    clearTimeout(timer);
+    if (this.#sessions.size === 0) return;
+    log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {
+      count: this.#sessions.size,
+      grace: graceMs,
+    });
+  }
+
+  /** Ends all sessions, and is done when they are. */
+  async end(): Promise<void> {
+    clearInterval(this.#timekeeper);
+    for (const session of this.#sessions.keys()) session.end();
+    await Promise.all(this.#sessions.values());
+  }
+
+  #lookEvery(intervalMs: number): void {
+    clearInterval(this.#timekeeper);
+    this.#timekeeper = setInterval(() => {
+      const nowMs = performance.now();
+      for (const session of this.#sessions.keys()) session.checkTimes(nowMs);
+    }, intervalMs);
+  }
+
+  /** Takes the clients of one listener until it is closed. */
+  async #accept(listener: Listener, node: MappedNode): Promise<void> {
+    const isOpen = () => this.#listeners.get(node)?.includes(listener) ?? false;
+    do {
+      try {
+        const client = await listener.accept();
+        if (isOpen()) this.#serve(client, node);
+        else close(client);
+      } catch (error) {
+        if (!isOpen()) return;
+        this.#accepting.fail(error);
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+      }
+    } while (isOpen());
+  }
+
+  #serve(client: Connection, node: MappedNode): void {
+    if (this.#sessions.size >= this.#config.maxConnections) {
+      turnAway(client);
+      return;
+    }
+    const session = new Session(++this.#accepted, client, node, this.#context);
+    this.#sessions.set(session, session.run().finally(() => this.#sessions.delete(session)));
+  }
+}
+
+async function turnAway(client: Connection): Promise<void> {
+  try {
+    await writeAll(client, fromLatin1(TOO_MANY_CLIENTS));
+  } catch {
+    // It left by itself.
+  } finally {
+    close(client);
+  }
+}
