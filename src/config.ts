@@ -60,7 +60,7 @@ export interface Config {
   readonly captureTimeoutMs: number;
   /** How long replies that are under way have at the end. */
   readonly shutdownGraceMs: number;
-  /** The size of a read buffer, of which a connection has two. */
+  /** The size of the buffers into which large values are read. */
   readonly readBufferBytes: number;
   /** Whether all traffic is shown. */
   readonly echo: boolean;

@@ -208,7 +208,7 @@ const rows = [
     variable: "BUF_SIZE_BYTES",
     value: "BYTES",
     fallback: String(DEFAULT_READ_BUFFER_BYTES),
-    help: "Size of a read buffer, 512 to 16777216, which does not limit the size of a value.",
+    help: "How much of a large value is read at once, 512 to 16777216; values may be of any size.",
   },
   {
     name: "debug",

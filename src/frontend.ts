@@ -7,6 +7,7 @@ import { close, type Connection, isExhausted, type Listener, writeAll } from "./
 import { fromLatin1 } from "./resp/bytes.ts";
 import { CaptureBudget } from "./session/capture.ts";
 import { ClientAddresses } from "./session/clients.ts";
+import { BufferPool } from "./session/read_buffer.ts";
 import { Resolver } from "./session/resolver.ts";
 import { Session, type SessionContext } from "./session/session.ts";
 import type { Whereabouts } from "./session/translate.ts";
@@ -55,7 +56,7 @@ export class Frontend {
         clients: new ClientAddresses(),
         resolver: new Resolver(),
       },
-      readBufferBytes: config.readBufferBytes,
+      buffers: new BufferPool(config.readBufferBytes),
       connectTimeoutMs: config.connectTimeoutMs,
       keepAlive: config.keepAlive,
       idleTimeoutMs: config.idleTimeoutMs,

@@ -117,8 +117,17 @@ export function peerAddress({ hostname, port }: Deno.NetAddr): HostPort {
 /** Writes all of `bytes`, which must not change until the promise is settled. */
 export async function writeAll(connection: ByteSink, bytes: Uint8Array): Promise<void> {
   // A write may be short.
-  let written = await connection.write(bytes);
-  while (written < bytes.length) written += await connection.write(bytes.subarray(written));
+  await writeRest(connection, bytes, await connection.write(bytes));
+}
+
+/** Writes what is left of `bytes` behind those that are `written`; the same holds for them. */
+export async function writeRest(
+  connection: ByteSink,
+  bytes: Uint8Array,
+  written: number,
+): Promise<void> {
+  let at = written;
+  while (at < bytes.length) at += await connection.write(bytes.subarray(at));
 }
 
 /** Says to the peer that no more will be written, if it is still there to be told. */

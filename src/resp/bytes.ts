@@ -6,6 +6,8 @@ export const Byte = {
   plus: 0x2b,
   zero: 0x30,
   nine: 0x39,
+  upperA: 0x41,
+  upperZ: 0x5a,
 
   array: 0x2a, // *
   attribute: 0x7c, // |

@@ -19,8 +19,8 @@ export interface Command {
 
 /** Told of every request, in order, when its last byte was scanned. */
 export interface RequestSink<C extends Command> {
-  /** A request whose command is not in the vocabulary. */
-  plain(): void;
+  /** So many requests whose commands are not in the vocabulary. */
+  plain(count: number): void;
   /** A request of `argc` words; `argv` holds the kept ones, in lower case, 32 bytes of each. */
   known(command: C, argv: readonly string[], argc: number): void;
   /** A request without words. A server does not answer it. */
@@ -39,24 +39,41 @@ export interface Opening {
 
 /** The commands that a scanner tells apart: given by names in lower case, found in any case. */
 export class Vocabulary<C extends Command> {
-  readonly #commands: Map<string, C>;
-  /** A bit for each first letter, by length of the name: rules most names out at once. */
-  readonly #letters = new Uint32Array(LONGEST_NAME + 1);
+  /** By length of the name and by its first letter, of which the last five bits are enough. */
+  readonly #entries: (Entry<C>[] | undefined)[] = Array(32 * (LONGEST_NAME + 1)).fill(undefined);
 
   constructor(commands: Record<string, C>) {
-    this.#commands = new Map(Object.entries(commands));
-    for (const name of this.#commands.keys()) {
+    for (const [name, command] of Object.entries(commands)) {
       if (name.length > LONGEST_NAME) throw new RangeError(`Command name '${name}' is too long`);
-      this.#letters[name.length]! |= 1 << (name.charCodeAt(0) & 31);
+      const place = 32 * name.length + (name.charCodeAt(0) & 31);
+      (this.#entries[place] ??= []).push({ name: fromLatin1(name), command });
     }
   }
 
   /** The command whose name stands at `from`, `length` bytes long. */
   find(bytes: Uint8Array, from: number, length: number): C | undefined {
     if (length === 0 || length > LONGEST_NAME) return undefined;
-    if ((this.#letters[length]! & (1 << (bytes[from]! & 31))) === 0) return undefined;
-    return this.#commands.get(toLatin1(bytes.subarray(from, from + length)).toLowerCase());
+    const entries = this.#entries[32 * length + (bytes[from]! & 31)];
+    if (entries === undefined) return undefined;
+    for (const { name, command } of entries) if (isNamed(bytes, from, name)) return command;
+    return undefined;
   }
+}
+
+/** A command and its name, in lower case. */
+interface Entry<C> {
+  readonly name: Uint8Array;
+  readonly command: C;
+}
+
+/** Whether a name stands at `from`, in letters of any case. */
+function isNamed(bytes: Uint8Array, from: number, name: Uint8Array): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const byte = bytes[from + at]!;
+    const isUpper = byte >= Byte.upperA && byte <= Byte.upperZ;
+    if ((isUpper ? byte | 0x20 : byte) !== name[at]) return false;
+  }
+  return true;
 }
 
 /** As long as the longest name that a vocabulary may hold, in bytes. */
@@ -76,6 +93,9 @@ const MOST_DIGITS = 20;
 
 /** Servers refuse more words than an `int` counts as soon as they have read how many there are. */
 const MOST_WORDS = 2 ** 31 - 1;
+
+/** Numbers up to here are read without a thought of what they may overflow. */
+const MOST_USUAL = 2 ** 30;
 
 const State = {
   start: 0,
@@ -195,6 +215,8 @@ export class RequestScanner<C extends Command> {
     while (at < to && !this.#stops) {
       switch (this.#state) {
         case State.start:
+          if (!this.single) at = this.#passPlain(bytes, at, to);
+          if (at === to) break;
           this.#holds = true;
           this.#heldFrom = at;
           if (bytes[at] === Byte.array) {
@@ -237,6 +259,46 @@ export class RequestScanner<C extends Command> {
       }
     }
     return at;
+  }
+
+  /**
+   * Passes requests that have come whole, are of the usual form, and whose commands nobody asks
+   * for, and returns where they end. It is what most traffic consists of, so it is done without
+   * a thought for anything else: the first request that is not so is read again from its start.
+   */
+  #passPlain(bytes: Uint8Array, from: number, to: number): number {
+    let requests = 0;
+    let end = from;
+    scan: for (;;) {
+      let at = end;
+      if (bytes[at++] !== Byte.array) break;
+      let argc = 0;
+      let byte = 0;
+      for (; (byte = bytes[at]! - Byte.zero) >= 0 && byte <= 9; at++) argc = argc * 10 + byte;
+      // Zero, and zeros in front, are for others to judge, and so are numbers that may be too big.
+      if (argc === 0 || argc > MOST_USUAL || bytes[end + 1] === Byte.zero) break;
+      if (bytes[at] !== Byte.cr) break;
+      at += 2;
+      for (let index = 0; index < argc; index++) {
+        if (bytes[at++] !== Byte.bulk) break scan;
+        const digits = at;
+        let length = 0;
+        for (; (byte = bytes[at]! - Byte.zero) >= 0 && byte <= 9; at++) length = length * 10 + byte;
+        if (at === digits || length > MOST_USUAL) break scan;
+        if (bytes[digits] === Byte.zero && at > digits + 1) break scan;
+        if (bytes[at] !== Byte.cr) break scan;
+        at += 2;
+        const next = at + length + 2;
+        if (next > to) break scan;
+        if (index === 0 && this.#vocabulary.find(bytes, at, length) !== undefined) break scan;
+        at = next;
+      }
+      requests++;
+      end = at;
+      if (end === to) break;
+    }
+    if (requests > 0) this.#sink.plain(requests);
+    return end;
   }
 
   /** Reads a header up to its CR, then goes to the state `next`. */
@@ -383,7 +445,7 @@ export class RequestScanner<C extends Command> {
     if (this.single) this.#stops = true;
     const command = this.#command;
     if (command === undefined) {
-      this.#sink.plain();
+      this.#sink.plain(1);
       return;
     }
     this.#command = undefined;
@@ -454,7 +516,7 @@ export class RequestScanner<C extends Command> {
     const command = words.length === 0 ? undefined : this.#named(words[0]!);
     if (this.#holds) this.#open(inlineHold(command, words), words, words.length);
     if (words.length === 0) this.#sink.empty();
-    else if (command === undefined) this.#sink.plain();
+    else if (command === undefined) this.#sink.plain(1);
     else {
       const argv = words.slice(0, command.keep)
         .map((word) => word.slice(0, KEPT_BYTES).toLowerCase());

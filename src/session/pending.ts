@@ -86,11 +86,12 @@ export class PendingReplies {
     | undefined;
 
   /**
-   * Adds what a request that is about to reach the node will make it send.
+   * Adds what a request that is about to reach the node will make it send, or each of `count`
+   * such requests in a row.
    *
    * @throws {PairingError} when too much is outstanding to be remembered
    */
-  expect(reply: Reply): void {
+  expect(reply: Reply, count = 1): void {
     const queue = this.#queue;
     switch (reply.type) {
       case "plain":
@@ -98,6 +99,7 @@ export class PendingReplies {
         // Writers that want no answers send SKIP before each of their requests.
         queue.dropLast();
         queue.add(Replies.skipped, 1);
+        if (count > 1) this.expect(reply, count - 1);
         return;
       case "empty":
         // It counts as the next request for SKIP and does nothing else.
@@ -115,7 +117,7 @@ export class PendingReplies {
       throw new PairingError(`More than ${MOST_RUNS} runs of replies are outstanding`);
     }
     const forgettable = this.#offAsked && queue.runs >= RUNS_UNDER_OFF && isForgettable(reply);
-    queue.add(forgettable ? Replies.unseen : reply, 1);
+    queue.add(forgettable ? Replies.unseen : reply, count);
   }
 
   /**

@@ -1,10 +1,11 @@
-import { type ByteSink, type ByteSource, writeAll } from "../net.ts";
+import { type ByteSink, type ByteSource, writeAll, writeRest } from "../net.ts";
 import { Byte, fromLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import type { Echo } from "./echo.ts";
 import { readHead } from "./head.ts";
 import type { PendingReplies } from "./pending.ts";
+import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import type { RewriteVerdict, Verdict } from "./verdicts.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
@@ -17,8 +18,7 @@ export interface ReplyRelayOptions {
   /** Written by the relay alone. */
   readonly client: ByteSink;
   readonly pending: PendingReplies;
-  /** The size of the read buffer; more than HEAD_BYTES, so that a head always fits. */
-  readonly bufferBytes: number;
+  readonly buffers: BufferPool;
   /** For what is captured. */
   readonly budget: CaptureBudget;
   /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
@@ -45,19 +45,21 @@ export interface ReplyRelayOptions {
 export class ReplyRelay {
   readonly #options: ReplyRelayOptions;
   readonly #scanner = new ReplyScanner();
-  readonly #buffer: Uint8Array;
+  readonly #input: ReadBuffer;
   /** The verdict on the frame in progress; undefined between frames and in plain runs. */
   #verdict: Verdict | undefined;
   #capture: Capture | undefined;
   /** Where the frame begins that is being judged. */
   #unjudgedAt: number | undefined;
-  /** When the bytes in the buffer had come. */
+  /** Up to where the client has what was read. */
+  #sent = 0;
+  /** When what is being translated had come. */
   #readAtMs = 0;
   #receivedBytes = 0;
 
   constructor(options: ReplyRelayOptions) {
     this.#options = options;
-    this.#buffer = new Uint8Array(options.bufferBytes);
+    this.#input = new ReadBuffer(options.buffers);
   }
 
   /**
@@ -67,16 +69,31 @@ export class ReplyRelay {
    * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
    */
   async run(): Promise<void> {
+    const { upstream, client, echo } = this.#options;
+    const input = this.#input;
     try {
-      let held = 0;
       for (;;) {
-        const room = held === 0 ? this.#buffer : this.#buffer.subarray(held);
-        const read = await this.#options.upstream.read(room);
+        const read = await upstream.read(input.room);
         if (read === null) return;
         this.#receivedBytes += read;
-        this.#readAtMs = performance.now();
-        held = await this.#relay(held + read);
+        input.end += read;
+        this.#sent = 0;
+        const at = this.#passPlain();
+        if (at === input.end && echo === undefined) {
+          // Most of what comes takes this way, and each promise more would be felt.
+          const bytes = input.upTo(at);
+          const written = await client.write(bytes);
+          if (written < at) await writeRest(client, bytes, written);
+          input.keep(at);
+        } else {
+          this.#readAtMs = performance.now();
+          input.keep(await this.#relay(at));
+        }
       }
+    } catch (error) {
+      // What came before goes out, as it would have if it had come in a read of its own.
+      if (this.#brokenAt !== undefined) await this.#pass(this.#brokenAt);
+      throw error;
     } finally {
       this.#capture?.release();
     }
@@ -92,67 +109,66 @@ export class ReplyRelay {
     return this.#capture?.startedAtMs;
   }
 
-  /** Relays the buffer up to `end`, and returns how many bytes it moved to its front to wait. */
-  async #relay(end: number): Promise<number> {
+  /** Passes the plain replies at the beginning of what was read, and returns where they end. */
+  #passPlain(from = 0): number {
     const { pending } = this.#options;
+    const { bytes, end } = this.#input;
     const scanner = this.#scanner;
-    const buffer = this.#buffer;
-    let at = 0;
-    let sent = 0;
-    try {
-      while (at < end) {
-        if (this.#verdict === undefined) {
-          const { run } = pending;
-          if (run > 0) {
-            at = scanner.advance(buffer, at, end, run, NOT_PLAIN);
-            if (scanner.frames > 0) pending.take(scanner.frames);
-            if (at === end || scanner.frames === run) continue;
-          }
-          const verdict = this.#judge(at, end);
-          if (verdict === undefined) {
-            await this.#pass(sent, at);
-            buffer.copyWithin(0, at, end);
-            return end - at;
-          }
-          this.#verdict = verdict;
-        }
-        const verdict = this.#verdict;
-        switch (verdict.type) {
-          case "header":
-            // The head was read whole, so its line is here.
-            at = buffer.indexOf(Byte.lf, at) + 1;
-            this.#verdict = undefined;
-            break;
-          case "blind":
-            at = end;
-            break;
-          case "rewrite":
-            await this.#pass(sent, at);
-            sent = at = await this.#rewrite(verdict, at, end);
-            break;
-          case "secret": {
-            await this.#pass(sent, at);
-            sent = at;
-            at = this.#advance(at, end);
-            await this.#pass(sent, at, "secret");
-            sent = at;
-            break;
-          }
-          case "confirm":
-            at = this.#advance(at, end);
-            if (this.#verdict === undefined) pending.confirm(scanner.integer);
-            break;
-          case "pass":
-            at = this.#advance(at, end);
-        }
-      }
-    } catch (error) {
-      // What came before goes out, as it would have if it had come in a read of its own.
-      if (this.#brokenAt !== undefined) await this.#pass(sent, this.#brokenAt);
-      throw error;
+    let at = from;
+    while (at < end && this.#verdict === undefined) {
+      const { run } = pending;
+      if (run === 0) break;
+      at = scanner.advance(bytes, at, end, run, NOT_PLAIN);
+      if (scanner.frames > 0) pending.take(scanner.frames);
+      if (scanner.frames < run) break;
     }
-    await this.#pass(sent, end);
-    return 0;
+    return at;
+  }
+
+  /** Relays what was read from `from` on, which is not plain, and returns where it has to wait. */
+  async #relay(from: number): Promise<number> {
+    const { pending } = this.#options;
+    const { bytes, end } = this.#input;
+    let at = from;
+    while (at < end) {
+      if (this.#verdict === undefined) {
+        const verdict = this.#judge(at, end);
+        if (verdict === undefined) {
+          await this.#pass(at);
+          return at;
+        }
+        this.#verdict = verdict;
+      }
+      const verdict = this.#verdict;
+      switch (verdict.type) {
+        case "header":
+          // The head was read whole, so its line is here.
+          at = bytes.indexOf(Byte.lf, at) + 1;
+          this.#verdict = undefined;
+          break;
+        case "blind":
+          at = end;
+          break;
+        case "rewrite":
+          await this.#pass(at);
+          at = this.#sent = await this.#rewrite(verdict, at, end);
+          break;
+        case "secret":
+          await this.#pass(at);
+          at = this.#advance(at, end);
+          await this.#pass(at, "secret");
+          break;
+        case "confirm":
+          at = this.#advance(at, end);
+          if (this.#verdict === undefined) pending.confirm(this.#scanner.integer);
+          break;
+        case "pass":
+          at = this.#advance(at, end);
+      }
+      at = this.#passPlain(at);
+    }
+    await this.#pass(end);
+    return end;
   }
 
   /** Up to where the buffer may go to the client when it cannot be followed any further. */
@@ -168,7 +184,7 @@ export class ReplyRelay {
   #judge(at: number, end: number): Verdict | undefined {
     const { pending } = this.#options;
     this.#unjudgedAt = at;
-    const head = readHead(this.#buffer, at, end, pending.wantsWord);
+    const head = readHead(this.#input.bytes, at, end, pending.wantsWord);
     const verdict = head && pending.judge(head);
     this.#unjudgedAt = undefined;
     return verdict;
@@ -176,7 +192,7 @@ export class ReplyRelay {
 
   /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
   #advance(from: number, to: number): number {
-    const at = this.#scanner.advance(this.#buffer, from, to, 1, NO_STOPS);
+    const at = this.#scanner.advance(this.#input.bytes, from, to, 1, NO_STOPS);
     if (this.#scanner.frames === 1) {
       this.#verdict = undefined;
       this.#options.pending.ended();
@@ -189,7 +205,7 @@ export class ReplyRelay {
     const { client, translate, budget, echo } = this.#options;
     const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
     try {
-      capture.add(this.#buffer.subarray(from, at));
+      capture.add(this.#input.bytes.subarray(from, at));
     } catch (error) {
       // The place of the frame is that of an error, but a push is nobody's answer.
       if (error instanceof CaptureLimitError && !verdict.push) {
@@ -212,9 +228,11 @@ export class ReplyRelay {
     return at;
   }
 
-  async #pass(from: number, to: number, visibility?: "secret"): Promise<void> {
-    if (from === to) return;
-    const bytes = this.#buffer.subarray(from, to);
+  /** Sends what was read up to `to` and not sent yet. */
+  async #pass(to: number, visibility?: "secret"): Promise<void> {
+    if (this.#sent === to) return;
+    const bytes = this.#input.bytes.subarray(this.#sent, to);
+    this.#sent = to;
     if (visibility === "secret") this.#options.echo?.secretReply(bytes.length);
     else this.#options.echo?.reply(bytes);
     await writeAll(this.#options.client, bytes);

@@ -1,9 +1,10 @@
-import { type ByteSink, type ByteSource, writeAll } from "../net.ts";
+import { type ByteSink, type ByteSource, writeAll, writeRest } from "../net.ts";
 import { encodeOpening } from "../resp/frame.ts";
 import { type Opening, RequestScanner, type RequestSink } from "../resp/requests.ts";
 import { COMMANDS, type NotedCommand } from "./commands.ts";
 import type { Echo } from "./echo.ts";
 import type { PendingReplies } from "./pending.ts";
+import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import { mayBeDropped, Replies, type Reply } from "./replies.ts";
 
 /** What a request relay works with. */
@@ -13,8 +14,7 @@ export interface RequestRelayOptions {
   /** Written by the relay alone. */
   readonly upstream: ByteSink;
   readonly pending: PendingReplies;
-  /** The size of the read buffer. */
-  readonly bufferBytes: number;
+  readonly buffers: BufferPool;
   /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
   readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
   readonly echo: Echo | undefined;
@@ -37,9 +37,11 @@ const AUTH_TIMEOUT_MS = 10_000;
 export class RequestRelay implements RequestSink<NotedCommand> {
   readonly #options: RequestRelayOptions;
   readonly #scanner: RequestScanner<NotedCommand>;
+  readonly #input: ReadBuffer;
   /** What the request behind which the scanner has paused will make the node send. */
   #paused: Reply | undefined;
-  #isRefused = false;
+  /** The client is being waited for. */
+  #isReading = false;
   #reads = 0;
   /** Everything read has gone on, and ends with a request. */
   #rests = true;
@@ -51,11 +53,12 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   constructor(options: RequestRelayOptions) {
     this.#options = options;
     this.#scanner = new RequestScanner(COMMANDS, this);
+    this.#input = new ReadBuffer(options.buffers);
   }
 
-  /** Whether the relay has failed because the node takes nothing more. */
+  /** Whether it was not the client, if a connection that is gone has made the relay fail. */
   get isRefused(): boolean {
-    return this.#isRefused;
+    return !this.#isReading;
   }
 
   /** How often the client has sent something. */
@@ -88,57 +91,83 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   }
 
   async #relay(): Promise<void> {
-    const { client, pending, bufferBytes, echo } = this.#options;
+    const { client, upstream, echo } = this.#options;
     const scanner = this.#scanner;
-    const usual = new Uint8Array(bufferBytes);
-    let buffer = usual;
-    let held = 0;
+    const input = this.#input;
     for (;;) {
-      if (2 * held > buffer.length) buffer = grown(buffer);
-      else if (held === 0) buffer = usual;
+      const held = input.end;
       this.#rests = held === 0 && scanner.isBetween;
       if (this.#rests && scanner.single) this.#drained.resolve();
-      const read = await client.read(buffer.subarray(held));
+      this.#isReading = true;
+      const read = await client.read(input.room);
+      this.#isReading = false;
       if (read === null) {
-        await this.#forward(buffer.subarray(0, held));
+        await this.#forward(input.bytes.subarray(0, held));
         return;
       }
       this.#reads++;
       if (this.#rests && scanner.single) continue;
       this.#rests = false;
-      const end = held + read;
-      let at = held;
-      let sent = 0;
-      while (at < end && !(scanner.single && scanner.isBetween)) {
-        const from = at;
-        at = scanner.advance(buffer, from, end);
-        const heldFrom = this.#streams ? at : at - scanner.held;
-        echo?.request(buffer.subarray(from, at), scanner.hidden.map((position) => position - from));
-        if (this.#paused !== undefined) {
-          await this.#forward(buffer.subarray(sent, at - 1));
-          await pending.settled();
-          pending.expect(this.#paused);
-          this.#paused = undefined;
-          await this.#forward(buffer.subarray(at - 1, at));
-          await pending.settled(AUTH_TIMEOUT_MS);
-          sent = at;
-          continue;
-        }
-        await this.#forward(buffer.subarray(sent, heldFrom));
-        sent = heldFrom;
-        if (scanner.opening === undefined || this.#streams) continue;
-        await this.#forward(await this.#translated(scanner.opening) ?? buffer.subarray(sent, at));
-        sent = at;
-      }
-      // What is left behind the last request that is to go on, and not held, is dropped.
-      held = scanner.single && scanner.isBetween ? 0 : end - sent;
-      buffer.copyWithin(0, sent, end);
+      input.end += read;
+      const at = scanner.advance(input.bytes, held, input.end);
+      if (at === input.end && this.#isPlain && echo === undefined) {
+        // Most of what comes takes this way, and each promise more would be felt.
+        const bytes = input.upTo(at);
+        const written = await upstream.write(bytes);
+        if (written < at) await writeRest(upstream, bytes, written);
+        input.keep(at);
+      } else input.keep(await this.#relayParts(held, at));
     }
   }
 
-  /** A request that gets one frame, whatever it is. */
-  plain(): void {
-    this.#options.pending.expect(Replies.plain);
+  /** Whether all that was scanned may go on as it is. */
+  get #isPlain(): boolean {
+    const { held, opening } = this.#scanner;
+    return this.#paused === undefined && opening === undefined && (held === 0 || this.#streams);
+  }
+
+  /**
+   * Forwards what was read part by part, of which [held, scanned) is the first that was scanned,
+   * and returns where it has to wait.
+   */
+  async #relayParts(held: number, scanned: number): Promise<number> {
+    const { pending, echo } = this.#options;
+    const scanner = this.#scanner;
+    const { bytes, end } = this.#input;
+    let from = held;
+    let at = scanned;
+    let sent = 0;
+    for (;;) {
+      const heldFrom = this.#streams ? at : at - scanner.held;
+      echo?.request(bytes.subarray(from, at), scanner.hidden.map((position) => position - from));
+      if (this.#paused !== undefined) {
+        await this.#forward(bytes.subarray(sent, at - 1));
+        await pending.settled();
+        pending.expect(this.#paused);
+        this.#paused = undefined;
+        await this.#forward(bytes.subarray(at - 1, at));
+        await pending.settled(AUTH_TIMEOUT_MS);
+        sent = at;
+      } else {
+        await this.#forward(bytes.subarray(sent, heldFrom));
+        sent = heldFrom;
+        if (scanner.opening !== undefined && !this.#streams) {
+          await this.#forward(await this.#translated(scanner.opening) ?? bytes.subarray(sent, at));
+          sent = at;
+        }
+      }
+      const isDone = scanner.single && scanner.isBetween;
+      // What is left behind the last request that is to go on, and not held, is dropped.
+      if (isDone) return end;
+      if (at === end) return sent;
+      from = at;
+      at = scanner.advance(bytes, from, end);
+    }
+  }
+
+  /** Requests that get one frame each, whatever it is. */
+  plain(count: number): void {
+    this.#options.pending.expect(Replies.plain, count);
   }
 
   /** A request whose reply needs attention. */
@@ -167,19 +196,6 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   }
 
   async #forward(bytes: Uint8Array): Promise<void> {
-    if (bytes.length === 0) return;
-    try {
-      await writeAll(this.#options.upstream, bytes);
-    } catch (error) {
-      this.#isRefused = true;
-      throw error;
-    }
+    if (bytes.length > 0) await writeAll(this.#options.upstream, bytes);
   }
-}
-
-/** A buffer of twice the size with the same content. */
-function grown(buffer: Uint8Array): Uint8Array<ArrayBuffer> {
-  const larger = new Uint8Array(2 * buffer.length);
-  larger.set(buffer);
-  return larger;
 }

@@ -1,6 +1,9 @@
 import type { Reply } from "./replies.ts";
 
-/** A queue of replies, kept as runs of a kind: "40 plain ones, CLUSTER SLOTS, 7 plain ones". */
+/**
+ * A queue of replies, kept as runs of a kind: "40 plain ones, CLUSTER SLOTS, 7 plain ones". An
+ * empty queue keeps its last run, with a count of 0, for the next reply is often of that kind.
+ */
 export class ReplyRuns {
   readonly #kinds: Reply[] = [];
   readonly #counts: number[] = [];
@@ -14,12 +17,12 @@ export class ReplyRuns {
 
   /** How many runs are in the queue. */
   get runs(): number {
-    return this.#kinds.length - this.#first;
+    return this.#total === 0 ? 0 : this.#kinds.length - this.#first;
   }
 
   /** The kind of the first reply. */
   get first(): Reply | undefined {
-    return this.#kinds[this.#first];
+    return this.#total === 0 ? undefined : this.#kinds[this.#first];
   }
 
   /** The kind of the replies behind the first run. */
@@ -39,6 +42,7 @@ export class ReplyRuns {
 
   /** The kind of the last reply that is not of the given one. */
   lastBut(kind: Reply): Reply | undefined {
+    if (this.#total === 0) return undefined;
     let at = this.#kinds.length - 1;
     while (at >= this.#first && this.#kinds[at] === kind) at--;
     return at < this.#first ? undefined : this.#kinds[at];
@@ -46,6 +50,7 @@ export class ReplyRuns {
 
   /** Whether any reply in the queue is of such a kind. */
   some(predicate: (kind: Reply) => boolean): boolean {
+    if (this.#total === 0) return false;
     for (let at = this.#first; at < this.#kinds.length; at++) {
       if (predicate(this.#kinds[at]!)) return true;
     }
@@ -63,23 +68,23 @@ export class ReplyRuns {
 
   /** Adds `count` replies of one kind at the end. */
   add(kind: Reply, count: number): void {
-    this.#total += count;
     const last = this.#kinds.length - 1;
     if (last >= this.#first && this.#kinds[last] === kind) this.#counts[last]! += count;
     else {
+      if (this.#total === 0) this.#forget();
       this.#kinds.push(kind);
       this.#counts.push(count);
     }
+    this.#total += count;
   }
 
   /** Takes `count` replies, at most one run of them, from the front. */
   take(count: number): void {
     this.#total -= count;
     const left = (this.#counts[this.#first]! -= count);
-    if (left > 0) return;
+    if (left > 0 || this.#total === 0) return;
     this.#first++;
-    if (this.#first === this.#kinds.length) this.#forget();
-    else if (this.#first >= COMPACT_AFTER && this.#first * 2 >= this.#kinds.length) {
+    if (this.#first >= COMPACT_AFTER && this.#first * 2 >= this.#kinds.length) {
       this.#kinds.splice(0, this.#first);
       this.#counts.splice(0, this.#first);
       this.#first = 0;
@@ -91,9 +96,9 @@ export class ReplyRuns {
     this.#total--;
     const last = this.#kinds.length - 1;
     if (--this.#counts[last]! > 0) return;
+    if (this.#total === 0) return;
     this.#kinds.pop();
     this.#counts.pop();
-    if (this.#first === this.#kinds.length) this.#forget();
   }
 
   /** Puts two replies in the place of the first. */

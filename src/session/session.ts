@@ -16,6 +16,7 @@ import { type Places, translateRequest } from "../rewrite/requests.ts";
 import { type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
 import { AbandonedError, PairingError, PendingReplies } from "./pending.ts";
+import type { BufferPool } from "./read_buffer.ts";
 import { ReplyRelay } from "./reply_relay.ts";
 import { RequestRelay } from "./request_relay.ts";
 import { translate, type Whereabouts } from "./translate.ts";
@@ -24,8 +25,8 @@ import type { RewriteVerdict } from "./verdicts.ts";
 /** What all sessions of a proxy have in common. */
 export interface SessionContext {
   readonly whereabouts: Whereabouts;
-  /** The size of each of a session's two read buffers. */
-  readonly readBufferBytes: number;
+  /** For what is read in large pieces. */
+  readonly buffers: BufferPool;
   /** How long a node may take to accept a connection. */
   readonly connectTimeoutMs: number;
   /** Whether the system probes silent connections. */
@@ -225,7 +226,6 @@ export class Session {
   async #relay(upstream: Connection): Promise<void> {
     const client = this.#client;
     const pending = this.#pending;
-    const bufferBytes = this.#context.readBufferBytes;
     const echo = this.#context.echo
       ? new Echo(this.#id, formatHostPort(this.node.address))
       : undefined;
@@ -234,7 +234,7 @@ export class Session {
       client,
       upstream,
       pending,
-      bufferBytes,
+      buffers: this.#context.buffers,
       translate: (words) => translateRequest(words, places),
       echo,
     });
@@ -242,7 +242,7 @@ export class Session {
       client,
       upstream,
       pending,
-      bufferBytes,
+      buffers: this.#context.buffers,
       budget: this.#context.budget,
       echo,
       translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),

@@ -128,7 +128,7 @@ function requestsOf(sent: string): Found {
   const found: Found = { answered: 0, empty: 0, broken: false, last: false };
   const commands = new Vocabulary({ ping: { keep: 2 } });
   const scanner = new RequestScanner(commands, {
-    plain: () => found.answered++,
+    plain: (count) => found.answered += count,
     known: (_command, argv) => {
       found.answered++;
       found.last = argv[1] === TOKEN;

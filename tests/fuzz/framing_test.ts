@@ -139,7 +139,7 @@ function scanRequests(pieces: readonly Piece[], single: boolean): [string, numbe
   const told: [string, number][] = [];
   const untold: string[] = [];
   const scanner = new RequestScanner(VOCABULARY, {
-    plain: () => untold.push("plain"),
+    plain: (count) => untold.push(...Array<string>(count).fill("plain")),
     known: (_command, argv, argc) => untold.push(`${argc}: ${JSON.stringify(argv)}`),
     empty: () => untold.push("empty"),
     broken: () => untold.push("broken"),

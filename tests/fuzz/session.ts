@@ -1,6 +1,7 @@
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/session/capture.ts";
 import { AbandonedError, PendingReplies } from "../../src/session/pending.ts";
+import { BufferPool } from "../../src/session/read_buffer.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import { SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
@@ -54,7 +55,7 @@ export async function haveSession(
     error: undefined,
   };
   const pending = new PendingReplies();
-  const bufferBytes = random.pick([SMALL_BUFFER_BYTES, 16 * 1024]);
+  const buffers = new BufferPool(random.pick([SMALL_BUFFER_BYTES, 16 * 1024]));
   const reads = [1, 2, 7, 100, 1e6];
   const fromClient = new Feed(random.pick(reads));
   const fromNode = new Feed(random.pick(reads));
@@ -78,7 +79,7 @@ export async function haveSession(
         },
       },
       pending,
-      bufferBytes,
+      buffers,
       translate: (words) => Promise.resolve(translateHost(words)),
       echo: undefined,
     }).run().catch(fail),
@@ -91,7 +92,7 @@ export async function haveSession(
         },
       },
       pending,
-      bufferBytes,
+      buffers,
       budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
       translate: (frame, { rewrite }) => {
         const name = rewrite.name.replace("rewrite", "").toLowerCase();

@@ -446,7 +446,7 @@ function arrays(...words: string[]): string {
 
 function tellsTo(told: string[]): RequestSink<NamedCommand> {
   return {
-    plain: () => told.push(PLAIN),
+    plain: (count) => told.push(...Array<string>(count).fill(PLAIN)),
     known: ({ name }, argv, argc) => told.push(`${name} ${argc}: ${argv.join(" ")}`),
     empty: () => told.push(EMPTY),
     broken: () => told.push(BROKEN),

@@ -189,7 +189,7 @@ function fewCuts(wire: string): Piece[][] {
 function repliesTo(pieces: readonly Piece[]): Reply[] {
   const replies: Reply[] = [];
   const scanner = new RequestScanner<NotedCommand>(COMMANDS, {
-    plain: () => replies.push(Replies.plain),
+    plain: (count) => replies.push(...Array<Reply>(count).fill(Replies.plain)),
     known: (command, argv, argc) => replies.push(command.reply(argv, argc)),
     empty: () => replies.push(Replies.empty),
     broken: () => replies.push(Replies.protocolError),

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { PendingReplies } from "../../src/session/pending.ts";
+import { BufferPool } from "../../src/session/read_buffer.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import {
   converse,
@@ -100,7 +101,7 @@ Deno.test("what follows a request for a stream goes on at once, be it half a nam
       },
     },
     pending: new PendingReplies(),
-    bufferBytes: SMALL_BUFFER_BYTES,
+    buffers: new BufferPool(SMALL_BUFFER_BYTES),
     translate: () => Promise.resolve(undefined),
     echo: undefined,
   }).run();

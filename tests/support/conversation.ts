@@ -3,6 +3,7 @@ import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
 import { CaptureBudget } from "../../src/session/capture.ts";
 import { PendingReplies } from "../../src/session/pending.ts";
+import { BufferPool } from "../../src/session/read_buffer.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import { Feed, rest } from "./feed.ts";
@@ -73,13 +74,13 @@ export function* everyReception(length: number): Generator<Reception> {
 export async function converse(talk: Conversation, reception: Reception): Promise<Outcome> {
   const outcome: Outcome = { client: "", upstream: "", error: undefined };
   const pending = new PendingReplies();
-  const { bufferBytes } = reception;
+  const buffers = new BufferPool(reception.bufferBytes);
   const requests = new Feed(reception.requestBytes);
   const requestsDone = new RequestRelay({
     client: requests,
     upstream: sink((text) => outcome.upstream += text),
     pending,
-    bufferBytes,
+    buffers,
     translate: (words) => Promise.resolve(translateHost(words)),
     echo: undefined,
   }).run().catch((error) => {
@@ -95,7 +96,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     upstream: nodeOf(talk, reception, requests),
     client: sink((text) => outcome.client += text),
     pending,
-    bufferBytes,
+    buffers,
     budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
     translate: (frame, { rewrite }) => {
       const name = rewrite.name.replace("rewrite", "").toLowerCase();
