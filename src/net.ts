@@ -36,30 +36,24 @@ function isUnsupportedFamily(error: unknown): boolean {
   return error instanceof Error && /address family not supported/i.test(error.message);
 }
 
-/** How long to try to connect. */
-export interface DialOptions {
-  readonly timeoutMs: number;
-  /** Ends the attempt before. */
-  readonly signal: AbortSignal;
-}
-
 /**
- * Connects, or gives up after `timeoutMs` or by `signal`; nothing is left open then. The
- * connection is the caller's to close.
+ * Connects, or gives up after `timeoutMs` or when somebody aborts `attempt`; nothing is left open
+ * then. The connection is the caller's to close.
  *
- * @throws {Deno.errors.TimedOut} and what else the system has against it, or the signal's reason
+ * @throws {Deno.errors.TimedOut} and what else the system has against it, or the reason of the
+ * abort
  */
 export async function dial(
   { host, port }: HostPort,
-  { timeoutMs, signal }: DialOptions,
+  timeoutMs: number,
+  attempt: AbortController,
 ): Promise<Connection> {
-  const late = new AbortController();
   const timer = setTimeout(() => {
-    late.abort(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
+    attempt.abort(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
   }, timeoutMs);
-  const either = AbortSignal.any([late.signal, signal]);
+  const { signal } = attempt;
   try {
-    const connection = await Deno.connect({ hostname: host, port, signal: either });
+    const connection = await Deno.connect({ hostname: host, port, signal });
     try {
       connection.setNoDelay(true);
     } catch (error) {
@@ -68,7 +62,7 @@ export async function dial(
     }
     return connection;
   } catch (error) {
-    throw either.aborted ? either.reason : error;
+    throw signal.aborted ? signal.reason : error;
   } finally {
     clearTimeout(timer);
   }

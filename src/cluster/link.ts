@@ -63,11 +63,16 @@ export class Link {
     { credentials, connectTimeoutMs, signal }: LinkOptions & { signal: AbortSignal },
     links: Set<Link>,
   ): Promise<Link> {
+    const attempt = new AbortController();
+    const abort = () => attempt.abort(signal.reason);
     let connection: Connection;
+    signal.addEventListener("abort", abort);
     try {
-      connection = await dial(address, { timeoutMs: connectTimeoutMs, signal });
+      connection = await dial(address, connectTimeoutMs, attempt);
     } catch (error) {
       throw new LinkError(dialMessage(address, connectTimeoutMs, error), { cause: error });
+    } finally {
+      signal.removeEventListener("abort", abort);
     }
     const link = new Link(address, connection, links);
     try {

@@ -179,8 +179,7 @@ export class RequestScanner<C extends Command> {
   /** The current word is worth keeping, as far as it fits. */
   #keeps = false;
   #hides = false;
-  readonly #word = new Uint8Array(KEPT_BYTES);
-  #wordLength = 0;
+  #word = "";
 
   constructor(vocabulary: Vocabulary<C>, sink: RequestSink<C>) {
     this.#vocabulary = vocabulary;
@@ -354,14 +353,14 @@ export class RequestScanner<C extends Command> {
     if (this.#hides && text > 0) this.hidden.push(from, from + text);
     if (this.#words !== undefined) this.#text += toLatin1(bytes.subarray(from, from + text));
     const whole = this.#payload === passed;
-    if (this.#index === 0 && this.#wordLength === 0 && whole) {
+    if (this.#index === 0 && this.#word === "" && whole) {
       // The usual case, a name in one piece, is looked up where it stands.
       this.#command = this.#vocabulary.find(bytes, from, text);
       if (this.#command === undefined) this.#holds = false;
       else this.#keep(bytes, from, text);
     } else if (this.#keeps) {
       this.#keep(bytes, from, text);
-      if (this.#index === 0 && whole) this.#findCommand();
+      if (this.#index === 0 && whole) this.#command = this.#named(this.#word);
     }
     this.#payload -= passed;
     if (this.#payload === 0) this.#endWord();
@@ -381,12 +380,8 @@ export class RequestScanner<C extends Command> {
   }
 
   #keep(bytes: Uint8Array, from: number, length: number): void {
-    const room = Math.min(length, KEPT_BYTES - this.#wordLength);
-    for (let at = 0; at < room; at++) this.#word[this.#wordLength++] = bytes[from + at]!;
-  }
-
-  #findCommand(): void {
-    this.#command = this.#vocabulary.find(this.#word, 0, this.#wordLength);
+    const room = Math.min(length, KEPT_BYTES - this.#word.length);
+    if (room > 0) this.#word += toLatin1(bytes.subarray(from, from + room));
   }
 
   /** Goes on holding a request if its next word, of so many bytes, is short enough for that. */
@@ -405,7 +400,7 @@ export class RequestScanner<C extends Command> {
     const words = this.#words ??= [];
     if (this.#index === 0) {
       this.#roomBytes = HOLD_LIMIT_BYTES;
-      words.push(toLatin1(this.#word.subarray(0, this.#wordLength)));
+      words.push(this.#word);
     } else words.push(this.#text);
     this.#text = "";
     this.#open(command.holds(words), words, this.#argc);
@@ -430,9 +425,9 @@ export class RequestScanner<C extends Command> {
   #endWord(): void {
     if (this.#holds) this.#endHeldWord();
     if (this.#command !== undefined && this.#keeps) {
-      this.#argv.push(toLatin1(this.#word.subarray(0, this.#wordLength)).toLowerCase());
+      this.#argv.push(this.#word.toLowerCase());
     }
-    this.#wordLength = 0;
+    this.#word = "";
     this.#keeps = false;
     this.#hides = false;
     this.#index++;

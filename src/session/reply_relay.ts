@@ -69,26 +69,18 @@ export class ReplyRelay {
    * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
    */
   async run(): Promise<void> {
-    const { upstream, client, echo } = this.#options;
-    const input = this.#input;
     try {
       for (;;) {
-        const read = await upstream.read(input.room);
+        const read = await this.#options.upstream.read(this.#input.room);
         if (read === null) return;
-        this.#receivedBytes += read;
-        input.end += read;
-        this.#sent = 0;
-        const at = this.#passPlain();
-        if (at === input.end && echo === undefined) {
+        const at = this.#scan(read);
+        if (at === this.#input.end && this.#options.echo === undefined) {
           // Most of what comes takes this way, and each promise more would be felt.
-          const bytes = input.upTo(at);
-          const written = await client.write(bytes);
-          if (written < at) await writeRest(client, bytes, written);
-          input.keep(at);
-        } else {
-          this.#readAtMs = performance.now();
-          input.keep(await this.#relay(at));
-        }
+          const bytes = this.#input.upTo(at);
+          const written = await this.#options.client.write(bytes);
+          if (written < at) await writeRest(this.#options.client, bytes, written);
+          this.#input.keep(at);
+        } else this.#input.keep(await this.#relay(at));
       }
     } catch (error) {
       // What came before goes out, as it would have if it had come in a read of its own.
@@ -109,8 +101,16 @@ export class ReplyRelay {
     return this.#capture?.startedAtMs;
   }
 
-  /** Passes the plain replies at the beginning of what was read, and returns where they end. */
-  #passPlain(from = 0): number {
+  /** Notes that something was read, and returns where the plain replies at its beginning end. */
+  #scan(read: number): number {
+    this.#receivedBytes += read;
+    this.#input.end += read;
+    this.#sent = 0;
+    return this.#passPlain(0);
+  }
+
+  /** Passes plain replies from a position on, and returns where they end. */
+  #passPlain(from: number): number {
     const { pending } = this.#options;
     const { bytes, end } = this.#input;
     const scanner = this.#scanner;
@@ -129,6 +129,7 @@ export class ReplyRelay {
   async #relay(from: number): Promise<number> {
     const { pending } = this.#options;
     const { bytes, end } = this.#input;
+    this.#readAtMs = performance.now();
     let at = from;
     while (at < end) {
       if (this.#verdict === undefined) {

@@ -43,10 +43,9 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   /** The client is being waited for. */
   #isReading = false;
   #reads = 0;
-  /** Everything read has gone on, and ends with a request. */
-  #rests = true;
-  /** Resolved when the last request is on its way that is to be, which `drain` asks for. */
-  readonly #drained = Promise.withResolvers<void>();
+  /** Resolved when the last request is on its way that is to be, once `drain` asks for that. */
+  #drained: PromiseWithResolvers<void> | undefined;
+  #isOver = false;
   /** A request has asked for a stream: what follows may be no requests, and must not wait. */
   #streams = false;
 
@@ -73,7 +72,8 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    */
   drain(): Promise<void> {
     this.#scanner.single = true;
-    if (this.#rests) this.#drained.resolve();
+    this.#drained ??= Promise.withResolvers();
+    if ((this.#isReading && this.#isDone) || this.#isOver) this.#drained.resolve();
     return this.#drained.promise;
   }
 
@@ -84,46 +84,49 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    */
   async run(): Promise<void> {
     try {
-      await this.#relay();
-    } finally {
-      this.#drained.resolve();
-    }
-  }
-
-  async #relay(): Promise<void> {
-    const { client, upstream, echo } = this.#options;
-    const scanner = this.#scanner;
-    const input = this.#input;
-    for (;;) {
-      const held = input.end;
-      this.#rests = held === 0 && scanner.isBetween;
-      if (this.#rests && scanner.single) this.#drained.resolve();
-      this.#isReading = true;
-      const read = await client.read(input.room);
-      this.#isReading = false;
-      if (read === null) {
-        await this.#forward(input.bytes.subarray(0, held));
-        return;
+      for (;;) {
+        if (this.#isDone) this.#drained?.resolve();
+        this.#isReading = true;
+        const read = await this.#options.client.read(this.#input.room);
+        this.#isReading = false;
+        if (read === null) break;
+        this.#reads++;
+        if (this.#isDone) continue;
+        const held = this.#input.end;
+        const at = this.#scan(held + read);
+        if (this.#isPlain(at)) {
+          // Most of what comes takes this way, and each promise more would be felt.
+          const bytes = this.#input.upTo(at);
+          const written = await this.#options.upstream.write(bytes);
+          if (written < at) await writeRest(this.#options.upstream, bytes, written);
+          this.#input.keep(at);
+        } else this.#input.keep(await this.#relayParts(held, at));
       }
-      this.#reads++;
-      if (this.#rests && scanner.single) continue;
-      this.#rests = false;
-      input.end += read;
-      const at = scanner.advance(input.bytes, held, input.end);
-      if (at === input.end && this.#isPlain && echo === undefined) {
-        // Most of what comes takes this way, and each promise more would be felt.
-        const bytes = input.upTo(at);
-        const written = await upstream.write(bytes);
-        if (written < at) await writeRest(upstream, bytes, written);
-        input.keep(at);
-      } else input.keep(await this.#relayParts(held, at));
+      await this.#forward(this.#input.bytes.subarray(0, this.#input.end));
+    } finally {
+      this.#isOver = true;
+      this.#drained?.resolve();
     }
   }
 
-  /** Whether all that was scanned may go on as it is. */
-  get #isPlain(): boolean {
+  /** Whether all that is to go on has, when the scanner stops behind each request. */
+  get #isDone(): boolean {
+    return this.#scanner.single && this.#input.end === 0 && this.#scanner.isBetween;
+  }
+
+  /** Scans what was read behind what is held, and returns where the first stop is. */
+  #scan(end: number): number {
+    const input = this.#input;
+    const held = input.end;
+    input.end = end;
+    return this.#scanner.advance(input.bytes, held, end);
+  }
+
+  /** Whether all that was read was scanned up to `at`, and may go on as it is. */
+  #isPlain(at: number): boolean {
     const { held, opening } = this.#scanner;
-    return this.#paused === undefined && opening === undefined && (held === 0 || this.#streams);
+    return at === this.#input.end && opening === undefined && (held === 0 || this.#streams) &&
+      this.#paused === undefined && this.#options.echo === undefined;
   }
 
   /**

@@ -72,8 +72,8 @@ export class Session {
   readonly #client: Connection;
   readonly #context: SessionContext;
   readonly #pending = new PendingReplies();
-  /** Ends the attempt to reach the node. */
-  readonly #dialing = new AbortController();
+  /** Ends the attempt to reach the node, while there is one. */
+  #dialing: AbortController | undefined;
   #upstream: Connection | undefined;
   #requests: RequestRelay | undefined;
   #replies: ReplyRelay | undefined;
@@ -85,8 +85,10 @@ export class Session {
   /** When the node had ended its side. */
   #nodeEndedAtMs = Infinity;
   #ended = false;
-  /** Resolved when the client has been told that no more replies come. */
-  readonly #answered = Promise.withResolvers<void>();
+  /** Why a direction has failed, the first that did. */
+  #failure: { readonly reason: unknown } | undefined;
+  /** Done when the client has been told that no more replies come. */
+  #answered: Promise<void> | undefined;
 
   /** @param client an accepted connection, which the session takes over */
   constructor(id: number, client: Connection, node: MappedNode, context: SessionContext) {
@@ -118,6 +120,7 @@ export class Session {
       } finally {
         clients.delete(this.node, upstreamAddress);
       }
+      if (this.#failure !== undefined) throw this.#failure.reason;
       log.debug("Client {connection} is done", { connection: this.#id });
     } catch (error) {
       this.#report(error, clientAddress);
@@ -130,7 +133,7 @@ export class Session {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#dialing.abort();
+    this.#dialing?.abort();
     close(this.#client);
     if (this.#upstream !== undefined) close(this.#upstream);
     this.#pending.abandon();
@@ -156,7 +159,7 @@ export class Session {
     }
     if (this.#ended) return;
     await closeWrite(this.#upstream);
-    await this.#answered.promise;
+    await this.#answered;
     // A client that does not read yet may have more than that waiting in the system.
     if (replies!.receivedBytes - beforeBytes > SURELY_SENT_BYTES) return;
     this.#partedAtMs = performance.now();
@@ -197,8 +200,8 @@ export class Session {
     const { address } = this.node;
     const { connectTimeoutMs, keepAlive } = this.#context;
     try {
-      const { signal } = this.#dialing;
-      const upstream = await dial(address, { timeoutMs: connectTimeoutMs, signal });
+      this.#dialing = new AbortController();
+      const upstream = await dial(address, connectTimeoutMs, this.#dialing);
       if (this.#ended) {
         close(upstream);
         return undefined;
@@ -217,57 +220,58 @@ export class Session {
       });
       this.#context.unreachable(error);
       return undefined;
+    } finally {
+      this.#dialing = undefined;
     }
     this.#context.reached();
     return this.#upstream;
   }
 
-  /** Runs both directions until both have ended, or one of them fails. */
-  async #relay(upstream: Connection): Promise<void> {
+  /** Runs both directions until both have ended; the end of one is passed on as such. */
+  #relay(upstream: Connection): Promise<unknown> {
     const client = this.#client;
     const pending = this.#pending;
+    const { buffers, budget } = this.#context;
     const echo = this.#context.echo
       ? new Echo(this.#id, formatHostPort(this.node.address))
       : undefined;
-    const places = this.#places(upstream);
-    const requests = this.#requests = new RequestRelay({
+    this.#requests = new RequestRelay({
       client,
       upstream,
       pending,
-      buffers: this.#context.buffers,
-      translate: (words) => translateRequest(words, places),
+      buffers,
+      translate: (words) => translateRequest(words, this.#places(upstream)),
       echo,
     });
-    const replies = this.#replies = new ReplyRelay({
+    this.#replies = new ReplyRelay({
       client,
       upstream,
       pending,
-      buffers: this.#context.buffers,
-      budget: this.#context.budget,
+      buffers,
+      budget,
       echo,
       translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),
     });
-    const failures: unknown[] = [];
-    // The end of one direction is passed on as such: the other may go on for long.
-    const directions = [
-      requests.run().then(() => closeWrite(upstream), (error) => {
-        // A node that has closed may have said why, which is still to be read.
-        if (!requests.isRefused || !isGone(error)) throw error;
-      }),
-      replies.run().then(() => {
-        this.#nodeEndedAtMs = performance.now();
-        pending.abandon();
-        return closeWrite(client);
-      }).then(this.#answered.resolve),
-    ].map((direction) =>
-      direction.catch((error) => {
-        failures.push(error);
-        // A failure of one leaves nothing for the other to do, which then fails for that.
-        this.end();
-      })
-    );
-    await Promise.all(directions);
-    if (failures.length > 0) throw failures[0];
+    const fail = (reason: unknown) => this.#fail(reason);
+    this.#answered = this.#replies.run().then(() => this.#passEnd()).catch(fail);
+    const asked = this.#requests.run().then(() => closeWrite(upstream), (error) => {
+      // A node that has closed may have said why, which is still to be read.
+      if (!this.#requests!.isRefused || !isGone(error)) throw error;
+    }).catch(fail);
+    return Promise.all([this.#answered, asked]);
+  }
+
+  /** The node has ended its side, and the client is told so. */
+  #passEnd(): Promise<void> {
+    this.#nodeEndedAtMs = performance.now();
+    this.#pending.abandon();
+    return closeWrite(this.#client);
+  }
+
+  /** A failure of one direction leaves nothing for the other to do, which then fails for that. */
+  #fail(reason: unknown): void {
+    this.#failure ??= { reason };
+    this.end();
   }
 
   /** What translates the requests of this session. */
