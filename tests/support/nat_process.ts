@@ -10,6 +10,8 @@ export interface NatOptions {
   before?: readonly string[];
   /** The runtime's own options, permissions included, where they are not those of the task. */
   options?: readonly string[];
+  /** An executable that takes the command line, in place of the runtime and the sources. */
+  program?: string | undefined;
 }
 
 /** What the program leaves when it has ended. */
@@ -49,10 +51,11 @@ export class NatProcess implements AsyncDisposable {
 
   constructor(
     args: readonly string[],
-    { env = {}, before = [], options = PERMISSIONS }: NatOptions = {},
+    { env = {}, before = [], options = PERMISSIONS, program }: NatOptions = {},
   ) {
-    const [program, ...words] = [...before, Deno.execPath(), "run", ...options, MAIN, ...args];
-    this.#process = new Deno.Command(program!, {
+    const own = program === undefined ? [Deno.execPath(), "run", ...options, MAIN] : [program];
+    const [first, ...words] = [...before, ...own, ...args];
+    this.#process = new Deno.Command(first!, {
       args: words,
       env: { ...foreignVariables(), ...env },
       clearEnv: true,

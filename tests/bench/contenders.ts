@@ -1,0 +1,146 @@
+import type { ClusterNode } from "../support/cluster.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { findFreePorts } from "../support/ports.ts";
+import type { TemporaryDirectory } from "../support/temporary.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** What is held against each other, in the order of the table. */
+export const CONTENDERS = ["node", "haproxy", "proxy"] as const;
+
+/** The node itself, HAProxy in front of it, or the proxy in front of it. */
+export type ContenderName = (typeof CONTENDERS)[number];
+
+/** A way on which clients reach the node; what is in it runs until the block ends. */
+export interface Way extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+  /** The process that is in the way; none is in that straight to the node. */
+  readonly pid: number | undefined;
+}
+
+/** How the programs are started. */
+export interface ContenderOptions {
+  /** All nodes; the first is the one that is reached. */
+  readonly nodes: readonly ClusterNode[];
+  readonly directory: TemporaryDirectory;
+  /** The proxy as an executable, if it is not to be run from its sources. */
+  readonly program: string | undefined;
+  /** More flags for the proxy. */
+  readonly proxyFlags: readonly string[];
+}
+
+const HOST = "127.0.0.1";
+
+/** Between two attempts to be answered: short against a start, long against an attempt. */
+const PAUSE_MS = 1;
+
+const START_DEADLINE_MS = 30_000;
+
+/** Starts the programs, each as often as it is wanted. */
+export class Contenders {
+  readonly #options: ContenderOptions;
+
+  constructor(options: ContenderOptions) {
+    this.#options = options;
+  }
+
+  /** Starts one and waits until the node answers on its way. */
+  async start(name: ContenderName): Promise<Way> {
+    const way = await this.#launch(name);
+    try {
+      await answer(way);
+      return way;
+    } catch (error) {
+      await way[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #launch(name: ContenderName): Promise<Way> {
+    switch (name) {
+      case "node": {
+        const { host, port } = this.#options.nodes[0]!;
+        return { host, port, pid: undefined, async [Symbol.asyncDispose]() {} };
+      }
+      case "haproxy":
+        return await this.#launchHaproxy();
+      case "proxy":
+        return this.#launchProxy();
+    }
+  }
+
+  async #launchHaproxy(): Promise<Way> {
+    const { nodes, directory } = this.#options;
+    const port = findFreePorts(nodes.length);
+    const path = directory.at(`haproxy-${port}.cfg`);
+    await Deno.writeTextFile(path, haproxyConfig(nodes, port));
+    // In the foreground, and silent about the settings that it would like to have besides.
+    const process = new Deno.Command("haproxy", {
+      args: ["-db", "-q", "-f", path],
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    return {
+      host: HOST,
+      port,
+      pid: process.pid,
+      async [Symbol.asyncDispose]() {
+        process.kill("SIGKILL");
+        await process.status;
+      },
+    };
+  }
+
+  #launchProxy(): Way {
+    const { nodes, program, proxyFlags } = this.#options;
+    // Nodes get ports in the order of their addresses, which is that of the cluster's nodes.
+    const port = findFreePorts(nodes.length);
+    const nat = new NatProcess([
+      `--cluster-addr=${nodes[0]!.address}`,
+      `--listen-addr=${HOST}:${port}`,
+      `--max-nodes=${nodes.length}`,
+      ...proxyFlags,
+    ], { program });
+    return {
+      host: HOST,
+      port,
+      pid: nat.pid,
+      [Symbol.asyncDispose]: () => nat[Symbol.asyncDispose](),
+    };
+  }
+}
+
+/** A port for each node, as the proxy has, bytes passed on as they are, nothing logged. */
+function haproxyConfig(nodes: readonly ClusterNode[], firstPort: number): string {
+  return [
+    "global",
+    "  nbthread 1",
+    "defaults",
+    "  mode tcp",
+    "  timeout connect 5s",
+    "  timeout client 1h",
+    "  timeout server 1h",
+    ...nodes.flatMap(({ address }, index) => [
+      `listen node${index}`,
+      `  bind ${HOST}:${firstPort + index}`,
+      `  server node${index} ${address}`,
+    ]),
+    "",
+  ].join("\n");
+}
+
+/** Waits for the first answer on a way. */
+async function answer({ host, port }: Way): Promise<void> {
+  const end = performance.now() + START_DEADLINE_MS;
+  for (;;) {
+    try {
+      using client = await WireClient.connect(host, port);
+      await client.ask("PING");
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+  }
+}

@@ -1,0 +1,78 @@
+import { parseArgs } from "@std/cli/parse-args";
+
+/** What a run of the benchmark is to do. */
+export interface BenchOptions {
+  readonly rounds: number;
+  /** The names of the scenarios, in the order of the table. */
+  readonly scenarios: readonly string[];
+  /** The proxy as an executable; undefined is from its sources. */
+  readonly program: string | undefined;
+  /** More flags for the proxy. */
+  readonly proxyFlags: readonly string[];
+  /** Where the figures and the chart are written. */
+  readonly directory: string;
+}
+
+/** What the operator of the benchmark must mend, in one line. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** An odd number, so that the median is a round that took place. */
+const DEFAULT_ROUNDS = 5;
+
+const FLAGS = ["rounds", "rows", "program", "out"];
+
+/** The text of `--help`. */
+export function usage(scenarios: readonly string[]): string {
+  return `Usage: deno task bench [OPTIONS] [-- PROXY-FLAGS...]
+
+Measures the proxy against HAProxy and against the node itself, in turn, round by round.
+
+  --rounds N        How many rounds, ${DEFAULT_ROUNDS} unless given; an odd number is best.
+  --rows NAME,...   Only these: ${scenarios.join(", ")}.
+  --program PATH    The proxy as an executable, such as a compiled one, not from its sources.
+  --out DIRECTORY   Where results.json is written; tests/bench unless given.
+  --help            Print this text.
+
+What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-byte-size 65536`;
+}
+
+/**
+ * Reads the command line; undefined if it asks for help.
+ *
+ * @throws {UsageError} for what cannot be understood
+ */
+export function readOptions(
+  args: readonly string[],
+  { scenarios, directory }: { scenarios: readonly string[]; directory: string },
+): BenchOptions | undefined {
+  const end = args.includes("--") ? args.indexOf("--") : args.length;
+  const given = parseArgs(args.slice(0, end), {
+    string: FLAGS,
+    boolean: ["help"],
+    unknown(argument) {
+      throw new UsageError(`Cannot use '${argument}'; flags for the proxy come behind --`);
+    },
+  }) as Record<string, string | undefined>;
+  if (given["help"]) return undefined;
+  for (const name of FLAGS) {
+    if (given[name] === "") throw new UsageError(`--${name} needs a value`);
+  }
+  const rounds = Number(given["rounds"] ?? DEFAULT_ROUNDS);
+  if (!Number.isSafeInteger(rounds) || rounds < 1) {
+    throw new UsageError(`--rounds needs a number of 1 or more, not '${given["rounds"]}'`);
+  }
+  const rows = given["rows"]?.split(",") ?? scenarios;
+  const unknown = rows.find((name) => !scenarios.includes(name));
+  if (unknown !== undefined) {
+    throw new UsageError(`--rows knows no '${unknown}'; there are ${scenarios.join(", ")}`);
+  }
+  return {
+    rounds,
+    scenarios: scenarios.filter((name) => rows.includes(name)),
+    program: given["program"],
+    proxyFlags: args.slice(end + 1),
+    directory: given["out"] ?? directory,
+  };
+}

@@ -1,0 +1,16 @@
+/** Of the times in /proc, in seconds: USER_HZ is 100 on all that Deno runs on. */
+const TICK_SECONDS = 1 / 100;
+
+/** The processor time that all threads of a process have used so far, in seconds. */
+export async function processorSeconds(pid: number): Promise<number> {
+  return parseProcessorSeconds(await Deno.readTextFile(`/proc/${pid}/stat`));
+}
+
+/** The same from a text such as /proc/PID/stat has (proc_pid_stat(5)). */
+export function parseProcessorSeconds(stat: string): number {
+  // The name of the program is the second field, in brackets, and may hold any of these itself.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [user, system] = [Number(fields[11]), Number(fields[12])];
+  if (!Number.isFinite(user + system)) throw new Error(`No processor time is in '${stat}'`);
+  return (user + system) * TICK_SECONDS;
+}

@@ -1,0 +1,34 @@
+import { type ContenderName, CONTENDERS } from "./contenders.ts";
+import type { Row } from "./scenarios.ts";
+import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
+
+/** Figures of one row, a list for each contender that has any, by round. */
+export type RowFigures = Partial<Record<ContenderName, number[]>>;
+
+/** What all rounds said of one row. */
+export interface RowResult extends Row {
+  /** By contender; one that has no such figure is absent. */
+  readonly figures: Readonly<Partial<Record<ContenderName, Spread>>>;
+  /** The proxy's figure divided by HAProxy's, and by the node's, round by round. */
+  readonly ratios: Readonly<Partial<Record<"haproxy" | "node", Spread>>>;
+  /** Whether the median reaches the goal; undefined where there is none. */
+  readonly met?: boolean;
+}
+
+/** Makes of the figures of all rounds what is told of them. */
+export function resultOf(row: Row, figures: RowFigures): RowResult {
+  const spreads: Partial<Record<ContenderName, Spread>> = {};
+  for (const name of CONTENDERS) {
+    if (figures[name] !== undefined) spreads[name] = spreadOf(figures[name]);
+  }
+  const ratios: Partial<Record<"haproxy" | "node", Spread>> = {};
+  for (const name of ["haproxy", "node"] as const) {
+    const bases = figures[name];
+    if (bases !== undefined) ratios[name] = spreadOf(ratiosOf(figures.proxy ?? [], bases));
+  }
+  const judged = row.goal?.of === "ratio" ? ratios.haproxy : spreads.proxy;
+  if (row.goal === undefined || judged === undefined) return { ...row, figures: spreads, ratios };
+  const { at, bound } = row.goal;
+  const met = at === "least" ? judged.median >= bound : judged.median <= bound;
+  return { ...row, figures: spreads, ratios, met };
+}

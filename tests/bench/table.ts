@@ -1,0 +1,61 @@
+import type { RowResult } from "./results.ts";
+import type { Goal, Unit } from "./scenarios.ts";
+import type { Spread } from "./statistics.ts";
+
+/** What stands where nothing was measured. */
+const NOTHING = "-";
+
+const HEADINGS = ["", "node", "HAProxy", "proxy", "proxy/HAProxy", "proxy/node", "goal", ""];
+
+/** The results as lines of text: medians, and the least and most of ratios in brackets. */
+export function formatTable(results: readonly RowResult[]): string {
+  const lines = [HEADINGS, ...results.map(cellsOf)];
+  const widths = HEADINGS.map((_, column) =>
+    Math.max(...lines.map((cells) => cells[column]!.length))
+  );
+  const texts = lines.map((cells) =>
+    cells.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)
+    ).join("  ").trimEnd()
+  );
+  return texts.join("\n");
+}
+
+/** A figure with its unit. */
+export function formatFigure(figure: number, unit: Unit): string {
+  switch (unit) {
+    case "requests/s":
+      return `${Math.round(figure)}/s`;
+    case "ms":
+      return `${figure.toFixed(2)} ms`;
+    case "s/million":
+      return `${figure.toFixed(2)} s/M`;
+  }
+}
+
+/** A goal in words. */
+export function formatGoal({ of, at, bound }: Goal, unit: Unit): string {
+  const sign = at === "least" ? "≥" : "≤";
+  return `${sign} ${of === "ratio" ? bound.toFixed(2) : formatFigure(bound, unit)}`;
+}
+
+function cellsOf({ title, unit, figures, ratios, goal, met }: RowResult): string[] {
+  const figure = (spread: Spread | undefined) =>
+    spread === undefined ? NOTHING : formatFigure(spread.median, unit);
+  return [
+    title,
+    figure(figures.node),
+    figure(figures.haproxy),
+    figure(figures.proxy),
+    formatRatio(ratios.haproxy),
+    formatRatio(ratios.node),
+    goal === undefined ? "" : formatGoal(goal, unit),
+    met === undefined ? "" : met ? "met" : "not met",
+  ];
+}
+
+function formatRatio(ratio: Spread | undefined): string {
+  if (ratio === undefined) return NOTHING;
+  const { median, least, most } = ratio;
+  return `${median.toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`;
+}
