@@ -16,7 +16,11 @@ export interface Way extends AsyncDisposable {
   readonly port: number;
   /** The process that is in the way; none is in that straight to the node. */
   readonly pid: number | undefined;
+  /** How long it took from the start of the process to the first answer. */
+  readonly startMs: number;
 }
+
+type Launched = Omit<Way, "startMs">;
 
 /** How the programs are started. */
 export interface ContenderOptions {
@@ -46,67 +50,71 @@ export class Contenders {
 
   /** Starts one and waits until the node answers on its way. */
   async start(name: ContenderName): Promise<Way> {
-    const way = await this.#launch(name);
+    const launch = await this.#prepare(name);
+    const launchedMs = performance.now();
+    const way = launch();
     try {
       await answer(way);
-      return way;
+      return { ...way, startMs: performance.now() - launchedMs };
     } catch (error) {
       await way[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  async #launch(name: ContenderName): Promise<Way> {
+  /** Does what comes before the start of a program, which is then what the result does. */
+  async #prepare(name: ContenderName): Promise<() => Launched> {
     switch (name) {
       case "node": {
         const { host, port } = this.#options.nodes[0]!;
-        return { host, port, pid: undefined, async [Symbol.asyncDispose]() {} };
+        return () => ({ host, port, pid: undefined, async [Symbol.asyncDispose]() {} });
       }
       case "haproxy":
-        return await this.#launchHaproxy();
+        return await this.#prepareHaproxy();
       case "proxy":
-        return this.#launchProxy();
+        return this.#prepareProxy();
     }
   }
 
-  async #launchHaproxy(): Promise<Way> {
+  async #prepareHaproxy(): Promise<() => Launched> {
     const { nodes, directory } = this.#options;
     const port = findFreePorts(nodes.length);
     const path = directory.at(`haproxy-${port}.cfg`);
     await Deno.writeTextFile(path, haproxyConfig(nodes, port));
-    // In the foreground, and silent about the settings that it would like to have besides.
-    const process = new Deno.Command("haproxy", {
-      args: ["-db", "-q", "-f", path],
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-    }).spawn();
-    return {
-      host: HOST,
-      port,
-      pid: process.pid,
-      async [Symbol.asyncDispose]() {
-        process.kill("SIGKILL");
-        await process.status;
-      },
+    return () => {
+      // In the foreground, and silent about the settings that it would like to have besides.
+      const process = new Deno.Command("haproxy", {
+        args: ["-db", "-q", "-f", path],
+        stdin: "null",
+        stdout: "null",
+        stderr: "null",
+      }).spawn();
+      return {
+        host: HOST,
+        port,
+        pid: process.pid,
+        async [Symbol.asyncDispose]() {
+          process.kill("SIGKILL");
+          await process.status;
+        },
+      };
     };
   }
 
-  #launchProxy(): Way {
+  #prepareProxy(): () => Launched {
     const { nodes, program, proxyFlags } = this.#options;
     // Nodes get ports in the order of their addresses, which is that of the cluster's nodes.
     const port = findFreePorts(nodes.length);
-    const nat = new NatProcess([
+    const args = [
       `--cluster-addr=${nodes[0]!.address}`,
       `--listen-addr=${HOST}:${port}`,
       `--max-nodes=${nodes.length}`,
       ...proxyFlags,
-    ], { program });
-    return {
-      host: HOST,
-      port,
-      pid: nat.pid,
-      [Symbol.asyncDispose]: () => nat[Symbol.asyncDispose](),
+    ];
+    return () => {
+      const nat = new NatProcess(args, { program });
+      const { pid } = nat;
+      return { host: HOST, port, pid, [Symbol.asyncDispose]: () => nat[Symbol.asyncDispose]() };
     };
   }
 }
@@ -131,7 +139,7 @@ function haproxyConfig(nodes: readonly ClusterNode[], firstPort: number): string
 }
 
 /** Waits for the first answer on a way. */
-async function answer({ host, port }: Way): Promise<void> {
+async function answer({ host, port }: Launched): Promise<void> {
   const end = performance.now() + START_DEADLINE_MS;
   for (;;) {
     try {

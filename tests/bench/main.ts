@@ -7,33 +7,43 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RedisCluster } from "../support/cluster.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { drawChart } from "./chart.ts";
 import { CONTENDERS, Contenders, type Way } from "./contenders.ts";
+import { listPrograms, lookAround } from "./environment.ts";
+import { countIdleClients, OTHER_DESCRIPTORS } from "./idle_scenario.ts";
 import { type BenchOptions, readOptions, usage, UsageError } from "./options.ts";
-import { resultOf, type RowFigures, type RowResult } from "./results.ts";
-import { type Scenario, SCENARIOS, type Stage } from "./scenarios.ts";
+import { formatHead, type Report } from "./report.ts";
+import { resultOf, type RowFigures } from "./results.ts";
+import type { Scenario, Stage } from "./scenario.ts";
+import { SCENARIOS } from "./scenarios.ts";
 import { formatTable } from "./table.ts";
 
 const NAMES = SCENARIOS.map(({ name }) => name);
 
 async function main(): Promise<number> {
   try {
-    const directory = fileURLToPath(new URL(".", import.meta.url));
-    const options = readOptions(Deno.args, { scenarios: NAMES, directory });
+    const options = readOptions(Deno.args, NAMES);
     if (options === undefined) {
       console.log(usage(NAMES));
       return 0;
     }
     await requirePrograms();
-    const results = await measure(options);
-    console.log(formatTable(results));
-    const json = JSON.stringify({ rounds: options.rounds, results }, undefined, 2);
-    await Deno.writeTextFile(join(options.directory, "results.json"), `${json}\n`);
+    const report = await measure(options);
+    console.log(`${formatHead(report).join("\n")}\n\n${formatTable(report.results)}`);
+    await write(report, options.directory ?? fileURLToPath(new URL(".", import.meta.url)));
     return 0;
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     console.error(error.message);
     return 2;
   }
+}
+
+async function write(report: Report, directory: string): Promise<void> {
+  const json = JSON.stringify(report, undefined, 2);
+  await Deno.writeTextFile(join(directory, "results.json"), `${json}\n`);
+  const chart = drawChart(report.results, formatHead(report)[0]!);
+  await Deno.writeTextFile(join(directory, "results.svg"), chart);
 }
 
 /** Programs that are needed, and the Debian packages that have them. */
@@ -51,9 +61,13 @@ async function requirePrograms(): Promise<void> {
   }
 }
 
-async function measure(options: BenchOptions): Promise<RowResult[]> {
+async function measure(options: BenchOptions): Promise<Report> {
+  const machine = await lookAround();
   await using directory = await TemporaryDirectory.create();
-  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using cluster = await RedisCluster.start({
+    replicasEach: 0,
+    directives: { "maxclients": `${countIdleClients() + OTHER_DESCRIPTORS}` },
+  });
   const contenders = new Contenders({ ...options, nodes: cluster.nodes, directory });
   await using stack = new AsyncDisposableStack();
   const ways: Record<string, Way> = {};
@@ -69,9 +83,15 @@ async function measure(options: BenchOptions): Promise<RowResult[]> {
     }
   }
   progress("");
-  return scenarios.flatMap(({ rows }, index) =>
-    rows.map((row, at) => resultOf(row, figures[index]![at]!))
-  );
+  const compiled = options.program !== undefined;
+  return {
+    environment: { ...machine, programs: await listPrograms(cluster.nodes[0]!) },
+    proxy: { compiled, flags: options.proxyFlags },
+    rounds: options.rounds,
+    results: scenarios.flatMap(({ rows }, index) =>
+      rows.map((row, at) => resultOf(row, figures[index]![at]!, compiled))
+    ),
+  };
 }
 
 /** Measures all contenders, in an order that changes from round to round. */

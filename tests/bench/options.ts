@@ -9,8 +9,8 @@ export interface BenchOptions {
   readonly program: string | undefined;
   /** More flags for the proxy. */
   readonly proxyFlags: readonly string[];
-  /** Where the figures and the chart are written. */
-  readonly directory: string;
+  /** Where the figures and the chart are written, if not where they are read from. */
+  readonly directory: string | undefined;
 }
 
 /** What the operator of the benchmark must mend, in one line. */
@@ -32,7 +32,7 @@ Measures the proxy against HAProxy and against the node itself, in turn, round b
   --rounds N        How many rounds, ${DEFAULT_ROUNDS} unless given; an odd number is best.
   --rows NAME,...   Only these: ${scenarios.join(", ")}.
   --program PATH    The proxy as an executable, such as a compiled one, not from its sources.
-  --out DIRECTORY   Where results.json is written; tests/bench unless given.
+  --out DIRECTORY   Where results.json and results.svg are written; tests/bench unless given.
   --help            Print this text.
 
 What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-byte-size 65536`;
@@ -41,11 +41,12 @@ What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-
 /**
  * Reads the command line; undefined if it asks for help.
  *
+ * @param scenarios the names of all, in the order of the table
  * @throws {UsageError} for what cannot be understood
  */
 export function readOptions(
   args: readonly string[],
-  { scenarios, directory }: { scenarios: readonly string[]; directory: string },
+  scenarios: readonly string[],
 ): BenchOptions | undefined {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const given = parseArgs(args.slice(0, end), {
@@ -73,6 +74,6 @@ export function readOptions(
     scenarios: scenarios.filter((name) => rows.includes(name)),
     program: given["program"],
     proxyFlags: args.slice(end + 1),
-    directory: given["out"] ?? directory,
+    directory: given["out"],
   };
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { parseProcessorSeconds, processorSeconds } from "./processes.ts";
+import { parseProcessorSeconds, processorSeconds } from "../support/processes.ts";
 
 Deno.test("processor time is that of the program and of the system for it", () => {
   const rest = "S 1 7 7 0 -1 4194560 100 0 0 0 1234 66 5 5 20 0 12 0 100 1 2 3";

@@ -1,5 +1,5 @@
 import { type ContenderName, CONTENDERS } from "./contenders.ts";
-import type { Row } from "./scenarios.ts";
+import type { Row } from "./scenario.ts";
 import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
 
 /** Figures of one row, a list for each contender that has any, by round. */
@@ -15,8 +15,12 @@ export interface RowResult extends Row {
   readonly met?: boolean;
 }
 
-/** Makes of the figures of all rounds what is told of them. */
-export function resultOf(row: Row, figures: RowFigures): RowResult {
+/**
+ * Makes of the figures of all rounds what is told of them.
+ *
+ * @param compiled whether the proxy was a compiled program
+ */
+export function resultOf(row: Row, figures: RowFigures, compiled: boolean): RowResult {
   const spreads: Partial<Record<ContenderName, Spread>> = {};
   for (const name of CONTENDERS) {
     if (figures[name] !== undefined) spreads[name] = spreadOf(figures[name]);
@@ -26,9 +30,10 @@ export function resultOf(row: Row, figures: RowFigures): RowResult {
     const bases = figures[name];
     if (bases !== undefined) ratios[name] = spreadOf(ratiosOf(figures.proxy ?? [], bases));
   }
-  const judged = row.goal?.of === "ratio" ? ratios.haproxy : spreads.proxy;
-  if (row.goal === undefined || judged === undefined) return { ...row, figures: spreads, ratios };
-  const { at, bound } = row.goal;
-  const met = at === "least" ? judged.median >= bound : judged.median <= bound;
-  return { ...row, figures: spreads, ratios, met };
+  const { title, unit, goal } = row;
+  const result = { title, unit, ...goal && { goal }, figures: spreads, ratios };
+  const judged = goal?.of === "ratio" ? ratios.haproxy : spreads.proxy;
+  if (goal === undefined || judged === undefined || goal.compiled && !compiled) return result;
+  const { at, bound } = goal;
+  return { ...result, met: at === "least" ? judged.median >= bound : judged.median <= bound };
 }

@@ -1,5 +1,5 @@
 import type { RowResult } from "./results.ts";
-import type { Goal, Unit } from "./scenarios.ts";
+import { formatFigure, formatGoal, formatVerdict } from "./format.ts";
 import type { Spread } from "./statistics.ts";
 
 /** What stands where nothing was measured. */
@@ -21,24 +21,6 @@ export function formatTable(results: readonly RowResult[]): string {
   return texts.join("\n");
 }
 
-/** A figure with its unit. */
-export function formatFigure(figure: number, unit: Unit): string {
-  switch (unit) {
-    case "requests/s":
-      return `${Math.round(figure)}/s`;
-    case "ms":
-      return `${figure.toFixed(2)} ms`;
-    case "s/million":
-      return `${figure.toFixed(2)} s/M`;
-  }
-}
-
-/** A goal in words. */
-export function formatGoal({ of, at, bound }: Goal, unit: Unit): string {
-  const sign = at === "least" ? "≥" : "≤";
-  return `${sign} ${of === "ratio" ? bound.toFixed(2) : formatFigure(bound, unit)}`;
-}
-
 function cellsOf({ title, unit, figures, ratios, goal, met }: RowResult): string[] {
   const figure = (spread: Spread | undefined) =>
     spread === undefined ? NOTHING : formatFigure(spread.median, unit);
@@ -50,7 +32,7 @@ function cellsOf({ title, unit, figures, ratios, goal, met }: RowResult): string
     formatRatio(ratios.haproxy),
     formatRatio(ratios.node),
     goal === undefined ? "" : formatGoal(goal, unit),
-    met === undefined ? "" : met ? "met" : "not met",
+    formatVerdict(met),
   ];
 }
 

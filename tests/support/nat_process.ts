@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { SETTINGS } from "../../src/flags.ts";
+import { peakBytes, residentBytes } from "./processes.ts";
 import { until, within } from "./until.ts";
 
 /** How the program is started, apart from its command line. */
@@ -110,12 +111,12 @@ export class NatProcess implements AsyncDisposable {
 
   /** The most memory that the process ever held, in bytes, as the kernel counts it. Linux only. */
   peakBytes(): Promise<number> {
-    return this.#memory("VmHWM");
+    return peakBytes(this.pid);
   }
 
   /** The memory that the process holds now, counted likewise. Linux only. */
   residentBytes(): Promise<number> {
-    return this.#memory("VmRSS");
+    return residentBytes(this.pid);
   }
 
   /** How many files the process has open. Linux only. */
@@ -137,11 +138,6 @@ export class NatProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#code === undefined) this.#process.kill("SIGKILL");
     await this.#end;
-  }
-
-  async #memory(field: string): Promise<number> {
-    const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
-    return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)![1]);
   }
 
   async #until<T>(what: string, condition: () => T | null | false): Promise<T> {

@@ -1,7 +1,7 @@
 /** Of the times in /proc, in seconds: USER_HZ is 100 on all that Deno runs on. */
 const TICK_SECONDS = 1 / 100;
 
-/** The processor time that all threads of a process have used so far, in seconds. */
+/** The processor time that all threads of a process have used so far, in seconds. Linux only. */
 export async function processorSeconds(pid: number): Promise<number> {
   return parseProcessorSeconds(await Deno.readTextFile(`/proc/${pid}/stat`));
 }
@@ -13,4 +13,19 @@ export function parseProcessorSeconds(stat: string): number {
   const [user, system] = [Number(fields[11]), Number(fields[12])];
   if (!Number.isFinite(user + system)) throw new Error(`No processor time is in '${stat}'`);
   return (user + system) * TICK_SECONDS;
+}
+
+/** The memory that a process holds now, in bytes, as the kernel counts it. Linux only. */
+export function residentBytes(pid: number): Promise<number> {
+  return memory(pid, "VmRSS");
+}
+
+/** The most memory that a process ever held, counted likewise. Linux only. */
+export function peakBytes(pid: number): Promise<number> {
+  return memory(pid, "VmHWM");
+}
+
+async function memory(pid: number, field: string): Promise<number> {
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)![1]);
 }

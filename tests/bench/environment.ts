@@ -1,0 +1,36 @@
+import { textOf } from "../../src/resp/frame.ts";
+import type { ClusterNode } from "../support/cluster.ts";
+
+/** On what, and with what, the figures came about. */
+export interface Environment {
+  readonly cores: number;
+  readonly processor: string;
+  readonly system: string;
+  /** How many programs of others wanted a core before the benchmark began, as the system counts. */
+  readonly load: number;
+  /** Names of programs and their versions. */
+  readonly programs: readonly string[];
+}
+
+/** Looks at the machine; the sooner, the less of the load is the benchmark's own. Linux only. */
+export async function lookAround(): Promise<Omit<Environment, "programs">> {
+  const processors = await Deno.readTextFile("/proc/cpuinfo");
+  const [, processor = Deno.build.arch] = /^model name\s*: (.*)$/m.exec(processors) ?? [];
+  return {
+    cores: navigator.hardwareConcurrency,
+    processor,
+    system: `Linux ${Deno.osRelease()}`,
+    load: Deno.loadavg()[0]!,
+  };
+}
+
+/** What is measured, and in which versions. */
+export async function listPrograms(node: ClusterNode): Promise<string[]> {
+  const { stdout } = await new Deno.Command("haproxy", { args: ["-v"] }).output();
+  const [, haproxy = "unknown"] = /version (\d[\d.]*)/.exec(new TextDecoder().decode(stdout)) ?? [];
+  const info = textOf(await node.ask("INFO", "server")) ?? "";
+  const valkey = /^valkey_version:(\S+)/m.exec(info);
+  const redis = /^redis_version:(\S+)/m.exec(info);
+  const server = valkey === null ? `Redis ${redis?.[1]}` : `Valkey ${valkey[1]}`;
+  return [`Deno ${Deno.version.deno}`, `HAProxy ${haproxy}`, server];
+}

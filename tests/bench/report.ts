@@ -1,0 +1,29 @@
+import type { Environment } from "./environment.ts";
+import type { RowResult } from "./results.ts";
+
+/** All that is told of a run. */
+export interface Report {
+  readonly environment: Environment;
+  readonly proxy: {
+    /** Whether it was a compiled program, or run from its sources. */
+    readonly compiled: boolean;
+    readonly flags: readonly string[];
+  };
+  readonly rounds: number;
+  readonly results: readonly RowResult[];
+}
+
+/** What a reader has to know of the figures, in lines; the first one says the most. */
+export function formatHead({ environment, proxy, rounds }: Report): string[] {
+  const { cores, processor, system, load, programs } = environment;
+  const flags = proxy.flags.length === 0 ? "" : ` with ${proxy.flags.join(" ")}`;
+  return [
+    `${rounds} rounds, ${cores} cores (${processor}), ${system}, ${programs.join(", ")}`,
+    `The proxy runs ${
+      proxy.compiled ? "compiled" : "from its sources"
+    }${flags}. The load, the node ` +
+    `and what is between them`,
+    `share all cores with whatever else runs: the load average was ${load.toFixed(2)} before.`,
+    "Figures are medians; ratios are those within a round: the median, and the least to the most.",
+  ];
+}

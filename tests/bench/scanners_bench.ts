@@ -1,0 +1,112 @@
+// What it costs to find where requests and replies end, against what any way to do that is held to:
+// a copy of the same bytes, such as the system makes for each read and each write, and one look at
+// each of them. Names say what one iteration is; the summaries say which is how much faster.
+
+import { Byte, fromLatin1 } from "../../src/resp/bytes.ts";
+import { encodeRequest } from "../../src/resp/frame.ts";
+import { type Command, RequestScanner, type RequestSink } from "../../src/resp/requests.ts";
+import { NO_STOPS, ReplyScanner } from "../../src/resp/scanner.ts";
+import { COMMANDS } from "../../src/session/commands.ts";
+
+/** As much as the proxy reads at once. */
+const READ_BYTES = 32 * 1024;
+
+const BIG_BYTES = 1024 * 1024;
+
+/** What comes in one iteration: reads that hold whole frames, together. */
+interface Feed {
+  readonly what: string;
+  readonly frames: number;
+  readonly reads: readonly Uint8Array[];
+}
+
+/** One read, full of small frames. */
+function many(what: string, frame: Uint8Array): Feed {
+  const frames = Math.floor(READ_BYTES / frame.length);
+  const read = new Uint8Array(frames * frame.length);
+  for (let at = 0; at < read.length; at += frame.length) read.set(frame, at);
+  return { what: `${frames} × ${what} in ${READ_BYTES / 1024} KiB`, frames, reads: [read] };
+}
+
+/** One frame in many reads. */
+function big(what: string, frame: Uint8Array): Feed {
+  const count = Math.ceil(frame.length / READ_BYTES);
+  const reads = Array.from({ length: count }, (_, index) => {
+    return frame.subarray(index * READ_BYTES, (index + 1) * READ_BYTES);
+  });
+  return { what: `${what} in reads of ${READ_BYTES / 1024} KiB`, frames: 1, reads };
+}
+
+const BIG_VALUE = "x".repeat(BIG_BYTES);
+
+const REPLIES: readonly Feed[] = [
+  many("+OK", fromLatin1("+OK\r\n")),
+  many("$3 foo", fromLatin1("$3\r\nfoo\r\n")),
+  many("*3 of bulks", fromLatin1("*3\r\n$3\r\nfoo\r\n$3\r\nbar\r\n$3\r\nbaz\r\n")),
+  big("a reply of 1 MiB", fromLatin1(`$${BIG_BYTES}\r\n${BIG_VALUE}\r\n`)),
+];
+
+const REQUESTS: readonly Feed[] = [
+  many("GET", encodeRequest(["GET", "key"])),
+  many("SET", encodeRequest(["SET", "key", "foo"])),
+  big("a SET of 1 MiB", encodeRequest(["SET", "key", BIG_VALUE])),
+];
+
+class Counter implements RequestSink<Command> {
+  requests = 0;
+
+  plain(): void {
+    this.requests++;
+  }
+
+  known(): void {
+    this.requests++;
+  }
+
+  empty(): void {}
+
+  broken(): void {
+    throw new Error("A request is broken");
+  }
+}
+
+for (const { what, frames, reads } of REPLIES) {
+  const scanner = new ReplyScanner();
+  Deno.bench({ name: `ReplyScanner: ${what}`, group: what, baseline: true }, () => {
+    let ended = 0;
+    for (const read of reads) {
+      scanner.advance(read, 0, read.length, Infinity, NO_STOPS);
+      ended += scanner.frames;
+    }
+    if (ended !== frames) throw new Error(`${ended} replies, not ${frames}`);
+  });
+  addRivals(what, reads);
+}
+
+for (const { what, frames, reads } of REQUESTS) {
+  const counter = new Counter();
+  const scanner = new RequestScanner<Command>(COMMANDS, counter);
+  Deno.bench({ name: `RequestScanner: ${what}`, group: what, baseline: true }, () => {
+    counter.requests = 0;
+    for (const read of reads) {
+      let at = 0;
+      while (at < read.length) at = scanner.advance(read, at, read.length);
+    }
+    if (counter.requests !== frames) throw new Error(`${counter.requests} requests, not ${frames}`);
+  });
+  addRivals(what, reads);
+}
+
+/** What the scanner of the group is held against. */
+function addRivals(group: string, reads: readonly Uint8Array[]): void {
+  const copy = new Uint8Array(READ_BYTES);
+  Deno.bench({ name: "a copy of the same bytes", group }, () => {
+    for (const read of reads) copy.set(read);
+  });
+  let lines = 0;
+  Deno.bench({ name: "a look at each byte, values included", group }, () => {
+    for (const read of reads) {
+      for (let at = 0; at < read.length; at++) if (read[at] === Byte.lf) lines++;
+    }
+  });
+}
