@@ -3,7 +3,7 @@ import type { RowResult } from "./results.ts";
 import { moreIsBetter } from "./scenario.ts";
 
 /** Lengths in the drawing, in pixels where it is shown in its own size. */
-const WIDTH = 880;
+const WIDTH = 960;
 const MARGIN = 16;
 const PLOT = { left: 300, right: 640 };
 const ROW = { height: 24, bar: 14 };
@@ -42,7 +42,7 @@ const STYLE = `
 
 /**
  * Draws the ratios to HAProxy as bars, in two groups: those where a long bar is good, and those
- * where a short one is. A mark across a bar is its goal, a line along it the least to the most.
+ * where a short one is. A mark across a bar is its goal, a line along it where half of the rounds are.
  *
  * @param caption what the figures come from, in one line
  */
@@ -67,8 +67,8 @@ export function drawChart(results: readonly RowResult[], caption: string): strin
   }
   const height = y + MARGIN;
   const title = "The proxy's figures divided by those of HAProxy";
-  const key = "bar: the median of all rounds; thin line: the least to the most; thick mark: the " +
-    "goal; green: met, orange: not met, blue: no goal";
+  const key = "bar: the median of all rounds; thin line: half of them; thick mark: the goal; " +
+    "green: met, orange: not met, blue: no goal";
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" ` +
     `viewBox="0 0 ${WIDTH} ${height}" role="img">`,
@@ -85,7 +85,7 @@ export function drawChart(results: readonly RowResult[], caption: string): strin
 }
 
 function drawRow({ title, unit, figures, ratios, goal, met }: RowResult, y: number): string[] {
-  const { median, least, most } = ratios.haproxy!;
+  const { lower, median, upper } = ratios.haproxy!;
   const middle = y + ROW.height / 2;
   const baseline = middle + 4;
   const top = middle - ROW.bar / 2;
@@ -94,7 +94,7 @@ function drawRow({ title, unit, figures, ratios, goal, met }: RowResult, y: numb
   const parts = [
     text({ x: PLOT.left - 10, y: baseline }, title, "end"),
     `<rect class="${kind}" x="${PLOT.left}" y="${top}" width="${width}" height="${ROW.bar}" rx="2"/>`,
-    line({ x: place(least), y: middle }, { x: place(most), y: middle }, "spread"),
+    line({ x: place(lower), y: middle }, { x: place(upper), y: middle }, "spread"),
   ];
   if (goal !== undefined) {
     // The bound of a figure is where HAProxy's own would be that.

@@ -20,7 +20,11 @@ export interface Way extends AsyncDisposable {
   readonly startMs: number;
 }
 
-type Launched = Omit<Way, "startMs">;
+/** A way that may not be open yet. */
+interface Launched extends Omit<Way, "startMs"> {
+  /** What the program said at its end, once it has ended, and perhaps before anybody wanted it. */
+  last(): string | undefined;
+}
 
 /** How the programs are started. */
 export interface ContenderOptions {
@@ -54,7 +58,7 @@ export class Contenders {
     const launchedMs = performance.now();
     const way = launch();
     try {
-      await answer(way);
+      await untilAnswered(name, way);
       return { ...way, startMs: performance.now() - launchedMs };
     } catch (error) {
       await way[Symbol.asyncDispose]();
@@ -67,7 +71,8 @@ export class Contenders {
     switch (name) {
       case "node": {
         const { host, port } = this.#options.nodes[0]!;
-        return () => ({ host, port, pid: undefined, async [Symbol.asyncDispose]() {} });
+        const last = () => undefined;
+        return () => ({ host, port, pid: undefined, last, async [Symbol.asyncDispose]() {} });
       }
       case "haproxy":
         return await this.#prepareHaproxy();
@@ -82,19 +87,22 @@ export class Contenders {
     const path = directory.at(`haproxy-${port}.cfg`);
     await Deno.writeTextFile(path, haproxyConfig(nodes, port));
     return () => {
-      // In the foreground, and silent about the settings that it would like to have besides.
+      // In the foreground, and silent but for what keeps it from serving.
       const process = new Deno.Command("haproxy", {
         args: ["-db", "-q", "-f", path],
         stdin: "null",
         stdout: "null",
-        stderr: "null",
+        stderr: "inherit",
       }).spawn();
+      let code: number | undefined;
+      process.status.then((status) => code = status.code);
       return {
         host: HOST,
         port,
         pid: process.pid,
+        last: () => code === undefined ? undefined : `code ${code}`,
         async [Symbol.asyncDispose]() {
-          process.kill("SIGKILL");
+          if (code === undefined) process.kill("SIGKILL");
           await process.status;
         },
       };
@@ -114,7 +122,13 @@ export class Contenders {
     return () => {
       const nat = new NatProcess(args, { program });
       const { pid } = nat;
-      return { host: HOST, port, pid, [Symbol.asyncDispose]: () => nat[Symbol.asyncDispose]() };
+      return {
+        host: HOST,
+        port,
+        pid,
+        last: () => nat.code === undefined ? undefined : nat.stderr.trim(),
+        [Symbol.asyncDispose]: () => nat[Symbol.asyncDispose](),
+      };
     };
   }
 }
@@ -139,7 +153,7 @@ function haproxyConfig(nodes: readonly ClusterNode[], firstPort: number): string
 }
 
 /** Waits for the first answer on a way. */
-async function answer({ host, port }: Launched): Promise<void> {
+async function untilAnswered(name: ContenderName, { host, port, last }: Launched): Promise<void> {
   const end = performance.now() + START_DEADLINE_MS;
   for (;;) {
     try {
@@ -147,6 +161,7 @@ async function answer({ host, port }: Launched): Promise<void> {
       await client.ask("PING");
       return;
     } catch (error) {
+      if (last() !== undefined) throw new Error(`The ${name} ended before it answered: ${last()}`);
       if (performance.now() > end) throw error;
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));

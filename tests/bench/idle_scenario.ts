@@ -25,6 +25,9 @@ const REST_DEADLINE_MS = 60_000;
 /** Memory has not changed if it has by less than that in the meantime, in bytes for each client. */
 const REST_BYTES_EACH = 50;
 
+/** Memory hardly differs from one round to the next, and takes longer to measure than all else. */
+const ENOUGH_ROUNDS = 3;
+
 /** How many connections rest at once: each takes two descriptors of the program in the way. */
 export function countIdleClients(limit = readDescriptorLimit() ?? Infinity): number {
   return Math.min(WANTED, Math.floor((limit - OTHER_DESCRIPTORS) / 2));
@@ -34,6 +37,7 @@ export function countIdleClients(limit = readDescriptorLimit() ?? Infinity): num
 export class IdleScenario implements Scenario {
   readonly name = "idle";
   readonly rows: readonly Row[];
+  readonly mostRounds = ENOUGH_ROUNDS;
   readonly #count: number;
 
   constructor(count: number) {

@@ -22,15 +22,23 @@ export interface LoadScenarioOptions {
   readonly rows: readonly LoadRow[];
   /** What the node is asked first. */
   readonly first?: readonly string[];
+  /** How long one measurement takes, in seconds, where the usual time is not enough. */
+  readonly seconds?: number;
   /** How many requests at most are one measurement. */
   readonly mostRequests?: number;
 }
 
 /**
- * How long one measurement takes, in seconds: long against the start of redis-benchmark, and short
- * enough for many of them, for what others do to the machine comes and goes in seconds.
+ * How long one measurement usually takes, in seconds: long against the start of redis-benchmark and
+ * against the ticks in which processor time is counted, and short against what others do to the
+ * machine. On one where three others wanted each of the cores all the time, medians of 19 rounds of
+ * 0.4 s lay within 5 % of each other where those of 7 rounds of 1 s lay 15 % apart.
+ *
+ * Nobody is tied to a core. Tried with what is in the way on one core and all else on the other, the
+ * rounds of a run agree better, but runs do not: whatever else wants that one core counts in full.
+ * With deep pipelines the node and the load, on one core together, are then what is measured.
  */
-const MEASUREMENT_SECONDS = 1;
+const MEASUREMENT_SECONDS = 0.6;
 
 /** The last load before the first measurement takes so long; a JIT compiler is done by then. */
 const WARM_UP_SECONDS = 0.5;
@@ -43,15 +51,17 @@ export class LoadScenario implements Scenario {
   readonly rows: readonly LoadRow[];
   readonly #load: Load;
   readonly #first: readonly string[] | undefined;
+  readonly #seconds: number;
   readonly #mostRequests: number;
   #requests = 0;
 
-  constructor({ name, load, rows, first, mostRequests = Infinity }: LoadScenarioOptions) {
+  constructor({ name, load, rows, first, ...limits }: LoadScenarioOptions) {
     this.name = name;
     this.rows = rows;
     this.#load = load;
     this.#first = first;
-    this.#mostRequests = mostRequests;
+    this.#seconds = limits.seconds ?? MEASUREMENT_SECONDS;
+    this.#mostRequests = limits.mostRequests ?? Infinity;
   }
 
   /** Warms all up, and finds how many requests the slowest answers in the time of a measurement. */
@@ -62,7 +72,7 @@ export class LoadScenario implements Scenario {
     }
     let slowest = Infinity;
     for (const way of Object.values(ways)) slowest = Math.min(slowest, await this.#warmUp(way));
-    this.#requests = Math.min(Math.ceil(slowest * MEASUREMENT_SECONDS), this.#mostRequests);
+    this.#requests = Math.min(Math.ceil(slowest * this.#seconds), this.#mostRequests);
   }
 
   async measure(contender: ContenderName, { ways }: Stage): Promise<(number | undefined)[]> {

@@ -8,19 +8,25 @@ import { fileURLToPath } from "node:url";
 import { RedisCluster } from "../support/cluster.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { drawChart } from "./chart.ts";
-import { CONTENDERS, Contenders, type Way } from "./contenders.ts";
+import { type ContenderName, Contenders } from "./contenders.ts";
 import { listPrograms, lookAround } from "./environment.ts";
 import { countIdleClients, OTHER_DESCRIPTORS } from "./idle_scenario.ts";
 import { type BenchOptions, readOptions, usage, UsageError } from "./options.ts";
 import { formatHead, type Report } from "./report.ts";
-import { resultOf, type RowFigures } from "./results.ts";
-import type { Scenario, Stage } from "./scenario.ts";
+import { resultOf } from "./results.ts";
+import { playRounds } from "./rounds.ts";
+import type { Stage } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { formatTable } from "./table.ts";
 
 const NAMES = SCENARIOS.map(({ name }) => name);
 
 async function main(): Promise<number> {
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    // What runs is stopped first; a terminal's Ctrl-C stops some of it by itself.
+    Deno.addSignalListener(signal, () => stopping.abort());
+  }
   try {
     const options = readOptions(Deno.args, NAMES);
     if (options === undefined) {
@@ -28,14 +34,15 @@ async function main(): Promise<number> {
       return 0;
     }
     await requirePrograms();
-    const report = await measure(options);
+    const report = await measure(options, stopping.signal);
     console.log(`${formatHead(report).join("\n")}\n\n${formatTable(report.results)}`);
     await write(report, options.directory ?? fileURLToPath(new URL(".", import.meta.url)));
     return 0;
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    console.error(error.message);
-    return 2;
+    if (stopping.signal.aborted) return 130;
+    const misused = error instanceof UsageError;
+    console.error(misused ? error.message : error);
+    return misused ? 2 : 1;
   }
 }
 
@@ -61,7 +68,7 @@ async function requirePrograms(): Promise<void> {
   }
 }
 
-async function measure(options: BenchOptions): Promise<Report> {
+async function measure(options: BenchOptions, signal: AbortSignal): Promise<Report> {
   const machine = await lookAround();
   await using directory = await TemporaryDirectory.create();
   await using cluster = await RedisCluster.start({
@@ -69,49 +76,30 @@ async function measure(options: BenchOptions): Promise<Report> {
     directives: { "maxclients": `${countIdleClients() + OTHER_DESCRIPTORS}` },
   });
   const contenders = new Contenders({ ...options, nodes: cluster.nodes, directory });
-  await using stack = new AsyncDisposableStack();
-  const ways: Record<string, Way> = {};
-  for (const name of CONTENDERS) ways[name] = stack.use(await contenders.start(name));
-  const stage = { contenders, ways } as Stage;
+  await using ways = await startAll(contenders);
   const scenarios = SCENARIOS.filter(({ name }) => options.scenarios.includes(name));
-  for (const scenario of scenarios) await scenario.prepare?.(stage);
-  const figures = scenarios.map(({ rows }) => rows.map((): RowFigures => ({})));
-  for (let round = 0; round < options.rounds; round++) {
-    for (const [index, scenario] of scenarios.entries()) {
-      progress(`round ${round + 1} of ${options.rounds}: ${scenario.name}`);
-      await measureRound(scenario, { stage, round, figures: figures[index]! });
-    }
-  }
-  progress("");
+  const figures = await playRounds(scenarios, { contenders, ways, signal }, options.rounds);
   const compiled = options.program !== undefined;
   return {
     environment: { ...machine, programs: await listPrograms(cluster.nodes[0]!) },
     proxy: { compiled, flags: options.proxyFlags },
     rounds: options.rounds,
-    results: scenarios.flatMap(({ rows }, index) =>
-      rows.map((row, at) => resultOf(row, figures[index]![at]!, compiled))
-    ),
+    results: scenarios.flatMap(({ rows }) => rows)
+      .map((row, index) => resultOf(row, figures[index]!, compiled)),
   };
 }
 
-/** Measures all contenders, in an order that changes from round to round. */
-async function measureRound(
-  scenario: Scenario,
-  { stage, round, figures }: { stage: Stage; round: number; figures: RowFigures[] },
-): Promise<void> {
-  for (let turn = 0; turn < CONTENDERS.length; turn++) {
-    const name = CONTENDERS[(round + turn) % CONTENDERS.length]!;
-    const measured = await scenario.measure(name, stage);
-    for (const [at, figure] of measured.entries()) {
-      if (figure !== undefined) (figures[at]![name] ??= []).push(figure);
-    }
-  }
-}
-
-/** Says what is done, on a line that the next one replaces; a log gets none of that. */
-function progress(text: string): void {
-  if (!Deno.stderr.isTerminal()) return;
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
+/** Starts one of each contender, which run until the block ends. */
+async function startAll(contenders: Contenders): Promise<Stage["ways"] & AsyncDisposable> {
+  await using stack = new AsyncDisposableStack();
+  const start = async (name: ContenderName) => stack.use(await contenders.start(name));
+  const ways = {
+    node: await start("node"),
+    haproxy: await start("haproxy"),
+    proxy: await start("proxy"),
+  };
+  const owned = stack.move();
+  return { ...ways, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
 if (import.meta.main) Deno.exit(await main());

@@ -18,8 +18,8 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** An odd number, so that the median is a round that took place. */
-const DEFAULT_ROUNDS = 5;
+/** Some minutes' worth; an odd number, so that the median is a round that took place. */
+const DEFAULT_ROUNDS = 15;
 
 const FLAGS = ["rounds", "rows", "program", "out"];
 

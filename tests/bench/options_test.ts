@@ -3,9 +3,9 @@ import { readOptions, UsageError } from "./options.ts";
 
 const SCENARIOS = ["one", "two"];
 
-Deno.test("without words all rows are measured five times", () => {
+Deno.test("without words all rows are measured fifteen times", () => {
   assertEquals(readOptions([], SCENARIOS), {
-    rounds: 5,
+    rounds: 15,
     scenarios: ["one", "two"],
     program: undefined,
     proxyFlags: [],

@@ -19,11 +19,9 @@ export function formatHead({ environment, proxy, rounds }: Report): string[] {
   const flags = proxy.flags.length === 0 ? "" : ` with ${proxy.flags.join(" ")}`;
   return [
     `${rounds} rounds, ${cores} cores (${processor}), ${system}, ${programs.join(", ")}`,
-    `The proxy runs ${
-      proxy.compiled ? "compiled" : "from its sources"
-    }${flags}. The load, the node ` +
-    `and what is between them`,
-    `share all cores with whatever else runs: the load average was ${load.toFixed(2)} before.`,
-    "Figures are medians; ratios are those within a round: the median, and the least to the most.",
+    `The proxy runs ${proxy.compiled ? "compiled" : "from its sources"}${flags}.`,
+    "The load, the node and what is between them share the cores with whatever else runs;",
+    `the load average was ${load.toFixed(2)} when they were started.`,
+    "Figures are medians. Ratios are of the same round: the median, and where half of them are.",
   ];
 }

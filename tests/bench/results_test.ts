@@ -13,13 +13,13 @@ Deno.test("a row tells medians of figures and of the ratios of each round", () =
     title: "a row",
     unit: "ms",
     figures: {
-      node: { median: 2, least: 1, most: 4 },
-      haproxy: { median: 4, least: 2, most: 8 },
-      proxy: { median: 4, least: 3, most: 4 },
+      node: { least: 1, lower: 1.5, median: 2, upper: 3, most: 4 },
+      haproxy: { least: 2, lower: 3, median: 4, upper: 6, most: 8 },
+      proxy: { least: 3, lower: 3.5, median: 4, upper: 4, most: 4 },
     },
     ratios: {
-      haproxy: { median: 1, least: 0.5, most: 1.5 },
-      node: { median: 2, least: 1, most: 3 },
+      haproxy: { least: 0.5, lower: 0.75, median: 1, upper: 1.25, most: 1.5 },
+      node: { least: 1, lower: 1.5, median: 2, upper: 2.5, most: 3 },
     },
   });
 });

@@ -24,6 +24,8 @@ export interface Stage {
   readonly contenders: Contenders;
   /** One of each contender, which runs all the time. */
   readonly ways: Readonly<Record<ContenderName, Way>>;
+  /** Is aborted by whoever wants no more figures. */
+  readonly signal: AbortSignal;
 }
 
 /** Some rows that are measured together. */
@@ -31,6 +33,8 @@ export interface Scenario {
   /** What `--rows` calls it. */
   readonly name: string;
   readonly rows: readonly Row[];
+  /** In how many rounds it is measured at most; in all unless told. */
+  readonly mostRounds?: number;
   /** Is called once, before the first round. */
   prepare?(stage: Stage): Promise<void>;
   /** Measures once: a figure for each row, or undefined where there is nothing to measure. */

@@ -48,6 +48,8 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "connections-2000",
     load: { connections: 2000, pipeline: 1, words: ["GET", KEY] },
     first: ["SET", KEY, VALUE],
+    // Some requests of each connection, and not the first one only.
+    seconds: 1.5,
     rows: [
       requests("2000 connections"),
       latency("p50", "2000 connections"),

@@ -1,7 +1,11 @@
-/** The middle of several figures and how far they lie apart. */
+/** The middle of several figures, and how far they lie apart. */
 export interface Spread {
-  readonly median: number;
   readonly least: number;
+  /** A quarter of all lies below. */
+  readonly lower: number;
+  readonly median: number;
+  /** A quarter of all lies above. */
+  readonly upper: number;
   readonly most: number;
 }
 
@@ -13,11 +17,13 @@ export interface Spread {
 export function spreadOf(figures: readonly number[]): Spread {
   if (figures.length === 0) throw new RangeError("No figures have no spread");
   const sorted = figures.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const median = sorted.length % 2 === 1
-    ? sorted[middle]!
-    : (sorted[middle - 1]! + sorted[middle]!) / 2;
-  return { median, least: sorted[0]!, most: sorted.at(-1)! };
+  return {
+    least: sorted[0]!,
+    lower: quantile(sorted, 1 / 4),
+    median: quantile(sorted, 1 / 2),
+    upper: quantile(sorted, 3 / 4),
+    most: sorted.at(-1)!,
+  };
 }
 
 /**
@@ -29,4 +35,11 @@ export function ratiosOf(figures: readonly number[], bases: readonly number[]): 
     throw new RangeError(`${figures.length} rounds cannot be held against ${bases.length}`);
   }
   return figures.map((figure, round) => figure / bases[round]!);
+}
+
+/** What so large a share of sorted figures lies below; between two of them if it must. */
+function quantile(sorted: readonly number[], share: number): number {
+  const place = share * (sorted.length - 1);
+  const [before, after] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+  return before + (place - Math.floor(place)) * (after - before);
 }

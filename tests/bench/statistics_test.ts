@@ -1,13 +1,22 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { ratiosOf, spreadOf } from "./statistics.ts";
 
-Deno.test("the median of an odd number of figures is one of them", () => {
-  assertEquals(spreadOf([30, 4, 100]), { median: 30, least: 4, most: 100 });
-  assertEquals(spreadOf([7]), { median: 7, least: 7, most: 7 });
+Deno.test("the median and the quarters of an odd number of figures are some of them", () => {
+  assertEquals(spreadOf([30, 4, 100, 2, 31]), {
+    least: 2,
+    lower: 4,
+    median: 30,
+    upper: 31,
+    most: 100,
+  });
 });
 
-Deno.test("the median of an even number of figures lies between the middle two", () => {
-  assertEquals(spreadOf([9, 1, 4, 2]), { median: 3, least: 1, most: 9 });
+Deno.test("a single figure is all there is to say", () => {
+  assertEquals(spreadOf([7]), { least: 7, lower: 7, median: 7, upper: 7, most: 7 });
+});
+
+Deno.test("those of an even number of figures lie between two of them", () => {
+  assertEquals(spreadOf([9, 1, 4, 2]), { least: 1, lower: 1.75, median: 3, upper: 5.25, most: 9 });
 });
 
 Deno.test("there is no spread of no figures", () => {

@@ -7,7 +7,7 @@ const NOTHING = "-";
 
 const HEADINGS = ["", "node", "HAProxy", "proxy", "proxy/HAProxy", "proxy/node", "goal", ""];
 
-/** The results as lines of text: medians, and the least and most of ratios in brackets. */
+/** The results as lines of text: medians, and the quarters of ratios in brackets. */
 export function formatTable(results: readonly RowResult[]): string {
   const lines = [HEADINGS, ...results.map(cellsOf)];
   const widths = HEADINGS.map((_, column) =>
@@ -38,6 +38,6 @@ function cellsOf({ title, unit, figures, ratios, goal, met }: RowResult): string
 
 function formatRatio(ratio: Spread | undefined): string {
   if (ratio === undefined) return NOTHING;
-  const { median, least, most } = ratio;
-  return `${median.toFixed(2)} (${least.toFixed(2)}-${most.toFixed(2)})`;
+  const { lower, median, upper } = ratio;
+  return `${median.toFixed(2)} (${lower.toFixed(2)}-${upper.toFixed(2)})`;
 }

@@ -109,6 +109,11 @@ export class NatProcess implements AsyncDisposable {
     return this.#process.pid;
   }
 
+  /** The code that the process ended with, or undefined. */
+  get code(): number | undefined {
+    return this.#code;
+  }
+
   /** The most memory that the process ever held, in bytes, as the kernel counts it. Linux only. */
   peakBytes(): Promise<number> {
     return peakBytes(this.pid);
