@@ -32,7 +32,7 @@ export interface LoadScenarioOptions {
  * How long one measurement usually takes, in seconds: long against the start of redis-benchmark and
  * against the ticks in which processor time is counted, and short against what others do to the
  * machine. On one where three others wanted each of the cores all the time, medians of 19 rounds of
- * 0.4 s lay within 5 % of each other where those of 7 rounds of 1 s lay 15 % apart.
+ * 0.4 s differed by 5 to 17 % from run to run, and those of 7 rounds of 1 s by 12 to 25 %.
  *
  * Nobody is tied to a core. Tried with what is in the way on one core and all else on the other, the
  * rounds of a run agree better, but runs do not: whatever else wants that one core counts in full.

@@ -28,7 +28,8 @@ async function main(): Promise<number> {
     Deno.addSignalListener(signal, () => stopping.abort());
   }
   try {
-    const options = readOptions(Deno.args, NAMES);
+    const directory = fileURLToPath(new URL(".", import.meta.url));
+    const options = readOptions(Deno.args, { scenarios: NAMES, directory });
     if (options === undefined) {
       console.log(usage(NAMES));
       return 0;
@@ -36,7 +37,7 @@ async function main(): Promise<number> {
     await requirePrograms();
     const report = await measure(options, stopping.signal);
     console.log(`${formatHead(report).join("\n")}\n\n${formatTable(report.results)}`);
-    await write(report, options.directory ?? fileURLToPath(new URL(".", import.meta.url)));
+    if (options.directory !== undefined) await write(report, options.directory);
     return 0;
   } catch (error) {
     if (stopping.signal.aborted) return 130;

@@ -9,7 +9,7 @@ export interface BenchOptions {
   readonly program: string | undefined;
   /** More flags for the proxy. */
   readonly proxyFlags: readonly string[];
-  /** Where the figures and the chart are written, if not where they are read from. */
+  /** Where the figures and the chart are written; undefined is nowhere. */
   readonly directory: string | undefined;
 }
 
@@ -30,9 +30,11 @@ export function usage(scenarios: readonly string[]): string {
 Measures the proxy against HAProxy and against the node itself, in turn, round by round.
 
   --rounds N        How many rounds, ${DEFAULT_ROUNDS} unless given; an odd number is best.
-  --rows NAME,...   Only these: ${scenarios.join(", ")}.
+  --rows NAME,...   Only some of these:
+                    ${scenarios.join(", ")}.
   --program PATH    The proxy as an executable, such as a compiled one, not from its sources.
-  --out DIRECTORY   Where results.json and results.svg are written; tests/bench unless given.
+  --out DIRECTORY   Where results.json and results.svg are written; tests/bench unless given, or
+                    nowhere with --rows.
   --help            Print this text.
 
 What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-byte-size 65536`;
@@ -41,12 +43,13 @@ What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-
 /**
  * Reads the command line; undefined if it asks for help.
  *
- * @param scenarios the names of all, in the order of the table
+ * @param defaults the names of all scenarios, in the order of the table, and where the figures of
+ * them all are written
  * @throws {UsageError} for what cannot be understood
  */
 export function readOptions(
   args: readonly string[],
-  scenarios: readonly string[],
+  { scenarios, directory }: { scenarios: readonly string[]; directory: string },
 ): BenchOptions | undefined {
   const end = args.includes("--") ? args.indexOf("--") : args.length;
   const given = parseArgs(args.slice(0, end), {
@@ -74,6 +77,7 @@ export function readOptions(
     scenarios: scenarios.filter((name) => rows.includes(name)),
     program: given["program"],
     proxyFlags: args.slice(end + 1),
-    directory: given["out"],
+    // Figures of some rows are no picture of the proxy.
+    directory: given["out"] ?? (given["rows"] === undefined ? directory : undefined),
   };
 }

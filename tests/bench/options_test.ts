@@ -1,20 +1,20 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { readOptions, UsageError } from "./options.ts";
 
-const SCENARIOS = ["one", "two"];
+const DEFAULTS = { scenarios: ["one", "two"], directory: "/results" };
 
 Deno.test("without words all rows are measured fifteen times", () => {
-  assertEquals(readOptions([], SCENARIOS), {
+  assertEquals(readOptions([], DEFAULTS), {
     rounds: 15,
     scenarios: ["one", "two"],
     program: undefined,
     proxyFlags: [],
-    directory: undefined,
+    directory: "/results",
   });
 });
 
 Deno.test("what stands behind -- is for the proxy", () => {
-  const options = readOptions(["--rounds=3", "--", "--help", "--", "--rounds", "9"], SCENARIOS);
+  const options = readOptions(["--rounds=3", "--", "--help", "--", "--rounds", "9"], DEFAULTS);
   assertEquals(options?.proxyFlags, ["--help", "--", "--rounds", "9"]);
   assertEquals(options?.rounds, 3);
 });
@@ -22,14 +22,19 @@ Deno.test("what stands behind -- is for the proxy", () => {
 Deno.test("rows keep their order, whatever that of the command line", () => {
   const options = readOptions(
     ["--rows", "two,one", "--program", "/bin/nat", "--out=/tmp"],
-    SCENARIOS,
+    DEFAULTS,
   );
   assertEquals(options?.scenarios, ["one", "two"]);
   assertEquals([options?.program, options?.directory], ["/bin/nat", "/tmp"]);
 });
 
+Deno.test("figures of some rows are written only where the command line says", () => {
+  assertEquals(readOptions(["--rows=one"], DEFAULTS)?.directory, undefined);
+  assertEquals(readOptions(["--rows=one", "--out=/tmp"], DEFAULTS)?.directory, "/tmp");
+});
+
 Deno.test("--help wins over the rest", () => {
-  assertEquals(readOptions(["--help", "--rounds=no"], SCENARIOS), undefined);
+  assertEquals(readOptions(["--help", "--rounds=no"], DEFAULTS), undefined);
 });
 
 const WRONG: [args: string[], says: string][] = [
@@ -43,6 +48,6 @@ const WRONG: [args: string[], says: string][] = [
 
 for (const [args, says] of WRONG) {
   Deno.test(`'${args.join(" ")}' is refused`, () => {
-    assertThrows(() => readOptions(args, SCENARIOS), UsageError, says);
+    assertThrows(() => readOptions(args, DEFAULTS), UsageError, says);
   });
 }
