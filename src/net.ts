@@ -81,7 +81,7 @@ export async function resolve(host: string): Promise<string[]> {
     timer = setTimeout(() => resolve([]), RESOLVE_TIMEOUT_MS);
   });
   try {
-    const { lookup }: NodeDns = await import(NODE_DNS);
+    const { lookup } = await (nodeDns ??= importNodeDns());
     const found = await Promise.race([lookup(host, { all: true }), timeout]);
     return found.map(({ address }) => address);
   } catch {
@@ -92,15 +92,29 @@ export async function resolve(host: string): Promise<string[]> {
   }
 }
 
-/**
- * The runtime's own resolver does not know what the system does, such as /etc/hosts. A plain
- * import of this one would have older runtimes get the types of all of Node from npm.
- */
-const NODE_DNS: string = "node:dns/promises";
+let nodeDns: Promise<NodeDns> | undefined;
 
-/** What is in use of it. */
+/**
+ * The runtime's own resolver does not know what the system does, such as /etc/hosts. With this
+ * one, older runtimes warn on stderr of a module that they use themselves for each name.
+ */
+async function importNodeDns(): Promise<NodeDns> {
+  const { default: process }: NodeProcess = await import(NODE_PROCESS);
+  process.noDeprecation = true;
+  return await import(NODE_DNS);
+}
+
+/** A plain import would have older runtimes get the types of all of Node from npm. */
+const NODE_DNS: string = "node:dns/promises";
+const NODE_PROCESS: string = "node:process";
+
+/** What is in use of them. */
 interface NodeDns {
   lookup(host: string, options: { all: true }): Promise<{ address: string }[]>;
+}
+
+interface NodeProcess {
+  readonly default: { noDeprecation: boolean };
 }
 
 /** The address of a socket; sockets of both families put a prefix before IPv4, which goes. */
