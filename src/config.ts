@@ -11,7 +11,7 @@ import {
   parseHostPort,
 } from "./address.ts";
 import type { Pin } from "./cluster/ports.ts";
-import { ConfigError, type Given, readSettings, type Settings } from "./flags.ts";
+import { ConfigError, type Given, readSettings, readWord, type Settings } from "./flags.ts";
 import type { LogOptions } from "./log.ts";
 
 export { ConfigError, DEFAULT_CAPTURE_LIMIT_BYTES, DEFAULT_READ_BUFFER_BYTES } from "./flags.ts";
@@ -74,6 +74,7 @@ export interface Config {
 export type Command =
   | { readonly kind: "help" }
   | { readonly kind: "version" }
+  | { readonly kind: "healthcheck"; readonly addresses: readonly HostPort[] }
   | { readonly kind: "run"; readonly config: Config; readonly check: boolean };
 
 /** The port of a Redis server that does not say another. */
@@ -145,13 +146,17 @@ export function readConfig(
   const listen = readListen(settings.get("listen-addr")!);
   const maxNodes = readCount(settings.get("max-nodes")!, 1, MAX_NODES_LIMIT);
   checkRange(listen.port, maxNodes);
+  const pins = readPins(settings.get("port-map"));
+  if (readWord(args) === "healthcheck") {
+    return { kind: "healthcheck", addresses: publicAddresses(listen, maxNodes, pins) };
+  }
   checkFiles(settings);
   const config: Config = {
     listen,
     seeds: readSeeds(settings.get("cluster-addr")),
     ...readPublicHost(settings.get("public-host"), listen.host, warnings),
     maxNodes,
-    pins: readPins(settings.get("port-map")),
+    pins,
     credentials: readCredentials(settings, warnings),
     startTimeoutMs: readDuration(settings.get("start-timeout")!) || Infinity,
     refreshIntervalMs: readRefreshInterval(settings.get("refresh-interval")!),
@@ -195,6 +200,22 @@ function checkRange(firstPort: number, maxNodes: number): void {
     `Ports ${firstPort} to ${lastPort} run past ${LAST_PORT}; ` +
       `lower the port of --listen-addr or lower --max-nodes (now ${maxNodes})`,
   );
+}
+
+/** Where this machine reaches the ports that a proxy with these settings may listen on. */
+function publicAddresses(listen: HostPort, maxNodes: number, pins: readonly Pin[]): HostPort[] {
+  const range = listen.port === 0 ? 0 : maxNodes;
+  const ports = new Set(Array.from({ length: range }, (_, index) => listen.port + index));
+  for (const { port } of pins) ports.add(port);
+  if (ports.size === 0) {
+    throw new ConfigError(
+      "Cannot tell at which free ports the proxy listens; " +
+        "set the port of --listen-addr for both, or pin a port with --port-map",
+    );
+  }
+  const everywhere = isWildcard(listen.host) || isLocalhost(listen.host);
+  const hosts = everywhere ? ["127.0.0.1", "::1"] : [listen.host];
+  return [...ports].flatMap((port) => hosts.map((host) => ({ host, port })));
 }
 
 /** What is written to a file must not replace a password, nor the one mapping the other. */

@@ -1,6 +1,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { oneLine } from "./log.ts";
 
+/** What the program can be told to be in front of all flags; a server unless told. */
+const WORDS = ["server", "healthcheck"] as const;
+
 /** Something that the operator can set, by a flag, by an environment variable, or by both. */
 export interface Setting<Name extends string> {
   /** In kebab-case: the flag without its dashes. */
@@ -253,6 +256,11 @@ export type SettingName = (typeof rows)[number]["name"];
 /** Every setting there is, in the order of the help. */
 export const SETTINGS: readonly Setting<SettingName>[] = rows;
 
+/** The word in front of the flags, or undefined. */
+export function readWord(args: readonly string[]): (typeof WORDS)[number] | undefined {
+  return WORDS.find((word) => word === args[0]);
+}
+
 /**
  * Reads every setting from the arguments, else from its environment variable unless that is
  * empty, else from its default. The values are not looked at.
@@ -284,6 +292,10 @@ export function helpText(): string {
     "Lets clients outside a NAT use a whole Redis Cluster, through one public port for each node.",
     "",
     "Usage: redis-cluster-nat [server] [options]",
+    "       redis-cluster-nat healthcheck [options]",
+    "",
+    "With healthcheck, asks a proxy that runs with the same options whether it serves, and exits",
+    "with 0 or 1.",
     "",
   ];
   for (const setting of SETTINGS) {
@@ -328,7 +340,7 @@ for (const setting of SETTINGS) {
 function normalize(args: readonly string[]): string[] {
   const normalized: string[] = [];
   let previous: Setting<SettingName> | undefined;
-  for (let at = args[0] === "server" ? 1 : 0; at < args.length; at++) {
+  for (let at = readWord(args) === undefined ? 0 : 1; at < args.length; at++) {
     const flag = splitFlag(args[at]!);
     if (flag === undefined) throw new ConfigError(describeStray(args[at]!, previous));
     const setting = flagsBySpelling.get(flag.name);
@@ -371,7 +383,8 @@ function isFlag(argument: string): boolean {
 
 function describeStray(word: string, previous: Setting<SettingName> | undefined): string {
   if (previous === undefined) {
-    return `Unexpected word '${word}'; expected flags, and before them at most the word server`;
+    return `Unexpected word '${word}'; expected flags, and before them at most ` +
+      WORDS.join(" or ");
   }
   return `Unexpected word after --${previous.name}; ` +
     (previous.value === undefined

@@ -1,10 +1,12 @@
 import project from "../deno.json" with { type: "json" };
+import { formatHostPort } from "./address.ts";
 import { UnmappedError } from "./cluster/directory.ts";
 import { NotReadyError } from "./cluster/readiness.ts";
 import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
-import { helpText } from "./flags.ts";
+import { helpText, readWord } from "./flags.ts";
+import { checkHealth, UnhealthyError } from "./healthcheck.ts";
 import { ListenError } from "./listening.ts";
 import { configureLog, log } from "./log.ts";
 import { byPort, createMapping, discover, mappingLine } from "./mapping.ts";
@@ -16,7 +18,14 @@ import { StateFileError } from "./state_file.ts";
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
 
 /** What the operator is told in one line. */
-const FAILURES = [NotReadyError, ListenError, UnmappedError, StateFileError, RecordError];
+const FAILURES = [
+  NotReadyError,
+  ListenError,
+  UnmappedError,
+  StateFileError,
+  RecordError,
+  UnhealthyError,
+];
 
 async function main(): Promise<number> {
   let complain = (message: string) => console.error(`redis-cluster-nat: ${message}`);
@@ -28,6 +37,9 @@ async function main(): Promise<number> {
         break;
       case "version":
         print(`redis-cluster-nat ${project.version}`);
+        break;
+      case "healthcheck":
+        print(`Healthy: ${formatHostPort(await checkHealth(command.addresses))} answers`);
         break;
       case "run": {
         const { config } = command;
@@ -45,7 +57,8 @@ async function main(): Promise<number> {
     const misused = error instanceof ConfigError;
     if (!misused && !FAILURES.some((failure) => error instanceof failure)) throw error;
     complain((error as Error).message);
-    return misused ? Exit.misused : Exit.failed;
+    // Of a health check Docker understands no other status.
+    return misused && readWord(Deno.args) !== "healthcheck" ? Exit.misused : Exit.failed;
   }
 }
 

@@ -74,6 +74,8 @@ const COMMANDS: [words: string[], kind: string][] = [
   [["--version"], "version"],
   [["--version", "MAX_NODES=none"], "version"],
   [[SEED, "--help=false"], "run"],
+  [["healthcheck"], "healthcheck"],
+  [["healthcheck", "--help"], "help"],
 ];
 
 for (const [words, kind] of COMMANDS) {
@@ -86,6 +88,29 @@ Deno.test("--check asks for a check", () => {
   for (const [word, check] of [["--check", true], ["--check=false", false]] as const) {
     assertEquals(command([SEED, word]), { kind: "run", config: config([]), check });
   }
+});
+
+const ASKED: [words: string[], addresses: string[]][] = [
+  [["--max-nodes=2"], ["127.0.0.1:8000", "[::1]:8000", "127.0.0.1:8001", "[::1]:8001"]],
+  [["LISTEN_ADDR=[::]:9", "MAX_NODES=1"], ["127.0.0.1:9", "[::1]:9"]],
+  [["--listen-addr=localhost:9", "--max-nodes=1"], ["127.0.0.1:9", "[::1]:9"]],
+  [["--listen-addr=10.0.0.1:9", "--max-nodes=2"], ["10.0.0.1:9", "10.0.0.1:10"]],
+  [["-listenAddr=a.b:9", "-maxNodes=2", "-portMap=a:1=10,a:2=99"], ["a.b:9", "a.b:10", "a.b:99"]],
+  [["--listen-addr=10.0.0.1:0", "PORT_MAP=a:1=99"], ["10.0.0.1:99"]],
+  // What the proxy is to do otherwise is not the affair of a health check.
+  [["-listenAddr=a:1", "-maxNodes=1", "--start-timeout=60", "--check", "DEBUG=?"], ["a:1"]],
+];
+
+for (const [words, addresses] of ASKED) {
+  Deno.test(`healthcheck ${words.join(" ")} asks ${addresses.join(", ")}`, () => {
+    const read = command(["healthcheck", ...words]);
+    if (read.kind !== "healthcheck") throw new TypeError(`Read ${read.kind}`);
+    assertEquals(read.addresses.map(formatHostPort), addresses);
+  });
+}
+
+Deno.test("a health check must know a port", () => {
+  assertThrows(() => command(["healthcheck", "LISTEN_ADDR=:0"]), ConfigError, "--listen-addr");
 });
 
 const ACCEPTED: [words: string[], expected: Partial<Config>][] = [

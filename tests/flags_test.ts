@@ -67,6 +67,7 @@ for (const [flag, camelCase, variable] of FLAGS) {
 const ACCEPTED: [args: string[], settings: Record<string, string>][] = [
   [[], {}],
   [["server"], {}],
+  [["healthcheck", "--check"], { check: "true" }],
   [["-h"], { help: "true" }],
   [["--debug=false"], { debug: "false" }],
   [["--debug", "--check"], { debug: "true", check: "true" }],
@@ -94,8 +95,12 @@ const REFUSED: [args: string[], message: string][] = [
   [["--LISTENADDR", ":1"], "Unknown flag --LISTENADDR; did you mean --listen-addr?"],
   [["--start-delay=5"], "Unknown flag --start-delay; --help lists those there are"],
   [["--a\nb"], "Unknown flag --a\\nb; --help lists those there are"],
-  [["serve"], "Unexpected word 'serve'; expected flags, and before them at most the word server"],
+  [
+    ["serve"],
+    "Unexpected word 'serve'; expected flags, and before them at most server or healthcheck",
+  ],
   [["server", "server"], "Unexpected word 'server'; "],
+  [["server", "healthcheck"], "Unexpected word 'healthcheck'; "],
   [["-"], "Unexpected word '-'; "],
   [["--"], "Unexpected word '--'; "],
   [["--=x"], "Unexpected word '--=x'; "],
