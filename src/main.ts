@@ -36,7 +36,7 @@ async function main(): Promise<number> {
         print(helpText().trimEnd());
         break;
       case "version":
-        print(`redis-cluster-nat ${project.version}`);
+        print(describeVersion(project));
         break;
       case "healthcheck":
         print(`Healthy: ${formatHostPort(await checkHealth(command.addresses))} answers`);
@@ -150,6 +150,11 @@ function surviveErrors(): void {
     event.preventDefault();
     say(event.error);
   });
+}
+
+/** An executable tells the commit it was made from. */
+function describeVersion({ version, commit }: { version: string; commit?: string }): string {
+  return `redis-cluster-nat ${version}` + (commit === undefined ? "" : ` (${commit})`);
 }
 
 function print(text: string): void {

@@ -120,7 +120,7 @@ export class Contenders {
       ...proxyFlags,
     ];
     return () => {
-      const nat = new NatProcess(args, { program });
+      const nat = new NatProcess(args, { executable: program });
       const { pid } = nat;
       return {
         host: HOST,

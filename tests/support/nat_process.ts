@@ -11,8 +11,8 @@ export interface NatOptions {
   before?: readonly string[];
   /** The runtime's own options, permissions included, where they are not those of the task. */
   options?: readonly string[];
-  /** An executable that takes the command line, in place of the runtime and the sources. */
-  program?: string | undefined;
+  /** The compiled program, which needs no runtime, where that is to be started. */
+  executable?: string | undefined;
 }
 
 /** What the program leaves when it has ended. */
@@ -52,11 +52,13 @@ export class NatProcess implements AsyncDisposable {
 
   constructor(
     args: readonly string[],
-    { env = {}, before = [], options = PERMISSIONS, program }: NatOptions = {},
+    { env = {}, before = [], options = PERMISSIONS, executable }: NatOptions = {},
   ) {
-    const own = program === undefined ? [Deno.execPath(), "run", ...options, MAIN] : [program];
-    const [first, ...words] = [...before, ...own, ...args];
-    this.#process = new Deno.Command(first!, {
+    const started = executable === undefined
+      ? [Deno.execPath(), "run", ...options, MAIN]
+      : [executable];
+    const [program, ...words] = [...before, ...started, ...args];
+    this.#process = new Deno.Command(program!, {
       args: words,
       env: { ...foreignVariables(), ...env },
       clearEnv: true,

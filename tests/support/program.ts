@@ -8,6 +8,15 @@ export interface Outcome {
   readonly output: string;
 }
 
+/** How a program is run, apart from its words and its input. */
+export interface RunOptions {
+  /** Environment variables besides those of the test. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** The working directory, where it is not that of the test. */
+  readonly cwd?: string;
+  readonly deadlineMs?: number;
+}
+
 /** A program that has a few seconds of work is stuck by then. */
 const RUN_DEADLINE_MS = 60_000;
 
@@ -16,8 +25,12 @@ const RUN_DEADLINE_MS = 60_000;
  *
  * @throws {Error} when it does not come to an end
  */
-export async function run(command: readonly string[], input = ""): Promise<Outcome> {
-  const process = spawn(command, { stdin: "piped" });
+export async function run(
+  command: readonly string[],
+  input = "",
+  { deadlineMs = RUN_DEADLINE_MS, ...options }: RunOptions = {},
+): Promise<Outcome> {
+  const process = spawn(command, { ...options, stdin: "piped" });
   const end = Promise.all([
     process.output(),
     // One that fails may do so before it has read all.
@@ -27,7 +40,7 @@ export async function run(command: readonly string[], input = ""): Promise<Outco
     const [{ code, stdout, stderr }] = await within(
       `see the end of '${command.join(" ")}'`,
       end,
-      RUN_DEADLINE_MS,
+      deadlineMs,
     );
     const decoder = new TextDecoder();
     return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
@@ -108,16 +121,19 @@ export class Program implements AsyncDisposable {
   }
 }
 
-function spawn(command: readonly string[], { stdin }: Pick<Deno.CommandOptions, "stdin">) {
+function spawn(
+  command: readonly string[],
+  { env = {}, ...options }: Pick<Deno.CommandOptions, "stdin" | "env" | "cwd">,
+) {
   const [program, ...args] = command;
   // The proxy would take them for its settings, whoever set them.
   const settings = new Set(SETTINGS.map(({ variable }) => variable));
   const variables = Object.entries(Deno.env.toObject()).filter(([name]) => !settings.has(name));
   return new Deno.Command(program!, {
+    ...options,
     args,
     clearEnv: true,
-    env: Object.fromEntries(variables),
-    stdin: stdin!,
+    env: { ...Object.fromEntries(variables), ...env },
     stdout: "piped",
     stderr: "piped",
   }).spawn();

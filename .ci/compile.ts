@@ -1,0 +1,131 @@
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { SETTINGS } from "../src/flags.ts";
+
+/**
+ * Makes executables of the program, each a single file, with the deno that runs this:
+ *
+ *     deno task compile [--target TARGET]... [--commit COMMIT] [--directory DIRECTORY]
+ *
+ * Without a target that is `redis-cluster-nat` for this machine, otherwise
+ * `redis-cluster-nat-TARGET` for each. They tell the commit of the checkout, or the one that is
+ * given, and are put into `dist` unless told.
+ */
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      target: { type: "string", multiple: true },
+      commit: { type: "string" },
+      directory: { type: "string", default: join(ROOT, "dist") },
+    },
+  });
+  const targets = values.target ?? [undefined];
+  const unknown = targets.find((target) => target !== undefined && !TARGETS.includes(target));
+  if (unknown !== undefined) {
+    throw new TypeError(`There is no target '${unknown}'; expected one of ${TARGETS.join(", ")}`);
+  }
+  const stage = await Deno.makeTempDir({ prefix: "compile-" });
+  try {
+    await copyProgram(stage, values.commit || await readCommit());
+    for (const target of targets) {
+      const output = join(values.directory, nameOf(target));
+      await compile(stage, output, target);
+      console.log(output);
+    }
+  } finally {
+    await Deno.remove(stage, { recursive: true });
+  }
+}
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** The machines that there are releases for. */
+const TARGETS = [
+  "x86_64-unknown-linux-gnu",
+  "aarch64-unknown-linux-gnu",
+  "x86_64-apple-darwin",
+  "aarch64-apple-darwin",
+  "x86_64-pc-windows-msvc",
+];
+
+/** Those of the task `start`, except that of all variables only its own are for the program. */
+const PERMISSIONS = [
+  "--no-prompt",
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  `--allow-env=${SETTINGS.flatMap(({ variable }) => variable ?? []).join(",")}`,
+];
+
+/** The modules below src that are started as threads, and so are named by no import. */
+const THREADS: readonly string[] = [];
+
+function nameOf(target: string | undefined): string {
+  const extension = (target ?? Deno.build.target).includes("windows") ? ".exe" : "";
+  return ["redis-cluster-nat", ...target === undefined ? [] : [target]].join("-") + extension;
+}
+
+/** The commit that is checked out, marked if files differ from it; undefined if there is none. */
+async function readCommit(): Promise<string | undefined> {
+  try {
+    const args = ["-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"];
+    const { success, stdout } = await new Deno.Command("git", { args, stderr: "null" }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Copies what the program is made of, with its commit in the copy of deno.json. All packages that
+ * are in there go into an executable, and each makes its start longer, so that those of the tests
+ * are left out.
+ */
+async function copyProgram(stage: string, commit: string | undefined): Promise<void> {
+  await cp(join(ROOT, "src"), join(stage, "src"), { recursive: true });
+  await Deno.copyFile(join(ROOT, "deno.lock"), join(stage, "deno.lock"));
+  const { version, imports } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const sources = await readSources(join(stage, "src"));
+  const used = Object.entries(imports).filter(([name]) => sources.includes(`from "${name}"`));
+  const project = { version, commit, imports: Object.fromEntries(used) };
+  await Deno.writeTextFile(join(stage, "deno.json"), JSON.stringify(project));
+}
+
+async function readSources(directory: string): Promise<string> {
+  let sources = "";
+  for await (const { name, isDirectory } of Deno.readDir(directory)) {
+    const path = join(directory, name);
+    sources += isDirectory ? await readSources(path) : await Deno.readTextFile(path);
+  }
+  return sources;
+}
+
+async function compile(stage: string, output: string, target: string | undefined): Promise<void> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "compile",
+      "--quiet",
+      // `deno task ok` has done so.
+      "--no-check",
+      // The cache would be a file in /tmp that any user of the machine can put there before.
+      "--no-code-cache",
+      ...PERMISSIONS,
+      ...THREADS.map((thread) => `--include=${join(stage, "src", thread)}`),
+      ...target === undefined ? [] : [`--target=${target}`],
+      `--output=${output}`,
+      join(stage, "src", "main.ts"),
+    ],
+    cwd: stage,
+  }).spawn().status;
+  if (!success) throw new Error(`Cannot compile '${output}'; see above`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`compile: ${error instanceof Error ? error.message : error}`);
+  Deno.exit(1);
+}
