@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import type { HostPort } from "../../src/address.ts";
-import { Namespace } from "../support/namespace.ts";
-import { Program, run } from "../support/program.ts";
+import { InnerCluster } from "../support/inner_cluster.ts";
+import { fetchModules, Namespace } from "../support/namespace.ts";
+import { run } from "../support/program.ts";
 import { startProxyProcess } from "../support/proxy.ts";
 
 /**
@@ -22,9 +23,6 @@ const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
 
 /** Slots are moved from the lowest on. */
 const KEY_OF_SLOT_0 = "3560";
-
-/** A cluster forms within half of it, or says by itself what it waits for. */
-const CLUSTER_DEADLINE_MS = 60_000;
 
 const hindrance = await Namespace.hindrance();
 
@@ -46,17 +44,13 @@ Deno.test({
       here: [`${PROXY.public}/24`],
       there: [`${CLIENT}/24`],
     });
-    await cache("nat_cluster.ts", "nat_client.ts", "../../src/main.ts");
-    const { program, known: nodes } = await Program.start(
-      [...inside.before, Deno.execPath(), "run", "-A", pathOf("nat_cluster.ts"), ...NODES],
-      readNodes,
-      CLUSTER_DEADLINE_MS,
-    );
-    await using _cluster = program;
-    await using proxy = await startProxyProcess(
-      { nodes },
-      { host: PROXY.public, before: between.before },
-    );
+    await fetchModules(pathOf("nat_client.ts"), pathOf("../../src/main.ts"));
+    await using cluster = await InnerCluster.start(inside, NODES);
+    const { nodes } = cluster;
+    await using proxy = await startProxyProcess(cluster, {
+      host: PROXY.public,
+      before: between.before,
+    });
     const seed = { host: proxy.host, port: proxy.portOf(nodes[0]!) };
     const addresses = proxy.ports.map((port) => `${proxy.host}:${port}`).sort();
 
@@ -113,7 +107,7 @@ Deno.test({
         const cli = ["redis-cli", "-h", node.host, "-p", `${node.port}`, ...words];
         return (await run([...between.before, ...cli])).output.trimEnd();
       };
-      const [source, target] = nodes as [HostPort, HostPort];
+      const [source, target] = nodes as readonly [HostPort, HostPort];
       assertEquals(await near(source, "SET", KEY_OF_SLOT_0, "value"), "OK");
       const [from, to] = [
         await near(source, "CLUSTER", "MYID"),
@@ -130,20 +124,6 @@ Deno.test({
   },
 });
 
-/** Nothing can be fetched from within a namespace. */
-async function cache(...files: string[]): Promise<void> {
-  const { code, output } = await run([Deno.execPath(), "cache", ...files.map(pathOf)]);
-  assertEquals(code, 0, output);
-}
-
 function pathOf(file: string): string {
   return fileURLToPath(new URL(file, import.meta.url));
-}
-
-function readNodes(stdout: string): HostPort[] | undefined {
-  const nodes = [...stdout.matchAll(/^(\S+) (\d+)\n/gm)].map(([, host, port]) => ({
-    host: host!,
-    port: Number(port),
-  }));
-  return nodes.length === NODES.length ? nodes : undefined;
 }

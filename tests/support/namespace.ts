@@ -76,6 +76,12 @@ export class Namespace implements AsyncDisposable {
   }
 }
 
+/** Gets what modules need from elsewhere, which nothing can from within a namespace. */
+export async function fetchModules(...paths: string[]): Promise<void> {
+  const { code, output } = await run([Deno.execPath(), "cache", ...paths]);
+  if (code !== 0) throw new Error(`Cannot fetch what modules need: ${output}`);
+}
+
 async function ip(...words: string[]): Promise<string> {
   const { code, output } = await run(["ip", ...words]);
   if (code !== 0) throw new Error(`'ip ${words.join(" ")}' failed: ${output.trim()}`);

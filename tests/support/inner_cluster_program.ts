@@ -1,4 +1,4 @@
-import { RedisCluster } from "../support/cluster.ts";
+import { RedisCluster } from "./cluster.ts";
 
 /**
  * A cluster for a namespace that has the given addresses: each node announces one of them, in
