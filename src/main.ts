@@ -103,6 +103,7 @@ async function prepare(config: Config): Promise<void> {
       host: config.publicHost,
     });
   }
+  if (config.startDelayMs === 0) return;
   await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
 }
 

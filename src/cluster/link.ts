@@ -93,15 +93,27 @@ export class Link {
    * @throws {LinkError} when there is none, or it is an error
    */
   async ask(...words: string[]): Promise<Value> {
+    const [answer] = await this.askAll([words]);
+    return orThrow(answer!);
+  }
+
+  /**
+   * Sends requests all at once, for the node may be far, and returns the answer to each or, in the
+   * place of an error, what it means.
+   *
+   * @throws {LinkError} when there are not as many
+   */
+  async askAll(requests: readonly string[][]): Promise<(Value | LinkError)[]> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
       this.close();
     }, ANSWER_TIMEOUT_MS);
-    let answer: Value;
+    let answers: Value[];
     try {
-      await writeAll(this.#connection, encodeRequest(words));
-      answer = decodeFrame(await this.#readFrame());
+      const bytes = requests.flatMap((words) => [...encodeRequest(words)]);
+      await writeAll(this.#connection, new Uint8Array(bytes));
+      answers = (await this.#readFrames(requests.length)).map(decodeFrame);
     } catch (error) {
       const why = late
         ? `did not answer within ${ANSWER_TIMEOUT_MS} ms`
@@ -110,8 +122,9 @@ export class Link {
     } finally {
       clearTimeout(timer);
     }
-    if (answer.type === "-") throw refusal(this.address, words, answer.text);
-    return answer;
+    return answers.map((answer, index) =>
+      answer.type === "-" ? refusal(this.address, requests[index]!, answer.text) : answer
+    );
   }
 
   /** Where the node is, as the system found it: an IP address, even if a name was dialled. */
@@ -129,20 +142,33 @@ export class Link {
     this.close();
   }
 
-  async #readFrame(): Promise<Uint8Array> {
+  async #readFrames(count: number): Promise<Uint8Array[]> {
     const scanner = new ReplyScanner();
+    const frames: Uint8Array[] = [];
     let frame = new Uint8Array(0);
-    for (;;) {
+    while (frames.length < count) {
       const read = await this.#connection.read(this.#buffer);
       if (read === null) throw new Error("the connection was closed");
-      const end = scanner.advance(this.#buffer, 0, read, 1, NO_STOPS);
-      const grown = new Uint8Array(frame.length + end);
-      grown.set(frame);
-      grown.set(this.#buffer.subarray(0, end), frame.length);
-      frame = grown;
-      if (scanner.frames === 1) return frame;
+      for (let at = 0; at < read && frames.length < count;) {
+        const end = scanner.advance(this.#buffer, at, read, 1, NO_STOPS);
+        const grown = new Uint8Array(frame.length + end - at);
+        grown.set(frame);
+        grown.set(this.#buffer.subarray(at, end), frame.length);
+        frame = grown;
+        at = end;
+        if (scanner.frames === 0) continue;
+        frames.push(frame);
+        frame = new Uint8Array(0);
+      }
     }
+    return frames;
   }
+}
+
+/** The answer that there is, or else what stands in its place. */
+export function orThrow(answer: Value | LinkError): Value {
+  if (answer instanceof LinkError) throw answer;
+  return answer;
 }
 
 function dialMessage(address: HostPort, timeoutMs: number, error: unknown): string {

@@ -1,7 +1,7 @@
 import { formatHostPort, type HostPort } from "../address.ts";
 import { log } from "../log.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
-import { Link, LinkError, type LinkOptions } from "./link.ts";
+import { Link, LinkError, type LinkOptions, orThrow } from "./link.ts";
 import { type ClusterNode, parseNodes, SLOT_COUNT } from "./node.ts";
 
 /** The cluster as one of its nodes sees it. */
@@ -127,8 +127,13 @@ export class Topology {
   async #ask(address: HostPort): Promise<View> {
     const takenAtMs = performance.now();
     using link = await this.#open(address);
-    const nodes = parseNodes(textOf(await link.ask("CLUSTER", "NODES")) ?? "");
-    const info = textOf(await link.ask("CLUSTER", "INFO")) ?? "";
+    const [told, state, shards] = await link.askAll([
+      ["CLUSTER", "NODES"],
+      ["CLUSTER", "INFO"],
+      ["CLUSTER", "SHARDS"],
+    ]);
+    const nodes = parseNodes(textOf(orThrow(told!)) ?? "");
+    const info = textOf(orThrow(state!)) ?? "";
     const answeredBy = nodes.find((node) => node.flags.has("myself"));
     if (answeredBy === undefined) {
       throw new LinkError(`Node ${formatHostPort(address)} does not list itself in CLUSTER NODES`);
@@ -137,7 +142,7 @@ export class Topology {
       nodes,
       answeredBy,
       answeredAt: link.remote,
-      tlsPorts: await askTlsPorts(link),
+      tlsPorts: shards instanceof LinkError ? new Map() : tlsPortsOf(shards!),
       state: /^cluster_state:(\w+)/m.exec(info)?.[1] ?? "unknown",
       takenAtMs,
     };
@@ -212,15 +217,8 @@ export function ownerOf(view: View, slot: number): ClusterNode | undefined {
 }
 
 /** CLUSTER NODES shows one port of each node, CLUSTER SHARDS both, but only since 7.0. */
-async function askTlsPorts(link: Link): Promise<Map<string, number>> {
+function tlsPortsOf(shards: Value): Map<string, number> {
   const ports = new Map<string, number>();
-  let shards: Value;
-  try {
-    shards = await link.ask("CLUSTER", "SHARDS");
-  } catch (error) {
-    if (error instanceof LinkError) return ports;
-    throw error;
-  }
   for (const shard of itemsOf(shards) ?? []) {
     for (const node of itemsOf(fieldOf(shard, "nodes")) ?? []) {
       const id = textOf(fieldOf(node, "id"));

@@ -60,14 +60,13 @@ export class ScriptedNode implements AsyncDisposable {
     return peer;
   }
 
-  /** Answers the question of a proxy that starts. */
+  /** Answers the questions of a proxy that starts, which come together. */
   async introduce(): Promise<void> {
     using link = await this.accept();
     const lines = `${this.id} ${this.address}@1 myself,master - 0 0 1 connected 0-16383\n`;
-    for (const answer of [bulk(lines), bulk("cluster_state:ok\r\n"), "-ERR no shards\r\n"]) {
-      await link.readFrames(1);
-      await link.send(answer);
-    }
+    const answers = [bulk(lines), bulk("cluster_state:ok\r\n"), "-ERR no shards\r\n"];
+    await link.readFrames(answers.length);
+    await link.send(answers.join(""));
     await link.readToEnd();
     this.#peers.pop();
   }
