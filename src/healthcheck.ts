@@ -53,7 +53,7 @@ async function ask(address: HostPort, timeoutMs: number): Promise<Finding> {
   const timer = setTimeout(() => late.abort(), timeoutMs);
   let connection: Connection | undefined;
   try {
-    connection = await dial(address, { timeoutMs, signal: late.signal });
+    connection = await dial(address, timeoutMs, late);
     // Its first byte tells.
     const answer = new Uint8Array(1);
     await writeAll(connection, encodeRequest(["PING"]));
