@@ -196,13 +196,6 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
       { lasting },
     );
   }
-  // WRONGPASS since 6.0; a server without a password says ERR.
-  if (words[0] === "AUTH" && /^(WRONGPASS|ERR (AUTH|invalid password|wrong number))/.test(error)) {
-    return new LinkError(
-      `Node ${node} refuses the user name or the password: ${error}`,
-      { lasting },
-    );
-  }
   if (error.startsWith("DENIED")) {
     return new LinkError(
       `Node ${node} is in protected mode and takes no connections from here: set a password or ` +
@@ -210,6 +203,7 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
       { lasting },
     );
   }
+  if (words[0] === "AUTH") return authRefusal(node, error);
   if (error.startsWith("NOPERM")) {
     return new LinkError(
       `Node ${node} does not let this user ask: ${error}; ` +
@@ -223,7 +217,38 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
       { lasting },
     );
   }
-  // What is behind AUTH is secret.
-  const request = words[0] === "AUTH" ? "AUTH" : words.join(" ");
-  return new LinkError(`Node ${node} answers ${request} with an error: ${error}`);
+  return new LinkError(`Node ${node} answers ${words.join(" ")} with an error: ${error}`);
 }
+
+/** An error to AUTH may repeat the password, so no more is shown of it than is known. */
+function authRefusal(node: string, error: string): LinkError {
+  const known = (beginnings: readonly string[]) =>
+    beginnings.find((beginning) => error.startsWith(beginning));
+  const lasting = true;
+  const refused = known(PASSWORD_ERRORS);
+  if (refused !== undefined) {
+    const message = `Node ${node} refuses the user name or the password: ${refused}`;
+    return new LinkError(message, { lasting });
+  }
+  // The words that it goes on with are those of the request (server.c `processCommand`).
+  if (error.startsWith("ERR unknown command ")) {
+    const message = `Node ${node} knows no command AUTH: undo its rename-command`;
+    return new LinkError(message, { lasting });
+  }
+  return new LinkError(
+    `Node ${node} answers AUTH with an error: ` +
+      (known(PASSING_ERRORS) ?? "it is not shown, because it may repeat the password"),
+  );
+}
+
+/** How those errors begin that say so; a server before 6.0, or without a password, says ERR. */
+const PASSWORD_ERRORS = [
+  "WRONGPASS",
+  "ERR invalid password",
+  "ERR AUTH <password> called without any password configured",
+  "ERR Client sent AUTH, but no password is set",
+  "ERR wrong number of arguments for 'auth' command",
+];
+
+/** How a node may answer whatever it is asked, for a while. */
+const PASSING_ERRORS = ["ERR max number of clients", "LOADING", "BUSY"];
