@@ -56,7 +56,7 @@ export interface Config {
   readonly keepAlive: boolean;
   /** How much is kept at once of replies that are to be rewritten, of all connections together. */
   readonly captureLimitBytes: number;
-  /** How long such a reply may take to come; Infinity is no limit. */
+  /** How long such a reply may take to come, and a client to take it; Infinity is no limit. */
   readonly captureTimeoutMs: number;
   /** How long replies that are under way have at the end. */
   readonly shutdownGraceMs: number;

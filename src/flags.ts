@@ -189,15 +189,17 @@ const rows = [
     variable: "CAPTURE_LIMIT",
     value: "BYTES",
     fallback: String(DEFAULT_CAPTURE_LIMIT_BYTES),
-    help: "How much is kept at once of replies that are to be rewritten, of all connections " +
-      "together.",
+    help: "How much is kept at once of replies that are rewritten, beyond 16 KiB for each " +
+      "connection, of all connections together.",
   },
   {
     name: "capture-timeout",
     variable: "CAPTURE_TIMEOUT",
     value: "DURATION",
     fallback: "30s",
-    help: "How long such a reply may take to come whole; 0 is for ever.",
+    help:
+      "How long a reply that is rewritten may take to come whole, and then a client to take one " +
+      "that is longer than that; 0 is for ever.",
   },
   {
     name: "shutdown-grace",

@@ -33,20 +33,42 @@ export class CaptureBudget {
   }
 }
 
-/** Holds a frame that arrives in pieces until it is whole, in a copy of its own. */
+/**
+ * So much of a frame takes nothing of the budget: every connection may have that, whatever others
+ * do. Redirects take some 50 bytes, CLUSTER SLOTS and NODES of a hundred nodes as much as this.
+ */
+export const OWN_BYTES = 16 * 1024;
+
+/**
+ * Holds a frame that is to be rewritten: while it arrives in pieces, in a copy of its own, and
+ * then what it has become until the client has that.
+ */
 export class Capture {
-  /** When its first piece had come. */
-  readonly startedAtMs: number;
   readonly #budget: CaptureBudget;
-  readonly #blocks: Uint8Array[] = [];
+  #blocks: Uint8Array[] = [];
   /** How much of the last block is in use. */
   #used = 0;
   #length = 0;
+  /** What is held, and what of that takes a share of the budget. */
+  #held = 0;
   #taken = 0;
+  #sinceMs: number;
+  #isWhole = false;
 
+  /** @param startedAtMs when its first piece had come */
   constructor(budget: CaptureBudget, startedAtMs: number) {
     this.#budget = budget;
-    this.startedAtMs = startedAtMs;
+    this.#sinceMs = startedAtMs;
+  }
+
+  /** Whether the frame has come whole, so that it is the client who is waited for. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  /** Since when it is waited for; Infinity if that is the client's affair alone. */
+  get sinceMs(): number {
+    return this.#isWhole && this.#taken === 0 ? Infinity : this.#sinceMs;
   }
 
   /**
@@ -68,39 +90,51 @@ export class Capture {
     }
   }
 
-  /** All pieces so far, in a copy if there are many. */
-  get bytes(): Uint8Array {
+  /** All pieces, the last of which came at `nowMs`, in one, which is the caller's. */
+  join(nowMs: number): Uint8Array {
+    this.#isWhole = true;
+    this.#sinceMs = nowMs;
     const [first = new Uint8Array(0), ...more] = this.#blocks;
-    if (more.length === 0) return first.subarray(0, this.#length);
-    const whole = new Uint8Array(this.#length);
+    const length = this.#length;
+    this.#blocks = [];
+    if (more.length === 0) return first.subarray(0, length);
+    const whole = new Uint8Array(length);
     let at = 0;
-    for (const block of this.#blocks) {
-      const used = block.subarray(0, this.#length - at);
+    for (const block of [first, ...more]) {
+      const used = block.subarray(0, length - at);
       whole.set(used, at);
       at += used.length;
     }
     return whole;
   }
 
-  /** Gives back what it took of the budget; the capture is of no use then. */
+  /**
+   * Holds so many bytes in the place of the frame.
+   *
+   * @throws {CaptureLimitError} when they are more, and that is not left of the budget
+   */
+  hold(bytes: number): void {
+    const taken = Math.max(0, bytes - OWN_BYTES);
+    if (taken > this.#taken) this.#budget.take(taken - this.#taken);
+    else this.#budget.give(this.#taken - taken);
+    this.#held = bytes;
+    this.#taken = taken;
+  }
+
+  /** Holds nothing any more. */
   release(): void {
-    this.#budget.give(this.#taken);
-    this.#taken = 0;
-    this.#blocks.length = 0;
+    this.#blocks = [];
+    this.hold(0);
   }
 
   /** Makes room for some bytes; nothing is moved, so that a long frame is copied once. */
   #extend(bytes: number): void {
-    const size = Math.max(bytes, Math.min(LARGEST_BLOCK_BYTES, this.#length), SMALLEST_BLOCK_BYTES);
-    this.#budget.take(size);
-    this.#taken += size;
+    const size = Math.max(bytes, Math.min(LARGEST_BLOCK_BYTES, this.#length));
+    this.hold(this.#held + size);
     this.#blocks.push(new Uint8Array(size));
     this.#used = 0;
   }
 }
-
-/** Most frames that are rewritten are smaller. */
-const SMALLEST_BLOCK_BYTES = 4096;
 
 /** Of so much a frame at the limit may waste the most part. */
 const LARGEST_BLOCK_BYTES = 64 * 1024;

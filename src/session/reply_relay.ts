@@ -87,7 +87,7 @@ export class ReplyRelay {
       if (this.#brokenAt !== undefined) await this.#pass(this.#brokenAt);
       throw error;
     } finally {
-      this.#capture?.release();
+      this.#release();
     }
   }
 
@@ -96,9 +96,9 @@ export class ReplyRelay {
     return this.#receivedBytes;
   }
 
-  /** Since when a frame is on its way that has to be whole before it goes on. */
-  get capturingSinceMs(): number | undefined {
-    return this.#capture?.startedAtMs;
+  /** The frame that is being rewritten. */
+  get capture(): Capture | undefined {
+    return this.#capture;
   }
 
   /** Notes that something was read, and returns where the plain replies at its beginning end. */
@@ -203,30 +203,38 @@ export class ReplyRelay {
 
   async #rewrite(verdict: RewriteVerdict, from: number, to: number): Promise<number> {
     const at = this.#advance(from, to);
-    const { client, translate, budget, echo } = this.#options;
+    const { client, budget } = this.#options;
     const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
     try {
       capture.add(this.#input.bytes.subarray(from, at));
+      if (this.#verdict !== undefined) return at;
+      const translated = await this.#translated(capture, verdict);
+      capture.hold(translated.length);
+      await writeAll(client, translated);
     } catch (error) {
+      if (!(error instanceof CaptureLimitError)) throw error;
+      this.#release();
       // The place of the frame is that of an error, but a push is nobody's answer.
-      if (error instanceof CaptureLimitError && !verdict.push) {
-        await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
-      }
+      if (!verdict.push) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
       throw error;
     }
-    if (this.#verdict === undefined) {
-      this.#capture = undefined;
-      try {
-        const frame = capture.bytes;
-        const translated = await translate(frame, verdict, this.#readAtMs);
-        if (verdict.secret) echo?.secretReply(translated.length);
-        else echo?.rewritten(frame, translated);
-        await writeAll(client, translated);
-      } finally {
-        capture.release();
-      }
-    }
+    this.#release();
     return at;
+  }
+
+  /** What the client gets in the place of a frame that has come whole. */
+  async #translated(capture: Capture, verdict: RewriteVerdict): Promise<Uint8Array> {
+    const { translate, echo } = this.#options;
+    const frame = capture.join(this.#readAtMs);
+    const translated = await translate(frame, verdict, this.#readAtMs);
+    if (verdict.secret) echo?.secretReply(translated.length);
+    else echo?.rewritten(frame, translated);
+    return translated;
+  }
+
+  #release(): void {
+    this.#capture?.release();
+    this.#capture = undefined;
   }
 
   /** Sends what was read up to `to` and not sent yet. */

@@ -33,7 +33,7 @@ export interface SessionContext {
   readonly keepAlive: boolean;
   /** How long neither side may send anything; Infinity is no limit. */
   readonly idleTimeoutMs: number;
-  /** How long a reply that is to be rewritten may take to come whole; Infinity is no limit. */
+  /** How long a reply to be rewritten may take to come, and to be taken; Infinity is no limit. */
   readonly captureTimeoutMs: number;
   /** For what all sessions together keep of such replies. */
   readonly budget: CaptureBudget;
@@ -175,11 +175,14 @@ export class Session {
       this.#silentSinceMs = nowMs;
     }
     if (nowMs - Math.max(this.#partedAtMs, this.#silentSinceMs) > PARTING_MS) return this.end();
-    const sinceMs = this.#replies?.capturingSinceMs;
-    if (sinceMs !== undefined && nowMs - sinceMs > captureTimeoutMs) {
+    const capture = this.#replies?.capture;
+    if (capture !== undefined && nowMs - capture.sinceMs > captureTimeoutMs) {
       log.warning(
-        "Client {connection} is closed: node {node} left a reply unfinished for longer than " +
-          "{timeout} ms (--capture-timeout)",
+        capture.isWhole
+          ? "Client {connection} is closed: it did not take a rewritten reply of node {node} " +
+            "within {timeout} ms (--capture-timeout)"
+          : "Client {connection} is closed: node {node} left a reply unfinished for longer than " +
+            "{timeout} ms (--capture-timeout)",
         {
           connection: this.#id,
           node: formatHostPort(this.node.address),

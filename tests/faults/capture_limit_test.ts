@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { OWN_BYTES } from "../../src/session/capture.ts";
 import { bulk } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
-import { PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
+import { type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
 
 const LIMIT_BYTES = 1024 * 1024;
@@ -89,12 +90,11 @@ Deno.test("all sessions share --capture-limit, and what one gives back another m
 
 Deno.test("nothing of --capture-limit is lost, however captures end", async (t) => {
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES, captureTimeoutMs: 300 });
-  const slots = slotsOf(scene.node);
-  const cut = slots.slice(0, -4);
-  type Open = Awaited<ReturnType<Scene["open"]>>;
-  const ends: Record<string, (pair: Open) => unknown> = {
+  // What may be had without a share of the limit is less.
+  const cut = `*2\r\n${bulk("x".repeat(4 * OWN_BYTES))}`;
+  const ends: Record<string, (pair: Pair) => unknown> = {
     "whole": async ({ client, peer }) => {
-      await peer.send(slots.slice(-4));
+      await peer.send("*0\r\n");
       await client.readFrames(1);
       client.close();
     },
@@ -119,8 +119,7 @@ Deno.test("nothing of --capture-limit is lost, however captures end", async (t) 
         const pair = await scene.open();
         await pair.client.send(SLOTS);
         await pair.peer.readUntil(SLOTS);
-        // Of an answer too long, the beginning must let more come.
-        await pair.peer.send(how === "with too much" ? "*1\r\n" : cut);
+        await pair.peer.send(cut);
         await until("the reply is held", () => scene.proxy.proxy.capturedBytes > 0);
         await end(pair);
         if (!pair.client.isClosed) {
@@ -131,4 +130,86 @@ Deno.test("nothing of --capture-limit is lost, however captures end", async (t) 
       }
     });
   }
+});
+
+/** More than all sockets on the way to a client take, so that the proxy is left with some. */
+const UNREAD_BYTES = 24 * LIMIT_BYTES;
+
+/** Looks in a row at which no more is sent when nobody reads. */
+const STILL_LOOKS = 10;
+
+/** Has a client ask for such answers and read none, until the node gets rid of no more of them. */
+async function leaveUnread({ client, peer }: Pair, answer: string): Promise<{ answers: number }> {
+  const answers = Math.ceil(UNREAD_BYTES / answer.length);
+  await client.send(NODES.repeat(answers));
+  await peer.readUntil(NODES);
+  let sent = 0;
+  (async () => {
+    while (sent < answers) {
+      await peer.send(answer, 60_000);
+      sent++;
+    }
+  })().catch(() => {
+    // The proxy has closed the connection.
+  });
+  const seen: number[] = [];
+  await until("no more is sent", (saw) => {
+    seen.unshift(sent);
+    saw(`${sent} of ${answers} answers`);
+    return sent > 0 && sent < answers && sent === seen[STILL_LOOKS];
+  });
+  return { answers };
+}
+
+Deno.test("a client that does not read a long reply keeps others from theirs for a time only", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES, captureTimeoutMs: 2000 });
+  const { proxy } = scene.proxy;
+  const answer = answerOf(Math.round(0.9 * LIMIT_BYTES));
+  const lazy = await scene.open();
+  await leaveUnread(lazy, answer);
+  assert(proxy.capturedBytes > 0.8 * LIMIT_BYTES, `${proxy.capturedBytes} bytes are held`);
+
+  const { client, peer } = await scene.open();
+  await client.send("GET k\r\n");
+  await peer.readUntil("GET k\r\n");
+  await peer.send(`-MOVED 1 ${scene.node.address}\r\n`);
+  assertEquals(await client.readFrames(1), [`-MOVED 1 nat.example:${scene.port}\r\n`]);
+  await client.send(SLOTS);
+  await peer.readUntil(SLOTS);
+  await peer.send(slotsOf(scene.node));
+  const mapped = { host: "nat.example", port: scene.port, id: scene.node.id };
+  assertEquals(await client.readFrames(1), [slotsOf(mapped)]);
+
+  await logged.untilLines(1);
+  assertMatch(
+    logged.lines.join("\n"),
+    /^warning Client 1 is closed: it did not take .* 2000 ms \(--capture-timeout\)$/,
+  );
+  await until("all is given back", () => proxy.capturedBytes === 0);
+  await client.send(NODES);
+  await peer.readUntil(NODES);
+  await peer.send(answer);
+  assert((await client.readFrames(1))[0] === answer, "The reply is another");
+  client.close();
+  lazy.client.close();
+  lazy.peer.close();
+  await scene.assertNothingLeft();
+});
+
+Deno.test("a client may leave replies unread that keep nothing from others", async () => {
+  await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES, captureTimeoutMs: 300 });
+  const answer = answerOf(OWN_BYTES);
+  const lazy = await scene.open();
+  const { answers } = await leaveUnread(lazy, answer);
+  // The time of the last is over when that of the first is.
+  const slow = await scene.open();
+  await slow.client.send(SLOTS);
+  await slow.peer.send("*1\r\n");
+  assertEquals(await slow.client.readToEnd(), "");
+  assertEquals(scene.proxy.proxy.capturedBytes, 0);
+  const length = answers * answer.length;
+  assertEquals(await lazy.client.skip(length, 30_000), length);
+  lazy.client.close();
+  await scene.assertNothingLeft();
 });
