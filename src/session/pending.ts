@@ -6,10 +6,10 @@ import {
   isForgettable,
   isQueued,
   mayBeDropped,
-  mayImitate,
   mayStaySilent,
   Replies,
   type Reply,
+  silences,
 } from "./replies.ts";
 import { ReplyRuns } from "./runs.ts";
 import { isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
@@ -159,8 +159,8 @@ export class PendingReplies {
     const queue = this.#queue;
     if (this.#off || this.#skip || queue.some(silences)) return true;
     // An EXEC may send less than it announces.
-    if (this.#results.some(isLeftOut) || this.#transaction.some(isLeftOut)) return true;
-    if (queue.some(isLeftOut) && queue.some(({ type }) => type === "exec")) return true;
+    if (this.#results.has("left out") || this.#transaction.has("left out")) return true;
+    if (queue.has("left out") && queue.some(({ type }) => type === "exec")) return true;
     const last = queue.lastBut(Replies.empty);
     if (last?.type !== "monitor") return last?.type === "none";
     return this.#monitoring || queue.count(last) > 1;
@@ -306,8 +306,8 @@ export class PendingReplies {
   }
 
   /** Where nothing else is answered, a confirmation is that of the next request for one. */
-  #awaitsUnderOff(word: SubscribeWord): boolean {
-    return this.#off && this.#coming.some((reply) => isSubscription(reply, word));
+  #awaitsUnderOff(word: "sunsubscribe"): boolean {
+    return this.#off && this.#coming.has(word);
   }
 
   #beginConfirmation(word: SubscribeWord, asked: boolean, resp3: boolean): Verdict {
@@ -427,7 +427,7 @@ export class PendingReplies {
 
   #answerPlainly(reply: Reply, head: FrameHead): Verdict | undefined {
     const failed = isFailure(head);
-    const told = head.text.startsWith("WRONGPASS ") && !this.#results.some(mayImitate);
+    const told = head.text.startsWith("WRONGPASS ") && !this.#results.has("imitates");
     if (this.#inResults && mayBeDropped(reply) && !told) {
       throw new PairingError("Nothing tells whether an AUTH in a transaction was answered");
     }
@@ -608,7 +608,7 @@ export class PendingReplies {
     if (this.#isRestricted || outstanding <= unanswered) return true;
     const refusal = readRefusal(command, head);
     if (refusal === "no") return false;
-    if (refusal === "unsure" || this.#results.some(mayImitate) || this.#queue.some(mayImitate)) {
+    if (refusal === "unsure" || this.#results.has("imitates") || this.#queue.has("imitates")) {
       throw new PairingError("An error does not tell which request it answers");
     }
     return true;
@@ -654,16 +654,6 @@ function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" 
   if (text.includes(`'${command}'`)) return "yes";
   // Servers before 7.0 do not say which subcommand was refused.
   return head.cut || text.includes(`'${name}'`) ? "unsure" : "no";
-}
-
-/** Whether a request may keep the node from answering those behind it. */
-function silences({ type }: Reply): boolean {
-  return type === "reply off" || type === "reply skip" || type === "skipped" || type === "unseen";
-}
-
-/** Whether a result of EXEC, or those behind it, may not come. */
-function isLeftOut(reply: Reply): boolean {
-  return reply.type === "none" || silences(reply);
 }
 
 /** Far more than clients have outstanding, and 16 MB or so to remember. */

@@ -166,9 +166,33 @@ export function mayBeDropped(reply: Reply): boolean {
   return reply.type === "auth" || (reply.type === "hello" && reply.authenticates);
 }
 
-/** Whether the request may be answered with an error in the words of any other. */
-export function mayImitate(reply: Reply): boolean {
-  return reply.type === "script" || reply.type === "reset";
+/** For what a reply is looked for among others that are outstanding. */
+export type Trait =
+  /** It may be an error in the words of any other. */
+  | "imitates"
+  /** As a result of EXEC it, or those behind it, may not come. */
+  | "left out"
+  /** It confirms the end of subscriptions to shard channels. */
+  | "sunsubscribe";
+
+/** What a reply is looked for, if anything. */
+export function traitOf(reply: Reply): Trait | undefined {
+  switch (reply.type) {
+    case "script":
+    case "reset":
+      return "imitates";
+    case "none":
+      return "left out";
+    case "subscription":
+      return reply.word === "sunsubscribe" ? reply.word : undefined;
+    default:
+      return silences(reply) ? "left out" : undefined;
+  }
+}
+
+/** Whether a request may keep the node from answering those behind it. */
+export function silences({ type }: Reply): boolean {
+  return type === "reply off" || type === "reply skip" || type === "skipped" || type === "unseen";
 }
 
 /** Whether the frame is of a form in which a node answers such a request, if it does. */
