@@ -85,10 +85,14 @@ function script(): NotedCommand {
 /** Without a channel, subscribing is refused and unsubscribing means all there are. */
 function subscription(word: SubscribeWord): NotedCommand {
   const refused = !word.includes("un");
+  // One channel each is how clients subscribe to very many, and then there is nothing to tell apart.
+  const one: Reply = { type: "subscription", word, channels: 1 };
   return {
     keep: 1,
-    reply: (_argv, argc) =>
-      refused && argc === 1 ? Replies.plain : { type: "subscription", word, channels: argc - 1 },
+    reply(_argv, argc) {
+      if (argc === 1 && refused) return Replies.plain;
+      return argc === 2 ? one : { type: "subscription", word, channels: argc - 1 };
+    },
   };
 }
 

@@ -113,8 +113,11 @@ export class PendingReplies {
       case "reset":
         this.#offAsked = false;
     }
-    if (queue.runs >= MOST_RUNS) {
-      throw new PairingError(`More than ${MOST_RUNS} runs of replies are outstanding`);
+    // Of plain ones there is at most one run more than of all others.
+    if (reply !== Replies.plain && this.#runs >= MOST_RUNS) {
+      throw new PairingError(
+        `More than ${MOST_RUNS} times requests of one kind follow those of another, all unanswered`,
+      );
     }
     const forgettable = this.#offAsked && queue.runs >= RUNS_UNDER_OFF && isForgettable(reply);
     queue.add(forgettable ? Replies.unseen : reply, count);
@@ -258,6 +261,11 @@ export class PendingReplies {
 
   get #coming(): ReplyRuns {
     return this.#inResults ? this.#results : this.#queue;
+  }
+
+  /** What there is to be remembered of requests. */
+  get #runs(): number {
+    return this.#queue.runs + this.#transaction.runs + this.#results.runs;
   }
 
   /** The first request is over, whether it was answered or not. */
@@ -656,8 +664,11 @@ function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" 
   return head.cut || text.includes(`'${name}'`) ? "unsure" : "no";
 }
 
-/** Far more than clients have outstanding, and 16 MB or so to remember. */
-const MOST_RUNS = 1_000_000;
+/**
+ * A pipeline of 30,000 scripts, each in a transaction of its own or among other commands, needs no
+ * more, and is more than clients send before they read. It takes 10 MB at the most to remember.
+ */
+const MOST_RUNS = 100_000;
 
 /** Under CLIENT REPLY OFF no answer may ever come, but so many kinds of silence are remembered. */
 const RUNS_UNDER_OFF = 1024;

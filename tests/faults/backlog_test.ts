@@ -1,8 +1,11 @@
-import { assert } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Byte } from "../../src/resp/bytes.ts";
 import type { FrameHead } from "../../src/session/head.ts";
-import { PendingReplies } from "../../src/session/pending.ts";
+import { COMMANDS } from "../../src/session/commands.ts";
+import { PairingError, PendingReplies } from "../../src/session/pending.ts";
 import { Replies, type Reply } from "../../src/session/replies.ts";
+import { Logged } from "../support/logged.ts";
+import { Scene } from "../support/scripted_node.ts";
 
 /** So many runs of replies are outstanding, and then so many times as many. */
 const RUNS = 1000;
@@ -108,3 +111,49 @@ for (const [what, backlog] of Object.entries(BACKLOGS)) {
     assert(many < TIMES_LIMIT * few, `With ${TIMES} times as much it is ${times} times as long`);
   });
 }
+
+/** A proxy remembers no more than some runs of requests of a kind. */
+const FEW_RUNS = 90_000;
+const MANY_RUNS = 110_000;
+
+Deno.test("a client that leaves too much unanswered is closed, and no other", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.start();
+  const other = await scene.open();
+  const { client, peer } = await scene.open();
+  const requests = "PING\r\nROLE\r\n";
+  const sent = client.send(requests.repeat(MANY_RUNS / 2), 30_000).catch(() => {
+    // The proxy had seen enough.
+  });
+  const got = await peer.skip(Infinity, 30_000);
+  assert(got >= requests.length * FEW_RUNS / 2, `The node got ${got} bytes only`);
+  await sent;
+  assertEquals(await client.readToEnd(), "");
+  assertMatch(logged.lines.join("\n"), /^warning Client 2 at .*: More than 100000 times [^\n]*$/);
+  await scene.assertServes(other);
+  other.client.close();
+  await scene.assertNothingLeft();
+});
+
+Deno.test("a transaction counts among what is unanswered", () => {
+  const pending = new PendingReplies();
+  function queue(runs: number): void {
+    for (let run = 0; run < runs; run++) {
+      pending.expect(run % 2 === 0 ? Replies.role : Replies.slots);
+      answer(pending, QUEUED);
+    }
+  }
+  pending.expect(Replies.multi);
+  answer(pending, OK);
+  queue(FEW_RUNS);
+  assertThrows(() => queue(MANY_RUNS - FEW_RUNS), PairingError);
+});
+
+Deno.test("any number of subscriptions may be unanswered", () => {
+  const pending = new PendingReplies();
+  const name = new TextEncoder().encode("subscribe");
+  const { reply } = COMMANDS.find(name, 0, name.length)!;
+  for (let channel = 0; channel < MANY_RUNS; channel++) pending.expect(reply([], 2));
+  for (let channel = 0; channel < MANY_RUNS; channel++) answer(pending, pushed("subscribe"));
+  assertThrows(() => answer(pending, pushed("psubscribe")), PairingError);
+});
