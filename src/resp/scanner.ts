@@ -53,6 +53,9 @@ const STREAMED = stopsAt(Byte.bulk, Byte.array, Byte.set, Byte.map);
 
 const NEVER_NULL = stopsAt(Byte.attribute, Byte.push, Byte.streamChunk);
 
+/** Streams in streams, of which each takes memory; there is no server that sends even one. */
+const MOST_STREAMS = 128;
+
 /** Whether a value of RESP may begin with this byte. */
 export function beginsValue(type: number): boolean {
   return FRAMINGS[type] !== Framing.none;
@@ -207,6 +210,12 @@ export class ReplyScanner {
               break;
             default:
               if (this.#streamed) {
+                if (around.length === MOST_STREAMS) {
+                  throw this.#broken(
+                    at - 1,
+                    `More than ${MOST_STREAMS} streams stand in each other`,
+                  );
+                }
                 around.push(owed - 1);
                 owed = 0;
               } else if (this.#negative) owed--;

@@ -60,6 +60,7 @@ const FRAMES: Record<string, string[]> = {
   "a streamed set": ["~?\r\n+a\r\n.\r\n"],
   "a streamed map": ["%?\r\n+a\r\n:1\r\n+b\r\n:2\r\n.\r\n"],
   "streams in streams": ["*?\r\n*?\r\n:1\r\n.\r\n%?\r\n+a\r\n$?\r\n;1\r\nb\r\n;0\r\n.\r\n.\r\n"],
+  "streams as deep as they may be": [`${"*?\r\n".repeat(128)}:1\r\n${".\r\n".repeat(128)}`],
   "a streamed array inside": ["*2\r\n*?\r\n:1\r\n.\r\n:2\r\n", "+OK\r\n"],
   "all of RESP2 and RESP3 on one connection": [
     "$-1\r\n",
@@ -103,6 +104,7 @@ const MALFORMED: Record<string, [wire: string, message: string]> = {
   "a chunk without a stream": [";1\r\na\r\n", "A chunk stands outside a streamed string"],
   "an end without a stream": [".\r\n", "A stream ends that never began"],
   "an end inside an array": ["*1\r\n.\r\n", "A stream ends that never began"],
+  "streams too deep in each other": ["*?\r\n".repeat(129), "More than 128 streams stand in each"],
   "replication": ["$EOF:0123456789\r\n", "'E' stands in the header of a '$' value"],
 };
 
