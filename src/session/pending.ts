@@ -165,8 +165,17 @@ export class PendingReplies {
     if (this.#results.has("left out") || this.#transaction.has("left out")) return true;
     if (queue.has("left out") && queue.some(({ type }) => type === "exec")) return true;
     const last = queue.lastBut(Replies.empty);
-    if (last?.type !== "monitor") return last?.type === "none";
-    return this.#monitoring || queue.count(last) > 1;
+    switch (last?.type) {
+      case "none":
+        return true;
+      case "monitor":
+        return this.#monitoring || queue.count(last) > 1;
+      case "stream":
+        // A node takes a monitoring client for a replica's link, and ignores its SYNC.
+        return this.#monitoring || queue.some(({ type }) => type === "monitor");
+      default:
+        return false;
+    }
   }
 
   /** No more replies will come: whoever waits for them need not. */
@@ -468,7 +477,6 @@ export class PendingReplies {
   }
 
   #answerStream(reply: Reply, head: FrameHead): Verdict {
-    // A node takes a monitoring client for a replica's link, and ignores its SYNC.
     if (this.#monitoring) throw new PairingError("SYNC came from a client that monitors");
     if (isFailure(head)) return this.#answered(reply, head);
     if (!fits(reply, head)) throw new PairingError("A frame begins no replication stream");

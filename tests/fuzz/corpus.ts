@@ -42,9 +42,11 @@ export const TRANSLATED_REQUESTS: Record<string, string> = {
 
 /** Requests, in the manner of conversations, and what happened to them. */
 export const PIPELINES: Record<string, string[]> = {
-  // An AUTH waited for an answer to the second MONITOR, which there never is, and with it all.
+  // An AUTH waited for an answer to the second MONITOR, or to the SYNC, which there never is.
   "an AUTH behind a second MONITOR": ["MONITOR", "MONITOR", "AUTH u p", "PING"],
   "an AUTH behind that and an empty request": ["MONITOR", "MONITOR", "\n", "AUTH p", "PING"],
+  "an AUTH behind a SYNC of a client that monitors": ["MONITOR", "SYNC", "AUTH p", "PING"],
+  "an AUTH behind a PSYNC of one": ["MONITOR", "PSYNC ? -1", "\n", "AUTH u p", "CLUSTER SLOTS"],
   // So did one behind a transaction that sends less than it announces.
   "an AUTH behind a REPLCONF ACK in EXEC": ["MULTI", "REPLCONF ACK 1", "EXEC", "AUTH p", "PING"],
   "an AUTH behind an OFF in EXEC": ["MULTI", "CLIENT REPLY OFF", "PING", "EXEC", "AUTH p"],

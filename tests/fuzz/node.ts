@@ -272,13 +272,7 @@ export class ModelNode {
   #run(words: Words): void {
     const name = words[0]!.toLowerCase();
     const random = this.#random;
-    const told = words.slice(0, 2).join(" ").toLowerCase();
-    if (
-      this.#isSilent &&
-      /subscribe|monitor|hello|multi|exec|discard|auth|reset|sync|replconf/.test(told)
-    ) {
-      this.untold.add(`silent ${name}`);
-    }
+    this.#noteSilence(words);
     const kind = SUBSCRIPTIONS[name];
     if (kind !== undefined) return this.#subscribe(name, kind, words.slice(1));
     switch (name) {
@@ -423,7 +417,6 @@ export class ModelNode {
 
   /** From here on there is no conversation any more. */
   #sync(name: string): void {
-    if (this.#monitors || this.#isSilent) this.untold.add("SYNC");
     if (this.#monitors) return;
     if (this.out !== "") return this.#error("ERR SYNC and PSYNC are invalid with pending output");
     if (name === "psync") this.#send(this.#random.pick(["+CONTINUE\r\n", "+FULLRESYNC id 0\r\n"]));
@@ -569,7 +562,16 @@ export class ModelNode {
     return repeats && names ? "refusal" : undefined;
   }
 
+  /** Of some requests nothing tells what became of them, if they are not answered for one. */
+  #noteSilence(words: Words): void {
+    const told = words.slice(0, 2).join(" ").toLowerCase();
+    const changes = /subscribe|monitor|hello|multi|exec|discard|auth|reset|sync|replconf/;
+    if (this.#isSilent && changes.test(told)) this.untold.add(`silent ${words[0]!.toLowerCase()}`);
+    if (this.#monitors && /^p?sync\b/.test(told)) this.untold.add("SYNC");
+  }
+
   #error(text: string, words: Words = [""]): void {
+    this.#noteSilence(words);
     this.#reply(`-${text}\r\n`, this.#errorMark(text, words));
   }
 

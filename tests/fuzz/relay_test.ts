@@ -54,6 +54,8 @@ async function compare(seed: number, wire: string): Promise<boolean> {
 function isUntold(wire: string): boolean {
   const text = readRequests(wire).requests.map(({ words }) => words.slice(0, 3).join(" "))
     .join("\n").toLowerCase();
-  const silences = /reply (off|skip)|replconf (get)?ack|monitor\n(.*\n)*monitor/.test(text);
+  const silences = /reply (off|skip)|replconf (get)?ack|monitor\n(.*\n)*(monitor|p?sync)/.test(
+    text,
+  );
   return silences && /\bauth\b/.test(text) || /monitor\n(.*\n)*(eval|fcall|debug)/.test(text);
 }
