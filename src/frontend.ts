@@ -41,7 +41,9 @@ export class Frontend {
   readonly #config: Config;
   readonly #context: SessionContext;
   readonly #listeners = new Map<MappedNode, Listener[]>();
-  readonly #sessions = new Map<Session, Promise<void>>();
+  readonly #sessions = new Set<Session>();
+  /** Resolved when there is no session any more, once somebody waits for that. */
+  #emptied: PromiseWithResolvers<void> | undefined;
   readonly #accepting = new Accepting();
   #timekeeper: ReturnType<typeof setInterval> | undefined;
   #accepted = 0;
@@ -67,6 +69,10 @@ export class Frontend {
       unreachable: (reason) => {
         if (isExhausted(reason)) this.#accepting.fail(reason);
         else hint();
+      },
+      over: (session) => {
+        this.#sessions.delete(session);
+        if (this.#sessions.size === 0) this.#emptied?.resolve();
       },
     };
   }
@@ -102,7 +108,7 @@ export class Frontend {
 
   /** Ends what goes on with a node. */
   endSessions(node: MappedNode): void {
-    for (const session of this.#sessions.keys()) if (session.node === node) session.end();
+    for (const session of this.#sessions) if (session.node === node) session.end();
   }
 
   /** Looks at the sessions often enough to end those in time that take too long for something. */
@@ -120,11 +126,11 @@ export class Frontend {
   /** Lets sessions end in order, but waits for the last of them no longer than that. */
   async drain(graceMs: number): Promise<void> {
     if (graceMs === 0 || this.#sessions.size === 0) return;
-    for (const session of this.#sessions.keys()) session.drain();
+    for (const session of this.#sessions) session.drain();
     this.#lookEvery(DRAIN_LOOK_MS);
     const { promise: over, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, graceMs);
-    await Promise.race([Promise.all(this.#sessions.values()), over]);
+    await Promise.race([this.#empty(), over]);
     clearTimeout(timer);
     if (this.#sessions.size === 0) return;
     log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {
@@ -136,15 +142,20 @@ export class Frontend {
   /** Ends all sessions, and is done when they are. */
   async end(): Promise<void> {
     clearInterval(this.#timekeeper);
-    for (const session of this.#sessions.keys()) session.end();
-    await Promise.all(this.#sessions.values());
+    for (const session of this.#sessions) session.end();
+    await this.#empty();
+  }
+
+  /** Waits until all sessions are over. */
+  async #empty(): Promise<void> {
+    if (this.#sessions.size > 0) await (this.#emptied ??= Promise.withResolvers()).promise;
   }
 
   #lookEvery(intervalMs: number): void {
     clearInterval(this.#timekeeper);
     this.#timekeeper = setInterval(() => {
       const nowMs = performance.now();
-      for (const session of this.#sessions.keys()) session.checkTimes(nowMs);
+      for (const session of this.#sessions) session.checkTimes(nowMs);
     }, intervalMs);
   }
 
@@ -170,7 +181,8 @@ export class Frontend {
       return;
     }
     const session = new Session(++this.#accepted, client, node, this.#context);
-    this.#sessions.set(session, session.run().finally(() => this.#sessions.delete(session)));
+    this.#sessions.add(session);
+    session.start();
   }
 }
 

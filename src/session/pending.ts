@@ -50,9 +50,9 @@ const MONITOR_LINE = /^\d+\.\d+ \[/;
 export class PendingReplies {
   readonly #queue = new ReplyRuns();
   /** What the commands queued since MULTI will send. */
-  #transaction = new ReplyRuns();
+  #transaction: ReplyRuns | undefined;
   /** What is left of an EXEC whose results are coming in. */
-  #results = new ReplyRuns();
+  #results: ReplyRuns | undefined;
   #inResults = false;
   /** Assumed: MULTI was sent where its own answer was suppressed. */
   #multi: "closed" | "assumed" | "open" = "closed";
@@ -162,7 +162,7 @@ export class PendingReplies {
     const queue = this.#queue;
     if (this.#off || this.#skip || queue.some(silences)) return true;
     // An EXEC may send less than it announces.
-    if (this.#results.has("left out") || this.#transaction.has("left out")) return true;
+    if (this.#results?.has("left out") || this.#transaction?.has("left out")) return true;
     if (queue.has("left out") && queue.some(({ type }) => type === "exec")) return true;
     const last = queue.lastBut(Replies.empty);
     switch (last?.type) {
@@ -196,7 +196,7 @@ export class PendingReplies {
 
   /** `frames` of the `run` came. */
   take(frames: number): void {
-    if (this.#multi === "open" && !this.#inResults) this.#transaction.add(Replies.plain, frames);
+    if (this.#multi === "open" && !this.#inResults) this.#queued.add(Replies.plain, frames);
     this.#done(frames);
   }
 
@@ -268,13 +268,18 @@ export class PendingReplies {
     this.#subscriptions.confirm(word, count);
   }
 
+  /** Most connections never have a transaction, so there is nothing kept for one before it comes. */
+  get #queued(): ReplyRuns {
+    return this.#transaction ??= new ReplyRuns();
+  }
+
   get #coming(): ReplyRuns {
-    return this.#inResults ? this.#results : this.#queue;
+    return this.#inResults ? this.#results! : this.#queue;
   }
 
   /** What there is to be remembered of requests. */
   get #runs(): number {
-    return this.#queue.runs + this.#transaction.runs + this.#results.runs;
+    return this.#queue.runs + (this.#transaction?.runs ?? 0) + (this.#results?.runs ?? 0);
   }
 
   /** The first request is over, whether it was answered or not. */
@@ -282,7 +287,7 @@ export class PendingReplies {
     this.#unconfirmed = 0;
     this.#coming.take(count);
     if (this.#inResults) {
-      if (this.#results.total > 0) return;
+      if (this.#results!.total > 0) return;
       this.#inResults = false;
     }
     // As `resetClient` (networking.c) does after each request.
@@ -378,13 +383,13 @@ export class PendingReplies {
   #answer(reply: Reply, head: FrameHead): Verdict | undefined {
     if (this.#multi !== "closed" && !this.#inResults && isQueued(reply)) {
       if (this.#isSilent) {
-        if (reply.type === "subscription") this.#transaction.add(reply, 1);
+        if (reply.type === "subscription") this.#queued.add(reply, 1);
         this.#queuedReplyOn ||= reply.type === "reply on";
         return this.#unanswered();
       }
       if (head.type === Byte.status && head.text === "QUEUED") {
         this.#multi = "open";
-        this.#transaction.add(reply, 1);
+        this.#queued.add(reply, 1);
         this.#done();
         return Verdicts.pass;
       }
@@ -439,12 +444,12 @@ export class PendingReplies {
   #closeTransaction(): void {
     this.#multi = "closed";
     this.#queuedReplyOn = false;
-    this.#transaction.clear();
+    this.#transaction?.clear();
   }
 
   #answerPlainly(reply: Reply, head: FrameHead): Verdict | undefined {
     const failed = isFailure(head);
-    const told = head.text.startsWith("WRONGPASS ") && !this.#results.has("imitates");
+    const told = head.text.startsWith("WRONGPASS ") && !this.#results?.has("imitates");
     if (this.#inResults && mayBeDropped(reply) && !told) {
       throw new PairingError("Nothing tells whether an AUTH in a transaction was answered");
     }
@@ -489,7 +494,7 @@ export class PendingReplies {
       this.#closeTransaction();
       return this.#answered(reply, head);
     }
-    if (this.#multi === "closed" || head.count !== this.#transaction.total) {
+    if (this.#multi === "closed" || head.count !== this.#queued.total) {
       throw new PairingError("The results of a transaction do not fit its commands");
     }
     if (head.count === 0) {
@@ -520,7 +525,7 @@ export class PendingReplies {
     if (this.#queuedReplyOn) {
       throw new PairingError("Nothing tells whether an EXEC in CLIENT REPLY OFF turned it on");
     }
-    if (this.#transaction.total > 0) this.#beginResults();
+    if (this.#queued.total > 0) this.#beginResults();
     else {
       this.#closeTransaction();
       this.#done();
@@ -620,11 +625,11 @@ export class PendingReplies {
    */
   #isRefusal(command: string, head: FrameHead, unanswered: number): boolean {
     if (!isFailure(head)) return false;
-    const outstanding = this.#queue.total + (this.#inResults ? this.#results.total : 0);
+    const outstanding = this.#queue.total + (this.#inResults ? this.#results!.total : 0);
     if (this.#isRestricted || outstanding <= unanswered) return true;
     const refusal = readRefusal(command, head);
     if (refusal === "no") return false;
-    if (refusal === "unsure" || this.#results.has("imitates") || this.#queue.has("imitates")) {
+    if (refusal === "unsure" || this.#results?.has("imitates") || this.#queue.has("imitates")) {
       throw new PairingError("An error does not tell which request it answers");
     }
     return true;

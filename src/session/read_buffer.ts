@@ -26,7 +26,7 @@ export class BufferPool {
 const MOST_IDLE = 32;
 
 /** Takes any one request or reply of most conversations. */
-const SMALLEST_BYTES = 512;
+const SMALLEST_BYTES = 256;
 
 /** What a connection may keep while it is silent; larger pieces need more than one read. */
 const LARGEST_BYTES = 16 * 1024;
@@ -53,8 +53,6 @@ export class ReadBuffer {
   #own: Uint8Array<ArrayBuffer>;
   #bytes: Uint8Array<ArrayBuffer>;
   #sparing = 0;
-  /** The last result of `upTo`, for the pieces of a steady conversation are often of one size. */
-  #view: Uint8Array | undefined;
   /** Where what was read ends. */
   end = 0;
 
@@ -76,8 +74,7 @@ export class ReadBuffer {
 
   /** What was kept and read, up to `end`; good until the next `keep`. */
   upTo(end: number): Uint8Array {
-    if (this.#view?.length === end) return this.#view;
-    return this.#view = this.#bytes.subarray(0, end);
+    return this.#bytes.subarray(0, end);
   }
 
   /** Keeps what stands behind `from`, in front of what is read next; the rest is done with. */
@@ -90,7 +87,6 @@ export class ReadBuffer {
       next.set(this.#bytes.subarray(from, this.end));
       if (this.#isLent) this.#pool.give(this.#bytes);
       this.#bytes = next;
-      this.#view = undefined;
     }
     this.end = kept;
   }
