@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { run } from "./program.ts";
 
 /** A cable between two namespaces; addresses have the length of their network behind them. */
@@ -17,6 +18,10 @@ export class Namespace implements AsyncDisposable {
 
   private constructor(name: string) {
     this.#name = name;
+  }
+
+  get #files(): string {
+    return join("/etc/netns", this.#name);
   }
 
   /** Creates a namespace; the role is for people, and need not be unique. */
@@ -47,6 +52,23 @@ export class Namespace implements AsyncDisposable {
     }
   }
 
+  /** Joins the near ends of cables, by name, to one network, as a switch does. */
+  async join(...cables: readonly string[]): Promise<void> {
+    await ip("-n", this.#name, "link", "add", "switch", "type", "bridge");
+    await ip("-n", this.#name, "link", "set", "switch", "up");
+    for (const cable of cables) {
+      await ip("-n", this.#name, "link", "set", cable, "master", "switch");
+    }
+  }
+
+  /** Tells what will be run in here the addresses of names, and of no others. */
+  async name(addresses: Readonly<Record<string, string>>): Promise<void> {
+    // `ip netns exec` puts the files of this directory in the place of those of /etc.
+    const lines = Object.entries(addresses).map(([name, address]) => `${address} ${name}\n`);
+    await Deno.mkdir(this.#files, { recursive: true });
+    await Deno.writeTextFile(join(this.#files, "hosts"), lines.join(""));
+  }
+
   /** Stands before a command line that is to run in here. */
   get before(): string[] {
     return ["ip", "netns", "exec", this.#name];
@@ -73,6 +95,8 @@ export class Namespace implements AsyncDisposable {
       }
     }
     await ip("netns", "delete", this.#name);
+    // Most have none.
+    await Deno.remove(this.#files, { recursive: true }).catch(() => {});
   }
 }
 
