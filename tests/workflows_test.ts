@@ -129,6 +129,8 @@ Deno.test("a release has five binaries, each tried where it is for", async () =>
   const script = await scriptOf("release.yml", "Binaries");
   const targets = script.match(/\b\w+-(unknown|apple|pc)-[\w-]+/g)!;
   assertEquals(targets.length, 5);
+  const compile = await readText(".ci", "compile.ts");
+  for (const target of targets) assertStringIncludes(compile, `"${target}"`);
   assertEquals(
     tried.strategy!.matrix.include.map(({ binary }) => binary).sort(),
     targets.map((target) => `redis-cluster-nat-${target}`.replace(/windows-msvc$/, "$&.exe"))

@@ -133,8 +133,8 @@ export class ReadmeNetwork implements AsyncDisposable {
     const { before } = machine === "between" ? this.#between : this.#outside;
     const path = [this.at("bin"), dirname(Deno.execPath()), Deno.env.get("PATH")].join(":");
     // In the place of the shell, so that signals reach the command itself.
-    const alone = /^\S+ [^\n]*\n$/.test(command) ? `exec ${command}` : command;
-    return [...before, "env", `--chdir=${this.at("home")}`, `PATH=${path}`, "bash", "-c", alone];
+    const last = command.replace(/^(.* && )?(?=[^\n]+\n$)/, "$1exec ");
+    return [...before, "env", `--chdir=${this.at("home")}`, `PATH=${path}`, "bash", "-c", last];
   }
 
   async #form(): Promise<void> {
@@ -155,9 +155,9 @@ export class ReadmeNetwork implements AsyncDisposable {
   /** A directory to work in, with what the commands name of the project, and the program. */
   async #provide(): Promise<void> {
     for (const name of ["home", "bin"]) await Deno.mkdir(this.at(name));
-    for (const name of ["src", "deno.json", "deno.lock"]) {
-      await Deno.symlink(join(ROOT, name), this.at(`home/${name}`));
-    }
+    const project = [".ci", "src", "deno.json", "deno.lock"].map((name) => join(ROOT, name));
+    const { code, output } = await run(["cp", "-R", ...project, this.at("home")]);
+    if (code !== 0) throw new Error(`Cannot copy the project: ${output}`);
     const program = [Deno.execPath(), "run", "-A", join(ROOT, "src", "main.ts")];
     await this.addCommand("home/redis-cluster-nat", program);
   }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { helpText } from "../../src/flags.ts";
+import { Compiler } from "../support/compiler.ts";
 import { Namespace } from "../support/namespace.ts";
 import { run } from "../support/program.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -10,6 +11,8 @@ import { CLIENTS } from "./clients.ts";
 import { ReadmeNetwork } from "./network.ts";
 
 const hindrance = await Namespace.hindrance();
+
+const compiler = await Compiler.find();
 
 /** The commands of README that are run elsewhere, and where. */
 const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
@@ -21,7 +24,9 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
 const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS)\n/;
 
 /** Those of the tests below. */
-const RUN_HERE = ["start", "file", "redis-cli", "tunnel-proxy", "tunnel", "check"];
+const RUN_HERE = [
+  ...["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"],
+];
 
 Deno.test("every command and snippet of README is run by a test, or says what it needs", async () => {
   const marks: string[] = [];
@@ -113,16 +118,30 @@ Deno.test({
     const blocks = await readBlocks();
     const listening = blocks.find(({ text }) => text.startsWith("Listening on: "))!.text;
     const commandOf = async (name: string) => (await blockMarked(`command: ${name}`)).text;
-    const start = async (name: string, prints = listening) => {
-      const { program, known } = await network.start("between", await commandOf(name), (stdout) => {
-        return stdout.length >= prints.length ? stdout : undefined;
+    const start = async (name: string, { before = "", prints = listening } = {}) => {
+      const command = before + await commandOf(name);
+      const { program, known } = await network.start("between", command, (stdout) => {
+        const from = stdout.indexOf("Listening on: ");
+        return from >= 0 && stdout.length - from >= prints.length ? stdout.slice(from) : undefined;
       });
       assertEquals(known, prints);
       return program;
     };
 
-    await t.step("the program starts as one file", async () => {
-      await using _proxy = await start("file");
+    const none = typeof compiler === "string" ? ` (SKIPPED: ${compiler})` : "";
+    await t.step({
+      name: `the program starts as one file${none}`,
+      ignore: none !== "",
+      fn: async () => {
+        const { directory, env } = compiler as Compiler;
+        const path = `PATH='${directory}':"$PATH" DENORT_BIN='${env.DENORT_BIN}' `;
+        await (await start("compile", { before: path }))[Symbol.asyncDispose]();
+        await Deno.rename(
+          network.at("home/dist/redis-cluster-nat"),
+          network.at("home/redis-cluster-nat"),
+        );
+        await using _proxy = await start("file");
+      },
     });
 
     await t.step("it shows what it would do", async () => {
@@ -180,10 +199,8 @@ Deno.test({
       name: "clients reach it through a tunnel" + (sshd === undefined ? "" : ` (SKIPPED: ${sshd})`),
       ignore: sshd !== undefined,
       fn: async () => {
-        await using _proxy = await start(
-          "tunnel-proxy",
-          listening.replaceAll(": :", ": 127.0.0.1:"),
-        );
+        const prints = listening.replaceAll(": :", ": 127.0.0.1:");
+        await using _proxy = await start("tunnel-proxy", { prints });
         await using _server = await startSsh(network);
         const { program } = await network.start("outside", await commandOf("tunnel"), () => true);
         await using _tunnel = program;
