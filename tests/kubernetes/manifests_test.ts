@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseAllDocuments } from "yaml";
-import project from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../src/flags.ts";
-import { readCompose } from "./support/compose.ts";
-import { run } from "./support/program.ts";
+import project from "../../deno.json" with { type: "json" };
+import { SETTINGS } from "../../src/flags.ts";
+import { readCompose } from "../support/compose.ts";
+import { run } from "../support/program.ts";
 
 /** What the test looks at of a resource. */
 interface Resource {
@@ -28,7 +28,7 @@ interface Container {
   readonly ports?: readonly { readonly containerPort: number }[];
 }
 
-const text = await Deno.readTextFile(new URL("../examples/kubernetes.yaml", import.meta.url));
+const text = await Deno.readTextFile(new URL("manifests.yaml", import.meta.url));
 
 const resources: Resource[] = parseAllDocuments(text).map((document) => {
   assertEquals(document.errors, []);
