@@ -2,6 +2,7 @@ import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import project from "../deno.json" with { type: "json" };
 import { SETTINGS } from "../src/flags.ts";
 
 /**
@@ -50,14 +51,15 @@ const TARGETS = [
   "x86_64-pc-windows-msvc",
 ];
 
-/** Those of the task `start`, except that of all variables only its own are for the program. */
-const PERMISSIONS = [
-  "--no-prompt",
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  `--allow-env=${SETTINGS.flatMap(({ variable }) => variable ?? []).join(",")}`,
-];
+/**
+ * What stands in the task `start` between `deno run` and the program, except that of all variables
+ * only its own are for the program.
+ */
+const OPTIONS = project.tasks.start.split(" ").slice(2, -1).map((option) =>
+  option === "--allow-env"
+    ? `${option}=${SETTINGS.flatMap(({ variable }) => variable ?? []).join(",")}`
+    : option
+);
 
 /** The modules below src that are started as threads, and so are named by no import. */
 const THREADS: readonly string[] = [];
@@ -112,7 +114,7 @@ async function compile(stage: string, output: string, target: string | undefined
       "--no-check",
       // The cache would be a file in /tmp that any user of the machine can put there before.
       "--no-code-cache",
-      ...PERMISSIONS,
+      ...OPTIONS,
       ...THREADS.map((thread) => `--include=${join(stage, "src", thread)}`),
       ...target === undefined ? [] : [`--target=${target}`],
       `--output=${output}`,

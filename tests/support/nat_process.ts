@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import project from "../../deno.json" with { type: "json" };
 import { SETTINGS } from "../../src/flags.ts";
 import { peakBytes, residentBytes } from "./processes.ts";
 import { until, within } from "./until.ts";
@@ -22,14 +23,8 @@ export interface Ending {
   readonly stderr: string;
 }
 
-/** Those of the task `start`. */
-const PERMISSIONS = [
-  "--no-prompt",
-  "--allow-net",
-  "--allow-read",
-  "--allow-write",
-  "--allow-env",
-];
+/** Those of the task `start`: what stands there between `deno run` and the program. */
+const START_OPTIONS = project.tasks.start.split(" ").slice(2, -1);
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
@@ -52,7 +47,7 @@ export class NatProcess implements AsyncDisposable {
 
   constructor(
     args: readonly string[],
-    { env = {}, before = [], options = PERMISSIONS, executable }: NatOptions = {},
+    { env = {}, before = [], options = START_OPTIONS, executable }: NatOptions = {},
   ) {
     const started = executable === undefined
       ? [Deno.execPath(), "run", ...options, MAIN]
