@@ -47,6 +47,17 @@ function charsOf(bytes: Uint8Array): string {
   return Reflect.apply(String.fromCharCode, null, bytes);
 }
 
+/** The bytes of all pieces, in a copy. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
 /** The bytes of a text whose characters are all below 256; the inverse of `toLatin1`. */
 export function fromLatin1(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);

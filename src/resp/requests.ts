@@ -83,7 +83,7 @@ const LONGEST_NAME = 16;
 const KEPT_BYTES = 32;
 
 /** Requests that name nodes are far shorter; of a longer one nothing is held. */
-const HOLD_LIMIT_BYTES = 4 * 1024;
+export const HOLD_LIMIT_BYTES = 4 * 1024;
 
 /** What a word takes of that besides its own bytes: more than the longest header has. */
 const WORD_COST_BYTES = 32;

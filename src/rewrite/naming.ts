@@ -24,6 +24,6 @@ export interface Naming {
 export type Rewriter = (frame: Value, naming: Naming) => Value;
 
 /** An address in the form that keeps host and port apart even for IPv6: `[::1]:8000`. */
-export function publicAddress(naming: Naming, port: number): string {
+export function publicAddress(naming: Pick<Naming, "host">, port: number): string {
   return formatHostPort({ host: naming.host, port });
 }

@@ -27,8 +27,8 @@ export function rewriteAclLog(frame: Value, naming: Naming): Value {
   return frame;
 }
 
-/** Rewrites the words that `translateRequest` translates. */
-function rewriteRequest(request: Value[], naming: Naming): void {
+/** Rewrites, of the words of a request, those that `translateRequest` translates. */
+export function rewriteRequest(request: Value[], naming: Naming): void {
   const names = request.map((word) => textOf(word)?.toLowerCase());
   switch (names[0]) {
     case "cluster":

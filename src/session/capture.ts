@@ -1,3 +1,5 @@
+import { joined } from "../resp/bytes.ts";
+
 /** Frames that are to be rewritten are larger, together, than what is kept of them. */
 export class CaptureLimitError extends Error {
   override readonly name = "CaptureLimitError";
@@ -40,8 +42,8 @@ export class CaptureBudget {
 export const OWN_BYTES = 16 * 1024;
 
 /**
- * Holds a frame that is to be rewritten: while it arrives in pieces, in a copy of its own, and
- * then what it has become until the client has that.
+ * Holds a frame, or its beginning, that is to be rewritten: while it arrives in pieces, in a copy
+ * of its own, and then what it has become until the client has that.
  */
 export class Capture {
   readonly #budget: CaptureBudget;
@@ -90,22 +92,19 @@ export class Capture {
     }
   }
 
+  /** How many bytes there are so far. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** All pieces, the last of which came at `nowMs`, in one, which is the caller's. */
   join(nowMs: number): Uint8Array {
     this.#isWhole = true;
     this.#sinceMs = nowMs;
-    const [first = new Uint8Array(0), ...more] = this.#blocks;
-    const length = this.#length;
+    const blocks = this.#blocks;
     this.#blocks = [];
-    if (more.length === 0) return first.subarray(0, length);
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const block of [first, ...more]) {
-      const used = block.subarray(0, length - at);
-      whole.set(used, at);
-      at += used.length;
-    }
-    return whole;
+    const last = blocks.pop()?.subarray(0, this.#used) ?? new Uint8Array(0);
+    return blocks.length > 0 ? joined([...blocks, last]) : last;
   }
 
   /**

@@ -23,7 +23,7 @@ export class Echo {
     this.#show("->", text + escape(bytes.subarray(at)));
   }
 
-  /** Shows what the node sent and the client gets. */
+  /** Shows what the node sent and the client gets, with the addresses that the client gets. */
   reply(bytes: Uint8Array): void {
     this.#show("<-", escape(bytes));
   }

@@ -1,4 +1,5 @@
 import { Byte } from "../resp/bytes.ts";
+import { type MonitorHead, readMonitorHead } from "../rewrite/monitor.ts";
 import { isAddressPush } from "../rewrite/pushes.ts";
 import { type FrameHead, isFailure } from "./head.ts";
 import {
@@ -13,7 +14,7 @@ import {
 } from "./replies.ts";
 import { ReplyRuns } from "./runs.ts";
 import { isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
-import { type Verdict, verdictOn, Verdicts } from "./verdicts.ts";
+import { type Verdict, verdictOn, verdictOnLine, Verdicts } from "./verdicts.ts";
 
 /** A frame came that answers nothing; which reply is whose is not known any more. */
 export class PairingError extends Error {
@@ -28,9 +29,6 @@ export class AbandonedError extends Error {
     super("The node has ended the connection before all its replies");
   }
 }
-
-/** `1700000000.123456 [0 10.0.0.9:4711] "get" "key"` (replication.c `replicationFeedMonitors`) */
-const MONITOR_LINE = /^\d+\.\d+ \[/;
 
 /**
  * Which request each frame of a node answers.
@@ -237,9 +235,9 @@ export class PendingReplies {
       if (this.#isMessage(head)) return Verdicts.pass;
       if (this.#isShardLoss(head)) return this.#judgeConfirmation(head, "sunsubscribe");
     }
-    if (head.type === Byte.status && this.#monitoring && MONITOR_LINE.test(head.text)) {
-      if (this.#coming.first?.type !== "script") return Verdicts.pass;
-      throw new PairingError("A script may have made up a line of MONITOR");
+    if (head.type === Byte.status && this.#monitoring) {
+      const line = readMonitorHead(head.text);
+      if (line !== undefined) return this.#judgeLine(line);
     }
     for (;;) {
       const reply = this.#coming.first;
@@ -371,6 +369,11 @@ export class PendingReplies {
     const reply = this.#coming.first;
     if (reply === undefined || reply.type === "addresses") return true;
     throw new PairingError("A 'sunsubscribe' cannot be told from a reply");
+  }
+
+  #judgeLine(line: MonitorHead): Verdict {
+    if (this.#coming.first?.type !== "script") return verdictOnLine(line);
+    throw new PairingError("A script may have made up a line of MONITOR");
   }
 
   #judgeUnasked(head: FrameHead): Verdict {

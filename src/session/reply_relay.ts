@@ -1,15 +1,17 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../net.ts";
-import { Byte, fromLatin1 } from "../resp/bytes.ts";
+import { Byte, fromLatin1, joined, toLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import type { Echo } from "./echo.ts";
 import { readHead } from "./head.ts";
 import type { PendingReplies } from "./pending.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
-import type { RewriteVerdict, Verdict } from "./verdicts.ts";
+import { type RewriteVerdict, type Verdict, Verdicts } from "./verdicts.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
 const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
+
+const CRLF = fromLatin1("\r\n");
 
 /** What a reply relay works with. */
 export interface ReplyRelayOptions {
@@ -27,6 +29,8 @@ export interface ReplyRelayOptions {
     verdict: RewriteVerdict,
     sinceMs: number,
   ) => Promise<Uint8Array>;
+  /** What is shown in the place of the address of one of the node's clients. */
+  readonly peer: (address: string) => string;
   readonly echo: Echo | undefined;
 }
 
@@ -36,6 +40,7 @@ export interface ReplyRelayOptions {
  * ```
  *   read ─▶ plain run ──────────────────────────────▶ write    ranges of the read buffer
  *        └▶ any other frame ─▶ head ─▶ judge ─▶ pass ─▶ write
+ *                                            ├▶ replace an address ─▶ write
  *                                            └▶ capture ─▶ rewrite ─▶ write
  * ```
  *
@@ -49,6 +54,8 @@ export class ReplyRelay {
   /** The verdict on the frame in progress; undefined between frames and in plain runs. */
   #verdict: Verdict | undefined;
   #capture: Capture | undefined;
+  /** What goes to the client before the bytes from `#sent` on, of which there are some then. */
+  #ahead: Uint8Array[] | undefined;
   /** Where the frame begins that is being judged. */
   #unjudgedAt: number | undefined;
   /** Up to where the client has what was read. */
@@ -150,6 +157,12 @@ export class ReplyRelay {
         case "blind":
           at = end;
           break;
+        case "peer":
+          // The head was read whole, so the address is here.
+          this.#replacePeer(at + verdict.from, at + verdict.to);
+          at = this.#advance(at, this.#sent);
+          this.#verdict = Verdicts.pass;
+          break;
         case "rewrite":
           await this.#pass(at);
           at = this.#sent = await this.#rewrite(verdict, at, end);
@@ -201,32 +214,47 @@ export class ReplyRelay {
     return at;
   }
 
+  /** Has the client get another address in the place of the one at [from, to). */
+  #replacePeer(from: number, to: number): void {
+    const { bytes } = this.#input;
+    const shown = this.#options.peer(toLatin1(bytes.subarray(from, to)));
+    (this.#ahead ??= []).push(bytes.subarray(this.#sent, from), fromLatin1(shown));
+    this.#sent = to;
+  }
+
   async #rewrite(verdict: RewriteVerdict, from: number, to: number): Promise<number> {
-    const at = this.#advance(from, to);
     const { client, budget } = this.#options;
+    const { limitBytes = Infinity } = verdict;
     const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
+    const at = this.#advance(from, Math.min(to, from + limitBytes - capture.length));
     try {
       capture.add(this.#input.bytes.subarray(from, at));
-      if (this.#verdict !== undefined) return at;
+      if (this.#verdict !== undefined && capture.length < limitBytes) return at;
       const translated = await this.#translated(capture, verdict);
       capture.hold(translated.length);
       await writeAll(client, translated);
     } catch (error) {
       if (!(error instanceof CaptureLimitError)) throw error;
       this.#release();
-      // The place of the frame is that of an error, but a push is nobody's answer.
-      if (!verdict.push) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
+      // The place of the frame is that of an error, unless it is nobody's answer.
+      if (!verdict.unasked) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
       throw error;
     }
     this.#release();
+    // What is behind the beginning of a line goes on as it is.
+    if (this.#verdict !== undefined) this.#verdict = Verdicts.pass;
     return at;
   }
 
-  /** What the client gets in the place of a frame that has come whole. */
+  /** What the client gets in the place of what was captured, which is all that it is to be. */
   async #translated(capture: Capture, verdict: RewriteVerdict): Promise<Uint8Array> {
     const { translate, echo } = this.#options;
-    const frame = capture.join(this.#readAtMs);
-    const translated = await translate(frame, verdict, this.#readAtMs);
+    const isCut = this.#verdict !== undefined;
+    const captured = capture.join(this.#readAtMs);
+    // What there is of a line is rewritten as if it ended there.
+    const frame = isCut ? joined([captured, CRLF]) : captured;
+    const whole = await translate(frame, verdict, this.#readAtMs);
+    const translated = isCut ? whole.subarray(0, -CRLF.length) : whole;
     if (verdict.secret) echo?.secretReply(translated.length);
     else echo?.rewritten(frame, translated);
     return translated;
@@ -240,8 +268,12 @@ export class ReplyRelay {
   /** Sends what was read up to `to` and not sent yet. */
   async #pass(to: number, visibility?: "secret"): Promise<void> {
     if (this.#sent === to) return;
-    const bytes = this.#input.bytes.subarray(this.#sent, to);
+    let bytes = this.#input.bytes.subarray(this.#sent, to);
     this.#sent = to;
+    if (this.#ahead !== undefined) {
+      bytes = joined([...this.#ahead, bytes]);
+      this.#ahead = undefined;
+    }
     if (visibility === "secret") this.#options.echo?.secretReply(bytes.length);
     else this.#options.echo?.reply(bytes);
     await writeAll(this.#options.client, bytes);

@@ -12,6 +12,7 @@ import {
 } from "../net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
+import { type PeerNaming, publicPeer } from "../rewrite/clients.ts";
 import { type Places, translateRequest } from "../rewrite/requests.ts";
 import { type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
@@ -63,6 +64,12 @@ const SURELY_SENT_BYTES = 64 * 1024;
  * close could cut off: as long as systems keep a connection of which one side is closed.
  */
 const LINGER_MS = 60_000;
+
+/**
+ * Lines of MONITOR may name strangers by the thousand; a look at the cluster that is not older does
+ * for all of them, lest the node has to keep what the client cannot get meanwhile.
+ */
+const VIEW_AGE_MS = 1000;
 
 /**
  * One client connection and the one upstream connection that belongs to it. The session owns
@@ -260,6 +267,7 @@ export class Session {
       budget,
       echo,
       translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),
+      peer: (address) => publicPeer(address, this.#peers()),
     });
     this.#directions = 2;
     // Callbacks, because a function that waits takes four times the memory of one for as long.
@@ -335,22 +343,33 @@ export class Session {
     };
   }
 
+  /** What is known of the clients of this session's node. */
+  #peers(): PeerNaming {
+    const { publicHost, clients } = this.#context.whereabouts;
+    return { host: publicHost, clientAt: (upstream) => clients.clientAt(this.node, upstream) };
+  }
+
   async #translate(
     frame: Uint8Array,
-    { rewrite, push }: RewriteVerdict,
+    { rewrite, unasked, limitBytes }: RewriteVerdict,
     sinceMs: number,
   ): Promise<Uint8Array> {
     const { whereabouts } = this.#context;
+    const origin = { from: this.node, sinceMs, whereabouts };
+    if (limitBytes !== undefined) {
+      const someTimeAgoMs = sinceMs - VIEW_AGE_MS;
+      return await translate(frame, rewrite, { ...origin, sinceMs: someTimeAgoMs, stays: true });
+    }
     try {
-      return await translate(frame, rewrite, { from: this.node, sinceMs, whereabouts });
+      return await translate(frame, rewrite, origin);
     } catch (error) {
       if (!(error instanceof UnmappedError)) throw error;
       log.error("Client {connection} gets an error in place of an address: {reason}", {
         connection: this.#id,
         reason: error.message,
       });
-      // A push is nobody's answer, so it can be left out. Clients try again on CLUSTERDOWN.
-      if (push) return new Uint8Array(0);
+      // What is nobody's answer can be left out. Clients try again on CLUSTERDOWN.
+      if (unasked) return new Uint8Array(0);
       return fromLatin1("-CLUSTERDOWN The proxy has no port for a node of this reply\r\n");
     }
   }

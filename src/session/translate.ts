@@ -1,4 +1,9 @@
-import type { Directory, MappedNode, Mention } from "../cluster/directory.ts";
+import {
+  type Directory,
+  type MappedNode,
+  type Mention,
+  UnmappedError,
+} from "../cluster/directory.ts";
 import type { Locator } from "../cluster/locator.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { Naming, Rewriter } from "../rewrite/naming.ts";
@@ -21,25 +26,39 @@ export interface FrameOrigin {
   /** When it had come, in milliseconds of the machine's monotonic clock. */
   readonly sinceMs: number;
   readonly whereabouts: Whereabouts;
+  /** Nothing else may take the frame's place; a node that has no port is shown with port 0. */
+  readonly stays?: boolean;
 }
 
 /**
  * Rewrites a frame that `from` sent, after finding out about nodes it names for the first time.
  *
- * @throws {UnmappedError} when one of them cannot be given a port
+ * @throws {UnmappedError} when one of them cannot be given a port, unless the frame stays
  */
 export async function translate(
   frame: Uint8Array,
   rewrite: Rewriter,
-  { from, sinceMs, whereabouts }: FrameOrigin,
+  origin: FrameOrigin,
 ): Promise<Uint8Array> {
-  const naming = new FrameNaming(from, whereabouts);
+  const naming = new FrameNaming(origin.from, origin.whereabouts);
   const value = rewrite(decodeFrame(frame), naming);
   if (naming.strangers.size === 0) return encodeFrame(value);
   for (const [key, mention] of naming.strangers) {
-    naming.located.set(key, await whereabouts.locator.locate(mention, from, sinceMs));
+    naming.located.set(key, await locate(mention, origin));
   }
   return encodeFrame(rewrite(decodeFrame(frame), naming));
+}
+
+async function locate(
+  mention: Mention,
+  { from, sinceMs, whereabouts, stays }: FrameOrigin,
+): Promise<number | undefined> {
+  try {
+    return await whereabouts.locator.locate(mention, from, sinceMs);
+  } catch (error) {
+    if (!stays || !(error instanceof UnmappedError)) throw error;
+    return 0;
+  }
 }
 
 /** What is known while one frame is rewritten, and what it turns out not to be. */

@@ -1,4 +1,6 @@
 import { Byte } from "../resp/bytes.ts";
+import { HOLD_LIMIT_BYTES } from "../resp/requests.ts";
+import { type MonitorHead, rewriteMonitored } from "../rewrite/monitor.ts";
 import type { Rewriter } from "../rewrite/naming.ts";
 import { rewritePush } from "../rewrite/pushes.ts";
 import {
@@ -22,6 +24,8 @@ export type Verdict =
   | { readonly type: "header" }
   /** It goes on as it is, and who paired it wants to know the integer that ends it. */
   | { readonly type: "confirm" }
+  /** It goes on, but the address of a client that is at [from, to) in it gives way to another. */
+  | { readonly type: "peer"; readonly from: number; readonly to: number }
   | RewriteVerdict
   /** From here on the connection is no conversation of requests and replies. */
   | { readonly type: "blind" };
@@ -30,11 +34,23 @@ export type Verdict =
 export interface RewriteVerdict {
   readonly type: "rewrite";
   readonly rewrite: Rewriter;
-  /** The frame is a push, which no request waits for. */
-  readonly push?: true;
+  /** No request waits for the frame. */
+  readonly unasked?: true;
+  /**
+   * Only so much of the frame, which is a line, is kept and rewritten; what is behind it goes on as
+   * it is, so that the line can neither be left out nor give way to another frame.
+   */
+  readonly limitBytes?: number;
   /** An echo of the traffic must not show it. */
   readonly secret?: true | undefined;
 }
+
+/**
+ * In a line of MONITOR a byte of a request may take four, as in `\x00`. One time more of what is
+ * translated leaves room for what stands before the words, and for private addresses that are
+ * longer than public ones.
+ */
+export const MONITORED_BYTES = 5 * HOLD_LIMIT_BYTES;
 
 /** The verdicts that need no more to be said of them. */
 export const Verdicts = {
@@ -43,12 +59,25 @@ export const Verdicts = {
   header: { type: "header" },
   confirm: { type: "confirm" },
   blind: { type: "blind" },
-  rewritePush: { type: "rewrite", rewrite: rewritePush, push: true },
+  rewritePush: { type: "rewrite", rewrite: rewritePush, unasked: true },
   rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect },
   rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
   rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },
   rewriteRefusal: { type: "rewrite", rewrite: rewriteRefusal },
+  rewriteMonitored: {
+    type: "rewrite",
+    rewrite: rewriteMonitored,
+    unasked: true,
+    limitBytes: MONITORED_BYTES,
+  },
 } as const satisfies Record<string, Verdict>;
+
+/** What to do with a line of MONITOR. */
+export function verdictOnLine({ peer, namesNode }: MonitorHead): Verdict {
+  if (namesNode) return Verdicts.rewriteMonitored;
+  if (peer === undefined) return Verdicts.pass;
+  return { type: "peer", from: 1 + peer.from, to: 1 + peer.to };
+}
 
 /** What to do with a frame that answers a request which would be answered by `reply`. */
 export function verdictOn(reply: Reply, head: FrameHead): Verdict {

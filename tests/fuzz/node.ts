@@ -1,3 +1,5 @@
+import { MONITORED_BYTES } from "../../src/session/verdicts.ts";
+import { bulk, monitored, verbatim } from "../support/frames.ts";
 import type { Random } from "../support/random.ts";
 import { readRequests } from "./model.ts";
 import { randomAnswer } from "./values.ts";
@@ -77,8 +79,8 @@ const ADDRESSES: Record<string, string> = {
   info: "info",
 };
 
-/** Commands whose refusal may repeat an address that they name. */
-const NAMING = /^(cluster meet|client kill|migrate|replicaof|slaveof|failover)\b/;
+/** Commands whose refusal, and whose line in MONITOR, may repeat an address that they name. */
+const NAMING = /^(cluster meet|client kill|client list|migrate|replicaof|slaveof|failover)\b/;
 
 const SCRIPTS = /^(eval|evalsha|fcall)(_ro)?$/;
 
@@ -515,8 +517,22 @@ export class ModelNode {
     this.#send(`${this.#pushMark}${channels.length + 2}\r\n${bulk(kind)}${names}${bulk("hi")}`);
   }
 
+  /** Tells a monitor of a request, of this client or of another. */
   #monitorLine(): void {
-    this.#reply(`+1700000000.123456 [0 10.0.0.9:4711] "${this.#executing}" "k"\r\n`);
+    if (this.#isSilent) return;
+    const random = this.#random;
+    const client = random.pick(MONITORED_CLIENTS);
+    const [first, ...words] = random.chance(0.5)
+      ? [this.#executing, "k"]
+      : random.pick(MONITORED_REQUESTS);
+    const rest = random.chance(0.03) ? "\0".repeat(10_000) : "x".repeat(random.int(400));
+    const line = monitored(client, [first!, ...words, ...random.chance(0.3) ? [rest] : []]);
+    if (NAMING.test([first, ...words].slice(0, 2).join(" ").toLowerCase())) {
+      const kept = line.length > MONITORED_BYTES ? MONITORED_BYTES : line.length - 2;
+      return this.#sendAs(line, `«monitored ${line.slice(0, kept)}»${line.slice(kept)}`);
+    }
+    const isAddress = /^\S+:\d+$/.test(client) && !client.startsWith("unix:");
+    this.#sendAs(line, isAddress ? line.replace(client, `«peer ${client}»`) : line);
   }
 
   /** Whether it takes no notice any more of what it gets. */
@@ -581,21 +597,43 @@ export class ModelNode {
   }
 
   #send(frame: string, mark?: string): void {
+    this.#sendAs(frame, mark === undefined ? frame : `«${mark} ${frame}»`);
+  }
+
+  #sendAs(frame: string, expected: string): void {
     this.out += frame;
-    this.expected += mark === undefined ? frame : `«${mark} ${frame}»`;
+    this.expected += expected;
   }
 }
+
+/** Of whom MONITOR tells, and what of them. */
+const MONITORED_CLIENTS = [
+  "10.0.0.9:4711",
+  "10.0.0.9:4711",
+  "[fd00::9]:4711",
+  "lua",
+  "unix:/run/redis.sock",
+  "unix:/run/a [0 b:7000",
+];
+
+const MONITORED_REQUESTS: readonly Words[] = [
+  ["MIGRATE", "10.0.0.1", "7000", "k", "0", "9"],
+  ["migrate", "10.0.0.1", "7000", "", "0", "9", "KEYS", 'a"b', "\\", "\r\n"],
+  ["CLUSTER", "MEET", "10.0.0.1", "7000"],
+  ["CLUSTER", "NODES"],
+  ["CLIENT", "KILL", "10.0.0.9:4711"],
+  ["CLIENT", "SETNAME", "10.0.0.9:4711"],
+  ["client", "list", "ADDR", "10.0.0.9:4711"],
+  ["ReplicaOf", "10.0.0.1", "7000"],
+  ["FAILOVER", "TO", "10.0.0.1", "7000"],
+  ["get", '"MIGRATE" "10.0.0.1" "7000"'],
+  ['"migrate', "10.0.0.1", "7000"],
+  ["MOVED", "1", "10.0.0.1:7000"],
+  ["x".repeat(300)],
+];
 
 const REFUSALS = [
   "ERR Invalid node address specified: 10.0.0.1:1",
   "ERR Target instance replied with error: MOVED 1 10.0.0.1:7000",
   "ERR No such client",
 ];
-
-function bulk(text: string): string {
-  return `$${text.length}\r\n${text}\r\n`;
-}
-
-function verbatim(text: string): string {
-  return `=${text.length + 4}\r\ntxt:${text}\r\n`;
-}

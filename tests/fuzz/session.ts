@@ -1,10 +1,10 @@
-import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/session/capture.ts";
 import { AbandonedError, PendingReplies } from "../../src/session/pending.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
-import { SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
+import { MARKING, SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
 import { Feed, rest } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
 
@@ -94,10 +94,7 @@ export async function haveSession(
       pending,
       buffers,
       budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
-      translate: (frame, { rewrite }) => {
-        const name = rewrite.name.replace("rewrite", "").toLowerCase();
-        return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
-      },
+      ...MARKING,
       echo: undefined,
     }).run().then(() => pending.abandon()).catch(fail),
   ];

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   type Conversation,
   converse,
@@ -8,6 +8,7 @@ import {
   unmarked,
   wireOf,
 } from "../support/conversation.ts";
+import { MONITORED_BYTES } from "../../src/session/verdicts.ts";
 import {
   array,
   bulk,
@@ -61,7 +62,9 @@ const ERR = "-ERR unknown command 'FOO', with args beginning with: \r\n";
 const INVALIDATE = push(bulk("invalidate"), array(bulk("k")));
 const MESSAGE = array(bulk("message"), bulk("a"), bulk("hi"));
 const MESSAGE_3 = push(bulk("message"), bulk("a"), bulk("hi"));
-const MONITORED = '+1700000000.123456 [0 10.0.0.9:4711] "get" "k"\r\n';
+const MONITORED = '+1700000000.123456 [0 «peer 10.0.0.9:4711»] "get" "k"\r\n';
+const MONITORED_MIGRATE =
+  '«monitored +1700000000.1 [0 10.0.0.9:4711] "MIGRATE" "10.0.0.1" "7000" "k" "0" "9"»\r\n';
 const NOAUTH = "-NOAUTH Authentication required.\r\n";
 const NOPERM = "-NOPERM this user has no permissions to run the 'client|reply' command\r\n";
 const NOPERM_72 = "-NOPERM User u has no permissions to run the 'client|reply' command\r\n";
@@ -470,6 +473,34 @@ const TALKS: Record<string, Conversation> = {
     ["MONITOR", "CLUSTER SLOTS"],
     OK + MONITORED.replace("get", "g".repeat(900)) + SLOTS,
   ],
+  "lines of MONITOR that name nodes are captured": [
+    ["MONITOR", "GET a", "CLUSTER SLOTS"],
+    OK + MONITORED_MIGRATE + NIL + MONITORED_MIGRATE.repeat(2) + SLOTS + MONITORED_MIGRATE,
+    [],
+    MONITORED +
+    MONITORED_MIGRATE.replace("MIGRATE", "replicaof") + MONITORED +
+    MONITORED_MIGRATE.replace("MIGRATE", "SlaveOf") +
+    MONITORED_MIGRATE.replace("MIGRATE", "FAILOVER") +
+    MONITORED_MIGRATE.replace("MIGRATE", 'cluster" "MEET') +
+    MONITORED_MIGRATE.replace("MIGRATE", 'CLIENT" "kill') +
+    MONITORED_MIGRATE.replace("MIGRATE", 'client" "list') +
+    MONITORED_MIGRATE.replace("10.0.0.9:4711", "lua"),
+  ],
+  "lines of MONITOR that name no nodes are not captured": [
+    ["MONITOR"],
+    OK + ["migrated", 'cluster" "nodes', 'client" "id', "\\", '\\"migrate', 'get" "migrate'].map(
+      (words) => MONITORED.replace("get", words),
+    ).join(""),
+  ],
+  "a line of MONITOR that names a node may be longer than the buffer": [
+    ["MONITOR", "CLUSTER SLOTS"],
+    OK + MONITORED_MIGRATE.replace('"k"', `"${"k".repeat(700)}"`) + SLOTS,
+  ],
+  "a line of MONITOR has an address of any form": [
+    ["MONITOR", "PING"],
+    OK + MONITORED.replace("10.0.0.9", "[fd00::9]") + MONITORED.replace("10.0.0.9:4711", "?:0") +
+    PONG + '+1700000000.1 [15 lua] "get"\r\n+1700000000.1 [0 unix:/run/a b:7000] "get" "k"\r\n',
+  ],
   "a line of MONITOR is not taken for a redirect": [
     ["MONITOR", "CLUSTER SLOTS"],
     OK +
@@ -486,12 +517,12 @@ const TALKS: Record<string, Conversation> = {
   ],
   "lines of MONITOR stand inside the results of EXEC": [
     ["MONITOR", "MULTI", "CLUSTER SLOTS", "GET a", "EXEC", "CLUSTER SLOTS"],
-    OK + OK + MONITORED + QUEUED + QUEUED + "*2\r\n" + MONITORED + SLOTS + MONITORED + NIL +
-    MONITORED + SLOTS,
+    OK + OK + MONITORED + QUEUED + QUEUED + "*2\r\n" + MONITORED + SLOTS + MONITORED_MIGRATE +
+    NIL + MONITORED + SLOTS,
   ],
   "a status that looks like a line of MONITOR is a reply without it": [
-    ["ECHO a", "CLUSTER SLOTS"],
-    MONITORED + SLOTS,
+    ["ECHO a", "ECHO b", "CLUSTER SLOTS"],
+    unmarked(MONITORED) + unmarked(MONITORED_MIGRATE) + SLOTS,
   ],
 
   // CLIENT REPLY.
@@ -896,7 +927,7 @@ const TALKS: Record<string, Conversation> = {
   ],
   "PSYNC makes all that follows a stream": [
     ["PING", "PSYNC ? -1"],
-    PONG + `+FULLRESYNC ${"a".repeat(40)} 1\r\n\n$5\r\nREDIS*1\r\n>x` + MONITORED,
+    PONG + `+FULLRESYNC ${"a".repeat(40)} 1\r\n\n$5\r\nREDIS*1\r\n>x` + unmarked(MONITORED),
   ],
   "PSYNC that goes on makes all that follows a stream": [
     ["PSYNC a 1"],
@@ -1005,6 +1036,8 @@ const CUT_OFF: Record<string, [talk: Conversation, held: string]> = {
   ],
   "a redirect that MIGRATE passes on": [[["MIGRATE h 1 k 0 9"]], MIGRATED],
   "a push with addresses": [[["GET a"]], MOVING],
+  "a line of MONITOR": [[["MONITOR"], OK], MONITORED],
+  "a line of MONITOR that names a node": [[["MONITOR"], OK], MONITORED_MIGRATE],
   "a long CLUSTER SLOTS": [
     [["CLUSTER SLOTS"]],
     `«slots ${array(...Array.from({ length: 20 }, () => unmarked(SLOTS)))}»`,
@@ -1032,6 +1065,27 @@ Deno.test("all that came of a plain frame goes out when the stream ends inside i
     const talk = [["PING", "LRANGE l 0 1"], wire.slice(0, length)];
     const reception = { cuts: [], bufferBytes: SMALL_BUFFER_BYTES, requestBytes: 1024 };
     assertEquals((await converse(talk, reception)).client, wire.slice(0, length));
+  }
+});
+
+Deno.test("of a line of MONITOR that names a node only a beginning is captured", async () => {
+  const line = unmarked(MONITORED_MIGRATE).replace('"9"', `"9" "KEYS"${' "key"'.repeat(4000)}`);
+  for (const length of [MONITORED_BYTES - 1, MONITORED_BYTES, MONITORED_BYTES + 1, line.length]) {
+    const frame = `${line.slice(0, length - 2)}\r\n`;
+    const kept = length > MONITORED_BYTES ? MONITORED_BYTES : length - 2;
+    const shown = `«monitored ${frame.slice(0, kept)}»${frame.slice(kept)}`;
+    const talk = [["MONITOR", "PING"], OK + frame + PONG + frame];
+    const everywhere = Array.from({ length: 2 * length }, (_, at) => at + 1);
+    const around = [-3, -2, -1, 0, 1, 2, 3].map((near) => [OK.length + MONITORED_BYTES + near]);
+    for (const bufferBytes of [SMALL_BUFFER_BYTES, 16 * 1024, 64 * 1024]) {
+      for (const cuts of [[], everywhere, ...around]) {
+        const { client } = await converse(talk, { cuts, bufferBytes, requestBytes: 1024 });
+        assert(
+          client === OK + shown + PONG + shown,
+          `${length} bytes ${showReception({ cuts, bufferBytes, requestBytes: 1024 })}`,
+        );
+      }
+    }
   }
 });
 

@@ -4,7 +4,7 @@ import { encodeRequest } from "../../src/resp/frame.ts";
 import { CaptureBudget } from "../../src/session/capture.ts";
 import { PendingReplies } from "../../src/session/pending.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
-import { ReplyRelay } from "../../src/session/reply_relay.ts";
+import { ReplyRelay, type ReplyRelayOptions } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import { Feed, rest } from "./feed.ts";
 
@@ -35,6 +35,17 @@ export const [PUBLIC_WORD, PRIVATE_WORD] = ["public.example", "10.0.0.1"] as con
 
 /** The marks of `Outcome.client`. */
 const MARKS = /«\w+ |»/g;
+
+/** Rewrites nothing, but puts marks around it. That of a line stands before its end. */
+export const MARKING: Pick<ReplyRelayOptions, "translate" | "peer"> = {
+  translate: (frame, { rewrite, limitBytes }) => {
+    const name = rewrite.name.replace("rewrite", "").toLowerCase();
+    const text = toLatin1(frame);
+    const end = limitBytes === undefined ? text.length : text.indexOf("\r\n");
+    return Promise.resolve(fromLatin1(`«${name} ${text.slice(0, end)}»${text.slice(end)}`));
+  },
+  peer: (address) => `«peer ${address}»`,
+};
 
 /** Takes the marks out of a text, which leaves what the node sent. */
 export function unmarked(text: string): string {
@@ -98,10 +109,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     pending,
     buffers,
     budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
-    translate: (frame, { rewrite }) => {
-      const name = rewrite.name.replace("rewrite", "").toLowerCase();
-      return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
-    },
+    ...MARKING,
     echo: undefined,
   });
   await replies.run().catch(failure);

@@ -38,3 +38,27 @@ export function map(...values: string[]): string {
 export function push(...values: string[]): string {
   return `>${values.length}\r\n${values.join("")}`;
 }
+
+/** A line of MONITOR: a request, and the address of its client or what stands for one. */
+export function monitored(client: string, words: readonly string[]): string {
+  return `+1700000000.123456 [0 ${client}] ${words.map(quoted).join(" ")}\r\n`;
+}
+
+/** As the servers have it (sds.c `sdscatrepr`). */
+function quoted(word: string): string {
+  const escaped = word.replace(/[^ !#-[\]-~]/g, (char) => {
+    const code = char.charCodeAt(0).toString(16).padStart(2, "0");
+    return `\\${ESCAPES[char] ?? `x${code}`}`;
+  });
+  return `"${escaped}"`;
+}
+
+const ESCAPES: Record<string, string> = {
+  '"': '"',
+  "\\": "\\",
+  "\n": "n",
+  "\r": "r",
+  "\t": "t",
+  "\x07": "a",
+  "\b": "b",
+};

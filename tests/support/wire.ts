@@ -1,4 +1,4 @@
-import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { fromLatin1, joined, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/scanner.ts";
 import { within } from "./until.ts";
@@ -177,7 +177,7 @@ export class WireClient implements Disposable {
     try {
       const length = await this.#conn.read(chunk);
       if (length === null) this.#ended = true;
-      else this.#received = joined(this.#received, chunk.subarray(0, length));
+      else this.#received = joined([this.#received, chunk.subarray(0, length)]);
     } catch (error) {
       // A reset by the other side, or this side's own close.
       this.#ended = true;
@@ -192,11 +192,4 @@ export class WireClient implements Disposable {
     const seen = JSON.stringify(toLatin1(this.#received));
     return new Error(`Cannot read ${what}: ${reason}; received so far: ${seen}`, { cause });
   }
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }
