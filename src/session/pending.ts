@@ -339,9 +339,14 @@ export class PendingReplies {
   }
 
   #awaits(word: SubscribeWord): boolean {
+    // A transaction queues it.
+    if (this.#multi === "open" && !this.#inResults) return false;
     // What never has an answer, or only a refusal, does not stand in the way.
     while (this.#coming.first === Replies.empty) this.#passEmpty();
-    while (this.#coming.first === Replies.none && isSubscription(this.#coming.second, word)) {
+    while (
+      !this.#isRestricted && this.#coming.first === Replies.none &&
+      isSubscription(this.#coming.second, word)
+    ) {
       this.#unanswered();
     }
     return isSubscription(this.#coming.first, word);

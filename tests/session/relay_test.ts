@@ -427,6 +427,22 @@ const TALKS: Record<string, Conversation> = {
     pushed("sunsubscribe", "s", 1) + pushed("sunsubscribe", "t", 0) +
     pushed("sunsubscribe", null, 0) + SLOTS_3,
   ],
+  "a node ends a shard subscription before it refuses a request in front of the same": [
+    ["SSUBSCRIBE s t"],
+    confirmed("ssubscribe", "s", 1) + confirmed("ssubscribe", "t", 2),
+    ["REPLCONF ACK 1", "SUNSUBSCRIBE s", "GET a", "SUNSUBSCRIBE t", "CLUSTER SLOTS", "PING"],
+    confirmed("sunsubscribe", "s", 1) + PUBSUB_ONLY.replace("get", "replconf") +
+    confirmed("sunsubscribe", "s", 1) + PUBSUB_ONLY + confirmed("sunsubscribe", "t", 0) + SLOTS +
+    PONG,
+  ],
+  "a node ends a shard subscription while a transaction queues the same": [
+    ["HELLO 3", "SSUBSCRIBE s", "MULTI"],
+    HELLO_3 + pushed("ssubscribe", "s", 1) + OK,
+    ["SUNSUBSCRIBE s", "LRANGE l 0 2", "DISCARD", "LRANGE l 0 2", "CLUSTER SLOTS", "PING"],
+    pushed("sunsubscribe", "s", 0) + QUEUED + QUEUED + OK + MESSAGE + SLOTS_3 + PONG,
+    ["MULTI", "SUNSUBSCRIBE s", "CLUSTER SLOTS", "EXEC", "PING"],
+    OK + QUEUED + QUEUED + "*2\r\n" + pushed("sunsubscribe", "s", 0) + SLOTS_3 + PONG,
+  ],
   "a switch to RESP2 makes messages arrays": [
     ["HELLO 3", "SUBSCRIBE a", "HELLO 2", "PING"],
     HELLO_3 + pushed("subscribe", "a", 1) + MESSAGE_3 + HELLO_2 + MESSAGE + pong("") + MESSAGE,
