@@ -57,5 +57,6 @@ function isUntold(wire: string): boolean {
   const silences = /reply (off|skip)|replconf (get)?ack|monitor\n(.*\n)*(monitor|p?sync)/.test(
     text,
   );
-  return silences && /\bauth\b/.test(text) || /monitor\n(.*\n)*(eval|fcall|debug)/.test(text);
+  return silences && /\b(auth|sunsubscribe)\b/.test(text) ||
+    /monitor\n(.*\n)*(eval|fcall|debug)/.test(text);
 }
