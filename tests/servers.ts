@@ -1,8 +1,17 @@
 import { join } from "node:path";
 import { parseArgs } from "@std/cli/parse-args";
 
+/** The faults at which it may matter what the server does; others are the proxy's alone. */
+const FAULTS = ["black_hole", "client_garbage", "drain", "drain_load", "node_death", "restart"];
+
 /** The tests that have a server in them. */
-const TESTS = ["tests/cluster", "tests/clients", "tests/live", "tests/mapping_test.ts"];
+const TESTS = [
+  "tests/cluster",
+  "tests/clients",
+  "tests/live",
+  "tests/mapping_test.ts",
+  ...FAULTS.map((name) => `tests/faults/${name}_test.ts`),
+];
 
 /** The names of servers, of which a directory holds one. */
 const PROGRAMS = ["redis-server", "valkey-server"];
