@@ -97,6 +97,8 @@ const MOST_WORDS = 2 ** 31 - 1;
 /** Numbers up to here are read without a thought of what they may overflow. */
 const MOST_USUAL = 2 ** 30;
 
+const NO_BYTES = new Uint8Array(0);
+
 const State = {
   start: 0,
   count: 1,
@@ -160,8 +162,9 @@ export class RequestScanner<C extends Command> {
   #text = "";
   /** How much more of the request may be held. */
   #roomBytes = 0;
-  /** The inline request in progress. */
-  #line = "";
+  /** The inline request in progress, in the first bytes of a buffer. */
+  #line: Uint8Array = NO_BYTES;
+  #lineLength = 0;
   /** Where its secrets begin. */
   #secretFrom = Infinity;
   /** The number of the header in progress. */
@@ -462,46 +465,69 @@ export class RequestScanner<C extends Command> {
 
   /** Keeps the line of an inline request until its LF has come, then splits it. */
   #readInline(bytes: Uint8Array, from: number, to: number): number {
-    const piece = bytes.subarray(from, to);
-    const lf = piece.indexOf(Byte.lf);
-    const text = toLatin1(lf < 0 ? piece : piece.subarray(0, lf));
-    if (text.includes("\0")) {
+    const lf = bytes.subarray(from, to).indexOf(Byte.lf);
+    const end = lf < 0 ? to : from + lf;
+    const piece = bytes.subarray(from, end);
+    if (piece.includes(0)) {
       // Servers look for the LF with `strchr`, and never find one behind a NUL.
       this.#release();
+      this.#forgetLine();
       this.#state = State.broken;
       return to;
     }
-    const before = this.#line.length;
-    this.#line += text;
+    const before = this.#lineLength;
+    this.#keepLine(piece);
     if (before <= LONGEST_INLINE_NAME) this.#readInlineName();
     const secret = from + Math.max(0, this.#secretFrom - before);
-    if (secret < from + text.length) this.hidden.push(secret, from + text.length);
-    if (this.#line.length > HOLD_LIMIT_BYTES) this.#release();
+    if (secret < end) this.hidden.push(secret, end);
+    if (this.#lineLength > HOLD_LIMIT_BYTES) this.#release();
     if (lf >= 0) {
       this.#endInline();
-      return from + lf + 1;
+      return end + 1;
     }
-    if (this.#line.length > LONGEST_INLINE_BYTES) this.#state = this.#break();
+    if (this.#lineLength > LONGEST_INLINE_BYTES) {
+      this.#forgetLine();
+      this.#state = this.#break();
+    }
     return to;
+  }
+
+  /** Adds a piece to the line: as bytes, for a text of pieces takes memory for each of them. */
+  #keepLine(piece: Uint8Array): void {
+    const length = this.#lineLength + piece.length;
+    if (length > this.#line.length) {
+      const grown = new Uint8Array(Math.max(length, 2 * this.#line.length));
+      grown.set(this.#line.subarray(0, this.#lineLength));
+      this.#line = grown;
+    }
+    this.#line.set(piece, this.#lineLength);
+    this.#lineLength = length;
+  }
+
+  #forgetLine(): void {
+    this.#line = NO_BYTES;
+    this.#lineLength = 0;
   }
 
   /** Hides, of a line that may hold a secret, all behind the name, and holds one that names nodes. */
   #readInlineName(): void {
-    const name = INLINE_NAME.exec(this.#line)?.[0] ?? "";
+    const line = toLatin1(this.#line.subarray(0, this.#lineLength));
+    const name = INLINE_NAME.exec(line)?.[0] ?? "";
     const word = splitInline(name)?.[0];
     const command = word === undefined ? undefined : this.#named(word);
     this.#secretFrom = command?.hides === undefined ? Infinity : name.length;
     // A line that is no more than a name, or blanks, may still get another one.
-    const open = name === "" || name.length === this.#line.length;
-    const undecided = open && this.#line.length <= LONGEST_INLINE_NAME;
+    const open = name === "" || name.length === line.length;
+    const undecided = open && line.length <= LONGEST_INLINE_NAME;
     const far = name.length > LONGEST_INLINE_NAME;
     if (far || (!undecided && command?.holds === undefined)) this.#release();
   }
 
   #endInline(): void {
-    const line = this.#line.endsWith("\r") ? this.#line.slice(0, -1) : this.#line;
-    const words = splitInline(line);
-    this.#line = "";
+    const hasCr = this.#line[this.#lineLength - 1] === Byte.cr;
+    const line = this.#line.subarray(0, hasCr ? this.#lineLength - 1 : this.#lineLength);
+    const words = splitInline(toLatin1(line));
+    this.#forgetLine();
     this.#state = State.start;
     if (this.single) this.#stops = true;
     if (words === undefined) {
