@@ -190,7 +190,8 @@ const rows = [
     value: "BYTES",
     fallback: String(DEFAULT_CAPTURE_LIMIT_BYTES),
     help: "How much is kept at once of replies that are rewritten, beyond 16 KiB for each " +
-      "connection, of all connections together.",
+      "connection, of all connections together; the one that is just being rewritten takes up to " +
+      "15 times its size more.",
   },
   {
     name: "capture-timeout",

@@ -41,8 +41,8 @@ export async function translate(
   origin: FrameOrigin,
 ): Promise<Uint8Array> {
   const naming = new FrameNaming(origin.from, origin.whereabouts);
-  const value = rewrite(decodeFrame(frame), naming);
-  if (naming.strangers.size === 0) return encodeFrame(value);
+  const translated = rewriteKnown(frame, rewrite, naming);
+  if (translated !== undefined) return translated;
   for (const [key, mention] of naming.strangers) {
     naming.located.set(key, await locate(mention, origin));
   }
@@ -59,6 +59,19 @@ async function locate(
     if (!stays || !(error instanceof UnmappedError)) throw error;
     return 0;
   }
+}
+
+/**
+ * Rewrites a frame; undefined if it names strangers. What it is taken apart into takes many times
+ * its memory, and is gone before anything is waited for: so there is one such at a time.
+ */
+function rewriteKnown(
+  frame: Uint8Array,
+  rewrite: Rewriter,
+  naming: FrameNaming,
+): Uint8Array | undefined {
+  const value = rewrite(decodeFrame(frame), naming);
+  return naming.strangers.size === 0 ? encodeFrame(value) : undefined;
 }
 
 /** What is known while one frame is rewritten, and what it turns out not to be. */

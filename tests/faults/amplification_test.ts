@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
+import { bulk } from "../support/frames.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { PING, PONG, ScriptedNode, SLOTS } from "../support/scripted_node.ts";
+import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
 const MIB = 1024 * 1024;
@@ -171,4 +173,40 @@ Deno.test("replies that are to be rewritten take a bounded memory", ON_LINUX, as
   const grown = await grownBytes(nat, beforeBytes);
   assert(grown < CAPTURING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
   assert(!nat.stderr.includes("unexpected error"), nat.stderr);
+});
+
+/** As many such replies as fit into the limit, of which each has a node that nobody knows. */
+const STRANGE_REPLIES = 12;
+const STRANGE_VALUES = 400_000;
+const STRANGE_REPLY = `*${1 + STRANGE_VALUES}\r\n*3\r\n:0\r\n:1\r\n*3\r\n` +
+  `${bulk("10.9.9.9")}:7000\r\n${bulk("9".repeat(40))}${"_\r\n".repeat(STRANGE_VALUES)}`;
+
+/** All of them as they came, and what one of them is taken apart into; of all it is 400 MiB. */
+const STRANGE_LIMIT_BYTES = 290 * MIB;
+
+/** Looks in a row at which a memory is the same that is at rest: longer than a reply takes. */
+const STILL_LOOKS = 40;
+
+Deno.test("what waits for word of a node is kept as it came", ON_LINUX, async () => {
+  const { node, nat: started, port } = await start();
+  await using _node = node;
+  await using nat = started;
+  const beforeBytes = await nat.peakBytes();
+  using clients = new DisposableStack();
+  const peers: WireClient[] = [];
+  for (let index = 0; index < STRANGE_REPLIES; index++) {
+    const client = clients.use(await WireClient.connect("127.0.0.1", port));
+    peers.push(await node.accept());
+    await client.send(SLOTS);
+    await peers[index]!.readUntil(SLOTS);
+  }
+  // The proxy asks the node about the stranger, and waits for an answer that does not come.
+  await Promise.all(peers.map((peer) => peer.send(STRANGE_REPLY, FLOOD_DEADLINE_MS)));
+  const seen: number[] = [];
+  const grown = await until("the memory is at rest", async (saw) => {
+    seen.unshift(await grownBytes(nat, beforeBytes));
+    saw(seen[0]);
+    return seen[0] === seen[STILL_LOOKS] && seen[0];
+  });
+  assert(grown < STRANGE_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
 });
