@@ -243,6 +243,7 @@ function authRefusal(node: string, error: string): LinkError {
 
 /** How those errors begin that say so; a server before 6.0, or without a password, says ERR. */
 const PASSWORD_ERRORS = [
+  "WRONGPASS invalid username-password pair",
   "WRONGPASS",
   "ERR invalid password",
   "ERR AUTH <password> called without any password configured",
