@@ -14,6 +14,24 @@ const NEW_FILE_MODE = 0o644;
  * was, and nothing is left beside it
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
+  await writeBeside(path, text, (temporary, target) => Deno.rename(temporary, target));
+}
+
+/**
+ * Does all that `replaceFile` does but the last step, so that nothing has changed.
+ *
+ * @throws {Error} as `replaceFile` would
+ */
+export async function rehearseReplacing(path: string, text: string): Promise<void> {
+  await writeBeside(path, text, (temporary) => Deno.remove(temporary));
+}
+
+/** Writes a file that is like the one at a path but for the text, and hands over both. */
+async function writeBeside(
+  path: string,
+  text: string,
+  finish: (temporary: string, target: string) => Promise<void>,
+): Promise<void> {
   try {
     const target = await followLinks(path);
     const mode = await modeOf(target);
@@ -23,7 +41,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
       await writeNew(temporary, text, mode ?? NEW_FILE_MODE);
       // It was made with less than that, if the umask is strict; the old file was made its own.
       if (mode !== undefined) await Deno.chmod(temporary, mode);
-      await Deno.rename(temporary, target);
+      await finish(temporary, target);
     } catch (error) {
       // It may not have come to be; and what went wrong first is what there is to say.
       await Deno.remove(temporary).catch(() => {});

@@ -1,5 +1,5 @@
 import type { Config } from "./config.ts";
-import { replaceFile } from "./files.ts";
+import { rehearseReplacing, replaceFile } from "./files.ts";
 import { log } from "./log.ts";
 import { formatMap } from "./map_file.ts";
 import type { Mapping } from "./mapping.ts";
@@ -28,11 +28,21 @@ export class Records {
   }
 
   /**
+   * Finds out whether the files can be written, and leaves them as they are.
+   *
+   * @throws {RecordError} when one cannot
+   */
+  async rehearse(): Promise<void> {
+    for (const record of this.#records) await record.rehearse();
+  }
+
+  /**
    * Writes the files for the first time.
    *
-   * @throws {RecordError} when one cannot be written
+   * @throws {RecordError} when one cannot be written; then the others are as they were
    */
   async begin(): Promise<void> {
+    await this.rehearse();
     for (const record of this.#records) await record.write();
   }
 
@@ -64,16 +74,14 @@ class Record {
     this.#format = format;
   }
 
+  async rehearse(): Promise<void> {
+    if (this.#path !== undefined) await asRecord(rehearseReplacing(this.#path, this.#format()));
+  }
+
   async write(): Promise<void> {
     const text = this.#format();
     if (this.#path === undefined || text === this.#written) return;
-    try {
-      await replaceFile(this.#path, text);
-    } catch (error) {
-      throw new RecordError(error instanceof Error ? error.message : String(error), {
-        cause: error,
-      });
-    }
+    await asRecord(replaceFile(this.#path, text));
     this.#written = text;
   }
 
@@ -87,5 +95,16 @@ class Record {
       if (!this.#failed) log.error("{reason}", { reason: error.message });
       this.#failed = true;
     }
+  }
+}
+
+/** Waits for what may fail for a reason that the operator can mend. */
+async function asRecord(writing: Promise<void>): Promise<void> {
+  try {
+    await writing;
+  } catch (error) {
+    throw new RecordError(error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
   }
 }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { replaceFile } from "../src/files.ts";
+import { rehearseReplacing, replaceFile } from "../src/files.ts";
 import { TemporaryDirectory } from "./support/temporary.ts";
 
 Deno.test("a file that is not there is made, for all to read", async () => {
@@ -21,6 +21,22 @@ for (const mode of [0o444, 0o600, 0o666, 0o755]) {
     assertEquals((await Deno.stat(path)).mode! & 0o777, mode);
   });
 }
+
+Deno.test("a rehearsal leaves everything as it is, and fails where the act would", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const path = directory.at("state.json");
+  await rehearseReplacing(path, "new\n");
+  assertEquals(await directory.read(), {});
+  await Deno.writeTextFile(path, "old\n");
+  await rehearseReplacing(path, "new\n");
+  assertEquals(await directory.read(), { "state.json": "old\n" });
+  for (const nowhere of [directory.at("nowhere/state.json"), directory.at(""), "/dev/null"]) {
+    const { message } = await assertRejects(() => rehearseReplacing(nowhere, "new\n"), Error);
+    const act = await assertRejects(() => replaceFile(nowhere, "new\n"), Error);
+    const withoutIds = (text: string) => text.replaceAll(/\.[\da-f-]{36}/g, "");
+    assertEquals(withoutIds(message), withoutIds(act.message));
+  }
+});
 
 for (const text of ["", "ä\u0000😀\r\n", "x".repeat(5_000_000)]) {
   Deno.test(`a text of ${text.length} characters is written as it is`, async () => {

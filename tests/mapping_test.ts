@@ -100,15 +100,23 @@ Deno.test("a state file keeps the ports, and is left as it is when it cannot be 
     assertEquals([...proxy.mapping.values()], [port + 1, port + 2, port + 3]);
   });
 
-  await t.step("a file that cannot be written ends the start", async () => {
-    const { code, stderr } = await runNat([
-      `--state-file=${directory.at("nowhere/state.json")}`,
-      `--cluster-addr=${cluster.nodes[0]!.address}`,
-      "--listen-addr=127.0.0.1:0",
-    ]);
-    assertEquals(code, 1);
-    assertMatch(stderr, /redis-cluster-nat: Cannot write the file '.*nowhere\/state.json'/);
-  });
+  await t.step(
+    "a file that cannot be written ends the start, and no other is written",
+    async () => {
+      await Deno.remove(path);
+      for (const [bad, good] of [["state", "map"], ["map", "state"]] as const) {
+        const { code, stderr } = await runNat([
+          `--${bad}-file=${directory.at(`nowhere/${bad}.json`)}`,
+          `--${good}-file=${directory.at(`${good}.json`)}`,
+          `--cluster-addr=${cluster.nodes[0]!.address}`,
+          "--listen-addr=127.0.0.1:0",
+        ]);
+        assertEquals(code, 1);
+        assertMatch(stderr, /redis-cluster-nat: Cannot write the file '.*nowhere\/\w+.json'/);
+        assertEquals(await directory.read(), {});
+      }
+    },
+  );
 });
 
 Deno.test("the map file tells of every node, and of what changes", async () => {
