@@ -237,8 +237,9 @@ const rows = [
   },
   {
     name: "check",
-    help: "Find the cluster, print which port stands for which node, and exit with 0, or with 1 " +
-      "if that fails.",
+    help:
+      "Find the cluster, print which port stands for which node, try to listen on the ports and " +
+      "to write the files, and exit with 0, or with 1 if anything of that fails.",
   },
   { name: "help", help: "Print this text." },
   { name: "version", help: "Print the version." },

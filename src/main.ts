@@ -1,21 +1,25 @@
 import project from "../deno.json" with { type: "json" };
 import { formatHostPort } from "./address.ts";
+import { checkStart } from "./check.ts";
 import { UnmappedError } from "./cluster/directory.ts";
 import { NotReadyError } from "./cluster/readiness.ts";
-import { Topology } from "./cluster/topology.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
 import { helpText, readWord } from "./flags.ts";
 import { checkHealth, UnhealthyError } from "./healthcheck.ts";
 import { ListenError } from "./listening.ts";
 import { configureLog, log } from "./log.ts";
-import { byPort, createMapping, discover, mappingLine } from "./mapping.ts";
 import { Proxy } from "./proxy.ts";
 import { RecordError } from "./records.ts";
 import { StateFileError } from "./state_file.ts";
 
 /** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
+
+/** A check has no result. */
+class UncheckedError extends Error {
+  override readonly name = "UncheckedError";
+}
 
 /** What the operator is told in one line. */
 const FAILURES = [
@@ -24,6 +28,7 @@ const FAILURES = [
   UnmappedError,
   StateFileError,
   RecordError,
+  UncheckedError,
   UnhealthyError,
 ];
 
@@ -49,7 +54,7 @@ async function main(): Promise<number> {
           complain = (message) => log.error("{message}", { message });
         }
         const stopping = untilStopped();
-        await (command.check ? Promise.race([check(config), stopping]) : serve(config, stopping));
+        await (command.check ? check(config, stopping) : serve(config, stopping));
       }
     }
     return Exit.ok;
@@ -62,21 +67,15 @@ async function main(): Promise<number> {
   }
 }
 
-/** Discovers the cluster and prints the mapping that `serve` would listen for. */
-async function check(config: Config): Promise<void> {
-  await prepare(config);
-  const topology = new Topology(config);
-  const mapping = createMapping(config, {
-    open: (_node, port) => port,
-    close() {},
-    moved() {},
-    disputed() {},
-    learned() {},
-  });
-  await discover(mapping, topology, config);
-  const { unmapped, nodes } = mapping.directory;
-  if (unmapped !== undefined) throw unmapped;
-  for (const node of byPort(nodes)) print(mappingLine(config, node));
+/**
+ * Finds out whether the proxy could start.
+ *
+ * @throws {UncheckedError} when `stopping` ends it before
+ */
+async function check(config: Config, stopping: Promise<undefined>): Promise<void> {
+  const checked = prepare(config).then(() => checkStart(config, print)).then(() => true);
+  if (await Promise.race([checked, stopping])) return;
+  throw new UncheckedError("The check was stopped before it was done");
 }
 
 /** Runs the proxy until `stopping` ends it. */

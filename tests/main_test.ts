@@ -5,6 +5,7 @@ import { RedisCluster } from "./support/cluster.ts";
 import { namedInSlots } from "./support/mentions.ts";
 import { findFreePorts } from "./support/ports.ts";
 import { NatProcess, runNat } from "./support/nat_process.ts";
+import { TemporaryDirectory } from "./support/temporary.ts";
 import { until } from "./support/until.ts";
 import { WireClient } from "./support/wire.ts";
 
@@ -116,16 +117,61 @@ Deno.test("the program against a cluster", async (t) => {
     ).join("");
   }
 
-  await t.step("--check prints the mapping, listens for nothing and exits with 0", async () => {
+  await t.step("--check prints the mapping, leaves no trace and exits with 0", async () => {
     const port = findFreePorts(3);
-    using _taken = Deno.listen({ hostname: "0.0.0.0", port });
+    await using directory = await TemporaryDirectory.create();
     const { code, stdout, stderr } = await runNat([
       "--check",
       seed,
       `--listen-addr=:${port}`,
       "--public-host=nat.example",
+      `--state-file=${directory.at("state.json")}`,
+      `--map-file=${directory.at("map.json")}`,
     ]);
     assertEquals([code, stdout, stderr], [0, mapping("", port), ""]);
+    assertEquals(await directory.read(), {});
+  });
+
+  await t.step("--check exits with 1 where a start would, and says why", async () => {
+    const port = findFreePorts(3);
+    const taken = findFreePorts(3);
+    using _taken = Deno.listen({ hostname: "127.0.0.1", port: taken + 1 });
+    const last = (host: string, port: number) => `${host}:${port}: .*--listen-addr[^\n]*`;
+    const refusals: [flags: string[], mapping: string, says: string][] = [
+      [
+        [`--listen-addr=127.0.0.1:${taken}`],
+        mapping("127.0.0.1", taken),
+        `Cannot listen on ${last("127.0.0.1", taken + 1)}`,
+      ],
+      [
+        ["--listen-addr=192.0.2.1:8000"],
+        mapping("192.0.2.1", 8000),
+        `Cannot listen on ${last("192.0.2.1", 8000)}`,
+      ],
+      [
+        [`--listen-addr=:${port}`, "--state-file=/no/such/state.json"],
+        mapping("", port),
+        "Cannot write the file '/no/such/state.json': [^\n]*",
+      ],
+      [
+        [`--listen-addr=:${port}`, "--map-file=/no/such/map.json"],
+        mapping("", port),
+        "Cannot write the file '/no/such/map.json': [^\n]*",
+      ],
+    ];
+    for (const [flags, mapped, says] of refusals) {
+      for (const check of ["--check", "--check=false"]) {
+        const { code, stdout, stderr } = await runNat([
+          check,
+          seed,
+          ...flags,
+          "--max-nodes=3",
+          "--public-host=nat.example",
+        ]);
+        assertMatch(stderr, new RegExp(`^redis-cluster-nat: ${says}\n$`));
+        assertEquals([code, stdout], [1, check === "--check" ? mapped : ""], stderr);
+      }
+    }
   });
 
   await t.step("--check exits with 1 where no node answers", async () => {
@@ -311,6 +357,14 @@ Deno.test("a signal ends the program with 0 while it waits", async (t) => {
       const { code, stdout } = await nat.ended();
       assertEquals([code, stdout], [0, ""]);
     });
+    await t.step(`${signal} while it checks, which has no result then`, async () => {
+      await using nat = new NatProcess([...args, "--check"]);
+      await nat.untilLogged(/Waiting: Node 127\.0\.0\.1:1 refuses/);
+      nat.signal(signal);
+      const { code, stdout, stderr } = await nat.ended();
+      assertEquals([code, stdout], [1, ""]);
+      assertMatch(stderr, /\nredis-cluster-nat: The check was stopped before it was done\n$/);
+    });
     await t.step(`${signal} while START_DELAY lasts`, async () => {
       await using nat = new NatProcess(args, { env: { START_DELAY: "3600" } });
       await nat.untilLogged(/START_DELAY only delays/);
@@ -408,9 +462,11 @@ Deno.test("passwords", async (t) => {
       [[], { CLUSTER_PASSWORD_FILE: file, CLUSTER_USERNAME: "default" }],
     ];
     for (const [flags, env] of ways) {
-      const { code, stdout, stderr } = await runNat(["--check", seed, ...flags], { env });
+      const { code, stdout, stderr } = await runNat(["--check", seed, elsewhere, ...flags], {
+        env,
+      });
       assertEquals([code, stderr.includes(PASSWORD)], [0, false], stderr);
-      assertEquals(stdout, `Listening on: :8000 proxy to: ${node.address}\n`);
+      assertEquals(stdout, `Listening on: 127.0.0.1:0 proxy to: ${node.address}\n`);
     }
   });
 
