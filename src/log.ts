@@ -1,4 +1,5 @@
 import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
+import { OutputError, writeLine } from "./output.ts";
 
 /** What is logged, and how. */
 export interface LogOptions {
@@ -26,12 +27,12 @@ export function configureLog({ level, format, echo }: LogOptions): void {
     reset: true,
     sinks: {
       stderr(record: LogRecord) {
-        writeLine(render(record));
+        complain(render(record));
       },
       // For messages about a failure of the one above, such as JSON that cannot be: with the
       // record that failed among its properties, such a message would fail the same way.
       failures(record: LogRecord) {
-        writeLine(render({ ...record, properties: {} }));
+        complain(render({ ...record, properties: {} }));
       },
     },
     loggers: [
@@ -101,14 +102,11 @@ function replaceForJson(_key: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }
 
-const encoder = new TextEncoder();
-
-function writeLine(text: string): void {
-  let bytes = encoder.encode(`${oneLine(text)}\n`);
+/** Writes a line to stderr. If that is closed there is nobody to tell, and clients are served. */
+export function complain(text: string): void {
   try {
-    // A write may be short.
-    while (bytes.length > 0) bytes = bytes.subarray(Deno.stderr.writeSync(bytes));
-  } catch {
-    // Whoever read stderr is gone. There is nobody to tell, and clients are still served.
+    writeLine(Deno.stderr, oneLine(text));
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
   }
 }

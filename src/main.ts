@@ -8,7 +8,8 @@ import { descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
 import { helpText, readWord } from "./flags.ts";
 import { checkHealth, UnhealthyError } from "./healthcheck.ts";
 import { ListenError } from "./listening.ts";
-import { configureLog, log } from "./log.ts";
+import { complain, configureLog, log } from "./log.ts";
+import { OutputError, writeLine } from "./output.ts";
 import { Proxy } from "./proxy.ts";
 import { RecordError } from "./records.ts";
 import { StateFileError } from "./state_file.ts";
@@ -24,6 +25,7 @@ class UncheckedError extends Error {
 /** What the operator is told in one line. */
 const FAILURES = [
   NotReadyError,
+  OutputError,
   ListenError,
   UnmappedError,
   StateFileError,
@@ -33,7 +35,7 @@ const FAILURES = [
 ];
 
 async function main(): Promise<number> {
-  let complain = (message: string) => console.error(`redis-cluster-nat: ${message}`);
+  let fail = (message: string) => complain(`redis-cluster-nat: ${message}`);
   try {
     const command = readConfig(Deno.args, (name) => Deno.env.get(name));
     switch (command.kind) {
@@ -51,7 +53,7 @@ async function main(): Promise<number> {
         configureLog({ level: config.logLevel, format: config.logFormat, echo: config.echo });
         // Who reads objects gets the last words as one, too.
         if (config.logFormat === "json") {
-          complain = (message) => log.error("{message}", { message });
+          fail = (message) => log.error("{message}", { message });
         }
         const stopping = untilStopped();
         await (command.check ? check(config, stopping) : serve(config, stopping));
@@ -61,7 +63,7 @@ async function main(): Promise<number> {
   } catch (error) {
     const misused = error instanceof ConfigError;
     if (!misused && !FAILURES.some((failure) => error instanceof failure)) throw error;
-    complain((error as Error).message);
+    fail((error as Error).message);
     // Of a health check Docker understands no other status.
     return misused && readWord(Deno.args) !== "healthcheck" ? Exit.misused : Exit.failed;
   }
@@ -80,7 +82,7 @@ async function check(config: Config, stopping: Promise<undefined>): Promise<void
 
 /** Runs the proxy until `stopping` ends it. */
 async function serve(config: Config, stopping: Promise<undefined>): Promise<void> {
-  const starting = prepare(config).then(() => Proxy.start(config, print));
+  const starting = prepare(config).then(() => Proxy.start(config, announcer()));
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;
   log.info("Ready: {nodes} nodes at {host}", {
@@ -157,8 +159,28 @@ function describeVersion({ version, commit }: { version: string; commit?: string
   return `redis-cluster-nat ${version}` + (commit === undefined ? "" : ` (${commit})`);
 }
 
+/** @throws {OutputError} when stdout cannot be written to */
 function print(text: string): void {
-  console.log(text);
+  try {
+    writeLine(Deno.stdout, text);
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
+    throw new OutputError(`Cannot write to stdout: ${error.message}`, { cause: error });
+  }
+}
+
+/** Prints for whoever reads along; that nobody does is said once, and no reason not to serve. */
+function announcer(): (line: string) => void {
+  let isRead = true;
+  return (line) => {
+    try {
+      print(line);
+    } catch (error) {
+      if (!(error instanceof OutputError)) throw error;
+      if (isRead) log.warning("{reason}", { reason: error.message });
+      isRead = false;
+    }
+  };
 }
 
 if (import.meta.main) Deno.exit(await main());

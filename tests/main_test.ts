@@ -17,6 +17,9 @@ const DEAD = "127.0.0.1:1";
 
 const PASSWORD = "s3cret-Of-The-Cluster";
 
+/** Runs a program whose stdout takes no byte. */
+const TO_FULL_DISK = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
+
 const MISUSES: [name: string, args: string[], env: Record<string, string>, names: RegExp][] = [
   ["no cluster", [], {}, /--cluster-addr.*CLUSTER_ADDR.*host:port/],
   ["a flag there is not", [ANYWHERE, "--max-node=3"], {}, /--max-node;.*--help/],
@@ -247,6 +250,27 @@ Deno.test("the program against a cluster", async (t) => {
     assertMatch(nat.stderr, /^\{.*client 1 -> node/m);
     using more = await WireClient.connect("127.0.0.1", port);
     assertEquals(await more.readToEnd(), "-ERR max number of clients reached\r\n");
+  });
+
+  await t.step({
+    name: "a stdout that takes nothing is said once, and clients are served",
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      const port = findFreePorts(3);
+      const listen = [`--listen-addr=127.0.0.1:${port}`, "--max-nodes=3"];
+      await using nat = new NatProcess([seed, ...listen], { before: TO_FULL_DISK });
+      await nat.untilLogged(/INFO .*Ready: 3 nodes/);
+      const said = nat.stderr.match(/^.*stdout.*$/gm) ?? [];
+      assertEquals(said.length, 1, nat.stderr);
+      assertMatch(said[0]!, /WARN .*Cannot write to stdout: No space left on device/);
+      using client = await WireClient.connect("127.0.0.1", port);
+      assertEquals(await client.ask("PING"), { type: "+", text: "PONG" });
+      for (const args of [["--help"], ["--check", seed, ...listen, "--public-host=nat.example"]]) {
+        const { code, stderr } = await runNat(args, { before: TO_FULL_DISK });
+        assertMatch(stderr, /^redis-cluster-nat: Cannot write to stdout: No space left [^\n]*\n$/);
+        assertEquals(code, 1);
+      }
+    },
   });
 
   await t.step("localhost is given to clients as 127.0.0.1, and said so", async () => {
