@@ -23,8 +23,8 @@ export function readDescriptorLimit(): number | undefined {
   try {
     limits = Deno.readTextFileSync("/proc/self/limits");
   } catch {
-    // The runtime lets only a program with all permissions read there, and other systems have no
-    // such file. The proxy needs neither, and says so when descriptors run out.
+    // The runtime lets only a program with all permissions read there, whatever it may read
+    // besides, and other systems have no such file. The proxy says so when descriptors run out.
     return undefined;
   }
   return parseDescriptorLimit(limits);
@@ -37,11 +37,17 @@ export function parseDescriptorLimit(limits: string): number | undefined {
   return soft === "unlimited" ? Infinity : Number(soft);
 }
 
+/** How many descriptors it takes to serve that, for a number of clients that is one. */
+export function descriptorsNeeded({ maxConnections, listeners }: Demand): number {
+  return DESCRIPTORS_PER_CLIENT * maxConnections + listeners + OWN_DESCRIPTORS;
+}
+
 /** What the operator should know of a limit that is too low for the demand. */
 export function descriptorWarning(
   limit: number,
-  { maxConnections, listeners }: Demand,
+  demand: Demand,
 ): string | undefined {
+  const { maxConnections, listeners } = demand;
   const others = listeners + OWN_DESCRIPTORS;
   const clients = Math.max(0, Math.floor((limit - others) / DESCRIPTORS_PER_CLIENT));
   if (maxConnections === Infinity) {
@@ -50,7 +56,6 @@ export function descriptorWarning(
       "raise it (ulimit -n), or set --max-connections";
   }
   if (clients >= maxConnections) return undefined;
-  const needed = DESCRIPTORS_PER_CLIENT * maxConnections + others;
   return `The limit of ${limit} open files is enough for ${clients} clients, not for the ` +
-    `${maxConnections} of --max-connections; raise it to ${needed} (ulimit -n)`;
+    `${maxConnections} of --max-connections; raise it to ${descriptorsNeeded(demand)} (ulimit -n)`;
 }

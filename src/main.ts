@@ -4,7 +4,7 @@ import { checkStart } from "./check.ts";
 import { UnmappedError } from "./cluster/directory.ts";
 import { NotReadyError } from "./cluster/readiness.ts";
 import { type Config, ConfigError, readConfig } from "./config.ts";
-import { descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
+import { descriptorsNeeded, descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
 import { helpText, readWord } from "./flags.ts";
 import { checkHealth, UnhealthyError } from "./healthcheck.ts";
 import { ListenError } from "./listening.ts";
@@ -130,8 +130,17 @@ function untilStopped(): Promise<undefined> {
 
 function warnOfDescriptors({ maxConnections }: Config, listeners: number): void {
   const limit = readDescriptorLimit();
-  const warning = limit && descriptorWarning(limit, { maxConnections, listeners });
-  if (warning) log.warning("{warning}", { warning });
+  const demand = { maxConnections, listeners };
+  if (limit !== undefined) {
+    const warning = descriptorWarning(limit, demand);
+    if (warning !== undefined) log.warning("{warning}", { warning });
+  } else if (maxConnections < Infinity) {
+    log.info(
+      "The limit of open files (ulimit -n) can be read with all permissions only, and on Linux; " +
+        "{count} clients (--max-connections) need one of {needed}",
+      { count: maxConnections, needed: descriptorsNeeded(demand) },
+    );
+  }
 }
 
 /**

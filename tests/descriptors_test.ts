@@ -1,9 +1,11 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   descriptorWarning,
   parseDescriptorLimit,
   readDescriptorLimit,
 } from "../src/descriptors.ts";
+import { NatProcess } from "./support/nat_process.ts";
+import { ScriptedNode } from "./support/scripted_node.ts";
 
 /** What Linux tells, with the soft limit before the hard one. */
 function limitsOf(soft: string): string {
@@ -48,3 +50,25 @@ for (const [limit, maxConnections, listeners, says] of WARNINGS) {
     else assert(warning?.includes(`${limit} open files is ${says}`), warning);
   });
 }
+
+/** Starts the program with so many clients, of whose open files half are allowed. */
+async function startLimited(options?: readonly string[]): Promise<string> {
+  await using node = await ScriptedNode.start();
+  await using nat = new NatProcess([
+    `--cluster-addr=${node.address}`,
+    "--listen-addr=127.0.0.1:0",
+    "--max-connections=100",
+  ], { before: ["sh", "-c", 'ulimit -n 133; exec "$@"', "sh"], ...options && { options } });
+  await node.introduce();
+  await nat.untilLogged(/open files.*\n/);
+  return nat.stderr;
+}
+
+Deno.test({
+  name: "the program says what it needs, or that it has too little if it may know",
+  ignore: Deno.build.os !== "linux",
+  async fn() {
+    assertMatch(await startLimited(), /INFO .*100 clients \(--max-connections\) need one of 233$/m);
+    assertMatch(await startLimited(["-A"]), /WARN .*enough for 50 clients, not for the 100 of/);
+  },
+});
