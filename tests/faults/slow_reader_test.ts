@@ -18,8 +18,8 @@ const VALUES_EACH = 4;
 const VALUE_BYTES = 4 * MIB;
 
 /**
- * How much more memory the program may take for all of them: a read buffer each way for each, of
- * 32 KiB, and what its heap grows by itself.
+ * How much more memory the program may take for all of them: for each a large buffer of 32 KiB
+ * that waits to be written, and the small ones, and what its heap grows by itself.
  */
 const GROWTH_LIMIT_BYTES = 48 * MIB;
 
