@@ -502,6 +502,16 @@ Deno.test("passwords", async (t) => {
     assertEquals(await client.ask("AUTH", PASSWORD), { type: "+", text: "OK" });
   });
 
+  await t.step("one that a node makes up is not shown", async () => {
+    const debug = [seed, elsewhere, "--debug", `--password=${PASSWORD}`];
+    await using nat = await new NatProcess(debug).ready();
+    using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
+    await client.ask("AUTH", PASSWORD);
+    const made = textOf(await client.ask("ACL", "GENPASS"))!;
+    await nat.untilLogged(/<- node .*\*\*\* \(71 bytes\)/);
+    assert(!nat.stderr.includes(made), nat.stderr);
+  });
+
   await t.step("none is ever shown, however a client sends it", async () => {
     const flags = ["--debug", "--log-level=debug", `--password=${PASSWORD}`];
     await using nat = await new NatProcess([seed, elsewhere, ...flags]).ready();
@@ -512,7 +522,8 @@ Deno.test("passwords", async (t) => {
       sent++;
       await until(`a piece of ${what} is shown`, () => nat.stderr.split("->").length > sent);
     }
-    for (const [what, wire, replies] of SECRETIVE) {
+    for (const [what, wire, replies] of [...SECRETIVE, ...REFUSED]) {
+      const refused = REFUSED.some(([other]) => other === what);
       const from = wire.indexOf(PASSWORD);
       // Whole, and with a cut in the secret and around it: each piece is shown before the next.
       const cuts = from < 0 ? [] : [from, from + 5, from + PASSWORD.length];
@@ -520,7 +531,9 @@ Deno.test("passwords", async (t) => {
         await send(what, wire.slice(0, cut));
         if (cut < wire.length) await send(what, wire.slice(cut));
         const frames = await client.readFrames(replies);
-        for (const frame of frames) assert(!frame.startsWith("-"), `${what} answers ${frame}`);
+        for (const frame of frames) {
+          assertEquals(frame.startsWith("-"), refused, `${what} answers ${frame}`);
+        }
         await send("RESET", words("RESET") + words("AUTH", PASSWORD));
         await client.readFrames(2);
       }
@@ -562,6 +575,16 @@ const SECRETIVE: [what: string, wire: string, replies: number][] = [
     words("MIGRATE", "127.0.0.1", "1", "", "0", "9", "AUTH", PASSWORD, "KEYS", "no"),
     1,
   ],
+  ["ACL DRYRUN", words("ACL", "DRYRUN", "default", "AUTH", PASSWORD), 1],
+];
+
+/** Requests that carry one and are refused, maybe with an error that repeats it. */
+const REFUSED: typeof SECRETIVE = [
+  ["a rule that ACL SETUSER refuses", words("ACL", "SETUSER", "bob", PASSWORD), 1],
+  ["a password that ACL SETUSER does not find", words("ACL", "SETUSER", "eve", `<${PASSWORD}`), 1],
+  ["COMMAND GETKEYS", words("COMMAND", "GETKEYS", "AUTH", PASSWORD), 1],
+  ["MODULE LOADEX", words("MODULE", "LOADEX", "/x", "CONFIG", "x.password", PASSWORD), 1],
+  ["SENTINEL SET, which a node does not know", words("SENTINEL", "SET", "m", "x", PASSWORD), 1],
 ];
 
 function words(...words: string[]): string {

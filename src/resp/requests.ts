@@ -257,6 +257,8 @@ export class RequestScanner<C extends Command> {
           at = this.#readInline(bytes, at, to);
           break;
         default:
+          // Where requests begin is not known any more, and so neither is what is a secret.
+          this.hidden.push(at, to);
           return to;
       }
     }
@@ -470,6 +472,7 @@ export class RequestScanner<C extends Command> {
     const piece = bytes.subarray(from, end);
     if (piece.includes(0)) {
       // Servers look for the LF with `strchr`, and never find one behind a NUL.
+      this.hidden.push(from, to);
       this.#release();
       this.#forgetLine();
       this.#state = State.broken;
@@ -515,11 +518,14 @@ export class RequestScanner<C extends Command> {
     const name = INLINE_NAME.exec(line)?.[0] ?? "";
     const word = splitInline(name)?.[0];
     const command = word === undefined ? undefined : this.#named(word);
-    this.#secretFrom = command?.hides === undefined ? Infinity : name.length;
     // A line that is no more than a name, or blanks, may still get another one.
     const open = name === "" || name.length === line.length;
     const undecided = open && line.length <= LONGEST_INLINE_NAME;
     const far = name.length > LONGEST_INLINE_NAME;
+    // One that ends its quotes behind the first blank, or is never looked for, may be any.
+    const unknown = (name !== "" && word === undefined) || (open && !undecided);
+    const hides = command?.hides !== undefined || unknown;
+    this.#secretFrom = hides ? name.length || line.length : Infinity;
     if (far || (!undecided && command?.holds === undefined)) this.#release();
   }
 

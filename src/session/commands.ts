@@ -21,8 +21,9 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   info: always(Replies.info),
   client: { keep: 3, reply: clientReply, holds: heldInClient },
   migrate: {
-    ...always(Replies.migrate),
     keep: WORDS_WITH_SECRETS,
+    reply: (argv, argc) =>
+      hidesAny(hidesInMigrate, argv, argc) ? Replies.migrateAuth : Replies.migrate,
     hides: hidesInMigrate,
     // Behind the address there may be any number of keys.
     holds: () => 3,
@@ -59,8 +60,12 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   replconf: { keep: MOST_REPLCONF_WORDS, reply: replconfReply },
 
   auth: { ...always(Replies.auth), pauses: true, hides: (_argv, index) => index > 0 },
-  acl: { keep: 3, reply: aclReply, hides: ([, word], index) => word === "setuser" && index > 2 },
+  acl: { keep: 3, reply: aclReply, hides: hidesInAcl },
   config: { keep: WORDS_WITH_SECRETS, reply: configReply, hides: hidesInConfig },
+  // The settings of a module, and the words of another command, may be anything.
+  module: hidesAllBut(3, "load", "loadex"),
+  command: hidesAllBut(3, "getkeys", "getkeysandflags"),
+  sentinel: hidesAllBut(3, "set", "config"),
   slowlog: { keep: 2, reply: slowlogReply },
   commandlog: { keep: 2, reply: slowlogReply },
 });
@@ -72,6 +77,16 @@ function always(reply: Reply): NotedCommand {
 /** Of commands that take no arguments, and are refused with some. */
 function alone(reply: Reply, refusal: Reply): NotedCommand {
   return { keep: 1, reply: (_argv, argc) => argc === 1 ? reply : refusal };
+}
+
+/** Of commands of which, with some subcommands, only so many words are shown. */
+function hidesAllBut(shown: number, ...subcommands: string[]): NotedCommand {
+  const hides = ([, word = ""]: readonly string[]) => subcommands.includes(word);
+  return {
+    keep: 2,
+    reply: (argv) => hides(argv) ? Replies.guarded : Replies.plain,
+    hides: (argv, index) => index >= shown && hides(argv),
+  };
 }
 
 /** `EVAL script numkeys …`: a script without keys is never redirected by the node. */
@@ -165,7 +180,12 @@ function aclReply([, subcommand, word]: readonly string[]): Reply {
   switch (subcommand) {
     case "getuser":
     case "list":
+    case "genpass":
       return Replies.secret;
+    case "setuser":
+    case "dryrun":
+    case "load":
+      return Replies.guarded;
     case "log":
       return word === "reset" ? Replies.plain : Replies.aclLog;
     default:
@@ -173,13 +193,32 @@ function aclReply([, subcommand, word]: readonly string[]): Reply {
   }
 }
 
-function configReply([, subcommand]: readonly string[]): Reply {
-  return subcommand === "get" ? Replies.config : Replies.plain;
+function configReply(argv: readonly string[], argc: number): Reply {
+  if (argv[1] === "get") return Replies.config;
+  return hidesAny(hidesInConfig, argv, argc) ? Replies.guarded : Replies.plain;
 }
 
 /** COMMANDLOG, which Valkey has had since 8.1, is SLOWLOG for more than what is slow. */
 function slowlogReply([, subcommand]: readonly string[]): Reply {
   return subcommand === "get" ? Replies.slowlog : Replies.plain;
+}
+
+/** Whether any word of a request is hidden. */
+function hidesAny(
+  hides: (argv: readonly string[], index: number) => boolean,
+  argv: readonly string[],
+  argc: number,
+): boolean {
+  // Of those behind the kept ones all are, or none.
+  for (let index = 0; index < Math.min(argc, WORDS_WITH_SECRETS + 2); index++) {
+    if (hides(argv, index)) return true;
+  }
+  return false;
+}
+
+/** `ACL SETUSER user rule …` and `ACL DRYRUN user command word …` */
+function hidesInAcl([, subcommand]: readonly string[], index: number): boolean {
+  return (subcommand === "setuser" && index > 2) || (subcommand === "dryrun" && index > 3);
 }
 
 /** `HELLO version AUTH user password SETNAME name` */

@@ -17,12 +17,14 @@ export type Reply =
   | { readonly type: "plain" }
   /** One frame, not to be shown in an echo of the traffic. */
   | { readonly type: "secret" }
+  /** One frame, whose error may repeat a secret of the request. */
+  | { readonly type: "guarded" }
   /** One frame of a script: with keys it may be a redirect, without it never is one. */
   | { readonly type: "script"; readonly keyless: boolean }
   /** One frame, whose error may repeat an address that the request names. */
   | { readonly type: "named" }
-  /** The same, and the error may carry another node's redirect. */
-  | { readonly type: "migrate" }
+  /** The same, and the error may carry another node's redirect, or repeat a secret. */
+  | { readonly type: "migrate"; readonly authenticates: boolean }
   /** One frame that carries addresses, in an array, in pairs or in lines of text. */
   | {
     readonly type: "addresses";
@@ -67,10 +69,12 @@ export type Reply =
 export const Replies = {
   plain: { type: "plain" },
   secret: { type: "secret" },
+  guarded: { type: "guarded" },
   script: { type: "script", keyless: false },
   keylessScript: { type: "script", keyless: true },
   named: { type: "named" },
-  migrate: { type: "migrate" },
+  migrate: { type: "migrate", authenticates: false },
+  migrateAuth: { type: "migrate", authenticates: true },
   slots: { type: "addresses", form: "list", rewrite: rewriteSlots },
   shards: { type: "addresses", form: "list", rewrite: rewriteShards },
   nodes: { type: "addresses", form: "text", rewrite: rewriteNodes },
@@ -140,6 +144,7 @@ export function isForgettable(reply: Reply): boolean {
   switch (reply.type) {
     case "plain":
     case "secret":
+    case "guarded":
     case "script":
     case "named":
     case "migrate":
@@ -220,6 +225,7 @@ export function fits(reply: Reply, head: FrameHead): boolean {
         (head.type === Byte.status && STREAM_BEGINS.test(head.text));
     case "plain":
     case "secret":
+    case "guarded":
     case "script":
     case "named":
       return true;

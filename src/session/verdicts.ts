@@ -11,7 +11,7 @@ import {
   rewriteScriptRedirect,
 } from "../rewrite/redirects.ts";
 import { repeatsRequest, rewriteRefusal } from "../rewrite/refusals.ts";
-import { type FrameHead } from "./head.ts";
+import { type FrameHead, isFailure } from "./head.ts";
 import type { Reply } from "./replies.ts";
 
 /** What is to be done with a frame. */
@@ -85,7 +85,22 @@ export function verdictOn(reply: Reply, head: FrameHead): Verdict {
   if (reply.type === "addresses") {
     return { type: "rewrite", rewrite: reply.rewrite, secret: reply.secret };
   }
+  if (isFailure(head) && mayRepeatSecret(reply)) return Verdicts.secret;
   return reply.type === "secret" ? Verdicts.secret : Verdicts.pass;
+}
+
+/** Whether an error to the request may repeat a secret of it. */
+function mayRepeatSecret(reply: Reply): boolean {
+  switch (reply.type) {
+    case "guarded":
+    case "auth":
+      return true;
+    case "hello":
+    case "migrate":
+      return reply.authenticates;
+    default:
+      return false;
+  }
 }
 
 /** Of errors only those pass unread that cannot name a node. */
@@ -94,14 +109,15 @@ function verdictOnError(reply: Reply, head: FrameHead): Verdict {
     if (reply.type !== "script") return Verdicts.rewriteRedirect;
     return reply.keyless ? Verdicts.pass : Verdicts.rewriteScriptRedirect;
   }
+  const secret = mayRepeatSecret(reply) || undefined;
   switch (reply.type) {
     case "migrate":
-      if (head.text.startsWith(MIGRATE_ERROR)) return Verdicts.rewriteMigrateError;
-      return repeatsRequest(head.text) ? Verdicts.rewriteRefusal : Verdicts.pass;
+      if (head.text.startsWith(MIGRATE_ERROR)) return { ...Verdicts.rewriteMigrateError, secret };
+      if (repeatsRequest(head.text)) return { ...Verdicts.rewriteRefusal, secret };
+      break;
     case "named":
     case "addresses":
-      return repeatsRequest(head.text) ? Verdicts.rewriteRefusal : Verdicts.pass;
-    default:
-      return Verdicts.pass;
+      if (repeatsRequest(head.text)) return Verdicts.rewriteRefusal;
   }
+  return secret ? Verdicts.secret : Verdicts.pass;
 }

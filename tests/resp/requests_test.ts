@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { fromLatin1 } from "../../src/resp/bytes.ts";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import {
   type Command,
   RequestScanner,
@@ -259,6 +259,32 @@ for (const [name, [wire, exactly]] of Object.entries(SECRETS)) {
         assert(visible.includes(names), `${show(pieces)}: ${visible}`);
       }
     }
+  });
+}
+
+/** Each case is packets of a client; what stands in brackets is hidden. */
+const UNREADABLE: Record<string, string[]> = {
+  "what follows a protocol error": ["*x[\r\n*2\r\n$4\r\nAUTH\r\n$6\r\nSECRET\r\n]", "[SECRET]"],
+  "what follows a word that is none": ["*2\r\n$4\r\nAUTH\r\n:[6\r\nSECRET\r\n]"],
+  "what follows quotes that do not close": ["PING '\r\n[AUTH SECRET\r\n]"],
+  "words behind a name whose quotes are open": ['"AUTH[ SECRET\r]\n'],
+  "a line with a NUL": ["[AUTH SECRET\0\r\n]", "[SECRET]"],
+  "a line with a NUL further on": ["AUTH[ SEC]", "[RET\0]", "[\r\nSECRET]"],
+  "what follows more blanks than anybody sends": [" ".repeat(700), "[AUTH SECRET\r]\n", "PING\r\n"],
+  "what follows a name longer than any": ["x".repeat(300), "[x AUTH SECRET\r]\n", "PING\r\n"],
+  "what follows a line without an end": ["x".repeat(200_000), "[AUTH SECRET]"],
+};
+
+for (const [what, packets] of Object.entries(UNREADABLE)) {
+  Deno.test(`the scanner hides ${what}`, () => {
+    const wire = packets.join("").replaceAll(/[[\]]/g, "");
+    let at = 0;
+    const cuts = packets.map((packet) => at += packet.replaceAll(/[[\]]/g, "").length);
+    const hidden = packets.join("").replaceAll(
+      /\[([^\]]*)\]/g,
+      (_, text: string) => "#".repeat(text.length),
+    );
+    assertEquals(visibleOf(piecesOf(wire, cuts.slice(0, -1))), hidden);
   });
 }
 
@@ -522,7 +548,7 @@ function visibleOf(pieces: readonly Piece[]): string {
       assert(from <= start && start < end && end <= to, `[${start}, ${end}) of [${from}, ${to})`);
       shown.fill("#".charCodeAt(0), start, end);
     }
-    visible += String.fromCharCode(...shown.subarray(from, to));
+    visible += toLatin1(shown.subarray(from, to));
   }
   return visible;
 }
