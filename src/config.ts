@@ -58,6 +58,8 @@ export interface Config {
   readonly captureLimitBytes: number;
   /** How long such a reply may take to come, and a client to take it; Infinity is no limit. */
   readonly captureTimeoutMs: number;
+  /** In how many threads clients are served. */
+  readonly threads: number;
   /** How long replies that are under way have at the end. */
   readonly shutdownGraceMs: number;
   /** The size of the buffers into which large values are read. */
@@ -85,6 +87,9 @@ const MAX_NODES_LIMIT = 1024;
 
 /** Ten looks a second see every change in time; a shorter interval is a mistake of units. */
 const MIN_REFRESH_MS = 100;
+
+/** As many cores as large machines have; each thread takes memory whether it has work or not. */
+const MAX_THREADS = 64;
 
 /** Below, a read carries few commands and its cost is all that is left to see. */
 const MIN_READ_BUFFER_BYTES = 512;
@@ -174,6 +179,7 @@ export function readConfig(
       MAX_CAPTURE_LIMIT_BYTES,
     ),
     captureTimeoutMs: readDuration(settings.get("capture-timeout")!) || Infinity,
+    threads: readThreads(settings.get("threads")!),
     shutdownGraceMs: readDuration(settings.get("shutdown-grace")!),
     readBufferBytes: readCount(
       settings.get("read-buffer-byte-size")!,
@@ -425,6 +431,17 @@ function readMaxConnections(settings: Settings): number {
   if (connections !== undefined) return readCount(connections, 1, Number.MAX_SAFE_INTEGER);
   if (buffers === undefined) return Infinity;
   return Math.max(1, Math.floor(readCount(buffers, 1, Number.MAX_SAFE_INTEGER) / 2));
+}
+
+function readThreads(given: Given): number {
+  // Elsewhere the system does not share a port out among several listeners.
+  const most = Deno.build.os === "linux" ? MAX_THREADS : 1;
+  if (given.text.toLowerCase() === "auto") return Math.min(navigator.hardwareConcurrency, most);
+  const expected = `a whole number from 1 to ${MAX_THREADS}, or auto`;
+  const threads = /^\d+$/.test(given.text) ? Number(given.text) : NaN;
+  if (!(threads >= 1 && threads <= MAX_THREADS)) throw refusal(given, `expected ${expected}`);
+  if (threads > most) throw refusal(given, "only Linux shares ports among threads; expected 1");
+  return threads;
 }
 
 function readConnectTimeout(given: Given): number {

@@ -203,6 +203,14 @@ const rows = [
       "that is longer than that; 0 is for ever.",
   },
   {
+    name: "threads",
+    variable: "THREADS",
+    value: "COUNT|auto",
+    fallback: "1",
+    help: "How many threads serve clients, 1 to 64; auto is as many as the machine has cores. " +
+      "More than one needs Linux.",
+  },
+  {
     name: "shutdown-grace",
     variable: "SHUTDOWN_GRACE",
     value: "DURATION",

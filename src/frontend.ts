@@ -1,8 +1,7 @@
 import { Accepting } from "./accepting.ts";
 import type { MappedNode } from "./cluster/directory.ts";
 import type { Config } from "./config.ts";
-import { listenOn } from "./listening.ts";
-import { log } from "./log.ts";
+import { listenOn, type Ownership } from "./listening.ts";
 import { close, type Connection, isExhausted, type Listener, writeAll } from "./net.ts";
 import { fromLatin1 } from "./resp/bytes.ts";
 import { CaptureBudget } from "./session/capture.ts";
@@ -11,6 +10,8 @@ import { BufferPool } from "./session/read_buffer.ts";
 import { Resolver } from "./session/resolver.ts";
 import { Session, type SessionContext } from "./session/session.ts";
 import type { Whereabouts } from "./session/translate.ts";
+import { Tally } from "./tally.ts";
+import { atMost } from "./waiting.ts";
 
 /** Of a silence that is as long as allowed this part is not noticed, at the worst. */
 const LOOKS_PER_TIMEOUT = 4;
@@ -28,7 +29,11 @@ const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 const ACCEPT_PAUSE_MS = 100;
 
 /** What a frontend knows of the cluster, and whom it tells what its clients notice. */
-export interface Backstage extends Pick<Whereabouts, "directory" | "locator"> {
+export interface Backstage extends Pick<Whereabouts, "directory" | "locator" | "others"> {
+  /** Counts the clients of all frontends. */
+  readonly tally: Tally;
+  /** Whether the ports are this frontend's own. */
+  readonly ownership: Ownership;
   /** A node takes no connection, so that what is known of the cluster may be old. */
   hint(): void;
 }
@@ -38,24 +43,35 @@ export interface Backstage extends Pick<Whereabouts, "directory" | "locator"> {
  * there are is for others to say.
  */
 export class Frontend {
+  /** The clients it serves. */
+  readonly clients: ClientAddresses;
   readonly #config: Config;
+  readonly #ownership: Ownership;
+  readonly #tally: Tally;
   readonly #context: SessionContext;
   readonly #listeners = new Map<MappedNode, Listener[]>();
+  /** Those that take clients, one for each listener; the port of one that is done is closed. */
+  readonly #taking = new Set<Promise<void>>();
   readonly #sessions = new Set<Session>();
   /** Resolved when there is no session any more, once somebody waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
-  readonly #accepting = new Accepting();
+  readonly #accepting: Accepting;
   #timekeeper: ReturnType<typeof setInterval> | undefined;
-  #accepted = 0;
 
-  constructor(config: Config, { directory, locator, hint }: Backstage) {
+  constructor(config: Config, backstage: Backstage) {
+    const { directory, locator, others, tally, ownership, hint } = backstage;
     this.#config = config;
+    this.#ownership = ownership;
+    this.#tally = tally;
+    this.#accepting = new Accepting(tally);
+    this.clients = new ClientAddresses(tally.clients);
     this.#context = {
       whereabouts: {
         publicHost: config.publicHost,
         directory,
         locator,
-        clients: new ClientAddresses(),
+        clients: this.clients,
+        others,
         resolver: new Resolver(),
       },
       buffers: new BufferPool(config.readBufferBytes),
@@ -63,7 +79,7 @@ export class Frontend {
       keepAlive: config.keepAlive,
       idleTimeoutMs: config.idleTimeoutMs,
       captureTimeoutMs: config.captureTimeoutMs,
-      budget: new CaptureBudget(config.captureLimitBytes),
+      budget: new CaptureBudget(config.captureLimitBytes, tally.captured),
       echo: config.echo,
       reached: () => this.#accepting.succeed(),
       unreachable: (reason) => {
@@ -71,20 +87,11 @@ export class Frontend {
         else hint();
       },
       over: (session) => {
+        this.#tally.sessions.add(-1);
         this.#sessions.delete(session);
         if (this.#sessions.size === 0) this.#emptied?.resolve();
       },
     };
-  }
-
-  /** How many clients are connected. */
-  get sessionCount(): number {
-    return this.#sessions.size;
-  }
-
-  /** How much is kept of replies that are to be rewritten, in bytes. */
-  get capturedBytes(): number {
-    return this.#context.budget.takenBytes;
   }
 
   /**
@@ -93,10 +100,19 @@ export class Frontend {
    * @throws {ListenError} when it cannot
    */
   open(node: MappedNode, port: number): number {
-    const opened = listenOn({ host: this.#config.listen.host, port });
-    for (const listener of opened) this.#accept(listener, node);
+    const opened = listenOn({ host: this.#config.listen.host, port }, this.#ownership);
+    for (const listener of opened) {
+      const taking: Promise<void> = this.#accept(listener, node)
+        .finally(() => this.#taking.delete(taking));
+      this.#taking.add(taking);
+    }
     this.#listeners.set(node, opened);
     return opened[0]!.addr.port;
+  }
+
+  /** Whether it listens for a node. */
+  isOpen(node: MappedNode): boolean {
+    return this.#listeners.has(node);
   }
 
   /** Listens no more for a node, and ends what goes on with it. */
@@ -128,22 +144,14 @@ export class Frontend {
     if (graceMs === 0 || this.#sessions.size === 0) return;
     for (const session of this.#sessions) session.drain();
     this.#lookEvery(DRAIN_LOOK_MS);
-    const { promise: over, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, graceMs);
-    await Promise.race([this.#empty(), over]);
-    clearTimeout(timer);
-    if (this.#sessions.size === 0) return;
-    log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {
-      count: this.#sessions.size,
-      grace: graceMs,
-    });
+    await atMost(graceMs, this.#empty());
   }
 
   /** Ends all sessions, and is done when they are. */
   async end(): Promise<void> {
     clearInterval(this.#timekeeper);
     for (const session of this.#sessions) session.end();
-    await this.#empty();
+    await Promise.all([this.#empty(), ...this.#taking]);
   }
 
   /** Waits until all sessions are over. */
@@ -176,11 +184,12 @@ export class Frontend {
   }
 
   #serve(client: Connection, node: MappedNode): void {
-    if (this.#sessions.size >= this.#config.maxConnections) {
+    const { sessions } = this.#tally;
+    if (!sessions.addWithin(1, this.#config.maxConnections)) {
       turnAway(client);
       return;
     }
-    const session = new Session(++this.#accepted, client, node, this.#context);
+    const session = new Session(this.#tally.accept(), client, node, this.#context);
     this.#sessions.add(session);
     session.start();
   }

@@ -21,7 +21,9 @@ export const traffic = getLogger(["traffic"]);
  * Sends the log to stderr, one line a message. Lines are written when the call that logs them
  * returns, so the last words before an exit are not lost; a stderr that is closed is ignored.
  */
-export function configureLog({ level, format, echo }: LogOptions): void {
+export function configureLog(options: LogOptions): void {
+  const { level, format, echo } = options;
+  configured = options;
   const render = format === "json" ? renderJson : renderText;
   configureSync({
     reset: true,
@@ -41,6 +43,47 @@ export function configureLog({ level, format, echo }: LogOptions): void {
       { category: ["logtape", "meta"], sinks: ["failures"], lowestLevel: "error" },
     ],
   });
+}
+
+/** What `configureLog` was told last. */
+let configured: LogOptions | undefined;
+
+/** How another thread of this program is to log: as this one does, or to this one. */
+export function logOfThreads(): LogOptions | undefined {
+  return configured;
+}
+
+/** Has somebody else take what is logged, whatever its level. */
+export function forwardLog(take: (record: LogRecord) => void): void {
+  configureSync({
+    reset: true,
+    sinks: { take },
+    loggers: [
+      { category: ["nat"], sinks: ["take"], lowestLevel: "debug" },
+      { category: ["traffic"], sinks: ["take"], lowestLevel: "debug" },
+      { category: ["logtape", "meta"], sinks: [], lowestLevel: "error" },
+    ],
+  });
+}
+
+/** Logs what another thread has forwarded. */
+export function takeLog(record: LogRecord): void {
+  getLogger(record.category).emit(record);
+}
+
+/** What threads need that write the same log. */
+export interface LogSharing {
+  /** The number of this thread, which the JSON form tells. */
+  readonly thread: number;
+  /** One element of memory that the threads share: 1 while one of them writes. */
+  readonly lock: Int32Array;
+}
+
+let sharing: LogSharing | undefined;
+
+/** Says that other threads write to stderr, too, or do so no more. */
+export function shareLog(how: LogSharing | undefined): void {
+  sharing = how;
 }
 
 /**
@@ -78,6 +121,7 @@ function renderJson(record: LogRecord): string {
     timestamp: new Date(record.timestamp).toISOString(),
     level: record.level,
     message: renderMessage(record),
+    ...(sharing && { thread: sharing.thread }),
   };
   // Twice: the first gives their place at the front, the second wins over a property of the name.
   return JSON.stringify({ ...fields, ...record.properties, ...fields }, replaceForJson);
@@ -104,9 +148,30 @@ function replaceForJson(_key: string, value: unknown): unknown {
 
 /** Writes a line to stderr. If that is closed there is nobody to tell, and clients are served. */
 export function complain(text: string): void {
+  const lock = sharing?.lock;
+  if (lock !== undefined) hold(lock);
   try {
     writeLine(Deno.stderr, oneLine(text));
   } catch (error) {
     if (!(error instanceof OutputError)) throw error;
+  } finally {
+    if (lock !== undefined) release(lock);
   }
+}
+
+/** Who has waited so long has lost the order of lines to one who reads none, or is gone. */
+const LOCK_TIMEOUT_MS = 1000;
+
+function hold(lock: Int32Array): void {
+  const endMs = performance.now() + LOCK_TIMEOUT_MS;
+  while (Atomics.compareExchange(lock, 0, 0, 1) !== 0) {
+    const leftMs = endMs - performance.now();
+    if (leftMs <= 0) return;
+    Atomics.wait(lock, 0, 1, leftMs);
+  }
+}
+
+function release(lock: Int32Array): void {
+  Atomics.store(lock, 0, 0);
+  Atomics.notify(lock, 0, 1);
 }

@@ -13,6 +13,8 @@ import { OutputError, writeLine } from "./output.ts";
 import { Proxy } from "./proxy.ts";
 import { RecordError } from "./records.ts";
 import { StateFileError } from "./state_file.ts";
+import { surviveErrors } from "./survival.ts";
+import { ThreadError } from "./threads/error.ts";
 
 /** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
@@ -32,6 +34,7 @@ const FAILURES = [
   RecordError,
   UncheckedError,
   UnhealthyError,
+  ThreadError,
 ];
 
 async function main(): Promise<number> {
@@ -90,8 +93,8 @@ async function serve(config: Config, stopping: Promise<undefined>): Promise<void
     host: config.publicHost,
   });
   surviveErrors();
-  warnOfDescriptors(config, proxy.nodes.length);
-  await stopping;
+  warnOfDescriptors(config, proxy.nodes.length * config.threads);
+  await Promise.race([stopping, proxy.failure]);
   log.info("Stopping");
   await proxy.stop(config.shutdownGraceMs);
 }
@@ -141,26 +144,6 @@ function warnOfDescriptors({ maxConnections }: Config, listeners: number): void 
       { count: maxConnections, needed: descriptorsNeeded(demand) },
     );
   }
-}
-
-/**
- * What a session does not expect ends that session; what is left over, such as an error in a
- * timer, is a fault of the program and no reason to cut off everybody.
- */
-function surviveErrors(): void {
-  const say = (error: unknown) => {
-    log.error("An error that nobody expected: {reason}", {
-      reason: error instanceof Error ? error.stack ?? error.message : String(error),
-    });
-  };
-  addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    say(event.reason);
-  });
-  addEventListener("error", (event) => {
-    event.preventDefault();
-    say(event.error);
-  });
 }
 
 /** An executable tells the commit it was made from. */

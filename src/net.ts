@@ -16,18 +16,21 @@ export type Listener = Deno.TcpListener;
  * Listens on a port; on every interface, of both families where the machine has both, if `host`
  * is "". Port 0 takes a free one.
  *
+ * @param shared whether others, who say the same, may listen on the port, too: the system then
+ * gives each of them some of the connections
  * @throws {Deno.errors.AddrInUse} and what else the system has against it
  */
-export function listen(host: string, port: number): Listener {
-  if (host !== "") return Deno.listen({ hostname: host, port });
+export function listen(host: string, port: number, shared = false): Listener {
+  const options = { port, reusePort: shared };
+  if (host !== "") return Deno.listen({ ...options, hostname: host });
   try {
-    return Deno.listen({ hostname: "::", port });
+    return Deno.listen({ ...options, hostname: "::" });
   } catch (error) {
     if (!(error instanceof Deno.errors.AddrNotAvailable) && !isUnsupportedFamily(error)) {
       throw error;
     }
     // No IPv6 on this machine.
-    return Deno.listen({ hostname: "0.0.0.0", port });
+    return Deno.listen({ ...options, hostname: "0.0.0.0" });
   }
 }
 

@@ -3,13 +3,19 @@ import { Locator } from "./cluster/locator.ts";
 import { Topology } from "./cluster/topology.ts";
 import { TopologyWatch } from "./cluster/watch.ts";
 import type { Config } from "./config.ts";
-import { Frontend } from "./frontend.ts";
+import { type Backstage, Frontend } from "./frontend.ts";
+import { log } from "./log.ts";
 import { byPort, createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
 import { Records } from "./records.ts";
+import { Tally } from "./tally.ts";
+import type { OtherThreads } from "./threads/other_threads.ts";
+
+/** What of the threads is loaded only if there are some. */
+type Threads = Pick<typeof import("./threads/other_threads.ts"), "OtherThreads">;
 
 /**
  * The proxy in service: it knows the cluster, and has a frontend serve the clients of each of its
- * nodes. `start` gives one that listens; `stop` ends it.
+ * nodes, or one in each of several threads. `start` gives one that listens; `stop` ends it.
  */
 export class Proxy {
   readonly #config: Config;
@@ -18,11 +24,16 @@ export class Proxy {
   readonly #mapping: Mapping;
   readonly #records: Records;
   readonly #watch: TopologyWatch;
+  readonly #tally: Tally;
   readonly #frontend: Frontend;
+  readonly #others: OtherThreads | undefined;
+  /** Lines to announce when the other threads know what has changed, too. */
+  readonly #news: string[] = [];
   #started = false;
   #stopping = false;
 
-  private constructor(config: Config, topology: Topology, announce: (line: string) => void) {
+  private constructor(config: Config, announce: (line: string) => void, threads?: Threads) {
+    const topology = new Topology(config);
     this.#config = config;
     this.#announce = announce;
     this.#topology = topology;
@@ -31,36 +42,48 @@ export class Proxy {
       close: (node) => this.#frontend.close(node),
       moved: (node) => this.#follow(node),
       disputed: () => this.#watch.hint(),
-      learned: () => this.#started && this.#records.update(),
+      learned: () => this.#learned(),
     });
     this.#records = new Records(config, this.#mapping);
     const { directory } = this.#mapping;
     this.#watch = new TopologyWatch(directory, topology, config.refreshIntervalMs);
-    this.#frontend = new Frontend(config, {
+    const alone: Backstage = {
       directory,
       locator: new Locator(directory, topology),
+      others: undefined,
+      tally: new Tally(),
+      ownership: "own",
       hint: () => this.#watch.hint(),
+    };
+    this.#others = threads && new threads.OtherThreads(config, {
+      ...alone,
+      directory,
+      clients: () => this.#frontend.clients,
     });
+    const backstage = this.#others?.backstage ?? alone;
+    this.#tally = backstage.tally;
+    this.#frontend = new Frontend(config, backstage);
   }
 
   /**
    * Waits for the cluster, then listens for each of its nodes.
    *
    * @param announce gets a line for each node when it is listened for, in the order of ports
-   * @throws {NotReadyError | ListenError | StateFileError | RecordError} when it cannot; then
-   * nothing is left listening
+   * @throws {NotReadyError | ListenError | StateFileError | RecordError | ThreadError} when it
+   * cannot; then nothing is left listening
    */
   static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
-    const topology = new Topology(config);
-    const proxy = new Proxy(config, topology, announce);
+    const proxy = config.threads === 1
+      ? new Proxy(config, announce)
+      : new Proxy(config, announce, await import("./threads/other_threads.ts"));
     try {
-      await discover(proxy.#mapping, topology, config);
-      await proxy.#records.begin();
+      await Promise.race([proxy.#begin(), proxy.failure]);
     } catch (error) {
       await proxy.stop();
       throw error;
     }
     proxy.#started = true;
+    proxy.#news.length = 0;
     for (const node of byPort(proxy.nodes)) announce(mappingLine(config, node));
     // Clients may have made it learn something meanwhile.
     proxy.#records.update();
@@ -76,12 +99,17 @@ export class Proxy {
 
   /** How many clients are connected. */
   get sessionCount(): number {
-    return this.#frontend.sessionCount;
+    return this.#tally.sessions.value;
   }
 
   /** How much is kept of replies that are to be rewritten, in bytes. */
   get capturedBytes(): number {
-    return this.#frontend.capturedBytes;
+    return this.#tally.captured.value;
+  }
+
+  /** Rejected with a ThreadError when a thread ends by itself, and never settled otherwise. */
+  get failure(): Promise<never> {
+    return this.#others?.failure ?? new Promise(() => {});
   }
 
   /**
@@ -91,22 +119,50 @@ export class Proxy {
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
     this.#frontend.stopListening();
-    await this.#frontend.drain(graceMs);
+    this.#others?.stopListening();
+    if (graceMs > 0) await this.#drain(graceMs);
     // A session that waits to hear about a node need not any more.
     this.#topology.close();
-    await Promise.all([this.#watch.stop(), this.#frontend.end()]);
+    await Promise.all([this.#watch.stop(), this.#frontend.end(), this.#others?.end()]);
     await this.#records.settled();
+  }
+
+  async #begin(): Promise<void> {
+    await discover(this.#mapping, this.#topology, this.#config);
+    await this.#records.begin();
+    await this.#others?.published();
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    await Promise.all([this.#frontend.drain(graceMs), this.#others?.drain(graceMs)]);
+    const { sessionCount } = this;
+    if (sessionCount === 0) return;
+    log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {
+      count: sessionCount,
+      grace: graceMs,
+    });
   }
 
   #open(node: MappedNode, port: number): number {
     if (this.#stopping) throw new UnmappedError("The proxy is stopping");
     const publicPort = this.#frontend.open(node, port);
-    if (this.#started) this.#announce(mappingLine(this.#config, { ...node, publicPort }));
+    this.#news.push(mappingLine(this.#config, { ...node, publicPort }));
     return publicPort;
   }
 
   #follow(node: MappedNode): void {
     this.#frontend.endSessions(node);
-    if (this.#started) this.#announce(mappingLine(this.#config, node));
+    this.#others?.moved(node);
+    this.#news.push(mappingLine(this.#config, node));
+  }
+
+  #learned(): void {
+    this.#others?.update();
+    if (!this.#started) return;
+    this.#records.update();
+    const news = this.#news.splice(0);
+    const tell = () => news.forEach(this.#announce);
+    if (this.#others === undefined) tell();
+    else this.#others.published().then(tell);
   }
 }

@@ -33,6 +33,7 @@ const FLAGS: [flag: SettingName, camelCase: string, variable: string | undefined
   ["keepalive", "keepalive", "KEEPALIVE"],
   ["capture-limit", "captureLimit", "CAPTURE_LIMIT"],
   ["capture-timeout", "captureTimeout", "CAPTURE_TIMEOUT"],
+  ["threads", "threads", "THREADS"],
   ["shutdown-grace", "shutdownGrace", "SHUTDOWN_GRACE"],
   ["read-buffer-byte-size", "readBufferByteSize", "BUF_SIZE_BYTES"],
   ["debug", "debug", "DEBUG"],

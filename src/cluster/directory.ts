@@ -255,6 +255,7 @@ export class Directory {
     if (entry === undefined || isSame(entry.address, address)) return;
     if (spelling) {
       this.#place(entry, address);
+      this.#options.actions.learned();
       return;
     }
     log.info("Node {id} has moved from {old} to {new}", {
@@ -270,7 +271,16 @@ export class Directory {
   /** Notes that a node is known by one more address. */
   addAlias({ id }: MappedNode, address: HostPort): void {
     const entry = this.#byId.get(id);
-    if (entry !== undefined) this.#byAddress.set(aliasOf(address), entry);
+    if (entry === undefined) return;
+    this.#byAddress.set(aliasOf(address), entry);
+    this.#options.actions.learned();
+  }
+
+  /** Every alias, and whose it is; of several nodes' it is nobody's. */
+  *aliases(): Generator<[alias: string, node: MappedNode | undefined]> {
+    for (const [alias, entry] of this.#byAddress) {
+      yield [alias, entry === SHARED ? undefined : entry];
+    }
   }
 
   /** Whether an address is a private one: that of a node, or of several. */
@@ -527,7 +537,8 @@ function namesOf(node: ClusterNode, tlsPort: number | undefined): HostPort[] {
   return names;
 }
 
-function aliasOf({ host, port }: HostPort): string {
+/** An address in the one spelling in which it is an alias. */
+export function aliasOf({ host, port }: HostPort): string {
   // Only IPv6 has more than one spelling, and takes time to bring into the usual one.
   return `${host.includes(":") ? canonicalHost(host) : host.toLowerCase()} ${port}`;
 }

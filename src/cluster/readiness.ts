@@ -1,5 +1,6 @@
 import { formatHostPort } from "../address.ts";
 import { log } from "../log.ts";
+import { atMost } from "../waiting.ts";
 import { LinkError } from "./link.ts";
 import { SLOT_COUNT } from "./node.ts";
 import { coveredSlots, isReady, type Topology, type View } from "./topology.ts";
@@ -24,7 +25,7 @@ export async function waitUntilReady(topology: Topology, timeoutMs: number): Pro
   let obstacle = "No node has answered yet";
   let pauseMs = FIRST_PAUSE_MS;
   for (;;) {
-    const looked = await before(deadline, lookForReady(topology));
+    const looked = await atMost(deadline - performance.now(), lookForReady(topology));
     if (typeof looked === "object") return looked;
     if (looked !== undefined && looked !== obstacle) {
       obstacle = looked;
@@ -53,20 +54,5 @@ async function lookForReady(topology: Topology): Promise<View | string> {
     const hopeless = error.errors.every((reason) => reason instanceof LinkError && reason.lasting);
     if (hopeless) throw new NotReadyError(obstacle);
     return obstacle;
-  }
-}
-
-/** What comes of a promise before the deadline, or undefined; it then goes on by itself. */
-async function before<T>(deadline: number, promise: Promise<T>): Promise<T | undefined> {
-  if (deadline === Infinity) return await promise;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.max(0, deadline - performance.now()));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-    promise.catch(() => {});
   }
 }

@@ -26,7 +26,7 @@ export interface Places {
   /** Whether an address is a node's on the private side. */
   isPrivate(address: HostPort): boolean;
   /** What the node that is asked takes for the address of a client of the proxy. */
-  upstreamOf(client: string): string | undefined;
+  upstreamOf(client: string): string | undefined | Promise<string | undefined>;
   /** The IP addresses of a host name, or none. */
   resolve(host: string): Promise<readonly string[]>;
 }
@@ -128,7 +128,7 @@ async function translateClients(
   const kills = subcommand.toLowerCase() === "kill";
   if (!kills && subcommand.toLowerCase() !== "list") return undefined;
   if (kills && words.length === 3) {
-    const upstream = places.upstreamOf(old!);
+    const upstream = await places.upstreamOf(old!);
     return upstream === undefined ? undefined : words.with(2, upstream);
   }
   let translated: readonly string[] | undefined;
@@ -152,7 +152,7 @@ async function filteredAddress(
   switch (filter) {
     case "addr":
     case "not-addr":
-      return places.upstreamOf(value);
+      return await places.upstreamOf(value);
     case "laddr":
     case "not-laddr": {
       const address = splitAddress(value);

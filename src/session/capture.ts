@@ -1,4 +1,5 @@
 import { joined } from "../resp/bytes.ts";
+import { Count } from "../tally.ts";
 
 /** Frames that are to be rewritten are larger, together, than what is kept of them. */
 export class CaptureLimitError extends Error {
@@ -8,30 +9,30 @@ export class CaptureLimitError extends Error {
 /** How much memory the captures of all sessions may take together, in bytes. */
 export class CaptureBudget {
   readonly #limitBytes: number;
-  #takenBytes = 0;
+  readonly #taken: Count;
 
-  constructor(limitBytes: number) {
+  /** @param taken what is taken now, which other threads may share */
+  constructor(limitBytes: number, taken = new Count()) {
     this.#limitBytes = limitBytes;
+    this.#taken = taken;
   }
 
   /** What is taken now. */
   get takenBytes(): number {
-    return this.#takenBytes;
+    return this.#taken.value;
   }
 
   /** @throws {CaptureLimitError} when there is not as much left */
   take(bytes: number): void {
-    if (this.#takenBytes + bytes > this.#limitBytes) {
-      throw new CaptureLimitError(
-        `Replies with addresses take more than the ${this.#limitBytes} bytes of --capture-limit`,
-      );
-    }
-    this.#takenBytes += bytes;
+    if (this.#taken.addWithin(bytes, this.#limitBytes)) return;
+    throw new CaptureLimitError(
+      `Replies with addresses take more than the ${this.#limitBytes} bytes of --capture-limit`,
+    );
   }
 
   /** Gives back what was taken. */
   give(bytes: number): void {
-    this.#takenBytes -= bytes;
+    this.#taken.add(-bytes);
   }
 }
 

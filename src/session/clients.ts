@@ -7,6 +7,12 @@ import type { MappedNode } from "../cluster/directory.ts";
  */
 export class ClientAddresses {
   readonly #byNode = new Map<MappedNode, Clients>();
+  readonly #counts: Int32Array | undefined;
+
+  /** @param counts how many clients are at each public port, if other threads serve some, too */
+  constructor(counts?: Int32Array) {
+    this.#counts = counts;
+  }
 
   /** Notes a client when its upstream connection is there. */
   add(node: MappedNode, upstream: string, client: string): void {
@@ -15,6 +21,7 @@ export class ClientAddresses {
       clients = { byUpstream: new Map(), byClient: new Map() };
       this.#byNode.set(node, clients);
     }
+    if (!clients.byUpstream.has(upstream)) this.#count(node, 1);
     clients.byUpstream.set(upstream, client);
     clients.byClient.set(client, upstream);
   }
@@ -25,6 +32,7 @@ export class ClientAddresses {
     const client = clients?.byUpstream.get(upstream);
     if (clients === undefined || client === undefined) return;
     clients.byUpstream.delete(upstream);
+    this.#count(node, -1);
     // The system may have given its address to another by now.
     if (clients.byClient.get(client) === upstream) clients.byClient.delete(client);
     if (clients.byUpstream.size === 0) this.#byNode.delete(node);
@@ -32,6 +40,7 @@ export class ClientAddresses {
 
   /** How many clients a node has through the proxy. */
   countOf(node: MappedNode): number {
+    if (this.#counts !== undefined) return Atomics.load(this.#counts, node.publicPort);
     return this.#byNode.get(node)?.byUpstream.size ?? 0;
   }
 
@@ -40,9 +49,23 @@ export class ClientAddresses {
     return this.#byNode.get(node)?.byUpstream.get(upstream);
   }
 
+  /** Those of some upstream addresses that are of clients, with the clients' own. */
+  among(node: MappedNode, upstreams: readonly string[]): Map<string, string> {
+    const found = new Map<string, string>();
+    for (const upstream of upstreams) {
+      const client = this.clientAt(node, upstream);
+      if (client !== undefined) found.set(upstream, client);
+    }
+    return found;
+  }
+
   /** The inverse of `clientAt`. */
   upstreamOf(node: MappedNode, client: string): string | undefined {
     return this.#byNode.get(node)?.byClient.get(client);
+  }
+
+  #count(node: MappedNode, change: 1 | -1): void {
+    if (this.#counts !== undefined) Atomics.add(this.#counts, node.publicPort, change);
   }
 }
 

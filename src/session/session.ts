@@ -330,7 +330,7 @@ export class Session {
   /** What translates the requests of this session. */
   #places(upstream: Connection): Places {
     const { node } = this;
-    const { publicHost, directory, clients, resolver } = this.#context.whereabouts;
+    const { publicHost, directory, clients, others, resolver } = this.#context.whereabouts;
     return {
       publicHost,
       reachedAt: peerAddress(this.#client.localAddr).host,
@@ -338,7 +338,7 @@ export class Session {
       ownAddress: peerAddress(upstream.remoteAddr),
       nodeAt: (port) => directory.atPort(port),
       isPrivate: (address) => directory.isKnown(address),
-      upstreamOf: (client) => clients.upstreamOf(node, client),
+      upstreamOf: (client) => clients.upstreamOf(node, client) ?? others?.upstreamOf(node, client),
       resolve: (host) => resolver.resolve(host),
     };
   }

@@ -1,3 +1,4 @@
+import { splitAddress } from "../address.ts";
 import {
   type Directory,
   type MappedNode,
@@ -14,10 +15,20 @@ import type { Resolver } from "./resolver.ts";
 export interface Whereabouts {
   /** The host that every node has on the public side. */
   readonly publicHost: string;
-  readonly directory: Directory;
-  readonly locator: Locator;
+  readonly directory: Pick<Directory, "portOf" | "atPort" | "isKnown">;
+  readonly locator: Pick<Locator, "locate">;
   readonly clients: ClientAddresses;
+  /** Those of the clients that other threads serve, if there are any. */
+  readonly others: OtherClients | undefined;
   readonly resolver: Resolver;
+}
+
+/** The clients that other threads serve, about which they have to be asked. */
+export interface OtherClients {
+  /** Those among some upstream addresses that are of such clients, with the clients' own. */
+  clientsAt(node: MappedNode, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** The upstream address of such a client. */
+  upstreamOf(node: MappedNode, client: string): Promise<string | undefined>;
 }
 
 /** Where a frame comes from. */
@@ -40,12 +51,15 @@ export async function translate(
   rewrite: Rewriter,
   origin: FrameOrigin,
 ): Promise<Uint8Array> {
-  const naming = new FrameNaming(origin.from, origin.whereabouts);
+  const { from, whereabouts } = origin;
+  const naming = new FrameNaming(from, whereabouts);
   const translated = rewriteKnown(frame, rewrite, naming);
   if (translated !== undefined) return translated;
-  for (const [key, mention] of naming.strangers) {
+  const { strangers, unheard } = naming;
+  for (const [key, mention] of strangers) {
     naming.located.set(key, await locate(mention, origin));
   }
+  if (unheard.size > 0) naming.heard = await whereabouts.others!.clientsAt(from, [...unheard]);
   return encodeFrame(rewrite(decodeFrame(frame), naming));
 }
 
@@ -71,7 +85,8 @@ function rewriteKnown(
   naming: FrameNaming,
 ): Uint8Array | undefined {
   const value = rewrite(decodeFrame(frame), naming);
-  return naming.strangers.size === 0 ? encodeFrame(value) : undefined;
+  const isKnown = naming.strangers.size === 0 && naming.unheard.size === 0;
+  return isKnown ? encodeFrame(value) : undefined;
 }
 
 /** What is known while one frame is rewritten, and what it turns out not to be. */
@@ -80,6 +95,10 @@ class FrameNaming implements Naming {
   readonly strangers = new Map<string, Mention>();
   /** What was found out about them. */
   readonly located = new Map<string, number | undefined>();
+  /** The addresses that may be those of other threads' clients. */
+  readonly unheard = new Set<string>();
+  /** What the other threads said to them. */
+  heard: ReadonlyMap<string, string> | undefined;
   readonly #from: MappedNode;
   readonly #whereabouts: Whereabouts;
 
@@ -105,6 +124,12 @@ class FrameNaming implements Naming {
   }
 
   clientAt(upstream: string): string | undefined {
-    return this.#whereabouts.clients.clientAt(this.#from, upstream);
+    const { clients, others } = this.#whereabouts;
+    const client = clients.clientAt(this.#from, upstream) ?? this.heard?.get(upstream);
+    // The words of requests are asked for, too, and most are no addresses.
+    if (client === undefined && others !== undefined && splitAddress(upstream) !== undefined) {
+      this.unheard.add(upstream);
+    }
+    return client;
   }
 }

@@ -3,6 +3,7 @@ import { bulk } from "../support/frames.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { PING, PONG, ScriptedNode, SLOTS } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
+import { THREADS } from "../support/threads.ts";
 import { WireClient } from "../support/wire.ts";
 
 const MIB = 1024 * 1024;
@@ -11,10 +12,10 @@ const MIB = 1024 * 1024;
 const FLOOD_BYTES = 32 * MIB;
 
 /**
- * What the heap of the program grows by itself while so much passes: less than the flood, so that
- * nothing of that was kept.
+ * What the heap of the program grows by itself while so much passes, one for each thread: less than
+ * the flood, so that nothing of that was kept.
  */
-const PASSING_LIMIT_BYTES = 28 * MIB;
+const PASSING_LIMIT_BYTES = 28 * MIB * THREADS;
 
 const CAPTURE_LIMIT_BYTES = 16 * MIB;
 
@@ -22,7 +23,7 @@ const CAPTURE_LIMIT_BYTES = 16 * MIB;
  * What a reply may take that is to be rewritten: itself, a copy in one piece, and what is read of
  * it, where the smallest values take most.
  */
-const CAPTURING_LIMIT_BYTES = 400 * MIB;
+const CAPTURING_LIMIT_BYTES = 400 * MIB * THREADS;
 
 /** A flood goes through in a second or two, where machines are not busy. */
 const FLOOD_DEADLINE_MS = 30_000;

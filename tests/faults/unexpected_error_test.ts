@@ -10,7 +10,8 @@ const UNCAUGHT = fileURLToPath(new URL("../support/uncaught.ts", import.meta.url
 
 Deno.test("an error that nobody expected ends the session in which it comes, and no other", async () => {
   using logged = new Logged();
-  await using scene = await Scene.start();
+  // Of what is made up here other threads would know nothing.
+  await using scene = await Scene.start({ threads: 1 });
   const other = await scene.open();
   const { client, peer } = await scene.open();
   await scene.assertServes({ client, peer });

@@ -2,6 +2,7 @@ import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
 import { SETTINGS } from "../../src/flags.ts";
 import { peakBytes, residentBytes } from "./processes.ts";
+import { THREADS } from "./threads.ts";
 import { until, within } from "./until.ts";
 
 /** How the program is started, apart from its command line. */
@@ -55,7 +56,7 @@ export class NatProcess implements AsyncDisposable {
     const [program, ...words] = [...before, ...started, ...args];
     this.#process = new Deno.Command(program!, {
       args: words,
-      env: { ...foreignVariables(), ...env },
+      env: { ...foreignVariables(), THREADS: `${THREADS}`, ...env },
       clearEnv: true,
       stdin: "null",
       stdout: "piped",

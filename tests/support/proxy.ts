@@ -4,6 +4,7 @@ import { type Config, readConfig } from "../../src/config.ts";
 import { Proxy } from "../../src/proxy.ts";
 import type { ClusterNode } from "./cluster.ts";
 import { Program } from "./program.ts";
+import { THREADS } from "./threads.ts";
 import { within } from "./until.ts";
 
 /** A proxy that serves, and is stopped when its block ends. */
@@ -32,10 +33,15 @@ export interface ProcessOptions {
   before?: readonly string[];
 }
 
+const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+
+const SOURCES = fileURLToPath(new URL("../../src", import.meta.url));
+
 /** All that the program needs, unless it has a password file to read. */
 const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-env"];
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+/** The runtime reads the program of a thread only with leave. */
+if (THREADS > 1) PERMISSIONS.push(`--allow-read=${SOURCES}`);
 
 /** The types of a program that is new have to be stripped first, on a machine that may be busy. */
 const START_DEADLINE_MS = 30_000;
@@ -104,6 +110,7 @@ function flagsFor(seed: HostPort, host: string): string[] {
     `--cluster-addr=${formatHostPort(seed)}`,
     `--listen-addr=${formatHostPort({ host, port: 0 })}`,
     `--public-host=${host}`,
+    `--threads=${THREADS}`,
   ];
 }
 

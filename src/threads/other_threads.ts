@@ -1,0 +1,250 @@
+import {
+  type Directory,
+  type MappedNode,
+  type Mention,
+  UnmappedError,
+} from "../cluster/directory.ts";
+import type { Config } from "../config.ts";
+import type { Backstage } from "../frontend.ts";
+import { logOfThreads, shareLog, takeLog } from "../log.ts";
+import type { ClientAddresses } from "../session/clients.ts";
+import type { OtherClients } from "../session/translate.ts";
+import { Tally } from "../tally.ts";
+import { atMost } from "../waiting.ts";
+import { DirectoryCopy } from "./directory_copy.ts";
+import { ThreadError } from "./error.ts";
+import { Line } from "./line.ts";
+import type { Beginning, NodeKey, OwnerTalk, Picture, ThreadTalk } from "./talk.ts";
+
+/** A thread that only closes what it has needs a moment; one that does not answer is stuck. */
+const END_TIMEOUT_MS = 1000;
+
+/** What the owner's own frontend and its knowledge are to the other threads. */
+export interface Owner extends Pick<Backstage, "locator" | "hint"> {
+  readonly directory: Directory;
+  /** The clients that the owner's thread serves. */
+  readonly clients: () => ClientAddresses;
+}
+
+/**
+ * The threads but the first, which owns the topology and all of these. They listen on the same
+ * ports and serve clients as the first one does:
+ *
+ * ```
+ *   owner ── picture ─▶ thread   listens for new nodes, ends sessions of those that have moved
+ *         ◀─ answer ───
+ *         ── publish ─▶          when all have answered; from now on replies name the new nodes
+ *
+ *   thread ── locate ─▶ owner    a reply names a node that nobody knows
+ *          ◀─ port ────          when that is published
+ * ```
+ *
+ * So whoever learns a port from any of the threads is understood by all of them.
+ */
+export class OtherThreads {
+  readonly #owner: Owner;
+  readonly #tally: Tally;
+  readonly #copy = new DirectoryCopy();
+  readonly #threads: readonly Thread[];
+  /** The keys of nodes, and how often each has moved. */
+  readonly #marks = new WeakMap<MappedNode, { readonly key: NodeKey; moves: number }>();
+  readonly #failure = Promise.withResolvers<never>();
+  #lastKey = 0;
+  /** The last picture, as a text; and settled when it is published. */
+  #pictured = "";
+  #published: Promise<void> = Promise.resolve();
+
+  constructor(config: Config, owner: Owner) {
+    this.#owner = owner;
+    const shared = Tally.forThreads();
+    this.#tally = new Tally(shared);
+    shareLog({ thread: 1, lock: this.#tally.logLock });
+    // Who does not care what becomes of the threads need not.
+    this.#failure.promise.catch(() => {});
+    const others = Array.from({ length: config.threads - 1 }, (_, at) => at + 2);
+    this.#threads = others.map((thread) => this.#start(config, thread, shared));
+  }
+
+  /** What the frontend of the owner's own thread is to work with. */
+  get backstage(): Backstage {
+    const { directory, hint } = this.#owner;
+    return {
+      directory: {
+        portOf: (mention) => this.#copy.portOf(mention),
+        atPort: (port) => directory.atPort(port),
+        isKnown: (address) => directory.isKnown(address),
+      },
+      locator: { locate: (mention, from, sinceMs) => this.#locate(mention, from, sinceMs) },
+      others: this.#clientsOfAllBut(),
+      tally: this.#tally,
+      ownership: "first",
+      hint,
+    };
+  }
+
+  /** Rejected with a ThreadError when a thread ends by itself. */
+  get failure(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  /** Tells the threads what the nodes are now, if that is something new. */
+  update(): void {
+    const picture = this.#draw();
+    const text = JSON.stringify(picture);
+    if (text === this.#pictured) return;
+    this.#pictured = text;
+    this.#copy.update(picture);
+    this.#published = this.#askAll("picture", picture).then(() => {
+      // The next one will be published, too.
+      if (this.#pictured !== text) return;
+      this.#copy.publish();
+      this.#tellAll("publish", undefined);
+    });
+  }
+
+  /** Waits until all threads know what they were told last. */
+  published(): Promise<void> {
+    return this.#published;
+  }
+
+  /** A node is somewhere else now, which the next `update` tells. */
+  moved(node: MappedNode): void {
+    this.#markOf(node).moves++;
+  }
+
+  /** Takes no more clients. */
+  stopListening(): void {
+    this.#tellAll("stopListening", undefined);
+  }
+
+  /** Lets sessions end in order, but waits for the last of them no longer than that. */
+  async drain(graceMs: number): Promise<void> {
+    await atMost(graceMs + END_TIMEOUT_MS, this.#askAll("drain", { graceMs }));
+  }
+
+  /** Ends all sessions and then the threads. */
+  async end(): Promise<void> {
+    await atMost(END_TIMEOUT_MS, this.#askAll("end", undefined));
+    for (const { worker, line } of this.#threads) {
+      worker.terminate();
+      line.lose(new Error("The proxy is stopping"));
+    }
+    shareLog(undefined);
+  }
+
+  #start(config: Config, number: number, shared: SharedArrayBuffer): Thread {
+    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+      type: "module",
+      name: `thread ${number}`,
+    });
+    // Only the owner talks to the cluster on its own account.
+    const beginning: Beginning = {
+      thread: number,
+      config: { ...config, credentials: undefined },
+      log: logOfThreads(),
+      shared,
+    };
+    worker.postMessage(beginning);
+    const line: Thread["line"] = new Line<OwnerTalk, ThreadTalk>(worker, {
+      locate: ({ mention, from, agoMs }) =>
+        this.#locate(mention, this.#withKey(from), performance.now() - agoMs),
+      clientsAt: ({ key, upstreams }) =>
+        this.#clientsOfAllBut(line).clientsAt(this.#withKey(key), upstreams),
+      upstreamOf: ({ key, client }) =>
+        this.#clientsOfAllBut(line).upstreamOf(this.#withKey(key), client),
+      hint: () => this.#owner.hint(),
+      log: takeLog,
+    });
+    worker.onerror = (event) => {
+      event.preventDefault();
+      const error = new ThreadError(`Thread ${number} of --threads has ended: ${event.message}`);
+      line.lose(error);
+      this.#failure.reject(error);
+    };
+    return { worker, line };
+  }
+
+  async #locate(
+    mention: Mention,
+    from: MappedNode,
+    sinceMs: number,
+  ): Promise<number | undefined> {
+    const port = await this.#owner.locator.locate(mention, from, sinceMs);
+    await this.#published;
+    return port;
+  }
+
+  /** The clients of all threads but one: the owner's own, unless another is named. */
+  #clientsOfAllBut(line?: Thread["line"]): OtherClients {
+    const lines = this.#threads.map((thread) => thread.line).filter((other) => other !== line);
+    const own = () => line === undefined ? undefined : this.#owner.clients();
+    const keyOf = (node: MappedNode) => this.#markOf(node).key;
+    return {
+      async clientsAt(node, upstreams) {
+        const said = { key: keyOf(node), upstreams };
+        const found = await Promise.all(lines.map((other) => other.ask("clientsAt", said)));
+        return new Map([
+          ...own()?.among(node, upstreams) ?? [],
+          ...found.flatMap((map) => [...map]),
+        ]);
+      },
+      async upstreamOf(node, client) {
+        const upstream = own()?.upstreamOf(node, client);
+        if (upstream !== undefined) return upstream;
+        const said = { key: keyOf(node), client };
+        const found = await Promise.all(lines.map((other) => other.ask("upstreamOf", said)));
+        return found.find((upstream) => upstream !== undefined);
+      },
+    };
+  }
+
+  #draw(): Picture {
+    const { directory } = this.#owner;
+    return {
+      nodes: directory.nodes.map((node) => {
+        const { id, address, names, role, busPort, publicPort } = node;
+        return {
+          ...this.#markOf(node),
+          node: { id, address, names, role, busPort, publicPort },
+          identified: directory.withId(id) === node,
+        };
+      }),
+      aliases: [...directory.aliases()].map((
+        [alias, node],
+      ) => [alias, node === undefined ? null : this.#markOf(node).key]),
+    };
+  }
+
+  #markOf(node: MappedNode): { readonly key: NodeKey; moves: number } {
+    let mark = this.#marks.get(node);
+    if (mark === undefined) {
+      mark = { key: ++this.#lastKey, moves: 0 };
+      this.#marks.set(node, mark);
+    }
+    return mark;
+  }
+
+  /** @throws {UnmappedError} when it is there no more; then what asks for it has ended, too */
+  #withKey(key: NodeKey): MappedNode {
+    const node = this.#owner.directory.nodes.find((node) => this.#markOf(node).key === key);
+    if (node === undefined) throw new UnmappedError("The node of this client is no more");
+    return node;
+  }
+
+  /** Settled when all threads have answered that are there. */
+  async #askAll<Type extends keyof OwnerTalk>(
+    type: Type,
+    said: OwnerTalk[Type]["said"],
+  ): Promise<void> {
+    await Promise.allSettled(this.#threads.map(({ line }) => line.ask(type, said)));
+  }
+
+  #tellAll<Type extends keyof OwnerTalk>(type: Type, said: OwnerTalk[Type]["said"]): void {
+    for (const { line } of this.#threads) line.tell(type, said);
+  }
+}
+
+interface Thread {
+  readonly worker: Worker;
+  readonly line: Line<OwnerTalk, ThreadTalk>;
+}

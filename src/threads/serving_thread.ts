@@ -1,0 +1,82 @@
+import type { MappedNode } from "../cluster/directory.ts";
+import { Frontend } from "../frontend.ts";
+import { ListenError } from "../listening.ts";
+import { configureLog, forwardLog, log, shareLog } from "../log.ts";
+import { Tally } from "../tally.ts";
+import { DirectoryCopy } from "./directory_copy.ts";
+import { Line, type LinePort } from "./line.ts";
+import type { Beginning, OwnerTalk, Picture, ThreadTalk } from "./talk.ts";
+
+/** A thread that serves clients, and knows of the cluster what the owner of the topology says. */
+export class ServingThread {
+  readonly #copy = new DirectoryCopy();
+  readonly #frontend: Frontend;
+  #listens = true;
+
+  /** @param port leads to the owner */
+  constructor({ thread, config, log: options, shared }: Beginning, port: LinePort) {
+    const copy = this.#copy;
+    const tally = new Tally(shared);
+    const owner = new Line<ThreadTalk, OwnerTalk>(port, {
+      picture: (picture) => this.#follow(picture),
+      publish: () => copy.publish(),
+      clientsAt: ({ key, upstreams }) => {
+        const node = copy.withKey(key);
+        return node === undefined ? new Map() : this.#frontend.clients.among(node, upstreams);
+      },
+      upstreamOf: ({ key, client }) => {
+        const node = copy.withKey(key);
+        return node && this.#frontend.clients.upstreamOf(node, client);
+      },
+      stopListening: () => {
+        this.#listens = false;
+        this.#frontend.stopListening();
+      },
+      drain: ({ graceMs }) => this.#frontend.drain(graceMs),
+      end: () => this.#frontend.end(),
+    });
+    if (options === undefined) forwardLog((record) => owner.tell("log", record));
+    else {
+      configureLog(options);
+      shareLog({ thread, lock: tally.logLock });
+    }
+    this.#frontend = new Frontend(config, {
+      directory: copy,
+      locator: {
+        locate(mention, from, sinceMs) {
+          const agoMs = performance.now() - sinceMs;
+          return owner.ask("locate", { mention, from: copy.keyOf(from), agoMs });
+        },
+      },
+      others: {
+        clientsAt: (node, upstreams) =>
+          owner.ask("clientsAt", { key: copy.keyOf(node), upstreams }),
+        upstreamOf: (node, client) => owner.ask("upstreamOf", { key: copy.keyOf(node), client }),
+      },
+      tally,
+      ownership: "further",
+      hint: () => owner.tell("hint", undefined),
+    });
+    this.#frontend.keepTimes();
+  }
+
+  #follow(picture: Picture): void {
+    const { closed, moved } = this.#copy.update(picture);
+    for (const node of closed) this.#frontend.close(node);
+    for (const node of moved) this.#frontend.endSessions(node);
+    if (!this.#listens) return;
+    for (const node of this.#copy.nodes) if (!this.#frontend.isOpen(node)) this.#open(node);
+  }
+
+  #open(node: MappedNode): void {
+    try {
+      this.#frontend.open(node, node.publicPort);
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      // The owner listens, so clients are served; with the next picture it is tried again.
+      log.warning("A thread takes no clients at a port, others do: {reason}", {
+        reason: error.message,
+      });
+    }
+  }
+}
