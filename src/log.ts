@@ -71,19 +71,12 @@ export function takeLog(record: LogRecord): void {
   getLogger(record.category).emit(record);
 }
 
-/** What threads need that write the same log. */
-export interface LogSharing {
-  /** The number of this thread, which the JSON form tells. */
-  readonly thread: number;
-  /** One element of memory that the threads share: 1 while one of them writes. */
-  readonly lock: Int32Array;
-}
+/** The number of this thread, if there are several. */
+let thread: number | undefined;
 
-let sharing: LogSharing | undefined;
-
-/** Says that other threads write to stderr, too, or do so no more. */
-export function shareLog(how: LogSharing | undefined): void {
-  sharing = how;
+/** Tells which of several threads this is, which the JSON form says, or that it is the only one. */
+export function setThread(number: number | undefined): void {
+  thread = number;
 }
 
 /**
@@ -121,7 +114,7 @@ function renderJson(record: LogRecord): string {
     timestamp: new Date(record.timestamp).toISOString(),
     level: record.level,
     message: renderMessage(record),
-    ...(sharing && { thread: sharing.thread }),
+    ...(thread === undefined ? {} : { thread }),
   };
   // Twice: the first gives their place at the front, the second wins over a property of the name.
   return JSON.stringify({ ...fields, ...record.properties, ...fields }, replaceForJson);
@@ -148,30 +141,9 @@ function replaceForJson(_key: string, value: unknown): unknown {
 
 /** Writes a line to stderr. If that is closed there is nobody to tell, and clients are served. */
 export function complain(text: string): void {
-  const lock = sharing?.lock;
-  if (lock !== undefined) hold(lock);
   try {
     writeLine(Deno.stderr, oneLine(text));
   } catch (error) {
     if (!(error instanceof OutputError)) throw error;
-  } finally {
-    if (lock !== undefined) release(lock);
   }
-}
-
-/** Who has waited so long has lost the order of lines to one who reads none, or is gone. */
-const LOCK_TIMEOUT_MS = 1000;
-
-function hold(lock: Int32Array): void {
-  const endMs = performance.now() + LOCK_TIMEOUT_MS;
-  while (Atomics.compareExchange(lock, 0, 0, 1) !== 0) {
-    const leftMs = endMs - performance.now();
-    if (leftMs <= 0) return;
-    Atomics.wait(lock, 0, 1, leftMs);
-  }
-}
-
-function release(lock: Int32Array): void {
-  Atomics.store(lock, 0, 0);
-  Atomics.notify(lock, 0, 1);
 }

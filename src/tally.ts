@@ -35,7 +35,7 @@ export class Count {
 }
 
 /** In elements of four bytes; the counts of clients come last, one for each port. */
-const Place = { sessions: 2, captured: 3, failures: 4, fails: 5, log: 6, clients: 7 } as const;
+const Place = { sessions: 2, captured: 3, failures: 4, fails: 5, clients: 6 } as const;
 
 const TALLY_BYTES = 4 * (Place.clients + LAST_PORT + 1);
 
@@ -52,8 +52,6 @@ export class Tally {
   readonly failures: Count;
   /** Whether that was said last, 1, or that clients can be taken again, 0. */
   readonly fails: Count;
-  /** Held by the thread that writes a line of the log. */
-  readonly logLock: Int32Array;
   /** How many clients each public port has, by port; undefined if there is one thread only. */
   readonly clients: Int32Array | undefined;
   readonly #accepted: BigInt64Array;
@@ -67,7 +65,6 @@ export class Tally {
     this.captured = count(Place.captured);
     this.failures = count(Place.failures);
     this.fails = count(Place.fails);
-    this.logLock = new Int32Array(buffer, 4 * Place.log, 1);
     this.clients = shared && new Int32Array(shared, 4 * Place.clients);
   }
 

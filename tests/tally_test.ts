@@ -24,5 +24,4 @@ Deno.test("tallies of the same memory count the same, each thing by itself", () 
   one.clients![0] = 2;
   assertEquals([other.clients![65_535], other.clients![0]], [1, 2]);
   assertEquals(names.map((name) => other[name].value), [10, 11, 12, 13]);
-  assertEquals(other.logLock[0], 0);
 });

@@ -6,7 +6,7 @@ import {
 } from "../cluster/directory.ts";
 import type { Config } from "../config.ts";
 import type { Backstage } from "../frontend.ts";
-import { logOfThreads, shareLog, takeLog } from "../log.ts";
+import { logOfThreads, setThread, takeLog } from "../log.ts";
 import type { ClientAddresses } from "../session/clients.ts";
 import type { OtherClients } from "../session/translate.ts";
 import { Tally } from "../tally.ts";
@@ -58,7 +58,7 @@ export class OtherThreads {
     this.#owner = owner;
     const shared = Tally.forThreads();
     this.#tally = new Tally(shared);
-    shareLog({ thread: 1, lock: this.#tally.logLock });
+    setThread(1);
     // Who does not care what becomes of the threads need not.
     this.#failure.promise.catch(() => {});
     const others = Array.from({ length: config.threads - 1 }, (_, at) => at + 2);
@@ -129,7 +129,7 @@ export class OtherThreads {
       worker.terminate();
       line.lose(new Error("The proxy is stopping"));
     }
-    shareLog(undefined);
+    setThread(undefined);
   }
 
   #start(config: Config, number: number, shared: SharedArrayBuffer): Thread {

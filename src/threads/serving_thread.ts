@@ -1,7 +1,7 @@
 import type { MappedNode } from "../cluster/directory.ts";
 import { Frontend } from "../frontend.ts";
 import { ListenError } from "../listening.ts";
-import { configureLog, forwardLog, log, shareLog } from "../log.ts";
+import { configureLog, forwardLog, log, setThread } from "../log.ts";
 import { Tally } from "../tally.ts";
 import { DirectoryCopy } from "./directory_copy.ts";
 import { Line, type LinePort } from "./line.ts";
@@ -16,7 +16,6 @@ export class ServingThread {
   /** @param port leads to the owner */
   constructor({ thread, config, log: options, shared }: Beginning, port: LinePort) {
     const copy = this.#copy;
-    const tally = new Tally(shared);
     const owner = new Line<ThreadTalk, OwnerTalk>(port, {
       picture: (picture) => this.#follow(picture),
       publish: () => copy.publish(),
@@ -36,10 +35,8 @@ export class ServingThread {
       end: () => this.#frontend.end(),
     });
     if (options === undefined) forwardLog((record) => owner.tell("log", record));
-    else {
-      configureLog(options);
-      shareLog({ thread, lock: tally.logLock });
-    }
+    else configureLog(options);
+    setThread(thread);
     this.#frontend = new Frontend(config, {
       directory: copy,
       locator: {
@@ -53,7 +50,7 @@ export class ServingThread {
           owner.ask("clientsAt", { key: copy.keyOf(node), upstreams }),
         upstreamOf: (node, client) => owner.ask("upstreamOf", { key: copy.keyOf(node), client }),
       },
-      tally,
+      tally: new Tally(shared),
       ownership: "further",
       hint: () => owner.tell("hint", undefined),
     });

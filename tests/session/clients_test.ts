@@ -27,3 +27,20 @@ Deno.test("clients of two nodes may have the same addresses on either side", () 
   assertEquals(clients.clientAt(A, "10.0.0.99:1"), undefined);
   assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
 });
+
+Deno.test("a node's clients are counted over all threads, and only while they are there", () => {
+  const counts = new Int32Array(new SharedArrayBuffer(4 * 65_536));
+  const [one, other] = [new ClientAddresses(counts), new ClientAddresses(counts)];
+  one.add(A, "10.0.0.99:1", "198.51.100.7:5");
+  other.add(A, "10.0.0.99:2", "198.51.100.7:6");
+  // The system has given an address again before the first session has ended.
+  one.add(A, "10.0.0.99:1", "198.51.100.7:7");
+  assertEquals([one, other].map((clients) => clients.countOf(A)), [2, 2]);
+  one.delete(A, "10.0.0.99:1");
+  one.delete(A, "10.0.0.99:1");
+  assertEquals([one, other].map((clients) => clients.countOf(A)), [1, 1]);
+  assertEquals(one.countOf(B), 0);
+  const upstreams = ["10.0.0.99:2", "10.0.0.99:3"];
+  assertEquals(other.among(A, upstreams), new Map([["10.0.0.99:2", "198.51.100.7:6"]]));
+  assertEquals(one.among(A, upstreams), new Map());
+});

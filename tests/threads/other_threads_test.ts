@@ -1,0 +1,169 @@
+import { assertEquals } from "@std/assert";
+import { type Config, readConfig } from "../../src/config.ts";
+import { Directory } from "../../src/cluster/directory.ts";
+import { PortPool } from "../../src/cluster/ports.ts";
+import { Frontend } from "../../src/frontend.ts";
+import { OtherThreads } from "../../src/threads/other_threads.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+import { idOf, line, seenBy, viewOf } from "../support/views.ts";
+import { AT, ON_LINUX } from "./threaded.ts";
+
+const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
+const B = line("b", "10.0.0.2:7000");
+
+const THREADS = 3;
+
+/** Enough that each of three threads has some, but once in ten million times. */
+const SOME = 42;
+
+/** A directory whose nodes are listened for by several threads; gone when the block ends. */
+class Scene implements AsyncDisposable {
+  readonly directory: Directory;
+  readonly others: OtherThreads;
+  readonly frontend: Frontend;
+  /** How often clients have made known that a node cannot be reached. */
+  hints = 0;
+
+  constructor() {
+    this.directory = new Directory({
+      ports: new PortPool({ first: 0, count: 64, pins: [], saved: undefined }),
+      pins: [],
+      forgetAfterMs: 0,
+      actions: {
+        open: (node, port) => this.frontend.open(node, port),
+        close: (node) => this.frontend.close(node),
+        moved: (node) => {
+          this.frontend.endSessions(node);
+          this.others.moved(node);
+        },
+        disputed() {},
+        learned: () => this.others.update(),
+      },
+    });
+    const config = configOf("--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`);
+    this.others = new OtherThreads({ ...config, threads: THREADS }, {
+      directory: this.directory,
+      locator: { locate: (mention) => Promise.resolve(this.directory.portOf(mention)) },
+      hint: () => this.hints++,
+      clients: () => this.frontend.clients,
+    });
+    this.frontend = new Frontend(config, this.others.backstage);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.frontend.stopListening();
+    await Promise.all([this.frontend.end(), this.others.end()]);
+  }
+}
+
+function configOf(...words: string[]): Config {
+  const command = readConfig(words, () => undefined);
+  if (command.kind !== "run") throw new TypeError(`Expected a command to run, not ${command.kind}`);
+  return command.config;
+}
+
+/** How many sockets listen on a port. */
+function listenersAt(port: number): number {
+  const field = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const sockets = Deno.readTextFileSync("/proc/net/tcp").split("\n").slice(1);
+  return sockets.filter((socket) => {
+    const [, local, , state] = socket.trim().split(/\s+/);
+    return local?.endsWith(field) && state === "0A";
+  }).length;
+}
+
+Deno.test("a node is named when all threads listen for it, and no sooner", ON_LINUX, async () => {
+  await using scene = new Scene();
+  const { directory, others } = scene;
+  const { locator, directory: known } = others.backstage;
+  const views = [viewOf([A]), viewOf([A, B])];
+  for (const [at, digit] of ["a", "b"].entries()) {
+    directory.learn(views[at]!);
+    const mention = { host: "", port: 0, id: idOf(digit) };
+    const port = directory.portOf(mention)!;
+    // Requests may name it as soon as a client can know of it, however that was.
+    assertEquals(known.atPort(port)?.id, idOf(digit));
+    assertEquals(known.portOf(mention), undefined);
+    assertEquals(await locator.locate(mention, directory.nodes[0]!, performance.now()), port);
+    assertEquals([known.portOf(mention), listenersAt(port)], [port, THREADS]);
+  }
+
+  const left = directory.nodes[1]!;
+  directory.learn(seenBy("a", viewOf([A])));
+  assertEquals(directory.nodes.length, 1);
+  assertEquals(known.portOf({ host: "", port: 0, id: idOf("b") }), undefined);
+  await until("no thread listens for it", () => listenersAt(left.publicPort) === 0);
+});
+
+Deno.test(
+  "what changes while threads are being told is named with the last change",
+  ON_LINUX,
+  async () => {
+    await using scene = new Scene();
+    const { directory, others } = scene;
+    directory.learn(viewOf([A]));
+    const first = others.published();
+    directory.learn(viewOf([A, B]));
+    const { directory: known } = others.backstage;
+    await first;
+    await others.published();
+    for (const node of directory.nodes) {
+      assertEquals(known.portOf({ ...node.address, id: node.id }), node.publicPort);
+      assertEquals(listenersAt(node.publicPort), THREADS);
+    }
+  },
+);
+
+Deno.test(
+  "the clients of a node that moves end in all threads, and tell when they find nobody",
+  ON_LINUX,
+  async () => {
+    await using scene = new Scene();
+    const { directory, others } = scene;
+    const taken: Deno.Conn[] = [];
+    const listener = Deno.listen({ hostname: AT, port: 0 });
+    const taking = (async () => {
+      for await (const connection of listener) taken.push(connection);
+    })();
+    directory.learn(
+      viewOf([`a ${AT}:${listener.addr.port}@1 myself,master - 0 0 1 connected 0-16383`]),
+    );
+    await others.published();
+    const node = directory.nodes[0]!;
+    using stack = new DisposableStack();
+    const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
+    const clients = await Promise.all(Array.from({ length: SOME }, connect));
+    await until("all have reached the node", () => taken.length === SOME);
+    listener.close();
+    await taking;
+
+    directory.move(node, { host: AT, port: 1 });
+    const ends = await Promise.all(clients.map((client) => client.readToEnd()));
+    assertEquals(ends, clients.map(() => ""));
+    assertEquals(scene.hints, 0);
+    await others.published();
+    const late = await Promise.all(Array.from({ length: SOME }, connect));
+    await Promise.all(late.map((client) => client.readToEnd()));
+    await until("each has told", (saw) => {
+      saw(scene.hints);
+      return scene.hints === SOME;
+    });
+    for (const connection of taken) connection.close();
+  },
+);
+
+Deno.test("threads that take no more clients do not begin to again", ON_LINUX, async () => {
+  await using scene = new Scene();
+  const { directory, frontend, others } = scene;
+  directory.learn(viewOf([A]));
+  await others.published();
+  const node = directory.nodes[0]!;
+  assertEquals(listenersAt(node.publicPort), THREADS);
+  frontend.stopListening();
+  others.stopListening();
+  // A client that is still served may have the proxy learn something.
+  directory.move(node, { host: "10.0.0.9", port: 7000 });
+  await others.published();
+  await until("no thread listens", () => listenersAt(node.publicPort) === 0);
+});
