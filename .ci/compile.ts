@@ -62,7 +62,7 @@ const OPTIONS = project.tasks.start.split(" ").slice(2, -1).map((option) =>
 );
 
 /** The modules below src that are started as threads, and so are named by no import. */
-const THREADS: readonly string[] = [];
+const THREADS: readonly string[] = ["threads/worker.ts"];
 
 function nameOf(target: string | undefined): string {
   const extension = (target ?? Deno.build.target).includes("windows") ? ".exe" : "";
@@ -89,11 +89,13 @@ async function readCommit(): Promise<string | undefined> {
 async function copyProgram(stage: string, commit: string | undefined): Promise<void> {
   await cp(join(ROOT, "src"), join(stage, "src"), { recursive: true });
   await Deno.copyFile(join(ROOT, "deno.lock"), join(stage, "deno.lock"));
-  const { version, imports } = JSON.parse(await Deno.readTextFile(join(ROOT, "deno.json")));
+  const { version, imports, unstable } = JSON.parse(
+    await Deno.readTextFile(join(ROOT, "deno.json")),
+  );
   const sources = await readSources(join(stage, "src"));
   const used = Object.entries(imports).filter(([name]) => sources.includes(`from "${name}"`));
-  const project = { version, commit, imports: Object.fromEntries(used) };
-  await Deno.writeTextFile(join(stage, "deno.json"), JSON.stringify(project));
+  const staged = { version, commit, imports: Object.fromEntries(used), unstable };
+  await Deno.writeTextFile(join(stage, "deno.json"), JSON.stringify(staged));
 }
 
 async function readSources(directory: string): Promise<string> {

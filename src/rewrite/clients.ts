@@ -24,7 +24,7 @@ export function rewriteClients(frame: Value, naming: Naming): Value {
 }
 
 /** What has to be known for that of a client's address. */
-export type PeerNaming = Pick<Naming, "host" | "clientAt">;
+type PeerNaming = Pick<Naming, "host" | "clientAt">;
 
 /** What is shown in the place of the address of a node's client, as CLIENT LIST has it. */
 export function publicPeer(address: string, naming: PeerNaming): string {

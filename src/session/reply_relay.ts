@@ -30,7 +30,7 @@ export interface ReplyRelayOptions {
     sinceMs: number,
   ) => Promise<Uint8Array>;
   /** What is shown in the place of the address of one of the node's clients. */
-  readonly peer: (address: string) => string;
+  readonly peer: (address: string) => Promise<string>;
   readonly echo: Echo | undefined;
 }
 
@@ -159,7 +159,7 @@ export class ReplyRelay {
           break;
         case "peer":
           // The head was read whole, so the address is here.
-          this.#replacePeer(at + verdict.from, at + verdict.to);
+          await this.#replacePeer(at + verdict.from, at + verdict.to);
           at = this.#advance(at, this.#sent);
           this.#verdict = Verdicts.pass;
           break;
@@ -215,9 +215,9 @@ export class ReplyRelay {
   }
 
   /** Has the client get another address in the place of the one at [from, to). */
-  #replacePeer(from: number, to: number): void {
+  async #replacePeer(from: number, to: number): Promise<void> {
     const { bytes } = this.#input;
-    const shown = this.#options.peer(toLatin1(bytes.subarray(from, to)));
+    const shown = await this.#options.peer(toLatin1(bytes.subarray(from, to)));
     (this.#ahead ??= []).push(bytes.subarray(this.#sent, from), fromLatin1(shown));
     this.#sent = to;
   }

@@ -12,7 +12,7 @@ import {
 } from "../net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
-import { type PeerNaming, publicPeer } from "../rewrite/clients.ts";
+import { publicPeer } from "../rewrite/clients.ts";
 import { type Places, translateRequest } from "../rewrite/requests.ts";
 import { type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
@@ -267,7 +267,7 @@ export class Session {
       budget,
       echo,
       translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),
-      peer: (address) => publicPeer(address, this.#peers()),
+      peer: (address) => this.#showPeer(address),
     });
     this.#directions = 2;
     // Callbacks, because a function that waits takes four times the memory of one for as long.
@@ -343,10 +343,12 @@ export class Session {
     };
   }
 
-  /** What is known of the clients of this session's node. */
-  #peers(): PeerNaming {
-    const { publicHost, clients } = this.#context.whereabouts;
-    return { host: publicHost, clientAt: (upstream) => clients.clientAt(this.node, upstream) };
+  /** What is shown in the place of the address of one of the node's clients. */
+  async #showPeer(address: string): Promise<string> {
+    const { publicHost, clients, others } = this.#context.whereabouts;
+    const client = clients.clientAt(this.node, address) ??
+      (await others?.clientsAt(this.node, [address]))?.get(address);
+    return publicPeer(address, { host: publicHost, clientAt: () => client });
   }
 
   async #translate(

@@ -44,7 +44,7 @@ export const MARKING: Pick<ReplyRelayOptions, "translate" | "peer"> = {
     const end = limitBytes === undefined ? text.length : text.indexOf("\r\n");
     return Promise.resolve(fromLatin1(`«${name} ${text.slice(0, end)}»${text.slice(end)}`));
   },
-  peer: (address) => `«peer ${address}»`,
+  peer: (address) => Promise.resolve(`«peer ${address}»`),
 };
 
 /** Takes the marks out of a text, which leaves what the node sent. */
