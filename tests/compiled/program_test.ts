@@ -199,6 +199,22 @@ test("the compiled program", async (compiler, t) => {
     for (const line of nat.stderr.trimEnd().split("\n")) JSON.parse(line);
   });
 
+  await t.step("serves clients in two threads, and ends both in order", async () => {
+    await using nat = await start("--threads=2", "--log-level=debug", "--log-format=json");
+    // The system chooses the thread as if by lot.
+    for (let count = 0; count < 40; count++) {
+      using client = await connect(nat);
+      assertEquals(textOf(await client.ask("PING")), "PONG");
+    }
+    for (const thread of [1, 2]) {
+      await nat.untilLogged(new RegExp(`"message":"Client .* is connected .*"thread":${thread}`));
+    }
+    nat.signal("SIGTERM");
+    const { code, stderr } = await nat.ended();
+    assertEquals(code, 0, stderr);
+    assert(!/"level":"(warning|error)"/.test(stderr), stderr);
+  });
+
   await t.step("lets replies come before it ends by a signal", async () => {
     await using nat = await start(LONG_GRACE);
     using client = await connectAndWait(nat);
