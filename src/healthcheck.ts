@@ -29,6 +29,8 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
   for (const address of addresses) {
     const leftMs = deadlineMs - performance.now();
     if (leftMs <= 0) break;
+    // The node behind a port is the same, at whichever address of the machine.
+    if (silent.some(({ port }) => port === address.port)) continue;
     const found = await ask(address, Math.min(leftMs, PORT_TIMEOUT_MS));
     if (found === "answering") return address;
     if (found === "silent") silent.push(address);
@@ -69,5 +71,8 @@ async function ask(address: HostPort, timeoutMs: number): Promise<Finding> {
 }
 
 function aborted(signal: AbortSignal): Promise<null> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(null)));
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve(null);
+    else signal.addEventListener("abort", () => resolve(null));
+  });
 }

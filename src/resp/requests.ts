@@ -94,9 +94,6 @@ const MOST_DIGITS = 20;
 /** Servers refuse more words than an `int` counts as soon as they have read how many there are. */
 const MOST_WORDS = 2 ** 31 - 1;
 
-/** Numbers up to here are read without a thought of what they may overflow. */
-const MOST_USUAL = 2 ** 30;
-
 const NO_BYTES = new Uint8Array(0);
 
 const State = {
@@ -144,7 +141,7 @@ export class RequestScanner<C extends Command> {
   /** Whether `advance` stops behind each request. */
   single = false;
 
-  /** What the held bytes say, when `advance` has stopped for that; they are held no more then. */
+  /** What the held bytes say, when `advance` has stopped for that; the next call holds them no more. */
   opening: Opening | undefined;
 
   readonly #vocabulary: Vocabulary<C>;
@@ -279,8 +276,8 @@ export class RequestScanner<C extends Command> {
       let argc = 0;
       let byte = 0;
       for (; (byte = bytes[at]! - Byte.zero) >= 0 && byte <= 9; at++) argc = argc * 10 + byte;
-      // Zero, and zeros in front, are for others to judge, and so are numbers that may be too big.
-      if (argc === 0 || argc > MOST_USUAL || bytes[end + 1] === Byte.zero) break;
+      // Zero, and zeros in front, are for others to judge. What is too big ends behind all bytes.
+      if (argc === 0 || bytes[end + 1] === Byte.zero) break;
       if (bytes[at] !== Byte.cr) break;
       at += 2;
       for (let index = 0; index < argc; index++) {
@@ -288,7 +285,7 @@ export class RequestScanner<C extends Command> {
         const digits = at;
         let length = 0;
         for (; (byte = bytes[at]! - Byte.zero) >= 0 && byte <= 9; at++) length = length * 10 + byte;
-        if (at === digits || length > MOST_USUAL) break scan;
+        if (at === digits) break scan;
         if (bytes[digits] === Byte.zero && at > digits + 1) break scan;
         if (bytes[at] !== Byte.cr) break scan;
         at += 2;

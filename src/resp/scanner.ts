@@ -124,7 +124,7 @@ export class ReplyScanner {
     const around = this.#around;
 
     while (at < to) {
-      if (type === 0 && owed === 0 && payload === 0 && around.length === 0) {
+      if (owed === 0 && around.length === 0) {
         // Most of what comes is short strings, which need not go through all of this.
         const end = endOfBulk(bytes, at, to);
         if (end > 0 && stops[Byte.bulk] === 0) {

@@ -18,12 +18,12 @@ export class BufferPool {
 
   /** Takes a buffer back, which nothing reads or writes any more. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
-    if (this.#idle.length < MOST_IDLE) this.#idle.push(buffer);
+    if (this.#idle.length * this.bufferBytes < MOST_IDLE_BYTES) this.#idle.push(buffer);
   }
 }
 
-/** More connections than that are seldom in the middle of a large value at once. */
-const MOST_IDLE = 32;
+/** Of the usual size 32; more connections are seldom in the middle of a large value at once. */
+const MOST_IDLE_BYTES = 1024 * 1024;
 
 /** Takes any one request or reply of most conversations. */
 const SMALLEST_BYTES = 256;

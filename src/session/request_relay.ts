@@ -124,9 +124,8 @@ export class RequestRelay implements RequestSink<NotedCommand> {
 
   /** Whether all that was read was scanned up to `at`, and may go on as it is. */
   #isPlain(at: number): boolean {
-    const { held, opening } = this.#scanner;
-    return at === this.#input.end && opening === undefined && (held === 0 || this.#streams) &&
-      this.#paused === undefined && this.#options.echo === undefined;
+    return at === this.#input.end && this.#scanner.held === 0 && this.#paused === undefined &&
+      this.#options.echo === undefined;
   }
 
   /**

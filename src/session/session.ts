@@ -61,7 +61,9 @@ const SURELY_SENT_BYTES = 64 * 1024;
 /**
  * When a node has ended its side it answers nothing any more, but a client that keeps unused
  * connections may not notice for hours. So long it has to take what the node sent last, which a
- * close could cut off: as long as systems keep a connection of which one side is closed.
+ * close could cut off: as long as systems keep a connection of which one side is closed. When a
+ * client has ended its side, a node that stands still does not notice either; so long nothing may
+ * come from it then.
  */
 const LINGER_MS = 60_000;
 
@@ -95,6 +97,8 @@ export class Session {
   #partedAtMs = Infinity;
   /** When the node had ended its side. */
   #nodeEndedAtMs = Infinity;
+  /** When the client had ended its side. */
+  #clientEndedAtMs = Infinity;
   #ended = false;
   /** Why a direction has failed, the first that did. */
   #failure: { readonly reason: unknown } | undefined;
@@ -159,11 +163,18 @@ export class Session {
    * to end its side, which `checkTimes` keeps.
    */
   async drain(): Promise<void> {
-    const replies = this.#replies;
     if (this.#upstream === undefined || this.#requests === undefined) return this.end();
-    const beforeBytes = replies!.receivedBytes;
     try {
-      await this.#requests.drain();
+      await this.#part(this.#upstream, this.#requests, this.#replies!);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #part(upstream: Connection, requests: RequestRelay, replies: ReplyRelay): Promise<void> {
+    const beforeBytes = replies.receivedBytes;
+    try {
+      await requests.drain();
       await this.#pending.settled();
     } catch (error) {
       if (error instanceof AbandonedError) return;
@@ -171,10 +182,10 @@ export class Session {
       if (!(error instanceof PairingError)) throw error;
     }
     if (this.#ended) return;
-    await closeWrite(this.#upstream);
+    await closeWrite(upstream);
     if (!this.#isAnswered) await (this.#answered = Promise.withResolvers()).promise;
     // A client that does not read yet may have more than that waiting in the system.
-    if (replies!.receivedBytes - beforeBytes > SURELY_SENT_BYTES) return;
+    if (replies.receivedBytes - beforeBytes > SURELY_SENT_BYTES) return;
     this.#partedAtMs = performance.now();
   }
 
@@ -188,6 +199,7 @@ export class Session {
       this.#silentSinceMs = nowMs;
     }
     if (nowMs - Math.max(this.#partedAtMs, this.#silentSinceMs) > PARTING_MS) return this.end();
+    if (nowMs - Math.max(this.#clientEndedAtMs, this.#silentSinceMs) > LINGER_MS) return this.end();
     const capture = this.#replies?.capture;
     if (capture !== undefined && nowMs - capture.sinceMs > captureTimeoutMs) {
       log.warning(
@@ -280,9 +292,13 @@ export class Session {
   /** The client has ended its side, and the node is told so; or there is a reason to fail. */
   async #endRequests(upstream: Connection, reason: unknown): Promise<void> {
     try {
-      if (reason === undefined) await closeWrite(upstream);
-      // A node that has closed may have said why, which is still to be read.
-      else if (!this.#requests!.isRefused || !isGone(reason)) this.#fail(reason);
+      if (reason === undefined) {
+        this.#clientEndedAtMs = performance.now();
+        await closeWrite(upstream);
+      } else if (!this.#requests!.isRefused || !isGone(reason)) {
+        // Else a node that has closed may have said why, which is still to be read.
+        this.#fail(reason);
+      }
     } catch (error) {
       this.#fail(error);
     }
@@ -308,8 +324,11 @@ export class Session {
   #endDirection(): void {
     this.#directions--;
     if (this.#directions > 0) return;
-    this.#context.whereabouts.clients.delete(this.node, addressOf(this.#upstream!.localAddr));
-    this.#finish();
+    try {
+      this.#context.whereabouts.clients.delete(this.node, addressOf(this.#upstream!.localAddr));
+    } finally {
+      this.#finish();
+    }
   }
 
   #finish(): void {

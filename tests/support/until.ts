@@ -16,6 +16,7 @@ export async function until<T>(
   let seen: unknown;
   const saw = (thing: unknown) => seen = thing;
   for (;;) {
+    const before = seen;
     try {
       seen = undefined;
       const leftMs = Math.max(1, end - performance.now());
@@ -23,6 +24,8 @@ export async function until<T>(
       if (value) return value;
       seen ??= value;
     } catch (error) {
+      // The last look is often one that the deadline cuts short.
+      if (performance.now() >= end) seen ??= before;
       seen = seen === undefined ? error : `${show(seen)}, then ${show(error)}`;
     }
     if (performance.now() >= end) {
