@@ -1,5 +1,6 @@
 import { formatHostPort, type HostPort } from "../address.ts";
 import { close, type Connection, dial, peerAddress, writeAll } from "../net.ts";
+import { joined } from "../resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/scanner.ts";
 
@@ -32,6 +33,9 @@ export class LinkError extends Error {
 
 /** Nodes answer about their cluster in a millisecond; busy with a script, when that is over. */
 const ANSWER_TIMEOUT_MS = 5000;
+
+/** Ten times what nodes say of a cluster of a thousand in which every slot is a range of its own. */
+const MOST_BYTES = 16 * 1024 * 1024;
 
 /** The proxy's own connection to a node, on which it asks about the cluster. */
 export class Link {
@@ -145,20 +149,20 @@ export class Link {
   async #readFrames(count: number): Promise<Uint8Array[]> {
     const scanner = new ReplyScanner();
     const frames: Uint8Array[] = [];
-    let frame = new Uint8Array(0);
+    let pieces: Uint8Array[] = [];
+    let bytes = 0;
     while (frames.length < count) {
       const read = await this.#connection.read(this.#buffer);
       if (read === null) throw new Error("the connection was closed");
+      bytes += read;
+      if (bytes > MOST_BYTES) throw new Error(`it sent more than ${MOST_BYTES} bytes`);
       for (let at = 0; at < read && frames.length < count;) {
         const end = scanner.advance(this.#buffer, at, read, 1, NO_STOPS);
-        const grown = new Uint8Array(frame.length + end - at);
-        grown.set(frame);
-        grown.set(this.#buffer.subarray(at, end), frame.length);
-        frame = grown;
+        pieces.push(this.#buffer.slice(at, end));
         at = end;
         if (scanner.frames === 0) continue;
-        frames.push(frame);
-        frame = new Uint8Array(0);
+        frames.push(joined(pieces));
+        pieces = [];
       }
     }
     return frames;

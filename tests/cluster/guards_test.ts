@@ -5,6 +5,7 @@ import { parseNodes } from "../../src/cluster/node.ts";
 import { Locator } from "../../src/cluster/locator.ts";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
 import { Topology, type View } from "../../src/cluster/topology.ts";
+import { writeAll } from "../../src/net.ts";
 import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
@@ -69,7 +70,7 @@ class Peer implements AsyncDisposable {
     const buffer = new Uint8Array(1024);
     try {
       while (await connection.read(buffer) !== null) {
-        if (this.#answer !== "") await connection.write(fromLatin1(this.#answer));
+        if (this.#answer !== "") await writeAll(connection, fromLatin1(this.#answer));
       }
       this.#connections.delete(connection);
       connection.close();
@@ -449,6 +450,17 @@ Deno.test("the start waits over an error that passes, and ends at one that lasts
       assertEquals([message.includes("gave up after"), peer.accepted > 1], [!lasting, !lasting]);
     });
   }
+});
+
+Deno.test("a node that never comes to an end is not heard to the end", async () => {
+  await using peer = new Peer({ answer: `$2000000000\r\n${"x".repeat(20_000_000)}` });
+  await using topology = WatchedTopology.of([peer]);
+  const { message } = await within(
+    "see the start give up",
+    assertRejects(() => waitUntilReady(topology, 2000), NotReadyError),
+    5000,
+  );
+  assertMatch(message, /broke off: it sent more than 16777216 bytes/);
 });
 
 Deno.test("what the start says of an error to AUTH does not repeat the password", async (t) => {
