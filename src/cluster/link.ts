@@ -115,8 +115,7 @@ export class Link {
     }, ANSWER_TIMEOUT_MS);
     let answers: Value[];
     try {
-      const bytes = requests.flatMap((words) => [...encodeRequest(words)]);
-      await writeAll(this.#connection, new Uint8Array(bytes));
+      await writeAll(this.#connection, joined(requests.map((words) => encodeRequest(words))));
       answers = (await this.#readFrames(requests.length)).map(decodeFrame);
     } catch (error) {
       const why = late
