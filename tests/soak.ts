@@ -460,7 +460,8 @@ async function soak(minutes: number, seed: number): Promise<boolean> {
     `--public-host=${AT}`,
     "--refresh-interval=1s",
     "--log-level=warning",
-  ], { env: { DENO_V8_FLAGS: "--trace-gc" } }).untilMapped(cluster.nodes.length);
+    // Every collection is to be a whole one: others leave what they have not looked at.
+  ], { env: { DENO_V8_FLAGS: "--trace-gc,--gc-global" } }).untilMapped(cluster.nodes.length);
   const ports = [...nat.mapping.values()];
   {
     using first = await WireClient.connect(AT, ports[0]!);
