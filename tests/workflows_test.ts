@@ -11,9 +11,15 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** What the tests here look at of a workflow. */
 interface Workflow {
-  readonly jobs: Readonly<
-    Record<string, { readonly steps?: readonly Step[]; strategy?: Strategy }>
-  >;
+  readonly jobs: Readonly<Record<string, Job>>;
+}
+
+interface Job {
+  readonly needs?: string | readonly string[];
+  readonly if?: string;
+  readonly permissions?: Readonly<Record<string, string>>;
+  readonly strategy?: Strategy;
+  readonly steps?: readonly Step[];
 }
 
 interface Step {
@@ -176,6 +182,31 @@ Deno.test("the image is named after the repository, in small letters, and the ta
     await Deno.readTextFile(directory.at("output")),
     "name=ghcr.io/some-body/redis-cluster-nat\nversion=1.2.3\n",
   );
+});
+
+Deno.test("no job of a release may do more than it does", async () => {
+  const { jobs } = await readWorkflow("release.yml");
+  const allowed = Object.entries(jobs).flatMap(([name, { permissions = {} }]) => {
+    const written = Object.keys(permissions).filter((scope) => permissions[scope] === "write");
+    return written.length === 0 ? [] : [[name, written.join(" ")]];
+  });
+  assertEquals(Object.fromEntries(allowed), {
+    image: "packages id-token attestations",
+    release: "contents id-token attestations",
+    latest: "packages",
+  });
+});
+
+Deno.test("the latest image is one that was tried, of a version that is released", async () => {
+  const { jobs } = await readWorkflow("release.yml");
+  const tags = Object.values(jobs).flatMap(({ steps }) => steps ?? [])
+    .flatMap((step) => step.with?.tags ?? []);
+  assertEquals(tags, ["${{ steps.image.outputs.name }}:${{ steps.image.outputs.version }}"]);
+  assertEquals(jobs["try-image"]!.needs, ["build", "image"]);
+  assertEquals(jobs.release!.needs, "try-image");
+  assertEquals(jobs.latest!.needs, ["image", "release"]);
+  assertEquals(jobs.latest!.if, "${{ !contains(github.ref_name, '-') }}");
+  assertStringIncludes(jobs.latest!.steps!.at(-1)!.run!, '"$NAME:latest" "$NAME@$DIGEST"');
 });
 
 Deno.test("the newest version of CHANGELOG.md is that of the project", async () => {
