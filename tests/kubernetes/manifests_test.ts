@@ -26,6 +26,8 @@ interface Container {
   readonly command?: readonly string[];
   readonly env?: readonly { readonly name: string; readonly value?: string }[];
   readonly ports?: readonly { readonly containerPort: number }[];
+  readonly readinessProbe?: { readonly timeoutSeconds?: number };
+  readonly securityContext?: Readonly<Record<string, unknown>>;
 }
 
 const text = await Deno.readTextFile(new URL("manifests.yaml", import.meta.url));
@@ -58,6 +60,18 @@ Deno.test("the services of Kubernetes select the pods that they are for", () => 
     assertEquals(find("Service", name!).spec.selector, labels);
     assertEquals(find(kind!, name!).spec.selector, { matchLabels: labels });
   }
+});
+
+Deno.test("the proxy of Kubernetes has no rights that it does not need", () => {
+  const { securityContext } = containerOf(find("Deployment", "redis-cluster-nat"));
+  // What the standard "restricted" of Kubernetes asks for, and a root directory that stays as it is.
+  assertEquals(securityContext, {
+    runAsNonRoot: true,
+    readOnlyRootFilesystem: true,
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ["ALL"] },
+    seccompProfile: { type: "RuntimeDefault" },
+  });
 });
 
 Deno.test("in Kubernetes every node has a port of the proxy and of its service", async () => {
