@@ -37,6 +37,7 @@ Deno.test("the proxy of compose.yaml takes every setting by its variable", async
   const all = SETTINGS.flatMap(({ variable }) => variable ?? []);
   const env = Object.fromEntries(all.map((variable) => [variable, `value of ${variable}`]));
   const { proxy } = (await readCompose(env)).services;
+  assertEquals(Object.keys(proxy!.environment).sort(), all.sort());
   assertEquals(environmentOf(proxy!, env), env);
   assertEquals(environmentOf((await readCompose({})).services.proxy!, {}), {
     LISTEN_ADDR: ":8000",
@@ -58,6 +59,20 @@ Deno.test("nothing but the proxy can be reached from outside, on its ports alone
   }
   const { proxy } = (await readCompose({ PUBLISH_ADDR: "0.0.0.0" })).services;
   assertEquals(proxy!.ports, ["0.0.0.0:8000-8005:8000-8005"]);
+});
+
+Deno.test("no command of compose.yaml has the password among its words", async () => {
+  const password = "secret";
+  const { services } = await readCompose({ CLUSTER_PASSWORD: password });
+  for (const [name, { command = [], healthcheck }] of Object.entries(services)) {
+    const words = [...command, ...healthcheck?.test ?? []];
+    assert(!words.some((word) => word.includes(password)), name);
+  }
+});
+
+Deno.test("the proxy of compose.yaml has a volume where the image lets it write", async () => {
+  const { proxy } = (await readCompose({})).services;
+  assertEquals(proxy!.volumes, ["proxy:/data"]);
 });
 
 Deno.test("the images of compose.yaml have versions, the proxy's that of the project", async () => {
@@ -91,7 +106,8 @@ Deno.test({
     });
 
     await t.step("a start at other addresses, with a password, finds it again", async () => {
-      const password = "secret";
+      // What the server's configuration has quotes and backslashes for.
+      const password = 'se"cr\\et $1';
       const env = { CLUSTER_PASSWORD: password };
       await using composition = await Composition.up({ env, network: "10.78.2.", volumes });
       await assertKept(composition, "--no-auth-warning", "-a", password);
