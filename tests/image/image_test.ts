@@ -69,6 +69,13 @@ Deno.test({
       assert(libraries.some((file) => file.endsWith("/libc.so.6")), libraries.join(" "));
     });
 
+    await t.step("is as small as README says", async () => {
+      const [, megabytes] = /^under (\d+) MB,/m.exec(await Deno.readTextFile(`${ROOT}/README.md`))!;
+      const { output } = await run(["find", image.root, "-type", "f", "-printf", "%s\n"]);
+      const bytes = output.trimEnd().split("\n").reduce((sum, size) => sum + Number(size), 0);
+      assert(bytes < Number(megabytes) * 1e6, `${bytes}`);
+    });
+
     await t.step("is pinned, labelled, and started without root and without a shell", async () => {
       const deno = /deno@([\d.]+)/.exec(await Deno.readTextFile(`${ROOT}/README.md`))![1];
       assertEquals([...new Set(image.bases)], [`denoland/deno:debian-${deno}`, "scratch"]);
