@@ -77,7 +77,7 @@ Deno.test("the proxy of compose.yaml has a volume where the image lets it write"
 
 Deno.test("the images of compose.yaml have versions, the proxy's that of the project", async () => {
   const { services } = await readCompose({});
-  for (const { image } of Object.values(services)) assertMatch(image, /:\d+\.\d+\.\d+(-alpine)?$/);
+  for (const { image } of Object.values(services)) assertMatch(image, /:\d+\.\d+\.\d+(-[\w.]+)?$/);
   assertEquals(services.proxy!.image, `redis-cluster-nat:${project.version}`);
 });
 

@@ -214,7 +214,7 @@ Deno.test("the newest version of CHANGELOG.md is that of the project", async () 
   const headings = [...changelog.matchAll(/^## \[(.*)\] - (.*)$/gm)].map(([, ...parts]) => parts);
   assertEquals(headings[0]![0], project.version);
   for (const [version, date] of headings) {
-    assertMatch(version!, /^\d+\.\d+\.\d+$/);
+    assertMatch(version!, /^\d+\.\d+\.\d+(-[\w.]+)?$/);
     assertMatch(date!, /^(unreleased|20\d\d-\d\d-\d\d)$/);
   }
 });
