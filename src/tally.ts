@@ -34,10 +34,28 @@ export class Count {
   }
 }
 
-/** In elements of four bytes; the counts of clients come last, one for each port. */
-const Place = { sessions: 2, captured: 3, failures: 4, fails: 5, clients: 6 } as const;
+/** How threads know of each other's clients without a word. */
+export interface ClientCounts {
+  /** How many clients each public port has, by port. */
+  readonly atPort: Int32Array;
+  /** How many have ever come. */
+  readonly arrivals: Count;
+  /** How many have ever gone. */
+  readonly departures: Count;
+}
 
-const TALLY_BYTES = 4 * (Place.clients + LAST_PORT + 1);
+/** In elements of four bytes; the counts of clients come last, one for each port. */
+const Place = {
+  sessions: 2,
+  captured: 3,
+  failures: 4,
+  fails: 5,
+  arrivals: 6,
+  departures: 7,
+  atPort: 8,
+} as const;
+
+const TALLY_BYTES = 4 * (Place.atPort + LAST_PORT + 1);
 
 /**
  * What a proxy counts of all its clients. Where several threads serve them, it is in memory that
@@ -52,20 +70,24 @@ export class Tally {
   readonly failures: Count;
   /** Whether that was said last, 1, or that clients can be taken again, 0. */
   readonly fails: Count;
-  /** How many clients each public port has, by port; undefined if there is one thread only. */
-  readonly clients: Int32Array | undefined;
+  /** Undefined if there is one thread only. */
+  readonly clients: ClientCounts | undefined;
   readonly #accepted: BigInt64Array;
 
   /** @param shared memory from `forThreads`, if several threads serve clients */
   constructor(shared?: SharedArrayBuffer) {
-    const buffer = shared ?? new ArrayBuffer(4 * Place.clients);
+    const buffer = shared ?? new ArrayBuffer(4 * Place.atPort);
     const count = (place: number) => new Count(new Int32Array(buffer, 4 * place, 1));
     this.#accepted = new BigInt64Array(buffer, 0, 1);
     this.sessions = count(Place.sessions);
     this.captured = count(Place.captured);
     this.failures = count(Place.failures);
     this.fails = count(Place.fails);
-    this.clients = shared && new Int32Array(shared, 4 * Place.clients);
+    this.clients = shared && {
+      atPort: new Int32Array(shared, 4 * Place.atPort),
+      arrivals: count(Place.arrivals),
+      departures: count(Place.departures),
+    };
   }
 
   /** Memory for the tally of several threads. */

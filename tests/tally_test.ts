@@ -20,8 +20,12 @@ Deno.test("tallies of the same memory count the same, each thing by itself", () 
   const names = ["sessions", "captured", "failures", "fails"] as const;
   for (const [at, name] of names.entries()) one[name].add(10 + at);
   assertEquals(names.map((name) => other[name].value), [10, 11, 12, 13]);
-  one.clients![65_535] = 1;
-  one.clients![0] = 2;
-  assertEquals([other.clients![65_535], other.clients![0]], [1, 2]);
+  const [counts, same] = [one.clients!, other.clients!];
+  counts.arrivals.add(5);
+  counts.departures.add(4);
+  counts.atPort[65_535] = 1;
+  counts.atPort[0] = 2;
+  assertEquals([same.arrivals.value, same.departures.value], [5, 4]);
+  assertEquals([same.atPort[65_535], same.atPort[0]], [1, 2]);
   assertEquals(names.map((name) => other[name].value), [10, 11, 12, 13]);
 });

@@ -1,4 +1,5 @@
 import type { MappedNode } from "../cluster/directory.ts";
+import type { ClientCounts } from "../tally.ts";
 
 /**
  * From where the clients of the proxy reached it, and what their nodes take for their addresses:
@@ -7,10 +8,10 @@ import type { MappedNode } from "../cluster/directory.ts";
  */
 export class ClientAddresses {
   readonly #byNode = new Map<MappedNode, Clients>();
-  readonly #counts: Int32Array | undefined;
+  readonly #counts: ClientCounts | undefined;
 
-  /** @param counts how many clients are at each public port, if other threads serve some, too */
-  constructor(counts?: Int32Array) {
+  /** @param counts those of all threads, if there are several */
+  constructor(counts?: ClientCounts) {
     this.#counts = counts;
   }
 
@@ -24,6 +25,7 @@ export class ClientAddresses {
     if (!clients.byUpstream.has(upstream)) this.#count(node, 1);
     clients.byUpstream.set(upstream, client);
     clients.byClient.set(client, upstream);
+    this.#counts?.arrivals.add(1);
   }
 
   /** Forgets a client when its upstream connection is closed. */
@@ -33,6 +35,7 @@ export class ClientAddresses {
     if (clients === undefined || client === undefined) return;
     clients.byUpstream.delete(upstream);
     this.#count(node, -1);
+    this.#counts?.departures.add(1);
     // The system may have given its address to another by now.
     if (clients.byClient.get(client) === upstream) clients.byClient.delete(client);
     if (clients.byUpstream.size === 0) this.#byNode.delete(node);
@@ -40,7 +43,7 @@ export class ClientAddresses {
 
   /** How many clients a node has through the proxy. */
   countOf(node: MappedNode): number {
-    if (this.#counts !== undefined) return Atomics.load(this.#counts, node.publicPort);
+    if (this.#counts !== undefined) return Atomics.load(this.#counts.atPort, node.publicPort);
     return this.#byNode.get(node)?.byUpstream.size ?? 0;
   }
 
@@ -65,7 +68,7 @@ export class ClientAddresses {
   }
 
   #count(node: MappedNode, change: 1 | -1): void {
-    if (this.#counts !== undefined) Atomics.add(this.#counts, node.publicPort, change);
+    if (this.#counts !== undefined) Atomics.add(this.#counts.atPort, node.publicPort, change);
   }
 }
 

@@ -365,9 +365,11 @@ export class Session {
   /** What is shown in the place of the address of one of the node's clients. */
   async #showPeer(address: string): Promise<string> {
     const { publicHost, clients, others } = this.#context.whereabouts;
-    const client = clients.clientAt(this.node, address) ??
-      (await others?.clientsAt(this.node, [address]))?.get(address);
-    return publicPeer(address, { host: publicHost, clientAt: () => client });
+    let client = clients.clientAt(this.node, address) ?? others?.clientAt(this.node, address);
+    if (client === undefined) {
+      client = (await others?.clientsAt(this.node, [address]))?.get(address);
+    }
+    return publicPeer(address, { host: publicHost, clientAt: () => client ?? undefined });
   }
 
   async #translate(

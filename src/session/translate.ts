@@ -25,6 +25,11 @@ export interface Whereabouts {
 
 /** The clients that other threads serve, about which they have to be asked. */
 export interface OtherClients {
+  /**
+   * The address of such a client by its upstream address, as far as they were asked: null if it is
+   * none's, undefined if they have to be asked.
+   */
+  clientAt(node: MappedNode, upstream: string): string | null | undefined;
   /** Those among some upstream addresses that are of such clients, with the clients' own. */
   clientsAt(node: MappedNode, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The upstream address of such a client. */
@@ -125,11 +130,13 @@ class FrameNaming implements Naming {
 
   clientAt(upstream: string): string | undefined {
     const { clients, others } = this.#whereabouts;
-    const client = clients.clientAt(this.#from, upstream) ?? this.heard?.get(upstream);
+    const own = clients.clientAt(this.#from, upstream) ?? this.heard?.get(upstream);
     // The words of requests are asked for, too, and most are no addresses.
-    if (client === undefined && others !== undefined && splitAddress(upstream) !== undefined) {
-      this.unheard.add(upstream);
+    if (own !== undefined || others === undefined || splitAddress(upstream) === undefined) {
+      return own;
     }
-    return client;
+    const other = others.clientAt(this.#from, upstream);
+    if (other === undefined) this.unheard.add(upstream);
+    return other ?? undefined;
   }
 }

@@ -14,6 +14,7 @@ import { atMost } from "../waiting.ts";
 import { DirectoryCopy } from "./directory_copy.ts";
 import { ThreadError } from "./error.ts";
 import { Line } from "./line.ts";
+import { RememberedClients } from "./remembered_clients.ts";
 import type { Beginning, NodeKey, OwnerTalk, Picture, ThreadTalk } from "./talk.ts";
 
 /** A thread that only closes what it has needs a moment; one that does not answer is stuck. */
@@ -75,7 +76,7 @@ export class OtherThreads {
         isKnown: (address) => directory.isKnown(address),
       },
       locator: { locate: (mention, from, sinceMs) => this.#locate(mention, from, sinceMs) },
-      others: this.#clientsOfAllBut(),
+      others: new RememberedClients(this.#clientsOfAllBut(), this.#tally.clients!),
       tally: this.#tally,
       ownership: "first",
       hint,
@@ -175,7 +176,7 @@ export class OtherThreads {
   }
 
   /** The clients of all threads but one: the owner's own, unless another is named. */
-  #clientsOfAllBut(line?: Thread["line"]): OtherClients {
+  #clientsOfAllBut(line?: Thread["line"]): Pick<OtherClients, "clientsAt" | "upstreamOf"> {
     const lines = this.#threads.map((thread) => thread.line).filter((other) => other !== line);
     const own = () => line === undefined ? undefined : this.#owner.clients();
     const keyOf = (node: MappedNode) => this.#markOf(node).key;

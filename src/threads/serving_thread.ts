@@ -5,6 +5,7 @@ import { configureLog, forwardLog, log, setThread } from "../log.ts";
 import { Tally } from "../tally.ts";
 import { DirectoryCopy } from "./directory_copy.ts";
 import { Line, type LinePort } from "./line.ts";
+import { RememberedClients } from "./remembered_clients.ts";
 import type { Beginning, OwnerTalk, Picture, ThreadTalk } from "./talk.ts";
 
 /** A thread that serves clients, and knows of the cluster what the owner of the topology says. */
@@ -16,6 +17,7 @@ export class ServingThread {
   /** @param port leads to the owner */
   constructor({ thread, config, log: options, shared }: Beginning, port: LinePort) {
     const copy = this.#copy;
+    const tally = new Tally(shared);
     const owner = new Line<ThreadTalk, OwnerTalk>(port, {
       picture: (picture) => this.#follow(picture),
       publish: () => copy.publish(),
@@ -45,12 +47,12 @@ export class ServingThread {
           return owner.ask("locate", { mention, from: copy.keyOf(from), agoMs });
         },
       },
-      others: {
+      others: new RememberedClients({
         clientsAt: (node, upstreams) =>
           owner.ask("clientsAt", { key: copy.keyOf(node), upstreams }),
         upstreamOf: (node, client) => owner.ask("upstreamOf", { key: copy.keyOf(node), client }),
-      },
-      tally: new Tally(shared),
+      }, tally.clients!),
+      tally,
       ownership: "further",
       hint: () => owner.tell("hint", undefined),
     });

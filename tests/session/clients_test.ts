@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { MappedNode } from "../../src/cluster/directory.ts";
 import { ClientAddresses } from "../../src/session/clients.ts";
+import { Tally } from "../../src/tally.ts";
 
 const [A, B] = ["a", "b"].map((id, index): MappedNode => ({
   id: id.repeat(40),
@@ -29,7 +30,7 @@ Deno.test("clients of two nodes may have the same addresses on either side", () 
 });
 
 Deno.test("a node's clients are counted over all threads, and only while they are there", () => {
-  const counts = new Int32Array(new SharedArrayBuffer(4 * 65_536));
+  const counts = new Tally(Tally.forThreads()).clients!;
   const [one, other] = [new ClientAddresses(counts), new ClientAddresses(counts)];
   one.add(A, "10.0.0.99:1", "198.51.100.7:5");
   other.add(A, "10.0.0.99:2", "198.51.100.7:6");
@@ -40,6 +41,7 @@ Deno.test("a node's clients are counted over all threads, and only while they ar
   one.delete(A, "10.0.0.99:1");
   assertEquals([one, other].map((clients) => clients.countOf(A)), [1, 1]);
   assertEquals(one.countOf(B), 0);
+  assertEquals([counts.arrivals.value, counts.departures.value], [3, 1]);
   const upstreams = ["10.0.0.99:2", "10.0.0.99:3"];
   assertEquals(other.among(A, upstreams), new Map([["10.0.0.99:2", "198.51.100.7:6"]]));
   assertEquals(one.among(A, upstreams), new Map());

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
+import { fromLatin1 } from "../../src/resp/bytes.ts";
+import { decodeFrame, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { AT, connectIn, ON_LINUX, threadedNat } from "./threaded.ts";
 
@@ -64,6 +65,21 @@ Deno.test("CLIENT LIST and CLIENT KILL mean the clients of every thread", ON_LIN
     )!;
     assertEquals(itemsOf(entry[3]!)!.map(textOf).slice(2, 4), ["ADDR", one.localAddress]);
     assertEquals(textOf(entry[4]!), two.localAddress);
+  });
+
+  await t.step("as MONITOR shows them", async () => {
+    for (const thread of clients.keys()) {
+      const monitor = await connect(thread);
+      assertEquals(await monitor.ask("MONITOR"), { type: "+", text: "OK" });
+      // The second line of each is shown by what is remembered of the first.
+      for (const [other, client] of [...clients, ...clients]) {
+        await client.ask("ECHO", `by ${other}`);
+        const line = textOf(decodeFrame(fromLatin1((await monitor.readFrames(1))[0]!)))!;
+        const [, address, words] = /^[\d.]+ \[0 (\S+)\] (.*)$/.exec(line)!;
+        assertEquals([address, words], [client.localAddress, `"ECHO" "by ${other}"`]);
+      }
+      monitor.close();
+    }
   });
 
   await t.step("and a client that is of no thread stays what it is", async () => {

@@ -1,0 +1,87 @@
+import { assertEquals } from "@std/assert";
+import type { MappedNode } from "../../src/cluster/directory.ts";
+import { ClientAddresses } from "../../src/session/clients.ts";
+import { Tally } from "../../src/tally.ts";
+import { RememberedClients } from "../../src/threads/remembered_clients.ts";
+
+const NODE: MappedNode = {
+  id: "a".repeat(40),
+  address: { host: "10.0.0.1", port: 7000 },
+  names: [],
+  role: "primary",
+  busPort: undefined,
+  publicPort: 8000,
+};
+
+const [UPSTREAM, LATER, STRANGER] = ["10.0.0.99:1", "10.0.0.99:2", "10.0.0.5:3"] as const;
+
+/** What one thread remembers of the clients of another one. */
+function setUp() {
+  const counts = new Tally(Tally.forThreads()).clients!;
+  const clients = new ClientAddresses(counts);
+  const scene = {
+    clients,
+    asked: 0,
+    /** Called when the other thread has answered, and the answer is on its way. */
+    answered() {},
+    remembered: new RememberedClients({
+      async clientsAt(node, upstreams) {
+        scene.asked++;
+        const found = clients.among(node, upstreams);
+        scene.answered();
+        return await Promise.resolve(found);
+      },
+      upstreamOf: (node, client) => Promise.resolve(clients.upstreamOf(node, client)),
+    }, counts),
+  };
+  return scene;
+}
+
+Deno.test("what another thread said of a client holds until one leaves", async () => {
+  const { clients, remembered } = setUp();
+  clients.add(NODE, UPSTREAM, "198.51.100.7:5");
+  assertEquals(remembered.clientAt(NODE, UPSTREAM), undefined);
+  const found = await remembered.clientsAt(NODE, [UPSTREAM]);
+  assertEquals(found, new Map([[UPSTREAM, "198.51.100.7:5"]]));
+  assertEquals(remembered.clientAt(NODE, UPSTREAM), "198.51.100.7:5");
+  clients.add(NODE, LATER, "198.51.100.7:6");
+  assertEquals(remembered.clientAt(NODE, UPSTREAM), "198.51.100.7:5");
+  assertEquals(remembered.clientAt({ ...NODE, publicPort: 8001 }, UPSTREAM), undefined);
+  clients.delete(NODE, LATER);
+  assertEquals(remembered.clientAt(NODE, UPSTREAM), undefined);
+});
+
+Deno.test("that an address is no client's holds until one comes", async () => {
+  const { clients, remembered } = setUp();
+  clients.add(NODE, UPSTREAM, "198.51.100.7:5");
+  await remembered.clientsAt(NODE, [STRANGER, LATER]);
+  assertEquals([STRANGER, LATER].map((at) => remembered.clientAt(NODE, at)), [null, null]);
+  clients.delete(NODE, UPSTREAM);
+  assertEquals(remembered.clientAt(NODE, LATER), null);
+  clients.add(NODE, LATER, "198.51.100.7:6");
+  assertEquals(remembered.clientAt(NODE, LATER), undefined);
+  await remembered.clientsAt(NODE, [LATER]);
+  assertEquals(remembered.clientAt(NODE, LATER), "198.51.100.7:6");
+});
+
+Deno.test("an answer that is old when it comes is not remembered", async () => {
+  const scene = setUp();
+  const { clients, remembered } = scene;
+  clients.add(NODE, UPSTREAM, "198.51.100.7:5");
+  scene.answered = () => {
+    clients.delete(NODE, UPSTREAM);
+    clients.add(NODE, LATER, "198.51.100.7:6");
+  };
+  const found = await remembered.clientsAt(NODE, [UPSTREAM, LATER]);
+  assertEquals(found, new Map([[UPSTREAM, "198.51.100.7:5"]]));
+  for (const at of [UPSTREAM, LATER]) assertEquals(remembered.clientAt(NODE, at), undefined);
+});
+
+Deno.test("what is remembered does not grow without end", async () => {
+  const { remembered } = setUp();
+  const addresses = Array.from({ length: 25_000 }, (_, at) => `10.0.0.5:${at}`);
+  for (const address of addresses) await remembered.clientsAt(NODE, [address]);
+  const known = addresses.filter((address) => remembered.clientAt(NODE, address) === null);
+  assertEquals(known.length <= 10_001, true, `${known.length} are remembered`);
+  assertEquals(remembered.clientAt(NODE, addresses.at(-1)!), null);
+});
