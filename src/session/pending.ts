@@ -30,6 +30,14 @@ export class AbandonedError extends Error {
   }
 }
 
+/** Who waits until every reply has come. */
+interface Waiter {
+  resolve(): void;
+  reject(reason: Error): void;
+  readonly timeoutMs: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
 /**
  * Which request each frame of a node answers.
  *
@@ -71,7 +79,7 @@ export class PendingReplies {
   /** The frame that was judged last has not come whole. */
   #inFrame = false;
   #abandoned = false;
-  #waiter: { resolve(): void; reject(reason: Error): void } | undefined;
+  #waiter: Waiter | undefined;
   #resp3 = false;
   #monitoring = false;
   readonly #subscriptions = new Subscriptions();
@@ -133,7 +141,9 @@ export class PendingReplies {
   /**
    * Waits until every reply has come.
    *
-   * @throws {PairingError} if nothing may tell when that is, or after `timeoutMs`
+   * @param timeoutMs from when something else has come: what a node keeps to itself because others
+   * wait to be sent, it does before it sends those
+   * @throws {PairingError} if nothing may tell when that is, or that time is over
    */
   async settled(timeoutMs = Infinity): Promise<void> {
     if (this.#isSettled) return;
@@ -142,16 +152,12 @@ export class PendingReplies {
       throw new PairingError("Nothing tells when the replies before an AUTH have come");
     }
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiter = { resolve, reject };
-    const timer = timeoutMs === Infinity ? undefined : setTimeout(
-      () => reject(new PairingError(`No reply came within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
+    const waiter: Waiter = this.#waiter = { resolve, reject, timeoutMs, timer: undefined };
     try {
       await promise;
     } finally {
       this.#waiter = undefined;
-      clearTimeout(timer);
+      clearTimeout(waiter.timer);
     }
   }
 
@@ -226,7 +232,14 @@ export class PendingReplies {
   /** The frame that was judged last has come whole. */
   ended(): void {
     this.#inFrame = false;
+    const waiter = this.#waiter;
+    if (waiter === undefined) return;
     this.#wake();
+    if (this.#isSettled || waiter.timeoutMs === Infinity) return;
+    waiter.timer ??= setTimeout(
+      () => waiter.reject(new PairingError(`No reply came within ${waiter.timeoutMs} ms`)),
+      waiter.timeoutMs,
+    );
   }
 
   #judge(head: FrameHead): Verdict {

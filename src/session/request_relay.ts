@@ -21,8 +21,8 @@ export interface RequestRelayOptions {
 }
 
 /**
- * An AUTH is answered at once, or when a module has asked somewhere else; one that is not was
- * dropped by the node.
+ * An AUTH is answered at once, or when a module has asked somewhere else. One that is not was
+ * dropped by the node, if that has sent something since that may have been waiting.
  */
 const AUTH_TIMEOUT_MS = 10_000;
 

@@ -1,6 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
-import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
-import { PendingReplies } from "../../src/session/pending.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Byte, fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { PairingError, PendingReplies } from "../../src/session/pending.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import {
@@ -10,6 +10,7 @@ import {
   SMALL_BUFFER_BYTES,
   wireOf,
 } from "../support/conversation.ts";
+import { Feed, rest } from "../support/feed.ts";
 import { OK, PONG } from "../support/frames.ts";
 
 const LONG = "x".repeat(1_500);
@@ -129,4 +130,64 @@ Deno.test("an AUTH behind a translated request waits, and one before it is waite
       assertEquals(outcome.client, node.join(""));
     }
   }
+});
+
+/** The timers that are set while a test runs, none of which goes off by itself. */
+class Timers implements Disposable {
+  readonly set: { delayMs: number | undefined; go(): void }[] = [];
+  readonly #setTimeout = globalThis.setTimeout;
+
+  constructor() {
+    globalThis.setTimeout = ((go: () => void, delayMs?: number) => {
+      return this.set.push({ delayMs, go });
+    }) as unknown as typeof setTimeout;
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.setTimeout = this.#setTimeout;
+  }
+}
+
+Deno.test("an AUTH may take any time, but little when something came that its error gave way to", async () => {
+  const pending = new PendingReplies();
+  const client = new Feed(1000);
+  let upstream = "";
+  const relay = new RequestRelay({
+    client,
+    upstream: {
+      write(bytes) {
+        upstream += toLatin1(bytes);
+        return Promise.resolve(bytes.length);
+      },
+    },
+    pending,
+    buffers: new BufferPool(SMALL_BUFFER_BYTES),
+    translate: () => Promise.resolve(undefined),
+    echo: undefined,
+  }).run();
+  const head = { text: "", cut: false, count: 0, word: "" };
+  function come(type: number, word = ""): void {
+    pending.judge({ ...head, type, word });
+    pending.ended();
+  }
+  using timers = new Timers();
+  const [hello, auth] = [wireOf(["HELLO 3"]), wireOf(["AUTH x"])];
+  client.give(hello);
+  await rest();
+  come(Byte.map);
+  client.give(auth + auth + wireOf(["PING"]));
+  await rest();
+  // A node that stands still answers when it goes on.
+  assertEquals([upstream, timers.set], [hello + auth, []]);
+  pending.judge({ ...head, type: Byte.status, text: "OK" });
+  pending.ended();
+  await rest();
+  assertEquals([upstream, timers.set], [hello + auth + auth, []]);
+  come(Byte.push, "invalidate");
+  come(Byte.push, "invalidate");
+  assertEquals(timers.set.map(({ delayMs }) => delayMs), [10_000]);
+  const ended = assertRejects(() => relay, PairingError, "No reply came within 10000 ms");
+  timers.set[0]!.go();
+  await ended;
+  assertEquals(upstream, hello + auth + auth);
 });
