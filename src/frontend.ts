@@ -3,6 +3,7 @@ import type { MappedNode } from "./cluster/directory.ts";
 import type { Config } from "./config.ts";
 import { listenOn, type Ownership } from "./listening.ts";
 import { close, type Connection, isExhausted, type Listener, writeAll } from "./net.ts";
+import { News } from "./news.ts";
 import { fromLatin1 } from "./resp/bytes.ts";
 import { CaptureBudget } from "./session/capture.ts";
 import { ClientAddresses } from "./session/clients.ts";
@@ -81,6 +82,7 @@ export class Frontend {
       captureTimeoutMs: config.captureTimeoutMs,
       budget: new CaptureBudget(config.captureLimitBytes, tally.captured),
       echo: config.echo,
+      news: new News(),
       reached: () => this.#accepting.succeed(),
       unreachable: (reason) => {
         if (isExhausted(reason)) this.#accepting.fail(reason);

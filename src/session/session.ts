@@ -1,6 +1,7 @@
 import { formatHostPort } from "../address.ts";
 import { type MappedNode, UnmappedError } from "../cluster/directory.ts";
 import { log } from "../log.ts";
+import type { News } from "../news.ts";
 import {
   close,
   closeWrite,
@@ -40,6 +41,8 @@ export interface SessionContext {
   readonly budget: CaptureBudget;
   /** Whether to show all traffic in the log. */
   readonly echo: boolean;
+  /** Says what may happen to any number of clients. */
+  readonly news: News;
   /** Called when the node of a session has taken its connection. */
   readonly reached: () => void;
   /** Called when the node of a session takes no connection. */
@@ -202,22 +205,18 @@ export class Session {
     if (nowMs - Math.max(this.#clientEndedAtMs, this.#silentSinceMs) > LINGER_MS) return this.end();
     const capture = this.#replies?.capture;
     if (capture !== undefined && nowMs - capture.sinceMs > captureTimeoutMs) {
-      log.warning(
+      this.#say(
+        "warning",
         capture.isWhole
           ? "Client {connection} is closed: it did not take a rewritten reply of node {node} " +
             "within {timeout} ms (--capture-timeout)"
           : "Client {connection} is closed: node {node} left a reply unfinished for longer than " +
             "{timeout} ms (--capture-timeout)",
-        {
-          connection: this.#id,
-          node: formatHostPort(this.node.address),
-          timeout: captureTimeoutMs,
-        },
+        { timeout: captureTimeoutMs },
       );
       this.end();
     } else if (nowMs - this.#silentSinceMs > idleTimeoutMs) {
-      log.info("Client {connection} is closed: it was idle for longer than {timeout} ms", {
-        connection: this.#id,
+      this.#say("info", "Client {connection} is closed: it was idle for longer than {timeout} ms", {
         timeout: idleTimeoutMs,
       });
       this.end();
@@ -239,18 +238,22 @@ export class Session {
       upstream.setKeepAlive(keepAlive);
     } catch (error) {
       if (this.#ended) return undefined;
-      // That the program has no descriptors left is said once, not for each client.
-      const level = isExhausted(error) ? "debug" : "warning";
-      log[level]("Node {node} cannot be reached, so client {connection} is closed: {reason}", {
-        node: formatHostPort(address),
-        connection: this.#id,
-        reason: error instanceof Error ? error.message : String(error),
-      });
+      const reason = error instanceof Error ? error.message : String(error);
+      const node = formatHostPort(address);
+      const news = [
+        "Node {node} cannot be reached, so client {connection} is closed: {reason}",
+        { node, connection: this.#id, reason },
+      ] as const;
+      // That the program has no descriptors left is said by itself.
+      if (isExhausted(error)) log.debug(...news);
+      else this.#context.news.say("warning", { topic: node, cause: reason }, news);
       this.#context.unreachable(error);
       return undefined;
     } finally {
       this.#dialing = undefined;
     }
+    const node = formatHostPort(address);
+    if (this.#context.news.isOver(node)) log.info("Node {node} can be reached again", { node });
     this.#context.reached();
     return this.#upstream;
   }
@@ -387,10 +390,9 @@ export class Session {
       return await translate(frame, rewrite, origin);
     } catch (error) {
       if (!(error instanceof UnmappedError)) throw error;
-      log.error("Client {connection} gets an error in place of an address: {reason}", {
-        connection: this.#id,
-        reason: error.message,
-      });
+      const message = "Client {connection} gets an error in place of an address: {reason}";
+      const news = [message, { connection: this.#id, reason: error.message }] as const;
+      this.#context.news.say("error", { topic: "ports", cause: error.message }, news);
       // What is nobody's answer can be left out. Clients try again on CLUSTERDOWN.
       if (unasked) return new Uint8Array(0);
       return fromLatin1("-CLUSTERDOWN The proxy has no port for a node of this reply\r\n");
@@ -398,30 +400,35 @@ export class Session {
   }
 
   #report(error: unknown): void {
-    const place = {
-      connection: this.#id,
-      client: this.#address,
-      node: formatHostPort(this.node.address),
-    };
     if (isGone(error) || error instanceof AbandonedError) {
-      log.debug("Client {connection} is gone", place);
+      log.debug("Client {connection} is gone", this.#place);
     } else if (
       error instanceof RespError || error instanceof PairingError ||
       error instanceof CaptureLimitError
     ) {
-      log.warning(
-        "Client {connection} at {client} is closed, node {node} not understood: {reason}",
-        {
-          ...place,
-          reason: error.message,
-        },
-      );
+      const message =
+        "Client {connection} at {client} is closed, node {node} not understood: {reason}";
+      this.#say("warning", message, { reason: error.message });
     } else {
-      log.error("Client {connection} at {client} is closed after an unexpected error: {reason}", {
-        ...place,
-        reason: error instanceof Error ? error.stack ?? error.message : String(error),
-      });
+      const message =
+        "Client {connection} at {client} is closed after an unexpected error: {reason}";
+      const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+      this.#say("error", message, { reason });
     }
+  }
+
+  /** What a line of the log may tell of this session. */
+  get #place() {
+    const node = formatHostPort(this.node.address);
+    return { connection: this.#id, client: this.#address, node };
+  }
+
+  /** Says something of this client, unless it has been said of another from the same host. */
+  #say(level: "info" | "warning" | "error", message: string, more: Record<string, unknown>): void {
+    const place = this.#place;
+    const topic = this.#address.replace(/:\d+$/, "");
+    const cause = JSON.stringify([place.node, message, more]);
+    this.#context.news.say(level, { topic, cause }, [message, { ...place, ...more }]);
   }
 }
 

@@ -33,8 +33,8 @@ Deno.test("a connection on which neither side says anything ends after --idle-ti
     });
   }
   const ends = logged.lines.filter((line) => line.includes("is closed"));
-  assertEquals(ends.length, moments.length, ends.join("\n"));
-  for (const line of ends) assertMatch(line, /^info Client \d+ is closed: it was idle/);
+  // Of one host it is said once a minute.
+  assertMatch(ends.join("\n"), /^info Client 1 is closed: it was idle for longer than 600 ms$/);
   await scene.assertNothingLeft();
 });
 

@@ -1,0 +1,64 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { RedisCluster } from "../support/cluster.ts";
+import { Logged } from "../support/logged.ts";
+import { startProxy } from "../support/proxy.ts";
+import { PING, Scene } from "../support/scripted_node.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+
+const TIMES = 50;
+
+Deno.test("what clients bring upon themselves is said once, however often they do", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.start();
+  for (let time = 0; time < TIMES; time++) {
+    const { client, peer } = await scene.open();
+    await client.send(PING);
+    await peer.readUntil(PING);
+    await peer.send("garbage");
+    assertEquals(await client.readToEnd(), "");
+    client.close();
+  }
+  await scene.assertNothingLeft();
+  assertMatch(logged.lines.join("\n"), /^warning Client 1 at .*: 'g' begins no RESP value$/);
+});
+
+Deno.test("an address without a port is said once, however often it is asked for", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.start();
+  const { client, peer } = await scene.open();
+  const request = "GET k\r\n";
+  await client.send(request.repeat(TIMES));
+  await peer.readUntil(request.repeat(TIMES));
+  scene.node.close();
+  await peer.send("-MOVED 1 10.9.9.9:7000\r\n".repeat(TIMES));
+  const frames = await client.readFrames(TIMES);
+  assert(frames.every((frame) => frame.startsWith("-CLUSTERDOWN ")), frames[0]);
+  const errors = logged.lines.filter((line) => line.startsWith("error"));
+  assertMatch(errors.join("\n"), /^error Client 1 gets an error in place of an address: .*$/);
+});
+
+Deno.test("a node that takes no connection is said once, and once that it does again", async () => {
+  using logged = new Logged();
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  await using proxy = await startProxy(cluster, { refreshIntervalMs: Infinity });
+  const port = proxy.portOf(node);
+  const said = (text: string) => logged.lines.filter((line) => line.includes(text));
+  for (let round = 1; round <= 2; round++) {
+    await node.kill();
+    for (let time = 0; time < TIMES; time++) {
+      using client = await WireClient.connect(proxy.host, port);
+      assertEquals(await client.readToEnd(), "");
+    }
+    assertEquals(said("cannot be reached").length, round, logged.lines.join("\n"));
+    await node.start();
+    await until("a client is served, and it is said", async () => {
+      using client = await WireClient.connect(proxy.host, port);
+      await client.ask("PING");
+      return said("can be reached again").length === round;
+    });
+  }
+  assertMatch(said("cannot be reached")[0]!, /^warning Node \S+ cannot be reached, so client 1 /);
+  assertMatch(said("can be reached again")[0]!, /^info Node \S+ can be reached again$/);
+});
