@@ -36,6 +36,21 @@ Deno.test("a reply with addresses over --capture-limit becomes an error, and its
   await scene.assertNothingLeft();
 });
 
+Deno.test("a push over --capture-limit, which nobody asked for, gets no error", async () => {
+  await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
+  const { client, peer } = await scene.open();
+  await client.send(PING);
+  await peer.readUntil(PING);
+  const sent = peer.send(`${PONG}>2\r\n${bulk("MOVING")}$${2 * LIMIT_BYTES}\r\n`)
+    .then(() => peer.send("x".repeat(2 * LIMIT_BYTES))).catch(() => {
+      // The proxy may close the connection before the last byte.
+    });
+  assertEquals(await client.readToEnd(), PONG);
+  await sent;
+  client.close();
+  await scene.assertNothingLeft();
+});
+
 Deno.test("a reply with addresses up to --capture-limit is rewritten, others may be longer", async () => {
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
   const { client, peer } = await scene.open();

@@ -3,6 +3,7 @@ import { toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
+import { PING, PONG, Scene } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
@@ -232,6 +233,33 @@ Deno.test("clients that ask for nothing are told the end at once and in order", 
     const tookMs = await assertEndsInOrder(nat, stoppedMs);
     assert(tookMs < AT_ONCE_MS, `It took ${tookMs} ms`);
   });
+});
+
+Deno.test("a client that has not read yet what came at the end has time for it", async () => {
+  await using scene = await Scene.start();
+  const [slow, prompt] = [await scene.open(), await scene.open()];
+  for (const { client, peer } of [slow, prompt]) {
+    await client.send(PING);
+    await peer.readUntil(PING);
+  }
+  const { proxy } = scene.proxy;
+  const stopping = proxy.stop(30_000);
+  // The system takes all of that, so that it is with the client's own machine or on its way.
+  const value = `$${256 * 1024}\r\n${"x".repeat(256 * 1024)}\r\n`;
+  await slow.peer.send(value);
+  assertEquals(await slow.peer.readToEnd(), "");
+  slow.peer.close();
+  await prompt.peer.send(PONG);
+  assertEquals(await prompt.peer.readToEnd(), "");
+  prompt.peer.close();
+  assertEquals(await prompt.client.readToEnd(), PONG);
+  // That one is known to have got everything, and is not waited for any longer than a second.
+  await until("the prompt one is not waited for", () => proxy.sessionCount === 1);
+  await slow.client.send(PING);
+  const got = await lastWords(slow.client);
+  assert(got === value, `Of ${value.length} bytes came ${got.length}`);
+  slow.client.close();
+  await stopping;
 });
 
 Deno.test("who is not done at the end of the grace is cut off", async () => {

@@ -68,14 +68,22 @@ Deno.test("a redirect says which slot it is about, and whether it asks", () => {
   }
 });
 
-Deno.test("a redirect of a script is doubtful, and stays if its address is nobody's", () => {
-  const naming = new TableNaming();
-  const wire = "-MOVED 1 10.9.9.9:9999\r\n";
-  assertEquals(rewritten(wire, rewriteScriptRedirect, naming), wire);
-  assertEquals<unknown[]>(naming.mentions, [
-    { host: "10.9.9.9", port: 9999, slot: 1, asking: false, doubtful: true },
-  ]);
-});
+for (
+  const [whose, before, rewrite] of [
+    ["a script", "", rewriteScriptRedirect],
+    // Clients name its target.
+    ["a MIGRATE", "ERR Target instance replied with error: ", rewriteMigrateError],
+  ] as const
+) {
+  Deno.test(`a redirect of ${whose} is doubtful, and stays if its address is nobody's`, () => {
+    const naming = new TableNaming();
+    const wire = `-${before}MOVED 1 10.9.9.9:9999\r\n`;
+    assertEquals(rewritten(wire, rewrite, naming), wire);
+    assertEquals<unknown[]>(naming.mentions, [
+      { host: "10.9.9.9", port: 9999, slot: 1, asking: false, doubtful: true },
+    ]);
+  });
+}
 
 const NO_REDIRECTS = [
   "-ERR Target instance replied with error: MOVED 1 10.0.0.2:7001\r\n",
