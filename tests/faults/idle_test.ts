@@ -13,7 +13,8 @@ const BLOCKED = "*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n";
 
 Deno.test("a connection on which neither side says anything ends after --idle-timeout", async (t) => {
   using logged = new Logged();
-  await using scene = await Scene.start({ idleTimeoutMs: TIMEOUT_MS });
+  // Each thread has news of its own.
+  await using scene = await Scene.start({ idleTimeoutMs: TIMEOUT_MS, threads: 1 });
   const moments: [what: string, asked: string, sent: string][] = [
     ["that was never used", "", ""],
     ["that is blocked", BLOCKED, ""],

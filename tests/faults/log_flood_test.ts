@@ -8,9 +8,12 @@ import { WireClient } from "../support/wire.ts";
 
 const TIMES = 50;
 
+/** Each thread has news of its own. */
+const ONE_THREAD = { threads: 1 };
+
 Deno.test("what clients bring upon themselves is said once, however often they do", async () => {
   using logged = new Logged();
-  await using scene = await Scene.start();
+  await using scene = await Scene.start(ONE_THREAD);
   for (let time = 0; time < TIMES; time++) {
     const { client, peer } = await scene.open();
     await client.send(PING);
@@ -25,7 +28,7 @@ Deno.test("what clients bring upon themselves is said once, however often they d
 
 Deno.test("an address without a port is said once, however often it is asked for", async () => {
   using logged = new Logged();
-  await using scene = await Scene.start();
+  await using scene = await Scene.start(ONE_THREAD);
   const { client, peer } = await scene.open();
   const request = "GET k\r\n";
   await client.send(request.repeat(TIMES));
@@ -42,7 +45,7 @@ Deno.test("a node that takes no connection is said once, and once that it does a
   using logged = new Logged();
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
-  await using proxy = await startProxy(cluster, { refreshIntervalMs: Infinity });
+  await using proxy = await startProxy(cluster, { ...ONE_THREAD, refreshIntervalMs: Infinity });
   const port = proxy.portOf(node);
   const said = (text: string) => logged.lines.filter((line) => line.includes(text));
   for (let round = 1; round <= 2; round++) {

@@ -47,7 +47,8 @@ const GARBAGE: [what: string, asked: string, sent: string, got: string, reason: 
 
 Deno.test("garbage from a node ends its session and no other, in one line of the log", async (t) => {
   using logged = new Logged();
-  await using scene = await Scene.start();
+  // Each thread has news of its own.
+  await using scene = await Scene.start({ threads: 1 });
   const other = await scene.open();
   let said = logged.lines.length;
   for (const [what, asked, sent, got, reason] of GARBAGE) {
