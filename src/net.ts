@@ -51,13 +51,18 @@ export async function dial(
   timeoutMs: number,
   attempt: AbortController,
 ): Promise<Connection> {
+  const { signal } = attempt;
+  signal.throwIfAborted();
+  // The runtime asks this once more when it has connected. By then the connection would be lost if
+  // it threw: the abort of a program that stood still for a while comes in the same turn.
+  signal.throwIfAborted = () => {};
   const timer = setTimeout(() => {
     attempt.abort(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
   }, timeoutMs);
-  const { signal } = attempt;
   try {
     const connection = await Deno.connect({ hostname: host, port, signal });
     try {
+      if (signal.aborted) throw signal.reason;
       connection.setNoDelay(true);
     } catch (error) {
       close(connection);
