@@ -67,7 +67,8 @@ Deno.test(
     assertEquals(await client.readToEnd(), "");
     const tookMs = performance.now() - beganAtMs;
     assert(TIMEOUT_MS <= tookMs && tookMs < TIMEOUT_MS + GRACE_MS, `It took ${tookMs} ms`);
-    const warnings = logged.lines.filter((line) => line.includes("client 1 is closed"));
+    const lines = await logged.untilLines(1);
+    const warnings = lines.filter((line) => line.includes("client 1 is closed"));
     assertEquals(warnings.length, 1, logged.lines.join("\n"));
     assertMatch(
       warnings[0]!,

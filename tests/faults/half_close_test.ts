@@ -86,8 +86,8 @@ class Later implements Disposable {
 }
 
 Deno.test("a client that does not notice that its node is gone has a minute to", async () => {
-  // The times are looked at often then.
-  await using scene = await Scene.start({ captureTimeoutMs: 200 });
+  // The times are looked at often then, and by the clock of this thread.
+  await using scene = await Scene.start({ captureTimeoutMs: 200, threads: 1 });
   const unused = await scene.open();
   const other = await scene.open();
   unused.peer.close();

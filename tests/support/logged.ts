@@ -25,7 +25,10 @@ export class Logged implements Disposable {
     return this.#lines;
   }
 
-  /** Waits until there are lines, and returns all there are. */
+  /**
+   * Waits until there are lines, and returns all there are: those of other threads come later than
+   * what their clients get.
+   */
   untilLines(count: number): Promise<readonly string[]> {
     return until(`${count} lines are logged`, (saw) => {
       saw(this.#lines.join("\n"));
