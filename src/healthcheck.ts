@@ -2,6 +2,7 @@ import { formatHostPort, type HostPort } from "./address.ts";
 import { close, type Connection, dial, writeAll } from "./net.ts";
 import { encodeRequest } from "./resp/frame.ts";
 import { beginsValue } from "./resp/scanner.ts";
+import { atMost } from "./waiting.ts";
 
 /** No client can use the proxy now. The message is for the operator. */
 export class UnhealthyError extends Error {
@@ -51,28 +52,19 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
 type Finding = "closed" | "silent" | "answering";
 
 async function ask(address: HostPort, timeoutMs: number): Promise<Finding> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), timeoutMs);
+  const endMs = performance.now() + timeoutMs;
   let connection: Connection | undefined;
   try {
-    connection = await dial(address, timeoutMs, late);
+    connection = await dial(address, timeoutMs, new AbortController());
     // Its first byte tells.
     const answer = new Uint8Array(1);
     await writeAll(connection, encodeRequest(["PING"]));
-    const read = await Promise.race([connection.read(answer), aborted(late.signal)]);
-    return read !== null && beginsValue(answer[0]!) ? "answering" : "silent";
+    const read = await atMost(endMs - performance.now(), connection.read(answer));
+    return typeof read === "number" && beginsValue(answer[0]!) ? "answering" : "silent";
   } catch {
     // A connection that breaks off was there.
     return connection === undefined ? "closed" : "silent";
   } finally {
-    clearTimeout(timer);
     if (connection !== undefined) close(connection);
   }
-}
-
-function aborted(signal: AbortSignal): Promise<null> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve(null);
-    else signal.addEventListener("abort", () => resolve(null));
-  });
 }

@@ -1,4 +1,5 @@
 import type { HostPort } from "./address.ts";
+import { atMost } from "./waiting.ts";
 
 /** A TCP connection, on either side of the proxy. */
 export type Connection = Deno.TcpConn;
@@ -84,19 +85,13 @@ const RESOLVE_TIMEOUT_MS = 3000;
  * none if it finds none within RESOLVE_TIMEOUT_MS.
  */
 export async function resolve(host: string): Promise<string[]> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<[]>((resolve) => {
-    timer = setTimeout(() => resolve([]), RESOLVE_TIMEOUT_MS);
-  });
   try {
     const { lookup } = await (nodeDns ??= importNodeDns());
-    const found = await Promise.race([lookup(host, { all: true }), timeout]);
+    const found = await atMost(RESOLVE_TIMEOUT_MS, lookup(host, { all: true })) ?? [];
     return found.map(({ address }) => address);
   } catch {
     // There are others to say what is wrong with a name.
     return [];
-  } finally {
-    clearTimeout(timer);
   }
 }
 

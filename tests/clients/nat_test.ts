@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { fileURLToPath } from "node:url";
 import type { HostPort } from "../../src/address.ts";
 import { InnerCluster } from "../support/inner_cluster.ts";
-import { fetchModules, Namespace } from "../support/namespace.ts";
+import { cable, fetchModules, Namespace } from "../support/namespace.ts";
 import { run } from "../support/program.ts";
 import { startProxyProcess } from "../support/proxy.ts";
 
@@ -34,16 +34,8 @@ Deno.test({
     await using inside = await Namespace.create("inside");
     await using between = await Namespace.create("between");
     await using outside = await Namespace.create("outside");
-    await inside.connect(between, {
-      name: "private",
-      here: NODES.map((address) => `${address}/24`),
-      there: [`${PROXY.private}/24`],
-    });
-    await between.connect(outside, {
-      name: "public",
-      here: [`${PROXY.public}/24`],
-      there: [`${CLIENT}/24`],
-    });
+    const sides = { inside, between, outside };
+    await cable(sides, { nodes: NODES, proxy: PROXY, client: CLIENT });
     await fetchModules(pathOf("nat_client.ts"), pathOf("../../src/main.ts"));
     await using cluster = await InnerCluster.start(inside, NODES);
     const { nodes } = cluster;

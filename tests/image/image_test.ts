@@ -4,7 +4,7 @@ import project from "../../deno.json" with { type: "json" };
 import { SETTINGS } from "../../src/flags.ts";
 import { Compiler, ROOT } from "../support/compiler.ts";
 import { InnerCluster } from "../support/inner_cluster.ts";
-import { fetchModules, Namespace } from "../support/namespace.ts";
+import { cable, fetchModules, Namespace } from "../support/namespace.ts";
 import { Program, run } from "../support/program.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { Container, type ContainerOptions } from "./container.ts";
@@ -105,16 +105,8 @@ Deno.test({
     await using inside = await Namespace.create("inside");
     await using between = await Namespace.create("between");
     await using outside = await Namespace.create("outside");
-    await inside.connect(between, {
-      name: "private",
-      here: NODES.map((address) => `${address}/24`),
-      there: [`${CONTAINER.private}/24`],
-    });
-    await between.connect(outside, {
-      name: "public",
-      here: [`${CONTAINER.public}/24`],
-      there: [`${CLIENT}/24`],
-    });
+    const sides = { inside, between, outside };
+    await cable(sides, { nodes: NODES, proxy: CONTAINER, client: CLIENT });
     await fetchModules(CLIENT_PROGRAM, NAME_SERVER_PROGRAM);
     await using cluster = await InnerCluster.start(inside, NODES);
     const seed = cluster.nodes[0]!;

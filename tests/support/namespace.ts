@@ -111,3 +111,34 @@ async function ip(...words: string[]): Promise<string> {
   if (code !== 0) throw new Error(`'ip ${words.join(" ")}' failed: ${output.trim()}`);
   return output;
 }
+
+/** The machines of a network, of one outside, and between them the one that is in both. */
+export interface Sides {
+  readonly inside: Namespace;
+  readonly between: Namespace;
+  readonly outside: Namespace;
+}
+
+/** Their IPv4 addresses. */
+export interface SideAddresses {
+  readonly nodes: readonly string[];
+  readonly proxy: { readonly private: string; readonly public: string };
+  readonly client: string;
+}
+
+/** Lays the cables of the machine between, so that no other way leads from one side to the other. */
+export async function cable(
+  { inside, between, outside }: Sides,
+  { nodes, proxy, client }: SideAddresses,
+): Promise<void> {
+  await inside.connect(between, {
+    name: "private",
+    here: nodes.map((address) => `${address}/24`),
+    there: [`${proxy.private}/24`],
+  });
+  await between.connect(outside, {
+    name: "public",
+    here: [`${proxy.public}/24`],
+    there: [`${client}/24`],
+  });
+}
