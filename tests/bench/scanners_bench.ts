@@ -55,8 +55,8 @@ const REQUESTS: readonly Feed[] = [
 class Counter implements RequestSink<Command> {
   requests = 0;
 
-  plain(): void {
-    this.requests++;
+  plain(count: number): void {
+    this.requests += count;
   }
 
   known(): void {
