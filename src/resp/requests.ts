@@ -268,35 +268,37 @@ export class RequestScanner<C extends Command> {
    * a thought for anything else: the first request that is not so is read again from its start.
    */
   #passPlain(bytes: Uint8Array, from: number, to: number): number {
+    const vocabulary = this.#vocabulary;
     let requests = 0;
     let end = from;
-    scan: for (;;) {
-      let at = end;
-      if (bytes[at++] !== Byte.array) break;
-      let argc = 0;
-      let byte = 0;
-      for (; (byte = bytes[at]! - Byte.zero) >= 0 && byte <= 9; at++) argc = argc * 10 + byte;
-      // Zero, and zeros in front, are for others to judge. What is too big ends behind all bytes.
-      if (argc === 0 || bytes[end + 1] === Byte.zero) break;
-      if (bytes[at] !== Byte.cr) break;
-      at += 2;
+    // Nothing looks beyond `to`: engines are slow with a look beyond the array, even at nothing.
+    scan: while (to - end >= SHORT_HEADER_BYTES && bytes[end] === Byte.array) {
+      let argc = bytes[end + 1]! - Byte.zero;
+      let at = end + SHORT_HEADER_BYTES;
+      if (bytes[end + 2] !== Byte.cr) {
+        argc = longNumber(bytes, end + 1, to);
+        at = end + longHeaderBytes(argc);
+      } else if (argc > 9) break;
+      // No words, or a number in another form, are for others to judge.
+      if (argc <= 0) break;
       for (let index = 0; index < argc; index++) {
-        if (bytes[at++] !== Byte.bulk) break scan;
-        const digits = at;
-        let length = 0;
-        for (; (byte = bytes[at]! - Byte.zero) >= 0 && byte <= 9; at++) length = length * 10 + byte;
-        if (at === digits) break scan;
-        if (bytes[digits] === Byte.zero && at > digits + 1) break scan;
-        if (bytes[at] !== Byte.cr) break scan;
-        at += 2;
+        if (to - at < SHORT_HEADER_BYTES || bytes[at] !== Byte.bulk) break scan;
+        let length = bytes[at + 1]! - Byte.zero;
+        if (bytes[at + 2] !== Byte.cr) {
+          length = longNumber(bytes, at + 1, to);
+          at += longHeaderBytes(length);
+        } else {
+          if (length > 9) break scan;
+          at += SHORT_HEADER_BYTES;
+        }
+        if (length < 0) break scan;
         const next = at + length + 2;
         if (next > to) break scan;
-        if (index === 0 && this.#vocabulary.find(bytes, at, length) !== undefined) break scan;
+        if (index === 0 && vocabulary.find(bytes, at, length) !== undefined) break scan;
         at = next;
       }
       requests++;
       end = at;
-      if (end === to) break;
     }
     if (requests > 0) this.#sink.plain(requests);
     return end;
@@ -562,4 +564,33 @@ function inlineHold(command: Command | undefined, words: readonly string[]): num
     if (wanted === 0) return 0;
   }
   return words.length;
+}
+
+/** Of a header with one digit: the type, the digit, CR and LF. */
+const SHORT_HEADER_BYTES = 4;
+
+/** More are not needed to count what is in a buffer, and would be no small number to an engine. */
+const LONG_DIGITS = 9;
+
+/**
+ * The number of several digits that stands at `from`, a CR behind it; -1 if none does, or one of
+ * more than LONG_DIGITS, or with a zero in front.
+ */
+function longNumber(bytes: Uint8Array, from: number, to: number): number {
+  let number = bytes[from]! - Byte.zero;
+  if (number < 1 || number > 9) return -1;
+  const end = Math.min(to, from + LONG_DIGITS + 1);
+  for (let at = from + 1; at < end; at++) {
+    const digit = bytes[at]! - Byte.zero;
+    if (digit < 0 || digit > 9) return bytes[at] === Byte.cr ? number : -1;
+    number = 10 * number + digit;
+  }
+  return -1;
+}
+
+/** The length of the header that holds such a number. */
+function longHeaderBytes(number: number): number {
+  let length = SHORT_HEADER_BYTES;
+  for (let bound = 10; bound <= number; bound *= 10) length++;
+  return length;
 }

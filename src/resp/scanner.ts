@@ -53,6 +53,12 @@ const STREAMED = stopsAt(Byte.bulk, Byte.array, Byte.set, Byte.map);
 
 const NEVER_NULL = stopsAt(Byte.attribute, Byte.push, Byte.streamChunk);
 
+/** The shortest value is a null of RESP3. */
+const SHORTEST_BYTES = 3;
+
+/** Numbers of so many digits are small ones to any engine; few replies have longer ones. */
+const USUAL_DIGITS = 9;
+
 /** Streams in streams, of which each takes memory; there is no server that sends even one. */
 const MOST_STREAMS = 128;
 
@@ -116,129 +122,197 @@ export class ReplyScanner {
    * @throws {RespError} at bytes that are not RESP
    */
   advance(bytes: Uint8Array, from: number, to: number, limit: number, stops: Stops): number {
+    this.frames = 0;
+    let at = from;
+    while (at < to) {
+      at = this.#passUsual(bytes, at, to, limit, stops);
+      if (at === to || this.frames === limit) break;
+      const next = this.#passAny(bytes, at, to, stops);
+      if (next === at || this.frames === limit) return next;
+      at = next;
+    }
+    return at;
+  }
+
+  /**
+   * Passes values that are there whole, are of the types that most replies consist of, and have
+   * headers in the usual form, and returns where they end. It leaves all else to `#passAny`.
+   */
+  #passUsual(bytes: Uint8Array, from: number, to: number, limit: number, stops: Stops): number {
+    if (this.#payload > 0 || this.#type !== 0 || this.#prefixed) return from;
+    if (this.#inString || this.#around.length > 0) return from;
     let at = from;
     let owed = this.#owed;
-    let payload = this.#payload;
-    let type = this.#type;
-    let frames = 0;
-    const around = this.#around;
-
-    while (at < to) {
-      if (owed === 0 && around.length === 0) {
-        // Most of what comes is short strings, which need not go through all of this.
-        const end = endOfBulk(bytes, at, to);
-        if (end > 0 && stops[Byte.bulk] === 0) {
-          at = end;
-          frames++;
-          if (frames === limit) break;
-          continue;
-        }
-      }
-      if (payload > 0) {
-        const left = to - at;
-        if (payload > left) {
-          payload -= left;
-          at = to;
-          break;
-        }
-        at += payload;
-        payload = 0;
-        if (!this.#inString) owed--;
+    let frames = this.frames;
+    // Nothing looks beyond `to`: engines are slow with a look beyond the array, even at nothing.
+    scan: while (to - at >= SHORTEST_BYTES) {
+      const type = bytes[at]!;
+      if (owed === 0 && stops[type] === 1) break;
+      let next = at + 1;
+      let elements = 0;
+      if (FRAMINGS[type] === Framing.line) {
+        while (next < to && bytes[next] !== Byte.lf) next++;
+        next++;
       } else {
-        if (type === 0) {
-          type = bytes[at]!;
-          if (owed === 0 && around.length > 0) {
-            // Elements of a stream are owed one by one, and pushes between them are none.
-            if (type !== Byte.streamEnd && type !== Byte.push) owed = 1;
-          } else if (owed === 0) {
-            if (stops[type] === 1) {
-              type = 0;
-              break;
-            }
-            owed = 1;
-            this.#pushFrame = type === Byte.push;
-            this.#prefixed = type === Byte.attribute;
-          } else if (this.#prefixed && owed === 1 && around.length === 0) {
-            // What the attributes of a frame stand before is the frame.
-            this.#pushFrame = type === Byte.push;
-            this.#prefixed = type === Byte.attribute;
-          }
-          at++;
-          if (this.#inString !== (type === Byte.streamChunk)) {
-            throw this.#broken(
-              at - 1,
-              this.#inString
-                ? `${name(type)} stands inside a streamed string`
-                : "A chunk stands outside a streamed string",
-            );
-          }
+        let number = bytes[next]! - Byte.zero;
+        let negative = false;
+        if (number < 0 || number > 9) {
+          if (bytes[next] !== Byte.minus) break;
+          negative = true;
+          next++;
+          number = bytes[next]! - Byte.zero;
+          if (number < 0 || number > 9) break;
         }
-        const framing = FRAMINGS[type];
-        if (framing === Framing.line) {
-          while (at < to && bytes[at] !== Byte.lf) at++;
-          if (at === to) break;
-          at++;
-          owed--;
-        } else {
-          if (framing !== Framing.header) throw this.#broken(at - 1, notRespError(type).message);
-          at = this.#readHeader(bytes, at, to, type);
-          if (bytes[at - 1] !== Byte.lf) break;
-          const number = this.#number;
-          switch (type) {
-            case Byte.integer:
-              this.integer = this.#negative ? -number : number;
-              owed--;
-              break;
-            case Byte.bulk:
-            case Byte.verbatim:
-            case Byte.bulkError:
-              if (this.#streamed) this.#inString = true;
-              else if (this.#negative) owed--;
-              else payload = number + 2;
-              break;
-            case Byte.streamChunk:
-              if (number > 0) payload = number + 2;
-              else {
-                this.#inString = false;
-                owed--;
-              }
-              break;
-            case Byte.streamEnd:
-              if (around.length === 0) throw this.#broken(at - 1, "A stream ends that never began");
-              if (owed > 0) throw this.#broken(at - 1, "A stream ends inside one of its elements");
-              owed = around.pop()!;
-              break;
-            default:
-              if (this.#streamed) {
-                if (around.length === MOST_STREAMS) {
-                  throw this.#broken(
-                    at - 1,
-                    `More than ${MOST_STREAMS} streams stand in each other`,
-                  );
-                }
-                around.push(owed - 1);
-                owed = 0;
-              } else if (this.#negative) owed--;
-              else owed += this.#elements(type, number);
+        next++;
+        if (bytes[next] !== Byte.cr) {
+          for (let digit = 0; next < to && (digit = bytes[next]! - Byte.zero) >= 0 && digit <= 9;) {
+            number = 10 * number + digit;
+            next++;
           }
-          this.#number = 0;
-          this.#digits = 0;
-          this.#negative = false;
-          this.#streamed = false;
+          if (next === to || bytes[next] !== Byte.cr || next - at > USUAL_DIGITS) break;
         }
-        type = 0;
+        if (to - next < 2 || bytes[next + 1] !== Byte.lf) break;
+        next += 2;
+        switch (type) {
+          case Byte.bulk:
+            if (!negative) next += number + 2;
+            break;
+          case Byte.integer:
+            this.integer = negative ? -number : number;
+            break;
+          case Byte.array:
+          case Byte.set:
+            if (!negative) elements = number;
+            break;
+          case Byte.map:
+            if (!negative) elements = 2 * number;
+            break;
+          default:
+            break scan;
+        }
       }
-      if (owed === 0 && around.length === 0) {
-        frames++;
-        if (frames === limit) break;
-      }
+      if (next > to) break;
+      at = next;
+      if (owed > 0) owed--;
+      owed += elements;
+      if (owed > 0) continue;
+      frames++;
+      if (frames === limit) break;
     }
-
     this.#owed = owed;
-    this.#payload = payload;
-    this.#type = type;
     this.frames = frames;
     return at;
+  }
+
+  /** Passes what there is of one header, line or payload, unless a frame stops that begins there. */
+  #passAny(bytes: Uint8Array, from: number, to: number, stops: Stops): number {
+    if (this.#payload > 0) {
+      const passed = Math.min(to - from, this.#payload);
+      this.#payload -= passed;
+      if (this.#payload === 0) {
+        if (!this.#inString) this.#owed--;
+        if (this.atBoundary) this.frames++;
+      }
+      return from + passed;
+    }
+    let at = from;
+    if (this.#type === 0) {
+      if (this.atBoundary && stops[bytes[at]!] === 1) return at;
+      this.#beginValue(bytes[at]!, at);
+      at++;
+    }
+    const type = this.#type;
+    switch (FRAMINGS[type]) {
+      case Framing.line:
+        while (at < to && bytes[at] !== Byte.lf) at++;
+        if (at === to) return to;
+        at++;
+        this.#owed--;
+        break;
+      case Framing.header:
+        at = this.#readHeader(bytes, at, to, type);
+        if (bytes[at - 1] !== Byte.lf) return to;
+        this.#endHeader(type, at - 1);
+        break;
+      default:
+        throw this.#broken(at - 1, notRespError(type).message);
+    }
+    this.#type = 0;
+    if (this.atBoundary) this.frames++;
+    return at;
+  }
+
+  #beginValue(type: number, at: number): void {
+    if (this.#owed === 0 && this.#around.length > 0) {
+      // Elements of a stream are owed one by one, and pushes between them are none.
+      if (type !== Byte.streamEnd && type !== Byte.push) this.#owed = 1;
+    } else if (
+      this.#owed === 0 || (this.#prefixed && this.#owed === 1 && this.#around.length === 0)
+    ) {
+      // A frame begins; or the value that its attributes stand before, which is the frame.
+      this.#owed = 1;
+      this.#pushFrame = type === Byte.push;
+      this.#prefixed = type === Byte.attribute;
+    }
+    if (this.#inString !== (type === Byte.streamChunk)) {
+      throw this.#broken(
+        at,
+        this.#inString
+          ? `${name(type)} stands inside a streamed string`
+          : "A chunk stands outside a streamed string",
+      );
+    }
+    this.#type = type;
+  }
+
+  /** Takes the header of a value that ends at `at`. */
+  #endHeader(type: number, at: number): void {
+    const number = this.#number;
+    switch (type) {
+      case Byte.integer:
+        this.integer = this.#negative ? -number : number;
+        this.#owed--;
+        break;
+      case Byte.bulk:
+      case Byte.verbatim:
+      case Byte.bulkError:
+        if (this.#streamed) this.#inString = true;
+        else if (this.#negative) this.#owed--;
+        else this.#payload = number + 2;
+        break;
+      case Byte.streamChunk:
+        if (number > 0) this.#payload = number + 2;
+        else {
+          this.#inString = false;
+          this.#owed--;
+        }
+        break;
+      case Byte.streamEnd:
+        this.#endStream(at);
+        break;
+      default:
+        if (this.#streamed) this.#beginStream(at);
+        else if (this.#negative) this.#owed--;
+        else this.#owed += this.#elements(type, number);
+    }
+    this.#number = 0;
+    this.#digits = 0;
+    this.#negative = false;
+    this.#streamed = false;
+  }
+
+  #beginStream(at: number): void {
+    if (this.#around.length === MOST_STREAMS) {
+      throw this.#broken(at, `More than ${MOST_STREAMS} streams stand in each other`);
+    }
+    this.#around.push(this.#owed - 1);
+    this.#owed = 0;
+  }
+
+  #endStream(at: number): void {
+    if (this.#around.length === 0) throw this.#broken(at, "A stream ends that never began");
+    if (this.#owed > 0) throw this.#broken(at, "A stream ends inside one of its elements");
+    this.#owed = this.#around.pop()!;
   }
 
   /** By how much an aggregate of `number` elements changes what is owed. */
@@ -321,19 +395,6 @@ export class ReplyScanner {
     this.brokenAt = at;
     return new RespError(reason);
   }
-}
-
-/** Where the string ends that begins at `from`, if it is one, in the usual form and whole; or 0. */
-function endOfBulk(bytes: Uint8Array, from: number, to: number): number {
-  if (bytes[from] !== Byte.bulk) return 0;
-  let at = from + 1;
-  let length = 0;
-  for (let digit = 0; (digit = bytes[at]! - Byte.zero) >= 0 && digit <= 9; at++) {
-    length = 10 * length + digit;
-  }
-  if (at === from + 1 || bytes[at] !== Byte.cr || bytes[at + 1] !== Byte.lf) return 0;
-  const end = at + 2 + length + 2;
-  return end <= to ? end : 0;
 }
 
 function length(type: number): string {

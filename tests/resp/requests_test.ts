@@ -127,7 +127,9 @@ const PROTOCOL_ERRORS: Record<string, string> = {
   "a count that is a minus": "*-\r\n",
   "a count with two minuses": "*--1\r\n",
   "a count that is a fraction": "*1.0\r\n",
+  "a count that is the character behind the digits": "*:\r\n",
   "a count beyond counting": "*99999999999999999999\r\n",
+  "a count beyond all numbers": `*${"9".repeat(400)}\r\n`,
   "a count with a leading zero": "*01\r\n$4\r\nROLE\r\n",
   "a count of minus zero": "*-0\r\n",
   "a word that is no bulk": "*1\r\n:1\r\n",
@@ -138,7 +140,9 @@ const PROTOCOL_ERRORS: Record<string, string> = {
   "a length that is no number": "*1\r\n$x\r\n",
   "a length with a plus": "*1\r\n$+4\r\nROLE\r\n",
   "a length with a leading zero": "*1\r\n$04\r\nROLE\r\n",
+  "a length that is the character behind the digits": "*1\r\n$:\r\n",
   "a length beyond counting": "*1\r\n$99999999999999999999\r\n",
+  "a length beyond all numbers": `*1\r\n$${"9".repeat(400)}\r\n`,
   "an inline quote that is not closed": '"ROLE\r\n',
 };
 

@@ -16,6 +16,8 @@ const FRAMES: Record<string, string[]> = {
   "a negative integer": [":-1\r\n"],
   "an integer with a plus": [":+1\r\n"],
   "an integer beyond 2^53": [":9223372036854775807\r\n", ":-9223372036854775808\r\n"],
+  "an integer of ten digits, and minus none": [":1234567890\r\n", ":-0\r\n"],
+  "headers with zeros in front": ["$0000000003\r\nabc\r\n", "*02\r\n:01\r\n$-01\r\n"],
   "a bulk": ["$3\r\nabc\r\n"],
   "a bulk that looks like frames": ["$13\r\n*2\r\n+OK\r\n$9\r\n\r\n"],
   "an empty bulk": ["$0\r\n\r\n"],
