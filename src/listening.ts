@@ -1,5 +1,5 @@
 import { formatHostPort, type HostPort } from "./address.ts";
-import { close, listen, type Listener } from "./net.ts";
+import { close, isExhausted, listen, type Listener } from "./net.ts";
 
 /** A port cannot be listened on. The message is for the operator. */
 export class ListenError extends Error {
@@ -43,7 +43,9 @@ function canListen(host: string): boolean {
   try {
     listen(host, 0).close();
     return true;
-  } catch {
+  } catch (error) {
+    // Which says nothing of the host.
+    if (isExhausted(error)) throw error;
     return false;
   }
 }

@@ -130,7 +130,7 @@ export class Proxy {
   async #begin(): Promise<void> {
     await discover(this.#mapping, this.#topology, this.#config);
     await this.#records.begin();
-    await this.#others?.published();
+    await this.#others?.begin();
   }
 
   async #drain(graceMs: number): Promise<void> {

@@ -6,7 +6,8 @@ import {
 } from "../cluster/directory.ts";
 import type { Config } from "../config.ts";
 import type { Backstage } from "../frontend.ts";
-import { logOfThreads, setThread, takeLog } from "../log.ts";
+import { ListenError } from "../listening.ts";
+import { log, logOfThreads, setThread, takeLog } from "../log.ts";
 import type { ClientAddresses } from "../session/clients.ts";
 import type { OtherClients } from "../session/translate.ts";
 import { Tally } from "../tally.ts";
@@ -18,7 +19,7 @@ import { RememberedClients } from "./remembered_clients.ts";
 import type { Beginning, NodeKey, OwnerTalk, Picture, ThreadTalk } from "./talk.ts";
 
 /** A thread that only closes what it has needs a moment; one that does not answer is stuck. */
-const END_TIMEOUT_MS = 1000;
+export const END_TIMEOUT_MS = 1000;
 
 /** What the owner's own frontend and its knowledge are to the other threads. */
 export interface Owner extends Pick<Backstage, "locator" | "hint"> {
@@ -54,6 +55,10 @@ export class OtherThreads {
   /** The last picture, as a text; and settled when it is published. */
   #pictured = "";
   #published: Promise<void> = Promise.resolve();
+  /** Why threads do not listen for all nodes of that picture. */
+  #refusals: readonly string[] = [];
+  /** Set between the start and the stop: only then is what threads do not listen on news. */
+  #serving = false;
 
   constructor(config: Config, owner: Owner) {
     this.#owner = owner;
@@ -95,12 +100,27 @@ export class OtherThreads {
     if (text === this.#pictured) return;
     this.#pictured = text;
     this.#copy.update(picture);
-    this.#published = this.#askAll("picture", picture).then(() => {
+    this.#published = this.#askAll("picture", picture).then((answers) => {
       // The next one will be published, too.
       if (this.#pictured !== text) return;
+      this.#note(answers.flat());
+      // A port on which some threads do not listen is served by the others: its node may be named.
       this.#copy.publish();
       this.#tellAll("publish", undefined);
     });
+  }
+
+  /**
+   * Waits until all threads listen for the nodes that they were told of. What they cannot listen
+   * on from then on is logged, and told them again with each `update`.
+   *
+   * @throws {ListenError} when one cannot
+   */
+  async begin(): Promise<void> {
+    await this.#published;
+    const [reason] = this.#refusals;
+    if (reason !== undefined) throw new ListenError(reason);
+    this.#serving = true;
   }
 
   /** Waits until all threads know what they were told last. */
@@ -115,6 +135,7 @@ export class OtherThreads {
 
   /** Takes no more clients. */
   stopListening(): void {
+    this.#serving = false;
     this.#tellAll("stopListening", undefined);
   }
 
@@ -232,12 +253,30 @@ export class OtherThreads {
     return node;
   }
 
-  /** Settled when all threads have answered that are there. */
+  #note(refusals: readonly string[]): void {
+    // No picture has an empty text, so that the next update tells this one again.
+    if (refusals.length > 0) this.#pictured = "";
+    const [before] = this.#refusals;
+    const [reason] = refusals;
+    this.#refusals = refusals;
+    if (!this.#serving || (before === undefined) === (reason === undefined)) return;
+    if (reason === undefined) log.info("All threads take clients at all ports again");
+    else {
+      log.warning("A thread takes no clients at a port, others do; trying again: {reason}", {
+        reason,
+      });
+    }
+  }
+
+  /** What all threads answer that are there. */
   async #askAll<Type extends keyof OwnerTalk>(
     type: Type,
     said: OwnerTalk[Type]["said"],
-  ): Promise<void> {
-    await Promise.allSettled(this.#threads.map(({ line }) => line.ask(type, said)));
+  ): Promise<OwnerTalk[Type]["answer"][]> {
+    const answers = await Promise.allSettled(
+      this.#threads.map(({ line }) => line.ask(type, said)),
+    );
+    return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
   }
 
   #tellAll<Type extends keyof OwnerTalk>(type: Type, said: OwnerTalk[Type]["said"]): void {

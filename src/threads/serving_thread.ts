@@ -1,7 +1,6 @@
-import type { MappedNode } from "../cluster/directory.ts";
 import { Frontend } from "../frontend.ts";
 import { ListenError } from "../listening.ts";
-import { configureLog, forwardLog, log, setThread } from "../log.ts";
+import { configureLog, forwardLog, setThread } from "../log.ts";
 import { Tally } from "../tally.ts";
 import { DirectoryCopy } from "./directory_copy.ts";
 import { Line, type LinePort } from "./line.ts";
@@ -59,23 +58,22 @@ export class ServingThread {
     this.#frontend.keepTimes();
   }
 
-  #follow(picture: Picture): void {
+  /** Listens for the nodes of a picture, and returns why it cannot for some. */
+  #follow(picture: Picture): string[] {
     const { closed, moved } = this.#copy.update(picture);
     for (const node of closed) this.#frontend.close(node);
     for (const node of moved) this.#frontend.endSessions(node);
-    if (!this.#listens) return;
-    for (const node of this.#copy.nodes) if (!this.#frontend.isOpen(node)) this.#open(node);
-  }
-
-  #open(node: MappedNode): void {
-    try {
-      this.#frontend.open(node, node.publicPort);
-    } catch (error) {
-      if (!(error instanceof ListenError)) throw error;
-      // The owner listens, so clients are served; with the next picture it is tried again.
-      log.warning("A thread takes no clients at a port, others do: {reason}", {
-        reason: error.message,
-      });
+    const refusals: string[] = [];
+    if (!this.#listens) return refusals;
+    for (const node of this.#copy.nodes) {
+      if (this.#frontend.isOpen(node)) continue;
+      try {
+        this.#frontend.open(node, node.publicPort);
+      } catch (error) {
+        if (!(error instanceof ListenError)) throw error;
+        refusals.push(error.message);
+      }
     }
+    return refusals;
   }
 }

@@ -47,8 +47,8 @@ export type ClientTalk = {
 
 /** What the owner says to the other threads. */
 export type OwnerTalk = ClientTalk & {
-  /** The nodes are these now: listen for them. The answer is that this is done. */
-  picture: { said: Picture; answer: void };
+  /** The nodes are these now: listen for them. The answer, when that is done, is what cannot be. */
+  picture: { said: Picture; answer: readonly string[] };
   /** All threads listen for the nodes of the last picture, so that replies may name them. */
   publish: { said: undefined; answer: void };
   stopListening: { said: undefined; answer: void };

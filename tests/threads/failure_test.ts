@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { RedisCluster } from "../support/cluster.ts";
 import { runNat } from "../support/nat_process.ts";
+import { findFreePorts } from "../support/ports.ts";
 import { AT, connectIn, ON_LINUX, threadedNat } from "./threaded.ts";
 
 const FAULTY = fileURLToPath(new URL("./faulty_threads.ts", import.meta.url));
@@ -56,6 +57,30 @@ Deno.test("a thread that cannot start keeps the program from starting", ON_LINUX
   assertEquals([code, stdout], [1, ""], stderr);
   assertMatch(stderr, /^redis-cluster-nat: Thread 2 of --threads has ended: .* --allow-read .*\n/m);
 });
+
+Deno.test(
+  "a thread that cannot listen keeps the program from starting, as the first one would",
+  ON_LINUX,
+  async () => {
+    await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+    // Enough files for what the first thread and the second load, and for all listeners of one.
+    const [limit, count] = [200, 120];
+    const first = findFreePorts(count);
+    const pins = Array.from({ length: count }, (_, at) => `127.0.0.2:${at + 1}=${first + at}`);
+    const { code, stdout, stderr } = await runNat([
+      `--cluster-addr=${cluster.nodes[0]!.address}`,
+      `--listen-addr=${AT}:0`,
+      `--port-map=${pins}`,
+      "--threads=2",
+    ], { before: ["prlimit", `--nofile=${limit}:${limit}`] });
+    assertEquals([code, stdout], [1, ""], stderr);
+    assertMatch(
+      stderr,
+      /^redis-cluster-nat: Cannot listen on 127\.0\.0\.1:\d+: Too many open files .*\n$/m,
+    );
+    assert(!stderr.includes("trying again"), stderr);
+  },
+);
 
 Deno.test("a port that threads share is no other program's", ON_LINUX, async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });

@@ -1,9 +1,10 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type Config, readConfig } from "../../src/config.ts";
-import { Directory } from "../../src/cluster/directory.ts";
+import { Directory, type DirectoryActions } from "../../src/cluster/directory.ts";
 import { PortPool } from "../../src/cluster/ports.ts";
 import { Frontend } from "../../src/frontend.ts";
-import { OtherThreads } from "../../src/threads/other_threads.ts";
+import { END_TIMEOUT_MS, OtherThreads } from "../../src/threads/other_threads.ts";
+import { Logged } from "../support/logged.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 import { idOf, line, seenBy, viewOf } from "../support/views.ts";
@@ -22,6 +23,8 @@ class Scene implements AsyncDisposable {
   readonly directory: Directory;
   readonly others: OtherThreads;
   readonly frontend: Frontend;
+  /** Listens for a node in the owner's own thread. */
+  open: DirectoryActions["open"] = (node, port) => this.frontend.open(node, port);
   /** How often clients have made known that a node cannot be reached. */
   hints = 0;
 
@@ -31,7 +34,7 @@ class Scene implements AsyncDisposable {
       pins: [],
       forgetAfterMs: 0,
       actions: {
-        open: (node, port) => this.frontend.open(node, port),
+        open: (node, port) => this.open(node, port),
         close: (node) => this.frontend.close(node),
         moved: (node) => {
           this.frontend.endSessions(node);
@@ -53,7 +56,11 @@ class Scene implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.frontend.stopListening();
+    this.others.stopListening();
+    const beganAtMs = performance.now();
     await Promise.all([this.frontend.end(), this.others.end()]);
+    const tookMs = performance.now() - beganAtMs;
+    assert(tookMs < END_TIMEOUT_MS, `The threads were waited for in vain, ${tookMs} ms`);
   }
 }
 
@@ -112,6 +119,42 @@ Deno.test(
       assertEquals(known.portOf({ ...node.address, id: node.id }), node.publicPort);
       assertEquals(listenersAt(node.publicPort), THREADS);
     }
+  },
+);
+
+Deno.test(
+  "a port at which threads cannot listen is named all the same, and tried again",
+  ON_LINUX,
+  async () => {
+    using logged = new Logged();
+    await using scene = new Scene();
+    const { directory, others } = scene;
+    directory.learn(viewOf([A]));
+    await others.begin();
+    const learn = async () => {
+      directory.learn(viewOf([A, B]));
+      await others.published();
+    };
+    // The one who listens shares it with nobody.
+    const own = Deno.listen({ hostname: AT, port: 0 });
+    const { port } = own.addr;
+    scene.open = () => port;
+    await learn();
+    assertEquals(others.backstage.directory.portOf({ host: "", port: 0, id: idOf("b") }), port);
+    await learn();
+    const reason = `Cannot listen on ${AT}:${port}: the port is taken by another program; ` +
+      "free it or choose another --listen-addr or --port-map";
+    const said = [
+      `warning A thread takes no clients at a port, others do; trying again: ${reason}`,
+      "info All threads take clients at all ports again",
+    ];
+    assertEquals(logged.lines, said.slice(0, 1));
+    own.close();
+    await learn();
+    assertEquals(listenersAt(port), THREADS - 1);
+    assertEquals(logged.lines, said);
+    await learn();
+    assertEquals(logged.lines, said);
   },
 );
 
