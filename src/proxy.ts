@@ -107,7 +107,7 @@ export class Proxy {
     return this.#tally.captured.value;
   }
 
-  /** Rejected with a ThreadError when a thread ends by itself, and never settled otherwise. */
+  /** Rejected with a ThreadError when a thread ends by itself or is stuck, else never settled. */
   get failure(): Promise<never> {
     return this.#others?.failure ?? new Promise(() => {});
   }

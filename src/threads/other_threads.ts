@@ -21,6 +21,19 @@ import type { Beginning, NodeKey, OwnerTalk, Picture, ThreadTalk } from "./talk.
 /** A thread that only closes what it has needs a moment; one that does not answer is stuck. */
 export const END_TIMEOUT_MS = 1000;
 
+/**
+ * How often threads are asked whether they are still there: a program that closes itself does so
+ * without a word to the one who started it.
+ */
+const ALIVE_INTERVAL_MS = 10_000;
+
+/**
+ * A thread that leaves so many of those questions open is stuck. To rewrite a reply as long as
+ * --capture-limit may be takes one 50 s, in which it hears nothing, and twice that if it is slow.
+ * They are counted, and not timed, because a program that was stopped for a while has no answers.
+ */
+const MOST_UNANSWERED = 12;
+
 /** What the owner's own frontend and its knowledge are to the other threads. */
 export interface Owner extends Pick<Backstage, "locator" | "hint"> {
   readonly directory: Directory;
@@ -51,6 +64,7 @@ export class OtherThreads {
   /** The keys of nodes, and how often each has moved. */
   readonly #marks = new WeakMap<MappedNode, { readonly key: NodeKey; moves: number }>();
   readonly #failure = Promise.withResolvers<never>();
+  readonly #aliveTimer: ReturnType<typeof setInterval>;
   #lastKey = 0;
   /** The last picture, as a text; and settled when it is published. */
   #pictured = "";
@@ -60,7 +74,7 @@ export class OtherThreads {
   /** Set between the start and the stop: only then is what threads do not listen on news. */
   #serving = false;
 
-  constructor(config: Config, owner: Owner) {
+  constructor(config: Config, owner: Owner, aliveIntervalMs = ALIVE_INTERVAL_MS) {
     this.#owner = owner;
     const shared = Tally.forThreads();
     this.#tally = new Tally(shared);
@@ -69,6 +83,7 @@ export class OtherThreads {
     this.#failure.promise.catch(() => {});
     const others = Array.from({ length: config.threads - 1 }, (_, at) => at + 2);
     this.#threads = others.map((thread) => this.#start(config, thread, shared));
+    this.#aliveTimer = setInterval(() => this.#askWhetherAlive(aliveIntervalMs), aliveIntervalMs);
   }
 
   /** What the frontend of the owner's own thread is to work with. */
@@ -88,7 +103,7 @@ export class OtherThreads {
     };
   }
 
-  /** Rejected with a ThreadError when a thread ends by itself. */
+  /** Rejected with a ThreadError when a thread ends by itself, or answers no more. */
   get failure(): Promise<never> {
     return this.#failure.promise;
   }
@@ -146,6 +161,7 @@ export class OtherThreads {
 
   /** Ends all sessions and then the threads. */
   async end(): Promise<void> {
+    clearInterval(this.#aliveTimer);
     await atMost(END_TIMEOUT_MS, this.#askAll("end", undefined));
     for (const { worker, line } of this.#threads) {
       worker.terminate();
@@ -177,13 +193,30 @@ export class OtherThreads {
       hint: () => this.#owner.hint(),
       log: takeLog,
     });
+    const thread: Thread = { number, worker, line, unanswered: 0 };
     worker.onerror = (event) => {
       event.preventDefault();
-      const error = new ThreadError(`Thread ${number} of --threads has ended: ${event.message}`);
-      line.lose(error);
-      this.#failure.reject(error);
+      this.#lose(thread, `has ended: ${event.message}`);
     };
-    return { worker, line };
+    return thread;
+  }
+
+  #askWhetherAlive(intervalMs: number): void {
+    for (const thread of this.#threads) {
+      if (thread.unanswered === MOST_UNANSWERED) {
+        this.#lose(thread, `has not answered for ${MOST_UNANSWERED * intervalMs} ms`);
+      }
+      thread.unanswered++;
+      // Whoever waits for something else learns that there is nobody to answer.
+      thread.line.ask("alive", undefined).then(() => thread.unanswered = 0, () => {});
+    }
+  }
+
+  /** What one thread does not do the others cannot make good: this is the end of all. */
+  #lose({ number, line }: Thread, how: string): void {
+    const error = new ThreadError(`Thread ${number} of --threads ${how}`);
+    line.lose(error);
+    this.#failure.reject(error);
   }
 
   async #locate(
@@ -285,6 +318,9 @@ export class OtherThreads {
 }
 
 interface Thread {
+  readonly number: number;
   readonly worker: Worker;
   readonly line: Line<OwnerTalk, ThreadTalk>;
+  /** How many questions in a row, whether it is still there, it has not answered. */
+  unanswered: number;
 }

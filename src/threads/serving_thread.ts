@@ -28,6 +28,7 @@ export class ServingThread {
         const node = copy.withKey(key);
         return node && this.#frontend.clients.upstreamOf(node, client);
       },
+      alive() {},
       stopListening: () => {
         this.#listens = false;
         this.#frontend.stopListening();

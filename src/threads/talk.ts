@@ -51,6 +51,8 @@ export type OwnerTalk = ClientTalk & {
   picture: { said: Picture; answer: readonly string[] };
   /** All threads listen for the nodes of the last picture, so that replies may name them. */
   publish: { said: undefined; answer: void };
+  /** Whether the thread is still there, which any answer tells. */
+  alive: { said: undefined; answer: void };
   stopListening: { said: undefined; answer: void };
   drain: { said: { readonly graceMs: number }; answer: void };
   end: { said: undefined; answer: void };

@@ -1,13 +1,15 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Config, readConfig } from "../../src/config.ts";
 import { Directory, type DirectoryActions } from "../../src/cluster/directory.ts";
 import { PortPool } from "../../src/cluster/ports.ts";
 import { Frontend } from "../../src/frontend.ts";
+import { ThreadError } from "../../src/threads/error.ts";
 import { END_TIMEOUT_MS, OtherThreads } from "../../src/threads/other_threads.ts";
 import { Logged } from "../support/logged.ts";
-import { until } from "../support/until.ts";
+import { until, within } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 import { idOf, line, seenBy, viewOf } from "../support/views.ts";
+import { runInThreads } from "./programs.ts";
 import { AT, ON_LINUX } from "./threaded.ts";
 
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
@@ -28,7 +30,8 @@ class Scene implements AsyncDisposable {
   /** How often clients have made known that a node cannot be reached. */
   hints = 0;
 
-  constructor() {
+  /** @param aliveIntervalMs how often threads are asked whether they are still there */
+  constructor(aliveIntervalMs?: number) {
     this.directory = new Directory({
       ports: new PortPool({ first: 0, count: 64, pins: [], saved: undefined }),
       pins: [],
@@ -50,7 +53,7 @@ class Scene implements AsyncDisposable {
       locator: { locate: (mention) => Promise.resolve(this.directory.portOf(mention)) },
       hint: () => this.hints++,
       clients: () => this.frontend.clients,
-    });
+    }, aliveIntervalMs);
     this.frontend = new Frontend(config, this.others.backstage);
   }
 
@@ -210,3 +213,23 @@ Deno.test("threads that take no more clients do not begin to again", ON_LINUX, a
   await others.published();
   await until("no thread listens", () => listenersAt(node.publicPort) === 0);
 });
+
+Deno.test(
+  "threads that leave without a word are missed, and not waited for",
+  ON_LINUX,
+  async () => {
+    using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
+    await using scene = new Scene(200);
+    const { directory, others } = scene;
+    directory.learn(viewOf([A]));
+    await others.begin();
+    assertEquals(listenersAt(directory.nodes[0]!.publicPort), THREADS);
+    directory.learn(viewOf([A, B]));
+    await assertRejects(
+      () => within("miss a thread", others.failure, 10_000),
+      ThreadError,
+      "Thread 2 of --threads has not answered for 2400 ms",
+    );
+    await within("give up waiting", others.published(), 10_000);
+  },
+);
