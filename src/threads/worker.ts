@@ -8,6 +8,7 @@ import type { Beginning } from "./talk.ts";
 const port = globalThis as unknown as LinePort;
 
 port.onmessage = ({ data }: MessageEvent<Beginning>) => {
-  surviveErrors();
   new ServingThread(data, port);
+  // Before, an error ends the thread, and so tells the owner that it does not serve.
+  surviveErrors();
 };

@@ -233,3 +233,15 @@ Deno.test(
     await within("give up waiting", others.published(), 10_000);
   },
 );
+
+Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
+  using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
+  await using scene = new Scene();
+  const { directory, others } = scene;
+  directory.learn(viewOf([A]));
+  await assertRejects(
+    () => within("see a thread end", others.failure, 10_000),
+    ThreadError,
+    "of --threads has ended: Uncaught Error: There are no timers",
+  );
+});
