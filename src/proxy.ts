@@ -115,16 +115,21 @@ export class Proxy {
   /**
    * Stops listening, lets the replies that are under way come for up to `graceMs`, ends all
    * sessions, and is done when they are.
+   *
+   * @throws {ThreadError} when a thread ends by itself while replies come; then all is done, too
    */
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
     this.#frontend.stopListening();
     this.#others?.stopListening();
-    if (graceMs > 0) await this.#drain(graceMs);
-    // A session that waits to hear about a node need not any more.
-    this.#topology.close();
-    await Promise.all([this.#watch.stop(), this.#frontend.end(), this.#others?.end()]);
-    await this.#records.settled();
+    try {
+      if (graceMs > 0) await this.#drain(graceMs);
+    } finally {
+      // A session that waits to hear about a node need not any more.
+      this.#topology.close();
+      await Promise.all([this.#watch.stop(), this.#frontend.end(), this.#others?.end()]);
+      await this.#records.settled();
+    }
   }
 
   async #begin(): Promise<void> {
@@ -134,7 +139,8 @@ export class Proxy {
   }
 
   async #drain(graceMs: number): Promise<void> {
-    await Promise.all([this.#frontend.drain(graceMs), this.#others?.drain(graceMs)]);
+    const drained = Promise.all([this.#frontend.drain(graceMs), this.#others?.drain(graceMs)]);
+    await Promise.race([drained, this.failure]);
     const { sessionCount } = this;
     if (sessionCount === 0) return;
     log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { RedisCluster } from "../support/cluster.ts";
 import { runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
-import { AT, connectIn, ON_LINUX, threadedNat } from "./threaded.ts";
+import { PING, ScriptedNode } from "../support/scripted_node.ts";
+import { AT, connectIn, ON_LINUX, openIn, startScripted, threadedNat } from "./threaded.ts";
 
 const FAULTY = fileURLToPath(new URL("./faulty_threads.ts", import.meta.url));
 
@@ -47,6 +48,25 @@ Deno.test(
     assertMatch(last.stderr, /"level":"error","message":"Thread 2 of --threads has ended: /);
   },
 );
+
+Deno.test("a thread that ends at the end of the program is told of, too", ON_LINUX, async () => {
+  await using node = await ScriptedNode.start();
+  const options = ["-A", `--preload=${FAULTY}`];
+  await using nat = await startScripted(node, ["--shutdown-grace=60s"], { options });
+  const pairs = [await openIn(1, nat, node), await openIn(2, nat, node)];
+  for (const { client, peer } of pairs) {
+    await client.send(PING);
+    await peer.readUntil(PING);
+  }
+  nat.signal("SIGTERM");
+  await nat.untilLogged(/"Stopping"/);
+  nat.signal("SIGHUP");
+  const { code, stderr } = await nat.ended();
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /"level":"error","message":"Thread 2 of --threads has ended: /);
+  assert(!stderr.includes("cut off"), stderr);
+  for (const { client } of pairs) client.close();
+});
 
 Deno.test("a thread that cannot start keeps the program from starting", ON_LINUX, async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });

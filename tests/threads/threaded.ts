@@ -62,8 +62,9 @@ export async function openIn(thread: number, nat: NatProcess, node: ScriptedNode
 export async function startScripted(
   node: ScriptedNode,
   flags: readonly string[] = [],
+  options: NatOptions = {},
 ): Promise<NatProcess> {
-  const nat = threadedNat(node, ["--refresh-interval=0", ...flags]);
+  const nat = threadedNat(node, ["--refresh-interval=0", ...flags], options);
   await node.introduce();
   return await nat.ready();
 }
