@@ -99,10 +99,12 @@ export class Frontend {
   /**
    * Listens for a node and returns the port, which differs from the given one only if that is 0.
    *
+   * @param held whether another thread of this program may have the port, so that nobody else has
    * @throws {ListenError} when it cannot
    */
-  open(node: MappedNode, port: number): number {
-    const opened = listenOn({ host: this.#config.listen.host, port }, this.#ownership);
+  open(node: MappedNode, port: number, held = false): number {
+    const ownership = held ? "further" : this.#ownership;
+    const opened = listenOn({ host: this.#config.listen.host, port }, ownership);
     for (const listener of opened) {
       const taking: Promise<void> = this.#accept(listener, node)
         .finally(() => this.#taking.delete(taking));

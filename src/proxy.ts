@@ -151,7 +151,7 @@ export class Proxy {
 
   #open(node: MappedNode, port: number): number {
     if (this.#stopping) throw new UnmappedError("The proxy is stopping");
-    const publicPort = this.#frontend.open(node, port);
+    const publicPort = this.#frontend.open(node, port, this.#others?.isClosing(port));
     this.#news.push(mappingLine(this.#config, { ...node, publicPort }));
     return publicPort;
   }

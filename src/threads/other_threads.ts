@@ -69,6 +69,8 @@ export class OtherThreads {
   /** The last picture, as a text; and settled when it is published. */
   #pictured = "";
   #published: Promise<void> = Promise.resolve();
+  /** Nodes that are no more, and for which threads may listen that have not heard of it. */
+  readonly #closing = new Set<MappedNode>();
   /** Why threads do not listen for all nodes of that picture. */
   #refusals: readonly string[] = [];
   /** Set between the start and the stop: only then is what threads do not listen on news. */
@@ -114,8 +116,10 @@ export class OtherThreads {
     const text = JSON.stringify(picture);
     if (text === this.#pictured) return;
     this.#pictured = text;
-    this.#copy.update(picture);
+    const { closed } = this.#copy.update(picture);
+    for (const node of closed) this.#closing.add(node);
     this.#published = this.#askAll("picture", picture).then((answers) => {
+      for (const node of closed) this.#closing.delete(node);
       // The next one will be published, too.
       if (this.#pictured !== text) return;
       this.#note(answers.flat());
@@ -141,6 +145,11 @@ export class OtherThreads {
   /** Waits until all threads know what they were told last. */
   published(): Promise<void> {
     return this.#published;
+  }
+
+  /** Whether a thread may still listen on a port that the owner has closed. */
+  isClosing(port: number): boolean {
+    return [...this.#closing].some(({ publicPort }) => publicPort === port);
   }
 
   /** A node is somewhere else now, which the next `update` tells. */

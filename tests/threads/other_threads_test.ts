@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Config, readConfig } from "../../src/config.ts";
 import { Directory, type DirectoryActions } from "../../src/cluster/directory.ts";
-import { PortPool } from "../../src/cluster/ports.ts";
+import { PortPool, type PortPoolOptions } from "../../src/cluster/ports.ts";
 import { Frontend } from "../../src/frontend.ts";
 import { ThreadError } from "../../src/threads/error.ts";
 import { END_TIMEOUT_MS, OtherThreads } from "../../src/threads/other_threads.ts";
 import { Logged } from "../support/logged.ts";
+import { findFreePorts } from "../support/ports.ts";
 import { until, within } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 import { idOf, line, seenBy, viewOf } from "../support/views.ts";
@@ -20,20 +21,27 @@ const THREADS = 3;
 /** Enough that each of three threads has some, but once in ten million times. */
 const SOME = 42;
 
+/** What is other than the ordinary in a scene. */
+interface SceneOptions {
+  readonly ports?: Partial<PortPoolOptions>;
+  /** How often threads are asked whether they are still there. */
+  readonly aliveIntervalMs?: number;
+}
+
 /** A directory whose nodes are listened for by several threads; gone when the block ends. */
 class Scene implements AsyncDisposable {
   readonly directory: Directory;
   readonly others: OtherThreads;
   readonly frontend: Frontend;
   /** Listens for a node in the owner's own thread. */
-  open: DirectoryActions["open"] = (node, port) => this.frontend.open(node, port);
+  open: DirectoryActions["open"] = (node, port) =>
+    this.frontend.open(node, port, this.others.isClosing(port));
   /** How often clients have made known that a node cannot be reached. */
   hints = 0;
 
-  /** @param aliveIntervalMs how often threads are asked whether they are still there */
-  constructor(aliveIntervalMs?: number) {
+  constructor({ ports = {}, aliveIntervalMs }: SceneOptions = {}) {
     this.directory = new Directory({
-      ports: new PortPool({ first: 0, count: 64, pins: [], saved: undefined }),
+      ports: new PortPool({ first: 0, count: 64, pins: [], saved: undefined, ...ports }),
       pins: [],
       forgetAfterMs: 0,
       actions: {
@@ -199,6 +207,23 @@ Deno.test(
   },
 );
 
+Deno.test("a port that is taken back can be given out again at once", ON_LINUX, async () => {
+  using logged = new Logged();
+  await using scene = new Scene({ ports: { first: findFreePorts(2), count: 2 } });
+  const { directory, others } = scene;
+  directory.learn(viewOf([A, B]));
+  await others.begin();
+  const { publicPort } = directory.withId(idOf("b"))!;
+  directory.learn(viewOf([A]));
+  assertEquals(directory.withId(idOf("b")), undefined);
+  // The other threads have hardly heard of that.
+  directory.learn(viewOf([A, line("c", "10.0.0.3:7000")]));
+  assertEquals(directory.withId(idOf("c"))?.publicPort, publicPort);
+  await others.published();
+  assertEquals(listenersAt(publicPort), THREADS);
+  assertEquals(logged.lines.filter((line) => !line.startsWith("info")), []);
+});
+
 Deno.test("threads that take no more clients do not begin to again", ON_LINUX, async () => {
   await using scene = new Scene();
   const { directory, frontend, others } = scene;
@@ -219,7 +244,7 @@ Deno.test(
   ON_LINUX,
   async () => {
     using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
-    await using scene = new Scene(200);
+    await using scene = new Scene({ aliveIntervalMs: 200 });
     const { directory, others } = scene;
     directory.learn(viewOf([A]));
     await others.begin();
