@@ -60,7 +60,7 @@ export class OtherThreads {
   readonly #owner: Owner;
   readonly #tally: Tally;
   readonly #copy = new DirectoryCopy();
-  readonly #threads: readonly Thread[];
+  readonly #threads: Thread[] = [];
   /** The keys of nodes, and how often each has moved. */
   readonly #marks = new WeakMap<MappedNode, { readonly key: NodeKey; moves: number }>();
   readonly #failure = Promise.withResolvers<never>();
@@ -76,6 +76,7 @@ export class OtherThreads {
   /** Set between the start and the stop: only then is what threads do not listen on news. */
   #serving = false;
 
+  /** @throws {ThreadError} when one cannot be started; then none is left */
   constructor(config: Config, owner: Owner, aliveIntervalMs = ALIVE_INTERVAL_MS) {
     this.#owner = owner;
     const shared = Tally.forThreads();
@@ -83,8 +84,14 @@ export class OtherThreads {
     setThread(1);
     // Who does not care what becomes of the threads need not.
     this.#failure.promise.catch(() => {});
-    const others = Array.from({ length: config.threads - 1 }, (_, at) => at + 2);
-    this.#threads = others.map((thread) => this.#start(config, thread, shared));
+    try {
+      for (let number = 2; number <= config.threads; number++) {
+        this.#threads.push(this.#start(config, number, shared));
+      }
+    } catch (error) {
+      this.#terminate(new Error("Another thread cannot be started"));
+      throw error;
+    }
     this.#aliveTimer = setInterval(() => this.#askWhetherAlive(aliveIntervalMs), aliveIntervalMs);
   }
 
@@ -172,18 +179,19 @@ export class OtherThreads {
   async end(): Promise<void> {
     clearInterval(this.#aliveTimer);
     await atMost(END_TIMEOUT_MS, this.#askAll("end", undefined));
+    this.#terminate(new Error("The proxy is stopping"));
+  }
+
+  #terminate(reason: Error): void {
     for (const { worker, line } of this.#threads) {
       worker.terminate();
-      line.lose(new Error("The proxy is stopping"));
+      line.lose(reason);
     }
     setThread(undefined);
   }
 
   #start(config: Config, number: number, shared: SharedArrayBuffer): Thread {
-    const worker = new Worker(new URL("./worker.ts", import.meta.url), {
-      type: "module",
-      name: `thread ${number}`,
-    });
+    const worker = startWorker(number);
     // Only the owner talks to the cluster on its own account.
     const beginning: Beginning = {
       thread: number,
@@ -323,6 +331,21 @@ export class OtherThreads {
 
   #tellAll<Type extends keyof OwnerTalk>(type: Type, said: OwnerTalk[Type]["said"]): void {
     for (const { line } of this.#threads) line.tell(type, said);
+  }
+}
+
+/** @throws {ThreadError} when the system has no thread left, for example */
+function startWorker(number: number): Worker {
+  try {
+    return new Worker(new URL("./worker.ts", import.meta.url), {
+      type: "module",
+      name: `thread ${number}`,
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ThreadError(`Thread ${number} of --threads cannot be started: ${reason}`, {
+      cause: error,
+    });
   }
 }
 

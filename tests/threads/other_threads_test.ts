@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { type Config, readConfig } from "../../src/config.ts";
 import { Directory, type DirectoryActions } from "../../src/cluster/directory.ts";
 import { PortPool, type PortPoolOptions } from "../../src/cluster/ports.ts";
@@ -269,4 +269,31 @@ Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => 
     ThreadError,
     "of --threads has ended: Uncaught Error: There are no timers",
   );
+});
+
+Deno.test("no thread is left where one cannot be started", ON_LINUX, () => {
+  const { Worker } = globalThis;
+  const running = new Set<Worker>();
+  globalThis.Worker = class extends Worker {
+    constructor(program: URL | string, options?: WorkerOptions) {
+      if (running.size === THREADS - 2) throw new Error("Resource temporarily unavailable");
+      super(program, options);
+      running.add(this);
+    }
+
+    override terminate() {
+      running.delete(this);
+      super.terminate();
+    }
+  };
+  try {
+    assertThrows(
+      () => new Scene(),
+      ThreadError,
+      "Thread 3 of --threads cannot be started: Resource temporarily unavailable",
+    );
+    assertEquals(running.size, 0);
+  } finally {
+    globalThis.Worker = Worker;
+  }
 });
