@@ -2,11 +2,16 @@
 export interface Demand {
   /** Infinity is no limit. */
   readonly maxConnections: number;
+  readonly threads: number;
+  /** Those of all threads. */
   readonly listeners: number;
 }
 
 /** The runtime's own, and those for files and for questions to the cluster, with some to spare. */
 const OWN_DESCRIPTORS = 32;
+
+/** What the runtime has open in each further thread, as counted in /proc. */
+const DESCRIPTORS_PER_THREAD = 6;
 
 /** A client's own connection and the one to its node. */
 const DESCRIPTORS_PER_CLIENT = 2;
@@ -38,8 +43,13 @@ export function parseDescriptorLimit(limits: string): number | undefined {
 }
 
 /** How many descriptors it takes to serve that, for a number of clients that is one. */
-export function descriptorsNeeded({ maxConnections, listeners }: Demand): number {
-  return DESCRIPTORS_PER_CLIENT * maxConnections + listeners + OWN_DESCRIPTORS;
+export function descriptorsNeeded(demand: Demand): number {
+  return DESCRIPTORS_PER_CLIENT * demand.maxConnections + descriptorsBesides(demand);
+}
+
+/** How many descriptors are not for clients. */
+function descriptorsBesides({ threads, listeners }: Demand): number {
+  return listeners + OWN_DESCRIPTORS + (threads - 1) * DESCRIPTORS_PER_THREAD;
 }
 
 /** What the operator should know of a limit that is too low for the demand. */
@@ -47,9 +57,9 @@ export function descriptorWarning(
   limit: number,
   demand: Demand,
 ): string | undefined {
-  const { maxConnections, listeners } = demand;
-  const others = listeners + OWN_DESCRIPTORS;
-  const clients = Math.max(0, Math.floor((limit - others) / DESCRIPTORS_PER_CLIENT));
+  const { maxConnections } = demand;
+  const left = limit - descriptorsBesides(demand);
+  const clients = Math.max(0, Math.floor(left / DESCRIPTORS_PER_CLIENT));
   if (maxConnections === Infinity) {
     if (clients >= ORDINARY_CLIENTS) return undefined;
     return `The limit of ${limit} open files is enough for ${clients} clients; ` +

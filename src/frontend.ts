@@ -114,6 +114,11 @@ export class Frontend {
     return opened[0]!.addr.port;
   }
 
+  /** How many sockets take clients: a node may have several. */
+  get listenerCount(): number {
+    return [...this.#listeners.values()].flat().length;
+  }
+
   /** Whether it listens for a node. */
   isOpen(node: MappedNode): boolean {
     return this.#listeners.has(node);

@@ -93,7 +93,7 @@ async function serve(config: Config, stopping: Promise<undefined>): Promise<void
     host: config.publicHost,
   });
   surviveErrors();
-  warnOfDescriptors(config, proxy.nodes.length * config.threads);
+  warnOfDescriptors(config, proxy.listenerCount);
   await Promise.race([stopping, proxy.failure]);
   log.info("Stopping");
   await proxy.stop(config.shutdownGraceMs);
@@ -131,9 +131,9 @@ function untilStopped(): Promise<undefined> {
   });
 }
 
-function warnOfDescriptors({ maxConnections }: Config, listeners: number): void {
+function warnOfDescriptors({ maxConnections, threads }: Config, listeners: number): void {
   const limit = readDescriptorLimit();
-  const demand = { maxConnections, listeners };
+  const demand = { maxConnections, threads, listeners };
   if (limit !== undefined) {
     const warning = descriptorWarning(limit, demand);
     if (warning !== undefined) log.warning("{warning}", { warning });

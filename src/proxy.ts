@@ -97,6 +97,11 @@ export class Proxy {
     return this.#mapping.directory.nodes;
   }
 
+  /** How many sockets take clients, in all threads. */
+  get listenerCount(): number {
+    return this.#frontend.listenerCount * this.#config.threads;
+  }
+
   /** How many clients are connected. */
   get sessionCount(): number {
     return this.#tally.sessions.value;
