@@ -13,6 +13,7 @@ import {
 import type { Pin } from "./cluster/ports.ts";
 import { ConfigError, type Given, readSettings, readWord, type Settings } from "./flags.ts";
 import type { LogOptions } from "./log.ts";
+import { LONGEST_TIMER_MS } from "./waiting.ts";
 
 export { ConfigError, DEFAULT_CAPTURE_LIMIT_BYTES, DEFAULT_READ_BUFFER_BYTES } from "./flags.ts";
 
@@ -102,9 +103,6 @@ const MIN_CAPTURE_LIMIT_BYTES = 1024 * 1024;
 
 /** Strings of the runtime end at half of that. */
 const MAX_CAPTURE_LIMIT_BYTES = 1024 * 1024 * 1024;
-
-/** Timers count in 32 bits: one that is longer ends at once. In milliseconds, 24 days. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** As `CLUSTER MYID` gives it, in letters of any case. */
 const NODE_ID = /^[\da-f]{40}$/i;
