@@ -46,6 +46,11 @@ export class Line<Said extends Talk, Heard extends Talk> {
     port.onmessage = ({ data }) => this.#hear(data);
   }
 
+  /** Whether nobody is at the other end any more. */
+  get isLost(): boolean {
+    return this.#lost !== undefined;
+  }
+
   /** Says something that needs no answer. */
   tell<Type extends keyof Said & string>(type: Type, said: Said[Type]["said"]): void {
     if (this.#lost === undefined) this.#post({ type, said, question: undefined });

@@ -326,7 +326,19 @@ export class OtherThreads {
     const answers = await Promise.allSettled(
       this.#threads.map(({ line }) => line.ask(type, said)),
     );
-    return answers.flatMap((answer) => answer.status === "fulfilled" ? [answer.value] : []);
+    return answers.flatMap((answer, at) => {
+      if (answer.status === "fulfilled") return [answer.value];
+      const { number, line } = this.#threads[at]!;
+      // That a thread is lost is said by itself.
+      if (!line.isLost) {
+        log.error("Thread {number} cannot do what it is told ({type}): {reason}", {
+          number,
+          type,
+          reason: answer.reason.stack,
+        });
+      }
+      return [];
+    });
   }
 
   #tellAll<Type extends keyof OwnerTalk>(type: Type, said: OwnerTalk[Type]["said"]): void {

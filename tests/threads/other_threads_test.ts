@@ -259,6 +259,20 @@ Deno.test(
   },
 );
 
+Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX, async () => {
+  using logged = new Logged();
+  using _program = runInThreads(new URL("./failing_worker.ts", import.meta.url));
+  await using scene = new Scene();
+  scene.directory.learn(viewOf([A]));
+  await scene.others.published();
+  assertEquals(
+    logged.lines,
+    [2, 3].map((number) =>
+      `error Thread ${number} cannot do what it is told (picture): A fault\n    at some place`
+    ),
+  );
+});
+
 Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
   using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
   await using scene = new Scene();
