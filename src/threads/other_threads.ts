@@ -1,9 +1,4 @@
-import {
-  type Directory,
-  type MappedNode,
-  type Mention,
-  UnmappedError,
-} from "../cluster/directory.ts";
+import type { Directory, MappedNode, Mention } from "../cluster/directory.ts";
 import type { Config } from "../config.ts";
 import type { Backstage } from "../frontend.ts";
 import { ListenError } from "../listening.ts";
@@ -201,12 +196,21 @@ export class OtherThreads {
     };
     worker.postMessage(beginning);
     const line: Thread["line"] = new Line<OwnerTalk, ThreadTalk>(worker, {
-      locate: ({ mention, from, agoMs }) =>
-        this.#locate(mention, this.#withKey(from), performance.now() - agoMs),
-      clientsAt: ({ key, upstreams }) =>
-        this.#clientsOfAllBut(line).clientsAt(this.#withKey(key), upstreams),
-      upstreamOf: ({ key, client }) =>
-        this.#clientsOfAllBut(line).upstreamOf(this.#withKey(key), client),
+      // A client whose node is no more hears of that, and ends, before it gets an answer.
+      locate: ({ mention, from, agoMs }) => {
+        const node = this.#withKey(from);
+        return node === undefined ? 0 : this.#locate(mention, node, performance.now() - agoMs);
+      },
+      clientsAt: ({ key, upstreams }) => {
+        const node = this.#withKey(key);
+        return node === undefined
+          ? new Map()
+          : this.#clientsOfAllBut(line).clientsAt(node, upstreams);
+      },
+      upstreamOf: ({ key, client }) => {
+        const node = this.#withKey(key);
+        return node && this.#clientsOfAllBut(line).upstreamOf(node, client);
+      },
       hint: () => this.#owner.hint(),
       log: takeLog,
     });
@@ -296,11 +300,8 @@ export class OtherThreads {
     return mark;
   }
 
-  /** @throws {UnmappedError} when it is there no more; then what asks for it has ended, too */
-  #withKey(key: NodeKey): MappedNode {
-    const node = this.#owner.directory.nodes.find((node) => this.#markOf(node).key === key);
-    if (node === undefined) throw new UnmappedError("The node of this client is no more");
-    return node;
+  #withKey(key: NodeKey): MappedNode | undefined {
+    return this.#owner.directory.nodes.find((node) => this.#markOf(node).key === key);
   }
 
   #note(refusals: readonly string[]): void {

@@ -273,6 +273,15 @@ Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX
   );
 });
 
+Deno.test("who asks about a node that is no more gets no error for it", ON_LINUX, async () => {
+  using _program = runInThreads(new URL("./asking_worker.ts", import.meta.url));
+  await using scene = new Scene();
+  await until("all is answered", (saw) => {
+    saw(scene.hints);
+    return scene.hints === 3 * (THREADS - 1);
+  });
+});
+
 Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
   using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
   await using scene = new Scene();
