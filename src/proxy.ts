@@ -47,20 +47,19 @@ export class Proxy {
     this.#records = new Records(config, this.#mapping);
     const { directory } = this.#mapping;
     this.#watch = new TopologyWatch(directory, topology, config.refreshIntervalMs);
-    const alone: Backstage = {
+    const locator = new Locator(directory, topology);
+    const hint = () => this.#watch.hint();
+    const clients = () => this.#frontend.clients;
+    this.#others = threads &&
+      new threads.OtherThreads(config, { directory, locator, hint, clients });
+    const backstage: Backstage = this.#others?.backstage ?? {
       directory,
-      locator: new Locator(directory, topology),
+      locator,
       others: undefined,
       tally: new Tally(),
       ownership: "own",
-      hint: () => this.#watch.hint(),
+      hint,
     };
-    this.#others = threads && new threads.OtherThreads(config, {
-      ...alone,
-      directory,
-      clients: () => this.#frontend.clients,
-    });
-    const backstage = this.#others?.backstage ?? alone;
     this.#tally = backstage.tally;
     this.#frontend = new Frontend(config, backstage);
   }

@@ -52,8 +52,9 @@ export interface Owner extends Pick<Backstage, "locator" | "hint"> {
  * So whoever learns a port from any of the threads is understood by all of them.
  */
 export class OtherThreads {
+  /** What the frontend of the owner's own thread is to work with. */
+  readonly backstage: Backstage;
   readonly #owner: Owner;
-  readonly #tally: Tally;
   readonly #copy = new DirectoryCopy();
   readonly #threads: Thread[] = [];
   /** The keys of nodes, and how often each has moved. */
@@ -75,7 +76,6 @@ export class OtherThreads {
   constructor(config: Config, owner: Owner, aliveIntervalMs = ALIVE_INTERVAL_MS) {
     this.#owner = owner;
     const shared = Tally.forThreads();
-    this.#tally = new Tally(shared);
     setThread(1);
     // Who does not care what becomes of the threads need not.
     this.#failure.promise.catch(() => {});
@@ -88,23 +88,7 @@ export class OtherThreads {
       throw error;
     }
     this.#aliveTimer = setInterval(() => this.#askWhetherAlive(aliveIntervalMs), aliveIntervalMs);
-  }
-
-  /** What the frontend of the owner's own thread is to work with. */
-  get backstage(): Backstage {
-    const { directory, hint } = this.#owner;
-    return {
-      directory: {
-        portOf: (mention) => this.#copy.portOf(mention),
-        atPort: (port) => directory.atPort(port),
-        isKnown: (address) => directory.isKnown(address),
-      },
-      locator: { locate: (mention, from, sinceMs) => this.#locate(mention, from, sinceMs) },
-      others: new RememberedClients(this.#clientsOfAllBut(), this.#tally.clients!),
-      tally: this.#tally,
-      ownership: "first",
-      hint,
-    };
+    this.backstage = this.#backstage(new Tally(shared));
   }
 
   /** Rejected with a ThreadError when a thread ends by itself, or answers no more. */
@@ -183,6 +167,22 @@ export class OtherThreads {
       line.lose(reason);
     }
     setThread(undefined);
+  }
+
+  #backstage(tally: Tally): Backstage {
+    const { directory, hint } = this.#owner;
+    return {
+      directory: {
+        portOf: (mention) => this.#copy.portOf(mention),
+        atPort: (port) => directory.atPort(port),
+        isKnown: (address) => directory.isKnown(address),
+      },
+      locator: { locate: (mention, from, sinceMs) => this.#locate(mention, from, sinceMs) },
+      others: new RememberedClients(this.#clientsOfAllBut(), tally.clients!),
+      tally,
+      ownership: "first",
+      hint,
+    };
   }
 
   #start(config: Config, number: number, shared: SharedArrayBuffer): Thread {
