@@ -42,8 +42,8 @@ export class RememberedClients implements OtherClients {
       const key = keyOf(node, upstream);
       const client = found.get(upstream);
       if (client === undefined) {
-        if (arrivals === this.#arrivals) this.#strangers.add(key);
-      } else if (departures === this.#departures) this.#clients.set(key, client);
+        if (arrivals === this.#arrivals) makeRoom(this.#strangers).add(key);
+      } else if (departures === this.#departures) makeRoom(this.#clients).set(key, client);
     }
     return found;
   }
@@ -55,16 +55,18 @@ export class RememberedClients implements OtherClients {
   /** Forgets what may not hold any more, and returns what tells that of the rest later. */
   #forget(): [arrivals: number, departures: number] {
     const [arrivals, departures] = [this.#counts.arrivals.value, this.#counts.departures.value];
-    if (arrivals !== this.#arrivals || this.#strangers.size > MOST_REMEMBERED) {
-      this.#strangers.clear();
-    }
-    if (departures !== this.#departures || this.#clients.size > MOST_REMEMBERED) {
-      this.#clients.clear();
-    }
+    if (arrivals !== this.#arrivals) this.#strangers.clear();
+    if (departures !== this.#departures) this.#clients.clear();
     this.#arrivals = arrivals;
     this.#departures = departures;
     return [arrivals, departures];
   }
+}
+
+/** Forgets all if there is no room for one more: what is asked for often is soon known again. */
+function makeRoom<Memory extends { readonly size: number; clear(): void }>(memory: Memory): Memory {
+  if (memory.size === MOST_REMEMBERED) memory.clear();
+  return memory;
 }
 
 function keyOf({ publicPort }: MappedNode, upstream: string): string {

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { MappedNode } from "../../src/cluster/directory.ts";
 import { ClientAddresses } from "../../src/session/clients.ts";
 import { Tally } from "../../src/tally.ts";
@@ -77,11 +77,22 @@ Deno.test("an answer that is old when it comes is not remembered", async () => {
   for (const at of [UPSTREAM, LATER]) assertEquals(remembered.clientAt(NODE, at), undefined);
 });
 
-Deno.test("what is remembered does not grow without end", async () => {
-  const { remembered } = setUp();
+Deno.test("what is remembered does not grow without end", async (t) => {
   const addresses = Array.from({ length: 25_000 }, (_, at) => `10.0.0.5:${at}`);
-  for (const address of addresses) await remembered.clientsAt(NODE, [address]);
-  const known = addresses.filter((address) => remembered.clientAt(NODE, address) === null);
-  assertEquals(known.length <= 10_001, true, `${known.length} are remembered`);
-  assertEquals(remembered.clientAt(NODE, addresses.at(-1)!), null);
+  for (const who of ["strangers", "clients"]) {
+    for (const [how, each] of [["one by one", 1], ["in one answer", addresses.length]] as const) {
+      await t.step(`of ${who}, ${how}`, async () => {
+        const { clients, remembered } = setUp();
+        if (who === "clients") {
+          for (const at of addresses) clients.add(NODE, at, `public ${at}`);
+        }
+        for (let at = 0; at < addresses.length; at += each) {
+          await remembered.clientsAt(NODE, addresses.slice(at, at + each));
+        }
+        const known = addresses.filter((at) => remembered.clientAt(NODE, at) !== undefined);
+        assert(known.length <= 10_000, `${known.length} are remembered`);
+        assertEquals(known.at(-1), addresses.at(-1));
+      });
+    }
+  }
 });
