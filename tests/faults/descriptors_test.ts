@@ -10,23 +10,25 @@ const AT = "127.0.0.1";
  * Enough for the runtime, and for some clients more: the last descriptor is that of a client with
  * the one limit, and that of a client's node with the other.
  */
-const LIMITS = [80, 81];
+const LIMITS: [limit: number, threads: number][] = [[80, 1], [81, 1], [90, 2], [91, 2]];
 
 Deno.test("a program without descriptors says so once, goes on, recovers and says so", {
   // Where processes have their limits from prlimit, and their files in /proc.
   ignore: Deno.build.os !== "linux",
 }, async (t) => {
-  for (const limit of LIMITS) await t.step(`of ${limit}`, () => exhaust(limit));
+  for (const [limit, threads] of LIMITS) {
+    await t.step(`of ${limit}, with ${threads} threads`, () => exhaust(limit, threads));
+  }
 });
 
-async function exhaust(limit: number): Promise<void> {
+async function exhaust(limit: number, threads: number): Promise<void> {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   await using nat = await new NatProcess(
-    [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`],
+    [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`, `--threads=${threads}`],
     { before: ["prlimit", `--nofile=${limit}:${limit}`], options: ["-A"] },
   ).ready();
-  await nat.untilLogged(/WARN +The limit of 8[01] open files is enough for \d+ clients/);
+  await nat.untilLogged(/WARN +The limit of \d+ open files is enough for \d+ clients/);
   const port = nat.mapping.get(node.address)!;
   using served = await WireClient.connect(AT, port);
   assertEquals(await served.ask("PING"), { type: "+", text: "PONG" });
