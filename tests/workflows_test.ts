@@ -26,14 +26,25 @@ interface Step {
   readonly name?: string;
   readonly run?: string;
   readonly with?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 interface Strategy {
   readonly matrix: {
     readonly os: readonly string[];
-    readonly server: readonly { readonly repository: string; readonly version: string }[];
-    readonly include: readonly { readonly os: string; readonly binary: string }[];
+    readonly server: readonly Server[];
+    readonly include: readonly {
+      readonly os: string;
+      readonly binary?: string;
+      readonly server?: Server;
+      readonly threads?: number;
+    }[];
   };
+}
+
+interface Server {
+  readonly repository: string;
+  readonly version: string;
 }
 
 const WORKFLOWS = ["test.yml", "release.yml"];
@@ -130,6 +141,14 @@ Deno.test("a push is tested with every server on Linux and macOS", async () => {
   );
 });
 
+Deno.test("a push is tested with two threads, too, on Linux and with one of the servers", async () => {
+  const { strategy, steps } = (await readWorkflow("test.yml")).jobs.servers!;
+  const { server, include } = strategy!.matrix;
+  assertEquals(include.map(({ os, threads }) => [os.split("-")[0], threads]), [["ubuntu", 2]]);
+  assert(server.some(({ version }) => version === include[0]!.server!.version));
+  assertEquals(steps!.at(-1)!.env!.THREADS, "${{ matrix.threads }}");
+});
+
 Deno.test("a release has five binaries, each tried where it is for", async () => {
   const tried = (await readWorkflow("release.yml")).jobs.try!;
   const script = await scriptOf("release.yml", "Binaries");
@@ -138,7 +157,7 @@ Deno.test("a release has five binaries, each tried where it is for", async () =>
   const compile = await readText(".ci", "compile.ts");
   for (const target of targets) assertStringIncludes(compile, `"${target}"`);
   assertEquals(
-    tried.strategy!.matrix.include.map(({ binary }) => binary).sort(),
+    tried.strategy!.matrix.include.map(({ binary }) => binary!).sort(),
     targets.map((target) => `redis-cluster-nat-${target}`.replace(/windows-msvc$/, "$&.exe"))
       .sort(),
   );
