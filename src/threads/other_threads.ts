@@ -73,7 +73,7 @@ export class OtherThreads {
   #serving = false;
 
   /** @throws {ThreadError} when one cannot be started; then none is left */
-  constructor(config: Config, owner: Owner, aliveIntervalMs = ALIVE_INTERVAL_MS) {
+  constructor(config: Config, owner: Owner) {
     this.#owner = owner;
     const shared = Tally.forThreads();
     setThread(1);
@@ -87,7 +87,7 @@ export class OtherThreads {
       this.#terminate(new Error("Another thread cannot be started"));
       throw error;
     }
-    this.#aliveTimer = setInterval(() => this.#askWhetherAlive(aliveIntervalMs), aliveIntervalMs);
+    this.#aliveTimer = setInterval(() => this.#askWhetherAlive(), ALIVE_INTERVAL_MS);
     this.backstage = this.#backstage(new Tally(shared));
   }
 
@@ -222,10 +222,10 @@ export class OtherThreads {
     return thread;
   }
 
-  #askWhetherAlive(intervalMs: number): void {
+  #askWhetherAlive(): void {
     for (const thread of this.#threads) {
       if (thread.unanswered === MOST_UNANSWERED) {
-        this.#lose(thread, `has not answered for ${MOST_UNANSWERED * intervalMs} ms`);
+        this.#lose(thread, `has not answered for ${MOST_UNANSWERED * ALIVE_INTERVAL_MS} ms`);
       }
       thread.unanswered++;
       // Whoever waits for something else learns that there is nobody to answer.
