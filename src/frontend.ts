@@ -11,6 +11,7 @@ import { BufferPool } from "./session/read_buffer.ts";
 import { Resolver } from "./session/resolver.ts";
 import { Session, type SessionContext } from "./session/session.ts";
 import type { Whereabouts } from "./session/translate.ts";
+import { Turns } from "./session/turns.ts";
 import { Tally } from "./tally.ts";
 import { atMost } from "./waiting.ts";
 
@@ -76,6 +77,7 @@ export class Frontend {
         resolver: new Resolver(),
       },
       buffers: new BufferPool(config.readBufferBytes),
+      turns: new Turns(),
       connectTimeoutMs: config.connectTimeoutMs,
       keepAlive: config.keepAlive,
       idleTimeoutMs: config.idleTimeoutMs,

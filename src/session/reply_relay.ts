@@ -6,6 +6,7 @@ import type { Echo } from "./echo.ts";
 import { readHead } from "./head.ts";
 import type { PendingReplies } from "./pending.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
+import type { Turns } from "./turns.ts";
 import { type RewriteVerdict, type Verdict, Verdicts } from "./verdicts.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
@@ -21,6 +22,7 @@ export interface ReplyRelayOptions {
   readonly client: ByteSink;
   readonly pending: PendingReplies;
   readonly buffers: BufferPool;
+  readonly turns: Turns;
   /** For what is captured. */
   readonly budget: CaptureBudget;
   /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
@@ -76,9 +78,12 @@ export class ReplyRelay {
    * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
    */
   async run(): Promise<void> {
+    const { turns } = this.#options;
     try {
       for (;;) {
+        if (turns.areScarce) await turns.next();
         const read = await this.#options.upstream.read(this.#input.room);
+        turns.note();
         if (read === null) return;
         const at = this.#scan(read);
         if (at === this.#input.end && this.#options.echo === undefined) {

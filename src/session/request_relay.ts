@@ -6,6 +6,7 @@ import type { Echo } from "./echo.ts";
 import type { PendingReplies } from "./pending.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import { mayBeDropped, Replies, type Reply } from "./replies.ts";
+import type { Turns } from "./turns.ts";
 
 /** What a request relay works with. */
 export interface RequestRelayOptions {
@@ -15,6 +16,7 @@ export interface RequestRelayOptions {
   readonly upstream: ByteSink;
   readonly pending: PendingReplies;
   readonly buffers: BufferPool;
+  readonly turns: Turns;
   /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
   readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
   readonly echo: Echo | undefined;
@@ -83,12 +85,15 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    * @throws {PairingError} when its requests cannot be followed
    */
   async run(): Promise<void> {
+    const { turns } = this.#options;
     try {
       for (;;) {
+        if (turns.areScarce) await turns.next();
         if (this.#isDone) this.#drained?.resolve();
         this.#isReading = true;
         const read = await this.#options.client.read(this.#input.room);
         this.#isReading = false;
+        turns.note();
         if (read === null) break;
         this.#reads++;
         if (this.#isDone) continue;

@@ -22,6 +22,7 @@ import type { BufferPool } from "./read_buffer.ts";
 import { ReplyRelay } from "./reply_relay.ts";
 import { RequestRelay } from "./request_relay.ts";
 import { translate, type Whereabouts } from "./translate.ts";
+import type { Turns } from "./turns.ts";
 import type { RewriteVerdict } from "./verdicts.ts";
 
 /** What all sessions of a proxy have in common. */
@@ -29,6 +30,7 @@ export interface SessionContext {
   readonly whereabouts: Whereabouts;
   /** For what is read in large pieces. */
   readonly buffers: BufferPool;
+  readonly turns: Turns;
   /** How long a node may take to accept a connection. */
   readonly connectTimeoutMs: number;
   /** Whether the system probes silent connections. */
@@ -262,7 +264,7 @@ export class Session {
   #relay(upstream: Connection): void {
     const client = this.#client;
     const pending = this.#pending;
-    const { buffers, budget } = this.#context;
+    const { buffers, turns, budget } = this.#context;
     const echo = this.#context.echo
       ? new Echo(this.#id, formatHostPort(this.node.address))
       : undefined;
@@ -271,6 +273,7 @@ export class Session {
       upstream,
       pending,
       buffers,
+      turns,
       translate: (words) => translateRequest(words, this.#places(upstream)),
       echo,
     });
@@ -279,6 +282,7 @@ export class Session {
       upstream,
       pending,
       buffers,
+      turns,
       budget,
       echo,
       translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),

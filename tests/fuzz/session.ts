@@ -4,6 +4,7 @@ import { AbandonedError, PendingReplies } from "../../src/session/pending.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
+import { Turns } from "../../src/session/turns.ts";
 import { MARKING, SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
 import { Feed, rest } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
@@ -56,6 +57,7 @@ export async function haveSession(
   };
   const pending = new PendingReplies();
   const buffers = new BufferPool(random.pick([SMALL_BUFFER_BYTES, 16 * 1024]));
+  const turns = new Turns();
   const reads = [1, 2, 7, 100, 1e6];
   const fromClient = new Feed(random.pick(reads));
   const fromNode = new Feed(random.pick(reads));
@@ -84,6 +86,7 @@ export async function haveSession(
       },
       pending,
       buffers,
+      turns,
       translate: (words) => Promise.resolve(translateHost(words)),
       echo: undefined,
     }).run().catch(fail),
@@ -98,6 +101,7 @@ export async function haveSession(
       },
       pending,
       buffers,
+      turns,
       budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
       ...MARKING,
       echo: undefined,

@@ -3,6 +3,7 @@ import { Byte, fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { PairingError, PendingReplies } from "../../src/session/pending.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
+import { Turns } from "../../src/session/turns.ts";
 import {
   converse,
   PRIVATE_WORD,
@@ -103,6 +104,7 @@ Deno.test("what follows a request for a stream goes on at once, be it half a nam
     },
     pending: new PendingReplies(),
     buffers: new BufferPool(SMALL_BUFFER_BYTES),
+    turns: new Turns(),
     translate: () => Promise.resolve(undefined),
     echo: undefined,
   }).run();
@@ -162,6 +164,7 @@ Deno.test("an AUTH may take any time, but little when something came that its er
     },
     pending,
     buffers: new BufferPool(SMALL_BUFFER_BYTES),
+    turns: new Turns(),
     translate: () => Promise.resolve(undefined),
     echo: undefined,
   }).run();

@@ -6,6 +6,7 @@ import { PendingReplies } from "../../src/session/pending.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
 import { ReplyRelay, type ReplyRelayOptions } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
+import { Turns } from "../../src/session/turns.ts";
 import { Feed, rest } from "./feed.ts";
 
 /**
@@ -86,12 +87,14 @@ export async function converse(talk: Conversation, reception: Reception): Promis
   const outcome: Outcome = { client: "", upstream: "", error: undefined };
   const pending = new PendingReplies();
   const buffers = new BufferPool(reception.bufferBytes);
+  const turns = new Turns();
   const requests = new Feed(reception.requestBytes);
   const requestsDone = new RequestRelay({
     client: requests,
     upstream: sink((text) => outcome.upstream += text),
     pending,
     buffers,
+    turns,
     translate: (words) => Promise.resolve(translateHost(words)),
     echo: undefined,
   }).run().catch((error) => {
@@ -108,6 +111,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     client: sink((text) => outcome.client += text),
     pending,
     buffers,
+    turns,
     budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
     ...MARKING,
     echo: undefined,

@@ -1,0 +1,25 @@
+import { assert } from "@std/assert";
+import { runLoad } from "../bench/load.ts";
+import { RedisCluster } from "../support/cluster.ts";
+import { startProxyProcess } from "../support/proxy.ts";
+
+/** Far more than the runtime serves in one turn of its event loop. */
+const CLIENTS = 1_000;
+
+const REQUESTS = 50 * CLIENTS;
+
+/**
+ * By how much more a client may have waited for one of a hundred answers than for most. It is twice
+ * as long where all are served in turn, and hundreds of times where some are overlooked.
+ */
+const WORST_RATIO = 10;
+
+Deno.test("of many clients that are busy all the time none waits for the others", async () => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  await using proxy = await startProxyProcess(cluster);
+  const load = { connections: CLIENTS, pipeline: 1, words: ["PING"] };
+  const way = { host: proxy.host, port: proxy.portOf(node) };
+  const { p50Ms, p99Ms } = await runLoad(way, load, REQUESTS);
+  assert(p99Ms < WORST_RATIO * p50Ms, `Half waited ${p50Ms} ms, one in a hundred ${p99Ms} ms`);
+});
