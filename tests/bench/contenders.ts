@@ -1,13 +1,14 @@
+import { fileURLToPath } from "node:url";
 import type { ClusterNode } from "../support/cluster.ts";
-import { NatProcess } from "../support/nat_process.ts";
+import { NatProcess, START_OPTIONS } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import type { TemporaryDirectory } from "../support/temporary.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** What is held against each other, in the order of the table. */
-export const CONTENDERS = ["node", "haproxy", "proxy"] as const;
+export const CONTENDERS = ["node", "haproxy", "relay", "proxy"] as const;
 
-/** The node itself, HAProxy in front of it, or the proxy in front of it. */
+/** The node itself, or in front of it HAProxy, a relay that looks at nothing, or the proxy. */
 export type ContenderName = (typeof CONTENDERS)[number];
 
 /** A way on which clients reach the node; what is in it runs until the block ends. */
@@ -38,6 +39,8 @@ export interface ContenderOptions {
 }
 
 const HOST = "127.0.0.1";
+
+const RELAY = fileURLToPath(new URL("relay.ts", import.meta.url));
 
 /** Between two attempts to be answered: short against a start, long against an attempt. */
 const PAUSE_MS = 1;
@@ -76,6 +79,8 @@ export class Contenders {
       }
       case "haproxy":
         return await this.#prepareHaproxy();
+      case "relay":
+        return this.#prepareRelay();
       case "proxy":
         return this.#prepareProxy();
     }
@@ -86,27 +91,15 @@ export class Contenders {
     const port = findFreePorts(nodes.length);
     const path = directory.at(`haproxy-${port}.cfg`);
     await Deno.writeTextFile(path, haproxyConfig(nodes, port));
-    return () => {
-      // In the foreground, and silent but for what keeps it from serving.
-      const process = new Deno.Command("haproxy", {
-        args: ["-db", "-q", "-f", path],
-        stdin: "null",
-        stdout: "null",
-        stderr: "inherit",
-      }).spawn();
-      let code: number | undefined;
-      process.status.then((status) => code = status.code);
-      return {
-        host: HOST,
-        port,
-        pid: process.pid,
-        last: () => code === undefined ? undefined : `code ${code}`,
-        async [Symbol.asyncDispose]() {
-          if (code === undefined) process.kill("SIGKILL");
-          await process.status;
-        },
-      };
-    };
+    // In the foreground, and silent but for what keeps it from serving.
+    return () => launch(["haproxy", "-db", "-q", "-f", path], port);
+  }
+
+  #prepareRelay(): () => Launched {
+    const { nodes } = this.#options;
+    const port = findFreePorts(nodes.length);
+    const command = [Deno.execPath(), "run", ...START_OPTIONS, RELAY, HOST, `${port}`];
+    return () => launch([...command, ...nodes.map(({ address }) => address)], port);
   }
 
   #prepareProxy(): () => Launched {
@@ -131,6 +124,28 @@ export class Contenders {
       };
     };
   }
+}
+
+/** Starts a program that says nothing unless it fails. */
+function launch([program, ...args]: readonly string[], port: number): Launched {
+  const process = new Deno.Command(program!, {
+    args,
+    stdin: "null",
+    stdout: "null",
+    stderr: "inherit",
+  }).spawn();
+  let code: number | undefined;
+  process.status.then((status) => code = status.code);
+  return {
+    host: HOST,
+    port,
+    pid: process.pid,
+    last: () => code === undefined ? undefined : `code ${code}`,
+    async [Symbol.asyncDispose]() {
+      if (code === undefined) process.kill("SIGKILL");
+      await process.status;
+    },
+  };
 }
 
 /** A port for each node, as the proxy has, bytes passed on as they are, nothing logged. */

@@ -1,6 +1,6 @@
 /**
- * `deno task bench`: the same work straight to a node of a real cluster, through HAProxy and
- * through the proxy, in turn, for several rounds. What it tells are ratios; the times behind them
+ * `deno task bench`: the same work straight to a node of a real cluster, through HAProxy,
+ * through a relay that looks at nothing and through the proxy, in turn, for several rounds. What it tells are ratios; the times behind them
  * are those of one machine at one hour.
  */
 import { join } from "node:path";
@@ -97,6 +97,7 @@ async function startAll(contenders: Contenders): Promise<Stage["ways"] & AsyncDi
   const ways = {
     node: await start("node"),
     haproxy: await start("haproxy"),
+    relay: await start("relay"),
     proxy: await start("proxy"),
   };
   const owned = stack.move();

@@ -5,12 +5,17 @@ import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
 /** Figures of one row, a list for each contender that has any, by round. */
 export type RowFigures = Partial<Record<ContenderName, number[]>>;
 
+/** Whom the proxy is held against. */
+type Rival = Exclude<ContenderName, "proxy">;
+
+const RIVALS = CONTENDERS.filter((name): name is Rival => name !== "proxy");
+
 /** What all rounds said of one row. */
 export interface RowResult extends Row {
   /** By contender; one that has no such figure is absent. */
   readonly figures: Readonly<Partial<Record<ContenderName, Spread>>>;
-  /** The proxy's figure divided by HAProxy's, and by the node's, round by round. */
-  readonly ratios: Readonly<Partial<Record<"haproxy" | "node", Spread>>>;
+  /** The proxy's figure divided by that of each other contender, round by round. */
+  readonly ratios: Readonly<Partial<Record<Rival, Spread>>>;
   /** Whether the median reaches the goal; undefined where there is none. */
   readonly met?: boolean;
 }
@@ -25,8 +30,8 @@ export function resultOf(row: Row, figures: RowFigures, compiled: boolean): RowR
   for (const name of CONTENDERS) {
     if (figures[name] !== undefined) spreads[name] = spreadOf(figures[name]);
   }
-  const ratios: Partial<Record<"haproxy" | "node", Spread>> = {};
-  for (const name of ["haproxy", "node"] as const) {
+  const ratios: Partial<Record<Rival, Spread>> = {};
+  for (const name of RIVALS) {
     const bases = figures[name];
     if (bases !== undefined) ratios[name] = spreadOf(ratiosOf(figures.proxy ?? [], bases));
   }

@@ -18,8 +18,8 @@ Deno.test("a row tells medians of figures and of the ratios of each round", () =
       proxy: { least: 3, lower: 3.5, median: 4, upper: 4, most: 4 },
     },
     ratios: {
-      haproxy: { least: 0.5, lower: 0.75, median: 1, upper: 1.25, most: 1.5 },
       node: { least: 1, lower: 1.5, median: 2, upper: 2.5, most: 3 },
+      haproxy: { least: 0.5, lower: 0.75, median: 1, upper: 1.25, most: 1.5 },
     },
   });
 });

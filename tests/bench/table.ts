@@ -5,7 +5,17 @@ import type { Spread } from "./statistics.ts";
 /** What stands where nothing was measured. */
 const NOTHING = "-";
 
-const HEADINGS = ["", "node", "HAProxy", "proxy", "proxy/HAProxy", "proxy/node", "goal", ""];
+const HEADINGS = [
+  "",
+  "node",
+  "HAProxy",
+  "relay",
+  "proxy",
+  "proxy/HAProxy",
+  "proxy/relay",
+  "goal",
+  "",
+];
 
 /** The results as lines of text: medians, and the quarters of ratios in brackets. */
 export function formatTable(results: readonly RowResult[]): string {
@@ -28,9 +38,10 @@ function cellsOf({ title, unit, figures, ratios, goal, met }: RowResult): string
     title,
     figure(figures.node),
     figure(figures.haproxy),
+    figure(figures.relay),
     figure(figures.proxy),
     formatRatio(ratios.haproxy),
-    formatRatio(ratios.node),
+    formatRatio(ratios.relay),
     goal === undefined ? "" : formatGoal(goal, unit),
     formatVerdict(met),
   ];

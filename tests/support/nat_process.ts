@@ -25,7 +25,7 @@ export interface Ending {
 }
 
 /** Those of the task `start`: what stands there between `deno run` and the program. */
-const START_OPTIONS = project.tasks.start.split(" ").slice(2, -1);
+export const START_OPTIONS = project.tasks.start.split(" ").slice(2, -1);
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
