@@ -56,8 +56,8 @@ const NEVER_NULL = stopsAt(Byte.attribute, Byte.push, Byte.streamChunk);
 /** The shortest value is a null of RESP3. */
 const SHORTEST_BYTES = 3;
 
-/** Numbers of so many digits are small ones to any engine; few replies have longer ones. */
-const USUAL_DIGITS = 9;
+/** Numbers in headers of so many bytes, CRLF aside, are small ones to any engine; most are. */
+const USUAL_HEADER_BYTES = 10;
 
 /** Streams in streams, of which each takes memory; there is no server that sends even one. */
 const MOST_STREAMS = 128;
@@ -75,8 +75,8 @@ export function notRespError(type: number): RespError {
 /**
  * Finds the ends of frames in what a node sends, in pieces of any size.
  *
- * It never waits for a whole frame, never copies, and never reads a byte twice: a payload costs
- * its header only. Every type of RESP2 and RESP3 is accepted at any time, because servers mix
+ * It never waits for a whole frame, never copies, and looks at no byte more than twice: a payload
+ * costs its header only. Every type of RESP2 and RESP3 is accepted at any time, because servers mix
  * them (`_` reaches RESP2 connections, `$-1` stands inside RESP3 pushes). The end of a frame is
  * found by one counter of the values still owed to it, so depth costs nothing; only the streamed
  * aggregates of the RESP3 specification, which no server sends today, need a stack.
@@ -128,6 +128,7 @@ export class ReplyScanner {
       at = this.#passUsual(bytes, at, to, limit, stops);
       if (at === to || this.frames === limit) break;
       const next = this.#passAny(bytes, at, to, stops);
+      // It passes something, unless a frame begins there that stops.
       if (next === at || this.frames === limit) return next;
       at = next;
     }
@@ -157,7 +158,7 @@ export class ReplyScanner {
         let number = bytes[next]! - Byte.zero;
         let negative = false;
         if (number < 0 || number > 9) {
-          if (bytes[next] !== Byte.minus) break;
+          if (bytes[next] !== Byte.minus || to - at === SHORTEST_BYTES) break;
           negative = true;
           next++;
           number = bytes[next]! - Byte.zero;
@@ -169,7 +170,7 @@ export class ReplyScanner {
             number = 10 * number + digit;
             next++;
           }
-          if (next === to || bytes[next] !== Byte.cr || next - at > USUAL_DIGITS) break;
+          if (next === to || bytes[next] !== Byte.cr || next - at > USUAL_HEADER_BYTES) break;
         }
         if (to - next < 2 || bytes[next + 1] !== Byte.lf) break;
         next += 2;

@@ -122,7 +122,8 @@ export class OtherThreads {
    * @throws {ListenError} when one cannot
    */
   async begin(): Promise<void> {
-    await this.#published;
+    // There may be news while the threads are answering.
+    for (let told; told !== this.#published;) await (told = this.#published);
     const [reason] = this.#refusals;
     if (reason !== undefined) throw new ListenError(reason);
     this.#serving = true;

@@ -1,7 +1,7 @@
 /**
- * `deno task bench`: the same work straight to a node of a real cluster, through HAProxy,
- * through a relay that looks at nothing and through the proxy, in turn, for several rounds. What it tells are ratios; the times behind them
- * are those of one machine at one hour.
+ * `deno task bench`: the same work straight to a node of a real cluster, through HAProxy, through a
+ * relay that looks at nothing and through the proxy, in turn, for several rounds. What it tells are
+ * ratios; the times behind them are those of one machine at one hour.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -27,7 +27,8 @@ const FLAGS = ["rounds", "rows", "program", "out"];
 export function usage(scenarios: readonly string[]): string {
   return `Usage: deno task bench [OPTIONS] [-- PROXY-FLAGS...]
 
-Measures the proxy against HAProxy and against the node itself, in turn, round by round.
+Measures the proxy against HAProxy, against a relay that looks at nothing and against the node
+itself, in turn, round by round.
 
   --rounds N        How many rounds, ${DEFAULT_ROUNDS} unless given; an odd number is best.
   --rows NAME,...   Only some of these:

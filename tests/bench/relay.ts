@@ -28,7 +28,7 @@ async function connect(client: Deno.TcpConn, node: Deno.ConnectOptions): Promise
 }
 
 async function relay(from: Deno.TcpConn, to: Deno.TcpConn): Promise<void> {
-  const buffer = new Uint8Array(16 * 1024);
+  const buffer = new Uint8Array(32 * 1024);
   for (let read; (read = await from.read(buffer)) !== null;) {
     for (let at = 0; at < read;) at += await to.write(buffer.subarray(at, read));
   }

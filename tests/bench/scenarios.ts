@@ -21,7 +21,7 @@ const BIG_VALUE_CONNECTIONS = 8;
  * two rounds fit in, and more than two rounds do not go by in a minute unless nothing else is
  * measured. (Linux since 4.19 takes them again after a second where both ends are on the machine.)
  */
-const MOST_NEW_CONNECTIONS = 4_000;
+const MOST_NEW_CONNECTIONS = 3_000;
 
 /** All there are, in the order of the table. */
 export const SCENARIOS: readonly Scenario[] = [

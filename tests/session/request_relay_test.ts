@@ -13,6 +13,7 @@ import {
 } from "../support/conversation.ts";
 import { Feed, rest } from "../support/feed.ts";
 import { OK, PONG } from "../support/frames.ts";
+import { within } from "../support/until.ts";
 
 const LONG = "x".repeat(1_500);
 
@@ -193,4 +194,31 @@ Deno.test("an AUTH may take any time, but little when something came that its er
   timers.set[0]!.go();
   await ended;
   assertEquals(upstream, hello + auth + auth);
+});
+
+Deno.test("a relay that waits for its turn to read has nothing to drain", async () => {
+  const turns = new Turns();
+  for (let read = 0; read < 128; read++) turns.note();
+  await Promise.resolve();
+  assert(turns.areScarce);
+  let reads = 0;
+  const relay = new RequestRelay({
+    client: {
+      read() {
+        reads++;
+        return Promise.resolve(null);
+      },
+    },
+    upstream: { write: (bytes) => Promise.resolve(bytes.length) },
+    pending: new PendingReplies(),
+    buffers: new BufferPool(SMALL_BUFFER_BYTES),
+    turns,
+    translate: () => Promise.resolve(undefined),
+    echo: undefined,
+  });
+  const done = relay.run();
+  assertEquals(reads, 0);
+  await within("drain the relay", relay.drain(), 5_000);
+  await done;
+  assertEquals(reads, 1);
 });

@@ -267,7 +267,10 @@ Deno.test(
     directory.learn(viewOf([A]));
     await others.begin();
     directory.learn(viewOf([A, B]));
-    for (let times = 0; times < 13; times++) timers.goOff();
+    for (let times = 0; times < 13; times++) {
+      timers.goOff();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     await assertRejects(
       () => within("miss a thread", others.failure, 10_000),
       ThreadError,
