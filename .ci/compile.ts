@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../src/flags.ts";
+import { SETTINGS } from "../src/settings/flags.ts";
 
 /**
  * Makes executables of the program, each a single file, with the deno that runs this:

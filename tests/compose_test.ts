@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DCLinter } from "dclint";
 import { fileURLToPath } from "node:url";
 import project from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../src/flags.ts";
+import { SETTINGS } from "../src/settings/flags.ts";
 import { COMPOSE_FILE, environmentOf, readCompose } from "./support/compose.ts";
 import { Composition } from "./support/composition.ts";
 import { fetchModules, Namespace } from "./support/namespace.ts";

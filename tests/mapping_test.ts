@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { formatHostPort } from "../src/address.ts";
 import type { SavedPorts } from "../src/cluster/ports.ts";
-import { formatState } from "../src/state_file.ts";
+import { formatState } from "../src/records/state_file.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { idAt } from "./support/mentions.ts";
 import { NatProcess, runNat } from "./support/nat_process.ts";

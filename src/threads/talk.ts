@@ -1,6 +1,6 @@
 import type { MappedNode, Mention } from "../cluster/directory.ts";
 import type { LogRecord } from "@logtape/logtape";
-import type { Config } from "../config.ts";
+import type { Config } from "../settings/config.ts";
 import type { LogOptions } from "../log.ts";
 
 /** A node by the number that the owner gave it: neither its id nor its port is its own for ever. */

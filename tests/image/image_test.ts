@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
-import { SETTINGS } from "../../src/flags.ts";
+import { SETTINGS } from "../../src/settings/flags.ts";
 import { Compiler, ROOT } from "../support/compiler.ts";
 import { InnerCluster } from "../support/inner_cluster.ts";
 import { cable, fetchModules, Namespace } from "../support/namespace.ts";

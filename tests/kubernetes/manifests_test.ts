@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { parseAllDocuments } from "yaml";
 import project from "../../deno.json" with { type: "json" };
-import { SETTINGS } from "../../src/flags.ts";
+import { SETTINGS } from "../../src/settings/flags.ts";
 import { readCompose } from "../support/compose.ts";
 import { run } from "../support/program.ts";
 

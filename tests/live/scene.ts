@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Config } from "../../src/config.ts";
+import type { Config } from "../../src/settings/config.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import type { ClusterClient, Connect, ConnectOptions } from "../clients/client.ts";
 import { IoredisClient } from "../clients/ioredis.ts";

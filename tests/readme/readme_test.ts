@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { helpText } from "../../src/flags.ts";
+import { helpText } from "../../src/settings/flags.ts";
 import { Compiler } from "../support/compiler.ts";
 import { Namespace } from "../support/namespace.ts";
 import { run } from "../support/program.ts";

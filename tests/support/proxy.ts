@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { formatHostPort, type HostPort } from "../../src/address.ts";
-import { type Config, readConfig } from "../../src/config.ts";
+import { type Config, readConfig } from "../../src/settings/config.ts";
 import { Proxy } from "../../src/proxy.ts";
 import type { ClusterNode } from "./cluster.ts";
 import { Program } from "./program.ts";

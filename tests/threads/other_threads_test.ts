@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { type Config, readConfig } from "../../src/config.ts";
+import { type Config, readConfig } from "../../src/settings/config.ts";
 import { Directory, type DirectoryActions } from "../../src/cluster/directory.ts";
 import { PortPool, type PortPoolOptions } from "../../src/cluster/ports.ts";
-import { Frontend } from "../../src/frontend.ts";
+import { Frontend } from "../../src/frontend/frontend.ts";
 import { ThreadError } from "../../src/threads/error.ts";
 import { END_TIMEOUT_MS, OtherThreads } from "../../src/threads/other_threads.ts";
 import { Logged } from "../support/logged.ts";

@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { oneLine } from "./log.ts";
+import { oneLine } from "../log.ts";
 
 /** What the program can be told to be in front of all flags; a server unless told. */
 const WORDS = ["server", "healthcheck"] as const;

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import type { HostPort } from "../src/address.ts";
-import { formatMap, type MapNode } from "../src/map_file.ts";
-import { IoredisClient } from "./clients/ioredis.ts";
-import { RedisCluster } from "./support/cluster.ts";
-import { run } from "./support/program.ts";
-import { startProxy } from "./support/proxy.ts";
+import type { HostPort } from "../../src/address.ts";
+import { formatMap, type MapNode } from "../../src/records/map_file.ts";
+import { IoredisClient } from "../clients/ioredis.ts";
+import { RedisCluster } from "../support/cluster.ts";
+import { run } from "../support/program.ts";
+import { startProxy } from "../support/proxy.ts";
 
 function node(number: number, names: readonly HostPort[], publicPort = 8000 + number): MapNode {
   return {

@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ConfigError, helpText, readSettings, type SettingName, SETTINGS } from "../src/flags.ts";
+import {
+  ConfigError,
+  helpText,
+  readSettings,
+  type SettingName,
+  SETTINGS,
+} from "../../src/settings/flags.ts";
 
 /** What a setting was set to, without its defaults. */
 function read(args: string[], env: Record<string, string> = {}): Record<string, string> {

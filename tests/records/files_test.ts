@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { rehearseReplacing, replaceFile } from "../src/files.ts";
-import { TemporaryDirectory } from "./support/temporary.ts";
+import { rehearseReplacing, replaceFile } from "../../src/records/files.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 
 Deno.test("a file that is not there is made, for all to read", async () => {
   await using directory = await TemporaryDirectory.create();

@@ -1,5 +1,5 @@
-import type { HostPort } from "./address.ts";
-import type { MappedNode } from "./cluster/directory.ts";
+import type { HostPort } from "../address.ts";
+import type { MappedNode } from "../cluster/directory.ts";
 
 /** What the map file tells of a node. */
 export type MapNode = Omit<MappedNode, "busPort">;

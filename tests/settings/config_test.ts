@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { formatHostPort, parseHostPort } from "../src/address.ts";
+import { formatHostPort, parseHostPort } from "../../src/address.ts";
 import {
   type Config,
   ConfigError,
   DEFAULT_CAPTURE_LIMIT_BYTES,
   DEFAULT_READ_BUFFER_BYTES,
   readConfig,
-} from "../src/config.ts";
+} from "../../src/settings/config.ts";
 
 const SEED = "CLUSTER_ADDR=10.0.0.1:7000";
 

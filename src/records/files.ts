@@ -1,6 +1,6 @@
 import { dirname } from "@std/path/dirname";
 import { resolve } from "@std/path/resolve";
-import { writeAll } from "./net.ts";
+import { writeAll } from "../net.ts";
 
 /** Readable to all, as the file of a program is that other programs are to read. */
 const NEW_FILE_MODE = 0o644;

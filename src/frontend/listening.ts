@@ -1,5 +1,5 @@
-import { formatHostPort, type HostPort } from "./address.ts";
-import { close, isExhausted, listen, type Listener } from "./net.ts";
+import { formatHostPort, type HostPort } from "../address.ts";
+import { close, isExhausted, listen, type Listener } from "../net.ts";
 
 /** A port cannot be listened on. The message is for the operator. */
 export class ListenError extends Error {

@@ -1,4 +1,4 @@
-import { log } from "./log.ts";
+import { log } from "../log.ts";
 import { Count } from "./tally.ts";
 
 /** So long nothing must have failed for lack of descriptors until there are some again. */

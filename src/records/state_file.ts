@@ -1,6 +1,6 @@
-import { formatHostPort, LAST_PORT, splitAddress } from "./address.ts";
-import type { SavedPort, SavedPorts } from "./cluster/ports.ts";
-import { oneLine } from "./log.ts";
+import { formatHostPort, LAST_PORT, splitAddress } from "../address.ts";
+import type { SavedPort, SavedPorts } from "../cluster/ports.ts";
+import { oneLine } from "../log.ts";
 
 /** A state file that cannot be used; the message is one line that tells the operator what to do. */
 export class StateFileError extends Error {
