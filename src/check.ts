@@ -1,9 +1,9 @@
 import { Topology } from "./cluster/topology.ts";
-import type { Config } from "./settings/config.ts";
 import { ListenError, listenOn } from "./frontend/listening.ts";
 import { byPort, createMapping, discover, mappingLine } from "./mapping.ts";
 import { close } from "./net.ts";
 import { Records } from "./records/records.ts";
+import type { Config } from "./settings/config.ts";
 
 /**
  * Finds out whether a proxy could start, and leaves no trace: discovers the cluster, listens on

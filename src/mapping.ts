@@ -4,9 +4,9 @@ import { PortPool, type SavedPorts } from "./cluster/ports.ts";
 import { waitUntilReady } from "./cluster/readiness.ts";
 import type { Topology } from "./cluster/topology.ts";
 import { nameNodes } from "./cluster/watch.ts";
-import type { Config } from "./settings/config.ts";
 import { log } from "./log.ts";
 import { readStateFile, StateFileError } from "./records/state_file.ts";
+import type { Config } from "./settings/config.ts";
 
 /** Which node has which port: what both the proxy and `--check` begin with. */
 export interface Mapping {

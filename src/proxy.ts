@@ -2,12 +2,12 @@ import { type MappedNode, UnmappedError } from "./cluster/directory.ts";
 import { Locator } from "./cluster/locator.ts";
 import { Topology } from "./cluster/topology.ts";
 import { TopologyWatch } from "./cluster/watch.ts";
-import type { Config } from "./settings/config.ts";
 import { type Backstage, Frontend } from "./frontend/frontend.ts";
 import { log } from "./log.ts";
 import { byPort, createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
 import { Records } from "./records/records.ts";
-import { Tally } from "./frontend/tally.ts";
+import type { Config } from "./settings/config.ts";
+import { Tally } from "./tally.ts";
 import type { OtherThreads } from "./threads/other_threads.ts";
 
 /** What of the threads is loaded only if there are some. */

@@ -2,9 +2,9 @@ import { Cluster } from "ioredis";
 import { join } from "node:path";
 import { formatHostPort } from "../src/address.ts";
 import type { MappedNode } from "../src/cluster/directory.ts";
-import { readConfig } from "../src/settings/config.ts";
 import { ListenError } from "../src/frontend/listening.ts";
 import { Proxy } from "../src/proxy.ts";
+import { readConfig } from "../src/settings/config.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { until, within } from "./support/until.ts";
 

@@ -1,5 +1,5 @@
 import { log } from "../log.ts";
-import { Count } from "./tally.ts";
+import { Count } from "../tally.ts";
 
 /** So long nothing must have failed for lack of descriptors until there are some again. */
 const RECOVERED_AFTER_MS = 1000;

@@ -1,7 +1,4 @@
-import { Accepting } from "./accepting.ts";
 import type { MappedNode } from "../cluster/directory.ts";
-import type { Config } from "../settings/config.ts";
-import { listenOn, type Ownership } from "./listening.ts";
 import { close, type Connection, isExhausted, type Listener, writeAll } from "../net.ts";
 import { News } from "../news.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
@@ -12,8 +9,11 @@ import { Resolver } from "../session/resolver.ts";
 import { Session, type SessionContext } from "../session/session.ts";
 import type { Whereabouts } from "../session/translate.ts";
 import { Turns } from "../session/turns.ts";
-import { Tally } from "./tally.ts";
+import type { Config } from "../settings/config.ts";
+import { Tally } from "../tally.ts";
 import { atMost } from "../waiting.ts";
+import { Accepting } from "./accepting.ts";
+import { listenOn, type Ownership } from "./listening.ts";
 
 /** Of a silence that is as long as allowed this part is not noticed, at the worst. */
 const LOOKS_PER_TIMEOUT = 4;

@@ -1,8 +1,8 @@
+import { log } from "../log.ts";
+import type { Mapping } from "../mapping.ts";
 import type { Config } from "../settings/config.ts";
 import { rehearseReplacing, replaceFile } from "./files.ts";
-import { log } from "../log.ts";
 import { formatMap } from "./map_file.ts";
-import type { Mapping } from "../mapping.ts";
 import { formatState } from "./state_file.ts";
 
 /** A file cannot be written. The message is for the operator. */

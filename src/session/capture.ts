@@ -1,5 +1,5 @@
 import { joined } from "../resp/bytes.ts";
-import { Count } from "../frontend/tally.ts";
+import { Count } from "../tally.ts";
 
 /** Frames that are to be rewritten are larger, together, than what is kept of them. */
 export class CaptureLimitError extends Error {

@@ -1,5 +1,5 @@
 import type { MappedNode } from "../cluster/directory.ts";
-import type { ClientCounts } from "../frontend/tally.ts";
+import type { ClientCounts } from "../tally.ts";
 
 /**
  * From where the clients of the proxy reached it, and what their nodes take for their addresses:

@@ -11,9 +11,9 @@ import {
   parseHostPort,
 } from "../address.ts";
 import type { Pin } from "../cluster/ports.ts";
-import { ConfigError, type Given, readSettings, readWord, type Settings } from "./flags.ts";
 import type { LogOptions } from "../log.ts";
 import { LONGEST_TIMER_MS } from "../waiting.ts";
+import { ConfigError, type Given, readSettings, readWord, type Settings } from "./flags.ts";
 
 export { ConfigError, DEFAULT_CAPTURE_LIMIT_BYTES, DEFAULT_READ_BUFFER_BYTES } from "./flags.ts";
 

@@ -1,11 +1,11 @@
 import type { Directory, MappedNode, Mention } from "../cluster/directory.ts";
-import type { Config } from "../settings/config.ts";
 import type { Backstage } from "../frontend/frontend.ts";
 import { ListenError } from "../frontend/listening.ts";
 import { log, logOfThreads, setThread, takeLog } from "../log.ts";
 import type { ClientAddresses } from "../session/clients.ts";
 import type { OtherClients } from "../session/translate.ts";
-import { Tally } from "../frontend/tally.ts";
+import type { Config } from "../settings/config.ts";
+import { Tally } from "../tally.ts";
 import { atMost } from "../waiting.ts";
 import { DirectoryCopy } from "./directory_copy.ts";
 import { ThreadError } from "./error.ts";

@@ -1,6 +1,6 @@
 import type { MappedNode } from "../cluster/directory.ts";
 import type { OtherClients } from "../session/translate.ts";
-import type { ClientCounts } from "../frontend/tally.ts";
+import type { ClientCounts } from "../tally.ts";
 
 /** So many addresses of clients take about a megabyte. */
 const MOST_REMEMBERED = 10_000;

@@ -1,7 +1,7 @@
 import { Frontend } from "../frontend/frontend.ts";
 import { ListenError } from "../frontend/listening.ts";
 import { configureLog, forwardLog, setThread } from "../log.ts";
-import { Tally } from "../frontend/tally.ts";
+import { Tally } from "../tally.ts";
 import { DirectoryCopy } from "./directory_copy.ts";
 import { Line, type LinePort } from "./line.ts";
 import { RememberedClients } from "./remembered_clients.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Config } from "../../src/settings/config.ts";
 import { textOf } from "../../src/resp/frame.ts";
+import type { Config } from "../../src/settings/config.ts";
 import type { ClusterClient, Connect, ConnectOptions } from "../clients/client.ts";
 import { IoredisClient } from "../clients/ioredis.ts";
 import { NodeRedisClient } from "../clients/node_redis.ts";

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { HostPort } from "../../src/address.ts";
 import type { SavedPort, SavedPorts } from "../../src/cluster/ports.ts";
 import { formatState, readStateFile, StateFileError } from "../../src/records/state_file.ts";
-import { TemporaryDirectory } from "../support/temporary.ts";
 import { seededRandom, testSeed } from "../support/random.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 
 const SAVED: SavedPorts = {
   nodes: [

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { MappedNode } from "../../src/cluster/directory.ts";
 import { ClientAddresses } from "../../src/session/clients.ts";
-import { Tally } from "../../src/frontend/tally.ts";
+import { Tally } from "../../src/tally.ts";
 
 const [A, B] = ["a", "b"].map((id, index): MappedNode => ({
   id: id.repeat(40),

@@ -1,15 +1,15 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { type Config, readConfig } from "../../src/settings/config.ts";
 import { Directory, type DirectoryActions } from "../../src/cluster/directory.ts";
 import { PortPool, type PortPoolOptions } from "../../src/cluster/ports.ts";
 import { Frontend } from "../../src/frontend/frontend.ts";
+import { type Config, readConfig } from "../../src/settings/config.ts";
 import { ThreadError } from "../../src/threads/error.ts";
 import { END_TIMEOUT_MS, OtherThreads } from "../../src/threads/other_threads.ts";
 import { Logged } from "../support/logged.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { until, within } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
 import { idOf, line, seenBy, viewOf } from "../support/views.ts";
+import { WireClient } from "../support/wire.ts";
 import { runInThreads } from "./programs.ts";
 import { AT, ON_LINUX } from "./threaded.ts";
 

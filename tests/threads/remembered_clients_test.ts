@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { MappedNode } from "../../src/cluster/directory.ts";
 import { ClientAddresses } from "../../src/session/clients.ts";
-import { Tally } from "../../src/frontend/tally.ts";
+import { Tally } from "../../src/tally.ts";
 import { RememberedClients } from "../../src/threads/remembered_clients.ts";
 
 const NODE: MappedNode = {

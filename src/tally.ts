@@ -1,4 +1,4 @@
-import { LAST_PORT } from "../address.ts";
+import { LAST_PORT } from "./address.ts";
 
 /** A number that several threads may count, up to 2 ** 31 - 1. */
 export class Count {

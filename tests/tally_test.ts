@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Count, Tally } from "../../src/frontend/tally.ts";
+import { Count, Tally } from "../src/tally.ts";
 
 Deno.test("a count stays within its limit, however it is added to", () => {
   const count = new Count();
