@@ -4,8 +4,8 @@ import { formatHostPort } from "../src/address.ts";
 import type { MappedNode } from "../src/cluster/directory.ts";
 import { ListenError } from "../src/frontend/listening.ts";
 import { Proxy } from "../src/proxy.ts";
-import { readConfig } from "../src/settings/config.ts";
 import { RedisCluster } from "./support/cluster.ts";
+import { configOf } from "./support/proxy.ts";
 import { until, within } from "./support/until.ts";
 
 const NODE_COUNT = 6;
@@ -76,13 +76,12 @@ async function start(scratch: string): Promise<Running> {
 async function startProxy(cluster: RedisCluster): Promise<Proxy> {
   const startAt = (port: number) => {
     const seeds = cluster.nodes.map(formatHostPort);
-    const command = readConfig([
+    const config = configOf([
       `--listen-addr=127.0.0.1:${port}`,
       `--cluster-addr=${seeds}`,
       `--max-nodes=${NODE_COUNT}`,
-    ], () => undefined);
-    if (command.kind !== "run") throw new Error("The demo's settings do not run the proxy");
-    return Proxy.start(command.config, () => {});
+    ]);
+    return Proxy.start(config, () => {});
   };
   try {
     return await startAt(FIRST_PORT);

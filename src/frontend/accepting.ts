@@ -1,5 +1,5 @@
 import { log } from "../log.ts";
-import { Count } from "../tally.ts";
+import type { Count, Tally } from "../tally.ts";
 
 /** So long nothing must have failed for lack of descriptors until there are some again. */
 const RECOVERED_AFTER_MS = 1000;
@@ -13,7 +13,7 @@ export class Accepting {
   #seen = 0;
   #seenSinceMs = -Infinity;
 
-  constructor({ failures, fails } = { failures: new Count(), fails: new Count() }) {
+  constructor({ failures, fails }: Pick<Tally, "failures" | "fails">) {
     this.#failures = failures;
     this.#fails = fails;
   }

@@ -3,7 +3,7 @@ import { runLoad } from "../bench/load.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { startProxyProcess } from "../support/proxy.ts";
 
-/** Far more than the runtime serves in one turn of its event loop. */
+/** Far more than the runtime serves in one round of its event loop. */
 const CLIENTS = 1_000;
 
 const REQUESTS = 50 * CLIENTS;

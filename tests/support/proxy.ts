@@ -60,9 +60,7 @@ export async function startProxy(
   cluster: { readonly nodes: readonly ServedNode[] },
   overrides: Partial<Config> = {},
 ): Promise<LocalProxy> {
-  const command = readConfig(flagsFor(cluster.nodes[0]!, "127.0.0.1"), () => undefined);
-  if (command.kind !== "run") throw new TypeError(`Expected a command to run, not ${command.kind}`);
-  const config = { ...command.config, ...overrides };
+  const config = { ...configOf(flagsFor(cluster.nodes[0]!, "127.0.0.1")), ...overrides };
   const proxy = await Proxy.start(config, () => {});
   return {
     proxy,
@@ -103,6 +101,13 @@ export async function startProxyProcess(
     },
     [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
+}
+
+/** What the program makes of such a command line, where no variables are set. */
+export function configOf(words: string[]): Config {
+  const command = readConfig(words, () => undefined);
+  if (command.kind !== "run") throw new TypeError(`Expected a command to run, not ${command.kind}`);
+  return command.config;
 }
 
 function flagsFor(seed: HostPort, host: string): string[] {

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { PING, PONG, ScriptedNode } from "../support/scripted_node.ts";
+import { PONG, ScriptedNode } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
-import { ON_LINUX, openIn, startScripted } from "./threaded.ts";
+import { askIn, ON_LINUX, startScripted } from "./threaded.ts";
 
 /** For what a proxy does without waiting for anybody, on a machine that may be busy. */
 const AT_ONCE_MS = 2_000;
@@ -12,11 +12,7 @@ Deno.test(
   async () => {
     await using node = await ScriptedNode.start();
     await using nat = await startScripted(node, ["--shutdown-grace=60s"]);
-    const pairs = [await openIn(1, nat, node), await openIn(2, nat, node)];
-    for (const { client, peer } of pairs) {
-      await client.send(PING);
-      await peer.readUntil(PING);
-    }
+    const pairs = await askIn([1, 2], nat, node);
     nat.signal("SIGTERM");
     await nat.untilLogged(/"Stopping"/);
     for (const { client, peer } of pairs) {
@@ -38,15 +34,7 @@ Deno.test(
 Deno.test("who is cut off at the end is counted over all threads", ON_LINUX, async () => {
   await using node = await ScriptedNode.start();
   await using nat = await startScripted(node, ["--shutdown-grace=300ms"]);
-  const pairs = [
-    await openIn(1, nat, node),
-    await openIn(2, nat, node),
-    await openIn(2, nat, node),
-  ];
-  for (const { client, peer } of pairs) {
-    await client.send(PING);
-    await peer.readUntil(PING);
-  }
+  const pairs = await askIn([1, 2, 2], nat, node);
   nat.signal("SIGTERM");
   const { code, stderr } = await nat.ended();
   assertEquals(code, 0, stderr);
@@ -57,11 +45,7 @@ Deno.test("who is cut off at the end is counted over all threads", ON_LINUX, asy
 Deno.test("a second signal ends all threads at once", ON_LINUX, async () => {
   await using node = await ScriptedNode.start();
   await using nat = await startScripted(node, ["--shutdown-grace=60s"]);
-  const pairs = [await openIn(1, nat, node), await openIn(2, nat, node)];
-  for (const { client, peer } of pairs) {
-    await client.send(PING);
-    await peer.readUntil(PING);
-  }
+  const pairs = await askIn([1, 2], nat, node);
   nat.signal("SIGTERM");
   await nat.untilLogged(/"Stopping"/);
   const askedAtMs = performance.now();

@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 import { RedisCluster } from "../support/cluster.ts";
 import { runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
-import { PING, ScriptedNode } from "../support/scripted_node.ts";
-import { AT, connectIn, ON_LINUX, openIn, startScripted, threadedNat } from "./threaded.ts";
+import { ScriptedNode } from "../support/scripted_node.ts";
+import { askIn, AT, connectIn, ON_LINUX, startScripted, threadedNat } from "./threaded.ts";
 
 const FAULTY = fileURLToPath(new URL("./faulty_threads.ts", import.meta.url));
 
@@ -53,11 +53,7 @@ Deno.test("a thread that ends at the end of the program is told of, too", ON_LIN
   await using node = await ScriptedNode.start();
   const options = ["-A", `--preload=${FAULTY}`];
   await using nat = await startScripted(node, ["--shutdown-grace=60s"], { options });
-  const pairs = [await openIn(1, nat, node), await openIn(2, nat, node)];
-  for (const { client, peer } of pairs) {
-    await client.send(PING);
-    await peer.readUntil(PING);
-  }
+  const pairs = await askIn([1, 2], nat, node);
   nat.signal("SIGTERM");
   await nat.untilLogged(/"Stopping"/);
   nat.signal("SIGHUP");

@@ -2,11 +2,11 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Directory, type DirectoryActions } from "../../src/cluster/directory.ts";
 import { PortPool, type PortPoolOptions } from "../../src/cluster/ports.ts";
 import { Frontend } from "../../src/frontend/frontend.ts";
-import { type Config, readConfig } from "../../src/settings/config.ts";
 import { ThreadError } from "../../src/threads/error.ts";
 import { END_TIMEOUT_MS, OtherThreads } from "../../src/threads/other_threads.ts";
 import { Logged } from "../support/logged.ts";
 import { findFreePorts } from "../support/ports.ts";
+import { configOf } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
 import { idOf, line, seenBy, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
@@ -48,7 +48,7 @@ class Scene implements AsyncDisposable {
         learned: () => this.others.update(),
       },
     });
-    const config = configOf("--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`);
+    const config = configOf(["--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`]);
     this.others = new OtherThreads({ ...config, threads: THREADS }, {
       directory: this.directory,
       locator: { locate: (mention) => Promise.resolve(this.directory.portOf(mention)) },
@@ -66,12 +66,6 @@ class Scene implements AsyncDisposable {
     const tookMs = performance.now() - beganAtMs;
     assert(tookMs < END_TIMEOUT_MS, `The threads were waited for in vain, ${tookMs} ms`);
   }
-}
-
-function configOf(...words: string[]): Config {
-  const command = readConfig(words, () => undefined);
-  if (command.kind !== "run") throw new TypeError(`Expected a command to run, not ${command.kind}`);
-  return command.config;
 }
 
 /** Timers that are set while a block lasts, and go off again and again when a test says so. */

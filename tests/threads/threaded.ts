@@ -1,7 +1,7 @@
 import type { HostPort } from "../../src/address.ts";
 import { formatHostPort } from "../../src/address.ts";
 import { type NatOptions, NatProcess } from "../support/nat_process.ts";
-import type { Pair, ScriptedNode } from "../support/scripted_node.ts";
+import { type Pair, PING, type ScriptedNode } from "../support/scripted_node.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** Elsewhere the system does not share ports among threads. */
@@ -56,6 +56,22 @@ export async function openIn(thread: number, nat: NatProcess, node: ScriptedNode
     client.close();
     peer.close();
   }
+}
+
+/** Clients that certain threads serve, each with a request that has reached the node. */
+export async function askIn(
+  threads: readonly number[],
+  nat: NatProcess,
+  node: ScriptedNode,
+): Promise<Pair[]> {
+  const pairs: Pair[] = [];
+  for (const thread of threads) {
+    const pair = await openIn(thread, nat, node);
+    await pair.client.send(PING);
+    await pair.peer.readUntil(PING);
+    pairs.push(pair);
+  }
+  return pairs;
 }
 
 /** The program with several threads in front of a scripted node. */
