@@ -3,7 +3,7 @@ import { log } from "../log.ts";
 import { atMost } from "../waiting.ts";
 import { LinkError } from "./link.ts";
 import { SLOT_COUNT } from "./node.ts";
-import { coveredSlots, isReady, type Topology, type View } from "./topology.ts";
+import { coveredSlots, isReady, isSound, type Topology, type View } from "./topology.ts";
 
 /** The cluster did not become ready, or cannot. */
 export class NotReadyError extends Error {
@@ -14,24 +14,48 @@ export class NotReadyError extends Error {
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
 
+/** A cluster that is being created is whole within seconds of its first slot. */
+const LONGEST_WHOLE_WAIT_MS = 10_000;
+
+/** The part of the timeout that is spent on waiting for a cluster to become whole. */
+const WHOLE_WAIT_PART = 1 / 2;
+
 /**
- * Waits until a node answers that its cluster is ready: state ok, every slot covered. What it
- * waits for is logged whenever that changes.
+ * Waits until a node answers for a cluster that is whole: state ok, every slot covered. One that
+ * has slots but stays otherwise is served as it is, for its nodes serve, too: after half of
+ * `timeoutMs`, or 10 seconds if that is less, counted from when it was first seen. What is waited
+ * for is logged whenever that changes, and what is missing when the wait is over.
  *
  * @throws {NotReadyError} after `timeoutMs`, or at once where waiting cannot help
  */
 export async function waitUntilReady(topology: Topology, timeoutMs: number): Promise<View> {
-  const deadline = performance.now() + timeoutMs;
+  const deadlineMs = performance.now() + timeoutMs;
+  const wholeWaitMs = Math.min(WHOLE_WAIT_PART * timeoutMs, LONGEST_WHOLE_WAIT_MS);
+  let endMs = deadlineMs;
+  let usable: View | undefined;
   let obstacle = "No node has answered yet";
   let pauseMs = FIRST_PAUSE_MS;
   for (;;) {
-    const looked = await atMost(deadline - performance.now(), lookForReady(topology));
-    if (typeof looked === "object") return looked;
-    if (looked !== undefined && looked !== obstacle) {
-      obstacle = looked;
+    const looked = await atMost(endMs - performance.now(), look(topology));
+    if (typeof looked === "object") {
+      if (isReady(looked)) return looked;
+      if (coveredSlots(looked) > 0) {
+        if (usable === undefined) endMs = Math.min(deadlineMs, performance.now() + wholeWaitMs);
+        usable = looked;
+      }
+    }
+    const reason = typeof looked === "object"
+      ? `The cluster at ${formatHostPort(looked.answeredAt)} is not ready: ${describeLack(looked)}`
+      : looked;
+    if (reason !== undefined && reason !== obstacle) {
+      obstacle = reason;
       log.info("Waiting: {obstacle}", { obstacle });
     }
-    const leftMs = deadline - performance.now();
+    const leftMs = endMs - performance.now();
+    if (leftMs <= 0 && usable !== undefined) {
+      log.warning("Serving a cluster that is not whole: {lack}", { lack: describeLack(usable) });
+      return usable;
+    }
     if (leftMs <= 0) {
       throw new NotReadyError(`${obstacle} (gave up after ${timeoutMs / 1000} s, --start-timeout)`);
     }
@@ -40,14 +64,10 @@ export async function waitUntilReady(topology: Topology, timeoutMs: number): Pro
   }
 }
 
-/** A view of a ready cluster, or what stands in the way. */
-async function lookForReady(topology: Topology): Promise<View | string> {
+/** A view of the cluster, ready or not, or why there is none. */
+async function look(topology: Topology): Promise<View | string> {
   try {
-    const view = await topology.look({ wanted: isReady });
-    return isReady(view)
-      ? view
-      : `The cluster at ${formatHostPort(view.answeredAt)} is not ready: ` +
-        `its state is ${view.state}, ${coveredSlots(view)} of ${SLOT_COUNT} slots are covered`;
+    return await topology.look({ wanted: isReady });
   } catch (error) {
     if (!(error instanceof AggregateError)) throw error;
     const obstacle = error.errors.map((reason) => reason.message).join("; ");
@@ -55,4 +75,38 @@ async function lookForReady(topology: Topology): Promise<View | string> {
     if (hopeless) throw new NotReadyError(obstacle);
     return obstacle;
   }
+}
+
+/** More ranges than that say no more than their number does. */
+const MOST_RANGES = 5;
+
+/** What keeps a cluster from being ready: its state, slots without an owner, owners that failed. */
+function describeLack(view: View): string {
+  const lack = [
+    `its state is ${view.state}, ${coveredSlots(view)} of ${SLOT_COUNT} slots are covered`,
+  ];
+  const gaps = uncoveredRanges(view);
+  if (gaps.length > 0 && coveredSlots(view) > 0) {
+    const more = gaps.length > MOST_RANGES ? ` and ${gaps.length - MOST_RANGES} more ranges` : "";
+    lack.push(`no node has ${gaps.slice(0, MOST_RANGES).join(", ")}${more}`);
+  }
+  for (const node of view.nodes) {
+    if (node.slots.length === 0 || isSound(node)) continue;
+    const address = formatHostPort({ host: node.host || node.hostname, port: node.port });
+    const flag = [...node.flags].find((flag) => flag !== "master" && flag !== "myself");
+    lack.push(`node ${node.id} at ${address}, which has slots, is marked ${flag}`);
+  }
+  return lack.join("; ");
+}
+
+/** The slots that no node has, as CLUSTER NODES would write them. */
+function uncoveredRanges(view: View): string[] {
+  const ranges: string[] = [];
+  let next = 0;
+  const owned = view.nodes.flatMap(({ slots }) => slots).sort((a, b) => a.first - b.first);
+  for (const { first, last } of [...owned, { first: SLOT_COUNT, last: SLOT_COUNT }]) {
+    if (first > next) ranges.push(first - 1 === next ? `${next}` : `${next}-${first - 1}`);
+    next = Math.max(next, last + 1);
+  }
+  return ranges;
 }

@@ -119,7 +119,7 @@ const rows = [
     variable: "START_TIMEOUT",
     value: "DURATION",
     fallback: "60s",
-    help: "How long to wait for the cluster to be ready, such as 500ms, 60s, 5m or 1h; 0 waits " +
+    help: "How long to wait for a cluster that has slots, such as 500ms, 60s, 5m or 1h; 0 waits " +
       "for ever.",
   },
   {
