@@ -26,7 +26,8 @@ export function createMapping(config: Config, actions: DirectoryActions): Mappin
 }
 
 /**
- * Waits for the cluster, and gives every node its port.
+ * Opens the ports that are pinned to an address, waits for the cluster, and gives every node its
+ * port. A cluster can be created and fixed through pinned ports, so these do not wait for it.
  *
  * @throws {NotReadyError} and what the directory's `open` throws
  */
@@ -36,8 +37,8 @@ export async function discover(
   config: Config,
 ): Promise<void> {
   const saved = ports.saved.nodes;
-  const view = await waitUntilReady(topology, config.startTimeoutMs);
   directory.openPins();
+  const view = await waitUntilReady(topology, config.startTimeoutMs);
   await nameNodes(directory, topology);
   directory.learn(view, true);
   if (saved.length > 0 && saved.every(({ id }) => directory.withId(id) === undefined)) {

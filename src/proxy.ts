@@ -65,7 +65,7 @@ export class Proxy {
   }
 
   /**
-   * Waits for the cluster, then listens for each of its nodes.
+   * Listens on pinned ports, waits for the cluster, then listens for each of its nodes.
    *
    * @param announce gets a line for each node when it is listened for, in the order of ports
    * @throws {NotReadyError | ListenError | StateFileError | RecordError | ThreadError} when it
@@ -87,7 +87,6 @@ export class Proxy {
     // Clients may have made it learn something meanwhile.
     proxy.#records.update();
     proxy.#watch.start();
-    proxy.#frontend.keepTimes();
     return proxy;
   }
 
@@ -137,6 +136,8 @@ export class Proxy {
   }
 
   async #begin(): Promise<void> {
+    // Pinned ports take clients while the proxy waits for the cluster.
+    this.#frontend.keepTimes();
     await discover(this.#mapping, this.#topology, this.#config);
     await this.#records.begin();
     await this.#others?.begin();

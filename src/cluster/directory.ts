@@ -187,6 +187,7 @@ export class Directory {
       this.#nodes.push(entry);
       this.#byAddress.set(aliasOf(address), entry);
     }
+    this.#options.actions.learned();
   }
 
   /** The nodes with a pinned port of which nobody has told the id. */

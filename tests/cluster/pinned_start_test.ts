@@ -1,0 +1,72 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { textOf } from "../../src/resp/frame.ts";
+import { RedisCluster } from "../support/cluster.ts";
+import { idAt } from "../support/mentions.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { run } from "../support/program.ts";
+import { until } from "../support/until.ts";
+
+Deno.test("a cluster is created and fixed from outside, through pinned ports", async (t) => {
+  await using stack = new AsyncDisposableStack();
+  const lone = { primaries: 1, replicasEach: 0 };
+  const clusters = await Promise.all([lone, lone, lone].map((each) => RedisCluster.start(each)));
+  clusters.forEach((cluster) => stack.use(cluster));
+  const nodes = clusters.map((cluster) => cluster.nodes[0]!);
+  for (const node of nodes) await node.order("CLUSTER", "FLUSHSLOTS");
+  const port = findFreePorts(3);
+  const args = [
+    `--cluster-addr=${nodes[0]!.address}`,
+    `--listen-addr=127.0.0.1:${port}`,
+    "--public-host=127.0.0.1",
+    "--max-nodes=3",
+    "--start-timeout=0",
+    `--port-map=${nodes.map(({ address }, at) => `${address}=${port + at}`)}`,
+  ];
+
+  async function assertServed(nat: NatProcess): Promise<void> {
+    await nat.ready();
+    assertEquals(nat.mapping, new Map(nodes.map(({ address }, at) => [address, port + at])));
+    for (const [at, node] of nodes.entries()) {
+      assertEquals(await idAt("127.0.0.1", port + at), node.id);
+    }
+  }
+
+  /** Runs redis-cli when the proxy waits for the cluster. */
+  async function runTool(nat: NatProcess, ...words: string[]): Promise<string> {
+    await nat.untilLogged(/Waiting: The cluster at .* is not ready/);
+    const { code, output } = await run(["redis-cli", "--cluster", ...words], "yes\n");
+    assertEquals(code, 0, output);
+    return output;
+  }
+
+  await t.step("redis-cli --cluster create", async () => {
+    await using nat = new NatProcess(args);
+    const ports = nodes.map((_, at) => `127.0.0.1:${port + at}`);
+    const output = await runTool(nat, "create", ...ports);
+    assertMatch(output, /All 16384 slots covered/);
+    await assertServed(nat);
+  });
+
+  await t.step("redis-cli --cluster fix", async () => {
+    const missing = Array.from({ length: 20 }, (_, slot) => `${slot}`);
+    await until("all nodes know that the slots have no owner", async (saw) => {
+      // One that a node has deleted may come back by gossip.
+      for (const node of nodes) await node.order("CLUSTER", "DELSLOTS", ...missing).catch(() => {});
+      const infos = await Promise.all(nodes.map((node) => node.order("CLUSTER", "INFO")));
+      saw(infos.map(textOf).join("\n"));
+      return infos.every((info) => textOf(info)!.includes("cluster_slots_assigned:16364"));
+    });
+    await using nat = new NatProcess(args);
+    const output = await runTool(nat, "fix", `127.0.0.1:${port}`);
+    assertMatch(output, /Fixing slots coverage[^]*Covering slot/);
+    await assertServed(nat);
+    for (const node of nodes) {
+      await until(
+        `${node.address} covers all slots`,
+        async () =>
+          textOf(await node.order("CLUSTER", "INFO"))!.includes("cluster_slots_assigned:16384"),
+      );
+    }
+  });
+});
