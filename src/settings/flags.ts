@@ -8,6 +8,8 @@ const WORDS = ["server", "healthcheck"] as const;
 export interface Setting<Name extends string> {
   /** In kebab-case: the flag without its dashes. */
   readonly name: Name;
+  /** What the original program calls the flag, in kebab-case. */
+  readonly alias?: string;
   readonly variable?: string;
   /** There is a variable only. */
   readonly flagless?: true;
@@ -151,9 +153,11 @@ const rows = [
   },
   {
     name: "max-connections",
+    alias: "max-concurrent-connections",
     variable: "MAX_CONNECTIONS",
     value: "COUNT",
-    help: "How many client connections are served at once; unlimited if not given.",
+    help: "How many client connections are served at once; unlimited if not given. The original " +
+      "program calls it --max-concurrent-connections, which is accepted, too.",
   },
   {
     name: "number-of-buffers",
@@ -283,12 +287,19 @@ export function readSettings(
   args: readonly string[],
   env: (name: string) => string | undefined,
 ): Settings {
-  const flags = parseArgs(normalize(args), { string: SETTINGS.map((setting) => setting.name) });
+  const flags = parseArgs(normalize(args), { string: SETTINGS.flatMap(flagsOf) });
   const settings = new Map<SettingName, Given>();
-  for (const { name, variable, fallback } of SETTINGS) {
-    const flag = flags[name];
+  for (const setting of SETTINGS) {
+    const { name, variable, fallback } = setting;
+    const [flag, other] = flagsOf(setting).flatMap((flag) => {
+      const text = flags[flag];
+      return typeof text === "string" ? { text, source: `--${flag}` } : [];
+    });
+    if (other !== undefined) {
+      throw new ConfigError(`Both ${flag!.source} and ${other.source} are given; expected one`);
+    }
     const fromEnv = variable === undefined ? undefined : env(variable);
-    if (typeof flag === "string") settings.set(name, { text: flag, source: `--${name}` });
+    if (flag !== undefined) settings.set(name, flag);
     else if (variable !== undefined && fromEnv) {
       settings.set(name, { text: fromEnv, source: variable });
     } else if (fallback !== undefined) {
@@ -332,14 +343,28 @@ export function helpText(): string {
   return lines.join("\n") + "\n";
 }
 
-/** Each spelling of a flag, without dashes, and its setting. */
-const flagsBySpelling = new Map<string, Setting<SettingName>>();
+/** A flag in kebab-case, and what it sets. */
+interface Flag {
+  readonly name: string;
+  readonly setting: Setting<SettingName>;
+}
+
+/** Each spelling of a flag, without dashes. */
+const flagsBySpelling = new Map<string, Flag>();
 for (const setting of SETTINGS) {
-  if (setting.flagless) continue;
-  flagsBySpelling.set(setting.name, setting);
-  const camelCase = setting.name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase());
-  flagsBySpelling.set(camelCase, setting);
-  if (setting.name === "help") flagsBySpelling.set("h", setting);
+  for (const name of flagsOf(setting)) {
+    const flag = { name, setting };
+    flagsBySpelling.set(name, flag);
+    const camelCase = name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase());
+    flagsBySpelling.set(camelCase, flag);
+    if (name === "help") flagsBySpelling.set("h", flag);
+  }
+}
+
+/** The flags that set a setting, in kebab-case. */
+function flagsOf({ name, alias, flagless }: Setting<SettingName>): string[] {
+  if (flagless) return [];
+  return alias === undefined ? [name] : [name, alias];
 }
 
 /**
@@ -351,21 +376,22 @@ for (const setting of SETTINGS) {
  */
 function normalize(args: readonly string[]): string[] {
   const normalized: string[] = [];
-  let previous: Setting<SettingName> | undefined;
+  let previous: Flag | undefined;
   for (let at = readWord(args) === undefined ? 0 : 1; at < args.length; at++) {
-    const flag = splitFlag(args[at]!);
-    if (flag === undefined) throw new ConfigError(describeStray(args[at]!, previous));
-    const setting = flagsBySpelling.get(flag.name);
-    if (setting === undefined) throw new ConfigError(describeUnknown(flag.name));
-    let value = flag.value;
+    const given = splitFlag(args[at]!);
+    if (given === undefined) throw new ConfigError(describeStray(args[at]!, previous));
+    const flag = flagsBySpelling.get(given.name);
+    if (flag === undefined) throw new ConfigError(describeUnknown(given.name));
+    const { name, setting } = flag;
+    let value = given.value;
     if (value === undefined) {
       if (setting.value === undefined) value = "true";
       else {
         value = args[++at];
         if (value !== undefined && isFlag(value)) {
           throw new ConfigError(
-            `A flag follows --${setting.name} where its value should be; ` +
-              `if it is the value, write --${setting.name}=${setting.value}`,
+            `A flag follows --${name} where its value should be; ` +
+              `if it is the value, write --${name}=${setting.value}`,
           );
         }
       }
@@ -373,12 +399,12 @@ function normalize(args: readonly string[]): string[] {
     if (!value) {
       throw new ConfigError(
         setting.value === undefined
-          ? `No value after --${setting.name}=; expected true or false`
-          : `No value for --${setting.name}; write --${setting.name}=${setting.value}`,
+          ? `No value after --${name}=; expected true or false`
+          : `No value for --${name}; write --${name}=${setting.value}`,
       );
     }
-    normalized.push(`--${setting.name}=${value}`);
-    previous = setting;
+    normalized.push(`--${name}=${value}`);
+    previous = flag;
   }
   return normalized;
 }
@@ -393,23 +419,21 @@ function isFlag(argument: string): boolean {
   return flag !== undefined && flagsBySpelling.has(flag.name);
 }
 
-function describeStray(word: string, previous: Setting<SettingName> | undefined): string {
+function describeStray(word: string, previous: Flag | undefined): string {
   if (previous === undefined) {
     return `Unexpected word '${word}'; expected flags, and before them at most ` +
       WORDS.join(" or ");
   }
   return `Unexpected word after --${previous.name}; ` +
-    (previous.value === undefined
+    (previous.setting.value === undefined
       ? `write --${previous.name}=true or --${previous.name}=false`
       : "put a value that holds spaces in quotes");
 }
 
 function describeUnknown(name: string): string {
-  const near = SETTINGS.find((setting) =>
-    !setting.flagless && squash(setting.name) === squash(name)
-  );
+  const near = SETTINGS.flatMap(flagsOf).find((flag) => squash(flag) === squash(name));
   return `Unknown flag --${name}; ` +
-    (near === undefined ? "--help lists those there are" : `did you mean --${near.name}?`);
+    (near === undefined ? "--help lists those there are" : `did you mean --${near}?`);
 }
 
 function squash(name: string): string {

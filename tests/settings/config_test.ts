@@ -226,6 +226,7 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
 
   [["--max-connections=100"], { maxConnections: 100 }],
   [["MAX_CONNECTIONS=1"], { maxConnections: 1 }],
+  [["-maxConcurrentConnections=5"], { maxConnections: 5 }],
   [["--connect-timeout=250ms"], { connectTimeoutMs: 250 }],
   [["IDLE_TIMEOUT=5m"], { idleTimeoutMs: 300_000 }],
   [["--keepalive=off"], { keepAlive: false }],
@@ -436,6 +437,14 @@ const REFUSED: [words: string[], message: string][] = [
   [
     ["--max-connections=1", "NUM_BUFFERS=1"],
     "Both --max-connections and NUM_BUFFERS are given; expected one",
+  ],
+  [
+    ["-maxConcurrentConnections=1", "-numberOfBuffers=1"],
+    "Both --max-concurrent-connections and --number-of-buffers are given; expected one",
+  ],
+  [
+    ["-maxConcurrentConnections=0"],
+    "Cannot use --max-concurrent-connections '0': expected a whole number from 1",
   ],
   [["--threads=0"], "Cannot use --threads '0': expected a whole number from 1 to 64, or auto"],
   [["--threads=65"], "Cannot use --threads '65': expected a whole number from 1 to 64, or auto"],

@@ -79,6 +79,9 @@ const ACCEPTED: [args: string[], settings: Record<string, string>][] = [
   [["--debug=false"], { debug: "false" }],
   [["--debug", "--check"], { debug: "true", check: "true" }],
   [["--log-level=debug", "--log-level=error"], { "log-level": "error" }],
+  // What the original has beside --max-connections' variable.
+  [["-maxConcurrentConnections", "5"], { "max-connections": "5" }],
+  [["server", "--max-concurrent-connections=5"], { "max-connections": "5" }],
   [["--password", "-x"], { password: "-x" }],
   [["--password", "--x=y"], { password: "--x=y" }],
   [["--password", "--"], { password: "--" }],
@@ -100,6 +103,12 @@ const REFUSED: [args: string[], message: string][] = [
   [["---debug"], "Unknown flag ---debug; did you mean --debug?"],
   [["--listen_addr=:1"], "Unknown flag --listen_addr; did you mean --listen-addr?"],
   [["--LISTENADDR", ":1"], "Unknown flag --LISTENADDR; did you mean --listen-addr?"],
+  [["--maxconcurrentconnections"], "did you mean --max-concurrent-connections?"],
+  [["-maxConcurrentConnections"], "No value for --max-concurrent-connections; write --max-conc"],
+  [
+    ["-maxConcurrentConnections=1", "--max-connections=1"],
+    "Both --max-connections and --max-concurrent-connections are given; expected one",
+  ],
   [["--start-delay=5"], "Unknown flag --start-delay; --help lists those there are"],
   [["--a\nb"], "Unknown flag --a\\nb; --help lists those there are"],
   [
@@ -132,6 +141,11 @@ for (const [args, message] of REFUSED) {
   });
 }
 
+Deno.test("what the original calls a flag wins over the variable, too", () => {
+  const env = { MAX_CONNECTIONS: "7" };
+  assertEquals(read(["-maxConcurrentConnections", "5"], env), { "max-connections": "5" });
+});
+
 Deno.test("a refusal does not repeat what may be part of a password", () => {
   for (
     const args of [["--password", "a", "S3CRET"], ["--pasword=S3CRET"], ["--password=", "S3CRET"]]
@@ -143,8 +157,9 @@ Deno.test("a refusal does not repeat what may be part of a password", () => {
 
 Deno.test("the help names every flag, variable and default in 100 columns", () => {
   const help = helpText();
-  for (const { name, variable, fallback, flagless } of SETTINGS) {
+  for (const { name, alias, variable, fallback, flagless } of SETTINGS) {
     if (!flagless) assert(help.includes(`  --${name} `), name);
+    if (alias !== undefined) assert(help.includes(`--${alias}`), alias);
     if (variable !== undefined) assert(help.includes(variable), variable);
     if (fallback !== undefined) {
       // Lines are wrapped between words.
