@@ -9,62 +9,81 @@ export class UnhealthyError extends Error {
   override readonly name = "UnhealthyError";
 }
 
-/** A node that is cut off says nothing about the others, so the next port is soon asked. */
-const PORT_TIMEOUT_MS = 500;
+/** Shorter than the timeout of a probe whose manifest wants to show why it failed. */
+const DEADLINE_MS = 5000;
 
-/** Ten nodes that are cut off; those that are down do not count, for they refuse at once. */
-const DEADLINE_MS = 10 * PORT_TIMEOUT_MS;
+/** Connections at a time: one for each port of the default range. Each counts as a client. */
+const MAX_PROBES = 64;
 
 /**
- * Asks a proxy that runs whether clients can use it: one port after the other, until there is an
- * answer. An error is one, too: whoever wants a password or has too many clients is at work. If
- * some nodes are down the proxy still does what it can; with none behind it, it serves nobody.
+ * Asks a running proxy whether clients can use it: all ports at once, until the first one answers.
+ * An error counts as an answer: a proxy that wants a password, or has too many clients, is at work.
+ * A port that is closed belongs to no node, or to one that is down. With some nodes down the proxy
+ * serves the rest; with all of them down it serves nobody.
  *
  * @param addresses where the proxy may be listening
- * @returns the address that answered
- * @throws {UnhealthyError} when none did within a few seconds
+ * @returns the address that answered first
+ * @throws {UnhealthyError} when none did within DEADLINE_MS
  */
 export async function checkHealth(addresses: readonly HostPort[]): Promise<HostPort> {
-  const deadlineMs = performance.now() + DEADLINE_MS;
-  const silent: HostPort[] = [];
-  for (const address of addresses) {
-    const leftMs = deadlineMs - performance.now();
-    if (leftMs <= 0) break;
-    // The node behind a port is the same, at whichever address of the machine.
-    if (silent.some(({ port }) => port === address.port)) continue;
-    const found = await ask(address, Math.min(leftMs, PORT_TIMEOUT_MS));
-    if (found === "answering") return address;
-    if (found === "silent") silent.push(address);
-  }
-  if (silent.length > 0) {
+  // The node behind a port is the same, at every address of the machine.
+  const hostsByPort = Map.groupBy(addresses, ({ port }) => port);
+  const waiting = hostsByPort.values();
+  const rounds = Math.ceil(hostsByPort.size / MAX_PROBES);
+  const answered = new AbortController();
+  const findings = new Map<HostPort, Finding>();
+  const probes = Array.from({ length: MAX_PROBES }, async () => {
+    for (const hosts of waiting) {
+      const endMs = performance.now() + DEADLINE_MS / rounds;
+      for (const address of hosts) {
+        if (answered.signal.aborted) return;
+        const finding = await probe(address, endMs, answered.signal);
+        findings.set(address, finding);
+        if (finding === "answering") answered.abort();
+        if (finding !== "closed") break;
+      }
+    }
+  });
+  await Promise.all(probes);
+
+  const first = (finding: Finding) => addresses.find((place) => findings.get(place) === finding);
+  const answering = first("answering");
+  if (answering !== undefined) return answering;
+  const silent = first("silent");
+  if (silent !== undefined) {
     throw new UnhealthyError(
-      `The proxy takes connections at ${formatHostPort(silent[0]!)}, but no node answers through ` +
+      `The proxy takes connections at ${formatHostPort(silent)}, but no node answers through ` +
         "it; is the cluster up?",
     );
   }
   throw new UnhealthyError(
     `Nothing listens at ${formatHostPort(addresses[0]!)} or another port of the proxy; ` +
-      "is it running, with the same LISTEN_ADDR, MAX_NODES and PORT_MAP?",
+      "is it running, with the same LISTEN_ADDR, MAX_NODES and PORT_MAP, and is a node up?",
   );
 }
 
-/** What is found at an address: nobody, somebody who does not speak RESP in time, or the proxy. */
+/** What is found at an address: no listener, one that does not speak RESP in time, or the proxy. */
 type Finding = "closed" | "silent" | "answering";
 
-async function ask(address: HostPort, timeoutMs: number): Promise<Finding> {
-  const endMs = performance.now() + timeoutMs;
+/** @param answered aborted when another port has answered, which ends this probe as silent */
+async function probe(address: HostPort, endMs: number, answered: AbortSignal): Promise<Finding> {
+  const attempt = new AbortController();
   let connection: Connection | undefined;
+  const giveUp = () => connection === undefined ? attempt.abort() : close(connection);
+  answered.addEventListener("abort", giveUp);
   try {
-    connection = await dial(address, timeoutMs, new AbortController());
-    // Its first byte tells.
-    const answer = new Uint8Array(1);
+    connection = await dial(address, Math.max(1, endMs - performance.now()), attempt);
+    if (answered.aborted) return "silent";
     await writeAll(connection, encodeRequest(["PING"]));
+    // The first byte is enough.
+    const answer = new Uint8Array(1);
     const read = await atMost(endMs - performance.now(), connection.read(answer));
     return typeof read === "number" && beginsValue(answer[0]!) ? "answering" : "silent";
   } catch {
     // A connection that breaks off was there.
     return connection === undefined ? "closed" : "silent";
   } finally {
+    answered.removeEventListener("abort", giveUp);
     if (connection !== undefined) close(connection);
   }
 }
