@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parseAllDocuments } from "yaml";
 import project from "../../deno.json" with { type: "json" };
 import { SETTINGS } from "../../src/settings/flags.ts";
@@ -16,7 +16,12 @@ interface Resource {
     readonly ports?: readonly { readonly port: number }[];
     readonly template?: {
       readonly metadata?: { readonly labels: Readonly<Record<string, string>> };
-      readonly spec: { readonly containers: readonly Container[] };
+      readonly spec: {
+        readonly containers: readonly Container[];
+        readonly securityContext?: {
+          readonly sysctls: readonly { readonly name: string; readonly value: string }[];
+        };
+      };
     };
   };
 }
@@ -72,6 +77,24 @@ Deno.test("the proxy of Kubernetes has no rights that it does not need", () => {
     capabilities: { drop: ["ALL"] },
     seccompProfile: { type: "RuntimeDefault" },
   });
+});
+
+/** The shortest time after which a load balancer of a large cloud forgets an idle connection. */
+const SHORTEST_IDLE_TIMEOUT_S = 240;
+
+Deno.test("the proxy of Kubernetes probes idle connections before load balancers forget", async () => {
+  const { sysctls } = find("Deployment", "redis-cluster-nat").spec.template!.spec.securityContext!;
+  const values = new Map(sysctls.map(({ name, value }) => [name, Number(value)]));
+  // Those that Kubernetes has as safe, so that no node needs to allow them.
+  assertEquals(
+    [...values.keys()],
+    ["time", "intvl", "probes"].map((name) => `net.ipv4.tcp_keepalive_${name}`),
+  );
+  assert(values.get("net.ipv4.tcp_keepalive_time")! < SHORTEST_IDLE_TIMEOUT_S);
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  for (const { name, value } of sysctls) {
+    assertStringIncludes(readme, `- { name: ${name}, value: "${value}" }`);
+  }
 });
 
 Deno.test("in Kubernetes every node has a port of the proxy and of its service", async () => {
