@@ -1,8 +1,10 @@
-import { formatHostPort, type HostPort } from "../address.ts";
+import { formatHostPort, type HostPort, isIpAddress } from "../address.ts";
 import { log } from "../log.ts";
+import { resolve } from "../net.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
 import { Link, LinkError, type LinkOptions, orThrow } from "./link.ts";
 import { type ClusterNode, parseNodes, SLOT_COUNT } from "./node.ts";
+import { atMost } from "../waiting.ts";
 
 /** The cluster as one of its nodes sees it. */
 export interface View {
@@ -22,9 +24,25 @@ export interface View {
 
 /** What a topology starts from. */
 export interface TopologyOptions extends LinkOptions {
-  /** Addresses of nodes, or names that resolve to some. */
+  /** Addresses of nodes, or names: a name is as many seeds as it has addresses. */
   readonly seeds: readonly HostPort[];
 }
+
+/** Addresses to ask instead: those of a name, or of nodes that one lists that is no node itself. */
+interface Referral {
+  readonly addresses: readonly HostPort[];
+  /** Why it is no answer by itself, if the addresses do not give one either. */
+  readonly reason?: LinkError;
+}
+
+/**
+ * A node that has not answered for so long may hang, so that another is asked, too. Nodes that are
+ * far need less, and RFC 8305 gives an address of a host as much.
+ */
+const HEAD_START_MS = 250;
+
+/** How long to wait for a better view, once there is one and all others have been asked. */
+const PATIENCE_MS = 1000;
 
 /** Whom a look asks, and which view it is for. */
 export interface LookOptions {
@@ -57,8 +75,8 @@ export class Topology {
 
   /**
    * Asks one node after the other, the seeds last, until one gives a view that is `wanted`; if
-   * none does, the last view that is `ours` will do. Nodes that such a view calls failed are not
-   * asked: each may take seconds not to answer.
+   * none does, the best view that is `ours` will do. A node that does not answer at once is not
+   * waited for before the next one is asked. Nodes that such a view calls failed are not asked.
    *
    * @throws {AggregateError} of one LinkError for each node, when none answers; the first time
    * after one did it is logged, too
@@ -66,26 +84,56 @@ export class Topology {
   async look(options: LookOptions = {}): Promise<View> {
     const { known = [], wanted = () => true, ours = () => true, instead = ours } = options;
     const seeds = new Set(this.#options.seeds.map(formatHostPort));
+    const queue = [...this.#known, ...known, ...this.#options.seeds];
     const errors: unknown[] = [];
     const done = new Set<string>();
+    const asking = new Set<Promise<void>>();
+    const search = new AbortController();
+    const signal = AbortSignal.any([search.signal, this.#closing.signal]);
     let found: View | undefined;
     let other: View | undefined;
-    for (const address of [...this.#known, ...known, ...this.#options.seeds]) {
-      const text = formatHostPort(address);
-      if (done.has(text) || this.#closing.signal.aborted) continue;
-      done.add(text);
+
+    const consider = (text: string, view: View) => {
+      if (ours(view)) {
+        if (found === undefined || !isBetter(found, view)) found = view;
+        for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
+      } else if (seeds.has(text) && instead(view)) other ??= view;
+      else errors.push(new LinkError(`Node ${text} is not of the cluster any more`));
+    };
+    const ask = async (address: HostPort, text: string) => {
       try {
-        const view = await this.#ask(address);
-        if (ours(view)) {
-          found = view;
-          if (wanted(view)) break;
-          for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
-        } else if (seeds.has(text) && instead(view)) other ??= view;
-        else errors.push(new LinkError(`Node ${text} is not of the cluster any more`));
+        const answer = seeds.has(text) && !isIpAddress(address.host)
+          ? await this.#resolveSeed(address)
+          : await this.#ask(address, signal);
+        if (!("addresses" in answer)) return consider(text, answer);
+        // Whom a seed refers to counts as a seed, and comes before the next one.
+        if (seeds.has(text)) answer.addresses.forEach((one) => seeds.add(formatHostPort(one)));
+        queue.unshift(...answer.addresses);
+        if (answer.reason !== undefined) errors.push(answer.reason);
       } catch (error) {
         errors.push(error);
       }
+    };
+
+    while (!signal.aborted && (found === undefined || !wanted(found))) {
+      const address = queue.shift();
+      if (address !== undefined) {
+        const text = formatHostPort(address);
+        if (done.has(text)) continue;
+        done.add(text);
+        const asked: Promise<void> = ask(address, text).finally(() => asking.delete(asked));
+        asking.add(asked);
+      }
+      if (asking.size === 0) break;
+      const limitMs = queue.length > 0
+        ? HEAD_START_MS
+        : (found ?? other) === undefined
+        ? Infinity
+        : PATIENCE_MS;
+      const answered = await atMost(limitMs, Promise.race(asking).then(() => true));
+      if (answered === undefined && queue.length === 0) break;
     }
+    search.abort(new LinkError("Another node has answered"));
     const view = found ?? other;
     if (view === undefined) throw this.#miss(errors);
     if (this.#silent) log.info("The cluster answers again");
@@ -100,11 +148,27 @@ export class Topology {
    */
   async visit(address: HostPort): Promise<View | undefined> {
     try {
-      return await this.#ask(address);
+      return await this.ask(address);
     } catch (error) {
       if (error instanceof LinkError) return undefined;
       throw error;
     }
+  }
+
+  /**
+   * The same, where it matters why no node answers.
+   *
+   * @throws {LinkError} when none does
+   */
+  async ask(address: HostPort): Promise<View> {
+    const answer = await this.#ask(address, this.#closing.signal);
+    if (!("addresses" in answer)) return answer;
+    throw answer.reason;
+  }
+
+  /** The IP addresses of the name of a seed, or none. */
+  resolve(host: string): Promise<string[]> {
+    return resolve(host);
   }
 
   /** Breaks off what is being asked; nothing can be asked any more. */
@@ -124,37 +188,58 @@ export class Topology {
     return new AggregateError(errors, "No node answers");
   }
 
-  async #ask(address: HostPort): Promise<View> {
-    const takenAtMs = performance.now();
-    using link = await this.#open(address);
-    const [told, state, shards] = await link.askAll([
-      ["CLUSTER", "NODES"],
-      ["CLUSTER", "INFO"],
-      ["CLUSTER", "SHARDS"],
-    ]);
-    const nodes = parseNodes(textOf(orThrow(told!)) ?? "");
-    const info = textOf(orThrow(state!)) ?? "";
-    const answeredBy = nodes.find((node) => node.flags.has("myself"));
-    if (answeredBy === undefined) {
-      throw new LinkError(`Node ${formatHostPort(address)} does not list itself in CLUSTER NODES`);
-    }
-    return {
-      nodes,
-      answeredBy,
-      answeredAt: link.remote,
-      tlsPorts: shards instanceof LinkError ? new Map() : tlsPortsOf(shards!),
-      state: /^cluster_state:(\w+)/m.exec(info)?.[1] ?? "unknown",
-      takenAtMs,
-    };
+  async #resolveSeed({ host, port }: HostPort): Promise<Referral> {
+    const found = await this.resolve(host);
+    if (found.length === 0) throw new LinkError(`The name '${host}' does not resolve`);
+    return { addresses: found.map((ip) => ({ host: ip, port })) };
   }
 
-  async #open(address: HostPort): Promise<Link> {
-    if (this.#closing.signal.aborted) throw new LinkError("The proxy is stopping");
-    const options = { ...this.#options, signal: this.#closing.signal };
-    const link = await Link.open(address, options, this.#links);
-    if (!this.#closing.signal.aborted) return link;
-    link.close();
-    throw new LinkError("The proxy is stopping");
+  /** A node's view, or whom to ask instead: a discovery service lists nodes and is none. */
+  async #ask(address: HostPort, signal: AbortSignal): Promise<View | Required<Referral>> {
+    const takenAtMs = performance.now();
+    using link = await this.#open(address, signal);
+    const abort = () => link.close();
+    signal.addEventListener("abort", abort);
+    try {
+      const [told, info, shards] = await link.askAll([
+        ["CLUSTER", "NODES"],
+        ["CLUSTER", "INFO"],
+        ["CLUSTER", "SHARDS"],
+      ]);
+      const nodes = parseNodes(textOf(orThrow(told!)) ?? "");
+      const answeredBy = nodes.find((node) => node.flags.has("myself"));
+      if (answeredBy === undefined || info instanceof LinkError) {
+        const others = nodes.filter((node) => node !== answeredBy && isSound(node));
+        return {
+          addresses: others.flatMap((node) => announcedAddress(node) ?? []),
+          reason: info instanceof LinkError ? info : new LinkError(
+            `Node ${formatHostPort(address)} does not list itself in CLUSTER NODES`,
+          ),
+        };
+      }
+      return {
+        nodes,
+        answeredBy,
+        answeredAt: link.remote,
+        tlsPorts: shards instanceof LinkError ? new Map() : tlsPortsOf(shards!),
+        state: /^cluster_state:(\w+)/m.exec(textOf(info!) ?? "")?.[1] ?? "unknown",
+        takenAtMs,
+      };
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  async #open(address: HostPort, signal: AbortSignal): Promise<Link> {
+    const options = { ...this.#options, signal };
+    if (!signal.aborted) {
+      const link = await Link.open(address, options, this.#links);
+      if (!signal.aborted) return link;
+      link.close();
+    }
+    throw new LinkError(
+      signal.reason instanceof Error ? signal.reason.message : "The proxy is stopping",
+    );
   }
 }
 
@@ -191,6 +276,11 @@ export function dialAddress(node: ClusterNode, view: View): HostPort | null {
     // A node that has met no other does not know its own address, but here it answered.
     if (node.host === "" || node.port === 0) return view.answeredAt;
   }
+  return announcedAddress(node);
+}
+
+/** The address that clients are given for a node, or null while it has none. */
+function announcedAddress(node: ClusterNode): HostPort | null {
   const host = node.host || node.hostname;
   return host === "" || node.port === 0 ? null : { host, port: node.port };
 }
@@ -198,6 +288,12 @@ export function dialAddress(node: ClusterNode, view: View): HostPort | null {
 /** Whether a view is of a cluster at work: state ok, every slot covered. */
 export function isReady(view: View): boolean {
   return view.state === "ok" && coveredSlots(view) === SLOT_COUNT;
+}
+
+/** Whether a view tells of more that is at work than another does. */
+function isBetter(view: View, than: View): boolean {
+  const [one, other] = [view, than].map(({ state }) => Number(state === "ok"));
+  return one === other ? coveredSlots(view) > coveredSlots(than) : one! > other!;
 }
 
 /** How many of the slots have an owner in a view. */

@@ -74,7 +74,8 @@ const rows = [
     name: "cluster-addr",
     variable: "CLUSTER_ADDR",
     value: "HOST[:PORT],...",
-    help: "Required: any node of the cluster, or several to ask in turn; a missing port is 6379.",
+    help: "Required: any node of the cluster, or several; a name is all its addresses; a missing " +
+      "port is 6379.",
   },
   {
     name: "public-host",

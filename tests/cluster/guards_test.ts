@@ -1,16 +1,15 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { formatHostPort, type HostPort } from "../../src/address.ts";
+import type { HostPort } from "../../src/address.ts";
 import type { Mention } from "../../src/cluster/directory.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
 import { Locator } from "../../src/cluster/locator.ts";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
 import { Topology, type View } from "../../src/cluster/topology.ts";
-import { writeAll } from "../../src/net.ts";
-import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { idAt, namedInLines } from "../support/mentions.ts";
 import { runNat } from "../support/nat_process.ts";
+import { Peer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
@@ -25,67 +24,6 @@ const PROMPTLY_MS = 1000;
 
 /** How far past its deadline a start may go. */
 const GRACE_MS = 300;
-
-/** A program at an address of no node: it says the same to whatever comes, or nothing at all. */
-class Peer implements AsyncDisposable {
-  readonly host: string;
-  readonly port: number;
-  /** How many connections there were. */
-  accepted = 0;
-  readonly #listener: Deno.TcpListener;
-  readonly #answer: string;
-  readonly #connections = new Set<Deno.TcpConn>();
-  readonly #done: Promise<void>;
-
-  constructor({ answer = "", host = "127.0.0.1" } = {}) {
-    // Low enough for a bus port above it, as CLUSTER MEET wants.
-    this.port = findFreePorts(1);
-    this.host = host;
-    this.#answer = answer;
-    this.#listener = Deno.listen({ hostname: host, port: this.port });
-    this.#done = this.#accept();
-  }
-
-  get address(): string {
-    return formatHostPort(this);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    for (const connection of this.#connections) connection.close();
-    await this.#done;
-  }
-
-  async #accept(): Promise<void> {
-    const talks: Promise<void>[] = [];
-    for await (const connection of this.#listener) {
-      this.accepted++;
-      this.#connections.add(connection);
-      talks.push(this.#talk(connection));
-    }
-    await Promise.all(talks);
-  }
-
-  async #talk(connection: Deno.TcpConn): Promise<void> {
-    const buffer = new Uint8Array(1024);
-    try {
-      while (await connection.read(buffer) !== null) {
-        if (this.#answer !== "") await writeAll(connection, fromLatin1(this.#answer));
-      }
-      this.#connections.delete(connection);
-      connection.close();
-    } catch {
-      // Reset by the other side, or closed by this one.
-      if (this.#connections.delete(connection)) {
-        try {
-          connection.close();
-        } catch {
-          // It was this one.
-        }
-      }
-    }
-  }
-}
 
 /** A topology that a test can see the end of, for a start that gives up leaves it at work. */
 class WatchedTopology extends Topology implements AsyncDisposable {
