@@ -80,6 +80,13 @@ export interface Dispute {
   readonly address: HostPort;
 }
 
+/** A node that has a port, or one kept for it, and that views have not listed for long. */
+export interface Suspect {
+  /** The node id. */
+  readonly id: string;
+  readonly address: HostPort;
+}
+
 /** An address that several nodes announce says nothing about which of them is meant. */
 const SHARED = Symbol("shared");
 
@@ -90,7 +97,7 @@ const SHARED = Symbol("shared");
  *
  * Nodes disagree for seconds about what happens to their cluster, and one that was left out of it
  * may disagree for ever. So what a single view tells can add to what is known; that a node moved
- * is for somebody to verify, and that it is gone must be the case for long.
+ * is for somebody to verify, and so is that it is gone, once views have said so for long.
  */
 export class Directory {
   readonly #options: DirectoryOptions;
@@ -99,8 +106,8 @@ export class Directory {
   readonly #byAddress = new Map<string, Entry | typeof SHARED>();
   /** The nodes that the last view places elsewhere. */
   readonly #disputed = new Set<Entry>();
-  /** Since when views do not list a node that has a port, and whose was the first, by its id. */
-  readonly #missing = new Map<string, { sinceMs: number; witness: string }>();
+  /** The nodes that have a port and that views do not list, by id. */
+  readonly #missing = new Map<string, Absence>();
   /** By id, and by each address. */
   #unmapped = new Map<string, UnmappedError>();
   #view: View | undefined;
@@ -131,7 +138,7 @@ export class Directory {
 
   /**
    * Takes over what a view tells: new nodes get ports, in the order of their private addresses,
-   * and nodes that are forgotten for long lose theirs.
+   * and nodes that are missing for long become suspects.
    *
    * @param strict whether a port that cannot be listened on is an error, and not passed over
    * @throws what `open` throws, if `strict`
@@ -167,7 +174,7 @@ export class Directory {
     for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
     if (isNew) {
       this.#unmapped = unmapped;
-      this.#forgetMissing(view);
+      this.#suspectMissing(view);
     }
     this.#options.actions.learned();
   }
@@ -239,6 +246,27 @@ export class Directory {
       placedNodes(view).some(({ address }) =>
         this.#nodes.some((entry) => isSame(entry.address, address))
       );
+  }
+
+  /** The nodes that the cluster has forgotten as far as views tell, each to be verified. */
+  get suspects(): Suspect[] {
+    return [...this.#missing].filter(([, { isSuspect }]) => isSuspect).map(([id]) => ({
+      id,
+      address: this.#byId.get(id)?.address ?? this.#options.ports.addressOf(id)!,
+    }));
+  }
+
+  /** Notes that a suspect is there, whoever does not list it: it has as long again. */
+  keep({ id }: Suspect): void {
+    this.#missing.delete(id);
+  }
+
+  /** Forgets a suspect, unless a view has listed it meanwhile. */
+  forget({ id }: Suspect): void {
+    if (!this.#missing.get(id)?.isSuspect) return;
+    this.#missing.delete(id);
+    this.#forget(id);
+    this.#options.actions.learned();
   }
 
   /** Where a view, and no later one, places nodes elsewhere than where the proxy reaches them. */
@@ -401,42 +429,47 @@ export class Directory {
       if (id === view.answeredBy.id) continue;
       if (listed.has(id)) this.#missing.delete(id);
       else if (view.state === "ok" && !this.#missing.has(id)) {
-        this.#missing.set(id, { sinceMs: view.takenAtMs, witness: view.answeredBy.id });
+        const { takenAtMs: sinceMs, answeredBy } = view;
+        this.#missing.set(id, { sinceMs, witness: answeredBy.id, isSuspect: false });
       }
     }
   }
 
-  /** Forgets the nodes that are missing for long, if more than one node says so. */
-  #forgetMissing(view: View): void {
-    const { forgetAfterMs, ports, actions } = this.#options;
-    for (const [id, { sinceMs, witness }] of this.#missing) {
-      if (view.state !== "ok" || view.takenAtMs - sinceMs < forgetAfterMs) continue;
-      if (witness === view.answeredBy.id && view.nodes.length > 1) continue;
-      const entry = this.#byId.get(id);
-      this.#missing.delete(id);
-      if (entry?.pin !== undefined) {
-        // Its port stays open, for whoever comes to that address.
-        ports.drop(id);
-        this.#byId.delete(id);
-        entry.id = "";
-        entry.address = entry.pin;
-        continue;
-      }
-      ports.retire(id);
-      if (entry === undefined) continue;
-      log.info("Node {id} at {address} is forgotten; its port {port} is closed", {
-        id,
-        address: formatHostPort(entry.address),
-        port: entry.publicPort,
-      });
-      this.#byId.delete(id);
-      this.#nodes.splice(this.#nodes.indexOf(entry), 1);
-      this.#disputed.delete(entry);
-      for (const [alias, holder] of this.#byAddress) {
-        if (holder === entry) this.#byAddress.delete(alias);
-      }
-      actions.close(entry);
+  /** Suspects the nodes that are missing for long, if more than one node says so. */
+  #suspectMissing(view: View): void {
+    if (view.state !== "ok") return;
+    for (const absence of this.#missing.values()) {
+      const isLong = view.takenAtMs - absence.sinceMs >= this.#options.forgetAfterMs;
+      const isOneWord = absence.witness === view.answeredBy.id && view.nodes.length > 1;
+      if (isLong && !isOneWord) absence.isSuspect = true;
     }
+  }
+
+  #forget(id: string): void {
+    const { ports, actions } = this.#options;
+    const entry = this.#byId.get(id);
+    if (entry?.pin !== undefined) {
+      // Its port stays open, for whoever comes to that address.
+      ports.drop(id);
+      this.#byId.delete(id);
+      entry.id = "";
+      entry.address = entry.pin;
+      return;
+    }
+    ports.retire(id);
+    if (entry === undefined) return;
+    log.info("Node {id} at {address} is forgotten; its port {port} is closed", {
+      id,
+      address: formatHostPort(entry.address),
+      port: entry.publicPort,
+    });
+    this.#byId.delete(id);
+    this.#nodes.splice(this.#nodes.indexOf(entry), 1);
+    this.#disputed.delete(entry);
+    for (const [alias, holder] of this.#byAddress) {
+      if (holder === entry) this.#byAddress.delete(alias);
+    }
+    actions.close(entry);
   }
 
   #open(entry: Entry, view: View, strict: boolean): number {
@@ -496,6 +529,15 @@ type Entry = { -readonly [Field in keyof MappedNode]: MappedNode[Field] } & {
   /** The address that its port is pinned to. */
   pin: HostPort | undefined;
 };
+
+/** A node that has a port is in no view. */
+interface Absence {
+  readonly sinceMs: number;
+  /** The id of the node whose view was the first. */
+  readonly witness: string;
+  /** It has lasted, and more than one node says so. */
+  isSuspect: boolean;
+}
 
 function newEntry(id: string, address: HostPort): Entry {
   return {

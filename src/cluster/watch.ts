@@ -1,5 +1,5 @@
 import { formatHostPort } from "../address.ts";
-import type { Directory, Dispute } from "./directory.ts";
+import type { Directory, Dispute, Suspect } from "./directory.ts";
 import { isReady, type LookOptions, type Topology } from "./topology.ts";
 
 /**
@@ -86,8 +86,22 @@ export class TopologyWatch {
   async #inquire(): Promise<void> {
     await Promise.all([
       ...this.#directory.disputes.map((dispute) => this.#settle(dispute)),
+      ...this.#directory.suspects.map((suspect) => this.#verify(suspect)),
       nameNodes(this.#directory, this.#topology),
     ]);
+  }
+
+  /**
+   * Finds out whether a node is gone that views do not list. One that answers where it was, and is
+   * in a cluster with others of this one, is served whoever else does not know it.
+   */
+  async #verify(suspect: Suspect): Promise<void> {
+    const view = await this.#topology.visit(suspect.address);
+    if (this.#stopped) return;
+    const isMember = view?.answeredBy.id === suspect.id && view.nodes.length > 1 &&
+      this.#directory.recognizes(view);
+    if (isMember) this.#directory.keep(suspect);
+    else this.#directory.forget(suspect);
   }
 
   /**

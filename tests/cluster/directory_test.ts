@@ -106,6 +106,28 @@ Deno.test("a node that all others have forgotten does not speak for itself", () 
   assertEquals(scene.mapping["b"], undefined);
 });
 
+Deno.test("a node that is missing for long is forgotten when it is known to be gone", () => {
+  const scene = new DirectoryScene({ verifies: true }).knowing([A, B, C]);
+  const { directory } = scene;
+  const address = { host: "10.0.0.2", port: 7000 };
+  directory.learn(viewOf([A, C]));
+  assertEquals(directory.suspects, [], "one node alone says so");
+  directory.learn(seenBy("c", viewOf([A, C])));
+  assertEquals(directory.suspects, [{ id: idOf("b"), address }]);
+  directory.keep(directory.suspects[0]!);
+  assertEquals([directory.suspects, scene.mapping["b"]], [[], "8001 10.0.0.2:7000"]);
+
+  for (const digit of ["a", "c"]) directory.learn(seenBy(digit, viewOf([A, C])));
+  const [suspect] = directory.suspects;
+  directory.learn(viewOf([A, B, C]));
+  directory.forget(suspect!);
+  assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000", "a view has listed it meanwhile");
+
+  for (const digit of ["a", "c"]) directory.learn(seenBy(digit, viewOf([A, C])));
+  directory.forget(directory.suspects[0]!);
+  assertEquals([directory.suspects, scene.mapping["b"]], [[], undefined]);
+});
+
 Deno.test("a view that is late adds nodes, and changes nothing", () => {
   const scene = new DirectoryScene().knowing([A, B]);
   const { directory } = scene;

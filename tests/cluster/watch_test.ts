@@ -8,7 +8,7 @@ import { idAt } from "../support/mentions.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
-import { DirectoryScene, idOf, line, PLAIN_LINK, viewOf } from "../support/views.ts";
+import { DirectoryScene, idOf, line, PLAIN_LINK, seenBy, viewOf } from "../support/views.ts";
 
 /** A cluster that is what a test says. */
 class ScriptedTopology extends Topology {
@@ -124,6 +124,67 @@ for (const [name, answers, moved] of MOVES) {
     assertEquals(scene.done.includes("moved 8001"), moved);
   });
 }
+
+const SUSPECTS: [name: string, answer: View | undefined, stays: boolean][] = [
+  [
+    "answers there, in a cluster with others of this one",
+    viewOf([line("b", OLD, "myself,master"), A.replace("myself,", "")]),
+    true,
+  ],
+  ["does not answer", undefined, false],
+  ["answers there and is alone", itself("b", OLD), false],
+  [
+    "answers there, in another cluster",
+    viewOf([line("b", OLD, "myself,master"), line("e", "10.1.0.1:7000")]),
+    false,
+  ],
+  [
+    "has another in its place",
+    viewOf([line("c", OLD, "myself,master"), A.replace("myself,", "")]),
+    false,
+  ],
+];
+
+for (const [name, answer, stays] of SUSPECTS) {
+  Deno.test(`a node that views do not list ${stays ? "keeps" : "loses"} its port if it ${name}`, async () => {
+    // Two nodes by turns: neither lists the third.
+    const C = line("c", "10.0.0.3:7000");
+    const topology = new ScriptedTopology(viewOf([A, C]));
+    const scene = new DirectoryScene({ verifies: true }).knowing([A, line("b", OLD), C]);
+    scene.directory.learn(seenBy("c", viewOf([A, C])));
+    if (answer !== undefined) topology.answers.set(OLD, answer);
+    const watch = new TopologyWatch(scene.directory, topology, 5);
+    watch.start();
+    await until("it was found out", (saw) => {
+      saw(topology.asked);
+      return topology.asked.indexOf(OLD) >= 0 && topology.asked.lastIndexOf("look") > 2;
+    });
+    await watch.stop();
+    assertEquals(scene.mapping["b"], stays ? `8001 ${OLD}` : undefined);
+  });
+}
+
+Deno.test("a node that all others have forgotten keeps its port until it has left, too", async () => {
+  await using cluster = await RedisCluster.start();
+  const leaving = cluster.replicas[0]!;
+  await using proxy = await startProxy(cluster, { refreshIntervalMs: 100, forgetAfterMs: 0 });
+  const port = proxy.portOf(leaving);
+  await cluster.remove(leaving, { stop: false });
+  await using _stopping = { [Symbol.asyncDispose]: () => leaving.stop() };
+  const verified = async () => {
+    const stats = textOf(await leaving.ask("INFO", "commandstats"))!;
+    return Number(/^cmdstat_cluster\|nodes:calls=(\d+)/m.exec(stats)?.[1] ?? 0);
+  };
+  const before = await verified();
+  await until("the proxy has verified three times that it is there", async (saw) => {
+    const now = await verified();
+    saw(now);
+    return now >= before + 3;
+  });
+  assertEquals(await idAt(proxy.host, port), leaving.id);
+  await leaving.order("CLUSTER", "RESET", "SOFT");
+  await until("its port is closed", () => proxy.proxy.nodes.length === 5);
+});
 
 Deno.test("a node that nobody knows by its pinned address is asked who it is", async () => {
   const topology = new ScriptedTopology(viewOf([A]));

@@ -48,6 +48,8 @@ export interface DirectorySceneOptions {
   forgetAfterMs?: number;
   /** Ports that cannot be listened on. */
   taken?: readonly number[];
+  /** Whether a test says itself what becomes of suspects; else nobody answers where they were. */
+  verifies?: boolean;
 }
 
 /** A directory, and what it had done by others. */
@@ -57,12 +59,21 @@ export class DirectoryScene implements DirectoryActions {
   /** In words: `open 8000`, `close 8000`, `moved 8000`, `disputed`. */
   readonly done: string[] = [];
   readonly #taken: Set<number>;
+  readonly #verifies: boolean;
 
   constructor(
-    { first = 8000, count = 8, pins = [], saved, forgetAfterMs = 0, taken = [] }:
-      DirectorySceneOptions = {},
+    {
+      first = 8000,
+      count = 8,
+      pins = [],
+      saved,
+      forgetAfterMs = 0,
+      taken = [],
+      verifies = false,
+    }: DirectorySceneOptions = {},
   ) {
     this.#taken = new Set(taken);
+    this.#verifies = verifies;
     this.ports = new PortPool({ first, count, pins, saved });
     this.directory = new Directory({ ports: this.ports, pins, forgetAfterMs, actions: this });
   }
@@ -102,5 +113,8 @@ export class DirectoryScene implements DirectoryActions {
     this.done.push("disputed");
   }
 
-  learned(): void {}
+  learned(): void {
+    if (this.#verifies) return;
+    for (const suspect of this.directory.suspects) this.directory.forget(suspect);
+  }
 }
