@@ -1,0 +1,461 @@
+import type { ClusterNode } from "../../support/cluster.ts";
+import { type Random, seededRandom } from "../../support/random.ts";
+import { slotOf } from "../../support/slots.ts";
+import { until } from "../../support/until.ts";
+import type { WireClient } from "../../support/wire.ts";
+import { holds, Recorder } from "./connection.ts";
+import { isStopped, unreadBytes, unreadFrom } from "./kernel.ts";
+import {
+  PASSWORD,
+  randomKinds,
+  randomRequests,
+  type Request,
+  shownRequest,
+  type Subjects,
+  textsLike,
+  wireOf,
+} from "./requests.ts";
+import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
+import { normalized, type Party, withoutVerbatim } from "./transcript.ts";
+
+/** What happens to the node that is asked, at a moment that is the same for both connections. */
+export type Change = "leaves" | "migrates" | "returns" | "settles" | "failover";
+
+/** What is written while nothing of it is answered, and then is answered at once. */
+export interface Batch {
+  readonly requests: readonly Request[];
+  readonly change?: Change;
+  /** Whether the change comes before both pipelines or behind them. */
+  readonly changeFirst: boolean;
+  /** Which of the two pipelines is first. */
+  readonly proxiedFirst: boolean;
+}
+
+/** One round: all that is needed to play it again. */
+export interface Scenario {
+  /** Of which the round was made. */
+  readonly seed: number;
+  /** The state of both connections at the beginning. */
+  readonly opening: "authenticated" | "RESP3" | "unauthenticated";
+  readonly batches: readonly Batch[];
+}
+
+/** How a round went. */
+export interface Outcome {
+  /** How many tokens of RESP were compared. */
+  readonly compared: number;
+  readonly fault?: Fault;
+  /** Whether the error of an AUTH came to one of them alone. */
+  readonly lostError?: boolean;
+}
+
+/** What must not be. */
+export interface Fault {
+  readonly kind: "leak" | "differs" | "closed" | "hangs";
+  /** What it is, in one line. */
+  readonly what: string;
+  readonly straight: string;
+  readonly proxied: string;
+}
+
+const SETTLED_MS = 6;
+const QUIET_MS = 25;
+const ARRIVAL_DEADLINE_MS = 300;
+const BATCH_DEADLINE_MS = 3_000;
+/** A node answers in less, or never. */
+const SILENT_MS = 2_000;
+const CLUSTER_DEADLINE_MS = 20_000;
+
+const TOKENS = { straight: "Sq7", proxied: "Pq7" };
+
+const AUTHENTICATION = /AUTH/i;
+
+/** A node, and what a client asks of it. */
+export class Lane implements AsyncDisposable {
+  readonly #stage: Stage;
+  readonly #node: ClusterNode;
+  readonly #replica: ClusterNode | undefined;
+  readonly #admin: WireClient;
+  readonly #otherId: string;
+  /** The servers do, by what is still to be sent at the moment; the proxy may ask for more. */
+  readonly #losesErrors: boolean;
+  readonly subjects: Subjects;
+
+  private constructor(
+    stage: Stage,
+    node: ClusterNode,
+    { replica, admin, otherId, losesErrors, subjects }: {
+      replica: ClusterNode | undefined;
+      admin: WireClient;
+      otherId: string;
+      losesErrors: boolean;
+      subjects: Subjects;
+    },
+  ) {
+    this.#stage = stage;
+    this.#node = node;
+    this.#replica = replica;
+    this.#admin = admin;
+    this.#otherId = otherId;
+    this.#losesErrors = losesErrors;
+    this.subjects = subjects;
+  }
+
+  /** A lane to a node that is a primary now. */
+  static async open(stage: Stage, node: ClusterNode, replica?: ClusterNode): Promise<Lane> {
+    const standings = await stage.cluster.standings();
+    const slots = new Set(standings.find((standing) => standing.node === node)!.slots);
+    const other = stage.cluster.primaries.find((other) => other !== node && other !== replica)!;
+    const tags = tagsOf((slot) => slots.has(slot));
+    const foreign = tagsOf((slot) => !slots.has(slot));
+    return new Lane(stage, node, {
+      replica,
+      admin: await node.connect(),
+      otherId: other.id,
+      losesErrors: await stage.losesErrors(),
+      subjects: {
+        stay: tags.next().value!,
+        move: tags.next().value!,
+        foreign: foreign.next().value!,
+        nodeId: node.id,
+      },
+    });
+  }
+
+  /** Plays a round. */
+  async play(scenario: Scenario): Promise<Outcome> {
+    await this.#prepare();
+    const logged = this.#stage.nat.stderr.length;
+    const publicPort = this.#stage.portOf(this.#node);
+    using straight = await Recorder.connect(this.#node.host, this.#node.port);
+    using proxied = await Recorder.connect(PUBLIC_HOST, publicPort);
+    const pair = {
+      straight: await this.#introduce(straight, TOKENS.straight),
+      proxied: await this.#introduce(proxied, TOKENS.proxied),
+    };
+    await Promise.all([straight, proxied].map((client) => open(client, scenario.opening)));
+    for (const [index, batch] of scenario.batches.entries()) {
+      await this.#playBatch(batch, pair, `end${index}`);
+    }
+    const last = `last${scenario.seed}`;
+    const endings = await Promise.all([straight, proxied].map(async (client) => {
+      const answers = (end: string) =>
+        holds(() => {
+          return client.received.endsWith(end) || client.ended || client.quietMs > SILENT_MS;
+        }, BATCH_DEADLINE_MS);
+      // Whatever state it is in, behind this a connection answers.
+      await client.send(wire("PING", "x") + wire("RESET"));
+      await answers("+RESET\r\n");
+      await client.send(wire("AUTH", PASSWORD) + wire("ECHO", last));
+      await answers(`${last}\r\n`);
+      return client.received.endsWith(`${last}\r\n`) ? "answers" : client.ended ? "ended" : "hangs";
+    }));
+    return this.#judge(pair, endings as [Ending, Ending], logged);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      // A failover may have made it a replica, and leaves the slots where they are.
+      if (this.#replica === undefined) await this.#prepare();
+    } finally {
+      this.#admin.close();
+    }
+  }
+
+  /** All slots and values are as they were. */
+  async #prepare(): Promise<void> {
+    const { stay, move } = this.subjects;
+    const slot = `${slotOf(move)}`;
+    const requests = [
+      ["CLUSTER", "SETSLOT", slot, "STABLE"],
+      ["CLUSTER", "SETSLOT", slot, "NODE", this.#node.id],
+    ];
+    for (const token of Object.values(TOKENS)) {
+      const key = (name: string) => `${name}${token}{${stay}}`;
+      for (const [index, text] of textsLike(this.#node).entries()) {
+        requests.push(["SET", key(`text${index}`), text]);
+      }
+      requests.push(["DEL", key("k"), key("list"), key("number"), key("stream"), key("none")]);
+      requests.push(["RPUSH", key("list"), "10.77.0.1", "7000", "MOVED 1 10.77.0.1:7000", "0"]);
+    }
+    const answers = await this.#admin.askAll(requests);
+    const refused = answers.findIndex(({ type }) => type === "-");
+    if (refused >= 0) {
+      throw new Error(
+        `'${requests[refused]!.join(" ")}' is refused: ${Deno.inspect(answers[refused])}`,
+      );
+    }
+  }
+
+  /** Finds out who a connection is to the node. */
+  async #introduce(client: Recorder, token: string): Promise<Speaker> {
+    const answer = await client.ask(wire("AUTH", PASSWORD) + wire("CLIENT", "ID"), 2);
+    const id = /:(\d+)\r\n$/.exec(answer)![1]!;
+    const line = await this.#admin.ask("CLIENT", "LIST", "ID", id);
+    const text = "text" in line ? line.text ?? "" : "";
+    const addresses = [client.address, / addr=(\S+)/.exec(text)![1]!];
+    const descriptor = Number(/ fd=(\d+)/.exec(text)![1]!);
+    return { client, party: { token, id, addresses }, descriptor };
+  }
+
+  async #playBatch(batch: Batch, pair: Pair, end: string): Promise<void> {
+    const { straight, proxied } = pair;
+    const speakers = batch.proxiedFirst ? [proxied, straight] : [straight, proxied];
+    const { pid } = this.#node;
+    Deno.kill(pid!, "SIGSTOP");
+    try {
+      await holds(() => isStopped(pid!), BATCH_DEADLINE_MS);
+      if (batch.changeFirst) await this.#change(batch.change);
+      for (const { client, party, descriptor } of speakers) {
+        if (client.ended) continue;
+        const requests = [...batch.requests, ["PING", `${end}§`]];
+        await this.#arrives(() => unreadBytes(pid!, descriptor), async () => {
+          await client.send(requests.map((request) => wireOf(request, party)).join(""));
+        });
+      }
+      if (!batch.changeFirst) await this.#change(batch.change);
+    } finally {
+      Deno.kill(pid!, "SIGCONT");
+    }
+    if (batch.change !== undefined && batch.change !== "failover") {
+      // The answer to the change.
+      await this.#admin.readFrames(1);
+    }
+    await holds(async () => {
+      const done = speakers.every(({ client, party }) =>
+        client.ended || client.received.endsWith(`${end}${party.token}\r\n`)
+      );
+      if (done) return true;
+      if (speakers.some(({ client }) => !client.ended && client.quietMs < QUIET_MS)) return false;
+      if (speakers.some(({ descriptor }) => unreadBytes(pid!, descriptor) > 0)) return false;
+      const info = await this.#admin.ask("INFO", "clients");
+      return "text" in info && info.text!.includes("\r\nblocked_clients:0\r\n");
+    }, BATCH_DEADLINE_MS);
+  }
+
+  async #change(change: Change | undefined): Promise<void> {
+    if (change === undefined) return;
+    if (change === "failover") {
+      const [replica, { host }] = [this.#replica!, this.#node];
+      await this.#arrives(() => unreadFrom(replica.host, host), async () => {
+        await replica.order("CLUSTER", "FAILOVER", "TAKEOVER");
+      });
+      return;
+    }
+    const slot = `${slotOf(this.subjects.move)}`;
+    const words = {
+      leaves: ["NODE", this.#otherId],
+      migrates: ["MIGRATING", this.#otherId],
+      returns: ["NODE", this.#node.id],
+      settles: ["STABLE"],
+    }[change];
+    // Over the loopback interface it has come when it is written.
+    await this.#admin.send(wire("CLUSTER", "SETSLOT", slot, ...words));
+  }
+
+  /** Waits until something has come to the node, which does not read, and no more comes. */
+  async #arrives(unread: () => number | Promise<number>, send: () => Promise<void>): Promise<void> {
+    let seen = await unread();
+    await send();
+    let sinceMs = 0;
+    await holds(async () => {
+      const bytes = await unread();
+      if (bytes !== seen) {
+        seen = bytes;
+        sinceMs = performance.now();
+      }
+      return sinceMs > 0 && performance.now() - sinceMs > SETTLED_MS;
+    }, ARRIVAL_DEADLINE_MS);
+  }
+
+  #judge({ straight, proxied }: Pair, endings: [Ending, Ending], logged: number): Outcome {
+    const translation = { nodes: this.#stage.nodes, publicHost: PUBLIC_HOST };
+    const expected = normalized(
+      straight.client.received,
+      { ...straight.party, translation },
+      proxied.party.token,
+    );
+    const actual = normalized(proxied.client.received, proxied.party, straight.party.token);
+    const answers = { straight: straight.client.received, proxied: proxied.client.received };
+    const compared = Math.min(expected.length, actual.length);
+    const fault = (kind: Fault["kind"], what: string): Outcome => {
+      return { compared, fault: { kind, what, ...answers } };
+    };
+    const leak = privateIn(answers.proxied, this.#stage.cluster.network);
+    if (leak !== undefined) return fault("leak", leak);
+    const [straightEnd, proxiedEnd] = endings;
+    if (proxiedEnd === "ended" && straightEnd !== "ended") {
+      const reason = this.#stage.reasonOf(proxied.client.address, logged);
+      return fault("closed", reason ?? "nothing in the log says why");
+    }
+    if (proxiedEnd !== straightEnd) {
+      return fault("hangs", `straight it ${straightEnd}, through the proxy it ${proxiedEnd}`);
+    }
+    if (this.#losesErrors && !isSame(expected, actual)) {
+      const [one, other] = [expected, actual].map((tokens) =>
+        tokens.filter((token) => !token.startsWith("-WRONGPASS "))
+      );
+      if (isSame(one!, other!)) return { compared, lostError: true };
+    }
+    const at = expected.findIndex((token, index) => token !== actual[index]);
+    if (at >= 0 || actual.length > expected.length) {
+      const index = at >= 0 ? at : expected.length;
+      const [one, other] = [expected[index], actual[index]].map((token) => JSON.stringify(token));
+      return fault("differs", `token ${index}: straight ${one}, through the proxy ${other}`);
+    }
+    return { compared };
+  }
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((token, index) => token === other[index]);
+}
+
+type Ending = "answers" | "ended" | "hangs";
+
+interface Speaker {
+  readonly client: Recorder;
+  readonly party: Party;
+  /** That of the node. */
+  readonly descriptor: number;
+}
+
+interface Pair {
+  readonly straight: Speaker;
+  readonly proxied: Speaker;
+}
+
+async function open(client: Recorder, opening: Scenario["opening"]): Promise<void> {
+  if (opening === "unauthenticated") await client.ask(wire("RESET"), 1);
+  if (opening !== "RESP3") return;
+  client.forget();
+  await client.send(wire("HELLO", "3") + wire("ECHO", "opened"));
+  if (!await holds(() => client.received.endsWith("opened\r\n"), BATCH_DEADLINE_MS)) {
+    throw new Error(`A connection cannot be opened: ${JSON.stringify(client.received)}`);
+  }
+  client.forget();
+}
+
+/** What stands around the first private address, if there is any outside of stored texts. */
+export function privateIn(text: string, network: string): string | undefined {
+  const open = withoutVerbatim(text);
+  const at = open.indexOf(network);
+  return at < 0 ? undefined : JSON.stringify(open.slice(Math.max(0, at - 40), at + 40));
+}
+
+/** How many rounds begin with channels of a slot that leaves in the next batch. */
+const LOSING_SHARE = 0.3;
+
+/** A round of a seed. */
+export function randomScenario(seed: number, subjects: Subjects, failover: boolean): Scenario {
+  const random = seededRandom(seed);
+  const kinds = randomKinds(random);
+  const losing = random.chance(LOSING_SHARE);
+  if (losing) kinds.push("shardChannels", "shardChannels");
+  const count = failover || losing ? 2 : 1 + random.int(3);
+  const failing = losing ? 1 : random.int(count);
+  return {
+    seed,
+    opening: random.pick(OPENINGS.slice(losing ? 1 : 0)),
+    batches: Array.from({ length: count }, (_, index): Batch => {
+      const requests = losing && index === 0
+        ? subscribed(random, subjects)
+        : randomRequests(random, subjects, kinds);
+      const change = failover
+        ? index === failing ? "failover" : undefined
+        : losing
+        ? index === 1 ? "leaves" : undefined
+        : random.pick(CHANGES);
+      return {
+        requests,
+        ...change === undefined ? {} : { change },
+        changeFirst: random.chance(0.6) || requests.some(authenticates),
+        proxiedFirst: random.chance(0.5),
+      };
+    }),
+  };
+}
+
+const OPENINGS: readonly Scenario["opening"][] = [
+  "unauthenticated",
+  "authenticated",
+  "authenticated",
+  "RESP3",
+  "RESP3",
+];
+
+const CHANGES: readonly (Change | undefined)[] = [
+  "leaves",
+  "leaves",
+  "migrates",
+  "returns",
+  "settles",
+  undefined,
+];
+
+function subscribed(random: Random, { move, stay }: Subjects): Request[] {
+  return random.pick<Request[]>([
+    [["SSUBSCRIBE", `c§{${move}}`]],
+    [["SSUBSCRIBE", `c§{${move}}`, `d§{${move}}`]],
+    [["SSUBSCRIBE", `c§{${move}}`], ["SSUBSCRIBE", `c§{${stay}}`], ["SUBSCRIBE", "a§"]],
+    [["SSUBSCRIBE", `c§{${move}}`], ["AUTH", "mute", "mute"]],
+  ]);
+}
+
+function authenticates(request: Request): boolean {
+  return typeof request !== "string" && request.some((word) => AUTHENTICATION.test(word));
+}
+
+/** What of a scenario can be left out with the same kind of fault; tries each part once. */
+export async function shrunk(
+  scenario: Scenario,
+  kind: Fault["kind"],
+  play: (scenario: Scenario) => Promise<Outcome>,
+): Promise<Scenario> {
+  let least = scenario;
+  async function tries(batches: readonly Batch[]): Promise<boolean> {
+    const candidate = { ...least, batches };
+    if ((await play(candidate)).fault?.kind !== kind) return false;
+    least = candidate;
+    return true;
+  }
+  for (let at = least.batches.length - 1; at >= 0; at--) {
+    if (least.batches.length > 1) await tries(least.batches.toSpliced(at, 1));
+  }
+  for (let at = 0; at < least.batches.length; at++) {
+    for (let index = least.batches[at]!.requests.length - 1; index >= 0; index--) {
+      const batch = least.batches[at]!;
+      await tries(
+        least.batches.with(at, { ...batch, requests: batch.requests.toSpliced(index, 1) }),
+      );
+    }
+    const { change: _, ...still } = least.batches[at]!;
+    if (least.batches[at]!.change !== undefined) await tries(least.batches.with(at, still));
+  }
+  return least;
+}
+
+/** A scenario as a person reads it. */
+export function shownScenario({ opening, batches }: Scenario): string {
+  return batches.map(({ requests, change, changeFirst }, index) => {
+    const written = requests.map(shownRequest).join(" | ") || "nothing";
+    const parts = change === undefined
+      ? [written]
+      : changeFirst
+      ? [`(slot: ${change})`, written]
+      : [written, `(slot: ${change})`];
+    return `  ${index === 0 ? opening : "then"}: ${parts.join(" ")}`;
+  }).join("\n");
+}
+
+/** Waits until a failover is over, and returns who is primary now. */
+export async function settle(stage: Stage, [one, other]: readonly [ClusterNode, ClusterNode]) {
+  await stage.cluster.ready();
+  return await until("there is one primary", async () => {
+    const standings = await stage.cluster.standings();
+    const primary = standings.find(({ node, role }) =>
+      role === "primary" && (node === one || node === other)
+    );
+    return primary?.node;
+  }, CLUSTER_DEADLINE_MS);
+}

@@ -1,0 +1,113 @@
+import {
+  type Fault,
+  Lane,
+  type Outcome,
+  randomScenario,
+  type Scenario,
+  settle,
+  shrunk,
+} from "./compared.ts";
+import type { Report } from "./report.ts";
+import type { Stage } from "./stage.ts";
+
+/** What is wanted of a run. */
+export interface RunOptions {
+  /** How many pipelines are compared, or a few more. */
+  readonly count: number;
+  readonly seed: number;
+  /** The one round to be played. */
+  readonly only?: number;
+  readonly report: Report;
+  /** Whether a fault that is found now is to be made small. */
+  readonly wantsShrunk: () => boolean;
+  readonly onRound?: () => void;
+  readonly onFault?: (round: number, scenario: Scenario, fault: Fault) => void;
+}
+
+/** Rounds that two nodes play at the same time, before those with a failover. */
+const ROUNDS_EACH = 40;
+
+/** Those with a failover, of which each takes seconds. */
+const FAILOVERS = 2;
+
+const ROUNDS_TOGETHER = 2 * ROUNDS_EACH + FAILOVERS;
+
+/** A pipeline is played again so often when its answers differ, for some do by the moment. */
+const TRIES = 2;
+
+/** Plays rounds until enough pipelines were compared. Round N of a seed is always the same. */
+export async function comparePipelines(stage: Stage, options: RunOptions): Promise<void> {
+  const { count, report, only } = options;
+  const [first, second, third, replica] = stage.cluster.nodes;
+  if (only !== undefined) {
+    const place = only % ROUNDS_TOGETHER;
+    if (place >= 2 * ROUNDS_EACH) return await playFailover(stage, only, options);
+    await using lane = await Lane.open(stage, place < ROUNDS_EACH ? first! : second!);
+    return await playRound(lane, only, options);
+  }
+  for (let base = 0; report.pipelines < count; base += ROUNDS_TOGETHER) {
+    await Promise.all([first!, second!].map(async (node, index) => {
+      await using lane = await Lane.open(stage, node);
+      for (let round = 0; round < ROUNDS_EACH && report.pipelines < count; round++) {
+        await playRound(lane, base + index * ROUNDS_EACH + round, options);
+      }
+    }));
+    for (let round = 0; round < FAILOVERS && report.pipelines < count; round++) {
+      await playFailover(stage, base + 2 * ROUNDS_EACH + round, options);
+    }
+  }
+  await settle(stage, [third!, replica!]);
+}
+
+async function playRound(lane: Lane, round: number, options: RunOptions): Promise<void> {
+  const scenario = randomScenario(options.seed + round, lane.subjects, false);
+  await judge(round, scenario, (scenario) => lane.play(scenario), options);
+}
+
+async function playFailover(stage: Stage, round: number, options: RunOptions): Promise<void> {
+  const [, , one, other] = stage.cluster.nodes;
+  async function play(scenario?: Scenario): Promise<readonly [Scenario, Outcome]> {
+    const primary = await settle(stage, [one!, other!]);
+    await using lane = await Lane.open(stage, primary, primary === one ? other! : one!);
+    const played = scenario ?? randomScenario(options.seed + round, lane.subjects, true);
+    return [played, await lane.play(played)];
+  }
+  const [scenario, outcome] = await play();
+  let first: Outcome | undefined = outcome;
+  await judge(round, scenario, async (scenario) => {
+    const again = first ?? (await play(scenario))[1];
+    first = undefined;
+    return again;
+  }, options);
+}
+
+async function judge(
+  round: number,
+  scenario: Scenario,
+  play: (scenario: Scenario) => Promise<Outcome>,
+  { report, wantsShrunk, onRound, onFault }: RunOptions,
+): Promise<void> {
+  const pipelines = scenario.batches.length;
+  let outcome = await play(scenario);
+  let fault = outcome.fault;
+  // What has leaked has leaked; all else must be so whenever it is played.
+  for (let tries = 1; fault !== undefined && fault.kind !== "leak" && tries <= TRIES; tries++) {
+    outcome = await play(scenario);
+    if (outcome.fault === undefined) {
+      report.passing++;
+      fault = undefined;
+    }
+  }
+  report.add(pipelines, outcome);
+  onRound?.();
+  if (fault === undefined) return;
+  let least = scenario;
+  if (wantsShrunk()) {
+    least = await shrunk(scenario, fault.kind, async (candidate) => {
+      const outcome = await play(candidate);
+      if (outcome.fault?.kind === fault!.kind) fault = outcome.fault;
+      return outcome;
+    });
+  }
+  onFault?.(round, least, fault);
+}

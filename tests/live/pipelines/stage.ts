@@ -1,0 +1,112 @@
+import { encodeRequest, textOf } from "../../../src/resp/frame.ts";
+import { toLatin1 } from "../../../src/resp/bytes.ts";
+import { type ClusterNode, RedisCluster } from "../../support/cluster.ts";
+import { NatProcess } from "../../support/nat_process.ts";
+import { slotOf } from "../../support/slots.ts";
+import { PASSWORD, USERS } from "./requests.ts";
+import type { NamedNode } from "./transcript.ts";
+
+/** Where clients outside are. */
+export const PUBLIC_HOST = "127.0.0.1";
+
+/** A cluster with passwords and users, and a proxy before it. */
+export class Stage implements AsyncDisposable {
+  readonly cluster: RedisCluster;
+  readonly nat: NatProcess;
+
+  private constructor(cluster: RedisCluster, nat: NatProcess) {
+    this.cluster = cluster;
+    this.nat = nat;
+  }
+
+  /**
+   * Starts three primaries and a replica of the last: on Valkey 8 and later SETSLOT takes effect
+   * only when the replicas have it, so that a primary is to have none where the moment matters.
+   *
+   * @param program another one in the place of the proxy, with its first words
+   */
+  static async start(program: readonly string[] = []): Promise<Stage> {
+    const cluster = await RedisCluster.start({
+      replicasEach: 0,
+      directives: {
+        "requirepass": PASSWORD,
+        "masterauth": PASSWORD,
+        "cluster-require-full-coverage": "no",
+        // A node that is stopped for a moment on a busy machine is not to be given up.
+        "cluster-node-timeout": "15000",
+      },
+    });
+    try {
+      await cluster.add({ replicaOf: cluster.nodes[2]! });
+      for (const node of cluster.nodes) {
+        for (const [user, rules] of Object.entries(USERS)) {
+          await node.order("ACL", "SETUSER", user, "on", `>${user}`, ...rules);
+        }
+      }
+      const words = [
+        `--cluster-addr=${cluster.nodes[0]!.address}`,
+        `--listen-addr=${PUBLIC_HOST}:0`,
+        `--public-host=${PUBLIC_HOST}`,
+        `--password=${PASSWORD}`,
+        "--refresh-interval=1s",
+        // Why a client is closed is said of each at this level.
+        "--log-level=debug",
+      ];
+      const nat = new NatProcess(
+        words,
+        program.length === 0 ? {} : { before: program.slice(0, -1), executable: program.at(-1)! },
+      );
+      return new Stage(cluster, await nat.untilMapped(cluster.nodes.length));
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** The nodes with both of their addresses. */
+  get nodes(): NamedNode[] {
+    const { mapping } = this.nat;
+    return this.cluster.nodes.map(({ host, port, address }) => {
+      return { host, port, publicPort: mapping.get(address)! };
+    });
+  }
+
+  /** The public port of a node. */
+  portOf({ address }: ClusterNode): number {
+    return this.nat.mapping.get(address)!;
+  }
+
+  /**
+   * Whether the servers leave out the error of an AUTH whose user or password is wrong while other
+   * replies wait to be sent, as Redis 8.0 does.
+   */
+  async losesErrors(): Promise<boolean> {
+    const info = textOf(await this.cluster.nodes[0]!.ask("INFO", "server")) ?? "";
+    return /^redis_version:8\.[01]\./m.test(info);
+  }
+
+  /** Why the proxy closed a client, as its log has it behind the first `from` characters. */
+  reasonOf(client: string, from: number): string | undefined {
+    const lines = this.nat.stderr.slice(from).split("\n");
+    const line = lines.findLast((line) => line.includes(`${client} `) && /closed|ended/.test(line));
+    return line?.replace(/^.*?: /, "").replace(/\(\d+ times more\)/, "").trim();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.nat[Symbol.asyncDispose]();
+    await this.cluster[Symbol.asyncDispose]();
+  }
+}
+
+/** Hash tags with slots of a node, one behind the other. */
+export function* tagsOf(isOwn: (slot: number) => boolean): Generator<string> {
+  for (let index = 0;; index++) {
+    const tag = `t${index}`;
+    if (isOwn(slotOf(tag))) yield tag;
+  }
+}
+
+/** The bytes of a request, one character each. */
+export function wire(...words: string[]): string {
+  return toLatin1(encodeRequest(words));
+}

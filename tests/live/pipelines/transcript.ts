@@ -1,0 +1,225 @@
+/**
+ * What a node sent on one connection, made comparable with what another sent: a flat list of RESP
+ * tokens, without what differs between two connections, or two moments, by nature. It is flat
+ * because servers nest wrongly in some cases (SUBSCRIBE or CLIENT REPLY inside EXEC), and are then
+ * to be compared all the same.
+ */
+
+/** A node as both sides know it. */
+export interface NamedNode {
+  readonly host: string;
+  readonly port: number;
+  readonly publicPort: number;
+}
+
+/** One of two connections that ask the same. */
+export interface Party {
+  /** Stands in the place of `§` in requests; as long as that of the other. */
+  readonly token: string;
+  /** The id that the node gives it. */
+  readonly id: string;
+  /** The addresses by which the node, or the proxy, may know it. */
+  readonly addresses: readonly string[];
+  /** Where private addresses are to become public ones. */
+  readonly translation?: { readonly nodes: readonly NamedNode[]; readonly publicHost: string };
+}
+
+/** What is between these comes from a client, and must come back unchanged. */
+export const VERBATIM = { open: "<<", close: ">>" };
+
+const VERBATIM_PART = /(<<[^]*?>>)/;
+
+/** A text without what clients had stored in it. */
+export function withoutVerbatim(text: string): string {
+  return text.split(VERBATIM_PART).filter((_, index) => index % 2 === 0).join("");
+}
+
+/** Splits RESP into its headers, lines and payloads; an unfinished rest becomes the last token. */
+export function tokensOf(bytes: string): string[] {
+  const tokens: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const end = bytes.indexOf("\r\n", at);
+    if (end < 0) {
+      tokens.push(`UNFINISHED ${bytes.slice(at)}`);
+      break;
+    }
+    const head = bytes.slice(at, end);
+    at = end + 2;
+    const length = /^[$=!](\d+)$/.exec(head)?.[1];
+    if (length === undefined) {
+      tokens.push(head);
+      continue;
+    }
+    const payload = bytes.slice(at, at + Number(length));
+    const closed = bytes.slice(at + Number(length), at + Number(length) + 2) === "\r\n";
+    at += Number(length) + 2;
+    tokens.push(closed ? `${head[0]}${payload}` : `UNFINISHED ${head} ${payload}`);
+  }
+  return tokens;
+}
+
+/** The tokens of one party, as they should be those of the other. */
+export function normalized(bytes: string, party: Party, other: string): string[] {
+  const tokens = publish(tokensOf(bytes), party);
+  const kept: string[] = [];
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at]!;
+    if (isMonitored(token)) {
+      const line = monitored(token, party, other);
+      if (line !== undefined) kept.push(line);
+      continue;
+    }
+    kept.push(masked(token, kept, party));
+  }
+  return inOrder(kept.map((token) => token.replaceAll(party.token, "§")));
+}
+
+const ENDED_SUBSCRIPTION = /^\$[ps]?unsubscribe$/;
+
+/**
+ * Sorts the channels of subscriptions that end in a row: a node ends all of them in the order of
+ * their hashes, which are others for the channels of the other party.
+ */
+function inOrder(tokens: string[]): string[] {
+  for (let from = 0; from < tokens.length; from++) {
+    if (!/^[*>]3$/.test(tokens[from]!) || !ENDED_SUBSCRIPTION.test(tokens[from + 1] ?? "")) {
+      continue;
+    }
+    const places: number[] = [];
+    let at = from;
+    for (; tokens[at] === tokens[from] && tokens[at + 1] === tokens[from + 1]; at += 4) {
+      places.push(at + 2);
+    }
+    const channels = places.map((place) => tokens[place]!).sort();
+    for (const [index, place] of places.entries()) tokens[place] = channels[index]!;
+    from = at - 1;
+  }
+  return tokens;
+}
+
+/** Puts public addresses in the places of private ones, as the proxy has to. */
+function publish(tokens: string[], { translation }: Party): string[] {
+  if (translation === undefined) return tokens;
+  const { nodes, publicHost } = translation;
+  let named: NamedNode | undefined;
+  return tokens.map((token, index) => {
+    const before = tokens[index - 1];
+    const [type, text] = [token[0]!, token.slice(1)];
+    const byPort = nodes.find(({ port }) => text === `${port}`);
+    if (before === "$port" && byPort !== undefined) return `${type}${byPort.publicPort}`;
+    if (named !== undefined && byPort === named) {
+      named = undefined;
+      return `${type}${byPort.publicPort}`;
+    }
+    named = nodes.find(({ host }) => text === host);
+    return token.split(VERBATIM_PART).map((part, index) => {
+      if (index % 2 === 1) return part;
+      for (const { host, port, publicPort } of nodes) {
+        part = part.replaceAll(`${host}:${port}`, `${publicHost}:${publicPort}`)
+          .replaceAll(new RegExp(`${escaped(host)}(?!\\d)`, "g"), publicHost)
+          .replaceAll(
+            new RegExp(`(tcp_port:|master_port:|,port=)${port}(?!\\d)`, "g"),
+            (_, name) => `${name}${publicPort}`,
+          );
+      }
+      return part;
+    }).join("");
+  });
+}
+
+/** A token without what differs by nature; `before` are those before it. */
+function masked(token: string, before: readonly string[], party: Party): string {
+  const [last, lastButOne] = [before.at(-1), before.at(-2)];
+  if (token === `:${party.id}`) return ":ID";
+  if (last === "$replication-offset") return ":OFFSET";
+  if (last === "$master" && token.startsWith(":")) return ":OFFSET";
+  // A replica in ROLE: host, port and offset, all of them bulks.
+  if (
+    /^\$\d+$/.test(token) && /^\$\d+$/.test(last ?? "") && /^\$[\d.]+\.\d+$/.test(lastButOne ?? "")
+  ) {
+    return "$OFFSET";
+  }
+  if (last !== undefined && /^\$(connected|sync|connect)$/.test(last) && token.startsWith(":")) {
+    return ":OFFSET";
+  }
+  const type = token[0]!;
+  const text = type === "=" ? token.slice(5) : token.slice(1);
+  if (type !== "$" && type !== "=") return token;
+  const format = type === "=" ? token.slice(0, 5) : type;
+  if (text.includes(VERBATIM.open)) return token;
+  if (/^# \w+\r\n/.test(text)) return format + maskedInfo(text);
+  if (/^cluster_state:/.test(text)) return format + maskedClusterInfo(text);
+  if (/^[0-9a-f]{40} \S* /.test(text)) return format + maskedNodes(text);
+  if (/^id=\d+ addr=/.test(text)) return format + maskedClients(text, party);
+  return token;
+}
+
+/** What of INFO is about nodes. */
+function maskedInfo(text: string): string {
+  const kept = text.split("\r\n").filter((line) =>
+    /^(# |tcp_port:|listener\d|role:|master_host:|master_port:|slave\d)/.test(line)
+  );
+  return kept.map((line) => line.replace(/state=\w+|offset=\d+|lag=\d+/g, "")).join("\n");
+}
+
+function maskedClusterInfo(text: string): string {
+  return text.split("\r\n").filter((line) => /^cluster_(state|slots_assigned)/.test(line)).join(
+    "\n",
+  );
+}
+
+function maskedNodes(text: string): string {
+  return text.split("\n").map((line) => {
+    const fields = line.split(" ");
+    if (fields.length < 8) return line;
+    fields[2] = fields[2]!.replace(/,fail\??/, "");
+    return [
+      ...fields.slice(0, 4),
+      "PING",
+      "PONG",
+      ...fields.slice(6, 7),
+      "LINK",
+      ...fields.slice(8),
+    ]
+      .join(" ");
+  }).join("\n");
+}
+
+/** The line of the client itself, and of that what clients ask for. */
+function maskedClients(text: string, { addresses }: Party): string {
+  const fields = /^(addr|laddr|name|db|sub|psub|ssub|multi|watch|cmd|user|redir|resp)=/;
+  const own = text.split("\n").filter((line) =>
+    addresses.some((a) => line.includes(` addr=${a} `))
+  );
+  return own.map((line) =>
+    line.split(" ").filter((field) => fields.test(field)).join(" ")
+      .replace(/(?<= |^)addr=\S+/, "addr=SELF").replace(/redir=\d+/, "redir=ID")
+  ).join("\n");
+}
+
+const MONITORED = /^\+\d+\.\d{6} \[\d+ (\S+)\] (.*)$/s;
+
+function isMonitored(token: string): boolean {
+  return MONITORED.test(token);
+}
+
+/**
+ * A line of MONITOR, if it is about the party itself. The mode of CLIENT REPLY and requests that the
+ * proxy adds, which no test would send, are the proxy's own business.
+ */
+function monitored(
+  token: string,
+  { addresses, token: own }: Party,
+  other: string,
+): string | undefined {
+  const [, address, words] = MONITORED.exec(token)!;
+  if (words!.includes(other)) return undefined;
+  if (!addresses.includes(address!) && address !== "lua") return undefined;
+  if (address === "lua" && !words!.includes(own)) return undefined;
+  if (/^"ping" "/i.test(words!) && !words!.includes(own)) return undefined;
+  return `+TIME ${words!.replace(/^("client" "reply") "\w+"/i, "$1 MODE")}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(".", "\\.");
+}

@@ -1,0 +1,85 @@
+/**
+ * `deno run -A tests/pipelines.ts --count 5000`: random pipelines of all kinds of requests, straight
+ * and through the proxy, while slots move, nodes fail over and channels lose their slots. Prints
+ * its seed and what was not as it should be, each with the least pipeline that shows it. Linux only.
+ */
+import { parseArgs } from "@std/cli/parse-args";
+import { type Fault, shownScenario } from "./live/pipelines/compared.ts";
+import { comparePipelines } from "./live/pipelines/rounds.ts";
+import { Report } from "./live/pipelines/report.ts";
+import { Stage } from "./live/pipelines/stage.ts";
+
+/** How often progress is printed, in rounds. */
+const PROGRESS_ROUNDS = 100;
+
+const USAGE = `Usage: deno run -A tests/pipelines.ts [options]
+  --count N      pipelines to compare, 1000 if not given
+  --seed N       of all that is random
+  --only N       play this round alone, as a fault names it
+  --server PATH  of redis-server or valkey-server; REDIS_SERVER, or the one on the PATH
+  --proxy WORDS  another program in the place of the proxy, such as 'deno run -A src/main.ts'
+  --shown N      faults that are shown, 20 if not given`;
+
+interface Settings {
+  readonly count: number;
+  readonly seed: number;
+  readonly only?: number;
+  readonly shown: number;
+  readonly proxy: readonly string[];
+}
+
+/** Reads the command line; what is wrong with it is said in one line. */
+function readSettings(): Settings {
+  const names = ["count", "seed", "only", "server", "proxy", "shown"];
+  const given = parseArgs(Deno.args, { string: names }) as Record<string, string | undefined>;
+  const { count = "1000", shown = "20", only, server, proxy } = given;
+  const { seed = `${Math.floor(Math.random() * 2 ** 32)}` } = given;
+  const numbers = [count, seed, shown, only ?? "0"].map(Number);
+  const unknown = Object.keys(given).some((name) => name !== "_" && !names.includes(name));
+  if (unknown || !numbers.every((number) => Number.isSafeInteger(number) && number >= 0)) {
+    console.error(USAGE);
+    Deno.exit(2);
+  }
+  if (server !== undefined) Deno.env.set("REDIS_SERVER", server);
+  return {
+    count: Number(count),
+    seed: Number(seed),
+    shown: Number(shown),
+    ...only === undefined ? {} : { only: Number(only) },
+    proxy: proxy?.split(" ") ?? [],
+  };
+}
+
+function shownFault({ kind, what, straight, proxied }: Fault): string {
+  return `${kind}: ${what}\n  straight: ${JSON.stringify(straight)}\n  proxied:  ${
+    JSON.stringify(proxied)
+  }`;
+}
+
+async function main({ count, seed, only, shown, proxy }: Settings): Promise<boolean> {
+  console.log(`deno run -A tests/pipelines.ts --count ${count} --seed ${seed}`);
+  await using stage = await Stage.start(proxy);
+  const report = new Report();
+  const sinceMs = performance.now();
+  let left = shown;
+  let rounds = 0;
+  await comparePipelines(stage, {
+    count,
+    seed,
+    ...only === undefined ? {} : { only },
+    wantsShrunk: () => left > 0,
+    report,
+    onRound() {
+      if (++rounds % PROGRESS_ROUNDS > 0) return;
+      console.log(`${Math.round((performance.now() - sinceMs) / 1000)} s: ${report}`);
+    },
+    onFault(round, scenario, fault) {
+      if (left-- <= 0) return;
+      console.log(`\n--only ${round}\n${shownScenario(scenario)}\n${shownFault(fault)}\n`);
+    },
+  });
+  console.log(`\n${report}`);
+  return report.isClean;
+}
+
+if (import.meta.main) Deno.exit(await main(readSettings()) ? 0 : 1);
