@@ -3,13 +3,7 @@ import { close, type Connection, dial, peerAddress, writeAll } from "../net.ts";
 import { joined } from "../resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/scanner.ts";
-
-/** As whom the proxy itself talks to the nodes. */
-export interface Credentials {
-  /** Undefined for the default user. */
-  readonly username: string | undefined;
-  readonly password: string;
-}
+import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
 
 /** How the proxy itself talks to the nodes. */
 export interface LinkOptions {
@@ -24,11 +18,20 @@ export class LinkError extends Error {
   override readonly name = "LinkError";
   /** Waiting will not help: what is wrong is in somebody's configuration. */
   readonly lasting: boolean;
+  /** The node refuses the user of the proxy or its password, or there is none to send. */
+  readonly denied: boolean;
 
-  constructor(message: string, options: { lasting?: boolean; cause?: unknown } = {}) {
+  constructor(message: string, options: LinkErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.lasting = options.lasting ?? false;
+    this.denied = options.denied ?? false;
   }
+}
+
+interface LinkErrorOptions {
+  readonly lasting?: boolean;
+  readonly denied?: boolean;
+  readonly cause?: unknown;
 }
 
 /** Nodes answer about their cluster in a millisecond; busy with a script, when that is over. */
@@ -80,14 +83,29 @@ export class Link {
     }
     const link = new Link(address, connection, links);
     try {
-      if (credentials !== undefined) {
-        const { username, password } = credentials;
-        await link.ask("AUTH", ...(username === undefined ? [] : [username]), password);
-      }
+      if (credentials !== undefined) await link.#authenticate(credentials);
       return link;
     } catch (error) {
       link.close();
       throw error;
+    }
+  }
+
+  async #authenticate(credentials: Credentials): Promise<void> {
+    const { username, password } = credentials;
+    try {
+      const words = username === undefined ? [] : [username];
+      await this.ask("AUTH", ...words, await readPassword(credentials));
+    } catch (error) {
+      if (error instanceof PasswordFileError) {
+        throw new LinkError(error.message, { denied: true, cause: error });
+      }
+      if (!(error instanceof LinkError && error.denied) || typeof password === "string") {
+        throw error;
+      }
+      // The file may have another password soon, or the node another user.
+      const message = `${error.message} (password file '${password.file}')`;
+      throw new LinkError(message, { denied: true, cause: error });
     }
   }
 
@@ -193,10 +211,11 @@ function dialMessage(address: HostPort, timeoutMs: number, error: unknown): stri
 function refusal(address: HostPort, words: string[], error: string): LinkError {
   const node = formatHostPort(address);
   const lasting = true;
+  const denied = true;
   if (error.startsWith("NOAUTH")) {
     return new LinkError(
       `Node ${node} wants a password: give --password, --password-file or CLUSTER_PASSWORD`,
-      { lasting },
+      { lasting, denied },
     );
   }
   if (error.startsWith("DENIED")) {
@@ -211,7 +230,7 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
     return new LinkError(
       `Node ${node} does not let this user ask: ${error}; ` +
         "the proxy needs +cluster|nodes +cluster|shards +cluster|info",
-      { lasting },
+      { lasting, denied },
     );
   }
   if (/cluster support disabled/i.test(error)) {
@@ -231,7 +250,7 @@ function authRefusal(node: string, error: string): LinkError {
   const refused = known(PASSWORD_ERRORS);
   if (refused !== undefined) {
     const message = `Node ${node} refuses the user name or the password: ${refused}`;
-    return new LinkError(message, { lasting });
+    return new LinkError(message, { lasting, denied: true });
   }
   // The words that it goes on with are those of the request (server.c `processCommand`).
   if (error.startsWith("ERR unknown command ")) {

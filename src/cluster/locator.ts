@@ -6,7 +6,8 @@ import {
   type Mention,
   UnmappedError,
 } from "./directory.ts";
-import { ownerOf, type Topology } from "./topology.ts";
+import { LinkError } from "./link.ts";
+import { ownerOf, type Topology, type View } from "./topology.ts";
 import { lookFor } from "./watch.ts";
 
 /** A script can make up any number of redirects, each of which might be a real one. */
@@ -23,8 +24,8 @@ export class Locator {
   #nextDoubtMs = -Infinity;
   /** Settled when whoever is looking through the eyes of a node is done. */
   readonly #turns = new WeakMap<MappedNode, Promise<unknown>>();
-  /** When a node was last asked that did not answer. */
-  readonly #missedAtMs = new WeakMap<MappedNode, number>();
+  /** When a node was last asked that did not answer, and who refused the proxy's user then. */
+  readonly #missed = new WeakMap<MappedNode, { atMs: number; denial: LinkError | undefined }>();
 
   constructor(directory: Directory, topology: Topology) {
     this.#directory = directory;
@@ -50,9 +51,11 @@ export class Locator {
     const identified = await this.#identify(mention);
     // Nobody connects to what replication tells, so that it may as well be left open.
     if (identified !== undefined || mention.relation !== undefined) return identified;
+    const unknown = `No node of the cluster is known at ${formatHostPort(mention)}` +
+      (mention.slot === undefined ? "" : `, for slot ${mention.slot}`);
+    const denial = this.#missed.get(from)?.denial;
     throw new UnmappedError(
-      `No node of the cluster is known at ${formatHostPort(mention)}` +
-        (mention.slot === undefined ? "" : `, for slot ${mention.slot}`),
+      denial === undefined ? unknown : `The proxy cannot ask the cluster: ${denial.message}`,
     );
   }
 
@@ -69,7 +72,7 @@ export class Locator {
     if (view !== undefined && performance.now() - view.takenAtMs < UNMAPPED_INTERVAL_MS) {
       this.#checkMapped(mention);
     }
-    const missedAtMs = this.#missedAtMs.get(from) ?? -Infinity;
+    const missedAtMs = this.#missed.get(from)?.atMs ?? -Infinity;
     if (!this.#hasLooked(from, sinceMs) && missedAtMs < sinceMs) {
       if (mention.doubtful) await this.#paceDoubt();
       const itself = await this.#lookThrough(from);
@@ -99,17 +102,26 @@ export class Locator {
   /** Learns what a node sees, or else any other, and returns the node's id if it answers. */
   async #lookThrough(from: MappedNode): Promise<string | undefined> {
     const directory = this.#directory;
-    const askedAtMs = performance.now();
-    const view = await this.#topology.visit(from.address);
-    if (view !== undefined && directory.recognizes(view)) directory.learn(view);
-    else {
-      this.#missedAtMs.set(from, askedAtMs);
-      try {
-        directory.learn(await this.#topology.look(lookFor(directory)));
-      } catch (error) {
-        // It was said that nobody answers. What is known will have to do.
-        if (!(error instanceof AggregateError)) throw error;
-      }
+    const atMs = performance.now();
+    let view: View | undefined;
+    let denial: LinkError | undefined;
+    try {
+      view = await this.#topology.ask(from.address);
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error;
+      if (error.denied) denial = error;
+    }
+    if (view !== undefined && directory.recognizes(view)) {
+      this.#missed.delete(from);
+      directory.learn(view);
+      return view.answeredBy.id;
+    }
+    this.#missed.set(from, { atMs, denial });
+    try {
+      directory.learn(await this.#topology.look(lookFor(directory)));
+    } catch (error) {
+      // It was said that nobody answers. What is known will have to do.
+      if (!(error instanceof AggregateError)) throw error;
     }
     return view?.answeredBy.id;
   }

@@ -10,6 +10,7 @@ import {
   LAST_PORT,
   parseHostPort,
 } from "../address.ts";
+import { type Credentials, passwordIn } from "../cluster/credentials.ts";
 import type { Pin } from "../cluster/ports.ts";
 import type { LogOptions } from "../log.ts";
 import { LONGEST_TIMER_MS } from "../waiting.ts";
@@ -32,9 +33,7 @@ export interface Config {
   /** Nodes whose port the operator chose, inside the range or outside; no node or port twice. */
   readonly pins: readonly Pin[];
   /** Those of the proxy's own connection to the cluster. */
-  readonly credentials:
-    | { readonly username: string | undefined; readonly password: string }
-    | undefined;
+  readonly credentials: Credentials | undefined;
   /** How long to wait for the cluster to be ready; Infinity is for ever. */
   readonly startTimeoutMs: number;
   /** How often to ask the cluster who is there; Infinity is only when there is a reason. */
@@ -132,7 +131,7 @@ const LOG_LEVELS: Record<string, LogOptions["level"]> = {
 const LOG_FORMATS: Record<string, LogOptions["format"]> = { text: "text", json: "json" };
 
 /**
- * Reads the whole configuration, and the password file if there is one.
+ * Reads the whole configuration, and finds out whether the password file can be read.
  *
  * @throws {ConfigError} for the first setting that cannot be used; no message repeats a password
  */
@@ -348,16 +347,15 @@ function readCredentials(settings: Settings, warnings: string[]): Config["creden
     if (username === undefined) return undefined;
     throw refusal(username, "there is no password; add --password or --password-file");
   }
-  return {
-    username: username?.text,
-    password: password?.text ?? readPasswordFile(file!, warnings),
-  };
+  if (file !== undefined) checkPasswordFile(file, warnings);
+  return { username: username?.text, password: password?.text ?? { file: file!.text } };
 }
 
 /** The mode bits by which users that are neither the owner nor of the group have any access. */
 const OTHERS = 0o007;
 
-function readPasswordFile(given: Given, warnings: string[]): string {
+/** Finds out whether there is a password; it is read again for each connection. */
+function checkPasswordFile(given: Given, warnings: string[]): void {
   let text: string;
   let mode: number | null;
   try {
@@ -368,8 +366,7 @@ function readPasswordFile(given: Given, warnings: string[]): string {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`Cannot read the file of ${given.source}: ${reason}`, { cause: error });
   }
-  const password = text.replace(/\r?\n$/, "");
-  if (password === "") throw refusal(given, "the file is empty; expected a password in it");
+  if (passwordIn(text) === "") throw refusal(given, "the file is empty; expected a password in it");
   // No refusal, for Docker mounts secrets so.
   if (Deno.build.os !== "windows" && mode !== null && (mode & OTHERS) !== 0) {
     warnings.push(
@@ -377,7 +374,6 @@ function readPasswordFile(given: Given, warnings: string[]): string {
         `chmod o= ${quote(given.text)} keeps the password from them`,
     );
   }
-  return password;
 }
 
 /** In milliseconds; 0 only for a duration of zero. */

@@ -115,7 +115,9 @@ const rows = [
     name: "password-file",
     variable: "CLUSTER_PASSWORD_FILE",
     value: "PATH",
-    help: "File that holds that password; a line break at its end does not count.",
+    help:
+      "File that holds that password, read for each connection; a line break at its end does not " +
+      "count.",
   },
   {
     name: "start-timeout",

@@ -269,7 +269,7 @@ Deno.test("an address that all nodes share is none's, after a slot moved meanwhi
   const asked: HostPort[] = [];
   class ScriptedTopology extends Topology {
     override look = () => Promise.resolve(viewWith(owner));
-    override visit = (address: HostPort) => {
+    override ask = (address: HostPort) => {
       asked.push(address);
       return Promise.resolve(viewWith(owner));
     };

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { formatHostPort, parseHostPort } from "../../src/address.ts";
+import { readPassword } from "../../src/cluster/credentials.ts";
 import {
   type Config,
   ConfigError,
@@ -495,7 +496,7 @@ const PASSWORD_FILES: [content: string, password: string | undefined][] = [
 ];
 
 for (const [content, password] of PASSWORD_FILES) {
-  Deno.test(`a password file of ${JSON.stringify(content)} is ${password ?? "refused"}`, () => {
+  Deno.test(`a password file of ${JSON.stringify(content)} is ${password ?? "refused"}`, async () => {
     const file = Deno.makeTempFileSync();
     try {
       Deno.writeTextFileSync(file, content);
@@ -504,7 +505,8 @@ for (const [content, password] of PASSWORD_FILES) {
         assertThrows(() => config(["--password-file", file]), ConfigError, message);
       } else {
         const { credentials } = config([`CLUSTER_PASSWORD_FILE=${file}`, "--username=u"]);
-        assertEquals(credentials, { username: "u", password });
+        assertEquals(credentials, { username: "u", password: { file } });
+        assertEquals(await readPassword(credentials!), password);
       }
     } finally {
       Deno.removeSync(file);
@@ -534,7 +536,7 @@ for (const [mode, open] of MODES) {
         Deno.writeTextFileSync(file, "secret");
         Deno.chmodSync(file, mode);
         const { credentials, warnings } = config([`--password-file=${file}`]);
-        assertEquals(credentials?.password, "secret");
+        assertEquals(credentials?.password, { file });
         assertEquals(warnings.length, open ? 1 : 0, warnings.join("\n"));
         if (open) assert(warnings[0]!.startsWith("The file of --password-file can be "));
         assert(!warnings.join().includes("secret"), warnings.join());
