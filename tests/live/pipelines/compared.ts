@@ -29,6 +29,8 @@ export interface Batch {
   readonly changeFirst: boolean;
   /** Which of the two pipelines is first. */
   readonly proxiedFirst: boolean;
+  /** After which share of its bytes a pipeline is cut in two. */
+  readonly cutAfter: number;
 }
 
 /** One round: all that is needed to play it again. */
@@ -47,6 +49,8 @@ export interface Outcome {
   readonly fault?: Fault;
   /** Whether the error of an AUTH came to one of them alone. */
   readonly lostError?: boolean;
+  /** Whether the node closed the connection, as it does straight. */
+  readonly closedByNode?: boolean;
 }
 
 /** What must not be. */
@@ -127,8 +131,8 @@ export class Lane implements AsyncDisposable {
     await this.#prepare();
     const logged = this.#stage.nat.stderr.length;
     const publicPort = this.#stage.portOf(this.#node);
-    using straight = await Recorder.connect(this.#node.host, this.#node.port);
-    using proxied = await Recorder.connect(PUBLIC_HOST, publicPort);
+    await using straight = await Recorder.connect(this.#node.host, this.#node.port);
+    await using proxied = await Recorder.connect(PUBLIC_HOST, publicPort);
     const pair = {
       straight: await this.#introduce(straight, TOKENS.straight),
       proxied: await this.#introduce(proxied, TOKENS.proxied),
@@ -210,7 +214,10 @@ export class Lane implements AsyncDisposable {
         if (client.ended) continue;
         const requests = [...batch.requests, ["PING", `${end}§`]];
         await this.#arrives(() => unreadBytes(pid!, descriptor), async () => {
-          await client.send(requests.map((request) => wireOf(request, party)).join(""));
+          const bytes = requests.map((request) => wireOf(request, party)).join("");
+          const cut = Math.floor(batch.cutAfter * bytes.length);
+          await client.send(bytes.slice(0, cut));
+          await client.send(bytes.slice(cut));
         });
       }
       if (!batch.changeFirst) await this.#change(batch.change);
@@ -268,7 +275,11 @@ export class Lane implements AsyncDisposable {
     }, ARRIVAL_DEADLINE_MS);
   }
 
-  #judge({ straight, proxied }: Pair, endings: [Ending, Ending], logged: number): Outcome {
+  async #judge(
+    { straight, proxied }: Pair,
+    endings: [Ending, Ending],
+    logged: number,
+  ): Promise<Outcome> {
     const translation = { nodes: this.#stage.nodes, publicHost: PUBLIC_HOST };
     const expected = normalized(
       straight.client.received,
@@ -285,8 +296,7 @@ export class Lane implements AsyncDisposable {
     if (leak !== undefined) return fault("leak", leak);
     const [straightEnd, proxiedEnd] = endings;
     if (proxiedEnd === "ended" && straightEnd !== "ended") {
-      const reason = this.#stage.reasonOf(proxied.client.address, logged);
-      return fault("closed", reason ?? "nothing in the log says why");
+      return fault("closed", await this.#stage.reasonOf(proxied.client.address, logged));
     }
     if (proxiedEnd !== straightEnd) {
       return fault("hangs", `straight it ${straightEnd}, through the proxy it ${proxiedEnd}`);
@@ -303,7 +313,7 @@ export class Lane implements AsyncDisposable {
       const [one, other] = [expected[index], actual[index]].map((token) => JSON.stringify(token));
       return fault("differs", `token ${index}: straight ${one}, through the proxy ${other}`);
     }
-    return { compared };
+    return { compared, closedByNode: straightEnd === "ended" };
   }
 }
 
@@ -371,6 +381,7 @@ export function randomScenario(seed: number, subjects: Subjects, failover: boole
         ...change === undefined ? {} : { change },
         changeFirst: random.chance(0.6) || requests.some(authenticates),
         proxiedFirst: random.chance(0.5),
+        cutAfter: random.int(100) / 100,
       };
     }),
   };
@@ -403,7 +414,7 @@ function subscribed(random: Random, { move, stay }: Subjects): Request[] {
 }
 
 function authenticates(request: Request): boolean {
-  return typeof request !== "string" && request.some((word) => AUTHENTICATION.test(word));
+  return AUTHENTICATION.test(typeof request === "string" ? request : request.join(" "));
 }
 
 /** What of a scenario can be left out with the same kind of fault; tries each part once. */

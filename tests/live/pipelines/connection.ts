@@ -17,8 +17,9 @@ export async function holds(
 }
 
 /** A connection that keeps all that comes, one character a byte; it owns its socket. */
-export class Recorder implements Disposable {
+export class Recorder implements AsyncDisposable {
   readonly #conn: Deno.TcpConn;
+  readonly #reading: Promise<void>;
   #received = "";
   #ended = false;
   #lastMs = performance.now();
@@ -26,7 +27,7 @@ export class Recorder implements Disposable {
   private constructor(conn: Deno.TcpConn) {
     conn.setNoDelay();
     this.#conn = conn;
-    this.#read();
+    this.#reading = this.#read();
   }
 
   /** Connects, and begins to read. */
@@ -85,13 +86,9 @@ export class Recorder implements Disposable {
     return received;
   }
 
-  [Symbol.dispose](): void {
-    this.#ended = true;
-    try {
-      this.#conn.close();
-    } catch {
-      // The read has found it closed.
-    }
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#conn.close();
+    await this.#reading;
   }
 
   async #read(): Promise<void> {

@@ -1,9 +1,13 @@
-/** What the kernel tells of sockets. Linux with glibc only. */
-const libc = Deno.dlopen("libc.so.6", {
+/** Where what the kernel tells of sockets can be asked for: Linux with glibc. */
+export const KERNEL_TELLS = Deno.build.os === "linux";
+
+const LIBC = {
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
   ioctl: { parameters: ["i32", "u64", "buffer"], result: "i32" },
   close: { parameters: ["i32"], result: "i32" },
-});
+} as const;
+
+const libc = KERNEL_TELLS ? Deno.dlopen("libc.so.6", LIBC) : undefined;
 
 /** The same on all architectures (asm-generic/unistd.h). */
 const SYS_PIDFD_OPEN = 434n;
@@ -17,16 +21,17 @@ const ESTABLISHED = "01";
 
 /** How many bytes have come to a socket of another process that has not read them yet. */
 export function unreadBytes(pid: number, descriptor: number): number {
-  const process = Number(libc.symbols.syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n));
+  const { syscall, ioctl, close } = libc!.symbols;
+  const process = Number(syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n));
   if (process < 0) throw new Error(`Cannot look into the process ${pid}`);
   // A copy that stayed open would keep the process from closing the connection.
   const args = [BigInt(process), BigInt(descriptor), 0n] as const;
-  const copy = Number(libc.symbols.syscall(SYS_PIDFD_GETFD, ...args));
-  libc.symbols.close(process);
+  const copy = Number(syscall(SYS_PIDFD_GETFD, ...args));
+  close(process);
   if (copy < 0) return 0;
   const bytes = new Int32Array(1);
-  const failed = libc.symbols.ioctl(copy, FIONREAD, new Uint8Array(bytes.buffer)) < 0;
-  libc.symbols.close(copy);
+  const failed = ioctl(copy, FIONREAD, new Uint8Array(bytes.buffer)) < 0;
+  close(copy);
   return failed ? 0 : bytes[0]!;
 }
 

@@ -12,12 +12,15 @@ export class Report {
   passing = 0;
   /** Rounds in which the error of an AUTH came straight alone, or through the proxy alone. */
   lostErrors = 0;
+  /** Connections that the node closed, as it does without a proxy. */
+  closedByNode = 0;
 
   /** Counts a round that is over. */
-  add(pipelines: number, { compared, fault, lostError = false }: Outcome): void {
+  add(pipelines: number, { compared, fault, lostError, closedByNode }: Outcome): void {
     this.pipelines += pipelines;
     this.compared += compared;
     if (lostError) this.lostErrors++;
+    if (closedByNode) this.closedByNode++;
     if (fault === undefined) return;
     count(this.faults, fault.kind);
     if (fault.kind === "closed") count(this.closings, fault.what);
@@ -34,7 +37,8 @@ export class Report {
     const closings = [...this.closings].sort(([, one], [, other]) => other - one)
       .map(([reason, times]) => `\n  ${times} closed: ${reason}`).join("");
     return `${this.pipelines} pipelines, ${this.compared} values compared; ${kinds}; ` +
-      `${this.passing} differed only once, ${this.lostErrors} in an error that the server lost` +
+      `${this.passing} differed only once, ${this.lostErrors} in an error that the server lost; ` +
+      `${this.closedByNode} closed by the node` +
       closings;
   }
 }

@@ -293,12 +293,27 @@ const RARE = new Set(["ends", "silent", "monitors"]);
 /** Kinds in which one request may have other answers than one. */
 const DANGEROUS = ["shardChannels", "shardChannels", "replies", "auth", "transactions"];
 
+/** How many requests are written as a line, where their words allow that. */
+const INLINE_SHARE = 0.05;
+
+const PLAIN_WORD = /^[\w{}§:*.-]+$/;
+
+function inline(request: Request): Request {
+  if (typeof request === "string" || !request.every((word) => PLAIN_WORD.test(word))) {
+    return request;
+  }
+  return `${request.join(" ")}\r\n`;
+}
+
 /** Random requests of some kinds that meet; each is one of those in `chosen` where that is given. */
 export function randomRequests(random: Random, subjects: Subjects, chosen?: string[]): Request[] {
   const kinds = chosen ?? randomKinds(random);
   const requests: Request[] = [];
   for (let left = 1 + random.int(random.pick([3, 6, 12])); left > 0; left--) {
-    requests.push(...random.pick(KINDS[random.pick(kinds)]!)(random, subjects));
+    const some = random.pick(KINDS[random.pick(kinds)]!)(random, subjects);
+    requests.push(
+      ...some.map((request) => random.chance(INLINE_SHARE) ? inline(request) : request),
+    );
   }
   return requests;
 }
@@ -325,5 +340,5 @@ export function wireOf(request: Request, { token, id }: { token: string; id: str
 /** A request as a person reads it. */
 export function shownRequest(request: Request): string {
   if (typeof request === "string") return JSON.stringify(request);
-  return request.map((word) => /^[\w{}§:*.-]+$/.test(word) ? word : JSON.stringify(word)).join(" ");
+  return request.map((word) => PLAIN_WORD.test(word) ? word : JSON.stringify(word)).join(" ");
 }

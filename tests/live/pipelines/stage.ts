@@ -3,11 +3,14 @@ import { toLatin1 } from "../../../src/resp/bytes.ts";
 import { type ClusterNode, RedisCluster } from "../../support/cluster.ts";
 import { NatProcess } from "../../support/nat_process.ts";
 import { slotOf } from "../../support/slots.ts";
+import { holds } from "./connection.ts";
 import { PASSWORD, USERS } from "./requests.ts";
 import type { NamedNode } from "./transcript.ts";
 
 /** Where clients outside are. */
 export const PUBLIC_HOST = "127.0.0.1";
+
+const LOG_DEADLINE_MS = 1_000;
 
 /** A cluster with passwords and users, and a proxy before it. */
 export class Stage implements AsyncDisposable {
@@ -86,10 +89,15 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Why the proxy closed a client, as its log has it behind the first `from` characters. */
-  reasonOf(client: string, from: number): string | undefined {
-    const lines = this.nat.stderr.slice(from).split("\n");
-    const line = lines.findLast((line) => line.includes(`${client} `) && /closed|ended/.test(line));
-    return line?.replace(/^.*?: /, "").replace(/\(\d+ times more\)/, "").trim();
+  async reasonOf(client: string, from: number): Promise<string> {
+    const find = () => {
+      const lines = this.nat.stderr.slice(from).split("\n");
+      return lines.findLast((line) => line.includes(`${client} `) && /closed|ended/.test(line));
+    };
+    // The log comes by another way than the end of the connection.
+    await holds(() => find() !== undefined, LOG_DEADLINE_MS);
+    const line = find() ?? "nothing in the log says why";
+    return line.replace(/^.*?: /, "").replace(/\(\d+ times more\)/, "").trim();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

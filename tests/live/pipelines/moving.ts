@@ -1,0 +1,434 @@
+import { fromLatin1 } from "../../../src/resp/bytes.ts";
+import { decodeFrame, itemsOf, textOf, type Value } from "../../../src/resp/frame.ts";
+import type { ClusterNode } from "../../support/cluster.ts";
+import { namedInLines, namedInSlots } from "../../support/mentions.ts";
+import { type Random, seededRandom } from "../../support/random.ts";
+import { slotOf } from "../../support/slots.ts";
+import { until } from "../../support/until.ts";
+import { WireClient } from "../../support/wire.ts";
+import { type Fault, privateIn } from "./compared.ts";
+import type { Report } from "./report.ts";
+import { PASSWORD, textsLike, USERS } from "./requests.ts";
+import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
+
+/** What is wanted of a run. */
+export interface MovingOptions {
+  /** How many pipelines are answered, or a few more. */
+  readonly count: number;
+  readonly seed: number;
+  readonly report: Report;
+  readonly onPipeline?: () => void;
+  readonly onFault?: (requests: readonly (readonly string[])[], fault: Fault) => void;
+}
+
+/** How many clients there are at once. */
+const CLIENTS = 6;
+
+/** Pipelines of one connection. */
+const MOST_PIPELINES = 8;
+
+/** The bounds of the time for which a slot stays where it is. */
+const STAY_MS = { least: 1, most: 8 };
+
+/** Between two failovers; the replica has to follow its new primary before the next. */
+const FAILOVER_PAUSE_MS = 1_000;
+
+const LINK_DEADLINE_MS = 30_000;
+
+/** A node, and what clients ask it for. */
+interface Target {
+  readonly node: ClusterNode;
+  readonly stay: string;
+  readonly move: string;
+  /** What stands under the keys `text0` and so on. */
+  readonly texts: readonly string[];
+}
+
+/**
+ * Requests, and what may come to all of them together: a pattern over the letters that `letterOf`
+ * has for frames. Letters that may come at any time are left out before.
+ */
+interface Step {
+  readonly requests: readonly (readonly string[])[];
+  readonly answer: RegExp;
+}
+
+type Make = (random: Random, target: Target, token: string) => Step;
+
+function step(answer: RegExp, ...requests: (readonly string[])[]): Step {
+  return { requests, answer };
+}
+
+/**
+ * The requests that stand inside MULTI. A slot that leaves makes an error of one or of all; where
+ * RESP2 does not let a subscriber begin, they may be answered by themselves.
+ */
+function transaction(alone: string, answers: string, ...requests: (readonly string[])[]): Step {
+  const { length } = requests;
+  return step(
+    new RegExp(`^(O[QE]{${length}}(\\[${answers}\\]|E)|E[${alone}E]{${length}}E)$`),
+    ["MULTI"],
+    ...requests,
+    ["EXEC"],
+  );
+}
+
+const SLOTS = ["CLUSTER", "SLOTS"];
+
+/**
+ * Almost all may be refused: to a subscriber of RESP2, who is one no more as soon as the last slot
+ * has left, so that a row of errors may end at any request.
+ */
+const STEPS: readonly Make[] = [
+  (_, { move }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${move}}`]),
+  (_, { move }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${move}}`]),
+  (_, { move }, token) =>
+    step(/^(SS|E)$/, ["SSUBSCRIBE", `c${token}{${move}}`, `d${token}{${move}}`]),
+  (_, { stay }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${stay}}`]),
+  // One that the node ends by itself cannot be told from an answer, nor need it be.
+  (_, { move }, token) => step(/^E?$/, ["SUNSUBSCRIBE", `c${token}{${move}}`]),
+  (_, { move }, token) =>
+    step(
+      /^[SE]([0-9nE]E?)[LE]$/,
+      ["SSUBSCRIBE", `c${token}{${move}}`],
+      // Takes a while, in which the slot may leave.
+      ["BLPOP", `none{${move}}`, "0.005"],
+      ["SUNSUBSCRIBE", `c${token}{${move}}`],
+      SLOTS,
+    ),
+  (_, { move }, token) =>
+    step(/^E?$/, ["SUNSUBSCRIBE", `c${token}{${move}}`, `d${token}{${move}}`]),
+  () => step(/^$/, ["SUNSUBSCRIBE"]),
+  (_, { move }, token) => step(/^E?[LE]$/, ["SUNSUBSCRIBE", `c${token}{${move}}`], SLOTS),
+  (_, { move, stay }, token) =>
+    step(
+      /^E?[0E][IE]$/,
+      ["SUNSUBSCRIBE", `c${token}{${move}}`],
+      ["GET", `text0{${stay}}`],
+      ["INFO"],
+    ),
+  (_, { move }, token) => step(/^[iE]$/, ["SPUBLISH", `c${token}{${move}}`, "m"]),
+  () => step(/^[LE]$/, SLOTS),
+  () => step(/^[NE]$/, ["CLUSTER", "NODES"]),
+  () => step(/^[IE]$/, ["INFO"]),
+  (random, { stay, texts }) => {
+    const index = random.int(texts.length);
+    return step(new RegExp(`^[${index}E]$`), ["GET", `text${index}{${stay}}`]);
+  },
+  (random, { stay, texts }) => {
+    const index = random.int(texts.length);
+    const request = ["EVAL", "return redis.call('GET', KEYS[1])", "1", `text${index}{${stay}}`];
+    return step(new RegExp(`^[${index}E]$`), request);
+  },
+  (_, { move }) => step(/^[nE]$/, ["GET", `k{${move}}`]),
+  (_, { move }) => step(/^[nE]$/, ["BLPOP", `none{${move}}`, "0.01"]),
+  (_, { move }) => step(/^[OE]$/, ["WATCH", `k{${move}}`]),
+  (random, { stay, texts }) => {
+    const index = random.int(texts.length);
+    return transaction(`L${index}`, `L${index}`, SLOTS, ["GET", `text${index}{${stay}}`]);
+  },
+  (_, { move }) => transaction("nL", "nL", ["GET", `k{${move}}`], SLOTS),
+  () => step(/^(O|E[LE][OE])$/, ["CLIENT", "REPLY", "SKIP"], SLOTS, ["CLIENT", "REPLY", "ON"]),
+  () => step(/^([LE]|E[NE][LE])$/, ["CLIENT", "REPLY", "SKIP"], ["CLUSTER", "NODES"], SLOTS),
+  (_, { move }, token) =>
+    step(
+      /^(O|E[LE][iE][IE][OE])$/,
+      ["CLIENT", "REPLY", "OFF"],
+      SLOTS,
+      ["SPUBLISH", `c${token}{${move}}`, "m"],
+      ["INFO"],
+      ["CLIENT", "REPLY", "ON"],
+    ),
+  (_, { move }, token) =>
+    step(
+      /^(O|EE?[LE][OE])$/,
+      ["CLIENT", "REPLY", "OFF"],
+      ["SUNSUBSCRIBE", `c${token}{${move}}`],
+      SLOTS,
+      ["CLIENT", "REPLY", "ON"],
+    ),
+  // The server may drop what says that the password is wrong.
+  () => step(/^[LE][WE]?[LE]$/, SLOTS, ["AUTH", "wrong"], SLOTS),
+  () => step(/^[OE][LE]$/, ["AUTH", PASSWORD], SLOTS),
+  () => step(/^[HE]$/, ["HELLO", "3"]),
+  () => step(/^[HE]$/, ["HELLO", "2", "AUTH", "default", PASSWORD]),
+  () => step(/^E$/, ["EVAL", "return redis.error_reply('MOVED 1 10.77.0.1:7000')", "0"]),
+];
+
+/**
+ * Comes first alone: a client that is not authenticated must not have more than 1 KiB of replies
+ * still to be sent, or is closed (networking.c `checkClientOutputBufferLimits`, Redis 7.0.15 too).
+ */
+const RESET = step(/^RO$/, ["RESET"], ["AUTH", PASSWORD]);
+
+/** In how many pipelines that is. */
+const RESET_SHARE = 0.1;
+
+/** Who may be at work, `mute` without a right to PING, so that its pipelines end otherwise. */
+const WHO = ["default", "default", "default", "mute"];
+
+/** How often something changed. */
+export interface Moves {
+  slots: number;
+  failovers: number;
+}
+
+/** Answers random pipelines through the proxy while slots and primaries change all the time. */
+export async function movePipelines(stage: Stage, options: MovingOptions): Promise<Moves> {
+  const targets = await Promise.all(stage.cluster.nodes.map((node) => targetOf(stage, node)));
+  const moves: Moves = { slots: 0, failovers: 0 };
+  let over = false;
+  const isOver = () => over;
+  const random = seededRandom(options.seed);
+  const changes = [
+    ...targets.slice(0, 2).map((target, index) => {
+      const otherId = targets[1 - index]!.node.id;
+      const random = seededRandom(options.seed + index);
+      return moveSlot(target, { otherId, random, isOver, moves });
+    }),
+    failOver(stage, isOver, moves),
+  ];
+  try {
+    await Promise.all(Array.from({ length: CLIENTS }, async (_, index) => {
+      const own = seededRandom(options.seed + 100 + index);
+      for (let visit = 0; options.report.pipelines < options.count; visit++) {
+        // A connection each, whose token tells what is its own.
+        const token = `x${index}y${visit}z`;
+        await visitNode(stage, random.pick(targets), { ...options, random: own, token });
+      }
+    }));
+  } finally {
+    over = true;
+    await Promise.all(changes);
+  }
+  return moves;
+}
+
+async function targetOf(stage: Stage, node: ClusterNode): Promise<Target> {
+  const standings = await stage.cluster.standings();
+  const standing = standings.find((standing) => standing.node === node)!;
+  const owner = standing.role === "primary" ? standing : standings.find(({ node }) => {
+    return node === standing.primary;
+  })!;
+  const slots = new Set(owner.slots);
+  const tags = tagsOf((slot) => slots.has(slot));
+  const [stay, move] = [tags.next().value!, tags.next().value!];
+  const texts = textsLike(owner.node);
+  for (const [index, text] of texts.entries()) {
+    await owner.node.order("SET", `text${index}{${stay}}`, text);
+  }
+  return { node, stay, move, texts };
+}
+
+/** Lets a slot go, and takes it back, as its node sees it. */
+async function moveSlot(
+  { node, move }: Target,
+  { otherId, random, isOver, moves }: {
+    otherId: string;
+    random: Random;
+    isOver: () => boolean;
+    moves: Moves;
+  },
+): Promise<void> {
+  using admin = await node.connect();
+  const slot = `${slotOf(move)}`;
+  while (!isOver()) {
+    for (const words of [["NODE", otherId], ["NODE", node.id]]) {
+      await admin.ask("CLUSTER", "SETSLOT", slot, ...words);
+      moves.slots++;
+      const stayMs = STAY_MS.least + random.int(STAY_MS.most - STAY_MS.least);
+      await new Promise((resolve) => setTimeout(resolve, stayMs));
+    }
+  }
+}
+
+/** Makes the replica the primary, and again, each time once it follows. */
+async function failOver(
+  { cluster }: Stage,
+  isOver: () => boolean,
+  moves: Moves,
+): Promise<void> {
+  const pair = cluster.nodes.slice(2);
+  const roles = async () => {
+    const infos = await Promise.all(pair.map((node) => node.order("INFO", "replication")));
+    return infos.map((info) => textOf(info) ?? "");
+  };
+  while (!isOver()) {
+    const replica = await until("a replica follows its primary", async () => {
+      const infos = await roles();
+      return pair.find((_, index) => infos[index]!.includes("master_link_status:up"));
+    }, LINK_DEADLINE_MS);
+    await replica.order("CLUSTER", "FAILOVER", "TAKEOVER");
+    moves.failovers++;
+    const end = performance.now() + FAILOVER_PAUSE_MS;
+    await until("the next failover is due", () => isOver() || performance.now() >= end);
+  }
+}
+
+/** One connection from its beginning to its end. */
+async function visitNode(
+  stage: Stage,
+  target: Target,
+  { random, token, count, report, onPipeline, onFault }: MovingOptions & {
+    random: Random;
+    token: string;
+  },
+): Promise<void> {
+  const logged = stage.nat.stderr.length;
+  using client = await WireClient.connect(PUBLIC_HOST, stage.portOf(target.node));
+  const user = random.pick(WHO);
+  await client.ask("AUTH", user, user in USERS ? user : PASSWORD);
+  if (random.chance(0.5)) await client.ask("HELLO", "3");
+  for (let left = 1 + random.int(MOST_PIPELINES); left > 0 && report.pipelines < count; left--) {
+    const steps = Array.from(
+      { length: 1 + random.int(4) },
+      () => random.pick(STEPS)(random, target, token),
+    );
+    if (random.chance(RESET_SHARE)) steps.unshift(RESET);
+    const marks = steps.map((_, index) => `mark${left}-${index}-${token}`);
+    // ECHO is refused to a subscriber of RESP2, and PING to one without the right.
+    const mark = (text: string) => [["PING", text], ["EVAL", `return '${text}'`, "0"]];
+    const requests = steps.flatMap(({ requests }, index) => [...requests, ...mark(marks[index]!)]);
+    const sent = requests.map((words) => wire(...words)).join("");
+    const { frames, parts, ended } = await exchange(client, sent, marks);
+    const fault = await faultOf({ frames, parts, ended }, { steps, target, stage, client, logged });
+    const closedByNode = ended === "closed" && fault === undefined;
+    report.add(1, {
+      compared: frames.length,
+      closedByNode,
+      ...fault === undefined ? {} : { fault },
+    });
+    onPipeline?.();
+    if (fault !== undefined) onFault?.(requests, fault);
+    if (fault !== undefined || ended) return;
+  }
+}
+
+/** What came to a pipeline. */
+interface Exchange {
+  readonly frames: readonly string[];
+  /** The same without what answers the marks, for each step. */
+  readonly parts: readonly (readonly string[])[];
+  /** Why it came to an end before the last mark. */
+  readonly ended: "closed" | "hangs" | "loads" | undefined;
+}
+
+/** Sends a pipeline, and reads up to the last mark. */
+async function exchange(
+  client: WireClient,
+  sent: string,
+  marks: readonly string[],
+): Promise<Exchange> {
+  const frames: string[] = [];
+  const parts: string[][] = [];
+  try {
+    await client.send(sent);
+    for (const mark of marks) {
+      const part: string[] = [];
+      parts.push(part);
+      // PING and EVAL, each of which may be refused.
+      for (let ends = 0; ends < 2;) {
+        const [frame] = await client.readFrames(1);
+        frames.push(frame!);
+        if (frame!.startsWith("-LOADING ")) return { frames, parts, ended: "loads" };
+        const isRefused = /^-NOPERM .*'ping'/i.test(frame!) || (ends > 0 && frame!.startsWith("-"));
+        if (frame!.includes(mark) || isRefused) ends++;
+        else part.push(frame!);
+      }
+    }
+    return { frames, parts, ended: undefined };
+  } catch (error) {
+    const isClosed = String(error).includes("has ended") || error instanceof Deno.errors.BrokenPipe;
+    return { frames, parts, ended: isClosed ? "closed" : "hangs" };
+  }
+}
+
+async function faultOf(
+  { frames, parts, ended }: Exchange,
+  { steps, target, stage, client, logged }: {
+    steps: readonly Step[];
+    target: Target;
+    stage: Stage;
+    client: WireClient;
+    logged: number;
+  },
+): Promise<Fault | undefined> {
+  const proxied = frames.join("");
+  const fault = (kind: Fault["kind"], what: string): Fault => {
+    return { kind, what, straight: "", proxied };
+  };
+  const leak = privateIn(proxied, stage.cluster.network);
+  if (leak !== undefined) return fault("leak", leak);
+  const whole = ended === undefined ? parts : parts.slice(0, -1);
+  for (const [index, part] of whole.entries()) {
+    const { requests, answer } = steps[index]!;
+    const values = part.map((frame) => decodeFrame(fromLatin1(frame)));
+    const letters = values.map((value) => letterOf(value, target, stage)).join("");
+    if (answer.test(letters)) continue;
+    const asked = requests.map((words) => words.join(" ")).join(" | ");
+    return fault("differs", `'${asked}' is answered by '${letters}', expected ${answer}`);
+  }
+  if (ended === "hangs") return fault("hangs", "no answer comes any more");
+  // A straight client that is blocked is closed by a failover, too.
+  if (ended !== "closed" || frames.at(-1)?.startsWith("-UNBLOCKED ")) return undefined;
+  return fault("closed", await stage.reasonOf(client.localAddress, logged));
+}
+
+/** A letter for what a frame is; none for what may come at any time. */
+function letterOf(value: Value, target: Target, stage: Stage): string {
+  const text = textOf(value);
+  const items = itemsOf(value);
+  switch (value.type) {
+    case "-":
+      if (value.text.startsWith("WRONGPASS ")) return "W";
+      return isPublic(value.text, stage) ? "E" : `(${value.text})`;
+    case "+":
+      return { OK: "O", QUEUED: "Q", RESET: "R", PONG: "P" }[value.text] ?? "?";
+    case ":":
+      return "i";
+    case "_":
+      return "n";
+  }
+  if (items !== undefined) {
+    const kind = textOf(items[0]);
+    if (kind === "sunsubscribe" || kind === "smessage") return "";
+    if (kind === "ssubscribe") return "S";
+    if (kind === "server") return "H";
+    if (items.length > 0 && itemsOf(items[0])?.[0]?.type === ":") {
+      return isSlots(value, stage) ? "L" : "l";
+    }
+    return `[${items.map((item) => letterOf(item, target, stage)).join("")}]`;
+  }
+  if (text === undefined) return "n";
+  const stored = target.texts.indexOf(text);
+  if (stored >= 0) return `${stored}`;
+  if (text.startsWith("# Server\r\n")) {
+    return text.includes(`\r\ntcp_port:${stage.portOf(target.node)}\r\n`) ? "I" : "(INFO)";
+  }
+  if (/^[0-9a-f]{40} /.test(text)) return isLines(value, stage) ? "N" : "(NODES)";
+  return `(${text.slice(0, 40)})`;
+}
+
+/** Whether a redirect, if it is one, leads to the public port of a node. */
+function isPublic(text: string, stage: Stage): boolean {
+  const port = /^(?:MOVED|ASK) \d+ 127\.0\.0\.1:(\d+)$/.exec(text)?.[1];
+  if (port === undefined) return !/^(MOVED|ASK) /.test(text) || text.endsWith(" 10.77.0.1:7000");
+  return stage.nodes.some(({ publicPort }) => publicPort === Number(port));
+}
+
+function isSlots(value: Value, stage: Stage): boolean {
+  return namedInSlots(value).every((named) => isNode(named, stage));
+}
+
+function isLines(value: Value, stage: Stage): boolean {
+  return namedInLines(value).every((named) => isNode(named, stage));
+}
+
+function isNode(
+  { id, port, hosts }: { id: string; port: number; hosts: readonly string[] },
+  stage: Stage,
+) {
+  const node = stage.cluster.nodes.find((node) => node.id === id);
+  return node !== undefined && stage.portOf(node) === port &&
+    hosts.every((host) => host === PUBLIC_HOST);
+}
