@@ -68,10 +68,17 @@ export function encodeRequest(words: readonly string[]): Uint8Array<ArrayBuffer>
   return encodeFrame({ type: "*", items });
 }
 
-/** The start of a request of `argc` words, whose first are these, one character a byte. */
-export function encodeOpening(words: readonly string[], argc: number): Uint8Array<ArrayBuffer> {
+/**
+ * The first words of a request, one character a byte, and before them the header that announces
+ * `argc` words, unless that is undefined.
+ */
+export function encodeOpening(
+  words: readonly string[],
+  argc: number | undefined,
+): Uint8Array<ArrayBuffer> {
+  const header = argc === undefined ? "" : `*${argc}\r\n`;
   const bulks = words.map((word) => `$${word.length}\r\n${word}\r\n`);
-  return fromLatin1(`*${argc}\r\n${bulks.join("")}`);
+  return fromLatin1(header + bulks.join(""));
 }
 
 /** A bulk string. */

@@ -5,8 +5,6 @@ import { splitInline } from "./inline.ts";
 export interface Command {
   /** How many words of the request are kept for the sink, the name included. */
   readonly keep: number;
-  /** Whether `advance` stops behind each such request. */
-  readonly pauses?: boolean;
   /**
    * How many words of such a request are wanted together before any of its bytes goes on, given
    * the first of them as they came; asked anew with each word that follows. 0 is none after all,
@@ -21,8 +19,11 @@ export interface Command {
 export interface RequestSink<C extends Command> {
   /** So many requests whose commands are not in the vocabulary. */
   plain(count: number): void;
-  /** A request of `argc` words; `argv` holds the kept ones, in lower case, 32 bytes of each. */
-  known(command: C, argv: readonly string[], argc: number): void;
+  /**
+   * A request of `argc` words; `argv` holds the kept ones, in lower case, 32 bytes of each. If this
+   * returns true, `advance` stops behind the request.
+   */
+  known(command: C, argv: readonly string[], argc: number): boolean;
   /** A request without words. A server does not answer it. */
   empty(): void;
   /** Bytes that a server answers with a protocol error; it ignores all that follow. */
@@ -35,6 +36,8 @@ export interface Opening {
   readonly words: readonly string[];
   /** How many words the request has. */
   readonly argc: number;
+  /** Whether the header that says so is held, too. */
+  readonly hasHeader: boolean;
 }
 
 /** The commands that a scanner tells apart: given by names in lower case, found in any case. */
@@ -84,6 +87,12 @@ const KEPT_BYTES = 32;
 
 /** Requests that name nodes are far shorter; of a longer one nothing is held. */
 export const HOLD_LIMIT_BYTES = 4 * 1024;
+
+/**
+ * An unauthenticated client may announce so many words (networking.c `processMultibulkBuffer`). No
+ * request of more changes their number by being translated.
+ */
+const MOST_HELD_HEADER = 10;
 
 /** What a word takes of that besides its own bytes: more than the longest header has. */
 const WORD_COST_BYTES = 32;
@@ -188,8 +197,8 @@ export class RequestScanner<C extends Command> {
 
   /**
    * Scans `bytes` in [from, to), which follow those of the last call, and returns where it
-   * stopped: at `to`, behind a request whose command wants a pause there, or behind the words
-   * of an `opening`.
+   * stopped: at `to`, behind a request where the sink wants that, or behind the words of an
+   * `opening`.
    */
   advance(bytes: Uint8Array, from: number, to: number): number {
     if (this.hidden.length > 0) this.hidden.length = 0;
@@ -228,7 +237,7 @@ export class RequestScanner<C extends Command> {
           break;
         case State.countEnd:
           at++;
-          this.#beginRequest();
+          this.#beginRequest(at);
           break;
         case State.bulk:
           this.#state = bytes[at] === Byte.bulk ? State.length : this.#break();
@@ -333,7 +342,8 @@ export class RequestScanner<C extends Command> {
     return at;
   }
 
-  #beginRequest(): void {
+  /** @param at where its words begin */
+  #beginRequest(at: number): void {
     const count = this.#negative ? 0 : this.#number;
     this.#number = this.#digits = 0;
     this.#negative = false;
@@ -344,6 +354,8 @@ export class RequestScanner<C extends Command> {
       this.#sink.empty();
     } else {
       if (count > MOST_WORDS) this.#holds = false;
+      // The header goes on by itself: what it announces may be refused before a word comes.
+      if (count > MOST_HELD_HEADER) this.#heldFrom = at;
       this.#argc = count;
       this.#index = 0;
       this.#state = State.bulk;
@@ -407,14 +419,15 @@ export class RequestScanner<C extends Command> {
       words.push(this.#word);
     } else words.push(this.#text);
     this.#text = "";
-    this.#open(command.holds(words), words, this.#argc);
+    const argc = this.#argc;
+    this.#open(command.holds(words), { words, argc, hasHeader: argc <= MOST_HELD_HEADER });
   }
 
   /** Ends the hold if no words are `wanted`, and shows those there are if they are enough. */
-  #open(wanted: number, words: readonly string[], argc: number): void {
+  #open(wanted: number, opening: Opening): void {
     if (wanted === 0) this.#release();
-    else if (words.length >= Math.min(wanted, argc)) {
-      this.opening = { words, argc };
+    else if (opening.words.length >= Math.min(wanted, opening.argc)) {
+      this.opening = opening;
       this.#words = undefined;
       this.#stops = true;
     }
@@ -454,8 +467,7 @@ export class RequestScanner<C extends Command> {
   }
 
   #tell(command: C, argv: readonly string[], argc: number): void {
-    if (command.pauses) this.#stops = true;
-    this.#sink.known(command, argv, argc);
+    if (this.#sink.known(command, argv, argc)) this.#stops = true;
   }
 
   #break(): number {
@@ -540,7 +552,10 @@ export class RequestScanner<C extends Command> {
       return;
     }
     const command = words.length === 0 ? undefined : this.#named(words[0]!);
-    if (this.#holds) this.#open(inlineHold(command, words), words, words.length);
+    if (this.#holds) {
+      const opening = { words, argc: words.length, hasHeader: true };
+      this.#open(inlineHold(command, words), opening);
+    }
     if (words.length === 0) this.#sink.empty();
     else if (command === undefined) this.#sink.plain(1);
     else {

@@ -32,12 +32,13 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   slaveof: { ...always(Replies.named), holds: () => 3 },
   failover: { ...always(Replies.named), holds: () => Infinity },
 
-  eval: script(),
-  eval_ro: script(),
-  evalsha: script(),
-  evalsha_ro: script(),
-  fcall: script(),
-  fcall_ro: script(),
+  eval: script(Replies.eval, Replies.keylessEval),
+  eval_ro: script(Replies.eval, Replies.keylessEval),
+  evalsha: script(Replies.script, Replies.keylessScript),
+  evalsha_ro: script(Replies.script, Replies.keylessScript),
+  fcall: script(Replies.script, Replies.keylessScript),
+  fcall_ro: script(Replies.script, Replies.keylessScript),
+  script: { keep: 3, reply: scriptDebugReply },
   // DEBUG ERROR answers in any words it is given.
   debug: always(Replies.keylessScript),
 
@@ -53,13 +54,13 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   discard: alone(Replies.discard, Replies.plain),
   reset: alone(Replies.reset, Replies.plain),
   monitor: alone(Replies.monitor, Replies.plain),
-  hello: { keep: WORDS_WITH_SECRETS, pauses: true, reply: helloReply, hides: hidesInHello },
+  hello: { keep: WORDS_WITH_SECRETS, reply: helloReply, hides: hidesInHello },
 
   sync: always(Replies.stream),
   psync: always(Replies.stream),
   replconf: { keep: MOST_REPLCONF_WORDS, reply: replconfReply },
 
-  auth: { ...always(Replies.auth), pauses: true, hides: (_argv, index) => index > 0 },
+  auth: { ...always(Replies.auth), hides: (_argv, index) => index > 0 },
   acl: { keep: 3, reply: aclReply, hides: hidesInAcl },
   config: { keep: WORDS_WITH_SECRETS, reply: configReply, hides: hidesInConfig },
   // The settings of a module, and the words of another command, may be anything.
@@ -90,11 +91,15 @@ function hidesAllBut(shown: number, ...subcommands: string[]): NotedCommand {
 }
 
 /** `EVAL script numkeys …`: a script without keys is never redirected by the node. */
-function script(): NotedCommand {
-  return {
-    keep: 3,
-    reply: ([, , keys]) => keys === "0" ? Replies.keylessScript : Replies.script,
-  };
+function script(withKeys: Reply, keyless: Reply): NotedCommand {
+  return { keep: 3, reply: ([, , keys]) => keys === "0" ? keyless : withKeys };
+}
+
+/** `SCRIPT DEBUG YES|SYNC|NO` */
+function scriptDebugReply([, subcommand, mode]: readonly string[], argc: number): Reply {
+  if (subcommand !== "debug" || argc !== 3) return Replies.plain;
+  if (mode === "yes" || mode === "sync") return Replies.debugScripts;
+  return mode === "no" ? Replies.runScripts : Replies.plain;
 }
 
 /** Without a channel, subscribing is refused and unsubscribing means all there are. */
@@ -139,7 +144,7 @@ function heldInCluster([, subcommand]: readonly string[]): number {
 
 function heldInClient([, subcommand]: readonly string[]): number {
   if (subcommand === undefined) return 2;
-  return /^(kill|list)$/i.test(subcommand) ? Infinity : 0;
+  return /^(kill|list|reply)$/i.test(subcommand) ? Infinity : 0;
 }
 
 function clientReply([, subcommand, mode]: readonly string[], argc: number): Reply {
@@ -194,7 +199,7 @@ function aclReply([, subcommand, word]: readonly string[]): Reply {
 }
 
 function configReply(argv: readonly string[], argc: number): Reply {
-  if (argv[1] === "get") return Replies.config;
+  if (argv[1] === "get") return Replies.secret;
   return hidesAny(hidesInConfig, argv, argc) ? Replies.guarded : Replies.plain;
 }
 

@@ -2,18 +2,18 @@ import { Byte } from "../resp/bytes.ts";
 import { type MonitorHead, readMonitorHead } from "../rewrite/monitor.ts";
 import { isAddressPush } from "../rewrite/pushes.ts";
 import { type FrameHead, isFailure } from "./head.ts";
+import { HeldResults, NOTHING_UNUSUAL, type Reading } from "./held_results.ts";
+import { isMarkerAnswer, isMarkerLine } from "./marker.ts";
 import {
+  type ClientReplyMode,
   fits,
-  isForgettable,
   isQueued,
-  mayBeDropped,
-  mayStaySilent,
+  type MarkedReply,
   Replies,
   type Reply,
-  silences,
 } from "./replies.ts";
 import { ReplyRuns } from "./runs.ts";
-import { isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
+import { isMessage, isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
 import { type Verdict, verdictOn, verdictOnLine, Verdicts } from "./verdicts.ts";
 
 /** A frame came that answers nothing; which reply is whose is not known any more. */
@@ -30,12 +30,11 @@ export class AbandonedError extends Error {
   }
 }
 
-/** Who waits until every reply has come. */
-interface Waiter {
-  resolve(): void;
-  reject(reason: Error): void;
-  readonly timeoutMs: number;
-  timer: ReturnType<typeof setTimeout> | undefined;
+/** An EXEC whose results are coming in. */
+interface Results {
+  /** What is left of them. */
+  readonly left: ReplyRuns;
+  readonly reading: Reading;
 }
 
 /**
@@ -44,52 +43,62 @@ interface Waiter {
  * The request side adds what every request will make the node send; the reply side asks, frame
  * by frame, what is to be done with it. Most requests get one frame and need no thought: `run`
  * tells how many such replies come next, `take` that they came. For the others this class
- * follows what the server does with the connection: transactions, whose results are matched one
- * by one like replies of their own (so that an address is found in any of them, and a server
- * that sends more or fewer elements than it announced does no harm); subscriptions, which are
- * confirmed once per channel; MONITOR; and CLIENT REPLY, under which requests get no answer at
- * all. Whether such a request was carried out or refused shows only in the frame that comes
- * next, so it is decided then.
+ * follows what the server does with the connection:
  *
- * A frame that fits nothing throws PairingError: to guess would be to let an address through.
+ * ```
+ *   transaction   none ──MULTI──▶ open ──EXEC──▶ results, matched one by one ──▶ none
+ *   replies       on ◀──CLIENT REPLY──▶ off, or skipped for the next request
+ *   connection    requests and replies ──SYNC, debugger──▶ blind
+ * ```
+ *
+ * An address is so found in any result of a transaction, and a server that sends more or fewer
+ * elements than it announced does no harm.
+ *
+ * The node answers every request, because CLIENT REPLY is emulated here and never reaches it in
+ * another mode than ON. Where what it sends leaves open what answers what, there is a marker
+ * behind the request (see `isDoubtful`). A frame that fits nothing throws PairingError: to guess
+ * would be to let an address through.
  */
 export class PendingReplies {
   readonly #queue = new ReplyRuns();
-  /** What the commands queued since MULTI will send. */
+  /** What the commands queued since MULTI will send, while a transaction is open. */
   #transaction: ReplyRuns | undefined;
-  /** What is left of an EXEC whose results are coming in. */
-  #results: ReplyRuns | undefined;
-  #inResults = false;
-  /** Assumed: MULTI was sent where its own answer was suppressed. */
-  #multi: "closed" | "assumed" | "open" = "closed";
-  /** CLIENT REPLY ON was queued where nothing told so, or refused. */
-  #queuedReplyOn = false;
+  /** Set while the results of an EXEC come in. */
+  #results: Results | undefined;
+  /** The results of an EXEC that are kept until its marker has come. */
+  #held: HeldResults | undefined;
+
+  /** MULTI was requested, and no EXEC since. */
+  #multiAsked = false;
+  /** A request since then may leave open what the results are. */
+  #execDoubtful = false;
+  /** SSUBSCRIBE was requested at some time. */
+  #shardsAsked = false;
+  /** MONITOR was requested at some time. */
+  #monitorAsked = false;
 
   /** CLIENT REPLY OFF is in force. */
   #off = false;
-  /** CLIENT REPLY OFF was requested, and neither ON nor RESET since. */
-  #offAsked = false;
-  /** The reply of the first request in the queue is suppressed by CLIENT REPLY SKIP. */
-  #skip = false;
-  /** So will be that of the request after it. */
-  #skipNext = false;
+  /** CLIENT REPLY SKIP is in force for the next request, or for the first in the queue. */
+  #skip: "no" | "next" | "now" = "no";
 
+  /** Whether the request at the front was answered, which has a marker behind it. */
+  #answered: "no" | "perhaps" | "yes" = "no";
   /** Frames have come that nobody asked for. */
   #pushed = false;
   /** The frame that was judged last has not come whole. */
   #inFrame = false;
+  #isBlind = false;
   #abandoned = false;
-  #waiter: Waiter | undefined;
+  #waiter: PromiseWithResolvers<void> | undefined;
   #resp3 = false;
   #monitoring = false;
+  /** SCRIPT DEBUG is in force: the next EVAL starts a session of the debugger. */
+  #debugging = false;
   readonly #subscriptions = new Subscriptions();
-  /** The last frame took a SUNSUBSCRIBE to be answered, but may have been a loss of its slot. */
-  #unsureOfShards = false;
   /** Confirmations still to come for the subscription at the front; 0 before the first. */
   #unconfirmed = 0;
-  #confirming:
-    | { readonly word: SubscribeWord; readonly asked: boolean; readonly resp3: boolean }
-    | undefined;
+  #confirming: { readonly word: SubscribeWord; readonly asked: boolean } | undefined;
 
   /**
    * Adds what a request that is about to reach the node will make it send, or each of `count`
@@ -99,87 +108,80 @@ export class PendingReplies {
    */
   expect(reply: Reply, count = 1): void {
     const queue = this.#queue;
-    switch (reply.type) {
-      case "plain":
-        if (queue.last !== Replies.replySkip) break;
-        // Writers that want no answers send SKIP before each of their requests.
-        queue.dropLast();
-        queue.add(Replies.skipped, 1);
-        if (count > 1) this.expect(reply, count - 1);
-        return;
-      case "empty":
-        // It counts as the next request for SKIP and does nothing else.
-        if (this.#skip || this.#inResults) break;
-        if (queue.last === undefined || queue.last === Replies.plain) return;
-        break;
-      case "reply off":
-        this.#offAsked = true;
-        break;
-      case "reply on":
-      case "reset":
-        this.#offAsked = false;
+    if (reply === Replies.plain) {
+      queue.add(reply, count);
+      return;
+    }
+    if (reply === Replies.empty) {
+      if (queue.total === 0 && this.#results === undefined) this.#countRequest();
+      // One that is nobody's next request changes nothing.
+      if (queue.total === 0 && this.#results === undefined || queue.last === Replies.plain) return;
     }
     // Of plain ones there is at most one run more than of all others.
-    if (reply !== Replies.plain && this.#runs >= MOST_RUNS) {
+    if (this.#runs >= MOST_RUNS) {
       throw new PairingError(
         `More than ${MOST_RUNS} times requests of one kind follow those of another, all unanswered`,
       );
     }
-    const forgettable = this.#offAsked && queue.runs >= RUNS_UNDER_OFF && isForgettable(reply);
-    queue.add(forgettable ? Replies.unseen : reply, count);
+    this.#note(reply.type === "marked" ? reply.reply : reply);
+    queue.add(reply, count);
   }
 
   /**
-   * Whether a request that is sent now finds nothing at the node that waits to be sent: every
-   * reply has come, and no pushes or messages do.
-   */
-  get isQuiet(): boolean {
-    const onlyReplies = !this.#resp3 && !this.#monitoring && this.#subscriptions.total === 0;
-    return this.#isSettled && onlyReplies && !this.#pushed;
-  }
-
-  /**
-   * Waits until every reply has come.
+   * Whether nothing that the node sends may tell how it answers a request, unless a marker is
+   * behind it:
    *
-   * @param timeoutMs from when something else has come: what a node keeps to itself because others
-   * wait to be sent, it does before it sends those
-   * @throws {PairingError} if nothing may tell when that is, or that time is over
+   * - SUNSUBSCRIBE, for a node that loses the slot of a channel sends the same by itself;
+   * - AUTH and HELLO AUTH: Redis 8.0 and Valkey 8.1 drop the error for a wrong password while
+   *   other replies wait to be sent (acl.c `addAuthErrReply`);
+   * - REPLCONF ACK, which is answered only if it is refused;
+   * - MONITOR and SYNC on a connection that monitors, which a node ignores;
+   * - a script on such a connection, for it may return what looks like a line of MONITOR;
+   * - an EXEC with any of these in its transaction, or with a subscription, whose messages stand
+   *   among the results.
    */
-  async settled(timeoutMs = Infinity): Promise<void> {
-    if (this.#isSettled) return;
-    if (this.#abandoned) throw new AbandonedError();
-    if (this.#endsSilently) {
-      throw new PairingError("Nothing tells when the replies before an AUTH have come");
-    }
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const waiter: Waiter = this.#waiter = { resolve, reject, timeoutMs, timer: undefined };
-    try {
-      await promise;
-    } finally {
-      this.#waiter = undefined;
-      clearTimeout(waiter.timer);
-    }
-  }
-
-  /** Whether the last reply may be one that never comes. */
-  get #endsSilently(): boolean {
-    const queue = this.#queue;
-    if (this.#off || this.#skip || queue.some(silences)) return true;
-    // An EXEC may send less than it announces.
-    if (this.#results?.has("left out") || this.#transaction?.has("left out")) return true;
-    if (queue.has("left out") && queue.some(({ type }) => type === "exec")) return true;
-    const last = queue.lastBut(Replies.empty);
-    switch (last?.type) {
+  isDoubtful(reply: Reply): boolean {
+    switch (reply.type) {
+      case "auth":
+        return !this.#isQuiet;
+      case "hello":
+        return reply.authenticates && !this.#isQuiet;
+      case "subscription":
+        return reply.word === "sunsubscribe" && this.#shardsAsked;
       case "none":
         return true;
       case "monitor":
-        return this.#monitoring || queue.count(last) > 1;
       case "stream":
-        // A node takes a monitoring client for a replica's link, and ignores its SYNC.
-        return this.#monitoring || queue.some(({ type }) => type === "monitor");
+      case "script":
+        return this.#monitorAsked;
+      case "exec":
+        return this.#execDoubtful;
       default:
         return false;
     }
+  }
+
+  /** Whether a request that is sent now is queued by a transaction; unknown until all has come. */
+  get transaction(): "none" | "open" | "unknown" {
+    if (!this.#multiAsked) return "none";
+    if (!this.#isSettled) return "unknown";
+    return this.#transaction === undefined ? "none" : "open";
+  }
+
+  /** Whether the connection is no conversation of requests and replies any more. */
+  get isBlind(): boolean {
+    return this.#isBlind;
+  }
+
+  /**
+   * Waits until every reply has come, or the connection is blind.
+   *
+   * @throws {AbandonedError} when there will be none
+   */
+  async settled(): Promise<void> {
+    if (this.#isSettled || this.#isBlind) return;
+    if (this.#abandoned) throw new AbandonedError();
+    await (this.#waiter ??= Promise.withResolvers()).promise;
   }
 
   /** No more replies will come: whoever waits for them need not. */
@@ -189,31 +191,31 @@ export class PendingReplies {
   }
 
   /**
-   * How many of the next frames, unless one is an error or a push, go to the client with no
-   * further question. 0: ask `judge` about each.
+   * How many of the next frames, unless one is an error or a push, are all treated alike: if
+   * `isMuted` dropped, else passed on. 0: ask `judge` about each.
    */
   get run(): number {
-    if (this.watchful || this.#off || this.#skip || this.#multi === "assumed") return 0;
+    if (this.#isWatchful || this.#skip === "now") return 0;
     const coming = this.#coming;
     return coming.first === Replies.plain ? coming.run : 0;
   }
 
   /** `frames` of the `run` came. */
   take(frames: number): void {
-    if (this.#multi === "open" && !this.#inResults) this.#queued.add(Replies.plain, frames);
+    if (this.#results === undefined) this.#transaction?.add(Replies.plain, frames);
     this.#done(frames);
   }
 
-  /** Whether frames come that nobody asked for and that look like replies. */
-  get watchful(): boolean {
-    return this.#monitoring || this.#isRestricted || this.#unsureOfShards;
+  /** Whether the client does not get the answer to the first request. */
+  get isMuted(): boolean {
+    return this.#off || this.#skip === "now";
   }
 
-  /** Whether the first value in the next array must be known. */
+  /** Whether the first value in the next array, and the text of a bulk, must be known. */
   get wantsWord(): boolean {
-    const reply = this.#coming.first;
-    return this.watchful || this.#off || this.#skip ||
-      (reply !== undefined && mayStaySilent(reply));
+    const type = this.#coming.first?.type;
+    return this.#isWatchful || type === "subscription" || type === "marked" ||
+      this.#held !== undefined;
   }
 
   /**
@@ -225,45 +227,41 @@ export class PendingReplies {
     // Before anything else, for who waits for the last reply waits for its last byte.
     this.#inFrame = true;
     const verdict = this.#judge(head);
-    if (verdict.type === "header") this.#inFrame = false;
+    if (verdict.type === "header") this.ended();
     return verdict;
   }
 
   /** The frame that was judged last has come whole. */
   ended(): void {
     this.#inFrame = false;
-    const waiter = this.#waiter;
-    if (waiter === undefined) return;
     this.#wake();
-    if (this.#isSettled || waiter.timeoutMs === Infinity) return;
-    waiter.timer ??= setTimeout(
-      () => waiter.reject(new PairingError(`No reply came within ${waiter.timeoutMs} ms`)),
-      waiter.timeoutMs,
-    );
+  }
+
+  /** Takes note of a frame that is held, and returns whether it ends the hold and is not. */
+  endsHold(head: FrameHead): boolean {
+    const marked = this.#queue.first as MarkedReply;
+    const { isComplete } = this.#held!.note(head, isMarkerAnswer(marked, head, true));
+    return isComplete;
   }
 
   #judge(head: FrameHead): Verdict {
     if (head.type === Byte.push) return this.#judgePush(head);
-    if (head.type === Byte.array && this.watchful) {
+    if (head.type === Byte.array && this.#isWatchful) {
       if (this.#isMessage(head)) return Verdicts.pass;
-      if (this.#isShardLoss(head)) return this.#judgeConfirmation(head, "sunsubscribe");
+      if (this.#isShardLoss(head)) return this.#beginConfirmation("sunsubscribe", false);
     }
     if (head.type === Byte.status && this.#monitoring) {
       const line = readMonitorHead(head.text);
-      if (line !== undefined) return this.#judgeLine(line);
+      if (line !== undefined) return this.#judgeLine(line, head);
     }
-    for (;;) {
-      const reply = this.#coming.first;
-      if (reply === undefined) return this.#judgeUnasked(head);
-      const verdict = this.#answer(reply, head);
-      if (verdict !== undefined) return verdict;
-      // That request was never answered, or not yet carried out: the frame is for a later one.
-    }
+    const reply = this.#coming.first;
+    if (reply === undefined) return this.#judgeUnasked(head);
+    return reply.type === "marked" ? this.#answerMarked(reply, head) : this.#answer(reply, head);
   }
 
   /** A confirmation came whole; `count` is the number that ends it. */
   confirm(count: number): void {
-    const { word, asked, resp3 } = this.#confirming!;
+    const { word, asked } = this.#confirming!;
     this.#confirming = undefined;
     if (asked) {
       const reply = this.#coming.first;
@@ -273,125 +271,154 @@ export class PendingReplies {
       if (this.#unconfirmed === 1) this.#done();
       else this.#unconfirmed--;
     }
-    this.#resp3 = resp3;
-    this.#unsureOfShards ||= asked && word === "sunsubscribe" &&
-      this.#subscriptions.shardChannels > 0;
     this.#subscriptions.confirm(word, count);
   }
 
-  /** Most connections never have a transaction, so there is nothing kept for one before it comes. */
-  get #queued(): ReplyRuns {
-    return this.#transaction ??= new ReplyRuns();
-  }
-
   get #coming(): ReplyRuns {
-    return this.#inResults ? this.#results! : this.#queue;
+    return this.#results?.left ?? this.#queue;
   }
 
   /** What there is to be remembered of requests. */
   get #runs(): number {
-    return this.#queue.runs + (this.#transaction?.runs ?? 0) + (this.#results?.runs ?? 0);
+    return this.#queue.runs + (this.#transaction?.runs ?? 0) + (this.#results?.left.runs ?? 0);
   }
 
-  /** The first request is over, whether it was answered or not. */
+  /** Whether a transaction queues the next request that is answered. */
+  get #isQueuing(): boolean {
+    return this.#transaction !== undefined && this.#results === undefined;
+  }
+
+  /** Notes what of a request bears on those behind it, whatever becomes of it. */
+  #note(reply: Reply): void {
+    switch (reply.type) {
+      case "multi":
+        this.#multiAsked = true;
+        break;
+      case "exec":
+      case "abort":
+        this.#multiAsked = this.#execDoubtful = false;
+        return;
+      case "monitor":
+        this.#monitorAsked = true;
+        break;
+      case "subscription":
+        this.#shardsAsked ||= reply.word === "ssubscribe";
+        this.#execDoubtful ||= this.#multiAsked;
+        return;
+    }
+    if (this.#multiAsked) {
+      const authenticates = reply.type === "auth" || reply.type === "hello" && reply.authenticates;
+      this.#execDoubtful ||= authenticates || reply.type === "script" && this.#monitorAsked;
+    }
+  }
+
+  /** Whether a request that is sent now finds nothing at the node that waits to be sent. */
+  get #isQuiet(): boolean {
+    const onlyReplies = !this.#resp3 && !this.#monitoring && this.#subscriptions.total === 0;
+    return this.#isSettled && onlyReplies && !this.#pushed;
+  }
+
+  /** Whether frames come that nobody asked for and that look like replies. */
+  get #isWatchful(): boolean {
+    return this.#monitoring || (!this.#resp3 && this.#subscriptions.total > 0);
+  }
+
+  /** The first request is over. */
   #done(count = 1): void {
     this.#unconfirmed = 0;
+    this.#answered = "no";
     this.#coming.take(count);
-    if (this.#inResults) {
-      if (this.#results!.total > 0) return;
-      this.#inResults = false;
+    if (this.#results !== undefined) this.#endResults();
+    else this.#endRequests();
+  }
+
+  #endRequests(): void {
+    const queue = this.#queue;
+    this.#countRequest();
+    while (queue.first === Replies.empty) {
+      queue.take(1);
+      this.#countRequest();
     }
-    // As `resetClient` (networking.c) does after each request.
-    this.#skip = this.#skipNext;
-    this.#skipNext = false;
-    // Where SKIP is not concerned nothing ever tells of them, and nothing need.
-    while (!this.#skip && this.#queue.first === Replies.empty) this.#queue.take(this.#queue.run);
     this.#wake();
   }
 
+  /** EXEC is over when its last result is there; a REPLCONF ACK has none. */
+  #endResults(): void {
+    const { left } = this.#results!;
+    while (left.first === Replies.none) left.take(1);
+    if (left.total > 0) return;
+    this.#results = undefined;
+    if (this.#queue.first?.type === "marked") this.#answered = "yes";
+    else this.#done();
+  }
+
+  /** As `resetClient` (networking.c) does after each request; since Redis 8.0 not after empty ones. */
+  #countRequest(): void {
+    this.#skip = this.#skip === "next" ? "now" : "no";
+  }
+
   #wake(): void {
-    if (this.#isSettled) this.#waiter?.resolve();
+    if (!this.#isSettled && !this.#isBlind) return;
+    this.#waiter?.resolve();
+    this.#waiter = undefined;
   }
 
   get #isSettled(): boolean {
-    return this.#queue.total === 0 && !this.#inResults && !this.#inFrame;
+    return this.#queue.total === 0 && !this.#inFrame;
   }
 
   #judgePush(head: FrameHead): Verdict {
     this.#pushed = true;
     if (isAddressPush(head.word)) return Verdicts.rewritePush;
     if (!isSubscribeWord(head.word)) return Verdicts.pass;
-    return this.#judgeConfirmation(head, head.word);
+    return this.#judgeConfirmation(head.word);
   }
 
-  #judgeConfirmation(head: FrameHead, word: SubscribeWord): Verdict {
-    const resp3 = head.type === Byte.push;
-    // Only `sunsubscribe` comes unasked, when a slot moves away, and may do so at any time; all
-    // others tell that the requests before theirs were carried out.
-    const unasked = word === "sunsubscribe" && this.#mayLoseShards && !this.#awaitsUnderOff(word);
-    while (!unasked && !this.#awaits(word)) {
-      const reply = this.#coming.first;
-      if (reply === undefined || this.#answer(reply, head) !== undefined) {
-        throw new PairingError(`A '${word}' came that was not asked for`);
-      }
+  /** Only `sunsubscribe` comes unasked, when a slot moves away, and may do so at any time. */
+  #judgeConfirmation(word: SubscribeWord): Verdict {
+    const isLoss = word === "sunsubscribe" && this.#subscriptions.shardChannels > 0;
+    const reply = this.#coming.first;
+    if (isSubscription(reply, word) && !this.#isQueuing) {
+      if (!isLoss || this.#results !== undefined) return this.#beginConfirmation(word, true);
+      throw new PairingError("A 'sunsubscribe' may have been asked for or not");
     }
-    return this.#beginConfirmation(word, this.#awaits(word), resp3);
-  }
-
-  /** Where nothing else is answered, a confirmation is that of the next request for one. */
-  #awaitsUnderOff(word: "sunsubscribe"): boolean {
-    return this.#off && this.#coming.has(word);
-  }
-
-  #beginConfirmation(word: SubscribeWord, asked: boolean, resp3: boolean): Verdict {
-    if (asked && this.#skip && !this.#off && !this.#inResults) {
-      throw new PairingError("Nothing tells whether a subscription behind SKIP was refused");
+    const isMarked = reply?.type === "marked" && isSubscription(reply.reply, word);
+    if (isMarked) this.#answered = "perhaps";
+    if (isLoss || isMarked) {
+      return this.#beginConfirmation(word, false);
     }
-    this.#confirming = { word, asked, resp3 };
+    throw new PairingError(`A '${word}' came that was not asked for`);
+  }
+
+  #beginConfirmation(word: SubscribeWord, asked: boolean): Verdict {
+    this.#confirming = { word, asked };
     return Verdicts.confirm;
-  }
-
-  #awaits(word: SubscribeWord): boolean {
-    // A transaction queues it.
-    if (this.#multi === "open" && !this.#inResults) return false;
-    // What never has an answer, or only a refusal, does not stand in the way.
-    while (this.#coming.first === Replies.empty) this.#passEmpty();
-    while (
-      !this.#isRestricted && this.#coming.first === Replies.none &&
-      isSubscription(this.#coming.second, word)
-    ) {
-      this.#unanswered();
-    }
-    return isSubscription(this.#coming.first, word);
   }
 
   /** A message to a RESP2 subscriber: an array like any reply, but nobody asked for it. */
   #isMessage(head: FrameHead): boolean {
-    if (this.#resp3 || this.#subscriptions.total === 0 || !MESSAGE_WORDS.has(head.word)) {
-      return false;
-    }
-    // Only here may a reply have the same form, for commands in EXEC are not restricted.
-    if (this.#inResults) throw new PairingError("A message cannot be told from a result of EXEC");
-    return head.count === (head.word === "pmessage" ? 4 : 3);
-  }
-
-  get #mayLoseShards(): boolean {
-    return this.#subscriptions.shardChannels > 0 || this.#unsureOfShards;
+    if (this.#resp3 || this.#subscriptions.total === 0) return false;
+    return isMessage(head) && !this.#results?.reading.resultsLookLikeMessages;
   }
 
   /** What a node sends to RESP2 subscribers of a slot that it loses, just like a confirmation. */
   #isShardLoss(head: FrameHead): boolean {
-    if (!this.#mayLoseShards || head.word !== "sunsubscribe" || head.count !== 3) return false;
-    if (this.#subscriptions.total > 0 || this.#awaits("sunsubscribe")) return true;
-    // The last subscription is gone, so that a reply may have the same form.
+    if (this.#subscriptions.shardChannels === 0 || this.#results !== undefined) return false;
+    if (head.word !== "sunsubscribe" || head.count !== 3) return false;
     const reply = this.#coming.first;
-    if (reply === undefined || reply.type === "addresses") return true;
-    throw new PairingError("A 'sunsubscribe' cannot be told from a reply");
+    return !isSubscription(reply?.type === "marked" ? reply.reply : reply, "sunsubscribe");
   }
 
-  #judgeLine(line: MonitorHead): Verdict {
-    if (this.#coming.first?.type !== "script") return verdictOnLine(line);
-    throw new PairingError("A script may have made up a line of MONITOR");
+  /**
+   * A client gets no lines while it gets no replies (networking.c `prepareClientToWrite`). A script
+   * may return what looks like one: it goes out as such, and the marker tells what was the answer.
+   */
+  #judgeLine(line: MonitorHead, head: FrameHead): Verdict {
+    if (this.isMuted || isMarkerLine(head.text)) return Verdicts.drop;
+    if (this.#transaction === undefined && this.#queue.first?.type === "script") {
+      throw new PairingError("A script may have made up a line of MONITOR");
+    }
+    return verdictOnLine(line);
   }
 
   #judgeUnasked(head: FrameHead): Verdict {
@@ -400,302 +427,165 @@ export class PendingReplies {
     throw new PairingError("A reply came to no request");
   }
 
-  /** What to do with a frame if it answers `reply`; undefined, and `reply` is over, if not. */
-  #answer(reply: Reply, head: FrameHead): Verdict | undefined {
-    if (this.#multi !== "closed" && !this.#inResults && isQueued(reply)) {
-      if (this.#isSilent) {
-        if (reply.type === "subscription") this.#queued.add(reply, 1);
-        this.#queuedReplyOn ||= reply.type === "reply on";
-        return this.#unanswered();
+  /** What to do with a frame that comes before the answer to the marker behind a request. */
+  #answerMarked(marked: MarkedReply, head: FrameHead): Verdict {
+    if (this.#answered === "perhaps" && head.text.startsWith("BUSY ")) {
+      throw new PairingError("A script runs, so that the marker tells nothing");
+    }
+    if (isMarkerAnswer(marked, head, this.#answered !== "no")) {
+      this.#done();
+      return Verdicts.drop;
+    }
+    const { reply } = marked;
+    if (reply.type === "subscription" && !isFailure(head)) {
+      if (head.word !== reply.word || head.count !== 3) {
+        throw new PairingError(`No confirmation came to '${reply.word}'`);
       }
+      // One that nobody asked for is the same to the client.
+      this.#answered = "perhaps";
+      return this.#beginConfirmation(reply.word, false);
+    }
+    if (this.#answered === "yes") throw new PairingError(`Two replies came to '${reply.type}'`);
+    if (reply.type === "exec" && hasResults(head)) return this.#answerExec(head, true);
+    const verdict = this.#carryOut(reply, head);
+    this.#answered = "yes";
+    return verdict;
+  }
+
+  /** What to do with a frame that answers the first request. */
+  #answer(reply: Reply, head: FrameHead): Verdict {
+    if (this.#isQueuing && isQueued(reply)) {
       if (head.type === Byte.status && head.text === "QUEUED") {
-        this.#multi = "open";
-        this.#queued.add(reply, 1);
+        this.#transaction!.add(reply, 1);
+        const isMuted = this.isMuted;
         this.#done();
-        return Verdicts.pass;
+        return isMuted ? Verdicts.drop : Verdicts.pass;
       }
-      if (isFailure(head)) return this.#answered(reply, head);
-      // The MULTI whose answer was suppressed had been refused; QUIT is never queued.
-      if (this.#multi === "assumed") this.#closeTransaction();
-      else if (head.text !== "OK") throw new PairingError("A request was not queued in MULTI");
+      // QUIT is never queued.
+      if (!isFailure(head) && head.text !== "OK") {
+        throw new PairingError("A request was not queued in MULTI");
+      }
     }
-    switch (reply.type) {
-      case "subscription":
-        return this.#answerSubscription(reply.word, head);
-      case "reply on":
-        return this.#answerReplyOn(reply, head);
-      case "reply off":
-        return this.#answerReplyOff(reply, head);
-      case "reply skip":
-        return this.#answerReplySkip(reply, head);
-      case "skipped":
-        return this.#answerSkipped(head);
-      case "none":
-        return this.#answerIfRefused("replconf", reply, head);
-      case "empty":
-        return this.#passEmpty();
-      case "reset":
-        return this.#answerReset(reply, head);
-      case "unseen":
-        if (this.#off) return this.#unanswered(this.#coming.run);
-        throw new PairingError("Replies came that CLIENT REPLY OFF should have suppressed");
-      default:
-        return this.#isSilent ? this.#carryOutSilently(reply) : this.#answerPlainly(reply, head);
+    if (reply.type === "subscription" && !isFailure(head)) {
+      if (head.word !== reply.word || head.count !== 3) {
+        throw new PairingError(`No confirmation came to '${reply.word}'`);
+      }
+      return this.#judgeConfirmation(reply.word);
     }
-  }
-
-  get #isSilent(): boolean {
-    return !this.#inResults ? this.#off || this.#skip : this.#off;
-  }
-
-  /** The frame answers the first request. */
-  #answered(reply: Reply, head: FrameHead): Verdict {
-    if (!fits(reply, head)) throw new PairingError(`A frame does not answer '${reply.type}'`);
-    this.#unsureOfShards = false;
+    if (reply.type === "exec" && hasResults(head)) return this.#answerExec(head, false);
+    const verdict = this.#carryOut(reply, head);
     this.#done();
-    return verdictOn(reply, head);
+    return verdict;
   }
 
-  /** The first request, or so many of the same kind, get no answer. */
-  #unanswered(count = 1): undefined {
-    this.#done(count);
-    return undefined;
-  }
-
-  #closeTransaction(): void {
-    this.#multi = "closed";
-    this.#queuedReplyOn = false;
-    this.#transaction?.clear();
-  }
-
-  #answerPlainly(reply: Reply, head: FrameHead): Verdict | undefined {
-    const failed = isFailure(head);
-    const told = head.text.startsWith("WRONGPASS ") && !this.#results?.has("imitates");
-    if (this.#inResults && mayBeDropped(reply) && !told) {
-      throw new PairingError("Nothing tells whether an AUTH in a transaction was answered");
-    }
+  /** Follows what the node has done for a request that it answers with this frame. */
+  #carryOut(reply: Reply, head: FrameHead): Verdict {
+    if (!fits(reply, head)) throw new PairingError(`A frame does not answer '${reply.type}'`);
+    const isRefused = isFailure(head);
     switch (reply.type) {
       case "multi":
-        if (!failed) this.#multi = "open";
+        if (!isRefused) this.#transaction ??= new ReplyRuns();
         break;
       case "discard":
-        if (!failed) this.#closeTransaction();
-        break;
-      case "abort":
-        this.#closeTransaction();
+        if (!isRefused) this.#transaction = undefined;
         break;
       case "exec":
-        return this.#answerExec(reply, head);
+      case "abort":
+        // Refused, aborted, or a watched key had changed: in each case the transaction is over.
+        this.#transaction = undefined;
+        break;
       case "hello":
-        if (!failed) this.#resp3 = head.type === Byte.map;
+        if (!isRefused) this.#resp3 = head.type === Byte.map;
         break;
       case "monitor":
-        // A second MONITOR is ignored, if it is not refused, as one in a transaction always is.
-        if (this.#monitoring && !this.#inResults) {
-          return this.#answerIfRefused("monitor", reply, head);
-        }
-        this.#monitoring ||= !failed;
+        this.#monitoring ||= !isRefused;
+        break;
+      case "reset":
+        // Servers before 6.2 do not know it.
+        if (!isRefused) this.#resetConnection();
+        break;
+      case "client reply":
+        if (!isRefused) return this.#setReplyMode(reply.mode);
+        break;
+      case "script debug":
+        if (!isRefused) this.#debugging = reply.active;
+        break;
+      case "script":
+        if (this.#debugging && reply.debuggable && !isRefused) return this.#becomeBlind();
         break;
       case "stream":
-        return this.#answerStream(reply, head);
+        if (!isRefused) return this.#becomeBlind();
     }
-    return this.#answered(reply, head);
+    return this.isMuted ? Verdicts.drop : verdictOn(reply, head);
   }
 
-  #answerStream(reply: Reply, head: FrameHead): Verdict {
-    if (this.#monitoring) throw new PairingError("SYNC came from a client that monitors");
-    if (isFailure(head)) return this.#answered(reply, head);
-    if (!fits(reply, head)) throw new PairingError("A frame begins no replication stream");
+  #becomeBlind(): Verdict {
+    this.#isBlind = true;
+    this.#wake();
     return Verdicts.blind;
   }
 
-  #answerExec(reply: Reply, head: FrameHead): Verdict {
-    if (head.type !== Byte.array || head.count < 0) {
-      // Refused, aborted, or a watched key had changed: in each case the transaction is over.
-      this.#closeTransaction();
-      return this.#answered(reply, head);
+  /** As `clientCommand` (networking.c) does; the node itself was told ON in any case. */
+  #setReplyMode(mode: ClientReplyMode): Verdict {
+    switch (mode) {
+      case "on":
+        this.#off = false;
+        if (this.#skip === "now") this.#skip = "no";
+        return Verdicts.pass;
+      case "off":
+        this.#off = true;
+        return Verdicts.drop;
+      case "skip":
+        if (!this.#off) this.#skip = "next";
+        return Verdicts.drop;
     }
-    if (this.#multi === "closed" || head.count !== this.#queued.total) {
+  }
+
+  #answerExec(head: FrameHead, isMarked: boolean): Verdict {
+    const queued = this.#transaction;
+    if (queued === undefined || head.count !== queued.total) {
       throw new PairingError("The results of a transaction do not fit its commands");
     }
-    if (head.count === 0) {
-      this.#closeTransaction();
-      return this.#answered(reply, head);
+    const reading = isMarked ? this.#readingOf(queued) : NOTHING_UNUSUAL;
+    if (reading === undefined) return Verdicts.hold;
+    const isMuted = this.isMuted;
+    this.#transaction = undefined;
+    this.#results = { left: reading.left ?? queued, reading };
+    this.#endResults();
+    return isMuted ? Verdicts.dropHeader : Verdicts.header;
+  }
+
+  /** How to read the results of a transaction; undefined if that takes all frames to its marker. */
+  #readingOf(queued: ReplyRuns): Reading | undefined {
+    const held = this.#held ??= new HeldResults(queued, {
+      hasMessages: !this.#resp3,
+      hasLines: this.#monitoring,
+    });
+    if (held.isUnclear && !held.isComplete) return undefined;
+    this.#held = undefined;
+    const reading = held.isUnclear ? held.read() : NOTHING_UNUSUAL;
+    if (reading === undefined) {
+      throw new PairingError("The results of a transaction do not tell which is whose");
     }
-    this.#beginResults();
-    return Verdicts.header;
-  }
-
-  /** EXEC is over, and with it what SKIP may do, when its last result is there. */
-  #beginResults(): void {
-    this.#queue.take(1);
-    [this.#transaction, this.#results] = [this.#results, this.#transaction];
-    this.#closeTransaction();
-    this.#inResults = true;
-  }
-
-  /** CLIENT REPLY keeps the node from answering, but not from doing what it was told. */
-  #carryOutSilently(reply: Reply): undefined {
-    if (reply.type === "exec" && this.#multi !== "closed") return this.#execSilently();
-    if (!this.#isRestricted) this.#carryOut(reply);
-    return this.#unanswered();
-  }
-
-  /** Of the results of a silent EXEC only confirmations are seen, if it is not refused. */
-  #execSilently(): undefined {
-    if (this.#queuedReplyOn) {
-      throw new PairingError("Nothing tells whether an EXEC in CLIENT REPLY OFF turned it on");
-    }
-    if (this.#queued.total > 0) this.#beginResults();
-    else {
-      this.#closeTransaction();
-      this.#done();
-    }
-    return undefined;
-  }
-
-  /** RESP2 subscribers may do nothing but subscribe, unsubscribe, PING, QUIT and RESET. */
-  get #isRestricted(): boolean {
-    return !this.#resp3 && !this.#inResults && this.#subscriptions.total > 0;
-  }
-
-  #carryOut(reply: Reply): void {
-    switch (reply.type) {
-      case "multi":
-        if (this.#multi === "closed") this.#multi = "assumed";
-        break;
-      case "discard":
-      case "abort":
-        this.#closeTransaction();
-        break;
-      case "hello":
-        if (this.#subscriptions.total > 0) {
-          throw new PairingError("Nothing tells whether a subscriber's protocol has changed");
-        }
-        break;
-      case "monitor":
-      case "stream":
-      case "unknown":
-        throw new PairingError(`Nothing tells what became of a '${reply.type}'`);
-    }
-  }
-
-  /**
-   * A request without words gets no answer. Redis 7 and Valkey 8.1 and 9.1 count it as the one
-   * that SKIP is for, Redis 8.0 does not (seen on running servers).
-   */
-  #passEmpty(): undefined {
-    if (this.#skip && !this.#off) {
-      throw new PairingError("Servers differ on an empty request behind CLIENT REPLY SKIP");
-    }
-    return this.#unanswered();
-  }
-
-  /** Confirmations are sent even where replies are suppressed; an error is not. */
-  #answerSubscription(word: SubscribeWord, head: FrameHead): Verdict | undefined {
-    if (head.word === word && head.count === 3) {
-      return this.#beginConfirmation(word, true, head.type === Byte.push);
-    }
-    if (this.#isSilent) return this.#unanswered();
-    if (isFailure(head)) return this.#answered(Replies.plain, head);
-    throw new PairingError(`No confirmation came to '${word}'`);
-  }
-
-  /** ON is answered even where replies are suppressed, for it ends that first. */
-  #answerReplyOn(reply: Reply, head: FrameHead): Verdict | undefined {
-    const confirmed = head.type === Byte.status && head.text === "OK";
-    if (!confirmed && this.#isSilent) return this.#unanswered();
-    if (confirmed) this.#off = this.#skip = false;
-    return this.#answered(reply, head);
-  }
-
-  /** OFF is answered only if it is refused; else no error comes until it is ended. */
-  #answerReplyOff(reply: Reply, head: FrameHead): Verdict | undefined {
-    if (!this.#isSilent && isFailure(head)) return this.#answered(reply, head);
-    this.#off = true;
-    return this.#unanswered();
-  }
-
-  /** So is SKIP, but an error may as well be for the request behind the next. */
-  #answerReplySkip(reply: Reply, head: FrameHead): Verdict | undefined {
-    if (!this.#isSilent && this.#isRefusal("client|reply", head, 2)) {
-      return this.#answered(reply, head);
-    }
-    if (!this.#off) this.#skipNext = true;
-    return this.#unanswered();
-  }
-
-  #answerSkipped(head: FrameHead): undefined {
-    if (this.#multi === "closed" && !isFailure(head)) {
-      return this.#unanswered(this.#coming.run);
-    }
-    // It is not so simple: take SKIP and what it is for one by one.
-    this.#coming.replaceFirst(Replies.replySkip, Replies.plain);
-    return undefined;
-  }
-
-  #answerIfRefused(command: string, reply: Reply, head: FrameHead): Verdict | undefined {
-    const refused = !this.#isSilent && this.#isRefusal(command, head, 1);
-    return refused ? this.#answered(reply, head) : this.#unanswered();
-  }
-
-  /**
-   * Whether a frame refuses the first request, of a kind that is answered only then. If others
-   * could have been answered by now, that is those behind the first `unanswered`, it depends on
-   * what the error says, and some errors leave it open.
-   */
-  #isRefusal(command: string, head: FrameHead, unanswered: number): boolean {
-    if (!isFailure(head)) return false;
-    const outstanding = this.#queue.total + (this.#inResults ? this.#results!.total : 0);
-    if (this.#isRestricted || outstanding <= unanswered) return true;
-    const refusal = readRefusal(command, head);
-    if (refusal === "no") return false;
-    if (refusal === "unsure" || this.#results?.has("imitates") || this.#queue.has("imitates")) {
-      throw new PairingError("An error does not tell which request it answers");
-    }
-    return true;
-  }
-
-  /** RESET ends OFF and is then answered; right behind SKIP it is not. */
-  #answerReset(reply: Reply, head: FrameHead): Verdict | undefined {
-    if (this.#skip && !this.#off) {
-      this.#resetConnection();
-      return this.#unanswered();
-    }
-    if (head.type === Byte.status && head.text === "RESET") {
-      this.#resetConnection();
-      return this.#answered(reply, head);
-    }
-    // Servers before 6.2 do not know it.
-    return this.#isSilent ? this.#unanswered() : this.#answered(reply, head);
+    return reading;
   }
 
   /** As `resetCommand` (networking.c) does. */
   #resetConnection(): void {
-    this.#closeTransaction();
-    this.#off = false;
-    this.#resp3 = this.#monitoring = this.#unsureOfShards = false;
+    this.#transaction = undefined;
+    this.#off =
+      this.#resp3 =
+      this.#monitoring =
+      this.#debugging =
+        false;
+    if (this.#skip === "next") this.#skip = "no";
     this.#subscriptions.clear();
   }
 }
 
-const MESSAGE_WORDS: ReadonlySet<string> = new Set(["message", "pmessage", "smessage"]);
-
-/** What an error says of whether it refuses the command, `client|reply` for one. */
-function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" {
-  const { text } = head;
-  const [name] = command.split("|");
-  if (text.startsWith("NOAUTH ")) return "yes";
-  // Another client's script may have begun only after this command.
-  if (text.startsWith("BUSY ")) return "unsure";
-  if (text.startsWith("ERR unknown command ")) {
-    const unknown = /^['`]([^'`]*)['`]/.exec(text.slice("ERR unknown command ".length));
-    return unknown?.[1]?.toLowerCase() === name ? "yes" : "no";
-  }
-  if (!text.startsWith("NOPERM ")) return "no";
-  if (text.includes(`'${command}'`)) return "yes";
-  // Servers before 7.0 do not say which subcommand was refused.
-  return head.cut || text.includes(`'${name}'`) ? "unsure" : "no";
+/** Whether a frame that answers EXEC is followed by what its commands are answered. */
+function hasResults(head: FrameHead): boolean {
+  return head.type === Byte.array && head.count >= 0;
 }
 
 /**
@@ -703,9 +593,6 @@ function readRefusal(command: string, head: FrameHead): "yes" | "no" | "unsure" 
  * more, and is more than clients send before they read. It takes 10 MB at the most to remember.
  */
 const MOST_RUNS = 100_000;
-
-/** Under CLIENT REPLY OFF no answer may ever come, but so many kinds of silence are remembered. */
-const RUNS_UNDER_OFF = 1024;
 
 function isSubscription(reply: Reply | undefined, word: SubscribeWord): boolean {
   return reply?.type === "subscription" && reply.word === word;

@@ -1,6 +1,5 @@
 import { Byte } from "../resp/bytes.ts";
 import { rewriteClients } from "../rewrite/clients.ts";
-import { rewriteConfig } from "../rewrite/config.ts";
 import type { Rewriter } from "../rewrite/naming.ts";
 import { rewriteInfo } from "../rewrite/info.ts";
 import { rewriteNodes, rewriteReplicas } from "../rewrite/nodes.ts";
@@ -19,19 +18,20 @@ export type Reply =
   | { readonly type: "secret" }
   /** One frame, whose error may repeat a secret of the request. */
   | { readonly type: "guarded" }
-  /** One frame of a script: with keys it may be a redirect, without it never is one. */
-  | { readonly type: "script"; readonly keyless: boolean }
+  /**
+   * One frame of a script: with keys it may be a redirect, without it never is one. The debugger
+   * runs the scripts of EVAL only, see "script debug".
+   */
+  | { readonly type: "script"; readonly keyless: boolean; readonly debuggable: boolean }
   /** One frame, whose error may repeat an address that the request names. */
   | { readonly type: "named" }
   /** The same, and the error may carry another node's redirect, or repeat a secret. */
   | { readonly type: "migrate"; readonly authenticates: boolean }
-  /** One frame that carries addresses, in an array, in pairs or in lines of text. */
+  /** One frame that carries addresses, in an array or in lines of text. */
   | {
     readonly type: "addresses";
-    readonly form: "list" | "pairs" | "text";
+    readonly form: "list" | "text";
     readonly rewrite: Rewriter;
-    /** It is not to be shown in an echo of the traffic, either. */
-    readonly secret?: true | undefined;
   }
   /** A confirmation for each named channel (0: for each subscribed one), or one error. */
   | { readonly type: "subscription"; readonly word: SubscribeWord; readonly channels: number }
@@ -41,20 +41,15 @@ export type Reply =
   | { readonly type: "abort" }
   | { readonly type: "discard" }
   | { readonly type: "hello"; readonly authenticates: boolean }
-  /** One frame; but see `mayBeDropped`. */
+  /** One frame, unless the node drops the error, see `PendingReplies.isDoubtful`. */
   | { readonly type: "auth" }
   | { readonly type: "reset" }
   | { readonly type: "monitor" }
-  | { readonly type: "reply on" }
-  /** Nothing, from here on. */
-  | { readonly type: "reply off" }
-  /** Nothing, and nothing for the next request. */
-  | { readonly type: "reply skip" }
-  /** Nothing: the one before together with a request that would get one frame. */
-  | { readonly type: "skipped" }
-  /** Nothing: any request that came while replies were off. */
-  | { readonly type: "unseen" }
-  /** Nothing: a REPLCONF that only a replica's link answers. */
+  /** One frame. The node gets CLIENT REPLY ON in each case, and the client what the mode says. */
+  | { readonly type: "client reply"; readonly mode: ClientReplyMode }
+  /** One frame; if it is no error, an EVAL that follows may start a session of the debugger. */
+  | { readonly type: "script debug"; readonly active: boolean }
+  /** Nothing, or one error: a REPLCONF that only a replica's connection answers. */
   | { readonly type: "none" }
   /** Nothing: a request without words, which yet counts as the next one for SKIP. */
   | { readonly type: "empty" }
@@ -62,16 +57,32 @@ export type Reply =
   | { readonly type: "stream" }
   /** One protocol error and the end. */
   | { readonly type: "protocol error" }
-  /** One error, or no telling. */
-  | { readonly type: "unknown" };
+  /** One error; nothing is known of any other answer. */
+  | { readonly type: "unknown" }
+  | MarkedReply;
+
+/**
+ * What a request makes the node send that has a marker behind it, and then the answer to the
+ * marker: so it shows whether the request was answered at all.
+ */
+export interface MarkedReply {
+  readonly type: "marked";
+  readonly reply: Exclude<Reply, MarkedReply>;
+  readonly nonce: string;
+}
+
+/** What CLIENT REPLY asks for: every reply, none, or none for the next request. */
+export type ClientReplyMode = "on" | "off" | "skip";
 
 /** The replies that need no more to be said of them. */
 export const Replies = {
   plain: { type: "plain" },
   secret: { type: "secret" },
   guarded: { type: "guarded" },
-  script: { type: "script", keyless: false },
-  keylessScript: { type: "script", keyless: true },
+  eval: { type: "script", keyless: false, debuggable: true },
+  keylessEval: { type: "script", keyless: true, debuggable: true },
+  script: { type: "script", keyless: false, debuggable: false },
+  keylessScript: { type: "script", keyless: true, debuggable: false },
   named: { type: "named" },
   migrate: { type: "migrate", authenticates: false },
   migrateAuth: { type: "migrate", authenticates: true },
@@ -82,7 +93,6 @@ export const Replies = {
   role: { type: "addresses", form: "list", rewrite: rewriteRole },
   info: { type: "addresses", form: "text", rewrite: rewriteInfo },
   clients: { type: "addresses", form: "text", rewrite: rewriteClients },
-  config: { type: "addresses", form: "pairs", rewrite: rewriteConfig, secret: true },
   slowlog: { type: "addresses", form: "list", rewrite: rewriteSlowlog },
   aclLog: { type: "addresses", form: "list", rewrite: rewriteAclLog },
   multi: { type: "multi" },
@@ -94,11 +104,11 @@ export const Replies = {
   helloAuth: { type: "hello", authenticates: true },
   reset: { type: "reset" },
   monitor: { type: "monitor" },
-  replyOn: { type: "reply on" },
-  replyOff: { type: "reply off" },
-  replySkip: { type: "reply skip" },
-  skipped: { type: "skipped" },
-  unseen: { type: "unseen" },
+  replyOn: { type: "client reply", mode: "on" },
+  replyOff: { type: "client reply", mode: "off" },
+  replySkip: { type: "client reply", mode: "skip" },
+  debugScripts: { type: "script debug", active: true },
+  runScripts: { type: "script debug", active: false },
   none: { type: "none" },
   empty: { type: "empty" },
   stream: { type: "stream" },
@@ -115,89 +125,10 @@ export function isQueued(reply: Reply): boolean {
     case "multi":
     case "reset":
     case "empty":
-    case "skipped":
       return false;
     default:
       return true;
   }
-}
-
-/** Whether the next frame may answer a later request than this, a subscription for one. */
-export function mayStaySilent(reply: Reply): boolean {
-  switch (reply.type) {
-    case "subscription":
-    case "reply on":
-    case "reply off":
-    case "reply skip":
-    case "skipped":
-    case "unseen":
-    case "none":
-    case "empty":
-      return true;
-    default:
-      return false;
-  }
-}
-
-/** Whether a request under CLIENT REPLY OFF leaves nothing behind that has to be known. */
-export function isForgettable(reply: Reply): boolean {
-  switch (reply.type) {
-    case "plain":
-    case "secret":
-    case "guarded":
-    case "script":
-    case "named":
-    case "migrate":
-    case "addresses":
-    case "multi":
-    case "exec":
-    case "abort":
-    case "discard":
-    case "none":
-    case "empty":
-    case "reply skip":
-    case "skipped":
-      return true;
-    default:
-      return false;
-  }
-}
-
-/**
- * Whether a node may keep the answer to itself: Redis 8.0 and Valkey 8.1 do not tell that a
- * password was wrong while other replies wait to be sent (acl.c `addAuthErrReply`).
- */
-export function mayBeDropped(reply: Reply): boolean {
-  return reply.type === "auth" || (reply.type === "hello" && reply.authenticates);
-}
-
-/** For what a reply is looked for among others that are outstanding. */
-export type Trait =
-  /** It may be an error in the words of any other. */
-  | "imitates"
-  /** As a result of EXEC it, or those behind it, may not come. */
-  | "left out"
-  /** It confirms the end of subscriptions to shard channels. */
-  | "sunsubscribe";
-
-/** What a reply is looked for, if anything. */
-export function traitOf(reply: Reply): Trait | undefined {
-  switch (reply.type) {
-    case "script":
-    case "reset":
-      return "imitates";
-    case "none":
-      return "left out";
-    case "subscription":
-      return reply.word === "sunsubscribe" ? reply.word : undefined;
-    default:
-      return silences(reply) ? "left out" : undefined;
-  }
-}
-
-/** Whether a request may keep the node from answering those behind it. */
-export function silences({ type }: Reply): boolean {
-  return type === "reply off" || type === "reply skip" || type === "skipped" || type === "unseen";
 }
 
 /** Whether the frame is of a form in which a node answers such a request, if it does. */
@@ -210,7 +141,8 @@ export function fits(reply: Reply, head: FrameHead): boolean {
     case "multi":
     case "discard":
     case "monitor":
-    case "reply on":
+    case "client reply":
+    case "script debug":
       return head.type === Byte.status && head.text === "OK";
     case "reset":
       return head.type === Byte.status && head.text === "RESET";
@@ -234,10 +166,9 @@ export function fits(reply: Reply, head: FrameHead): boolean {
   }
 }
 
-/** The types of frames with addresses. RESP2 has an array of all names and values for a map. */
-const FORMS: Record<"list" | "pairs" | "text", readonly number[]> = {
+/** The types of frames with addresses. */
+const FORMS: Record<"list" | "text", readonly number[]> = {
   list: [Byte.array],
-  pairs: [Byte.array, Byte.map],
   text: [Byte.bulk, Byte.verbatim],
 };
 

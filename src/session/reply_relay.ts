@@ -42,8 +42,10 @@ export interface ReplyRelayOptions {
  * ```
  *   read ─▶ plain run ──────────────────────────────▶ write    ranges of the read buffer
  *        └▶ any other frame ─▶ head ─▶ judge ─▶ pass ─▶ write
+ *                                            ├▶ drop
  *                                            ├▶ replace an address ─▶ write
- *                                            └▶ capture ─▶ rewrite ─▶ write
+ *                                            ├▶ capture ─▶ rewrite ─▶ write
+ *                                            └▶ hold until a marker ─▶ judge again
  * ```
  *
  * Bytes wait for more only where a read ends inside the head of a frame that must be judged;
@@ -56,6 +58,11 @@ export class ReplyRelay {
   /** The verdict on the frame in progress; undefined between frames and in plain runs. */
   #verdict: Verdict | undefined;
   #capture: Capture | undefined;
+  /** The frames that are held, and whether the last of them is not whole. */
+  #held: Capture | undefined;
+  #inHeldFrame = false;
+  /** What was held, while it is relayed. */
+  #released: Uint8Array | undefined;
   /** What goes to the client before the bytes from `#sent` on, of which there are some then. */
   #ahead: Uint8Array[] | undefined;
   /** Where the frame begins that is being judged. */
@@ -85,8 +92,10 @@ export class ReplyRelay {
         const read = await this.#options.upstream.read(this.#input.room);
         turns.note();
         if (read === null) return;
+        const { isMuted } = this.#options.pending;
         const at = this.#scan(read);
-        if (at === this.#input.end && this.#options.echo === undefined) {
+        if (isMuted) this.#sent = at;
+        if (at === this.#input.end && !isMuted && this.#options.echo === undefined) {
           // Most of what comes takes this way, and each promise more would be felt.
           const bytes = this.#input.upTo(at);
           const written = await this.#options.client.write(bytes);
@@ -99,7 +108,8 @@ export class ReplyRelay {
       if (this.#brokenAt !== undefined) await this.#pass(this.#brokenAt);
       throw error;
     } finally {
-      this.#release();
+      this.#endCapture();
+      this.#held?.release();
     }
   }
 
@@ -108,9 +118,9 @@ export class ReplyRelay {
     return this.#receivedBytes;
   }
 
-  /** The frame that is being rewritten. */
+  /** What is kept of frames: the one that is being rewritten, or those that are held. */
   get capture(): Capture | undefined {
-    return this.#capture;
+    return this.#capture ?? this.#held;
   }
 
   /** Notes that something was read, and returns where the plain replies at its beginning end. */
@@ -121,10 +131,16 @@ export class ReplyRelay {
     return this.#passPlain(0);
   }
 
+  /** Where the frames are that are being relayed. */
+  get #bytes(): Uint8Array {
+    return this.#released ?? this.#input.bytes;
+  }
+
   /** Passes plain replies from a position on, and returns where they end. */
   #passPlain(from: number): number {
     const { pending } = this.#options;
-    const { bytes, end } = this.#input;
+    const bytes = this.#bytes;
+    const end = this.#released?.length ?? this.#input.end;
     const scanner = this.#scanner;
     let at = from;
     while (at < end && this.#verdict === undefined) {
@@ -139,28 +155,41 @@ export class ReplyRelay {
 
   /** Relays what was read from `from` on, which is not plain, and returns where it has to wait. */
   async #relay(from: number): Promise<number> {
-    const { pending } = this.#options;
-    const { bytes, end } = this.#input;
+    const { end } = this.#input;
     this.#readAtMs = performance.now();
+    const at = await this.#relayFrames(from, end);
+    await this.#pass(at);
+    return at;
+  }
+
+  /** Relays frames up to `end`, and returns where that has to wait for more. */
+  async #relayFrames(from: number, end: number): Promise<number> {
+    const { pending } = this.#options;
     let at = from;
     while (at < end) {
-      if (this.#verdict === undefined) {
-        const verdict = this.#judge(at, end);
-        if (verdict === undefined) {
-          await this.#pass(at);
-          return at;
-        }
-        this.#verdict = verdict;
-      }
+      this.#verdict ??= this.#judge(at, end);
       const verdict = this.#verdict;
+      if (verdict === undefined) return at;
       switch (verdict.type) {
-        case "header":
+        case "header": {
           // The head was read whole, so its line is here.
-          at = bytes.indexOf(Byte.lf, at) + 1;
+          if (verdict.isDropped) await this.#pass(at);
+          at = this.#bytes.indexOf(Byte.lf, at) + 1;
+          if (verdict.isDropped) this.#sent = at;
           this.#verdict = undefined;
           break;
+        }
         case "blind":
           at = end;
+          break;
+        case "drop":
+          await this.#pass(at);
+          at = this.#sent = this.#advance(at, end);
+          break;
+        case "hold":
+          await this.#pass(at);
+          at = this.#sent = await this.#hold(at, end);
+          if (this.#verdict !== undefined) return at;
           break;
         case "peer":
           // The head was read whole, so the address is here.
@@ -184,17 +213,62 @@ export class ReplyRelay {
         case "pass":
           at = this.#advance(at, end);
       }
-      at = this.#passPlain(at);
+      if (pending.isMuted) {
+        await this.#pass(at);
+        at = this.#sent = this.#passPlain(at);
+      } else at = this.#passPlain(at);
     }
-    await this.#pass(end);
-    return end;
+    return at;
+  }
+
+  /**
+   * Keeps the frames from the header of an EXEC on until the answer to its marker begins, then
+   * relays them. Returns the beginning of that, or where it has to wait for more.
+   */
+  async #hold(from: number, end: number): Promise<number> {
+    const { pending, budget } = this.#options;
+    const { bytes } = this.#input;
+    let at = from;
+    if (this.#held === undefined) {
+      this.#held = new Capture(budget, this.#readAtMs);
+      // The head was read whole, so its line is here.
+      at = bytes.indexOf(Byte.lf, at) + 1;
+      this.#held.add(bytes.subarray(from, at));
+    }
+    while (at < end) {
+      if (!this.#inHeldFrame) {
+        const head = readHead(bytes, at, end, true);
+        if (head === undefined) return at;
+        if (pending.endsHold(head)) {
+          await this.#release(this.#held);
+          return at;
+        }
+        this.#inHeldFrame = true;
+      }
+      const next = this.#scanner.advance(bytes, at, end, 1, NO_STOPS);
+      this.#held.add(bytes.subarray(at, next));
+      this.#inHeldFrame = this.#scanner.frames === 0;
+      at = next;
+    }
+    return at;
+  }
+
+  /** Relays what was held. */
+  async #release(held: Capture): Promise<void> {
+    this.#verdict = undefined;
+    const released = this.#released = held.join(this.#readAtMs);
+    this.#sent = 0;
+    await this.#pass(await this.#relayFrames(0, released.length));
+    this.#released = undefined;
+    held.release();
+    this.#held = undefined;
   }
 
   /** Up to where the buffer may go to the client when it cannot be followed any further. */
   get #brokenAt(): number | undefined {
     const type = this.#verdict?.type;
     // Of a frame with addresses or secrets nothing does.
-    return type === "rewrite" || type === "secret"
+    return type === "rewrite" || type === "secret" || this.#held !== undefined
       ? undefined
       : this.#unjudgedAt ?? this.#scanner.brokenAt;
   }
@@ -203,7 +277,7 @@ export class ReplyRelay {
   #judge(at: number, end: number): Verdict | undefined {
     const { pending } = this.#options;
     this.#unjudgedAt = at;
-    const head = readHead(this.#input.bytes, at, end, pending.wantsWord);
+    const head = readHead(this.#bytes, at, end, pending.wantsWord);
     const verdict = head && pending.judge(head);
     this.#unjudgedAt = undefined;
     return verdict;
@@ -211,7 +285,7 @@ export class ReplyRelay {
 
   /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
   #advance(from: number, to: number): number {
-    const at = this.#scanner.advance(this.#input.bytes, from, to, 1, NO_STOPS);
+    const at = this.#scanner.advance(this.#bytes, from, to, 1, NO_STOPS);
     if (this.#scanner.frames === 1) {
       this.#verdict = undefined;
       this.#options.pending.ended();
@@ -221,7 +295,7 @@ export class ReplyRelay {
 
   /** Has the client get another address in the place of the one at [from, to). */
   async #replacePeer(from: number, to: number): Promise<void> {
-    const { bytes } = this.#input;
+    const bytes = this.#bytes;
     const shown = await this.#options.peer(toLatin1(bytes.subarray(from, to)));
     (this.#ahead ??= []).push(bytes.subarray(this.#sent, from), fromLatin1(shown));
     this.#sent = to;
@@ -233,19 +307,19 @@ export class ReplyRelay {
     const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
     const at = this.#advance(from, Math.min(to, from + limitBytes - capture.length));
     try {
-      capture.add(this.#input.bytes.subarray(from, at));
+      capture.add(this.#bytes.subarray(from, at));
       if (this.#verdict !== undefined && capture.length < limitBytes) return at;
       const translated = await this.#translated(capture, verdict);
       capture.hold(translated.length);
       await writeAll(client, translated);
     } catch (error) {
       if (!(error instanceof CaptureLimitError)) throw error;
-      this.#release();
+      this.#endCapture();
       // The place of the frame is that of an error, unless it is nobody's answer.
       if (!verdict.unasked) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
       throw error;
     }
-    this.#release();
+    this.#endCapture();
     // What is behind the beginning of a line goes on as it is.
     if (this.#verdict !== undefined) this.#verdict = Verdicts.pass;
     return at;
@@ -265,7 +339,7 @@ export class ReplyRelay {
     return translated;
   }
 
-  #release(): void {
+  #endCapture(): void {
     this.#capture?.release();
     this.#capture = undefined;
   }
@@ -273,7 +347,7 @@ export class ReplyRelay {
   /** Sends what was read up to `to` and not sent yet. */
   async #pass(to: number, visibility?: "secret"): Promise<void> {
     if (this.#sent === to) return;
-    let bytes = this.#input.bytes.subarray(this.#sent, to);
+    let bytes = this.#bytes.subarray(this.#sent, to);
     this.#sent = to;
     if (this.#ahead !== undefined) {
       bytes = joined([...this.#ahead, bytes]);

@@ -1,12 +1,15 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../net.ts";
+import { joined } from "../resp/bytes.ts";
 import { encodeOpening } from "../resp/frame.ts";
 import { type Opening, RequestScanner, type RequestSink } from "../resp/requests.ts";
 import { COMMANDS, type NotedCommand } from "./commands.ts";
 import type { Echo } from "./echo.ts";
-import type { PendingReplies } from "./pending.ts";
+import { encodeMarker } from "./marker.ts";
+import { PairingError, type PendingReplies } from "./pending.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
-import { mayBeDropped, Replies, type Reply } from "./replies.ts";
+import { type ClientReplyMode, type MarkedReply, Replies } from "./replies.ts";
 import type { Turns } from "./turns.ts";
+import { atMost } from "../waiting.ts";
 
 /** What a request relay works with. */
 export interface RequestRelayOptions {
@@ -19,37 +22,38 @@ export interface RequestRelayOptions {
   readonly turns: Turns;
   /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
   readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
+  /** Makes the text of a marker, which no reply may hold. */
+  readonly createNonce: () => string;
   readonly echo: Echo | undefined;
 }
 
 /**
- * An AUTH is answered at once, or when a module has asked somewhere else. One that is not was
- * dropped by the node, if that has sent something since that may have been waiting.
+ * How long a request that may need a marker waits to know whether a MULTI before it was refused;
+ * a transaction would take the marker for one of its commands.
  */
-const AUTH_TIMEOUT_MS = 10_000;
+const TRANSACTION_TIMEOUT_MS = 10_000;
 
 /**
  * Carries what a client sends to its node, and notes what each request will make the node send
- * before the last byte of the request is on its way. All passes unchanged but the first words of
- * requests that name nodes: they wait at the front of the read buffer until they are complete.
+ * before the last byte of the request is on its way. All passes unchanged but
  *
- * The last byte of an AUTH among other requests waits until all replies before it have come, and
- * what is behind it waits for its own: so a node answers it in any case (see `mayBeDropped`).
+ * - the first words of requests that name nodes, which wait at the front of the read buffer until
+ *   they are complete;
+ * - CLIENT REPLY, which is ON for the node in any case;
+ * - a marker behind each request whose answer cannot be told otherwise (see `isDoubtful`).
  */
 export class RequestRelay implements RequestSink<NotedCommand> {
   readonly #options: RequestRelayOptions;
   readonly #scanner: RequestScanner<NotedCommand>;
   readonly #input: ReadBuffer;
-  /** What the request behind which the scanner has paused will make the node send. */
-  #paused: Reply | undefined;
+  /** What the request behind which the scanner has stopped will make the node send. */
+  #doubtful: MarkedReply["reply"] | undefined;
   /** The client is being waited for. */
   #isReading = false;
   #reads = 0;
   /** Resolved when the last request is on its way that is to be, once `drain` asks for that. */
   #drained: PromiseWithResolvers<void> | undefined;
   #isOver = false;
-  /** A request has asked for a stream: what follows may be no requests, and must not wait. */
-  #streams = false;
 
   constructor(options: RequestRelayOptions) {
     this.#options = options;
@@ -116,7 +120,8 @@ export class RequestRelay implements RequestSink<NotedCommand> {
 
   /** Whether all that is to go on has, when the scanner stops behind each request. */
   get #isDone(): boolean {
-    return this.#scanner.single && this.#input.end === 0 && this.#scanner.isBetween;
+    if (!this.#scanner.single) return false;
+    return this.#options.pending.isBlind || (this.#input.end === 0 && this.#scanner.isBetween);
   }
 
   /** Scans what was read behind what is held, and returns where the first stop is. */
@@ -124,12 +129,17 @@ export class RequestRelay implements RequestSink<NotedCommand> {
     const input = this.#input;
     const held = input.end;
     input.end = end;
-    return this.#scanner.advance(input.bytes, held, end);
+    return this.#advance(input.bytes, held, end);
+  }
+
+  /** Scans up to the next stop; what a client sends on a blind connection are no requests. */
+  #advance(bytes: Uint8Array, from: number, to: number): number {
+    return this.#options.pending.isBlind ? to : this.#scanner.advance(bytes, from, to);
   }
 
   /** Whether all that was read was scanned up to `at`, and may go on as it is. */
   #isPlain(at: number): boolean {
-    return at === this.#input.end && this.#scanner.held === 0 && this.#paused === undefined &&
+    return at === this.#input.end && this.#held === 0 && this.#doubtful === undefined &&
       this.#options.echo === undefined;
   }
 
@@ -138,27 +148,23 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    * and returns where it has to wait.
    */
   async #relayParts(held: number, scanned: number): Promise<number> {
-    const { pending, echo } = this.#options;
+    const { echo } = this.#options;
     const scanner = this.#scanner;
     const { bytes, end } = this.#input;
     let from = held;
     let at = scanned;
     let sent = 0;
     for (;;) {
-      const heldFrom = this.#streams ? at : at - scanner.held;
+      const heldFrom = at - this.#held;
       echo?.request(bytes.subarray(from, at), scanner.hidden.map((position) => position - from));
-      if (this.#paused !== undefined) {
-        await this.#forward(bytes.subarray(sent, at - 1));
-        await pending.settled();
-        pending.expect(this.#paused);
-        this.#paused = undefined;
-        await this.#forward(bytes.subarray(at - 1, at));
-        await pending.settled(AUTH_TIMEOUT_MS);
+      if (this.#doubtful !== undefined) {
+        await this.#forwardDoubtful(this.#doubtful, bytes.subarray(sent, at));
+        this.#doubtful = undefined;
         sent = at;
       } else {
         await this.#forward(bytes.subarray(sent, heldFrom));
         sent = heldFrom;
-        if (scanner.opening !== undefined && !this.#streams) {
+        if (scanner.opening !== undefined && this.#held > 0) {
           await this.#forward(await this.#translated(scanner.opening) ?? bytes.subarray(sent, at));
           sent = at;
         }
@@ -168,8 +174,42 @@ export class RequestRelay implements RequestSink<NotedCommand> {
       if (isDone) return end;
       if (at === end) return sent;
       from = at;
-      at = scanner.advance(bytes, from, end);
+      at = this.#advance(bytes, from, end);
     }
+  }
+
+  /** How many of the last bytes are held. */
+  get #held(): number {
+    return this.#options.pending.isBlind ? 0 : this.#scanner.held;
+  }
+
+  /** Forwards what ends with a doubtful request, and the marker behind it. */
+  async #forwardDoubtful(reply: MarkedReply["reply"], bytes: Uint8Array): Promise<void> {
+    const { pending } = this.#options;
+    let last = bytes;
+    // EXEC ends a transaction whatever becomes of it.
+    if (reply.type !== "exec" && pending.transaction === "unknown") {
+      await this.#forward(bytes.subarray(0, -1));
+      last = bytes.subarray(-1);
+      await this.#untilTransactionIsKnown();
+    }
+    if (pending.isBlind || (reply.type !== "exec" && pending.transaction === "open")) {
+      pending.expect(reply);
+      await this.#forward(last);
+      return;
+    }
+    const nonce = this.#options.createNonce();
+    pending.expect({ type: "marked", reply, nonce });
+    await this.#forward(joined([last, encodeMarker(nonce)]));
+  }
+
+  /** Waits until all replies have come. */
+  async #untilTransactionIsKnown(): Promise<void> {
+    const settled = this.#options.pending.settled().then(() => true);
+    if (await atMost(TRANSACTION_TIMEOUT_MS, settled)) return;
+    throw new PairingError(
+      `The replies before a request behind MULTI did not come within ${TRANSACTION_TIMEOUT_MS} ms`,
+    );
   }
 
   /** Requests that get one frame each, whatever it is. */
@@ -178,12 +218,19 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   }
 
   /** A request whose reply needs attention. */
-  known(command: NotedCommand, argv: readonly string[], argc: number): void {
+  known(command: NotedCommand, argv: readonly string[], argc: number): boolean {
     const { pending } = this.#options;
     const reply = command.reply(argv, argc);
-    if (reply.type === "stream" || reply.type === "unknown") this.#streams = true;
-    if (mayBeDropped(reply) && !pending.isQuiet) this.#paused = reply;
-    else pending.expect(reply);
+    const isSilent = reply === Replies.replyOff || reply === Replies.replySkip;
+    if (isSilent && this.#scanner.opening === undefined) {
+      throw new PairingError("A CLIENT REPLY is too long to be replaced");
+    }
+    if (reply.type !== "marked" && pending.isDoubtful(reply)) {
+      this.#doubtful = reply;
+      return true;
+    }
+    pending.expect(reply);
+    return false;
   }
 
   /** A request without words. */
@@ -197,12 +244,26 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   }
 
   /** What goes on in the place of the words of a request, if something else does. */
-  async #translated({ words, argc }: Opening): Promise<Uint8Array | undefined> {
-    const translated = await this.#options.translate(words);
-    return translated && encodeOpening(translated, argc + translated.length - words.length);
+  async #translated({ words, argc, hasHeader }: Opening): Promise<Uint8Array | undefined> {
+    const translated = answeredAnyway(words, argc) ?? await this.#options.translate(words);
+    if (translated === undefined) return undefined;
+    const count = hasHeader ? argc + translated.length - words.length : undefined;
+    return encodeOpening(translated, count);
   }
 
   async #forward(bytes: Uint8Array): Promise<void> {
     if (bytes.length > 0) await writeAll(this.#options.upstream, bytes);
   }
 }
+
+/** CLIENT REPLY ON in the place of OFF and SKIP, or undefined for any other request. */
+function answeredAnyway(words: readonly string[], argc: number): readonly string[] | undefined {
+  const [command = "", subcommand = "", mode = ""] = words;
+  const isReplyMode = argc === 3 && words.length === 3 && SILENT_MODES.test(mode) &&
+    /^client$/i.test(command) && /^reply$/i.test(subcommand);
+  return isReplyMode ? words.with(2, ON) : undefined;
+}
+
+const SILENT_MODES = /^(off|skip)$/i;
+
+const ON: ClientReplyMode = "on";

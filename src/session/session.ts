@@ -17,6 +17,7 @@ import { publicPeer } from "../rewrite/clients.ts";
 import { type Places, translateRequest } from "../rewrite/requests.ts";
 import { type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import { Echo } from "./echo.ts";
+import { createNonce } from "./marker.ts";
 import { AbandonedError, PairingError, PendingReplies } from "./pending.ts";
 import type { BufferPool } from "./read_buffer.ts";
 import { ReplyRelay } from "./reply_relay.ts";
@@ -275,6 +276,7 @@ export class Session {
       buffers,
       turns,
       translate: (words) => translateRequest(words, this.#places(upstream)),
+      createNonce,
       echo,
     });
     this.#replies = new ReplyRelay({

@@ -1,3 +1,6 @@
+import { Byte } from "../resp/bytes.ts";
+import type { FrameHead } from "./head.ts";
+
 /** The subscribe commands; their names are also the first words of what confirms them. */
 export type SubscribeWord =
   | "subscribe"
@@ -20,6 +23,14 @@ const SUBSCRIBE_WORDS: ReadonlySet<string> = new Set<SubscribeWord>([
 export function isSubscribeWord(word: string): word is SubscribeWord {
   return SUBSCRIBE_WORDS.has(word);
 }
+
+/** Whether an array has the form of a message to a RESP2 subscriber (pubsub.c `addReplyPubsub…`). */
+export function isMessage({ type, word, count }: FrameHead): boolean {
+  if (type !== Byte.array || !MESSAGE_WORDS.has(word)) return false;
+  return count === (word === "pmessage" ? 4 : 3);
+}
+
+const MESSAGE_WORDS: ReadonlySet<string> = new Set(["message", "pmessage", "smessage"]);
 
 /** How many channels a connection is subscribed to, as the confirmations tell (pubsub.c). */
 export class Subscriptions {

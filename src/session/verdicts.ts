@@ -20,8 +20,12 @@ export type Verdict =
   | { readonly type: "pass" }
   /** The same, but an echo of the traffic must not show it. */
   | { readonly type: "secret" }
-  /** Only its header is one: its elements are frames of their own. */
-  | { readonly type: "header" }
+  /** The client does not get it. */
+  | { readonly type: "drop" }
+  /** Only its header is one: its elements are frames of their own. The client may not get that. */
+  | { readonly type: "header"; readonly isDropped: boolean }
+  /** Only its header is one, and all is kept until a marker has come, to be judged then. */
+  | { readonly type: "hold" }
   /** It goes on as it is, and who paired it wants to know the integer that ends it. */
   | { readonly type: "confirm" }
   /** It goes on, but the address of a client that is at [from, to) in it gives way to another. */
@@ -56,7 +60,10 @@ export const MONITORED_BYTES = 5 * HOLD_LIMIT_BYTES;
 export const Verdicts = {
   pass: { type: "pass" },
   secret: { type: "secret" },
-  header: { type: "header" },
+  drop: { type: "drop" },
+  header: { type: "header", isDropped: false },
+  dropHeader: { type: "header", isDropped: true },
+  hold: { type: "hold" },
   confirm: { type: "confirm" },
   blind: { type: "blind" },
   rewritePush: { type: "rewrite", rewrite: rewritePush, unasked: true },
@@ -83,7 +90,7 @@ export function verdictOnLine({ peer, namesNode }: MonitorHead): Verdict {
 export function verdictOn(reply: Reply, head: FrameHead): Verdict {
   if (head.type === Byte.error) return verdictOnError(reply, head);
   if (reply.type === "addresses") {
-    return { type: "rewrite", rewrite: reply.rewrite, secret: reply.secret };
+    return { type: "rewrite", rewrite: reply.rewrite };
   }
   if (isFailure(head) && mayRepeatSecret(reply)) return Verdicts.secret;
   return reply.type === "secret" ? Verdicts.secret : Verdicts.pass;

@@ -59,8 +59,9 @@ class Counter implements RequestSink<Command> {
     this.requests += count;
   }
 
-  known(): void {
+  known(): boolean {
     this.requests++;
+    return false;
   }
 
   empty(): void {}

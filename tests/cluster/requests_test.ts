@@ -132,6 +132,7 @@ function requestsOf(sent: string): Found {
     known: (_command, argv) => {
       found.answered++;
       found.last = argv[1] === TOKEN;
+      return false;
     },
     empty: () => found.empty++,
     broken: () => found.broken = true,

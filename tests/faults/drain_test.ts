@@ -127,7 +127,7 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     assertEquals(textOf(await node.ask("EXISTS", `more${KEY}`)), "0");
   });
 
-  await t.step("an AUTH that waits for the reply before it, and none behind it", async () => {
+  await t.step("an AUTH behind a blocking command, and what is behind it", async () => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
     using client = await WireClient.connect(AT, portOf(nat, node));
@@ -137,10 +137,14 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     });
     await stop(nat);
     await node.order("RPUSH", KEY, "value");
-    assertMatch(await lastWords(client), /^\*2\r\n.*value\r\n-(ERR|WRONGPASS) [^\r\n]+\r\n$/s);
+    // Redis 8.0 and Valkey 8.1 drop the error.
+    assertMatch(
+      await lastWords(client),
+      /^\*2\r\n.*value\r\n(-(ERR|WRONGPASS) [^\r\n]+\r\n)?:1\r\n$/s,
+    );
     client.close();
     await assertEndsInOrder(nat, 0);
-    assertEquals(textOf(await node.ask("EXISTS", `more${KEY}`)), "0");
+    await node.order("DEL", `more${KEY}`);
   });
 
   await t.step("the results of a transaction", async () => {

@@ -140,7 +140,10 @@ function scanRequests(pieces: readonly Piece[], single: boolean): [string, numbe
   const untold: string[] = [];
   const scanner = new RequestScanner(VOCABULARY, {
     plain: (count) => untold.push(...Array<string>(count).fill("plain")),
-    known: (_command, argv, argc) => untold.push(`${argc}: ${JSON.stringify(argv)}`),
+    known(_command, argv, argc) {
+      untold.push(`${argc}: ${JSON.stringify(argv)}`);
+      return false;
+    },
     empty: () => untold.push("empty"),
     broken: () => untold.push("broken"),
   });

@@ -282,23 +282,31 @@ export function translated(
   let text = "";
   for (const request of readRequests(wire).requests) {
     const { start, end, words, wordEnds, argc, inline } = request;
-    const wanted = openingLength(words);
+    // Servers refuse more words than an int counts, and read no further.
+    const wanted = argc < 2 ** 31 ? openingLength(words) : 0;
     // An inline request goes on in another form, and so as a whole.
     const opening = words.slice(0, inline && wanted > 0 ? argc : wanted);
     const whole = opening.length > 0 && opening.length >= Math.min(wanted, argc);
-    const instead = whole ? translate(opening) : undefined;
+    const instead = whole ? withReplyOn(opening, argc) ?? translate(opening) : undefined;
     const passed = inline ? end : wordEnds[opening.length - 1];
     if (instead === undefined) text += wire.slice(start, end);
     else {
       const length = argc - opening.length + instead.length;
-      text += `*${length}\r\n${instead.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
+      // A header that announces many words goes on before them.
+      const isHeld = inline || argc <= 10;
+      text += isHeld ? `*${length}\r\n` : wire.slice(start, wire.indexOf("\r", start) + 2);
+      text += `${instead.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
       text += wire.slice(passed, end);
     }
     if (end === undefined) break;
-    // What follows may be a stream of another kind.
-    if (asksForStream(words)) return text + wire.slice(end);
   }
   return text;
+}
+
+/** CLIENT REPLY ON in the place of another mode. */
+function withReplyOn(words: readonly string[], argc: number): readonly string[] | undefined {
+  const isSilent = /^client reply (off|skip)$/i.test(words.join(" "));
+  return isSilent && argc === 3 ? words.with(2, "on") : undefined;
 }
 
 /** How many of the first words of a request are read together, where it names nodes. */
@@ -307,17 +315,7 @@ function openingLength(words: readonly string[]): number {
   if (/^(migrate|replicaof|slaveof)$/.test(name)) return 3;
   if (name === "failover") return Infinity;
   if (name === "cluster" && (subcommand === undefined || subcommand === "meet")) return Infinity;
-  return name === "client" && (subcommand === undefined || /^(kill|list)$/.test(subcommand))
+  return name === "client" && (subcommand === undefined || /^(kill|list|reply)$/.test(subcommand))
     ? Infinity
     : 0;
-}
-
-/** Whether what follows a request may be a stream, and no requests. */
-export function asksForStream(words: readonly string[]): boolean {
-  const [name, subcommand, ...more] = words.map((word) => word.toLowerCase());
-  if (name === "sync" || name === "psync") return true;
-  if (name === "cluster") return subcommand === "syncslots";
-  const options = [subcommand, ...more].filter((_word, index) => index % 2 === 0);
-  return name === "replconf" && words.length % 2 === 1 && !/^(get)?ack$/.test(options[0] ?? "") &&
-    options.some((option) => option === "ack" || option === "getack");
 }

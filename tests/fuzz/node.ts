@@ -6,8 +6,6 @@ import { randomAnswer } from "./values.ts";
 
 /** In what servers differ from each other. */
 interface Traits {
-  /** A request without words counts as the one that SKIP is for. */
-  readonly countsEmpty: boolean;
   /** A client's own messages come before the reply that sends them, if need be inside EXEC. */
   readonly writesMessagesAtOnce: boolean;
   /** A wrong password is not told of while other replies wait to be sent. */
@@ -72,7 +70,6 @@ const ADDRESSES: Record<string, string> = {
   "cluster slaves": "replicas",
   "client list": "clients",
   "client info": "clients",
-  "config get": "config",
   "slowlog get": "slowlog",
   "acl log": "acllog",
   role: "role",
@@ -95,6 +92,8 @@ export class ModelNode {
   out = "";
   /** All that a client should get, with what is to be rewritten marked. */
   expected = "";
+  /** How many markers it got. */
+  markers = 0;
   /** Some of that may be lost. */
   isLossy = false;
   /** Nothing more will come. */
@@ -104,6 +103,8 @@ export class ModelNode {
 
   readonly #random: Random;
   readonly #traits: Traits;
+  /** What CLIENT REPLY asked for each time; the node itself is told ON. */
+  readonly #replyModes: string[];
   #received = "";
   #ignores = false;
   #authenticated = false;
@@ -114,6 +115,8 @@ export class ModelNode {
   #skipNext = false;
   #transaction: Words[] | undefined;
   #failed = false;
+  /** How many AUTH and HELLO AUTH the transaction has. */
+  #authentications = 0;
   readonly #subscribed = {
     channels: new Set<string>(),
     patterns: new Set<string>(),
@@ -124,17 +127,27 @@ export class ModelNode {
   /** Messages that wait for the end of the request which sent them. */
   #later: (() => void)[] = [];
 
-  constructor(random: Random) {
+  /** @param wire all that the client will send */
+  constructor(random: Random, wire: string) {
     this.#random = random;
+    this.#replyModes = readRequests(wire).requests.map(({ words }) => words)
+      .filter(isReplyMode).map(([, , mode]) => mode!.toLowerCase());
     const rarely = (names: readonly string[]) =>
       new Set(random.chance(0.08) ? [random.pick(names)] : []);
     this.#traits = {
-      countsEmpty: random.chance(0.7),
       writesMessagesAtOnce: random.chance(0.5),
       dropsAuthErrors: random.chance(0.5),
       wantsPassword: random.chance(0.1),
       unknown: rarely(["client", "replconf", "cluster", "migrate", "multi", "reset", "hello"]),
-      forbidden: rarely(["client|reply", "replconf", "cluster", "monitor", "subscribe", "exec"]),
+      forbidden: rarely([
+        "client|reply",
+        "replconf",
+        "cluster",
+        "monitor",
+        "subscribe",
+        "exec",
+        "ping",
+      ]),
     };
   }
 
@@ -160,7 +173,10 @@ export class ModelNode {
       return true;
     }
     this.#received = this.#received.slice(request!.end);
-    this.#take(request!.words);
+    const { words } = request!;
+    if (isMarker(words)) this.#answerMarker(words[1]!);
+    else if (isReplyMode(words)) this.#take([...words.slice(0, 2), this.#nextReplyMode(words)]);
+    else this.#take(words);
     return true;
   }
 
@@ -188,11 +204,30 @@ export class ModelNode {
     if (kinds.length > 0) random.pick(kinds)();
   }
 
+  /** A marker must come out of any place in which it would change something. */
+  #answerMarker(nonce: string): void {
+    if (this.#transaction !== undefined) throw new Error("A marker came into a transaction");
+    this.markers++;
+    const before = this.expected;
+    if (!this.#isAuthenticated) this.#send("-NOAUTH Authentication required.\r\n");
+    else if (this.#traits.forbidden.has("ping")) {
+      this.#send("-NOPERM User u has no permissions to run the 'ping' command\r\n");
+    } else if (this.#isRestricted) this.#send(`*2\r\n$4\r\npong\r\n${bulk(nonce)}`);
+    else this.#send(bulk(nonce));
+    this.expected = before;
+  }
+
+  /** What the client asked for, where the node gets ON. */
+  #nextReplyMode([, , mode]: Words): string {
+    const asked = this.#replyModes.shift();
+    if (asked === undefined || mode!.toLowerCase() !== "on") {
+      throw new Error(`CLIENT REPLY ${mode} came for ${asked}`);
+    }
+    return asked;
+  }
+
   #take(words: Words): void {
-    if (words.length === 0) {
-      if (this.#skip || this.#skipNext) this.untold.add("empty request behind SKIP");
-      if (!this.#traits.countsEmpty) return;
-    } else {
+    if (words.length > 0) {
       this.#executing = words[0]!.toLowerCase();
       this.#process(words);
       for (const send of this.#later.splice(0)) send();
@@ -204,9 +239,6 @@ export class ModelNode {
   #process(words: Words): void {
     const name = words[0]!.toLowerCase();
     const subcommand = `${name}|${words[1]?.toLowerCase()}`;
-    if (this.#monitors && (SCRIPTS.test(name) || name === "debug")) {
-      this.untold.add("script of a monitor");
-    }
     const { unknown, forbidden } = this.#traits;
     if (name === "post" || name === "host:") {
       this.out = "";
@@ -215,8 +247,7 @@ export class ModelNode {
     }
     if (name === "quit") {
       this.#reply("+OK\r\n");
-      this.#ignores = true;
-      if (!this.#isSilent) this.isClosed = true;
+      this.#ignores = this.isClosed = true;
       return;
     }
     if (name === "nosuch" || unknown.has(name)) {
@@ -250,10 +281,7 @@ export class ModelNode {
     }
     if (this.#transaction !== undefined && !NEVER_QUEUED.has(name)) {
       this.#transaction.push(words);
-      if (/^(client)$/.test(name) && /reply/i.test(words[1]!)) this.untold.add("REPLY in MULTI");
-      if (name === "auth" || (name === "hello" && words.length > 3)) {
-        this.untold.add("AUTH in MULTI");
-      }
+      if (name === "auth" || (name === "hello" && words.length > 3)) this.#authentications++;
       return this.#reply("+QUEUED\r\n");
     }
     this.#run(words);
@@ -261,7 +289,6 @@ export class ModelNode {
 
   /** Says no before a command is carried out; a transaction then fails. */
   #refuse(words: Words, text: string): void {
-    if (/^(replconf|client)$/i.test(words[0]!)) this.untold.add("a refusal of silence");
     if (words[0]!.toLowerCase() === "exec") {
       this.#endTransaction();
       const reason = text.replace(/^ERR /, "");
@@ -274,7 +301,6 @@ export class ModelNode {
   #run(words: Words): void {
     const name = words[0]!.toLowerCase();
     const random = this.#random;
-    this.#noteSilence(words);
     const kind = SUBSCRIPTIONS[name];
     if (kind !== undefined) return this.#subscribe(name, kind, words.slice(1));
     switch (name) {
@@ -360,6 +386,8 @@ export class ModelNode {
       if (this.#random.chance(0.2)) return this.#error(MOVED, words);
       return this.#reply(this.#resp3 ? "_\r\n" : "*-1\r\n");
     }
+    // Of several that are dropped or not by chance nobody can tell which.
+    if (this.#authentications > 1) this.untold.add("passwords in EXEC");
     this.#reply(`*${queued.length}\r\n`);
     this.#inExec = true;
     for (const command of queued) {
@@ -375,6 +403,7 @@ export class ModelNode {
   #endTransaction(): void {
     this.#transaction = undefined;
     this.#failed = false;
+    this.#authentications = 0;
   }
 
   #reset(): void {
@@ -402,10 +431,7 @@ export class ModelNode {
   }
 
   #authError(words: Words): void {
-    if (this.#traits.dropsAuthErrors && (this.out !== "" || this.#inExec)) {
-      this.untold.add("a wrong password");
-      return;
-    }
+    if (this.#traits.dropsAuthErrors && (this.out !== "" || this.#inExec)) return;
     this.#error("WRONGPASS invalid username-password pair or user is disabled.", words);
   }
 
@@ -432,9 +458,11 @@ export class ModelNode {
     if (mode === "on") {
       this.#off = this.#skip = false;
       this.#reply("+OK\r\n");
-    } else if (mode === "off") this.#off = true;
-    else if (mode !== "skip") this.#error("ERR syntax error", words);
-    else if (!this.#off) this.#skipNext = true;
+    } else if (mode === "off" || mode === "skip") {
+      if (mode === "off") this.#off = true;
+      else if (!this.#off) this.#skipNext = true;
+      this.out += "+OK\r\n";
+    } else this.#error("ERR syntax error", words);
   }
 
   #script(words: Words): void {
@@ -466,10 +494,6 @@ export class ModelNode {
       const text = `id 10.0.0.1:7000 ${"x".repeat(this.#random.chance(0.1) ? 700 : 3)}\n`;
       return [attribute + (this.#resp3 ? verbatim(text) : bulk(text)), mark];
     }
-    if (mark === "config") {
-      const pair = bulk("bind") + bulk("10.0.0.1");
-      return [`${attribute}${this.#resp3 ? "%1" : "*2"}\r\n${pair}`, mark];
-    }
     return [`${attribute}*2\r\n:1\r\n*2\r\n$8\r\n10.0.0.1\r\n:7000\r\n`, mark];
   }
 
@@ -496,7 +520,6 @@ export class ModelNode {
 
   #loseShard(channel: string): void {
     this.#subscribed.shards.delete(channel);
-    if (!this.#resp3) this.untold.add("slot lost in RESP2");
     this.#confirm("sunsubscribe", bulk(channel));
   }
 
@@ -504,7 +527,6 @@ export class ModelNode {
     const { channels, shards } = this.#subscribed;
     const isOwn = (name === "publish" ? channels : shards).has(channel);
     if (isOwn) {
-      if (this.#inExec) this.untold.add("message to oneself in EXEC");
       const send = () => this.#message(name === "publish" ? "message" : "smessage", channel);
       if (this.#traits.writesMessagesAtOnce) send();
       else this.#later.push(send);
@@ -519,7 +541,6 @@ export class ModelNode {
 
   /** Tells a monitor of a request, of this client or of another. */
   #monitorLine(): void {
-    if (this.#isSilent) return;
     const random = this.#random;
     const client = random.pick(MONITORED_CLIENTS);
     const [first, ...words] = random.chance(0.5)
@@ -529,10 +550,10 @@ export class ModelNode {
     const line = monitored(client, [first!, ...words, ...random.chance(0.3) ? [rest] : []]);
     if (NAMING.test([first, ...words].slice(0, 2).join(" ").toLowerCase())) {
       const kept = line.length > MONITORED_BYTES ? MONITORED_BYTES : line.length - 2;
-      return this.#sendAs(line, `«monitored ${line.slice(0, kept)}»${line.slice(kept)}`);
+      return this.#sendLine(line, `«monitored ${line.slice(0, kept)}»${line.slice(kept)}`);
     }
     const isAddress = /^\S+:\d+$/.test(client) && !client.startsWith("unix:");
-    this.#sendAs(line, isAddress ? line.replace(client, `«peer ${client}»`) : line);
+    this.#sendLine(line, isAddress ? line.replace(client, `«peer ${client}»`) : line);
   }
 
   /** Whether it takes no notice any more of what it gets. */
@@ -578,32 +599,40 @@ export class ModelNode {
     return repeats && names ? "refusal" : undefined;
   }
 
-  /** Of some requests nothing tells what became of them, if they are not answered for one. */
-  #noteSilence(words: Words): void {
-    const told = words.slice(0, 2).join(" ").toLowerCase();
-    const changes = /subscribe|monitor|hello|multi|exec|discard|auth|reset|sync|replconf/;
-    if (this.#isSilent && changes.test(told)) this.untold.add(`silent ${words[0]!.toLowerCase()}`);
-    if (this.#monitors && /^p?sync\b/.test(told)) this.untold.add("SYNC");
-  }
-
   #error(text: string, words: Words = [""]): void {
-    this.#noteSilence(words);
     this.#reply(`-${text}\r\n`, this.#errorMark(text, words));
   }
 
-  /** Sends a reply, unless replies are off or skipped. */
+  /** Sends a reply, which the client gets unless replies are off or skipped. */
   #reply(frame: string, mark?: string): void {
-    if (!this.#isSilent) this.#send(frame, mark);
+    if (this.#isSilent) this.out += frame;
+    else this.#send(frame, mark);
   }
 
   #send(frame: string, mark?: string): void {
     this.#sendAs(frame, mark === undefined ? frame : `«${mark} ${frame}»`);
   }
 
+  /** Lines are not sent while replies are not. */
+  #sendLine(line: string, expected: string): void {
+    this.#sendAs(line, this.#isSilent ? "" : expected);
+  }
+
   #sendAs(frame: string, expected: string): void {
     this.out += frame;
     this.expected += expected;
   }
+}
+
+function isMarker(words: Words): boolean {
+  return words.length === 2 && words[0] === "PING" && /^nat-[0-9a-f]{16}$/.test(words[1]!);
+}
+
+/** Whether a request is CLIENT REPLY with a mode that there is. */
+export function isReplyMode(words: Words): boolean {
+  const [name, subcommand, mode] = words.map((word) => word.toLowerCase());
+  return words.length === 3 && name === "client" && subcommand === "reply" &&
+    /^(on|off|skip)$/.test(mode!);
 }
 
 /** Of whom MONITOR tells, and what of them. */

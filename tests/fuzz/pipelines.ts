@@ -36,7 +36,6 @@ const THEMES: readonly (readonly ((random: Random) => Request)[])[] = [
     () => ["CLIENT", "LIST"],
     () => ["CLIENT", "INFO"],
     () => ["CLIENT", "ID"],
-    () => ["CONFIG", "GET", "bind"],
     () => ["SLOWLOG", "GET"],
     () => ["SLOWLOG", "LEN"],
     () => ["ACL", "LOG"],

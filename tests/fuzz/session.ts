@@ -1,6 +1,7 @@
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/session/capture.ts";
 import { AbandonedError, PendingReplies } from "../../src/session/pending.ts";
+import { createNonce } from "../../src/session/marker.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
 import { ReplyRelay } from "../../src/session/reply_relay.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
@@ -28,7 +29,7 @@ export interface SessionOutcome {
   client: string;
   /** What the client sent, which is not all it wanted to if the node went away. */
   sent: string;
-  /** What the node got. */
+  /** What the node got, but for markers. */
   upstream: string;
   /** So much of that had got there before the client ended its side. */
   restedBytes: number;
@@ -88,6 +89,7 @@ export async function haveSession(
       buffers,
       turns,
       translate: (words) => Promise.resolve(translateHost(words)),
+      createNonce,
       echo: undefined,
     }).run().catch(fail),
     new ReplyRelay({
@@ -128,11 +130,16 @@ export async function haveSession(
     } else if (!worked && left === "" && node.out === "" && !node.step()) break;
     if (node.isClosed && node.out === "") break;
   }
-  outcome.restedBytes = outcome.upstream.length;
+  outcome.restedBytes = withoutMarkers(outcome.upstream).length;
   outcome.sent = requests.slice(0, requests.length - left.length);
   fromClient.end();
   await rest();
   fromNode.end();
   await Promise.all(directions);
+  outcome.upstream = withoutMarkers(outcome.upstream);
   return outcome;
+}
+
+function withoutMarkers(upstream: string): string {
+  return upstream.replaceAll(/\*2\r\n\$4\r\nPING\r\n\$20\r\nnat-[0-9a-f]{16}\r\n/g, "");
 }

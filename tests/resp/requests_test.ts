@@ -423,10 +423,10 @@ Deno.test("a request is told before its last word is shown", () => {
   const scanner = new RequestScanner(HOLDING, tellsTo(told));
   const bytes = fromLatin1(arrays("FAILOVER", "ABORT") + "FAILOVER\r\n");
   const first = scanner.advance(bytes, 0, bytes.length);
-  assertEquals(scanner.opening, { words: ["FAILOVER", "ABORT"], argc: 2 });
+  assertEquals(scanner.opening, { words: ["FAILOVER", "ABORT"], argc: 2, hasHeader: true });
   assertEquals(told, ["failover 2: failover"]);
   assertEquals(scanner.advance(bytes, first, bytes.length), bytes.length);
-  assertEquals(scanner.opening, { words: ["FAILOVER"], argc: 1 });
+  assertEquals(scanner.opening, { words: ["FAILOVER"], argc: 1, hasHeader: true });
   assertEquals(told.length, 2);
 });
 
@@ -496,7 +496,10 @@ function arrays(...words: string[]): string {
 function tellsTo(told: string[]): RequestSink<NamedCommand> {
   return {
     plain: (count) => told.push(...Array<string>(count).fill(PLAIN)),
-    known: ({ name }, argv, argc) => told.push(`${name} ${argc}: ${argv.join(" ")}`),
+    known({ name }, argv, argc) {
+      told.push(`${name} ${argc}: ${argv.join(" ")}`);
+      return false;
+    },
     empty: () => told.push(EMPTY),
     broken: () => told.push(BROKEN),
   };

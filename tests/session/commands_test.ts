@@ -47,17 +47,23 @@ const REQUESTS: Record<string, Reply> = {
   "REPLICAOF h 1": Replies.named,
   "SLAVEOF NO ONE": Replies.named,
   "FAILOVER TO h 1": Replies.named,
-  "EVAL s 0": Replies.keylessScript,
-  "EVAL s 0 x": Replies.keylessScript,
-  "EVAL s 1 k": Replies.script,
-  "EVAL s 00": Replies.script,
-  "EVAL s": Replies.script,
-  "EVAL_RO s 0": Replies.keylessScript,
+  "EVAL s 0": Replies.keylessEval,
+  "EVAL s 0 x": Replies.keylessEval,
+  "EVAL s 1 k": Replies.eval,
+  "EVAL s 00": Replies.eval,
+  "EVAL s": Replies.eval,
+  "EVAL_RO s 0": Replies.keylessEval,
   "EVALSHA s 0": Replies.keylessScript,
   "EVALSHA s 2 k k": Replies.script,
   "EVALSHA_RO s 1 k": Replies.script,
   "FCALL f 0": Replies.keylessScript,
   "FCALL_RO f 1 k": Replies.script,
+  "SCRIPT DEBUG YES": Replies.debugScripts,
+  "SCRIPT DEBUG SYNC": Replies.debugScripts,
+  "SCRIPT DEBUG NO": Replies.runScripts,
+  "SCRIPT DEBUG": Replies.plain,
+  "SCRIPT DEBUG YES SYNC": Replies.plain,
+  "SCRIPT LOAD s": Replies.plain,
   "SUBSCRIBE a": { type: "subscription", word: "subscribe", channels: 1 },
   "SUBSCRIBE a b c": { type: "subscription", word: "subscribe", channels: 3 },
   "PSUBSCRIBE a": { type: "subscription", word: "psubscribe", channels: 1 },
@@ -105,8 +111,8 @@ const REQUESTS: Record<string, Reply> = {
   "ACL LOG": Replies.aclLog,
   "ACL LOG 10": Replies.aclLog,
   "ACL LOG RESET": Replies.plain,
-  "CONFIG GET requirepass": Replies.config,
-  "CONFIG GET": Replies.config,
+  "CONFIG GET requirepass": Replies.secret,
+  "CONFIG GET": Replies.secret,
   "CONFIG REWRITE": Replies.plain,
   "CONFIG": Replies.plain,
   "SLOWLOG GET": Replies.slowlog,
@@ -211,7 +217,10 @@ function repliesTo(pieces: readonly Piece[]): Reply[] {
   const replies: Reply[] = [];
   const scanner = new RequestScanner<NotedCommand>(COMMANDS, {
     plain: (count) => replies.push(...Array<Reply>(count).fill(Replies.plain)),
-    known: (command, argv, argc) => replies.push(command.reply(argv, argc)),
+    known(command, argv, argc) {
+      replies.push(command.reply(argv, argc));
+      return false;
+    },
     empty: () => replies.push(Replies.empty),
     broken: () => replies.push(Replies.protocolError),
   });
@@ -225,7 +234,7 @@ function repliesTo(pieces: readonly Piece[]): Reply[] {
 function visibleOf(pieces: readonly Piece[]): string {
   const scanner = new RequestScanner<NotedCommand>(COMMANDS, {
     plain: () => {},
-    known: () => {},
+    known: () => false,
     empty: () => {},
     broken: () => {},
   });

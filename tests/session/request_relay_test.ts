@@ -1,18 +1,20 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Byte, fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { Byte, toLatin1 } from "../../src/resp/bytes.ts";
+import type { FrameHead } from "../../src/session/head.ts";
 import { PairingError, PendingReplies } from "../../src/session/pending.ts";
 import { BufferPool } from "../../src/session/read_buffer.ts";
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import { Turns } from "../../src/session/turns.ts";
 import {
   converse,
+  MARKER,
   PRIVATE_WORD,
   PUBLIC_WORD,
   SMALL_BUFFER_BYTES,
+  translateHost,
   wireOf,
 } from "../support/conversation.ts";
 import { Feed, rest } from "../support/feed.ts";
-import { OK, PONG } from "../support/frames.ts";
 import { within } from "../support/until.ts";
 
 const LONG = "x".repeat(1_500);
@@ -54,9 +56,17 @@ const REQUESTS: Record<string, [sent: string, got: string]> = {
     wireOf([`CLIENT KILL ${LONG} public.example ${LONG}`, "GET a"]),
     wireOf([`CLIENT KILL ${LONG} 10.0.0.1 ${LONG}`, "GET a"]),
   ],
-  "nothing behind a request for a stream": [
-    wireOf(["SYNC", "MIGRATE public.example 1 k 0 9"]) + "CLUSTER MEET public.example 1\r\nMIGR",
-    wireOf(["SYNC", "MIGRATE public.example 1 k 0 9"]) + "CLUSTER MEET public.example 1\r\nMIGR",
+  "CLIENT REPLY, which is ON in any case, and a request": [
+    wireOf(["CLIENT REPLY OFF", "client Reply sKIP", "MIGRATE public.example 1 k 0 9"]),
+    wireOf(["CLIENT REPLY on", "client Reply on", "MIGRATE 10.0.0.1 1 k 0 9"]),
+  ],
+  "CLIENT REPLY in inline form, and a request": [
+    `CLIENT "reply" 'off'\r\nMIGRATE public.example 1 k 0 9\n`,
+    wireOf(["CLIENT reply on", "MIGRATE 10.0.0.1 1 k 0 9"]),
+  ],
+  "no CLIENT REPLY that is ON or refused, but a request": [
+    wireOf(["CLIENT REPLY ON", "CLIENT REPLY OFF x", "CLIENT REPLY", "REPLICAOF public.example 1"]),
+    wireOf(["CLIENT REPLY ON", "CLIENT REPLY OFF x", "CLIENT REPLY", "REPLICAOF 10.0.0.1 1"]),
   ],
   "nothing that is not whole when the client ends": [
     wireOf(["GET a", "FAILOVER TO public.example 1"]).slice(0, -1),
@@ -82,56 +92,95 @@ for (const [name, [sent, got]] of Object.entries(REQUESTS)) {
   });
 }
 
-Deno.test("what follows a request for a stream goes on at once, be it half a name", async () => {
-  const reads = [wireOf(["PSYNC ? -1"]) + "MIGR", "ATE", " public.example"];
-  let sent = "";
-  let got = "";
-  await new RequestRelay({
-    client: {
-      read(buffer) {
-        assertEquals(got, sent);
-        const text = reads.shift();
-        if (text === undefined) return Promise.resolve(null);
-        sent += text;
-        buffer.set(fromLatin1(text));
-        return Promise.resolve(text.length);
-      },
-    },
+/** A relay without a session, which the test answers. */
+function startRelay(pending: PendingReplies) {
+  const client = new Feed(1000);
+  const got = { upstream: "" };
+  const relay = new RequestRelay({
+    client,
     upstream: {
       write(bytes) {
-        got += toLatin1(bytes);
+        got.upstream += toLatin1(bytes);
         return Promise.resolve(bytes.length);
       },
     },
-    pending: new PendingReplies(),
+    pending,
     buffers: new BufferPool(SMALL_BUFFER_BYTES),
     turns: new Turns(),
-    translate: () => Promise.resolve(undefined),
+    translate: (words) => Promise.resolve(translateHost(words)),
+    createNonce: () => "mark",
     echo: undefined,
-  }).run();
-  assertEquals(got, sent);
+  });
+  return { client, got, done: relay.run() };
+}
+
+const HEAD: FrameHead = { type: 0, text: "", cut: false, count: 0, word: "", second: "" };
+
+function answer(pending: PendingReplies, type: number, text: string): void {
+  pending.judge({ ...HEAD, type, text });
+  pending.ended();
+}
+
+Deno.test("what follows the beginning of a stream goes on at once, be it half a name", async () => {
+  const pending = new PendingReplies();
+  const { client, got, done } = startRelay(pending);
+  let sent = wireOf(["PSYNC ? -1"]);
+  client.give(sent);
+  await rest();
+  answer(pending, Byte.status, "CONTINUE");
+  for (const text of ["MIGR", "ATE", " public.example", wireOf(["CLIENT REPLY OFF", "AUTH x"])]) {
+    client.give(text);
+    sent += text;
+    await rest();
+    assertEquals(got.upstream, sent);
+  }
+  client.end();
+  await done;
 });
 
-Deno.test("an AUTH behind a translated request waits, and one before it is waited for", async () => {
-  for (const requestBytes of [1, 3, 16 * 1024]) {
-    const reception = { cuts: [], bufferBytes: SMALL_BUFFER_BYTES, requestBytes };
-    const requests = [`CLUSTER MEET ${PUBLIC_WORD} 1`, "AUTH p", `FAILOVER TO ${PUBLIC_WORD} 1`];
-    const [meet, auth, failover] = wireOf([
-      `CLUSTER MEET ${PRIVATE_WORD} 1 17000`,
-      "AUTH p",
-      `FAILOVER TO ${PRIVATE_WORD} 1`,
-    ]).split(/(?=\*)/);
-    const steps: [node: string[], upstream: string][] = [
-      [[], meet + auth!.slice(0, -1)],
-      [[OK], meet! + auth],
-      [[OK, OK], meet! + auth + failover],
-      [[OK, OK, PONG], meet! + auth + failover],
-    ];
-    for (const [node, upstream] of steps) {
-      const outcome = await converse([requests, ...node], reception);
-      assertEquals(outcome.upstream, upstream, `in pieces of ${requestBytes} bytes`);
-      assertEquals(outcome.client, node.join(""));
-    }
+Deno.test("what was held goes on when a stream has begun meanwhile", async () => {
+  const pending = new PendingReplies();
+  const { client, got, done } = startRelay(pending);
+  client.give(wireOf(["PSYNC ? -1"]) + "MIGR");
+  await rest();
+  answer(pending, Byte.status, "CONTINUE");
+  client.give("ATE x");
+  await rest();
+  client.end();
+  await done;
+  assertEquals(got.upstream, wireOf(["PSYNC ? -1"]) + "MIGRATE x");
+});
+
+Deno.test("a header that announces many words goes on before they come", async () => {
+  const { client, got, done } = startRelay(new PendingReplies());
+  client.give("*10\r\n");
+  await rest();
+  assertEquals(got.upstream, "");
+  client.give("$3\r\nSET" + "\r\n$1\r\na".repeat(9) + "\r\n*11\rx");
+  await rest();
+  assert(got.upstream.endsWith("*11\rx"), got.upstream);
+  client.give(`$7\r\nMIGRATE\r\n$14\r\n${PUBLIC_WORD}\r\n$1\r\n1\r\n`);
+  await rest();
+  assert(got.upstream.endsWith(`*11\rx$7\r\nMIGRATE\r\n$8\r\n${PRIVATE_WORD}\r\n$1\r\n1\r\n`));
+  client.end();
+  await done;
+});
+
+Deno.test("an AUTH behind a MULTI waits to know whether that was refused", async () => {
+  const [multi, auth, exec] = ["MULTI", "AUTH p", "EXEC"].map((request) => wireOf([request]));
+  const mark = wireOf([MARKER]);
+  for (const isRefused of [false, true]) {
+    const pending = new PendingReplies();
+    const { client, got, done } = startRelay(pending);
+    client.give(multi! + auth + exec);
+    await rest();
+    assertEquals(got.upstream, multi! + auth!.slice(0, -1));
+    if (isRefused) answer(pending, Byte.error, "NOPERM no");
+    else answer(pending, Byte.status, "OK");
+    await rest();
+    assertEquals(got.upstream, multi! + auth + (isRefused ? mark + exec : exec) + mark);
+    client.end();
+    await done;
   }
 });
 
@@ -151,49 +200,15 @@ class Timers implements Disposable {
   }
 }
 
-Deno.test("an AUTH may take any time, but little when something came that its error gave way to", async () => {
-  const pending = new PendingReplies();
-  const client = new Feed(1000);
-  let upstream = "";
-  const relay = new RequestRelay({
-    client,
-    upstream: {
-      write(bytes) {
-        upstream += toLatin1(bytes);
-        return Promise.resolve(bytes.length);
-      },
-    },
-    pending,
-    buffers: new BufferPool(SMALL_BUFFER_BYTES),
-    turns: new Turns(),
-    translate: () => Promise.resolve(undefined),
-    echo: undefined,
-  }).run();
-  const head = { text: "", cut: false, count: 0, word: "" };
-  function come(type: number, word = ""): void {
-    pending.judge({ ...head, type, word });
-    pending.ended();
-  }
+Deno.test("an AUTH behind a MULTI that is not answered waits no longer than 10 s", async () => {
   using timers = new Timers();
-  const [hello, auth] = [wireOf(["HELLO 3"]), wireOf(["AUTH x"])];
-  client.give(hello);
+  const { client, done } = startRelay(new PendingReplies());
+  client.give(wireOf(["MULTI", "AUTH p"]));
   await rest();
-  come(Byte.map);
-  client.give(auth + auth + wireOf(["PING"]));
-  await rest();
-  // A node that stands still answers when it goes on.
-  assertEquals([upstream, timers.set], [hello + auth, []]);
-  pending.judge({ ...head, type: Byte.status, text: "OK" });
-  pending.ended();
-  await rest();
-  assertEquals([upstream, timers.set], [hello + auth + auth, []]);
-  come(Byte.push, "invalidate");
-  come(Byte.push, "invalidate");
   assertEquals(timers.set.map(({ delayMs }) => delayMs), [10_000]);
-  const ended = assertRejects(() => relay, PairingError, "No reply came within 10000 ms");
+  const ended = assertRejects(() => done, PairingError, "did not come within 10000 ms");
   timers.set[0]!.go();
   await ended;
-  assertEquals(upstream, hello + auth + auth);
 });
 
 Deno.test("a relay that waits for its turn to read has nothing to drain", async () => {
@@ -214,6 +229,7 @@ Deno.test("a relay that waits for its turn to read has nothing to drain", async 
     buffers: new BufferPool(SMALL_BUFFER_BYTES),
     turns,
     translate: () => Promise.resolve(undefined),
+    createNonce: () => "mark",
     echo: undefined,
   });
   const done = relay.run();

@@ -8,10 +8,12 @@ import { ReplyRelay, type ReplyRelayOptions } from "../../src/session/reply_rela
 import { RequestRelay } from "../../src/session/request_relay.ts";
 import { Turns } from "../../src/session/turns.ts";
 import { Feed, rest } from "./feed.ts";
+import { array, bulk } from "./frames.ts";
 
 /**
  * What goes back and forth on one connection: requests of a client, then bytes of its node, and
- * so on. A request is its words, with spaces between, or raw bytes if it holds a LF.
+ * so on. A request is its words, with spaces between, or raw bytes if it holds a LF. MARKER stands
+ * where the relay has to send one.
  */
 export type Conversation = readonly (readonly string[] | string)[];
 
@@ -37,6 +39,28 @@ export const [PUBLIC_WORD, PRIVATE_WORD] = ["public.example", "10.0.0.1"] as con
 /** The marks of `Outcome.client`. */
 const MARKS = /«\w+ |»/g;
 
+/** The nonce of every marker. */
+const NONCE = "mark";
+
+/** A marker, which the client does not send. */
+export const MARKER = `PING ${NONCE}`;
+
+/** The answer of a node to a marker, which the client does not get. */
+export const MARK = hidden(bulk(NONCE));
+
+/** The same, of a RESP2 connection that has subscriptions. */
+export const PONG_MARK = hidden(array(bulk("pong"), bulk(NONCE)));
+
+/** Marks what a node sends and the client does not get. */
+export function hidden(frame: string): string {
+  return `‹${frame}›`;
+}
+
+/** What a client gets of a text in which some is hidden. */
+export function shown(text: string): string {
+  return text.replaceAll(/‹[^›]*›/g, "");
+}
+
 /** Rewrites nothing, but puts marks around it. That of a line stands before its end. */
 export const MARKING: Pick<ReplyRelayOptions, "translate" | "peer"> = {
   translate: (frame, { rewrite, limitBytes }) => {
@@ -50,7 +74,7 @@ export const MARKING: Pick<ReplyRelayOptions, "translate" | "peer"> = {
 
 /** Takes the marks out of a text, which leaves what the node sent. */
 export function unmarked(text: string): string {
-  return text.replaceAll(MARKS, "");
+  return text.replaceAll(MARKS, "").replaceAll(/[‹›]/g, "");
 }
 
 /** The bytes of requests: of each its words, with spaces between, or itself if it holds a LF. */
@@ -58,6 +82,13 @@ export function wireOf(requests: readonly string[]): string {
   return requests.map((request) =>
     request.includes("\n") ? request : toLatin1(encodeRequest(request.split(" ")))
   ).join("");
+}
+
+/** The bytes that a node gets for requests. */
+export function forwardedOf(requests: readonly string[]): string {
+  return wireOf(
+    requests.map((request) => request.replace(/^(client reply) (off|skip)$/i, "$1 on")),
+  );
 }
 
 /** How a conversation is received. */
@@ -96,6 +127,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     buffers,
     turns,
     translate: (words) => Promise.resolve(translateHost(words)),
+    createNonce: () => NONCE,
     echo: undefined,
   }).run().catch((error) => {
     failure(error);
@@ -150,7 +182,7 @@ function nodeOf(talk: Conversation, { cuts }: Reception, requests: Feed): ByteSo
         if (turn === undefined || requests.ended) return null;
         if (typeof turn === "string") bytes = fromLatin1(turn);
         else {
-          requests.give(wireOf(turn));
+          requests.give(wireOf(turn.filter((request) => request !== MARKER)));
           await rest();
         }
       }
