@@ -3,7 +3,7 @@ import { Directory, type DirectoryActions, type MappedNode } from "./cluster/dir
 import { PortPool, type SavedPorts } from "./cluster/ports.ts";
 import { waitUntilReady } from "./cluster/readiness.ts";
 import type { Topology } from "./cluster/topology.ts";
-import { nameNodes } from "./cluster/watch.ts";
+import { nameNodes, placeNodes } from "./cluster/watch.ts";
 import { log } from "./log.ts";
 import { readStateFile, StateFileError } from "./records/state_file.ts";
 import type { Config } from "./settings/config.ts";
@@ -41,6 +41,7 @@ export async function discover(
   const view = await waitUntilReady(topology, config.startTimeoutMs);
   await nameNodes(directory, topology);
   directory.learn(view, true);
+  await placeNodes(directory, topology);
   if (saved.length > 0 && saved.every(({ id }) => directory.withId(id) === undefined)) {
     log.warning("None of the {count} nodes of the state file '{path}' is in this cluster", {
       count: saved.length,

@@ -16,10 +16,12 @@ export interface Mention {
   /** The redirect is an ASK: the slot's owner is not meant, but the node it migrates to. */
   readonly asking?: boolean;
   /**
-   * What is mentioned may be no node: an address that a script made up, that somebody gave to
-   * CLUSTER MEET or MIGRATE, or one without a port. It is never dialled, and may stay unknown.
+   * What is mentioned may be no node: an address that a script made up, or that somebody gave to
+   * CLUSTER MEET or MIGRATE. It is never dialled, and may stay unknown.
    */
   readonly doubtful?: boolean;
+  /** Clients go where the frame leads, so that port 0 in its place would be no answer. */
+  readonly redirects?: boolean;
   /**
    * What the node is to the one that mentions it, in terms of replication, whose addresses are
    * those of its own connections and may be others than the cluster knows.
@@ -58,7 +60,7 @@ export interface DirectoryActions {
   moved(node: MappedNode): void;
   /** Stops listening for a node that is no more, and ends what goes on with it. */
   close(node: MappedNode): void;
-  /** A view places a node where no view did before: see `disputes`. */
+  /** A view places a node where no view did before, or does not place one: see `disputes`. */
   disputed(): void;
   /** Something of the nodes or their ports may be other than before. */
   learned(): void;
@@ -110,6 +112,8 @@ export class Directory {
   readonly #missing = new Map<string, Absence>();
   /** By id, and by each address. */
   #unmapped = new Map<string, UnmappedError>();
+  /** Why the nodes of the last view have no port that cannot have one, by id. */
+  #portless = new Map<string, UnmappedError>();
   #view: View | undefined;
 
   constructor(options: DirectoryOptions) {
@@ -126,14 +130,23 @@ export class Directory {
     return this.#view;
   }
 
-  /** Why a node of that view has no port; it was logged, too. Undefined if all have one. */
+  /**
+   * Why a node of that view has no port although it could have one; it was logged, too. Undefined
+   * if all have one.
+   */
   get unmapped(): UnmappedError | undefined {
     return this.#unmapped.values().next().value;
   }
 
   /** Why a mentioned node has no port, if it was in that view. */
   whyUnmapped(mention: Mention): UnmappedError | undefined {
-    return this.#unmapped.get(mention.id ?? aliasOf(mention));
+    const key = mention.id ?? aliasOf(mention);
+    return this.#unmapped.get(key) ?? this.#portless.get(key);
+  }
+
+  /** Whether the last view names a node by its id only, and no view before told its address. */
+  get hasUnplaced(): boolean {
+    return this.#view?.nodes.some(({ id, host }) => host === "" && this.#portless.has(id)) ?? false;
   }
 
   /**
@@ -174,6 +187,7 @@ export class Directory {
     for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
     if (isNew) {
       this.#unmapped = unmapped;
+      this.#notePortless(view);
       this.#suspectMissing(view);
     }
     this.#options.actions.learned();
@@ -472,6 +486,21 @@ export class Directory {
     actions.close(entry);
   }
 
+  /** Notes, and logs once, which new nodes of a view have nothing that a port could lead to. */
+  #notePortless(view: View): void {
+    const portless = new Map<string, UnmappedError>();
+    for (const node of view.nodes) {
+      const isPlaced = !node.flags.has("noaddr") && dialAddress(node, view) !== null;
+      if (isPlaced || node.flags.has("handshake") || this.#byId.has(node.id)) continue;
+      const error = this.#portless.get(node.id) ?? new UnmappedError(whyPortless(node));
+      portless.set(node.id, error);
+      if (this.#portless.has(node.id)) continue;
+      log.warning("{reason}", { reason: error.message });
+      if (node.host === "") this.#options.actions.disputed();
+    }
+    this.#portless = portless;
+  }
+
   #open(entry: Entry, view: View, strict: boolean): number {
     const { ports } = this.#options;
     this.#makeRoom(entry, view);
@@ -562,6 +591,15 @@ function placedNodes(view: View): { node: ClusterNode; address: HostPort }[] {
     if (address !== null) placed.push({ node, address });
   }
   return placed.sort((a, b) => compareAddresses(a.address, b.address));
+}
+
+/** Since 7.2 a node without `port` shows 0; before, it shows its TLS port. */
+function whyPortless({ id, host }: ClusterNode): string {
+  return host === ""
+    ? `Node ${id} has no address in the cluster (noaddr), so clients are shown port 0 for it ` +
+      "until a node tells where it is"
+    : `Node ${id} at ${host} has no plain-text port, so clients are shown port 0 for ` +
+      "it; set `port` in its configuration";
 }
 
 /** Numbers within hosts compare as numbers, so that 10.0.0.9 comes before 10.0.0.10. */

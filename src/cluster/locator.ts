@@ -1,4 +1,5 @@
 import { formatHostPort } from "../address.ts";
+import { News } from "../news.ts";
 import {
   type Directory,
   isAddress,
@@ -26,6 +27,7 @@ export class Locator {
   readonly #turns = new WeakMap<MappedNode, Promise<unknown>>();
   /** When a node was last asked that did not answer, and who refused the proxy's user then. */
   readonly #missed = new WeakMap<MappedNode, { atMs: number; denial: LinkError | undefined }>();
+  readonly #news = new News();
 
   constructor(directory: Directory, topology: Topology) {
     this.#directory = directory;
@@ -35,13 +37,31 @@ export class Locator {
   /**
    * Finds out the public port of a node: looks at the cluster through the eyes of the node that
    * mentions it, and at last asks at the address itself. Only a node gets a port: whoever could
-   * have a bare address listened for would have a way to everywhere. Undefined for a doubtful
-   * mention that is no node's.
+   * have a bare address listened for would have a way to everywhere. A node that has no port is
+   * unreachable and has port 0, as servers show such nodes. Undefined for a doubtful mention that
+   * is no node's.
    *
    * @param sinceMs when the mention came: what was seen of the cluster since then will do
-   * @throws {UnmappedError} when there is no port left to give, or nothing to go by
+   * @throws {UnmappedError} when a redirect leads to a node that has no port
    */
   async locate(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
+    try {
+      return await this.#find(mention, from, sinceMs);
+    } catch (error) {
+      if (mention.redirects || !(error instanceof UnmappedError)) throw error;
+      // Else the directory has said it.
+      if (this.#directory.whyUnmapped(mention) === undefined) this.#report(error);
+      return 0;
+    }
+  }
+
+  #report({ message }: UnmappedError): void {
+    const text = "Clients are shown port 0 for a node: {reason}";
+    this.#news.say("warning", { topic: "ports", cause: message }, [text, { reason: message }]);
+  }
+
+  /** @throws {UnmappedError} when there is no port left to give, or nothing to go by */
+  async #find(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
     const turn = this.#turns.get(from) ?? Promise.resolve();
     const looked = turn.then(() => this.#look(mention, from, sinceMs));
     this.#turns.set(from, looked.catch(() => {}));
@@ -51,7 +71,8 @@ export class Locator {
     const identified = await this.#identify(mention);
     // Nobody connects to what replication tells, so that it may as well be left open.
     if (identified !== undefined || mention.relation !== undefined) return identified;
-    const unknown = `No node of the cluster is known at ${formatHostPort(mention)}` +
+    const unknown = "No node of the cluster is known " +
+      (mention.id === undefined ? "" : `as ${mention.id} `) + `at ${formatHostPort(mention)}` +
       (mention.slot === undefined ? "" : `, for slot ${mention.slot}`);
     const denial = this.#missed.get(from)?.denial;
     throw new UnmappedError(
@@ -87,7 +108,11 @@ export class Locator {
 
   /** Nodes without a port are named by all the others, to every client. */
   #checkMapped(mention: Mention): void {
-    const reason = this.#directory.whyUnmapped(mention);
+    const { view } = this.#directory;
+    const owner = view !== undefined && this.#isBare(mention) && !mention.asking
+      ? ownerOf(view, mention.slot)
+      : undefined;
+    const reason = this.#directory.whyUnmapped(owner === undefined ? mention : owner);
     if (reason !== undefined) throw reason;
   }
 
@@ -147,8 +172,11 @@ export class Locator {
    */
   async #identify(mention: Mention): Promise<number | undefined> {
     const directory = this.#directory;
-    // Whoever answers at an address that several nodes have is any of them.
-    if (!isAddress(mention) || directory.isShared(mention)) return undefined;
+    // An id is known or not, whoever is at the address. And whoever answers at an address that
+    // several nodes have is any of them.
+    if (mention.id !== undefined || !isAddress(mention) || directory.isShared(mention)) {
+      return undefined;
+    }
     const view = await this.#topology.visit(mention);
     const node = view && directory.withId(view.answeredBy.id);
     if (node !== undefined) directory.addAlias(node, mention);

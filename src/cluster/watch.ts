@@ -1,12 +1,18 @@
 import { formatHostPort } from "../address.ts";
 import type { Directory, Dispute, Suspect } from "./directory.ts";
-import { isReady, type LookOptions, type Topology } from "./topology.ts";
+import { dialAddress, isReady, isSound, type LookOptions, type Topology } from "./topology.ts";
 
 /**
  * Between two looks at the cluster: what makes one necessary, such as a node that is gone, is
  * noticed by each of its clients.
  */
 const MIN_PAUSE_MS = 1000;
+
+/**
+ * How many nodes are asked where another is. That its address is not known is a matter of one
+ * view as a rule, and a node that is gone for good is asked for again and again.
+ */
+const MOST_ASKED = 16;
 
 /** Keeps a directory true to its cluster: looks from time to time, and when there is a reason. */
 export class TopologyWatch {
@@ -88,6 +94,7 @@ export class TopologyWatch {
       ...this.#directory.disputes.map((dispute) => this.#settle(dispute)),
       ...this.#directory.suspects.map((suspect) => this.#verify(suspect)),
       nameNodes(this.#directory, this.#topology),
+      placeNodes(this.#directory, this.#topology),
     ]);
   }
 
@@ -142,4 +149,18 @@ export async function nameNodes(directory: Directory, topology: Topology): Promi
     const view = await topology.visit(node.address);
     if (view !== undefined) directory.name(node, view.answeredBy.id);
   }));
+}
+
+/** Asks other nodes where those are that the last view names by their ids only. */
+export async function placeNodes(directory: Directory, topology: Topology): Promise<void> {
+  const { view } = directory;
+  if (view === undefined || !directory.hasUnplaced) return;
+  const others = view.nodes.filter((node) => isSound(node) && node.id !== view.answeredBy.id)
+    .map((node) => dialAddress(node, view)).filter((address) => address !== null);
+  await Promise.all(
+    others.slice(0, MOST_ASKED).map(async (address) => {
+      const seen = await topology.visit(address);
+      if (seen !== undefined && directory.recognizes(seen)) directory.learn(seen);
+    }),
+  );
 }

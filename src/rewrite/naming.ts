@@ -9,8 +9,9 @@ export interface Naming {
   /** The public port of the node that sent the frame. */
   readonly ownPort: number;
   /**
-   * The public port of a node, or undefined if it is not known yet. The caller of the rewriter
-   * then finds it out and rewrites the frame again; what the rewriter makes meanwhile is lost.
+   * The public port of a node, 0 if it has none, or undefined if that is not known yet. The caller
+   * of the rewriter then finds it out and rewrites the frame again; what the rewriter makes
+   * meanwhile is lost.
    */
   portOf(mention: Mention): number | undefined;
   /** The address from which a client reached the proxy, by its upstream connection's. */

@@ -47,8 +47,7 @@ function mentionOf(fields: string[], host: string, port: number): Mention {
   // In handshake a node is only an address that somebody gave to CLUSTER MEET, under a made-up
   // id, until it has told its own.
   if (flagsOf(fields).includes("handshake")) return { host, port, doubtful: true };
-  const mention = { id: fields[0]!, host, port };
-  return port === 0 ? { ...mention, doubtful: true } : mention;
+  return { id: fields[0]!, host, port };
 }
 
 function flagsOf(fields: string[]): string[] {

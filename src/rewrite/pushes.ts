@@ -14,16 +14,18 @@ export function isAddressPush(kind: string): boolean {
  * address is one: slots are numbers, commas and dashes.
  */
 export function rewritePush(frame: Value, naming: Naming): Value {
-  for (const item of itemsOf(frame)?.slice(1) ?? []) rewriteAddresses(item, naming);
+  const [kind, ...items] = itemsOf(frame) ?? [];
+  const redirects = textOf(kind) === "MOVING";
+  for (const item of items) rewriteAddresses(item, redirects, naming);
   return frame;
 }
 
-function rewriteAddresses(value: Value, naming: Naming): void {
+function rewriteAddresses(value: Value, redirects: boolean, naming: Naming): void {
   if ("items" in value) {
-    for (const item of value.items ?? []) rewriteAddresses(item, naming);
+    for (const item of value.items ?? []) rewriteAddresses(item, redirects, naming);
     return;
   }
-  const mention = splitAddress(textOf(value) ?? "");
-  if (mention === undefined) return;
-  value.text = publicAddress(naming, naming.portOf(mention) ?? 0);
+  const address = splitAddress(textOf(value) ?? "");
+  if (address === undefined) return;
+  value.text = publicAddress(naming, naming.portOf({ ...address, redirects }) ?? 0);
 }

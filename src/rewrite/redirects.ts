@@ -47,10 +47,10 @@ function redirectMention(words: string[], doubtful: boolean): Mention | undefine
   const [kind, slot, ...more] = words;
   if (kind === "REDIRECT") {
     const address = more.length > 0 || slot === undefined ? undefined : splitAddress(slot);
-    return address && { ...address, doubtful };
+    return address && { ...address, redirects: true, doubtful };
   }
   if ((kind !== "MOVED" && kind !== "ASK") || more.length !== 1) return undefined;
   const address = splitAddress(more[0]!);
   if (address === undefined || !/^\d+$/.test(slot!)) return undefined;
-  return { ...address, slot: Number(slot), asking: kind === "ASK", doubtful };
+  return { ...address, slot: Number(slot), asking: kind === "ASK", redirects: true, doubtful };
 }

@@ -17,8 +17,7 @@ function rewriteNode(node: Value, naming: Naming): void {
   const port = Number(textOf(fieldOf(node, "port")) ?? textOf(fieldOf(node, "tls-port")) ?? 0);
   const id = textOf(fieldOf(node, "id"));
   const host = textOf(fieldOf(node, "ip")) ?? "";
-  const mention = port === 0 ? { host, port, doubtful: true } : { host, port };
-  const known = naming.portOf(id === undefined ? mention : { ...mention, id });
+  const known = naming.portOf({ ...(id === undefined ? {} : { id }), host, port });
   const items = itemsOf(node) ?? [];
   for (let at = 0; at + 1 < items.length; at += 2) {
     const value = items[at + 1]!;

@@ -390,7 +390,7 @@ export class Session {
     const origin = { from: this.node, sinceMs, whereabouts };
     if (limitBytes !== undefined) {
       const someTimeAgoMs = sinceMs - VIEW_AGE_MS;
-      return await translate(frame, rewrite, { ...origin, sinceMs: someTimeAgoMs, stays: true });
+      return await translate(frame, rewrite, { ...origin, sinceMs: someTimeAgoMs });
     }
     try {
       return await translate(frame, rewrite, origin);

@@ -1,10 +1,5 @@
 import { splitAddress } from "../address.ts";
-import {
-  type Directory,
-  type MappedNode,
-  type Mention,
-  UnmappedError,
-} from "../cluster/directory.ts";
+import type { Directory, MappedNode, Mention } from "../cluster/directory.ts";
 import type { Locator } from "../cluster/locator.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { Naming, Rewriter } from "../rewrite/naming.ts";
@@ -42,42 +37,28 @@ export interface FrameOrigin {
   /** When it had come, in milliseconds of the machine's monotonic clock. */
   readonly sinceMs: number;
   readonly whereabouts: Whereabouts;
-  /** Nothing else may take the frame's place; a node that has no port is shown with port 0. */
-  readonly stays?: boolean;
 }
 
 /**
  * Rewrites a frame that `from` sent, after finding out about nodes it names for the first time.
  *
- * @throws {UnmappedError} when one of them cannot be given a port, unless the frame stays
+ * @throws {UnmappedError} when clients are sent to one of them that has no port
  */
 export async function translate(
   frame: Uint8Array,
   rewrite: Rewriter,
   origin: FrameOrigin,
 ): Promise<Uint8Array> {
-  const { from, whereabouts } = origin;
+  const { from, sinceMs, whereabouts } = origin;
   const naming = new FrameNaming(from, whereabouts);
   const translated = rewriteKnown(frame, rewrite, naming);
   if (translated !== undefined) return translated;
   const { strangers, unheard } = naming;
   for (const [key, mention] of strangers) {
-    naming.located.set(key, await locate(mention, origin));
+    naming.located.set(key, await whereabouts.locator.locate(mention, from, sinceMs));
   }
   if (unheard.size > 0) naming.heard = await whereabouts.others!.clientsAt(from, [...unheard]);
   return encodeFrame(rewrite(decodeFrame(frame), naming));
-}
-
-async function locate(
-  mention: Mention,
-  { from, sinceMs, whereabouts, stays }: FrameOrigin,
-): Promise<number | undefined> {
-  try {
-    return await whereabouts.locator.locate(mention, from, sinceMs);
-  } catch (error) {
-    if (!stays || !(error instanceof UnmappedError)) throw error;
-    return 0;
-  }
 }
 
 /**

@@ -282,7 +282,7 @@ async function moveSlot(cluster: RedisCluster, to: ClusterNode, slot: number): P
   });
 }
 
-Deno.test("with too few ports all goes on but what would name a node without one", async (t) => {
+Deno.test("with too few ports all goes on but redirects to a node without one", async (t) => {
   await using stack = new AsyncDisposableStack();
   const [cluster, more] = await Promise.all([
     RedisCluster.start({ replicasEach: 0 }),
@@ -310,12 +310,27 @@ Deno.test("with too few ports all goes on but what would name a node without one
     const { text } = await client.ask("GET", KEYS[1]!) as { text: string };
     assertEquals(text, `MOVED 7365 127.0.0.1:${nat.mapping.get(second.address)}`);
     await client.ask("MULTI");
-    for (const queued of ["SLOTS", "NODES", "MYID"]) await client.ask("CLUSTER", queued);
-    const id = { type: "$", text: first.id } as const;
-    assertEquals(await client.ask("EXEC"), { type: "*", items: [error, error, id] });
-    const naming = [["GET", KEYS[2]!], ["CLUSTER", "SLOTS"], ["CLUSTER", "SHARDS"]];
-    for (const words of naming) assertEquals(await client.ask(...words), error, words.join(" "));
-    assertEquals(await client.ask("GET", KEYS[0]!), { type: "$", text: "1" });
+    for (const queued of ["SLOTS", "SHARDS", "NODES"]) await client.ask("CLUSTER", queued);
+    const [slots, shards, nodes] = itemsOf(await client.ask("EXEC"))!;
+    const named = [namedInSlots(slots!), namedInShards(shards!), namedInLines(nodes!)].flat();
+    for (const { id, port, hosts } of named) {
+      const { address } = cluster.nodes.find((node) => node.id === id)!;
+      const known = nat.mapping.get(address) ?? 0;
+      assertEquals([port, ...new Set(hosts)], [known, "127.0.0.1"]);
+    }
+    assertEquals(named.filter(({ port }) => port === 0).map(({ id }) => id), [
+      third.id,
+      third.id,
+      third.id,
+    ]);
+    assertEquals(await client.ask("GET", KEYS[2]!), error);
+    // What a request said is shown with port 0, too, and not with the private address.
+    await first.order("CONFIG", "SET", "slowlog-log-slower-than", "0");
+    const migrate = (...address: string[]) => ["MIGRATE", ...address, KEYS[0]!, "0", "1000"];
+    await client.ask("DEL", KEYS[0]!);
+    await first.order(...migrate(third.host, `${third.port}`));
+    const [logged] = itemsOf(await client.ask("SLOWLOG", "GET", "1"))!;
+    assertEquals(itemsOf(itemsOf(logged!)![3]!)!.map(textOf), migrate("127.0.0.1", "0"));
     assertMatch(nat.stderr, /ERROR Client 1 gets an error .*--max-nodes above 2/);
   });
 
@@ -328,8 +343,12 @@ Deno.test("with too few ports all goes on but what would name a node without one
     await until("the node is no stranger to the cluster", async () => {
       return textOf(await first.ask("CLUSTER", "NODES"))!.includes(stranger.id);
     });
-    assertEquals(await client.ask("CLUSTER", "NODES"), error);
-    assertEquals(await client.ask("CLUSTER", "SHARDS"), error);
+    const named = [
+      ...namedInLines(await client.ask("CLUSTER", "NODES")),
+      ...namedInShards(await client.ask("CLUSTER", "SHARDS")),
+    ];
+    assertEquals(named.filter(({ id }) => id === stranger.id).map(({ port }) => port), [0, 0]);
+    await assertLeadsHome(named.filter(({ id }) => id !== stranger.id), proxy.host);
     // It owns no slot, so it is not named here.
     await assertLeadsHome(namedInSlots(await client.ask("CLUSTER", "SLOTS")), proxy.host);
     const { text } = await client.ask("GET", KEYS[2]!) as { text: string };
@@ -357,14 +376,16 @@ Deno.test("a port that is taken is left out when a node comes later", async () =
   assertEquals(await idAt("127.0.0.1", port + 2), stranger.id);
 });
 
-Deno.test("a name that says nothing of a node has no port", async () => {
+Deno.test("a name that says nothing of a node is shown with port 0, but leads nowhere", async () => {
   const directory = directoryOf(
     viewOfLines("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
   );
   const locator = new Locator(directory, new Topology({ seeds: [], ...PLAIN_LINK }));
   for (const host of ["", "?"]) {
     const mention: Mention = { host, port: 0 };
-    await assertRejects(() => locator.locate(mention, directory.nodes[0]!, 0), UnmappedError);
+    const locate = (mention: Mention) => locator.locate(mention, directory.nodes[0]!, 0);
+    assertEquals(await locate(mention), 0);
+    await assertRejects(() => locate({ ...mention, redirects: true }), UnmappedError);
   }
 });
 

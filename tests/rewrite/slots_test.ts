@@ -104,6 +104,18 @@ const NODES: Record<string, [node: string, rewritten: string]> = {
     array(bulk(""), int(0), bulk(G), array()),
     array(HOST, int(8006), bulk(G), array()),
   ],
+  "a node that has no port": [
+    array(bulk("10.0.0.9"), int(7009), bulk("d".repeat(40)), array(bulk("ip"), bulk("10.0.0.9"))),
+    array(HOST, int(0), bulk("d".repeat(40)), array(bulk("ip"), HOST)),
+  ],
+  "a node that has neither address nor port": [
+    array(bulk(""), int(0), bulk("d".repeat(40)), array(bulk("ip"), bulk(""))),
+    array(bulk(""), int(0), bulk("d".repeat(40)), array(bulk("ip"), bulk(""))),
+  ],
+  "a node of an unknown endpoint that has neither": [
+    array(NIL, int(0), bulk("d".repeat(40)), array(bulk("hostname"), bulk("node-d.internal"))),
+    array(NIL, int(0), bulk("d".repeat(40)), array(bulk("hostname"), HOST)),
+  ],
   "an address that another node had before": [
     array(bulk("10.0.0.1"), int(7000), bulk(B), array()),
     array(HOST, int(8001), bulk(B), array()),

@@ -1,0 +1,90 @@
+import { formatHostPort } from "../../src/address.ts";
+import { writeAll } from "../../src/net.ts";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { decodeFrame, itemsOf, textOf } from "../../src/resp/frame.ts";
+import { NO_STOPS, ReplyScanner } from "../../src/resp/scanner.ts";
+import { bulk } from "./frames.ts";
+
+/** A node that gives each connection the answers of a table, for clusters that no server forms. */
+export class AnsweringNode implements AsyncDisposable {
+  readonly host = "127.0.0.1";
+  readonly port: number;
+  /** What it answers, by the request in capitals, or by the beginning of one. */
+  answers: Readonly<Record<string, string>> = {};
+  /** All requests so far, in capitals. */
+  readonly asked: string[] = [];
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #done: Promise<void>;
+
+  constructor() {
+    this.port = this.#listener.addr.port;
+    this.#done = this.#accept();
+  }
+
+  /** The address as servers write it. */
+  get address(): string {
+    return formatHostPort(this);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
+    await this.#done;
+  }
+
+  async #accept(): Promise<void> {
+    const talks: Promise<void>[] = [];
+    for await (const connection of this.#listener) {
+      this.#connections.add(connection);
+      talks.push(this.#talk(connection));
+    }
+    await Promise.all(talks);
+  }
+
+  async #talk(connection: Deno.TcpConn): Promise<void> {
+    try {
+      for await (const request of requestsOf(connection)) {
+        this.asked.push(request);
+        await writeAll(connection, fromLatin1(this.#answer(request)));
+      }
+    } catch {
+      // Reset by the other side, or closed by this one.
+    }
+    if (this.#connections.delete(connection)) connection.close();
+  }
+
+  #answer(request: string): string {
+    const known = Object.keys(this.answers).filter((words) =>
+      request === words || request.startsWith(`${words} `)
+    );
+    const [longest] = known.toSorted((a, b) => b.length - a.length);
+    return longest === undefined ? "-ERR unknown command\r\n" : this.answers[longest]!;
+  }
+}
+
+/** What a node of a working cluster answers to the proxy's own questions, given CLUSTER NODES. */
+export function viewAnswers(lines: readonly string[]): Record<string, string> {
+  return {
+    "CLUSTER NODES": bulk(lines.map((line) => `${line}\n`).join("")),
+    "CLUSTER INFO": bulk("cluster_state:ok\r\n"),
+    "PING": "+PONG\r\n",
+  };
+}
+
+async function* requestsOf(connection: Deno.TcpConn): AsyncGenerator<string> {
+  const scanner = new ReplyScanner();
+  const chunk = new Uint8Array(16 * 1024);
+  let text = "";
+  for (let read; (read = await connection.read(chunk)) !== null;) {
+    for (let at = 0; at < read;) {
+      const end = scanner.advance(chunk, at, read, 1, NO_STOPS);
+      text += toLatin1(chunk.subarray(at, end));
+      at = end;
+      if (scanner.frames === 0) continue;
+      yield itemsOf(decodeFrame(fromLatin1(text)))!.map(textOf).join(" ").toUpperCase();
+      text = "";
+    }
+  }
+}
