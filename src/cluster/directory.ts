@@ -22,6 +22,8 @@ export interface Mention {
   readonly doubtful?: boolean;
   /** Clients go where the frame leads, so that port 0 in its place would be no answer. */
   readonly redirects?: boolean;
+  /** The node that sent the frame says that this is itself: it is, unless the id is another's. */
+  readonly own?: boolean;
   /**
    * What the node is to the one that mentions it, in terms of replication, whose addresses are
    * those of its own connections and may be others than the cluster knows.

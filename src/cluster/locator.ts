@@ -96,9 +96,12 @@ export class Locator {
     const missedAtMs = this.#missed.get(from)?.atMs ?? -Infinity;
     if (!this.#hasLooked(from, sinceMs) && missedAtMs < sinceMs) {
       if (mention.doubtful) await this.#paceDoubt();
-      const itself = await this.#lookThrough(from);
-      // A node that is not of the cluster, or not yet, knows itself at least.
-      if (itself !== undefined && itself === mention.id) return from.publicPort;
+      const view = await this.#lookThrough(from);
+      // A node that is not of the cluster, or not yet, knows itself at least; but where it knows
+      // the one that was meant to be asked, it is another.
+      const isItself = view !== undefined && view.answeredBy.id === mention.id &&
+        !view.nodes.some(({ id }) => id === from.id);
+      if (isItself) return from.publicPort;
     }
     return this.#directory.portOf(mention) ??
       this.#redirectTarget(mention, from, sinceMs)?.publicPort ??
@@ -124,8 +127,8 @@ export class Locator {
     if (atMs > nowMs) await new Promise((resolve) => setTimeout(resolve, atMs - nowMs));
   }
 
-  /** Learns what a node sees, or else any other, and returns the node's id if it answers. */
-  async #lookThrough(from: MappedNode): Promise<string | undefined> {
+  /** Learns what a node sees, or else any other, and returns the node's view if it answers. */
+  async #lookThrough(from: MappedNode): Promise<View | undefined> {
     const directory = this.#directory;
     const atMs = performance.now();
     let view: View | undefined;
@@ -139,7 +142,7 @@ export class Locator {
     if (view !== undefined && directory.recognizes(view)) {
       this.#missed.delete(from);
       directory.learn(view);
-      return view.answeredBy.id;
+      return view;
     }
     this.#missed.set(from, { atMs, denial });
     try {
@@ -148,7 +151,7 @@ export class Locator {
       // It was said that nobody answers. What is known will have to do.
       if (!(error instanceof AggregateError)) throw error;
     }
-    return view?.answeredBy.id;
+    return view;
   }
 
   /** The primary of `from`, or its replica if it has one, or one with such a port. */

@@ -207,7 +207,7 @@ export class Topology {
         ["CLUSTER", "SHARDS"],
       ]);
       const nodes = parseNodes(textOf(orThrow(told!)) ?? "");
-      const answeredBy = nodes.find((node) => node.flags.has("myself"));
+      const answeredBy = nodeAsked(nodes, [address, link.remote]);
       if (answeredBy === undefined || info instanceof LinkError) {
         const others = nodes.filter((node) => node !== answeredBy && isSound(node));
         return {
@@ -241,6 +241,25 @@ export class Topology {
       signal.reason instanceof Error ? signal.reason.message : "The proxy is stopping",
     );
   }
+}
+
+/**
+ * The node that answered at one of its addresses: that which says so of itself, unless it says that
+ * it is somewhere else and places one other node here. So does a front that gives the same text for
+ * each node behind it (ElastiCache Serverless).
+ */
+function nodeAsked(
+  nodes: readonly ClusterNode[],
+  addresses: readonly HostPort[],
+): ClusterNode | undefined {
+  const myself = nodes.find((node) => node.flags.has("myself"));
+  if (myself === undefined) return undefined;
+  const isHere = ({ host, hostname, port }: ClusterNode) =>
+    addresses.some((at) => at.port === port && (at.host === host || at.host === hostname));
+  if (myself.host === "" || isHere(myself)) return myself;
+  // A node that came back at another address may list those that were there before, as failed.
+  const [here, ...more] = nodes.filter((node) => isSound(node) && isHere(node));
+  return here === undefined || more.length > 0 ? myself : here;
 }
 
 /**

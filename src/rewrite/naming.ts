@@ -6,6 +6,8 @@ import type { Value } from "../resp/frame.ts";
 export interface Naming {
   /** The host that every node has on the public side: a name or an IP address, no brackets. */
   readonly host: string;
+  /** The id of the node that was meant to send the frame; "" if it has not told that yet. */
+  readonly ownId: string;
   /** The public port of the node that sent the frame. */
   readonly ownPort: number;
   /**

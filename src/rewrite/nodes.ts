@@ -6,16 +6,18 @@ import { rewriteText } from "./text.ts";
 
 /** Rewrites CLUSTER NODES: one text, a line a node, each ended by LF alone. */
 export function rewriteNodes(frame: Value, naming: Naming): Value {
-  return rewriteText(
-    frame,
-    (text) => text.split("\n").map((line) => rewriteLine(line, naming)).join("\n"),
-  );
+  return rewriteText(frame, (text) => {
+    const lines = text.split("\n");
+    // A front may give one text, with one `myself`, for each node behind it (ElastiCache Serverless).
+    const isAnother = naming.ownId !== "" && lines.some((line) => line.startsWith(naming.ownId));
+    return lines.map((line) => rewriteLine(line, naming, !isAnother)).join("\n");
+  });
 }
 
 /** Rewrites CLUSTER REPLICAS and CLUSTER SLAVES: an array of the same lines. */
 export function rewriteReplicas(frame: Value, naming: Naming): Value {
   for (const item of itemsOf(frame) ?? []) {
-    rewriteText(item, (line) => rewriteLine(line, naming));
+    rewriteText(item, (line) => rewriteLine(line, naming, true));
   }
   return frame;
 }
@@ -25,15 +27,17 @@ export function rewriteReplicas(frame: Value, naming: Naming): Value {
  * looks for `@<digits>`) and no client connects to it. A port of 0, of a node without an address
  * or without one for plain text, stays unless the node is known; a host that is empty with it
  * stays empty.
+ *
+ * @param trusted whether `myself` stands for the node that was asked where the id is not known
  */
-function rewriteLine(line: string, naming: Naming): string {
+function rewriteLine(line: string, naming: Naming, trusted: boolean): string {
   const fields = line.split(" ");
   const address = fields[1] === undefined ? undefined : parseNodeAddress(fields[1]);
   if (address === undefined) return line;
-  // The node's own line is known for what it is, whatever id it has got meanwhile.
-  const port = flagsOf(fields).includes("myself")
-    ? naming.ownPort
-    : naming.portOf(mentionOf(fields, address.host, address.port));
+  const mention = mentionOf(fields, address.host, address.port);
+  // The node's own line is known for what it is, even if it has got a new id meanwhile.
+  const own = trusted && flagsOf(fields).includes("myself");
+  const port = naming.portOf(own ? { ...mention, own } : mention);
   if (address.host !== "" || address.port !== 0) {
     address.host = naming.host;
     address.port = port ?? 0;

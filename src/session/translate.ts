@@ -97,12 +97,17 @@ class FrameNaming implements Naming {
     return this.#whereabouts.publicHost;
   }
 
+  get ownId(): string {
+    return this.#from.id;
+  }
+
   get ownPort(): number {
     return this.#from.publicPort;
   }
 
   portOf(mention: Mention): number | undefined {
-    const port = this.#whereabouts.directory.portOf(mention);
+    const known = this.#whereabouts.directory.portOf(mention);
+    const port = known ?? (mention.own ? this.ownPort : undefined);
     if (port !== undefined) return port;
     const key = JSON.stringify(mention);
     if (!this.located.has(key)) this.strangers.set(key, mention);

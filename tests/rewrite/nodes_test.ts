@@ -104,11 +104,14 @@ for (const [name, [line, expected]] of Object.entries(LINES)) {
   });
 }
 
-Deno.test("a line names its node by id, but not in handshake, and not its own at all", () => {
+Deno.test("a line names its node by id, but not in handshake", () => {
   const line = `${B} 10.0.0.2:7001@17001,node-b.internal`;
   const cases: [line: string, ...mentions: object[]][] = [
     [`${line} master - ${TAIL}`, { id: B, host: "10.0.0.2", port: 7001 }],
-    [`${line} myself,slave ${A} ${TAIL}`],
+    [
+      `${line} myself,slave ${A} ${TAIL}`,
+      { id: B, host: "10.0.0.2", port: 7001, own: true },
+    ],
     [`${line} handshake - ${TAIL}`, { host: "10.0.0.2", port: 7001, doubtful: true }],
     [`${line} handshake,noaddr - ${TAIL}`, { host: "10.0.0.2", port: 7001, doubtful: true }],
   ];
@@ -116,6 +119,33 @@ Deno.test("a line names its node by id, but not in handshake, and not its own at
     const naming = new TableNaming();
     rewritten(bulk(`${line}\n`), rewriteNodes, naming);
     assertEquals<unknown[]>(naming.mentions, mentions, line);
+  }
+});
+
+const NEW = "d".repeat(40);
+
+Deno.test("a node's own line is its own, even under an id that nobody knows yet", () => {
+  for (const address of [":7000", "10.0.0.1:7000"]) {
+    assertEquals(
+      rewritten(bulk(`${NEW} ${address}@17000 myself,master - ${TAIL}\n`), rewriteNodes),
+      bulk(`${NEW} 127.0.0.1:8000@17000 myself,master - ${TAIL}\n`),
+    );
+  }
+});
+
+Deno.test("myself does not stand for the node that was asked where the ids say another", () => {
+  const asked = `${A} 10.0.0.1:7000@17000 slave ${B} ${TAIL}\n`;
+  const shown = `${A} 127.0.0.1:8000@17000 slave ${B} ${TAIL}\n`;
+  const cases: [line: string, rewritten: string][] = [
+    [`${B} 10.0.0.2:7001@17001`, `${B} 127.0.0.1:8001@17001`],
+    [`${NEW} 10.0.0.9:7000@17000`, `${NEW} 127.0.0.1:0@17000`],
+  ];
+  for (const [line, wanted] of cases) {
+    const own = ` myself,master - ${TAIL}\n`;
+    assertEquals(
+      rewritten(bulk(line + own + asked), rewriteNodes),
+      bulk(wanted + own + shown),
+    );
   }
 });
 

@@ -33,6 +33,7 @@ const CLIENTS: Record<string, string> = {
 /** A public side that is a table: three nodes, and two clients of the proxy. */
 export class TableNaming implements Naming {
   readonly host: string;
+  readonly ownId = A;
   readonly ownPort = 8000;
   /** All that was asked for, in order. */
   readonly mentions: Mention[] = [];
@@ -43,7 +44,9 @@ export class TableNaming implements Naming {
 
   portOf(mention: Mention): number | undefined {
     this.mentions.push(mention);
-    if (mention.id !== undefined) return PORTS_BY_ID[mention.id];
+    if (mention.id !== undefined) {
+      return PORTS_BY_ID[mention.id] ?? (mention.own ? this.ownPort : undefined);
+    }
     const known = PORTS_BY_ADDRESS[`${mention.host}:${mention.port}`];
     if (known !== undefined || mention.slot !== 3999) return known;
     return mention.asking ? 8002 : 8001;
