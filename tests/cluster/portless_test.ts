@@ -1,11 +1,16 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Config } from "../../src/settings/config.ts";
-import { encodeRequest } from "../../src/resp/frame.ts";
+import { encodeRequest, textOf, type Value } from "../../src/resp/frame.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
+import { CERTIFICATE, CERTIFICATE_KEY } from "../support/certificate.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { array, bulk, int, NIL, push } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
+import { namedInLines, namedInShards, namedInSlots, type NamedNode } from "../support/mentions.ts";
 import { runNat } from "../support/nat_process.ts";
+import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
 import { idOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
@@ -118,6 +123,59 @@ Deno.test("a node without a plain-text port is shown as it is, and spoils nothin
     ]);
   });
 });
+
+Deno.test("a replica that listens for TLS only is shown with port 0, and all others as ever", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await using cluster = await RedisCluster.start();
+  const [primary] = cluster.primaries as [ClusterNode];
+  const [replica] = cluster.replicas as [ClusterNode];
+  await Deno.writeTextFile(directory.at("certificate"), CERTIFICATE);
+  await Deno.writeTextFile(directory.at("key"), CERTIFICATE_KEY);
+  using client = await replica.connect();
+  const settings = {
+    "tls-cert-file": directory.at("certificate"),
+    "tls-ca-cert-file": directory.at("certificate"),
+    "tls-key-file": directory.at("key"),
+    "tls-port": `${findFreePorts(1)}`,
+    // Else the others look for its bus 10000 above no port.
+    "cluster-announce-bus-port": `${replica.port + 10_000}`,
+  };
+  const ok = { type: "+", text: "OK" } as const;
+  assertEquals(await client.ask("CONFIG", "SET", ...Object.entries(settings).flat()), ok);
+  assertEquals(await client.ask("CONFIG", "SET", "port", "0"), ok);
+  await until("its primary knows of it", async (saw) => {
+    const nodes = textOf(await primary.ask("CLUSTER", "NODES"))!;
+    saw(nodes);
+    return nodes.includes(`${replica.id} ${replica.host}:0@`);
+  });
+  await using proxy = await startProxy(cluster, { publicHost: HOST });
+  using inside = await primary.connect();
+  using outside = await WireClient.connect("127.0.0.1", proxy.portOf(primary));
+  for (const protocol of ["2", "3"]) {
+    for (const one of [inside, outside]) await one.ask("HELLO", protocol);
+    for (const [words, named] of LISTINGS) {
+      const straight = named(await inside.ask("CLUSTER", ...words));
+      const shown = named(await outside.ask("CLUSTER", ...words));
+      const ports = new Map(cluster.nodes.map((node) => [
+        node.id,
+        node === replica ? 0 : proxy.portOf(node),
+      ]));
+      const wanted = straight.map(({ id, port, hosts }) => ({
+        id,
+        // CLUSTER SHARDS leaves a port of 0 out.
+        port: Number.isNaN(port) ? port : ports.get(id)!,
+        hosts: hosts.map(() => HOST),
+      }));
+      assertEquals(shown, wanted, words.join(" "));
+    }
+  }
+});
+
+const LISTINGS: [words: string[], named: (reply: Value) => NamedNode[]][] = [
+  [["SLOTS"], namedInSlots],
+  [["SHARDS"], namedInShards],
+  [["NODES"], namedInLines],
+];
 
 Deno.test("replies that name a node without a port do not have the cluster asked each time", async () => {
   await using node = new AnsweringNode();
