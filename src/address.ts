@@ -58,6 +58,11 @@ export function isLocalhost(host: string): boolean {
   return /^localhost\.?$/i.test(host);
 }
 
+/** Whether an IP address is this machine's own, on every machine. */
+export function isLoopback(host: string): boolean {
+  return isSameHost(host, "::1") || (isIpAddress(host) && host.startsWith("127."));
+}
+
 /** Whether two texts are the same host name or the same IP address, in any spelling. */
 export function isSameHost(one: string, other: string): boolean {
   return canonicalHost(one) === canonicalHost(other);

@@ -1,6 +1,5 @@
-import { Topology } from "./cluster/topology.ts";
 import { ListenError, listenOn } from "./frontend/listening.ts";
-import { byPort, createMapping, discover, mappingLine } from "./mapping.ts";
+import { byPort, createDiscovery, createMapping, discover, mappingLine } from "./mapping.ts";
 import { close } from "./net.ts";
 import { Records } from "./records/records.ts";
 import type { Config } from "./settings/config.ts";
@@ -27,7 +26,7 @@ export async function checkStart(
     disputed() {},
     learned() {},
   });
-  await discover(mapping, new Topology(config), config);
+  await discover(createDiscovery(mapping, config), config);
   const { unmapped, nodes } = mapping.directory;
   if (unmapped !== undefined) throw unmapped;
   for (const node of byPort(nodes)) announce(mappingLine(config, node));

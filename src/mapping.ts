@@ -1,8 +1,10 @@
 import { formatHostPort } from "./address.ts";
+import { AddressCheck } from "./cluster/address_check.ts";
+import { NodeDialer } from "./cluster/dialer.ts";
 import { Directory, type DirectoryActions, type MappedNode } from "./cluster/directory.ts";
 import { PortPool, type SavedPorts } from "./cluster/ports.ts";
 import { waitUntilReady } from "./cluster/readiness.ts";
-import type { Topology } from "./cluster/topology.ts";
+import { Topology } from "./cluster/topology.ts";
 import { nameNodes, placeNodes } from "./cluster/watch.ts";
 import { log } from "./log.ts";
 import { readStateFile, StateFileError } from "./records/state_file.ts";
@@ -12,6 +14,12 @@ import type { Config } from "./settings/config.ts";
 export interface Mapping {
   readonly directory: Directory;
   readonly ports: PortPool;
+}
+
+/** What finds out about the cluster for a mapping. */
+export interface Discovery extends Mapping {
+  readonly topology: Topology;
+  readonly addressCheck: AddressCheck;
 }
 
 /**
@@ -25,6 +33,18 @@ export function createMapping(config: Config, actions: DirectoryActions): Mappin
   return { directory: new Directory({ ports, pins, forgetAfterMs, actions }), ports };
 }
 
+/** What is to find out about the cluster for a mapping that knows nothing of it yet. */
+export function createDiscovery(mapping: Mapping, config: Config): Discovery {
+  const { directory, ports } = mapping;
+  const dialer = new NodeDialer(config, directory);
+  const topology = new Topology({ ...config, dialer });
+  return {
+    ...mapping,
+    topology,
+    addressCheck: new AddressCheck(directory, topology, ports.saved.nodes),
+  };
+}
+
 /**
  * Opens the ports that are pinned to an address, waits for the cluster, and gives every node its
  * port. A cluster can be created and fixed through pinned ports, so these do not wait for it.
@@ -32,8 +52,7 @@ export function createMapping(config: Config, actions: DirectoryActions): Mappin
  * @throws {NotReadyError} and what the directory's `open` throws
  */
 export async function discover(
-  { directory, ports }: Mapping,
-  topology: Topology,
+  { directory, ports, topology, addressCheck }: Discovery,
   config: Config,
 ): Promise<void> {
   const saved = ports.saved.nodes;
@@ -42,6 +61,7 @@ export async function discover(
   await nameNodes(directory, topology);
   directory.learn(view, true);
   await placeNodes(directory, topology);
+  await addressCheck.run();
   if (saved.length > 0 && saved.every(({ id }) => directory.withId(id) === undefined)) {
     log.warning("None of the {count} nodes of the state file '{path}' is in this cluster", {
       count: saved.length,

@@ -1,4 +1,4 @@
-import type { HostPort } from "./address.ts";
+import { type HostPort, isLoopback } from "./address.ts";
 import { atMost } from "./waiting.ts";
 
 /** A TCP connection, on either side of the proxy. */
@@ -32,6 +32,26 @@ export function listen(host: string, port: number, shared = false): Listener {
     }
     // No IPv6 on this machine.
     return Deno.listen({ ...options, hostname: "0.0.0.0" });
+  }
+}
+
+/** Documentation only, so no machine has it (RFC 5737). */
+const NOBODYS_ADDRESS = "192.0.2.1";
+
+/** Whether an IP address is one of this machine's: what lists those wants a permission more. */
+export function isLocalAddress(ip: string): boolean {
+  // Linux can be told to bind to any address (net.ipv4.ip_nonlocal_bind).
+  return isLoopback(ip) || (canBind(ip) && !canBind(NOBODYS_ADDRESS));
+}
+
+function canBind(ip: string): boolean {
+  try {
+    Deno.listen({ hostname: ip, port: 0 }).close();
+    return true;
+  } catch (error) {
+    // Which says nothing of the address.
+    if (isExhausted(error)) throw error;
+    return false;
   }
 }
 

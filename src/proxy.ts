@@ -1,10 +1,17 @@
 import { type MappedNode, UnmappedError } from "./cluster/directory.ts";
 import { Locator } from "./cluster/locator.ts";
-import { Topology } from "./cluster/topology.ts";
 import { TopologyWatch } from "./cluster/watch.ts";
 import { type Backstage, Frontend } from "./frontend/frontend.ts";
 import { log } from "./log.ts";
-import { byPort, createMapping, discover, type Mapping, mappingLine } from "./mapping.ts";
+import {
+  byPort,
+  createDiscovery,
+  createMapping,
+  discover,
+  type Discovery,
+  type Mapping,
+  mappingLine,
+} from "./mapping.ts";
 import { Records } from "./records/records.ts";
 import type { Config } from "./settings/config.ts";
 import { Tally } from "./tally.ts";
@@ -20,8 +27,8 @@ type Threads = Pick<typeof import("./threads/other_threads.ts"), "OtherThreads">
 export class Proxy {
   readonly #config: Config;
   readonly #announce: (line: string) => void;
-  readonly #topology: Topology;
   readonly #mapping: Mapping;
+  readonly #discovery: Discovery;
   readonly #records: Records;
   readonly #watch: TopologyWatch;
   readonly #tally: Tally;
@@ -33,10 +40,8 @@ export class Proxy {
   #stopping = false;
 
   private constructor(config: Config, announce: (line: string) => void, threads?: Threads) {
-    const topology = new Topology(config);
     this.#config = config;
     this.#announce = announce;
-    this.#topology = topology;
     this.#mapping = createMapping(config, {
       open: (node, port) => this.#open(node, port),
       close: (node) => this.#frontend.close(node),
@@ -44,9 +49,15 @@ export class Proxy {
       disputed: () => this.#watch.hint(),
       learned: () => this.#learned(),
     });
+    this.#discovery = createDiscovery(this.#mapping, config);
     this.#records = new Records(config, this.#mapping);
-    const { directory } = this.#mapping;
-    this.#watch = new TopologyWatch(directory, topology, config.refreshIntervalMs);
+    const { directory, topology, addressCheck } = this.#discovery;
+    this.#watch = new TopologyWatch(
+      directory,
+      topology,
+      config.refreshIntervalMs,
+      addressCheck,
+    );
     const locator = new Locator(directory, topology);
     const hint = () => this.#watch.hint();
     const clients = () => this.#frontend.clients;
@@ -129,7 +140,7 @@ export class Proxy {
       if (graceMs > 0) await this.#drain(graceMs);
     } finally {
       // A session that waits to hear about a node need not any more.
-      this.#topology.close();
+      this.#discovery.topology.close();
       await Promise.all([this.#watch.stop(), this.#frontend.end(), this.#others?.end()]);
       await this.#records.settled();
     }
@@ -138,7 +149,7 @@ export class Proxy {
   async #begin(): Promise<void> {
     // Pinned ports take clients while the proxy waits for the cluster.
     this.#frontend.keepTimes();
-    await discover(this.#mapping, this.#topology, this.#config);
+    await discover(this.#discovery, this.#config);
     await this.#records.begin();
     await this.#others?.begin();
   }

@@ -308,6 +308,13 @@ export class Directory {
       old: formatHostPort(entry.address),
       new: formatHostPort(address),
     });
+    this.serveAt(entry, address);
+  }
+
+  /** Has a node reached at another address; what goes on with it at the old one is over. */
+  serveAt({ id }: MappedNode, address: HostPort): void {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) return;
     this.#place(entry, address);
     this.#options.actions.moved(entry);
     this.#options.actions.learned();

@@ -1,16 +1,16 @@
 import { formatHostPort, type HostPort } from "../address.ts";
-import { close, type Connection, dial, peerAddress, writeAll } from "../net.ts";
+import { close, type Connection, peerAddress, writeAll } from "../net.ts";
 import { joined } from "../resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/scanner.ts";
 import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
+import type { NodeDialer } from "./dialer.ts";
 
 /** How the proxy itself talks to the nodes. */
 export interface LinkOptions {
   /** Undefined where no password is needed. */
   readonly credentials: Credentials | undefined;
-  /** How long a node may take to accept the connection. */
-  readonly connectTimeoutMs: number;
+  readonly dialer: NodeDialer;
 }
 
 /** A node could not be asked, or would not answer. */
@@ -67,7 +67,7 @@ export class Link {
    */
   static async open(
     address: HostPort,
-    { credentials, connectTimeoutMs, signal }: LinkOptions & { signal: AbortSignal },
+    { credentials, dialer, signal }: LinkOptions & { signal: AbortSignal },
     links: Set<Link>,
   ): Promise<Link> {
     const attempt = new AbortController();
@@ -75,9 +75,10 @@ export class Link {
     let connection: Connection;
     signal.addEventListener("abort", abort);
     try {
-      connection = await dial(address, connectTimeoutMs, attempt);
+      connection = await dialer.dial(address, attempt);
     } catch (error) {
-      throw new LinkError(dialMessage(address, connectTimeoutMs, error), { cause: error });
+      const message = dialMessage(address, dialer.connectTimeoutMs, error);
+      throw new LinkError(message, { cause: error });
     } finally {
       signal.removeEventListener("abort", abort);
     }

@@ -166,6 +166,20 @@ export class Topology {
     throw answer.reason;
   }
 
+  /** The seeds, each name replaced by its addresses. */
+  async seedAddresses(): Promise<HostPort[]> {
+    const resolved = this.#options.seeds.map(async (seed) => {
+      if (isIpAddress(seed.host)) return [seed];
+      return (await this.resolve(seed.host)).map((host) => ({ host, port: seed.port }));
+    });
+    return (await Promise.all(resolved)).flat();
+  }
+
+  /** Whether the proxy itself is what one reaches at an address. */
+  isOwn(address: HostPort): Promise<boolean> {
+    return this.#options.dialer.isOwn(address);
+  }
+
   /** The IP addresses of the name of a seed, or none. */
   resolve(host: string): Promise<string[]> {
     return resolve(host);

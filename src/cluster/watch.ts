@@ -1,4 +1,5 @@
 import { formatHostPort } from "../address.ts";
+import { AddressCheck } from "./address_check.ts";
 import type { Directory, Dispute, Suspect } from "./directory.ts";
 import { dialAddress, isReady, isSound, type LookOptions, type Topology } from "./topology.ts";
 
@@ -19,6 +20,7 @@ export class TopologyWatch {
   readonly #directory: Directory;
   readonly #topology: Topology;
   readonly #intervalMs: number;
+  readonly #addressCheck: AddressCheck;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
   #hinted = false;
@@ -28,10 +30,16 @@ export class TopologyWatch {
   #wake = () => {};
 
   /** @param intervalMs between two looks; Infinity for none without a reason */
-  constructor(directory: Directory, topology: Topology, intervalMs: number) {
+  constructor(
+    directory: Directory,
+    topology: Topology,
+    intervalMs: number,
+    addressCheck = new AddressCheck(directory, topology),
+  ) {
     this.#directory = directory;
     this.#topology = topology;
     this.#intervalMs = intervalMs;
+    this.#addressCheck = addressCheck;
   }
 
   /** Begins to watch, after a first pause. */
@@ -95,6 +103,7 @@ export class TopologyWatch {
       ...this.#directory.suspects.map((suspect) => this.#verify(suspect)),
       nameNodes(this.#directory, this.#topology),
       placeNodes(this.#directory, this.#topology),
+      this.#addressCheck.run(),
     ]);
   }
 
@@ -117,6 +126,10 @@ export class TopologyWatch {
    * itself; there it has moved if it answers at the new one only.
    */
   async #settle({ node, address }: Dispute): Promise<void> {
+    if (await this.#topology.isOwn(address)) {
+      this.#addressCheck.reportOwn(node, address);
+      return;
+    }
     const [here, there] = await Promise.all([
       this.#topology.visit(node.address),
       this.#topology.visit(address),

@@ -1,3 +1,4 @@
+import { NodeDialer } from "../cluster/dialer.ts";
 import type { MappedNode } from "../cluster/directory.ts";
 import { close, type Connection, isExhausted, type Listener, writeAll } from "../net.ts";
 import { News } from "../news.ts";
@@ -67,6 +68,7 @@ export class Frontend {
     this.#tally = tally;
     this.#accepting = new Accepting(tally);
     this.clients = new ClientAddresses(tally.clients);
+    const resolver = new Resolver();
     this.#context = {
       whereabouts: {
         publicHost: config.publicHost,
@@ -74,11 +76,11 @@ export class Frontend {
         locator,
         clients: this.clients,
         others,
-        resolver: new Resolver(),
+        resolver,
       },
       buffers: new BufferPool(config.readBufferBytes),
       turns: new Turns(),
-      connectTimeoutMs: config.connectTimeoutMs,
+      dialer: new NodeDialer(config, directory, (host) => resolver.resolve(host)),
       keepAlive: config.keepAlive,
       idleTimeoutMs: config.idleTimeoutMs,
       captureTimeoutMs: config.captureTimeoutMs,

@@ -4,6 +4,7 @@ import {
   isIpAddress,
   isIpv6,
   isLocalhost,
+  isLoopback,
   isSameHost,
   LAST_PORT,
   splitAddress,
@@ -186,8 +187,4 @@ async function isPublic(address: HostPort, places: Places): Promise<boolean> {
   // redis-cli connects to a name, and then tells the IP address that it found.
   if (!isIpAddress(host) || isIpAddress(publicHost)) return false;
   return (await places.resolve(publicHost)).some((found) => isSameHost(found, host));
-}
-
-function isLoopback(host: string): boolean {
-  return isSameHost(host, "::1") || (isIpAddress(host) && host.startsWith("127."));
 }

@@ -1,16 +1,9 @@
 import { formatHostPort } from "../address.ts";
+import type { NodeDialer } from "../cluster/dialer.ts";
 import { type MappedNode, UnmappedError } from "../cluster/directory.ts";
 import { log } from "../log.ts";
 import type { News } from "../news.ts";
-import {
-  close,
-  closeWrite,
-  type Connection,
-  dial,
-  isExhausted,
-  isGone,
-  peerAddress,
-} from "../net.ts";
+import { close, closeWrite, type Connection, isExhausted, isGone, peerAddress } from "../net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/scanner.ts";
 import { publicPeer } from "../rewrite/clients.ts";
@@ -32,8 +25,7 @@ export interface SessionContext {
   /** For what is read in large pieces. */
   readonly buffers: BufferPool;
   readonly turns: Turns;
-  /** How long a node may take to accept a connection. */
-  readonly connectTimeoutMs: number;
+  readonly dialer: NodeDialer;
   /** Whether the system probes silent connections. */
   readonly keepAlive: boolean;
   /** How long neither side may send anything; Infinity is no limit. */
@@ -228,10 +220,10 @@ export class Session {
 
   async #dial(): Promise<Connection | undefined> {
     const { address } = this.node;
-    const { connectTimeoutMs, keepAlive } = this.#context;
+    const { dialer, keepAlive } = this.#context;
     try {
       this.#dialing = new AbortController();
-      const upstream = await dial(address, connectTimeoutMs, this.#dialing);
+      const upstream = await dialer.dial(address, this.#dialing);
       if (this.#ended) {
         close(upstream);
         return undefined;

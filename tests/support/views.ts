@@ -1,3 +1,4 @@
+import { NodeDialer } from "../../src/cluster/dialer.ts";
 import { Directory, type DirectoryActions, type MappedNode } from "../../src/cluster/directory.ts";
 import type { LinkOptions } from "../../src/cluster/link.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
@@ -5,7 +6,13 @@ import { type Pin, PortPool, type SavedPorts } from "../../src/cluster/ports.ts"
 import type { View } from "../../src/cluster/topology.ts";
 
 /** How a topology talks to nodes that want no password. */
-export const PLAIN_LINK: LinkOptions = { credentials: undefined, connectTimeoutMs: 3000 };
+export const PLAIN_LINK: LinkOptions = {
+  credentials: undefined,
+  dialer: new NodeDialer(
+    { listen: { host: "127.0.0.1", port: 0 }, publicHost: "127.0.0.1", connectTimeoutMs: 3000 },
+    { atPort: () => undefined },
+  ),
+};
 
 /** The node id that is one digit throughout. */
 export function idOf(digit: string): string {

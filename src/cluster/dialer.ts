@@ -1,0 +1,89 @@
+import {
+  formatHostPort,
+  type HostPort,
+  isIpAddress,
+  isLocalhost,
+  isLoopback,
+  isSameHost,
+  isWildcard,
+} from "../address.ts";
+import { type Connection, dial, isLocalAddress, resolve } from "../net.ts";
+import type { Directory } from "./directory.ts";
+
+/** The address of a node is a port of the proxy itself. The message is for the operator. */
+export class OwnAddressError extends Error {
+  override readonly name = "OwnAddressError";
+}
+
+/** What a dialer starts from. */
+export interface NodeDialerOptions {
+  /** Where the proxy listens; the port does not matter. */
+  readonly listen: HostPort;
+  /** The host that clients are given. */
+  readonly publicHost: string;
+  /** How long a node may take to accept a connection. */
+  readonly connectTimeoutMs: number;
+}
+
+/**
+ * Connects to nodes, for sessions and for the proxy's own questions. It refuses addresses that are
+ * ports of the proxy itself, as nodes announce them that were set up to announce the proxy: each
+ * connection would bring about the next one. Another proxy is a node like any other.
+ */
+export class NodeDialer {
+  /** How long a node may take to accept a connection. */
+  readonly connectTimeoutMs: number;
+  readonly #options: NodeDialerOptions;
+  readonly #ports: Pick<Directory, "atPort">;
+  readonly #resolve: (host: string) => Promise<string[]>;
+
+  /** @param resolveHost how names are looked up; one that remembers is good for sessions */
+  constructor(
+    options: NodeDialerOptions,
+    ports: Pick<Directory, "atPort">,
+    resolveHost = resolve,
+  ) {
+    this.connectTimeoutMs = options.connectTimeoutMs;
+    this.#options = options;
+    this.#ports = ports;
+    this.#resolve = resolveHost;
+  }
+
+  /**
+   * Connects to a node; see `dial`.
+   *
+   * @throws {OwnAddressError} when there is no node, but the proxy
+   */
+  async dial(address: HostPort, attempt: AbortController): Promise<Connection> {
+    if (await this.isOwn(address)) {
+      throw new OwnAddressError(
+        `${formatHostPort(address)} is a port of this proxy; check cluster-announce-ip and ` +
+          "cluster-announce-port of the node, and --port-map",
+      );
+    }
+    return await dial(address, this.connectTimeoutMs, attempt);
+  }
+
+  /** Whether the proxy itself is what one reaches at an address. */
+  async isOwn({ host, port }: HostPort): Promise<boolean> {
+    if (this.#ports.atPort(port) === undefined) return false;
+    const ips = await this.#addressesOf(host);
+    for (const ip of ips) if (await this.#listensAt(ip)) return true;
+    // A gateway may lead from the public address back to here. A public name is left out, because
+    // inside the network it may be that of the next proxy.
+    if (!isIpAddress(host) || isLoopback(host)) return false;
+    const publicIps = await this.#addressesOf(this.#options.publicHost);
+    return publicIps.some((ip) => isSameHost(ip, host));
+  }
+
+  async #listensAt(ip: string): Promise<boolean> {
+    const { host } = this.#options.listen;
+    if (isWildcard(host)) return isLocalAddress(ip);
+    if (isLocalhost(host)) return isSameHost(ip, "127.0.0.1") || isSameHost(ip, "::1");
+    return (await this.#addressesOf(host)).some((own) => isSameHost(own, ip));
+  }
+
+  async #addressesOf(host: string): Promise<string[]> {
+    return isIpAddress(host) ? [host] : await this.#resolve(host);
+  }
+}

@@ -1,0 +1,73 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { parseHostPort } from "../../src/address.ts";
+import { NodeDialer, OwnAddressError } from "../../src/cluster/dialer.ts";
+import type { MappedNode } from "../../src/cluster/directory.ts";
+import { isLocalAddress } from "../../src/net.ts";
+
+/** An address of this machine that is no loopback, if it has one. */
+const MACHINE = Deno.networkInterfaces().find(({ address, family }) =>
+  family === "IPv4" && !address.startsWith("127.")
+)?.address;
+
+const NAMES: Record<string, string[]> = {
+  "nat.example": ["198.51.100.7"],
+  "inside.example": ["198.51.100.99", "127.0.0.1"],
+};
+
+/** A proxy has port 8000 and nothing else: where it listens, its public host, and addresses. */
+const PROXIES: [listen: string, publicHost: string, own: string[], others: string[]][] = [
+  [
+    "",
+    "198.51.100.7",
+    [
+      "127.0.0.1:8000",
+      "127.5.5.5:8000",
+      "[::1]:8000",
+      "inside.example:8000",
+      "198.51.100.7:8000",
+      ...MACHINE === undefined ? [] : [`${MACHINE}:8000`],
+    ],
+    ["127.0.0.1:8001", "192.0.2.7:8000", "198.51.100.7:7000", "unknown.example:8000"],
+  ],
+  [
+    "127.0.0.1",
+    "127.0.0.1",
+    ["127.0.0.1:8000", "inside.example:8000"],
+    ["127.0.0.2:8000", "[::1]:8000", ...MACHINE === undefined ? [] : [`${MACHINE}:8000`]],
+  ],
+  ["localhost", "127.0.0.1", ["127.0.0.1:8000", "[::1]:8000"], ["127.0.0.2:8000"]],
+  ["inside.example", "127.0.0.1", ["127.0.0.1:8000"], ["127.0.0.2:8000"]],
+  // A name may be another proxy's inside the network, an address that it has outside is not.
+  ["127.0.0.1", "nat.example", ["198.51.100.7:8000"], ["nat.example:8000"]],
+  // Loopback is nothing that a gateway leads back from.
+  ["127.0.0.2", "127.0.0.1", ["127.0.0.2:8000"], ["127.0.0.1:8000"]],
+];
+
+for (const [host, publicHost, own, others] of PROXIES) {
+  Deno.test(`what is a proxy's own where it listens at '${host}' and is ${publicHost}`, async () => {
+    const dialer = new NodeDialer(
+      { listen: { host, port: 8000 }, publicHost, connectTimeoutMs: 1000 },
+      { atPort: (port) => port === 8000 ? {} as MappedNode : undefined },
+      (host) => Promise.resolve(NAMES[host] ?? []),
+    );
+    for (const [addresses, expected] of [[own, true], [others, false]] as const) {
+      for (const address of addresses) {
+        assertEquals(await dialer.isOwn(parseHostPort(address)), expected, address);
+      }
+    }
+    await assertRejects(
+      () => dialer.dial(parseHostPort(own[0]!), new AbortController()),
+      OwnAddressError,
+      `${own[0]} is a port of this proxy; check cluster-announce-ip`,
+    );
+  });
+}
+
+Deno.test("the addresses of this machine are told from others", () => {
+  for (const { address } of Deno.networkInterfaces()) {
+    if (!address.startsWith("fe80:")) assertEquals(isLocalAddress(address), true, address);
+  }
+  for (const address of ["192.0.2.7", "8.8.8.8", "2001:db8::1"]) {
+    assertEquals(isLocalAddress(address), false, address);
+  }
+});
