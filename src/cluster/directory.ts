@@ -1,5 +1,6 @@
 import { canonicalHost, formatHostPort, type HostPort } from "../address.ts";
 import { log } from "../log.ts";
+import { News } from "../news.ts";
 import { type ClusterNode } from "./node.ts";
 import type { Pin, PortPool } from "./ports.ts";
 import { dialAddress, isReady, isSound, type View } from "./topology.ts";
@@ -116,6 +117,8 @@ export class Directory {
   #unmapped = new Map<string, UnmappedError>();
   /** Why the nodes of the last view have no port that cannot have one, by id. */
   #portless = new Map<string, UnmappedError>();
+  /** Views that differ for good list a node by turns. */
+  readonly #news = new News();
   #view: View | undefined;
 
   constructor(options: DirectoryOptions) {
@@ -179,7 +182,7 @@ export class Directory {
         }
       } catch (error) {
         if (!(error instanceof UnmappedError)) throw error;
-        if (!this.#unmapped.has(node.id)) log.error("{message}", { message: error.message });
+        if (!this.#unmapped.has(node.id)) this.#report("error", node, error);
         unmapped.set(node.id, error);
         for (const name of namesOf(node, view.tlsPorts.get(node.id))) {
           unmapped.set(aliasOf(name), error);
@@ -504,10 +507,14 @@ export class Directory {
       const error = this.#portless.get(node.id) ?? new UnmappedError(whyPortless(node));
       portless.set(node.id, error);
       if (this.#portless.has(node.id)) continue;
-      log.warning("{reason}", { reason: error.message });
+      this.#report("warning", node, error);
       if (node.host === "") this.#options.actions.disputed();
     }
     this.#portless = portless;
+  }
+
+  #report(level: "warning" | "error", { id }: ClusterNode, { message }: UnmappedError): void {
+    this.#news.say(level, { topic: id, cause: message }, ["{reason}", { reason: message }]);
   }
 
   #open(entry: Entry, view: View, strict: boolean): number {

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { Logged } from "../support/logged.ts";
 import { DirectoryScene, idOf, line, seenBy, viewOf } from "../support/views.ts";
 
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
@@ -237,6 +238,21 @@ Deno.test("what is said of a node without a port is said until it has one", () =
   directory.learn(seenBy("c", viewOf([A, C])));
   directory.learn(viewOf([A, C]));
   assertEquals([scene.mapping["c"], directory.unmapped], ["8001 10.0.0.3:7000", undefined]);
+});
+
+Deno.test("a node without a port that views list by turns is told of once", () => {
+  using logged = new Logged();
+  const TLS_ONLY = line("d", "10.0.0.4:0");
+  const { directory } = new DirectoryScene({ count: 2 }).knowing([A, B]);
+  for (let times = 0; times < 3; times++) {
+    directory.learn(viewOf([A, B, C, TLS_ONLY]));
+    directory.learn(viewOf([A, B]));
+  }
+  assertEquals(logged.lines, [
+    "error No port is left for node 10.0.0.3:7000: raise --max-nodes above 2",
+    `warning Node ${idOf("d")} at 10.0.0.4 has no plain-text port, so clients are shown port 0 ` +
+    "for it; set `port` in its configuration",
+  ]);
 });
 
 Deno.test("a port that is taken by another program is passed over", () => {
