@@ -70,6 +70,8 @@ export class PendingReplies {
 
   /** MULTI was requested, and no EXEC since. */
   #multiAsked = false;
+  /** How many requests that begin or end a transaction are not answered. */
+  #transactionRequests = 0;
   /** A request since then may leave open what the results are. */
   #execDoubtful = false;
   /** SSUBSCRIBE was requested at some time. */
@@ -90,7 +92,7 @@ export class PendingReplies {
   #inFrame = false;
   #isBlind = false;
   #abandoned = false;
-  #waiter: PromiseWithResolvers<void> | undefined;
+  #waiter: (PromiseWithResolvers<void> & { isOver(): boolean }) | undefined;
   #resp3 = false;
   #monitoring = false;
   /** SCRIPT DEBUG is in force: the next EVAL starts a session of the debugger. */
@@ -161,10 +163,10 @@ export class PendingReplies {
     }
   }
 
-  /** Whether a request that is sent now is queued by a transaction; unknown until all has come. */
+  /** Whether a transaction queues a request that is sent now; unknown before that was answered. */
   get transaction(): "none" | "open" | "unknown" {
     if (!this.#multiAsked) return "none";
-    if (!this.#isSettled) return "unknown";
+    if (this.#transactionRequests > 0) return "unknown";
     return this.#transaction === undefined ? "none" : "open";
   }
 
@@ -178,10 +180,17 @@ export class PendingReplies {
    *
    * @throws {AbandonedError} when there will be none
    */
-  async settled(): Promise<void> {
-    if (this.#isSettled || this.#isBlind) return;
-    if (this.#abandoned) throw new AbandonedError();
-    await (this.#waiter ??= Promise.withResolvers()).promise;
+  settled(): Promise<void> {
+    return this.#until(() => this.#isSettled);
+  }
+
+  /**
+   * Waits until it is known whether there is a transaction, or the connection is blind.
+   *
+   * @throws {AbandonedError} when that will never be
+   */
+  transactionKnown(): Promise<void> {
+    return this.#until(() => this.transaction !== "unknown");
   }
 
   /** No more replies will come: whoever waits for them need not. */
@@ -290,6 +299,7 @@ export class PendingReplies {
 
   /** Notes what of a request bears on those behind it, whatever becomes of it. */
   #note(reply: Reply): void {
+    if (bearsOnTransaction(reply)) this.#transactionRequests++;
     switch (reply.type) {
       case "multi":
         this.#multiAsked = true;
@@ -323,10 +333,21 @@ export class PendingReplies {
     return this.#monitoring || (!this.#resp3 && this.#subscriptions.total > 0);
   }
 
+  /** Only one waits at a time: the request side, or whoever ends it. */
+  async #until(isOver: () => boolean): Promise<void> {
+    if (isOver() || this.#isBlind) return;
+    if (this.#abandoned) throw new AbandonedError();
+    this.#waiter = { ...Promise.withResolvers<void>(), isOver };
+    await this.#waiter.promise;
+  }
+
   /** The first request is over. */
   #done(count = 1): void {
     this.#unconfirmed = 0;
     this.#answered = "no";
+    if (this.#results === undefined && bearsOnTransaction(this.#queue.first!)) {
+      this.#transactionRequests--;
+    }
     this.#coming.take(count);
     if (this.#results !== undefined) this.#endResults();
     else this.#endRequests();
@@ -358,8 +379,8 @@ export class PendingReplies {
   }
 
   #wake(): void {
-    if (!this.#isSettled && !this.#isBlind) return;
-    this.#waiter?.resolve();
+    if (this.#waiter === undefined || !(this.#isBlind || this.#waiter.isOver())) return;
+    this.#waiter.resolve();
     this.#waiter = undefined;
   }
 
@@ -593,6 +614,22 @@ function hasResults(head: FrameHead): boolean {
  * more, and is more than clients send before they read. It takes 10 MB at the most to remember.
  */
 const MOST_RUNS = 100_000;
+
+/** Whether a request may begin or end a transaction. */
+function bearsOnTransaction(reply: Reply): boolean {
+  switch (reply.type) {
+    case "multi":
+    case "exec":
+    case "abort":
+    case "discard":
+    case "reset":
+      return true;
+    case "marked":
+      return reply.reply.type === "exec";
+    default:
+      return false;
+  }
+}
 
 function isSubscription(reply: Reply | undefined, word: SubscribeWord): boolean {
   return reply?.type === "subscription" && reply.word === word;

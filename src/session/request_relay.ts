@@ -203,10 +203,9 @@ export class RequestRelay implements RequestSink<NotedCommand> {
     await this.#forward(joined([last, encodeMarker(nonce)]));
   }
 
-  /** Waits until all replies have come. */
   async #untilTransactionIsKnown(): Promise<void> {
-    const settled = this.#options.pending.settled().then(() => true);
-    if (await atMost(TRANSACTION_TIMEOUT_MS, settled)) return;
+    const known = this.#options.pending.transactionKnown().then(() => true);
+    if (await atMost(TRANSACTION_TIMEOUT_MS, known)) return;
     throw new PairingError(
       `The replies before a request behind MULTI did not come within ${TRANSACTION_TIMEOUT_MS} ms`,
     );

@@ -879,10 +879,8 @@ const TALKS: Record<string, Conversation> = {
     QUEUED.repeat(3) + "*3\r\n" + WRONGPASS + OK + SLOTS + MARK + SLOTS + PONG,
     ["MULTI"],
     OK,
-    ["AUTH u p", "CLUSTER SLOTS"],
-    QUEUED.repeat(2),
-    ["HELLO 3 AUTH u p", "CLUSTER SLOTS", "EXEC", MARKER, "PING"],
-    QUEUED.repeat(2) + "*4\r\n" + OK + SLOTS + HELLO_3 + SLOTS_3 + MARK + PONG,
+    ["AUTH u p", "CLUSTER SLOTS", "HELLO 3 AUTH u p", "CLUSTER SLOTS", "EXEC", MARKER, "PING"],
+    QUEUED.repeat(4) + "*4\r\n" + OK + SLOTS + HELLO_3 + SLOTS_3 + MARK + PONG,
   ],
 
   // The debugger of scripts.
