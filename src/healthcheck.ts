@@ -1,8 +1,5 @@
 import { formatHostPort, type HostPort } from "./address.ts";
-import { close, type Connection, dial, writeAll } from "./net.ts";
-import { encodeRequest } from "./resp/frame.ts";
-import { beginsValue } from "./resp/scanner.ts";
-import { atMost } from "./waiting.ts";
+import { ping, type PingResult } from "./ping.ts";
 
 /** No client can use the proxy now. The message is for the operator. */
 export class UnhealthyError extends Error {
@@ -31,13 +28,13 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
   const waiting = hostsByPort.values();
   const rounds = Math.ceil(hostsByPort.size / MAX_PROBES);
   const answered = new AbortController();
-  const findings = new Map<HostPort, Finding>();
+  const findings = new Map<HostPort, PingResult>();
   const probes = Array.from({ length: MAX_PROBES }, async () => {
     for (const hosts of waiting) {
       const endMs = performance.now() + DEADLINE_MS / rounds;
       for (const address of hosts) {
         if (answered.signal.aborted) return;
-        const finding = await probe(address, endMs, answered.signal);
+        const finding = await ping(address, endMs - performance.now(), answered.signal);
         findings.set(address, finding);
         if (finding === "answering") answered.abort();
         if (finding !== "closed") break;
@@ -46,7 +43,7 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
   });
   await Promise.all(probes);
 
-  const first = (finding: Finding) => addresses.find((place) => findings.get(place) === finding);
+  const first = (finding: PingResult) => addresses.find((place) => findings.get(place) === finding);
   const answering = first("answering");
   if (answering !== undefined) return answering;
   const silent = first("silent");
@@ -60,30 +57,4 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
     `Nothing listens at ${formatHostPort(addresses[0]!)} or another port of the proxy; ` +
       "is it running, with the same LISTEN_ADDR, MAX_NODES and PORT_MAP, and is a node up?",
   );
-}
-
-/** What is found at an address: no listener, one that does not speak RESP in time, or the proxy. */
-type Finding = "closed" | "silent" | "answering";
-
-/** @param answered aborted when another port has answered, which ends this probe as silent */
-async function probe(address: HostPort, endMs: number, answered: AbortSignal): Promise<Finding> {
-  const attempt = new AbortController();
-  let connection: Connection | undefined;
-  const giveUp = () => connection === undefined ? attempt.abort() : close(connection);
-  answered.addEventListener("abort", giveUp);
-  try {
-    connection = await dial(address, Math.max(1, endMs - performance.now()), attempt);
-    if (answered.aborted) return "silent";
-    await writeAll(connection, encodeRequest(["PING"]));
-    // The first byte is enough.
-    const answer = new Uint8Array(1);
-    const read = await atMost(endMs - performance.now(), connection.read(answer));
-    return typeof read === "number" && beginsValue(answer[0]!) ? "answering" : "silent";
-  } catch {
-    // A connection that breaks off was there.
-    return connection === undefined ? "closed" : "silent";
-  } finally {
-    answered.removeEventListener("abort", giveUp);
-    if (connection !== undefined) close(connection);
-  }
 }

@@ -1,7 +1,10 @@
 import { type MappedNode, UnmappedError } from "./cluster/directory.ts";
+import { FailureWatch } from "./cluster/failure_watch.ts";
 import { Locator } from "./cluster/locator.ts";
 import { TopologyWatch } from "./cluster/watch.ts";
 import { type Backstage, Frontend } from "./frontend/frontend.ts";
+import { ListenError } from "./frontend/listening.ts";
+import { NodeMonitor } from "./frontend/node_monitor.ts";
 import { log } from "./log.ts";
 import {
   byPort,
@@ -31,11 +34,15 @@ export class Proxy {
   readonly #discovery: Discovery;
   readonly #records: Records;
   readonly #watch: TopologyWatch;
+  readonly #monitor: NodeMonitor;
+  readonly #failures: FailureWatch;
   readonly #tally: Tally;
   readonly #frontend: Frontend;
   readonly #others: OtherThreads | undefined;
   /** Lines to announce when the other threads know what has changed, too. */
   readonly #news: string[] = [];
+  /** Nodes that are up and whose ports another program has taken meanwhile. */
+  readonly #refused = new Set<MappedNode>();
   #started = false;
   #stopping = false;
 
@@ -44,7 +51,7 @@ export class Proxy {
     this.#announce = announce;
     this.#mapping = createMapping(config, {
       open: (node, port) => this.#open(node, port),
-      close: (node) => this.#frontend.close(node),
+      close: (node) => this.#close(node),
       moved: (node) => this.#follow(node),
       disputed: () => this.#watch.hint(),
       learned: () => this.#learned(),
@@ -59,17 +66,39 @@ export class Proxy {
       addressCheck,
     );
     const locator = new Locator(directory, topology);
-    const hint = () => this.#watch.hint();
+    const probesRegularly = config.refreshIntervalMs < Infinity;
+    const monitor = new NodeMonitor({
+      probesRegularly,
+      connectTimeoutMs: config.connectTimeoutMs,
+      actions: {
+        closePort: (node) => this.#closePort(node),
+        openPort: (node) => this.#openPort(node),
+        fail: (node) => this.#fail(node),
+        unreachable: () => this.#watch.hint(),
+      },
+    });
+    this.#monitor = monitor;
+    this.#failures = new FailureWatch({
+      directory,
+      topology,
+      isNeeded: () =>
+        this.sessionCount > 0 &&
+        (probesRegularly || directory.nodes.some((node) => !monitor.isUp(node))),
+      isUp: (node) => monitor.isUp(node),
+      failed: (node) => monitor.confirmFailure(node),
+    });
+    const suspect = (node: MappedNode) => monitor.suspect(node);
+    const isUp = (node: MappedNode) => monitor.isUp(node);
     const clients = () => this.#frontend.clients;
     this.#others = threads &&
-      new threads.OtherThreads(config, { directory, locator, hint, clients });
+      new threads.OtherThreads(config, { directory, locator, suspect, isUp, clients });
     const backstage: Backstage = this.#others?.backstage ?? {
       directory,
       locator,
       others: undefined,
       tally: new Tally(),
       ownership: "own",
-      hint,
+      suspect,
     };
     this.#tally = backstage.tally;
     this.#frontend = new Frontend(config, backstage);
@@ -98,6 +127,7 @@ export class Proxy {
     // Clients may have made it learn something meanwhile.
     proxy.#records.update();
     proxy.#watch.start();
+    proxy.#failures.start();
     return proxy;
   }
 
@@ -134,6 +164,8 @@ export class Proxy {
    */
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
+    this.#monitor.stop();
+    this.#failures.stop();
     this.#frontend.stopListening();
     this.#others?.stopListening();
     try {
@@ -169,12 +201,51 @@ export class Proxy {
     if (this.#stopping) throw new UnmappedError("The proxy is stopping");
     const publicPort = this.#frontend.open(node, port, this.#others?.isClosing(port));
     this.#news.push(mappingLine(this.#config, { ...node, publicPort }));
+    this.#monitor.watch(node);
     return publicPort;
+  }
+
+  #close(node: MappedNode): void {
+    this.#monitor.forget(node);
+    this.#refused.delete(node);
+    this.#frontend.close(node);
+  }
+
+  async #closePort(node: MappedNode): Promise<void> {
+    await Promise.all([this.#frontend.closePort(node), this.#updateThreads()]);
+  }
+
+  async #openPort(node: MappedNode): Promise<boolean> {
+    const { publicPort: port } = node;
+    try {
+      this.#frontend.open(node, port, this.#others?.isClosing(port));
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      if (!this.#refused.has(node)) log.error("{reason}; trying again", { reason: error.message });
+      this.#refused.add(node);
+      return false;
+    }
+    this.#refused.delete(node);
+    await this.#updateThreads();
+    return true;
+  }
+
+  async #fail(node: MappedNode): Promise<void> {
+    const closed = this.#frontend.closePort(node);
+    this.#frontend.endSessions(node);
+    this.#others?.moved(node);
+    await Promise.all([closed, this.#updateThreads()]);
+  }
+
+  async #updateThreads(): Promise<void> {
+    this.#others?.update();
+    await this.#others?.published();
   }
 
   #follow(node: MappedNode): void {
     this.#frontend.endSessions(node);
     this.#others?.moved(node);
+    this.#monitor.reached(node);
     this.#news.push(mappingLine(this.#config, node));
   }
 

@@ -185,6 +185,16 @@ export class Topology {
     return resolve(host);
   }
 
+  /** What CLUSTER NODES says at an address; undefined if no answer comes within `limitMs`. */
+  async nodesAt(address: HostPort, limitMs: number): Promise<ClusterNode[] | undefined> {
+    try {
+      return await atMost(limitMs, this.#askNodes(address));
+    } catch (error) {
+      if (error instanceof LinkError) return undefined;
+      throw error;
+    }
+  }
+
   /** Breaks off what is being asked; nothing can be asked any more. */
   close(): void {
     this.#closing.abort(new Error("the proxy is stopping"));
@@ -242,6 +252,11 @@ export class Topology {
     } finally {
       signal.removeEventListener("abort", abort);
     }
+  }
+
+  async #askNodes(address: HostPort): Promise<ClusterNode[]> {
+    using link = await this.#open(address, this.#closing.signal);
+    return parseNodes(textOf(await link.ask("CLUSTER", "NODES")) ?? "");
   }
 
   async #open(address: HostPort, signal: AbortSignal): Promise<Link> {

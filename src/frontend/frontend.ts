@@ -28,6 +28,9 @@ const DRAIN_LOOK_MS = 100;
 /** As the servers say it (networking.c `acceptCommonHandler`). */
 const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 
+/** A client whose node is gone waits so long at most for the node's port to be closed. */
+const SUSPECT_TIMEOUT_MS = 250;
+
 /** Between two attempts to accept a client when the system has no descriptors left for one. */
 const ACCEPT_PAUSE_MS = 100;
 
@@ -37,8 +40,11 @@ export interface Backstage extends Pick<Whereabouts, "directory" | "locator" | "
   readonly tally: Tally;
   /** Whether the ports are this frontend's own. */
   readonly ownership: Ownership;
-  /** A node takes no connection, so that what is known of the cluster may be old. */
-  hint(): void;
+  /**
+   * A node takes no connection, or has ended one unasked. Resolved when the node was probed and,
+   * if it takes none, its public port is closed.
+   */
+  suspect(node: MappedNode): Promise<void>;
 }
 
 /**
@@ -54,7 +60,7 @@ export class Frontend {
   readonly #context: SessionContext;
   readonly #listeners = new Map<MappedNode, Listener[]>();
   /** Those that take clients, one for each listener; the port of one that is done is closed. */
-  readonly #taking = new Set<Promise<void>>();
+  readonly #taking = new Map<Listener, Promise<void>>();
   readonly #sessions = new Set<Session>();
   /** Resolved when there is no session any more, once somebody waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
@@ -62,7 +68,7 @@ export class Frontend {
   #timekeeper: ReturnType<typeof setInterval> | undefined;
 
   constructor(config: Config, backstage: Backstage) {
-    const { directory, locator, others, tally, ownership, hint } = backstage;
+    const { directory, locator, others, tally, ownership } = backstage;
     this.#config = config;
     this.#ownership = ownership;
     this.#tally = tally;
@@ -88,9 +94,9 @@ export class Frontend {
       echo: config.echo,
       news: new News(),
       reached: () => this.#accepting.succeed(),
-      unreachable: (reason) => {
+      unreachable: async (node, reason) => {
         if (isExhausted(reason)) this.#accepting.fail(reason);
-        else hint();
+        else await atMost(SUSPECT_TIMEOUT_MS, backstage.suspect(node));
       },
       over: (session) => {
         this.#tally.sessions.add(-1);
@@ -110,9 +116,8 @@ export class Frontend {
     const ownership = held ? "further" : this.#ownership;
     const opened = listenOn({ host: this.#config.listen.host, port }, ownership);
     for (const listener of opened) {
-      const taking: Promise<void> = this.#accept(listener, node)
-        .finally(() => this.#taking.delete(taking));
-      this.#taking.add(taking);
+      const taking = this.#accept(listener, node).finally(() => this.#taking.delete(listener));
+      this.#taking.set(listener, taking);
     }
     this.#listeners.set(node, opened);
     return opened[0]!.addr.port;
@@ -130,9 +135,20 @@ export class Frontend {
 
   /** Listens no more for a node, and ends what goes on with it. */
   close(node: MappedNode): void {
-    this.#listeners.get(node)?.forEach(close);
-    this.#listeners.delete(node);
+    this.closePort(node);
     this.endSessions(node);
+  }
+
+  /**
+   * Listens no more for a node, and is done when the kernel refuses connections to its port; it
+   * resets those that wait to be accepted.
+   */
+  async closePort(node: MappedNode): Promise<void> {
+    const listeners = this.#listeners.get(node) ?? [];
+    this.#listeners.delete(node);
+    listeners.forEach(close);
+    // A socket is open as long as an accept is under way.
+    await Promise.all(listeners.map((listener) => this.#taking.get(listener)));
   }
 
   /** Ends what goes on with a node. */
@@ -164,7 +180,7 @@ export class Frontend {
   async end(): Promise<void> {
     clearInterval(this.#timekeeper);
     for (const session of this.#sessions) session.end();
-    await Promise.all([this.#empty(), ...this.#taking]);
+    await Promise.all([this.#empty(), ...this.#taking.values()]);
   }
 
   /** Waits until all sessions are over. */

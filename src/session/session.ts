@@ -40,8 +40,11 @@ export interface SessionContext {
   readonly news: News;
   /** Called when the node of a session has taken its connection. */
   readonly reached: () => void;
-  /** Called when the node of a session takes no connection. */
-  readonly unreachable: (reason: unknown) => void;
+  /**
+   * Called when a node takes no connection, or has ended one unasked. Once this is resolved, a
+   * client that connects again meets what it would meet at the node itself.
+   */
+  readonly unreachable: (node: MappedNode, reason: unknown) => Promise<void>;
   /** Called when a session is over and has closed its connections. */
   readonly over: (session: Session) => void;
 }
@@ -242,7 +245,7 @@ export class Session {
       // That the program has no descriptors left is said by itself.
       if (isExhausted(error)) log.debug(...news);
       else this.#context.news.say("warning", { topic: node, cause: reason }, news);
-      this.#context.unreachable(error);
+      await this.#context.unreachable(this.node, error);
       return undefined;
     } finally {
       this.#dialing = undefined;
@@ -309,6 +312,8 @@ export class Session {
   /** The node has ended its side, and the client is told so; or there is a reason to fail. */
   async #endReplies(reason: unknown): Promise<void> {
     try {
+      const isOver = reason === undefined || isGone(reason);
+      if (isOver && this.#isAwaited) await this.#context.unreachable(this.node, reason);
       if (reason === undefined) {
         this.#nodeEndedAtMs = performance.now();
         this.#pending.abandon();
@@ -320,6 +325,11 @@ export class Session {
     this.#isAnswered = true;
     this.#answered?.resolve();
     this.#endDirection();
+  }
+
+  /** Whether the client still expects something of the node. */
+  get #isAwaited(): boolean {
+    return !this.#ended && this.#clientEndedAtMs === Infinity && this.#answered === undefined;
   }
 
   #endDirection(): void {

@@ -6,7 +6,7 @@ import type { NodeKey, Picture } from "./talk.ts";
 export interface Changes {
   /** Nodes that are no more. */
   readonly closed: readonly MappedNode[];
-  /** Nodes that are somewhere else now. */
+  /** Nodes that are somewhere else now, or have failed: what went on with them is over. */
   readonly moved: readonly MappedNode[];
 }
 
@@ -31,16 +31,17 @@ export class DirectoryCopy {
       this.#nodes.delete(key);
       closed.push(node);
     }
-    for (const { key, node, moves } of nodes) {
+    for (const { key, node, isUp, moves } of nodes) {
       const known = this.#nodes.get(key);
       if (known === undefined) {
-        this.#nodes.set(key, { node, moves });
+        this.#nodes.set(key, { node, isUp, moves });
         this.#keys.set(node, key);
         continue;
       }
       Object.assign(known.node, node);
       if (known.moves !== moves) moved.push(known.node);
       known.moves = moves;
+      known.isUp = isUp;
     }
     this.#pictured = {
       byId: new Map(
@@ -71,6 +72,11 @@ export class DirectoryCopy {
     return this.#keys.get(node)!;
   }
 
+  /** Whether a node takes connections. */
+  isUp(node: MappedNode): boolean {
+    return this.#nodes.get(this.keyOf(node))?.isUp ?? false;
+  }
+
   /** The public port of a mentioned node, if replies may name it: see `Directory.portOf`. */
   portOf(mention: Mention): number | undefined {
     const { byId, byAlias } = this.#published;
@@ -95,6 +101,7 @@ export class DirectoryCopy {
 
 interface CopiedNode {
   readonly node: MappedNode;
+  isUp: boolean;
   moves: number;
 }
 

@@ -30,8 +30,10 @@ const ALIVE_INTERVAL_MS = 10_000;
 const MOST_UNANSWERED = 12;
 
 /** What the owner's own frontend and its knowledge are to the other threads. */
-export interface Owner extends Pick<Backstage, "locator" | "hint"> {
+export interface Owner extends Pick<Backstage, "locator" | "suspect"> {
   readonly directory: Directory;
+  /** Whether a node takes connections, so that threads are to listen for it. */
+  readonly isUp: (node: MappedNode) => boolean;
   /** The clients that the owner's thread serves. */
   readonly clients: () => ClientAddresses;
 }
@@ -57,7 +59,7 @@ export class OtherThreads {
   readonly #owner: Owner;
   readonly #copy = new DirectoryCopy();
   readonly #threads: Thread[] = [];
-  /** The keys of nodes, and how often each has moved. */
+  /** The keys of nodes, and how often what went on with each was over. */
   readonly #marks = new WeakMap<MappedNode, { readonly key: NodeKey; moves: number }>();
   readonly #failure = Promise.withResolvers<never>();
   readonly #aliveTimer: ReturnType<typeof setInterval>;
@@ -139,7 +141,7 @@ export class OtherThreads {
     return [...this.#closing].some(({ publicPort }) => publicPort === port);
   }
 
-  /** A node is somewhere else now, which the next `update` tells. */
+  /** What went on with a node is over, as when it is somewhere else; the next `update` tells. */
   moved(node: MappedNode): void {
     this.#markOf(node).moves++;
   }
@@ -171,7 +173,7 @@ export class OtherThreads {
   }
 
   #backstage(tally: Tally): Backstage {
-    const { directory, hint } = this.#owner;
+    const { directory, suspect } = this.#owner;
     return {
       directory: {
         portOf: (mention) => this.#copy.portOf(mention),
@@ -182,7 +184,7 @@ export class OtherThreads {
       others: new RememberedClients(this.#clientsOfAllBut(), tally.clients!),
       tally,
       ownership: "first",
-      hint,
+      suspect,
     };
   }
 
@@ -212,7 +214,10 @@ export class OtherThreads {
         const node = this.#withKey(key);
         return node && this.#clientsOfAllBut(line).upstreamOf(node, client);
       },
-      hint: () => this.#owner.hint(),
+      suspect: async ({ key }) => {
+        const node = this.#withKey(key);
+        if (node !== undefined) await this.#owner.suspect(node);
+      },
       log: takeLog,
     });
     const thread: Thread = { number, worker, line, unanswered: 0 };
@@ -284,6 +289,7 @@ export class OtherThreads {
           ...this.#markOf(node),
           node: { id, address, names, role, busPort, publicPort },
           identified: directory.withId(id) === node,
+          isUp: this.#owner.isUp(node),
         };
       }),
       aliases: [...directory.aliases()].map((

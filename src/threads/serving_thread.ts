@@ -1,3 +1,4 @@
+import type { MappedNode } from "../cluster/directory.ts";
 import { Frontend } from "../frontend/frontend.ts";
 import { ListenError } from "../frontend/listening.ts";
 import { configureLog, forwardLog, setThread } from "../log.ts";
@@ -54,27 +55,37 @@ export class ServingThread {
       }, tally.clients!),
       tally,
       ownership: "further",
-      hint: () => owner.tell("hint", undefined),
+      suspect: (node) => owner.ask("suspect", { key: copy.keyOf(node) }),
     });
     this.#frontend.keepTimes();
   }
 
-  /** Listens for the nodes of a picture, and returns why it cannot for some. */
-  #follow(picture: Picture): string[] {
+  /**
+   * Listens for the nodes of a picture that are up, and no more for the others; returns, when that
+   * is done, why it cannot for some.
+   */
+  async #follow(picture: Picture): Promise<string[]> {
     const { closed, moved } = this.#copy.update(picture);
     for (const node of closed) this.#frontend.close(node);
     for (const node of moved) this.#frontend.endSessions(node);
     const refusals: string[] = [];
+    const closing: Promise<void>[] = [];
     if (!this.#listens) return refusals;
     for (const node of this.#copy.nodes) {
-      if (this.#frontend.isOpen(node)) continue;
-      try {
-        this.#frontend.open(node, node.publicPort);
-      } catch (error) {
-        if (!(error instanceof ListenError)) throw error;
-        refusals.push(error.message);
-      }
+      if (!this.#copy.isUp(node)) closing.push(this.#frontend.closePort(node));
+      else if (!this.#frontend.isOpen(node)) this.#open(node, refusals);
     }
+    await Promise.all(closing);
     return refusals;
+  }
+
+  /** Listens for a node, or adds the reason why it cannot. */
+  #open(node: MappedNode, refusals: string[]): void {
+    try {
+      this.#frontend.open(node, node.publicPort);
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      refusals.push(error.message);
+    }
   }
 }

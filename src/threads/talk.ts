@@ -12,7 +12,9 @@ export interface PicturedNode {
   readonly node: MappedNode;
   /** Whether it is the one that its id stands for. */
   readonly identified: boolean;
-  /** How often it has moved. */
+  /** Whether it takes connections, so that its public port is open. */
+  readonly isUp: boolean;
+  /** How often what went on with it was over, as when it moves. */
   readonly moves: number;
 }
 
@@ -69,6 +71,6 @@ export type ThreadTalk = ClientTalk & {
     };
     answer: number | undefined;
   };
-  hint: { said: undefined; answer: void };
+  suspect: { said: { readonly key: NodeKey }; answer: void };
   log: { said: LogRecord; answer: void };
 };

@@ -48,6 +48,23 @@ export class Resettable implements WireConnection {
     this.#socket.setNoDelay(true);
   }
 
+  /** Whether the peer ends it within so long without having sent anything. */
+  async isOverWithin(durationMs: number): Promise<boolean> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#wake();
+    }, durationMs);
+    while (!this.#ended && !isLate && this.#socket.readableLength === 0) {
+      const woken = new Promise<void>((resolve) => this.#wake = resolve);
+      // Has the socket read on, or say that it is at its end.
+      this.#socket.read(0);
+      await woken;
+    }
+    clearTimeout(timer);
+    return this.#ended && this.#socket.readableLength === 0;
+  }
+
   async read(buffer: Uint8Array): Promise<number | null> {
     for (;;) {
       const most = Math.min(buffer.length, this.#socket.readableLength);

@@ -10,6 +10,9 @@ import { WireClient } from "./wire.ts";
 /** A connection comes at once, or not at all. */
 const ACCEPT_DEADLINE_MS = 5_000;
 
+/** A probe of the proxy's, which runs in the same process, has ended by then. */
+const PROBE_MS = 20;
+
 /**
  * A node whose every byte to a client is a test's: to the proxy's own question it answers that it
  * is a cluster by itself, and each later connection it hands out.
@@ -49,15 +52,26 @@ export class ScriptedNode implements AsyncDisposable {
     return this.#peers;
   }
 
-  /** Hands out the next connection, which the node closes at the end if nobody has before. */
+  /**
+   * Hands out the next connection that is no probe of the proxy's: that is over at once, without a
+   * word. The node closes it at the end if nobody has before.
+   */
   async accept(): Promise<WireClient> {
-    if (this.#waiting.length === 0) {
-      const coming = new Promise<void>((resolve) => this.#wake = resolve);
-      await within("see a connection", coming, ACCEPT_DEADLINE_MS);
+    for (;;) {
+      if (this.#waiting.length === 0) {
+        const coming = new Promise<void>((resolve) => this.#wake = resolve);
+        await within("see a connection", coming, ACCEPT_DEADLINE_MS);
+      }
+      const socket = this.#waiting.shift()!;
+      const connection = new Resettable(socket);
+      if (await connection.isOverWithin(PROBE_MS)) {
+        connection.close();
+        continue;
+      }
+      const peer = new WireClient(connection);
+      this.#peers.push(peer);
+      return peer;
     }
-    const peer = new WireClient(new Resettable(this.#waiting.shift()!));
-    this.#peers.push(peer);
-    return peer;
   }
 
   /** Answers the questions of a proxy that starts, which come together. */

@@ -16,7 +16,7 @@ function pictured(key: number, fields: Partial<MappedNode>, more: Partial<Pictur
     publicPort: 8000 + key,
     ...fields,
   };
-  return { key, node, identified: true, moves: 0, ...more };
+  return { key, node, identified: true, isUp: true, moves: 0, ...more };
 }
 
 function picture(...nodes: PicturedNode[]): Picture {

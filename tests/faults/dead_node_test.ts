@@ -1,0 +1,183 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { Logged } from "../support/logged.ts";
+import { type LocalProxy, startProxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** Enough that each of two threads would have some. */
+const SOME = 20;
+
+const TWO_PRIMARIES = { primaries: 2, replicasEach: 0 };
+
+/** A node that stands still is not called failed in this time. */
+const PATIENT = { "cluster-node-timeout": "60000" };
+
+/** Whether a connection to a port is refused, as it is where nobody listens. */
+async function isRefused(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return true;
+    throw error;
+  }
+}
+
+/** Lines of the log that tell of a port, without what differs between runs. */
+function portLines(logged: Logged, node: ClusterNode, port: number): string[] {
+  return logged.lines.filter((line) => /\bport \d+/.test(line))
+    .map((line) => line.replace(node.address, "NODE").replace(`port ${port}`, "port PORT"));
+}
+
+async function untilOpen(proxy: LocalProxy, node: ClusterNode): Promise<void> {
+  await until("the node is served again", async () => {
+    using client = await WireClient.connect(proxy.host, proxy.portOf(node));
+    const { text } = await client.ask("CLUSTER", "MYID") as { text: string };
+    return text === node.id;
+  });
+}
+
+Deno.test("the port of a node that was killed refuses before clients come back", async () => {
+  using logged = new Logged();
+  await using cluster = await RedisCluster.start(TWO_PRIMARIES);
+  await using proxy = await startProxy(cluster);
+  const [node, other] = [cluster.nodes[0]!, cluster.nodes[1]!];
+  const port = proxy.portOf(node);
+  const clients: WireClient[] = [];
+  for (let index = 0; index < SOME; index++) {
+    clients.push(await WireClient.connect(proxy.host, port));
+  }
+  assertEquals(await clients[0]!.ask("CLUSTER", "MYID"), { type: "$", text: node.id });
+  await node.kill();
+  const refused = clients.map(async (client) => {
+    assertEquals(await client.readToEnd(), "");
+    client.close();
+    return await isRefused(port);
+  });
+  assertEquals(await Promise.all(refused), clients.map(() => true));
+  assertEquals(await isRefused(proxy.portOf(other)), false);
+  assertEquals(proxy.portOf(node), port);
+
+  await node.start();
+  await untilOpen(proxy, node);
+  await until("both are logged", () => portLines(logged, node, port).length >= 2);
+  const [closed, opened, ...more] = portLines(logged, node, port);
+  assertEquals(more, []);
+  assertMatch(
+    closed!,
+    /^warning Node NODE takes no connection: .*; closing port PORT until it does$/,
+  );
+  assertMatch(opened!, /^info Node NODE takes connections again after \d+ ms; port PORT is open$/);
+});
+
+Deno.test("the port of a node that ends without any clients is closed", async () => {
+  await using cluster = await RedisCluster.start(TWO_PRIMARIES);
+  await using proxy = await startProxy(cluster);
+  const node = cluster.nodes[0]!;
+  const port = proxy.portOf(node);
+  const open = proxy.proxy.listenerCount;
+  await node.stop();
+  await until("a listener is closed", () => proxy.proxy.listenerCount < open);
+  assert(await isRefused(port));
+  await node.start();
+  await untilOpen(proxy, node);
+});
+
+Deno.test("a node is probed on suspicion where the cluster is not asked regularly", async () => {
+  await using cluster = await RedisCluster.start(TWO_PRIMARIES);
+  await using proxy = await startProxy(cluster, { refreshIntervalMs: Infinity });
+  const node = cluster.nodes[0]!;
+  const port = proxy.portOf(node);
+  await node.kill();
+  // The port is open until this.
+  using first = await WireClient.connect(proxy.host, port);
+  assertEquals(await first.readToEnd(), "");
+  for (let index = 0; index < SOME; index++) assert(await isRefused(port));
+  await node.start();
+  await untilOpen(proxy, node);
+});
+
+Deno.test("a port that another program has taken meanwhile is tried again", async () => {
+  using logged = new Logged();
+  await using cluster = await RedisCluster.start(TWO_PRIMARIES);
+  await using proxy = await startProxy(cluster);
+  const node = cluster.nodes[0]!;
+  const port = proxy.portOf(node);
+  await node.kill();
+  const thief = await until("the port can be taken", async () => {
+    if (!await isRefused(port)) return undefined;
+    return Deno.listen({ hostname: "127.0.0.1", port });
+  });
+  await node.start();
+  const taken = /^error Cannot listen on 127\.0\.0\.1:PORT: the port is taken .*; trying again$/;
+  const errors = () =>
+    logged.lines.map((line) => line.replace(`:${port}`, ":PORT")).filter((line) =>
+      taken.test(line)
+    );
+  await until("the log says so", () => errors().length > 0);
+  const triedAgainAtMs = performance.now() + 2000;
+  await until("the port was tried again", () => performance.now() > triedAgainAtMs);
+  thief.close();
+  await untilOpen(proxy, node);
+  assertEquals(errors().length, 1);
+});
+
+Deno.test("a node that stands still and is not called failed keeps its clients", async () => {
+  await using cluster = await RedisCluster.start({ ...TWO_PRIMARIES, directives: PATIENT });
+  await using proxy = await startProxy(cluster);
+  const node = cluster.nodes[0]!;
+  using client = await WireClient.connect(proxy.host, proxy.portOf(node));
+  await client.ask("PING");
+  Deno.kill(node.pid!, "SIGSTOP");
+  try {
+    await client.send("*2\r\n$7\r\nCLUSTER\r\n$4\r\nMYID\r\n");
+    // Longer than it takes to end those of a node that is called so.
+    const endMs = performance.now() + 4000;
+    await until("time has passed", () => performance.now() > endMs);
+    assertEquals(await isRefused(proxy.portOf(node)), false);
+  } finally {
+    Deno.kill(node.pid!, "SIGCONT");
+  }
+  assertEquals(await client.readFrames(1), [`$40\r\n${node.id}\r\n`]);
+});
+
+Deno.test("clients of a node end within 2 s of when the cluster says that it has failed", async () => {
+  using logged = new Logged();
+  await using cluster = await RedisCluster.start({
+    directives: { "cluster-node-timeout": "2000" },
+  });
+  await using proxy = await startProxy(cluster);
+  const [node, witness] = [cluster.nodes[0]!, cluster.nodes[1]!];
+  const port = proxy.portOf(node);
+  const clients: WireClient[] = [];
+  for (let index = 0; index < SOME; index++) {
+    clients.push(await WireClient.connect(proxy.host, port));
+    // Subscribers have nothing to wait for.
+    await clients.at(-1)!.send("*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
+    await clients.at(-1)!.readFrames(1);
+  }
+  Deno.kill(node.pid!, "SIGSTOP");
+  try {
+    const ended = Promise.all(clients.map((client) => client.readToEnd(30_000)));
+    let isEnded = false;
+    ended.then(() => isEnded = true, () => {});
+    await until("the cluster says so", async () => {
+      const { text } = await witness.ask("CLUSTER", "NODES") as { text: string };
+      const line = text.split("\n").find((line) => line.startsWith(node.id))!;
+      if (/\bfail\b(?!\?)/.test(line.split(" ")[2]!)) return true;
+      assert(!isEnded, `Clients were ended while the cluster said '${line}'`);
+      return false;
+    }, 20_000);
+    const saidAtMs = performance.now();
+    assertEquals(await ended, clients.map(() => ""));
+    const tookMs = performance.now() - saidAtMs;
+    assert(tookMs < 2000, `It took ${tookMs} ms`);
+    assert(await isRefused(port));
+  } finally {
+    Deno.kill(node.pid!, "SIGCONT");
+  }
+  await untilOpen(proxy, node);
+  for (const client of clients) client.close();
+  await until("both are logged", () => portLines(logged, node, port).length === 2);
+});

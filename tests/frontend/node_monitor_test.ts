@@ -1,0 +1,133 @@
+import { assert, assertEquals } from "@std/assert";
+import type { MappedNode } from "../../src/cluster/directory.ts";
+import { NodeMonitor, type NodeMonitorActions } from "../../src/frontend/node_monitor.ts";
+import { Logged } from "../support/logged.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { until } from "../support/until.ts";
+
+const AT = "127.0.0.1";
+
+/** A node that listens when a test says so, and what is done about it. */
+class Scene implements Disposable {
+  readonly done: { readonly what: string; readonly atMs: number }[] = [];
+  readonly node: MappedNode;
+  readonly monitor: NodeMonitor;
+  readonly #logged = new Logged();
+  readonly #listeners: Deno.Listener[] = [];
+
+  constructor(actions: Partial<NodeMonitorActions> = {}) {
+    this.node = {
+      id: "a",
+      address: { host: AT, port: findFreePorts(1) },
+      names: [],
+      role: "primary",
+      busPort: undefined,
+      publicPort: 8000,
+    };
+    const note = (what: string) => {
+      this.done.push({ what, atMs: performance.now() });
+      return Promise.resolve();
+    };
+    this.monitor = new NodeMonitor({
+      probesRegularly: true,
+      connectTimeoutMs: 1000,
+      actions: {
+        closePort: () => note("close"),
+        openPort: () => note("open").then(() => true),
+        fail: () => note("fail"),
+        unreachable() {},
+        ...actions,
+      },
+    });
+  }
+
+  get lines(): readonly string[] {
+    return this.#logged.lines;
+  }
+
+  listen(): void {
+    this.#listeners.push(Deno.listen({ hostname: AT, port: this.node.address.port }));
+  }
+
+  refuse(): void {
+    this.#listeners.splice(0).forEach((listener) => listener.close());
+  }
+
+  [Symbol.dispose](): void {
+    this.monitor.stop();
+    this.refuse();
+    this.#logged[Symbol.dispose]();
+  }
+}
+
+Deno.test("a node that comes and goes has its port opened once a second at most", async () => {
+  using scene = new Scene();
+  const { monitor, node, done } = scene;
+  monitor.watch(node);
+  await until("it was opened four times", async () => {
+    scene.listen();
+    await monitor.suspect(node);
+    await new Promise((resolve) => setTimeout(resolve, 30));
+    scene.refuse();
+    await monitor.suspect(node);
+    return done.filter(({ what }) => what === "open").length === 4;
+  });
+  assertEquals(
+    done.map(({ what }) => what),
+    done.map((_, index) => index % 2 === 0 ? "close" : "open"),
+  );
+  const openings = done.filter(({ what }) => what === "open");
+  for (const [index, { atMs }] of openings.slice(1).entries()) {
+    const tookMs = atMs - openings[index]!.atMs;
+    assert(tookMs >= 1000, `It was opened again after ${tookMs} ms`);
+  }
+  assertEquals(scene.lines.length, done.length);
+});
+
+Deno.test("a node that is gone is suspected in vain while it is known to be", async () => {
+  using scene = new Scene();
+  const { monitor, node, done } = scene;
+  monitor.watch(node);
+  for (let time = 0; time < 10; time++) await monitor.suspect(node);
+  assertEquals(done.map(({ what }) => what), ["close"]);
+  assertEquals([monitor.isUp(node), monitor.stateOf(node)?.status], [false, "refusing"]);
+});
+
+Deno.test("a node that the cluster calls failed has to answer before its port is opened", async () => {
+  using scene = new Scene();
+  const { monitor, node, done } = scene;
+  // It takes connections, and answers none.
+  scene.listen();
+  monitor.watch(node);
+  await monitor.suspect(node);
+  assert(monitor.isUp(node));
+  await monitor.confirmFailure(node);
+  assertEquals([done.map(({ what }) => what), monitor.stateOf(node)?.status], [["fail"], "failed"]);
+  scene.refuse();
+  const server = Deno.listen({ hostname: AT, port: node.address.port });
+  const serving = (async () => {
+    for await (const connection of server) {
+      await connection.write(new TextEncoder().encode("-NOAUTH\r\n"));
+      connection.close();
+    }
+  })();
+  await until("it is opened", () => monitor.isUp(node));
+  await monitor.confirmFailure(node);
+  assertEquals(done.map(({ what }) => what), ["fail", "open"]);
+  server.close();
+  await serving;
+});
+
+Deno.test("a node is probed no more when the monitor is stopped", async () => {
+  using scene = new Scene();
+  const { monitor, node, done } = scene;
+  scene.listen();
+  monitor.watch(node);
+  await monitor.suspect(node);
+  const suspected = monitor.suspect(node);
+  monitor.stop();
+  await suspected;
+  scene.refuse();
+  await monitor.suspect(node);
+  assertEquals(done, []);
+});
