@@ -1,4 +1,5 @@
 import { formatHostPort, type HostPort } from "./address.ts";
+import { dial } from "./net.ts";
 import { ping, type PingResult } from "./ping.ts";
 
 /** No client can use the proxy now. The message is for the operator. */
@@ -34,7 +35,9 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
       const endMs = performance.now() + DEADLINE_MS / rounds;
       for (const address of hosts) {
         if (answered.signal.aborted) return;
-        const finding = await ping(address, endMs - performance.now(), answered.signal);
+        const connect = (timeoutMs: number, attempt: AbortController) =>
+          dial(address, timeoutMs, attempt);
+        const finding = await ping(connect, endMs - performance.now(), answered.signal);
         findings.set(address, finding);
         if (finding === "answering") answered.abort();
         if (finding !== "closed") break;

@@ -18,6 +18,7 @@ export interface Mapping {
 
 /** What finds out about the cluster for a mapping. */
 export interface Discovery extends Mapping {
+  readonly dialer: NodeDialer;
   readonly topology: Topology;
   readonly addressCheck: AddressCheck;
 }
@@ -40,6 +41,7 @@ export function createDiscovery(mapping: Mapping, config: Config): Discovery {
   const topology = new Topology({ ...config, dialer });
   return {
     ...mapping,
+    dialer,
     topology,
     addressCheck: new AddressCheck(directory, topology, ports.saved.nodes),
   };

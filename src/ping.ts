@@ -1,5 +1,4 @@
-import type { HostPort } from "./address.ts";
-import { close, type Connection, dial, isExhausted, writeAll } from "./net.ts";
+import { close, type Connection, isExhausted, writeAll } from "./net.ts";
 import { encodeRequest } from "./resp/frame.ts";
 import { beginsValue } from "./resp/scanner.ts";
 import { atMost } from "./waiting.ts";
@@ -14,10 +13,11 @@ export type PingResult = "closed" | "silent" | "answering" | "untried";
  * Connects, sends a PING and waits for the first byte of an answer; an error such as `-NOAUTH` is
  * an answer, too.
  *
+ * @param connect dials the peer
  * @param over when aborted, ends the attempt as one without an answer
  */
 export async function ping(
-  address: HostPort,
+  connect: (timeoutMs: number, attempt: AbortController) => Promise<Connection>,
   timeoutMs: number,
   over: AbortSignal,
 ): Promise<PingResult> {
@@ -27,7 +27,7 @@ export async function ping(
   const giveUp = () => connection === undefined ? attempt.abort() : close(connection);
   over.addEventListener("abort", giveUp);
   try {
-    connection = await dial(address, Math.max(1, timeoutMs), attempt);
+    connection = await connect(Math.max(1, timeoutMs), attempt);
     if (over.aborted) return "silent";
     await writeAll(connection, encodeRequest(["PING"]));
     // The first byte is enough.

@@ -58,7 +58,7 @@ export class Proxy {
     });
     this.#discovery = createDiscovery(this.#mapping, config);
     this.#records = new Records(config, this.#mapping);
-    const { directory, topology, addressCheck } = this.#discovery;
+    const { directory, dialer, topology, addressCheck } = this.#discovery;
     this.#watch = new TopologyWatch(
       directory,
       topology,
@@ -69,7 +69,7 @@ export class Proxy {
     const probesRegularly = config.refreshIntervalMs < Infinity;
     const monitor = new NodeMonitor({
       probesRegularly,
-      connectTimeoutMs: config.connectTimeoutMs,
+      dialer,
       actions: {
         closePort: (node) => this.#closePort(node),
         openPort: (node) => this.#openPort(node),

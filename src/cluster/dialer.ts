@@ -26,7 +26,7 @@ export interface NodeDialerOptions {
 }
 
 /**
- * Connects to nodes, for sessions and for the proxy's own questions. It refuses addresses that are
+ * Connects to nodes, for sessions, for probes and for the proxy's own questions. It refuses addresses that are
  * ports of the proxy itself, as nodes announce them that were set up to announce the proxy: each
  * connection would bring about the next one. Another proxy is a node like any other.
  */
@@ -54,14 +54,18 @@ export class NodeDialer {
    *
    * @throws {OwnAddressError} when there is no node, but the proxy
    */
-  async dial(address: HostPort, attempt: AbortController): Promise<Connection> {
+  async dial(
+    address: HostPort,
+    attempt: AbortController,
+    timeoutMs = this.connectTimeoutMs,
+  ): Promise<Connection> {
     if (await this.isOwn(address)) {
       throw new OwnAddressError(
         `${formatHostPort(address)} is a port of this proxy; check cluster-announce-ip and ` +
           "cluster-announce-port of the node, and --port-map",
       );
     }
-    return await dial(address, this.connectTimeoutMs, attempt);
+    return await dial(address, timeoutMs, attempt);
   }
 
   /** Whether the proxy itself is what one reaches at an address. */

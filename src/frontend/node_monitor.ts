@@ -1,7 +1,8 @@
 import { formatHostPort, type HostPort } from "../address.ts";
+import type { NodeDialer } from "../cluster/dialer.ts";
 import type { MappedNode } from "../cluster/directory.ts";
 import { log } from "../log.ts";
-import { close, type Connection, dial, isExhausted } from "../net.ts";
+import { close, type Connection, isExhausted } from "../net.ts";
 import { ping, type PingResult } from "../ping.ts";
 import { atMost } from "../waiting.ts";
 
@@ -32,8 +33,7 @@ export interface NodeMonitorActions {
 export interface NodeMonitorOptions {
   /** Whether to probe nodes from time to time, and not only those that somebody suspects. */
   readonly probesRegularly: boolean;
-  /** How long a node that is up may take to accept a connection. */
-  readonly connectTimeoutMs: number;
+  readonly dialer: NodeDialer;
   readonly actions: NodeMonitorActions;
 }
 
@@ -215,7 +215,7 @@ class NodeWatch {
     const before = this.#state;
     const isUp = before.status === "up";
     const { address } = this.#node;
-    const { connectTimeoutMs, actions } = this.#options;
+    const { dialer: { connectTimeoutMs }, actions } = this.#options;
     const timeoutMs = isUp ? connectTimeoutMs : Math.min(connectTimeoutMs, RETRY_TIMEOUT_MS);
     // What was found may be of another time or place by then.
     const isCurrent = () =>
@@ -298,7 +298,7 @@ class NodeWatch {
     using attempt = this.#attempt();
     let connection: Connection | undefined;
     try {
-      connection = await dial(address, timeoutMs, attempt.controller);
+      connection = await this.#options.dialer.dial(address, attempt.controller, timeoutMs);
       if (mustLast) await atMost(RESET_TIMEOUT_MS, connection.read(new Uint8Array(1)));
       return undefined;
     } catch (error) {
@@ -310,7 +310,10 @@ class NodeWatch {
 
   async #ping(address: HostPort, timeoutMs: number): Promise<PingResult> {
     using attempt = this.#attempt();
-    return await ping(address, timeoutMs, attempt.controller.signal);
+    const { dialer } = this.#options;
+    const connect = (limitMs: number, dialing: AbortController) =>
+      dialer.dial(address, dialing, limitMs);
+    return await ping(connect, timeoutMs, attempt.controller.signal);
   }
 
   #attempt(): Disposable & { readonly controller: AbortController } {

@@ -4,6 +4,7 @@ import { NodeMonitor, type NodeMonitorActions } from "../../src/frontend/node_mo
 import { Logged } from "../support/logged.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { until } from "../support/until.ts";
+import { PLAIN_LINK } from "../support/views.ts";
 
 const AT = "127.0.0.1";
 
@@ -30,7 +31,7 @@ class Scene implements Disposable {
     };
     this.monitor = new NodeMonitor({
       probesRegularly: true,
-      connectTimeoutMs: 1000,
+      dialer: PLAIN_LINK.dialer,
       actions: {
         closePort: () => note("close"),
         openPort: () => note("open").then(() => true),
