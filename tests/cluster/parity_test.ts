@@ -172,7 +172,6 @@ Deno.test("random pipelines are answered the same straight and through the proxy
   await using proxy = await startProxy(cluster, { publicHost: Parity.publicHost(cluster) });
   const parity = new Parity(cluster, proxy);
   const first = testSeed();
-  let closed = 0;
   for (let round = 0; round < PIPELINES; round++) {
     const seed = first + round;
     const random = seededRandom(seed);
@@ -180,24 +179,12 @@ Deno.test("random pipelines are answered the same straight and through the proxy
     const shown = `TEST_SEED=${seed} sends ${JSON.stringify(pieces.join(""))}`;
     try {
       const { straight, proxied } = await parity.answers(pieces);
-      if (isAmbiguous(pieces.join("")) && !proxied.endsWith(`${END}\r\n`)) {
-        closed++;
-        assertEquals(proxied, straight.slice(0, proxied.length), shown);
-      } else assertEquals(proxied, straight, shown);
+      assertEquals(proxied, straight, shown);
     } catch (error) {
       throw new Error(shown, { cause: error });
     }
   }
-  assert(closed <= 1 + PIPELINES / 100, `${closed} of ${PIPELINES} connections were closed`);
 });
-
-/**
- * Whether a client turns replies off and subscribes: it may come to where nothing tells which of
- * several such requests was answered, and the proxy then closes the connection.
- */
-function isAmbiguous(requests: string): boolean {
-  return /REPLY\r\n\$3\r\nOFF.*SUBSCRIBE/is.test(requests);
-}
 
 function cut(random: Random, text: string): string[] {
   const pieces: string[] = [];
@@ -210,28 +197,20 @@ function cut(random: Random, text: string): string[] {
 }
 
 /**
- * Requests of all kinds that break "one request, one reply". Left out is what a client may do
- * under CLIENT REPLY, in a script while it monitors, or by a message to itself in a transaction,
- * so that nothing that a node sends tells whose answer is whose: the proxy closes the connection.
+ * Requests of all kinds, those included that break "one request, one reply". Left out is an empty
+ * request behind SKIP, in which servers differ, and CLIENT REPLY of a client that monitors: the
+ * lines for its own requests come before the answers or behind them, by the version of the server.
  */
 function pipeline(random: Random): string {
   let text = "";
   let skip = false;
-  let off = false;
-  let transaction = false;
-  let monitoring = false;
+  const monitors = random.chance(0.2);
   for (let left = 1 + random.int(25); left > 0; left--) {
     const request = random.pick(REQUESTS)(random);
     const name = request.replace(/[\r\n]+(\$\d+[\r\n]+)?/g, " ").toUpperCase();
-    if (skip && /^(\s*|\*(0|-1) )$|SUBSCRIBE/.test(name)) continue;
-    if ((skip || off) && /HELLO|MONITOR/.test(name)) continue;
-    if (off && transaction && name.includes("REPLY ON")) continue;
-    if (monitoring && name.includes("EVAL")) continue;
-    if (transaction && /PUBLISH|REPLY SKIP/.test(name)) continue;
+    if (skip && /^(\s*|\*(0|-1) )$/.test(name)) continue;
+    if (monitors ? name.includes("CLIENT REPLY") : name.includes("MONITOR")) continue;
     skip = name.includes("REPLY SKIP");
-    if (/REPLY O|RESET/.test(name)) off = name.includes("REPLY OFF");
-    if (/MULTI|EXEC|DISCARD|RESET/.test(name)) transaction = name.includes("MULTI");
-    if (/MONITOR|RESET/.test(name)) monitoring = name.includes("MONITOR");
     text += request;
   }
   return text;
@@ -300,13 +279,17 @@ const REQUESTS: readonly ((random: Random) => string)[] = [
   () => words("HELLO", "3"),
   () => words("HELLO", "9"),
   (random) => random.chance(0.3) ? words("RESET") : "",
-  (random) => random.chance(0.2) ? words("MONITOR") : "",
+  () => words("MONITOR"),
 
   () => words("EVAL", `return redis.error_reply('${DECOY}')`, "0"),
   () => words("EVAL", `return {1, {2, 'x'}, redis.error_reply('${DECOY}')}`, "1", "a{b}"),
   () => words("EVAL", "return redis.call('get', KEYS[1])", "1", "foo"),
   () => words("EVAL", "return redis.status_reply('QUEUED')", "0"),
   () => words("EVAL", "return 1", "1"),
+
+  () => words("AUTH", "default", "wrong"),
+  () => words("AUTH", "wrong"),
+  () => words("HELLO", "3", "AUTH", "default", "any"),
 
   () => words("REPLCONF", "ACK", "1"),
   () => words("REPLCONF", "GETACK", "*"),
