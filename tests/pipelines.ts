@@ -11,8 +11,8 @@ import { Report } from "./live/pipelines/report.ts";
 import { shownRequest } from "./live/pipelines/requests.ts";
 import { Stage } from "./live/pipelines/stage.ts";
 
-/** How often progress is printed, in rounds. */
-const PROGRESS_ROUNDS = 200;
+/** How often progress is printed. */
+const PROGRESS_MS = 10_000;
 
 /** So many more are answered while all moves, where nothing has to stop for them. */
 const MOVING_FACTOR = 4;
@@ -80,8 +80,12 @@ async function main({ count, seed, only, mode, shown, proxy }: Settings): Promis
     const say = () => {
       console.log(`${Math.round((performance.now() - sinceMs) / 1000)} s: ${name}: ${report}`);
     };
-    let times = 0;
-    const progress = () => ++times % PROGRESS_ROUNDS === 0 && say();
+    let saidAtMs = performance.now();
+    const progress = () => {
+      if (performance.now() - saidAtMs < PROGRESS_MS) return;
+      saidAtMs = performance.now();
+      say();
+    };
     return { report, say, progress };
   }
   if (mode !== "moving") {

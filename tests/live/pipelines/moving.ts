@@ -371,7 +371,8 @@ async function faultOf(
   if (ended === "hangs") return fault("hangs", "no answer comes any more");
   // A straight client that is blocked is closed by a failover, too.
   if (ended !== "closed" || frames.at(-1)?.startsWith("-UNBLOCKED ")) return undefined;
-  return fault("closed", await stage.reasonOf(client.localAddress, logged));
+  const reason = await stage.reasonOf(client.localAddress, logged);
+  return fault("closed", reason ?? "nothing in the log says why");
 }
 
 /** A letter for what a frame is; none for what may come at any time. */

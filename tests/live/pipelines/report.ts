@@ -14,13 +14,16 @@ export class Report {
   lostErrors = 0;
   /** Connections that the node closed, as it does without a proxy. */
   closedByNode = 0;
+  /** Those that it closed straight alone, or through the proxy alone, for a reason of its own. */
+  closedAlone = 0;
 
   /** Counts a round that is over. */
-  add(pipelines: number, { compared, fault, lostError, closedByNode }: Outcome): void {
+  add(pipelines: number, { compared, fault, lostError, closedByNode, closedAlone }: Outcome): void {
     this.pipelines += pipelines;
     this.compared += compared;
     if (lostError) this.lostErrors++;
     if (closedByNode) this.closedByNode++;
+    if (closedAlone) this.closedAlone++;
     if (fault === undefined) return;
     count(this.faults, fault.kind);
     if (fault.kind === "closed") count(this.closings, fault.what);
@@ -38,7 +41,8 @@ export class Report {
       .map(([reason, times]) => `\n  ${times} closed: ${reason}`).join("");
     return `${this.pipelines} pipelines, ${this.compared} values compared; ${kinds}; ` +
       `${this.passing} differed only once, ${this.lostErrors} in an error that the server lost; ` +
-      `${this.closedByNode} closed by the node` +
+      `${this.closedByNode} closed by the node, ` +
+      `and one alone of ${this.closedAlone} pairs` +
       closings;
   }
 }

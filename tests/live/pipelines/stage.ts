@@ -89,15 +89,14 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Why the proxy closed a client, as its log has it behind the first `from` characters. */
-  async reasonOf(client: string, from: number): Promise<string> {
+  async reasonOf(client: string, from: number): Promise<string | undefined> {
     const find = () => {
       const lines = this.nat.stderr.slice(from).split("\n");
       return lines.findLast((line) => line.includes(`${client} `) && /closed|ended/.test(line));
     };
     // The log comes by another way than the end of the connection.
     await holds(() => find() !== undefined, LOG_DEADLINE_MS);
-    const line = find() ?? "nothing in the log says why";
-    return line.replace(/^.*?: /, "").replace(/\(\d+ times more\)/, "").trim();
+    return find()?.replace(/^.*?: /, "").replace(/\(\d+ times more\)/, "").trim();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

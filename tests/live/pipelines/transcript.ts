@@ -159,7 +159,11 @@ function maskedInfo(text: string): string {
   const kept = text.split("\r\n").filter((line) =>
     /^(# |tcp_port:|listener\d|role:|master_host:|master_port:|slave\d)/.test(line)
   );
-  return kept.map((line) => line.replace(/state=\w+|offset=\d+|lag=\d+/g, "")).join("\n");
+  // After a failover the former primary keeps the link of its replica for a moment.
+  const replicas = text.includes("\r\nrole:slave\r\n") ? /^slave\d/ : /^$/;
+  return kept.filter((line) => !replicas.test(line)).map((line) =>
+    line.replace(/state=\w+|offset=\d+|lag=\d+/g, "")
+  ).join("\n");
 }
 
 function maskedClusterInfo(text: string): string {
@@ -209,7 +213,7 @@ function isMonitored(token: string): boolean {
  */
 function monitored(
   token: string,
-  { addresses, token: own }: Party,
+  { addresses, token: own, id }: Party,
   other: string,
 ): string | undefined {
   const [, address, words] = MONITORED.exec(token)!;
@@ -217,7 +221,8 @@ function monitored(
   if (!addresses.includes(address!) && address !== "lua") return undefined;
   if (address === "lua" && !words!.includes(own)) return undefined;
   if (/^"ping" "/i.test(words!) && !words!.includes(own)) return undefined;
-  return `+TIME ${words!.replace(/^("client" "reply") "\w+"/i, "$1 MODE")}`;
+  const shown = words!.replace(/^("client" "reply") "\w+"/i, "$1 MODE").replace(`"${id}"`, "ID");
+  return `+TIME ${shown}`;
 }
 
 function escaped(text: string): string {
