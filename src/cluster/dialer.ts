@@ -8,7 +8,14 @@ import {
   isWildcard,
 } from "../address.ts";
 import { type Connection, dial, isLocalAddress, resolve } from "../net.ts";
+import { atMost } from "../waiting.ts";
 import type { Directory } from "./directory.ts";
+
+/** Clients wait meanwhile, and a name server may be out of reach. */
+const PUBLIC_LOOKUP_LIMIT_MS = 250;
+
+/** The address of a public host hardly ever changes. */
+const PUBLIC_LOOKUP_INTERVAL_MS = 60_000;
 
 /** The address of a node is a port of the proxy itself. The message is for the operator. */
 export class OwnAddressError extends Error {
@@ -36,6 +43,8 @@ export class NodeDialer {
   readonly #options: NodeDialerOptions;
   readonly #ports: Pick<Directory, "atPort">;
   readonly #resolve: (host: string) => Promise<string[]>;
+  /** The addresses of the public host, and when they were looked up. */
+  #publicIps: { readonly atMs: number; readonly found: Promise<string[]> } | undefined;
 
   /** @param resolveHost how names are looked up; one that remembers is good for sessions */
   constructor(
@@ -76,8 +85,7 @@ export class NodeDialer {
     // A gateway may lead from the public address back to here. A public name is left out, because
     // inside the network it may be that of the next proxy.
     if (!isIpAddress(host) || isLoopback(host)) return false;
-    const publicIps = await this.#addressesOf(this.#options.publicHost);
-    return publicIps.some((ip) => isSameHost(ip, host));
+    return (await this.#publicAddresses()).some((ip) => isSameHost(ip, host));
   }
 
   async #listensAt(ip: string): Promise<boolean> {
@@ -85,6 +93,16 @@ export class NodeDialer {
     if (isWildcard(host)) return isLocalAddress(ip);
     if (isLocalhost(host)) return isSameHost(ip, "127.0.0.1") || isSameHost(ip, "::1");
     return (await this.#addressesOf(host)).some((own) => isSameHost(own, ip));
+  }
+
+  async #publicAddresses(): Promise<string[]> {
+    const nowMs = performance.now();
+    let ips = this.#publicIps;
+    if (ips === undefined || nowMs - ips.atMs > PUBLIC_LOOKUP_INTERVAL_MS) {
+      ips = { atMs: nowMs, found: this.#addressesOf(this.#options.publicHost) };
+      this.#publicIps = ips;
+    }
+    return await atMost(PUBLIC_LOOKUP_LIMIT_MS, ips.found) ?? [];
   }
 
   async #addressesOf(host: string): Promise<string[]> {

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseHostPort } from "../../src/address.ts";
 import { NodeDialer, OwnAddressError } from "../../src/cluster/dialer.ts";
 import type { MappedNode } from "../../src/cluster/directory.ts";
@@ -70,4 +70,22 @@ Deno.test("the addresses of this machine are told from others", () => {
   for (const address of ["192.0.2.7", "8.8.8.8", "2001:db8::1"]) {
     assertEquals(isLocalAddress(address), false, address);
   }
+});
+
+Deno.test("a public name that cannot be looked up is looked up once, and waited for briefly", async () => {
+  const looked: string[] = [];
+  const dialer = new NodeDialer(
+    { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
+    { atPort: () => ({}) as MappedNode },
+    (host) => {
+      looked.push(host);
+      return new Promise(() => {});
+    },
+  );
+  const startMs = performance.now();
+  for (let times = 0; times < 2; times++) {
+    assertEquals(await dialer.isOwn({ host: "192.0.2.7", port: 8000 }), false);
+  }
+  assertEquals(looked, ["nat.example"]);
+  assert(performance.now() - startMs < 1500);
 });
