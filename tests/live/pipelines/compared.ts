@@ -75,7 +75,7 @@ const CLUSTER_DEADLINE_MS = 20_000;
 const TOKENS = { straight: "Sq7", proxied: "Pq7" };
 
 /** Requests that the proxy follows by one of its own, but inside MULTI. */
-const DOUBTFUL = /AUTH|SUNSUBSCRIBE/i;
+const DOUBTFUL = /AUTH|SUNSUBSCRIBE|MONITOR|EVAL|REPLCONF/i;
 
 /** A node, and what a client asks of it. */
 export class Lane implements AsyncDisposable {

@@ -142,6 +142,8 @@ function masked(token: string, before: readonly string[], party: Party): string 
   if (last !== undefined && /^\$(connected|sync|connect)$/.test(last) && token.startsWith(":")) {
     return ":OFFSET";
   }
+  // The hash of a script whose text has the token of the party in it.
+  if (token.startsWith("-")) return token.replace(/script: [0-9a-f]{40}/, "script: HASH");
   const type = token[0]!;
   const text = type === "=" ? token.slice(5) : token.slice(1);
   if (type !== "$" && type !== "=") return token;
