@@ -1,12 +1,14 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { NodeDialer } from "../../src/cluster/dialer.ts";
 import type { MappedNode } from "../../src/cluster/directory.ts";
 import { NodeMonitor, type NodeMonitorActions } from "../../src/frontend/node_monitor.ts";
 import { Logged } from "../support/logged.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { until } from "../support/until.ts";
-import { PLAIN_LINK } from "../support/views.ts";
 
 const AT = "127.0.0.1";
+
+const DIALING = { listen: { host: AT, port: 8000 }, publicHost: AT, connectTimeoutMs: 1000 };
 
 /** A node that listens when a test says so, and what is done about it. */
 class Scene implements Disposable {
@@ -15,8 +17,11 @@ class Scene implements Disposable {
   readonly monitor: NodeMonitor;
   readonly #logged = new Logged();
   readonly #listeners: Deno.Listener[] = [];
+  readonly #isOwn: boolean;
 
-  constructor(actions: Partial<NodeMonitorActions> = {}) {
+  /** @param isOwn whether the proxy itself listens where the node is said to be */
+  constructor(actions: Partial<NodeMonitorActions> = {}, isOwn = false) {
+    this.#isOwn = isOwn;
     this.node = {
       id: "a",
       address: { host: AT, port: findFreePorts(1) },
@@ -31,7 +36,7 @@ class Scene implements Disposable {
     };
     this.monitor = new NodeMonitor({
       probesRegularly: true,
-      dialer: PLAIN_LINK.dialer,
+      dialer: new NodeDialer(DIALING, { atPort: () => this.#isOwn ? this.node : undefined }),
       actions: {
         closePort: () => note("close"),
         openPort: () => note("open").then(() => true),
@@ -131,4 +136,26 @@ Deno.test("a node is probed no more when the monitor is stopped", async () => {
   scene.refuse();
   await monitor.suspect(node);
   assertEquals(done, []);
+});
+
+Deno.test("a port of the proxy itself is not probed, and closed", async () => {
+  using scene = new Scene({}, true);
+  const { monitor, node, done } = scene;
+  const listener = Deno.listen({ hostname: AT, port: node.address.port });
+  let count = 0;
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      count++;
+      connection.close();
+    }
+  })();
+  monitor.watch(node);
+  await monitor.suspect(node);
+  await monitor.confirmFailure(node);
+  assertEquals(done.map(({ what }) => what), ["close", "fail"]);
+  assertMatch(scene.lines[0]!, /is a port of this proxy; check cluster-announce-ip/);
+  monitor.stop();
+  listener.close();
+  await accepting;
+  assertEquals(count, 0);
 });
