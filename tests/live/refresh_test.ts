@@ -47,6 +47,8 @@ Deno.test("a node that was removed loses its port, and whoever is connected to i
   assertEquals(textOf(await client.ask("CLUSTER", "MYID")), leaving.id);
   // It goes on, so that nothing but the proxy can end the connection.
   await cluster.remove(leaving, { stop: false });
+  // As `redis-cli --cluster del-node`: without it the node goes on as a member.
+  await leaving.order("CLUSTER", "RESET", "SOFT");
   await client.readToEnd(REFRESH_DEADLINE_MS);
   assert(!proxy.ports.includes(port), `${port} in ${proxy.ports}`);
   await assertRejects(() => WireClient.connect(proxy.host, port), Deno.errors.ConnectionRefused);
