@@ -51,6 +51,13 @@ const LONGEST_PAUSE_MS = 500;
 /** For a probe of a node that is not up: the next one finds it sooner than this one's retries. */
 const RETRY_TIMEOUT_MS = 1000;
 
+/**
+ * Between two queries of the cluster for where a node is that is not up: a part of the time for
+ * which it has not been, as one that moves is found soon or late, and no longer than that.
+ */
+const QUERY_PAUSE_RATIO = 0.25;
+const LONGEST_QUERY_PAUSE_MS = 10_000;
+
 /** A node that comes and goes does not have its port opened more often than that. */
 const MIN_OPEN_INTERVAL_MS = 1000;
 
@@ -144,6 +151,8 @@ class NodeWatch {
   #pauseMs: number;
   /** The next such pause, while the node is not up. */
   #retryMs = FIRST_PAUSE_MS;
+  /** When the cluster may be asked for it again. */
+  #nextQueryMs = -Infinity;
   /** Ends a pause. */
   #wake = () => {};
   /** Aborts what is being dialled. */
@@ -227,7 +236,9 @@ class NodeWatch {
     }
     if (before.status === "failed") {
       const result = await this.#ping(address, timeoutMs);
-      if (isCurrent() && result === "answering") await this.#open(before);
+      if (!isCurrent()) return;
+      if (result === "answering") await this.#open(before);
+      else this.#reportUnreachable();
       return;
     }
     const failure = await this.#connect(address, timeoutMs, isSuspected);
@@ -235,14 +246,14 @@ class NodeWatch {
     if (failure === undefined) {
       if (!isUp) await this.#open(before);
     } else if (!isExhausted(failure)) {
-      actions.unreachable();
-      if (!isUp) return;
+      if (!isUp) return this.#reportUnreachable();
       log.warning("Node {node} takes no connection: {reason}; closing port {port} until it does", {
         node: formatHostPort(address),
         reason: failure.message,
         port: this.#node.publicPort,
       });
       this.#set("refusing");
+      this.#reportUnreachable();
       await (this.#closed = actions.closePort(this.#node));
     }
   }
@@ -283,9 +294,19 @@ class NodeWatch {
     await (this.#closed = this.#options.actions.fail(this.#node));
   }
 
+  /** Has the cluster asked where the node is, unless it was just now. */
+  #reportUnreachable(): void {
+    const nowMs = performance.now();
+    if (nowMs < this.#nextQueryMs) return;
+    const pauseMs = QUERY_PAUSE_RATIO * (nowMs - this.#state.sinceMs);
+    this.#nextQueryMs = nowMs + Math.min(LONGEST_QUERY_PAUSE_MS, pauseMs);
+    this.#options.actions.unreachable();
+  }
+
   #set(status: "refusing" | "failed"): void {
     this.#state = { status, sinceMs: performance.now() };
     this.#retryMs = FIRST_PAUSE_MS;
+    this.#nextQueryMs = -Infinity;
     this.#pauseMs = 0;
   }
 

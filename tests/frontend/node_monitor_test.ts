@@ -90,6 +90,18 @@ Deno.test("a node that comes and goes has its port opened once a second at most"
   assertEquals(scene.lines.length, done.length);
 });
 
+Deno.test("the cluster is asked for a node that is gone, less and less often", async () => {
+  const askedAtMs: number[] = [];
+  using scene = new Scene({ unreachable: () => askedAtMs.push(performance.now()) });
+  const { monitor, node } = scene;
+  monitor.watch(node);
+  await until("it has been gone for a while", () => askedAtMs.at(-1)! - askedAtMs[0]! > 6000);
+  const late = askedAtMs.filter((atMs) => atMs - askedAtMs[0]! > 3000);
+  const early = askedAtMs.length - late.length;
+  assert(early > late.length, `${early} times in 3 s, then ${late.length} times`);
+  assert(late.length <= 6, `${late.length} times`);
+});
+
 Deno.test("a node that is gone is suspected in vain while it is known to be", async () => {
   using scene = new Scene();
   const { monitor, node, done } = scene;
