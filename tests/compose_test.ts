@@ -7,6 +7,7 @@ import { COMPOSE_FILE, environmentOf, readCompose } from "./support/compose.ts";
 import { Composition } from "./support/composition.ts";
 import { fetchModules, Namespace } from "./support/namespace.ts";
 import { TemporaryDirectory } from "./support/temporary.ts";
+import { until } from "./support/until.ts";
 
 const NODES = [1, 2, 3, 4, 5, 6].map((number) => `redis-${number}`);
 
@@ -94,6 +95,8 @@ Deno.test({
     await t.step("a first start makes the cluster, and the proxy's ports are as said", async () => {
       await using composition = await Composition.up({ env: {}, network: "10.78.1.", volumes });
       const expected = NODES.map((node, index) => [`${node}:6379`, 8000 + index] as const);
+      // Pinned ports serve before the cluster is found.
+      await until("all ports are told", () => composition.mapping.size === NODES.length);
       assertEquals(composition.mapping, new Map(expected));
       const { code, output } = await use(composition, (key) => `SET ${key} value-of-${key}`);
       assertEquals(code, 0);
@@ -129,6 +132,7 @@ async function use(composition: Composition, command: (key: string) => string, .
 }
 
 async function assertKept(composition: Composition, ...more: string[]): Promise<void> {
+  await until("all ports are told", () => composition.mapping.size === NODES.length);
   const { code, output } = await use(composition, (key) => `GET ${key}`, ...more);
   assertEquals(code, 0, output);
   assertEquals(output, KEYS.map((key) => `value-of-${key}\n`).join(""));
