@@ -17,6 +17,9 @@ const PUBLIC_LOOKUP_LIMIT_MS = 250;
 /** The address of a public host hardly ever changes. */
 const PUBLIC_LOOKUP_INTERVAL_MS = 60_000;
 
+/** To find out whose a host is takes a socket or a name server, which is too much for each client. */
+const FRESH_MS = 5000;
+
 /** The address of a node is a port of the proxy itself. The message is for the operator. */
 export class OwnAddressError extends Error {
   override readonly name = "OwnAddressError";
@@ -33,9 +36,9 @@ export interface NodeDialerOptions {
 }
 
 /**
- * Connects to nodes, for sessions, for probes and for the proxy's own questions. It refuses addresses that are
- * ports of the proxy itself, as nodes announce them that were set up to announce the proxy: each
- * connection would bring about the next one. Another proxy is a node like any other.
+ * Connects to nodes, for sessions, for probes and for the proxy's own questions. It refuses
+ * addresses that are ports of the proxy itself, as nodes announce them that were set up to announce
+ * the proxy: each connection would bring about the next one. Another proxy is a node like any other.
  */
 export class NodeDialer {
   /** How long a node may take to accept a connection. */
@@ -43,8 +46,12 @@ export class NodeDialer {
   readonly #options: NodeDialerOptions;
   readonly #ports: Pick<Directory, "atPort">;
   readonly #resolve: (host: string) => Promise<string[]>;
-  /** The addresses of the public host, and when they were looked up. */
-  #publicIps: { readonly atMs: number; readonly found: Promise<string[]> } | undefined;
+  /** Whether hosts are the proxy's, and since when that is kept. */
+  #hosts = { sinceMs: -Infinity, own: new Map<string, Promise<boolean>>() };
+  /** The last lookup of the public host, when it began, and what was found at last. */
+  #publicLookup: Promise<void> = Promise.resolve();
+  #publicLookupAtMs = -Infinity;
+  #publicIps: readonly string[] = [];
 
   /** @param resolveHost how names are looked up; one that remembers is good for sessions */
   constructor(
@@ -80,6 +87,19 @@ export class NodeDialer {
   /** Whether the proxy itself is what one reaches at an address. */
   async isOwn({ host, port }: HostPort): Promise<boolean> {
     if (this.#ports.atPort(port) === undefined) return false;
+    const nowMs = performance.now();
+    if (nowMs - this.#hosts.sinceMs > FRESH_MS) this.#hosts = { sinceMs: nowMs, own: new Map() };
+    const { own } = this.#hosts;
+    const known = own.get(host);
+    if (known !== undefined) return await known;
+    const found = this.#isOwnHost(host);
+    own.set(host, found);
+    // Without a file descriptor nothing was found out.
+    found.catch(() => own.delete(host));
+    return await found;
+  }
+
+  async #isOwnHost(host: string): Promise<boolean> {
     const ips = await this.#addressesOf(host);
     for (const ip of ips) if (await this.#listensAt(ip)) return true;
     // A gateway may lead from the public address back to here. A public name is left out, because
@@ -95,14 +115,17 @@ export class NodeDialer {
     return (await this.#addressesOf(host)).some((own) => isSameHost(own, ip));
   }
 
-  async #publicAddresses(): Promise<string[]> {
+  /** The addresses of the public host; those of before while a lookup takes long or finds none. */
+  async #publicAddresses(): Promise<readonly string[]> {
     const nowMs = performance.now();
-    let ips = this.#publicIps;
-    if (ips === undefined || nowMs - ips.atMs > PUBLIC_LOOKUP_INTERVAL_MS) {
-      ips = { atMs: nowMs, found: this.#addressesOf(this.#options.publicHost) };
-      this.#publicIps = ips;
+    if (nowMs - this.#publicLookupAtMs > PUBLIC_LOOKUP_INTERVAL_MS) {
+      this.#publicLookupAtMs = nowMs;
+      this.#publicLookup = this.#addressesOf(this.#options.publicHost).then((ips) => {
+        if (ips.length > 0) this.#publicIps = ips;
+      });
     }
-    return await atMost(PUBLIC_LOOKUP_LIMIT_MS, ips.found) ?? [];
+    await atMost(PUBLIC_LOOKUP_LIMIT_MS, this.#publicLookup);
+    return this.#publicIps;
   }
 
   async #addressesOf(host: string): Promise<string[]> {

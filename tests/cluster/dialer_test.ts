@@ -89,3 +89,53 @@ Deno.test("a public name that cannot be looked up is looked up once, and waited 
   assertEquals(looked, ["nat.example"]);
   assert(performance.now() - startMs < 1500);
 });
+
+/** Counts the sockets that listen, or has each refused for lack of a file descriptor. */
+function watchListening(refuse = () => false): Disposable & { readonly count: number } {
+  const { listen } = Deno;
+  let count = 0;
+  const watched = (options: Deno.TcpListenOptions) => {
+    count++;
+    if (refuse()) throw new Error("Too many open files (os error 24)");
+    return listen(options);
+  };
+  Object.assign(Deno, { listen: watched });
+  return {
+    get count() {
+      return count;
+    },
+    [Symbol.dispose]: () => Object.assign(Deno, { listen }),
+  };
+}
+
+Deno.test("clients of one host take one socket and one lookup to tell it from the proxy", async () => {
+  const looked: string[] = [];
+  const dialer = new NodeDialer(
+    { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
+    { atPort: () => ({}) as MappedNode },
+    (host) => {
+      looked.push(host);
+      return Promise.resolve(["192.0.2.7"]);
+    },
+  );
+  using listening = watchListening();
+  const hosts = ["192.0.2.7", "node.example"];
+  for (let times = 0; times < 3; times++) {
+    const own = await Promise.all(hosts.map((host) => dialer.isOwn({ host, port: 8000 })));
+    assertEquals(own, [true, false]);
+  }
+  assertEquals([looked.toSorted(), listening.count], [["nat.example", "node.example"], 2]);
+});
+
+Deno.test("a host is looked at again that could not be for lack of descriptors", async () => {
+  const dialer = new NodeDialer(
+    { listen: { host: "", port: 8000 }, publicHost: "127.0.0.1", connectTimeoutMs: 1000 },
+    { atPort: () => ({}) as MappedNode },
+  );
+  let isExhausted = true;
+  using _listening = watchListening(() => isExhausted);
+  const address = { host: "192.0.2.7", port: 8000 };
+  await assertRejects(() => dialer.isOwn(address), Error, "Too many open files");
+  isExhausted = false;
+  assertEquals(await dialer.isOwn(address), false);
+});
