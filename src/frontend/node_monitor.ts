@@ -2,9 +2,8 @@ import { formatHostPort, type HostPort } from "../address.ts";
 import type { NodeDialer } from "../cluster/dialer.ts";
 import type { MappedNode } from "../cluster/directory.ts";
 import { log } from "../log.ts";
-import { close, type Connection, isExhausted } from "../net.ts";
+import { close, isExhausted } from "../net.ts";
 import { ping, type PingResult } from "../ping.ts";
-import { atMost } from "../waiting.ts";
 
 /** Whether a node can be used, and since when. */
 export interface NodeState {
@@ -61,15 +60,12 @@ const LONGEST_QUERY_PAUSE_MS = 10_000;
 /** A node that comes and goes does not have its port opened more often than that. */
 const MIN_OPEN_INTERVAL_MS = 1000;
 
-/** Clients that leave by QUIT look as if their node had ended; they cause no more probes. */
-const MIN_PROBE_INTERVAL_MS = 20;
-
 /**
- * A process that is killed may close its clients' sockets first and its listener last (Linux runs
- * what is to be done at the end of a task in reverse order), so a probe may still get a connection,
- * which is then reset.
+ * From a suspicion to the probe. A process that is killed may close its clients' sockets first and
+ * its listener last (Linux runs what is to be done at the end of a task in reverse order). Clients
+ * that leave by QUIT look as if their node had ended; together they cause no more probes than that.
  */
-const RESET_TIMEOUT_MS = 10;
+const SUSPICION_DELAY_MS = 10;
 
 /** For a node that the cluster calls failed: with the time to notice that, less than 2 s. */
 const ANSWER_TIMEOUT_MS = 750;
@@ -78,9 +74,9 @@ const ANSWER_TIMEOUT_MS = 750;
  * Knows which nodes take connections, and keeps the public ports of the others closed, so that
  * clients are refused there as they would be by the node itself.
  *
- * It probes each node with a TCP connection that it closes at once: once a second, and when a
- * session suspects its node. The owner of the topology has the only monitor; the other threads
- * follow it.
+ * It probes each node once a second, and when a session suspects its node, with a TCP connection. It
+ * closes that at once, because the node counts it as a client. The owner of the topology has the
+ * only monitor; the other threads follow it.
  */
 export class NodeMonitor {
   readonly #options: NodeMonitorOptions;
@@ -177,21 +173,14 @@ class NodeWatch {
   }
 
   async run(): Promise<void> {
-    let beganAtMs = -Infinity;
-    for (;;) {
+    while (!this.#isStopped) {
       if (!this.#isSuspected) await this.#sleep(this.#pauseMs);
-      // A suspicion in a pause has waited for nothing yet.
-      if (this.#isSuspected) {
-        await this.#sleep(beganAtMs + MIN_PROBE_INTERVAL_MS - performance.now());
-      }
+      if (this.#isSuspected) await this.#sleep(SUSPICION_DELAY_MS);
       const check = this.#next;
-      const isSuspected = this.#isSuspected;
       this.#next = Promise.withResolvers();
       this.#isSuspected = false;
-      beganAtMs = performance.now();
-      if (!this.#isStopped) await this.#check(isSuspected);
+      if (!this.#isStopped) await this.#check();
       check.resolve();
-      if (this.#isStopped) break;
     }
     this.#next.resolve();
   }
@@ -220,7 +209,7 @@ class NodeWatch {
     this.#wake();
   }
 
-  async #check(isSuspected: boolean): Promise<void> {
+  async #check(): Promise<void> {
     const before = this.#state;
     const isUp = before.status === "up";
     const { address } = this.#node;
@@ -241,7 +230,7 @@ class NodeWatch {
       else this.#reportUnreachable();
       return;
     }
-    const failure = await this.#connect(address, timeoutMs, isSuspected);
+    const failure = await this.#connect(address, timeoutMs);
     if (!isCurrent()) return;
     if (failure === undefined) {
       if (!isUp) await this.#open(before);
@@ -310,22 +299,14 @@ class NodeWatch {
     this.#pauseMs = 0;
   }
 
-  /** Why no connection can be made, or none that lasts; undefined if one can. */
-  async #connect(
-    address: HostPort,
-    timeoutMs: number,
-    mustLast: boolean,
-  ): Promise<Error | undefined> {
+  /** Why no connection can be made; undefined if one can. */
+  async #connect(address: HostPort, timeoutMs: number): Promise<Error | undefined> {
     using attempt = this.#attempt();
-    let connection: Connection | undefined;
     try {
-      connection = await this.#options.dialer.dial(address, attempt.controller, timeoutMs);
-      if (mustLast) await atMost(RESET_TIMEOUT_MS, connection.read(new Uint8Array(1)));
+      close(await this.#options.dialer.dial(address, attempt.controller, timeoutMs));
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
-    } finally {
-      if (connection !== undefined) close(connection);
     }
   }
 

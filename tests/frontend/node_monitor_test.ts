@@ -10,6 +10,12 @@ const AT = "127.0.0.1";
 
 const DIALING = { listen: { host: AT, port: 8000 }, publicHost: AT, connectTimeoutMs: 1000 };
 
+interface SceneOptions {
+  /** Whether the proxy itself listens where the node is said to be. */
+  readonly isOwn?: boolean;
+  readonly probesRegularly?: boolean;
+}
+
 /** A node that listens when a test says so, and what is done about it. */
 class Scene implements Disposable {
   readonly done: { readonly what: string; readonly atMs: number }[] = [];
@@ -17,11 +23,9 @@ class Scene implements Disposable {
   readonly monitor: NodeMonitor;
   readonly #logged = new Logged();
   readonly #listeners: Deno.Listener[] = [];
-  readonly #isOwn: boolean;
 
-  /** @param isOwn whether the proxy itself listens where the node is said to be */
-  constructor(actions: Partial<NodeMonitorActions> = {}, isOwn = false) {
-    this.#isOwn = isOwn;
+  constructor(actions: Partial<NodeMonitorActions> = {}, options: SceneOptions = {}) {
+    const { isOwn = false, probesRegularly = true } = options;
     this.node = {
       id: "a",
       address: { host: AT, port: findFreePorts(1) },
@@ -35,8 +39,8 @@ class Scene implements Disposable {
       return Promise.resolve();
     };
     this.monitor = new NodeMonitor({
-      probesRegularly: true,
-      dialer: new NodeDialer(DIALING, { atPort: () => this.#isOwn ? this.node : undefined }),
+      probesRegularly,
+      dialer: new NodeDialer(DIALING, { atPort: () => isOwn ? this.node : undefined }),
       actions: {
         closePort: () => note("close"),
         openPort: () => note("open").then(() => true),
@@ -151,7 +155,7 @@ Deno.test("a node is probed no more when the monitor is stopped", async () => {
 });
 
 Deno.test("a port of the proxy itself is not probed, and closed", async () => {
-  using scene = new Scene({}, true);
+  using scene = new Scene({}, { isOwn: true });
   const { monitor, node, done } = scene;
   const listener = Deno.listen({ hostname: AT, port: node.address.port });
   let count = 0;
@@ -170,4 +174,29 @@ Deno.test("a port of the proxy itself is not probed, and closed", async () => {
   listener.close();
   await accepting;
   assertEquals(count, 0);
+});
+
+Deno.test("a probe is a client of the node for a moment only, and one serves many suspicions", async () => {
+  using scene = new Scene({}, { probesRegularly: false });
+  const { monitor, node, done } = scene;
+  const listener = Deno.listen({ hostname: AT, port: node.address.port });
+  const staysMs: number[] = [];
+  const accepting = (async () => {
+    for await (const connection of listener) {
+      const sinceMs = performance.now();
+      assertEquals(await connection.read(new Uint8Array(1)), null);
+      staysMs.push(performance.now() - sinceMs);
+      connection.close();
+    }
+  })();
+  monitor.watch(node);
+  for (let time = 0; time < 10; time++) {
+    await Promise.all(Array.from({ length: 5 }, () => monitor.suspect(node)));
+  }
+  await until("all probes were seen", () => staysMs.length === 10);
+  assert(Math.min(...staysMs) < 5, `The shortest took ${Math.min(...staysMs)} ms`);
+  assertEquals(done, []);
+  monitor.stop();
+  listener.close();
+  await accepting;
 });
