@@ -51,6 +51,8 @@ export class AddressCheck {
   async #check(node: MappedNode, place: HostPort | undefined): Promise<void> {
     const announced = node.address;
     const isOwn = await this.#topology.isOwn(announced);
+    // The next run finds out.
+    if (isOwn === undefined) return;
     const isElsewhere = place !== undefined && aliasOf(place) !== aliasOf(announced);
     if (!isOwn && (!isElsewhere || await this.#answersAt(announced, node))) {
       this.#checked.set(node, announced);

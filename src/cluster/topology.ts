@@ -1,6 +1,6 @@
 import { formatHostPort, type HostPort, isIpAddress } from "../address.ts";
 import { log } from "../log.ts";
-import { resolve } from "../net.ts";
+import { isExhausted, resolve } from "../net.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
 import { Link, LinkError, type LinkOptions, orThrow } from "./link.ts";
 import { type ClusterNode, parseNodes, SLOT_COUNT } from "./node.ts";
@@ -180,9 +180,17 @@ export class Topology {
     return (await Promise.all(resolved)).flat();
   }
 
-  /** Whether the proxy itself is what one reaches at an address. */
-  isOwn(address: HostPort): Promise<boolean> {
-    return this.#options.dialer.isOwn(address);
+  /**
+   * Whether the proxy itself is what one reaches at an address; undefined while there is no file
+   * descriptor to find that out.
+   */
+  async isOwn(address: HostPort): Promise<boolean | undefined> {
+    try {
+      return await this.#options.dialer.isOwn(address);
+    } catch (error) {
+      if (isExhausted(error)) return undefined;
+      throw error;
+    }
   }
 
   /** The IP addresses of the name of a seed, or none. */

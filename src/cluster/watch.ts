@@ -126,7 +126,9 @@ export class TopologyWatch {
    * itself; there it has moved if it answers at the new one only.
    */
   async #settle({ node, address }: Dispute): Promise<void> {
-    if (await this.#topology.isOwn(address)) {
+    const isOwn = await this.#topology.isOwn(address);
+    if (isOwn === undefined) return;
+    if (isOwn) {
       this.#addressCheck.reportOwn(node, address);
       return;
     }

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/address.ts";
 import { AddressCheck } from "../../src/cluster/address_check.ts";
+import type { NodeDialer } from "../../src/cluster/dialer.ts";
 import { Topology } from "../../src/cluster/topology.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
@@ -78,6 +79,35 @@ for (const [name, announced, reached] of PLACES) {
     });
   }
 }
+
+Deno.test("an address is verified later where there is no file descriptor for it", async () => {
+  const at = findFreePorts(1);
+  const announced = { a: DEAD, b: DEAD };
+  await using peer = new Peer({ answer: answerAs("a", announced), port: at });
+  const { dialer } = PLAIN_LINK;
+  let isExhausted = true;
+  const isOwn = (address: HostPort) =>
+    isExhausted
+      ? Promise.reject(new Error("Too many open files (os error 24)"))
+      : dialer.isOwn(address);
+  const poor = {
+    connectTimeoutMs: dialer.connectTimeoutMs,
+    dial: dialer.dial.bind(dialer),
+    isOwn,
+  } as NodeDialer;
+  const seed = { host: peer.host, port: peer.port };
+  const topology = new Topology({ seeds: [seed], credentials: undefined, dialer: poor });
+  const { directory } = new DirectoryScene();
+  using _logged = new Logged();
+  directory.learn(await topology.look());
+  const check = new AddressCheck(directory, topology);
+  const place = () => formatHostPort(directory.withId(idOf("a"))!.address);
+  await check.run();
+  assertEquals(place(), DEAD);
+  isExhausted = false;
+  await check.run();
+  assertEquals(place(), formatHostPort(seed));
+});
 
 /**
  * Has nodes announce the ports of a proxy, and waits until all know. The proxy listens everywhere, so
