@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../src/settings/flags.ts";
+import { SETTINGS } from "../src/cli/options.ts";
 
 /**
  * Makes executables of the program, each a single file, with the deno that runs this:
@@ -62,7 +62,7 @@ const OPTIONS = project.tasks.start.split(" ").slice(2, -1).map((option) =>
 );
 
 /** The modules below src that are started as threads, and so are named by no import. */
-const THREADS: readonly string[] = ["threads/worker.ts"];
+const THREADS: readonly string[] = ["workers/worker.ts"];
 
 function nameOf(target: string | undefined): string {
   const extension = (target ?? Deno.build.target).includes("windows") ? ".exe" : "";

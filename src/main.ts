@@ -1,20 +1,20 @@
 import project from "../deno.json" with { type: "json" };
-import { formatHostPort } from "./address.ts";
-import { checkStart } from "./check.ts";
-import { UnmappedError } from "./cluster/directory.ts";
+import { formatHostPort } from "./platform/address.ts";
+import { checkStart } from "./cli/check.ts";
+import { UnmappedError } from "./nat/nat_table.ts";
 import { NotReadyError } from "./cluster/readiness.ts";
-import { descriptorsNeeded, descriptorWarning, readDescriptorLimit } from "./descriptors.ts";
-import { ListenError } from "./frontend/listening.ts";
-import { checkHealth, UnhealthyError } from "./healthcheck.ts";
-import { complain, configureLog, log } from "./log.ts";
-import { OutputError, writeLine } from "./output.ts";
-import { Proxy } from "./proxy.ts";
-import { RecordError } from "./records/records.ts";
-import { StateFileError } from "./records/state_file.ts";
-import { type Config, ConfigError, readConfig } from "./settings/config.ts";
-import { helpText, readWord } from "./settings/flags.ts";
-import { surviveErrors } from "./survival.ts";
-import { ThreadError } from "./threads/error.ts";
+import { descriptorsNeeded, descriptorWarning, readDescriptorLimit } from "./cli/descriptors.ts";
+import { ListenError } from "./proxy/listener.ts";
+import { checkHealth, UnhealthyError } from "./cli/healthcheck.ts";
+import { complain, configureLog, log } from "./platform/log.ts";
+import { OutputError, writeLine } from "./platform/output.ts";
+import { Proxy } from "./proxy/proxy.ts";
+import { RecordError } from "./nat/mapping_files.ts";
+import { StateFileError } from "./nat/state_file.ts";
+import { type Config, ConfigError, readConfig } from "./cli/config.ts";
+import { helpText, readWord } from "./cli/options.ts";
+import { surviveErrors } from "./platform/uncaught_errors.ts";
+import { ThreadError } from "./workers/worker_error.ts";
 
 /** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;

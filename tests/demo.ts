@@ -1,9 +1,9 @@
 import { Cluster } from "ioredis";
 import { join } from "node:path";
-import { formatHostPort } from "../src/address.ts";
-import type { MappedNode } from "../src/cluster/directory.ts";
-import { ListenError } from "../src/frontend/listening.ts";
-import { Proxy } from "../src/proxy.ts";
+import { formatHostPort } from "../src/platform/address.ts";
+import type { MappedNode } from "../src/nat/nat_table.ts";
+import { ListenError } from "../src/proxy/listener.ts";
+import { Proxy } from "../src/proxy/proxy.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { configOf } from "./support/proxy.ts";
 import { until, within } from "./support/until.ts";

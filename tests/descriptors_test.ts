@@ -3,7 +3,7 @@ import {
   descriptorWarning,
   parseDescriptorLimit,
   readDescriptorLimit,
-} from "../src/descriptors.ts";
+} from "../src/cli/descriptors.ts";
 import { NatProcess } from "./support/nat_process.ts";
 import { ScriptedNode } from "./support/scripted_node.ts";
 

@@ -6,10 +6,8 @@ const FAULTS = ["black_hole", "client_garbage", "drain", "drain_load", "node_dea
 
 /** The tests that have a server in them. */
 const TESTS = [
-  "tests/cluster",
-  "tests/clients",
+  "tests/integration",
   "tests/live",
-  "tests/mapping_test.ts",
   ...FAULTS.map((name) => `tests/faults/${name}_test.ts`),
 ];
 

@@ -6,9 +6,9 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { fromLatin1, toLatin1 } from "../src/resp/bytes.ts";
 import { encodeRequest, textOf } from "../src/resp/frame.ts";
-import type { ClusterClient, Connect } from "./clients/client.ts";
-import { IoredisClient } from "./clients/ioredis.ts";
-import { NodeRedisClient } from "./clients/node_redis.ts";
+import type { ClusterClient, Connect } from "./integration/clients/client.ts";
+import { IoredisClient } from "./integration/clients/ioredis.ts";
+import { NodeRedisClient } from "./integration/clients/node_redis.ts";
 import { untilReplaced } from "./live/changes.ts";
 import { type ClusterNode, RedisCluster } from "./support/cluster.ts";
 import { NatProcess } from "./support/nat_process.ts";

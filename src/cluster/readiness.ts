@@ -1,9 +1,9 @@
-import { formatHostPort } from "../address.ts";
-import { log } from "../log.ts";
-import { atMost } from "../waiting.ts";
-import { LinkError } from "./link.ts";
+import { formatHostPort } from "../platform/address.ts";
+import { log } from "../platform/log.ts";
+import { atMost } from "../platform/timeout.ts";
+import { LinkError } from "./node_connection.ts";
 import { SLOT_COUNT } from "./node.ts";
-import { coveredSlots, isReady, isSound, type Topology, type View } from "./topology.ts";
+import { coveredSlots, isReady, isSound, type Topology, type View } from "./discovery.ts";
 
 /** The cluster did not become ready, or cannot. */
 export class NotReadyError extends Error {

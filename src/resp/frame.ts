@@ -1,5 +1,5 @@
 import { Byte, fromLatin1, toLatin1 } from "./bytes.ts";
-import { RespError } from "./scanner.ts";
+import { RespError } from "./reply_scanner.ts";
 
 /** A value of one line; `text` is what stands between its type and its CRLF. */
 export interface Line {

@@ -1,5 +1,5 @@
-import { type HostPort, splitAddress } from "../address.ts";
-import { type Naming, publicAddress } from "./naming.ts";
+import { type HostPort, splitAddress } from "../platform/address.ts";
+import { type Naming, publicAddress } from "./address_map.ts";
 
 /**
  * The public port of the node at an address that stands in a request. Undefined if no node is

@@ -4,9 +4,9 @@
 
 import { Byte, fromLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
-import { type Command, RequestScanner, type RequestSink } from "../../src/resp/requests.ts";
-import { NO_STOPS, ReplyScanner } from "../../src/resp/scanner.ts";
-import { COMMANDS } from "../../src/session/commands.ts";
+import { type Command, RequestScanner, type RequestSink } from "../../src/resp/request_scanner.ts";
+import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
+import { COMMANDS } from "../../src/commands/table.ts";
 
 /** As much as the proxy reads at once. */
 const READ_BYTES = 32 * 1024;

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Byte } from "../../src/resp/bytes.ts";
-import type { FrameHead } from "../../src/session/head.ts";
-import { COMMANDS } from "../../src/session/commands.ts";
-import { PairingError, PendingReplies } from "../../src/session/pending.ts";
-import { Replies, type Reply } from "../../src/session/replies.ts";
+import type { FrameHead } from "../../src/relay/frame_head.ts";
+import { COMMANDS } from "../../src/commands/table.ts";
+import { PairingError, PendingReplies } from "../../src/relay/reply_tracker.ts";
+import { Replies, type Reply } from "../../src/commands/expected_reply.ts";
 import { Logged } from "../support/logged.ts";
 import { Scene } from "../support/scripted_node.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { OWN_BYTES } from "../../src/session/capture.ts";
+import { OWN_BYTES } from "../../src/relay/capture.ts";
 import { bulk } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
 import { type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";

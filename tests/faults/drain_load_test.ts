@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, textOf } from "../../src/resp/frame.ts";
-import type { ClusterClient } from "../clients/client.ts";
-import { IoredisClient } from "../clients/ioredis.ts";
-import { NodeRedisClient } from "../clients/node_redis.ts";
+import type { ClusterClient } from "../integration/clients/client.ts";
+import { IoredisClient } from "../integration/clients/ioredis.ts";
+import { NodeRedisClient } from "../integration/clients/node_redis.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { until, within } from "../support/until.ts";

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { Connect } from "../clients/client.ts";
-import { IoredisClient } from "../clients/ioredis.ts";
-import { NodeRedisClient } from "../clients/node_redis.ts";
+import type { Connect } from "../integration/clients/client.ts";
+import { IoredisClient } from "../integration/clients/ioredis.ts";
+import { NodeRedisClient } from "../integration/clients/node_redis.ts";
 import { Load } from "../live/load.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";

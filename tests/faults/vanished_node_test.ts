@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { formatHostPort, type HostPort } from "../../src/address.ts";
+import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { InnerCluster } from "../support/inner_cluster.ts";
 import { Namespace } from "../support/namespace.ts";
 import { NatProcess } from "../support/nat_process.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Byte } from "../../src/resp/bytes.ts";
-import { type Command, RequestScanner, Vocabulary } from "../../src/resp/requests.ts";
-import { NO_STOPS, ReplyScanner, RespError } from "../../src/resp/scanner.ts";
+import { type Command, RequestScanner, Vocabulary } from "../../src/resp/request_scanner.ts";
+import { NO_STOPS, ReplyScanner, RespError } from "../../src/resp/reply_scanner.ts";
 import { type Piece, piecesOf, show } from "../support/pieces.ts";
 import { seededRandom } from "../support/random.ts";
 import { BROKEN_REPLIES, REQUEST_BYTES } from "./corpus.ts";

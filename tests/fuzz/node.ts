@@ -1,4 +1,4 @@
-import { MONITORED_BYTES } from "../../src/session/verdicts.ts";
+import { MONITORED_BYTES } from "../../src/relay/frame_action.ts";
 import { bulk, monitored, verbatim } from "../support/frames.ts";
 import type { Random } from "../support/random.ts";
 import { readRequests } from "./model.ts";

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { Replies, type Reply } from "../../src/session/replies.ts";
-import { ReplyRuns } from "../../src/session/runs.ts";
+import { Replies, type Reply } from "../../src/commands/expected_reply.ts";
+import { ReplyRuns } from "../../src/relay/reply_queue.ts";
 import { seededRandom } from "../support/random.ts";
 import { eachRound } from "./rounds.ts";
 

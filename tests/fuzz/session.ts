@@ -1,11 +1,11 @@
 import { toLatin1 } from "../../src/resp/bytes.ts";
-import { CaptureBudget } from "../../src/session/capture.ts";
-import { AbandonedError, PendingReplies } from "../../src/session/pending.ts";
-import { createNonce } from "../../src/session/marker.ts";
-import { BufferPool } from "../../src/session/read_buffer.ts";
-import { ReplyRelay } from "../../src/session/reply_relay.ts";
-import { RequestRelay } from "../../src/session/request_relay.ts";
-import { Turns } from "../../src/session/turns.ts";
+import { CaptureBudget } from "../../src/relay/capture.ts";
+import { AbandonedError, PendingReplies } from "../../src/relay/reply_tracker.ts";
+import { createNonce } from "../../src/relay/marker.ts";
+import { BufferPool } from "../../src/relay/read_buffer.ts";
+import { ReplyRelay } from "../../src/relay/reply_relay.ts";
+import { RequestRelay } from "../../src/relay/request_relay.ts";
+import { Turns } from "../../src/proxy/read_scheduler.ts";
 import { MARKING, SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
 import { Feed, rest } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";

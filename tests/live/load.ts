@@ -1,6 +1,6 @@
 import { SLOT_COUNT } from "../../src/cluster/node.ts";
 import { textOf, type Value } from "../../src/resp/frame.ts";
-import type { ClusterClient } from "../clients/client.ts";
+import type { ClusterClient } from "../integration/clients/client.ts";
 import type { RedisCluster } from "../support/cluster.ts";
 import { slotOf } from "../support/slots.ts";
 import { within } from "../support/until.ts";

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { textOf } from "../../src/resp/frame.ts";
-import type { Config } from "../../src/settings/config.ts";
-import type { ClusterClient, Connect, ConnectOptions } from "../clients/client.ts";
-import { IoredisClient } from "../clients/ioredis.ts";
-import { NodeRedisClient } from "../clients/node_redis.ts";
+import type { Config } from "../../src/cli/config.ts";
+import type { ClusterClient, Connect, ConnectOptions } from "../integration/clients/client.ts";
+import { IoredisClient } from "../integration/clients/ioredis.ts";
+import { NodeRedisClient } from "../integration/clients/node_redis.ts";
 import { type ClusterOptions, RedisCluster } from "../support/cluster.ts";
 import { startProxy, startProxyProcess } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";

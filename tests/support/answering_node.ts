@@ -1,8 +1,8 @@
-import { formatHostPort } from "../../src/address.ts";
-import { writeAll } from "../../src/net.ts";
+import { formatHostPort } from "../../src/platform/address.ts";
+import { writeAll } from "../../src/platform/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, itemsOf, textOf } from "../../src/resp/frame.ts";
-import { NO_STOPS, ReplyScanner } from "../../src/resp/scanner.ts";
+import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { bulk } from "./frames.ts";
 
 /** A node that gives each connection the answers of a table, for clusters that no server forms. */

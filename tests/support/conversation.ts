@@ -1,12 +1,12 @@
-import type { ByteSink, ByteSource } from "../../src/net.ts";
+import type { ByteSink, ByteSource } from "../../src/platform/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
-import { CaptureBudget } from "../../src/session/capture.ts";
-import { PendingReplies } from "../../src/session/pending.ts";
-import { BufferPool } from "../../src/session/read_buffer.ts";
-import { ReplyRelay, type ReplyRelayOptions } from "../../src/session/reply_relay.ts";
-import { RequestRelay } from "../../src/session/request_relay.ts";
-import { Turns } from "../../src/session/turns.ts";
+import { CaptureBudget } from "../../src/relay/capture.ts";
+import { PendingReplies } from "../../src/relay/reply_tracker.ts";
+import { BufferPool } from "../../src/relay/read_buffer.ts";
+import { ReplyRelay, type ReplyRelayOptions } from "../../src/relay/reply_relay.ts";
+import { RequestRelay } from "../../src/relay/request_relay.ts";
+import { Turns } from "../../src/proxy/read_scheduler.ts";
 import { Feed, rest } from "./feed.ts";
 import { array, bulk } from "./frames.ts";
 

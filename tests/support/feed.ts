@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { ByteSource } from "../../src/net.ts";
+import type { ByteSource } from "../../src/platform/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 
 /** One direction of a connection in memory: a test gives bytes, and what is tested reads them. */

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { HostPort } from "../../src/address.ts";
+import type { HostPort } from "../../src/platform/address.ts";
 import { fetchModules, type Namespace } from "./namespace.ts";
 import { Program } from "./program.ts";
 

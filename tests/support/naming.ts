@@ -1,7 +1,7 @@
-import type { Mention } from "../../src/cluster/directory.ts";
+import type { Mention } from "../../src/nat/nat_table.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeFrame } from "../../src/resp/frame.ts";
-import type { Naming, Rewriter } from "../../src/rewrite/naming.ts";
+import type { Naming, Rewriter } from "../../src/rewrite/address_map.ts";
 
 /** Node ids: A is the node that sends the frames of the tests, G has no address. */
 export const [A, B, C, G] = ["a", "b", "c", "9"].map((digit) => digit.repeat(40)) as [

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
-import { SETTINGS } from "../../src/settings/flags.ts";
+import { SETTINGS } from "../../src/cli/options.ts";
 import { peakBytes, residentBytes } from "./processes.ts";
 import { THREADS } from "./threads.ts";
 import { until, within } from "./until.ts";

@@ -1,5 +1,5 @@
-import { formatHostPort } from "../../src/address.ts";
-import { writeAll } from "../../src/net.ts";
+import { formatHostPort } from "../../src/platform/address.ts";
+import { writeAll } from "../../src/platform/net.ts";
 import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { findFreePorts } from "./ports.ts";
 

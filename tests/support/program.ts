@@ -1,4 +1,4 @@
-import { SETTINGS } from "../../src/settings/flags.ts";
+import { SETTINGS } from "../../src/cli/options.ts";
 import { until, within } from "./until.ts";
 
 /** What a program has left behind. */

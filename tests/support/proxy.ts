@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
-import { formatHostPort, type HostPort } from "../../src/address.ts";
-import { Proxy } from "../../src/proxy.ts";
-import { type Config, readConfig } from "../../src/settings/config.ts";
+import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
+import { Proxy } from "../../src/proxy/proxy.ts";
+import { type Config, readConfig } from "../../src/cli/config.ts";
 import type { ClusterNode } from "./cluster.ts";
 import { Program } from "./program.ts";
 import { THREADS } from "./threads.ts";

@@ -1,6 +1,6 @@
 import net from "node:net";
 import { assertEquals } from "@std/assert";
-import type { Config } from "../../src/settings/config.ts";
+import type { Config } from "../../src/cli/config.ts";
 import { bulk } from "./frames.ts";
 import { type LocalProxy, startProxy } from "./proxy.ts";
 import { Resettable } from "./resettable.ts";

@@ -1,9 +1,9 @@
-import { NodeDialer } from "../../src/cluster/dialer.ts";
-import { Directory, type DirectoryActions, type MappedNode } from "../../src/cluster/directory.ts";
-import type { LinkOptions } from "../../src/cluster/link.ts";
+import { NodeDialer } from "../../src/cluster/node_dialer.ts";
+import { Directory, type DirectoryActions, type MappedNode } from "../../src/nat/nat_table.ts";
+import type { LinkOptions } from "../../src/cluster/node_connection.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
-import { type Pin, PortPool, type SavedPorts } from "../../src/cluster/ports.ts";
-import type { View } from "../../src/cluster/topology.ts";
+import { type Pin, PortPool, type SavedPorts } from "../../src/nat/port_allocator.ts";
+import type { View } from "../../src/cluster/discovery.ts";
 
 /** How a topology talks to nodes that want no password. */
 export const PLAIN_LINK: LinkOptions = {

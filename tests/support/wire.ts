@@ -1,6 +1,6 @@
 import { fromLatin1, joined, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
-import { NO_STOPS, ReplyScanner } from "../../src/resp/scanner.ts";
+import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { within } from "./until.ts";
 
 /** Far longer than any answer takes on a loaded machine; a test that reaches it has failed. */

@@ -1,0 +1,387 @@
+import { formatHostPort, type HostPort, isIpAddress } from "../platform/address.ts";
+import { log } from "../platform/log.ts";
+import { isExhausted, resolve } from "../platform/net.ts";
+import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
+import { Link, LinkError, type LinkOptions, orThrow } from "./node_connection.ts";
+import { type ClusterNode, parseNodes, SLOT_COUNT } from "./node.ts";
+import { atMost } from "../platform/timeout.ts";
+
+/** The cluster as one of its nodes sees it. */
+export interface View {
+  /** Every node that the answering one knows, those without an address included. */
+  readonly nodes: readonly ClusterNode[];
+  /** The node that answered. */
+  readonly answeredBy: ClusterNode;
+  /** The IP address at which it answered, whatever name was dialled. */
+  readonly answeredAt: HostPort;
+  /** TLS ports by node id, of the nodes that have one. */
+  readonly tlsPorts: ReadonlyMap<string, number>;
+  /** `cluster_state`: ok or fail. */
+  readonly state: string;
+  /** When it was asked, in milliseconds of the machine's monotonic clock. */
+  readonly takenAtMs: number;
+}
+
+/** What a topology starts from. */
+export interface TopologyOptions extends LinkOptions {
+  /** Addresses of nodes, or names: a name is as many seeds as it has addresses. */
+  readonly seeds: readonly HostPort[];
+}
+
+/** Addresses to ask instead: those of a name, or of nodes that one lists that is no node itself. */
+interface Referral {
+  readonly addresses: readonly HostPort[];
+  /** Why it is no answer by itself, if the addresses do not give one either. */
+  readonly reason?: LinkError;
+}
+
+/**
+ * A node that has not answered for so long may hang, so that another is asked, too. Nodes that are
+ * far need less, and RFC 8305 gives an address of a host as much.
+ */
+const HEAD_START_MS = 250;
+
+/** How long to wait for a better view, once there is one and all others have been asked. */
+const PATIENCE_MS = 1000;
+
+/** Whom a look asks, and which view it is for. */
+export interface LookOptions {
+  /** Where nodes are besides those that told of themselves last. */
+  readonly known?: readonly HostPort[];
+  /** What sets a good view off from one that will do. */
+  readonly wanted?: (view: View) => boolean;
+  /**
+   * Whether a view is of the cluster at all: at an address where a node once was there may be
+   * one of another cluster now.
+   */
+  readonly ours?: (view: View) => boolean;
+  /** Whether a view that a seed gives is to be taken all the same, if nobody gives another. */
+  readonly instead?: (view: View) => boolean;
+}
+
+/** Asks the cluster who is there, over connections of its own. */
+export class Topology {
+  readonly #options: TopologyOptions;
+  readonly #links = new Set<Link>();
+  readonly #closing = new AbortController();
+  /** Where nodes were when last heard of; the seeds may be gone by now. */
+  #known: readonly HostPort[] = [];
+  /** Nothing answered the last look, and that was said. */
+  #silent = false;
+
+  constructor(options: TopologyOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Asks one node after the other, the seeds last, until one gives a view that is `wanted`; if
+   * none does, the best view that is `ours` will do. A node that does not answer at once is not
+   * waited for before the next one is asked. Nodes that such a view calls failed are not asked.
+   *
+   * @throws {AggregateError} of one LinkError for each node, when none answers; the first time
+   * after one did it is logged, too
+   */
+  async look(options: LookOptions = {}): Promise<View> {
+    const { known = [], wanted = () => true, ours = () => true, instead = ours } = options;
+    const seeds = new Set(this.#options.seeds.map(formatHostPort));
+    const queue = [...this.#known, ...known, ...this.#options.seeds];
+    const errors: unknown[] = [];
+    const done = new Set<string>();
+    const asking = new Set<Promise<void>>();
+    // AbortSignal.any would do, but a million of them took a gigabyte (Deno 2.9.6).
+    const search = new AbortController();
+    const { signal } = search;
+    const stop = () => search.abort(this.#closing.signal.reason);
+    if (this.#closing.signal.aborted) stop();
+    this.#closing.signal.addEventListener("abort", stop);
+    let found: View | undefined;
+    let other: View | undefined;
+
+    const consider = (text: string, view: View) => {
+      if (ours(view)) {
+        if (found === undefined || !isBetter(found, view)) found = view;
+        for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
+      } else if (seeds.has(text) && instead(view)) other ??= view;
+      else errors.push(new LinkError(`Node ${text} is not of the cluster any more`));
+    };
+    const ask = async (address: HostPort, text: string) => {
+      try {
+        const answer = seeds.has(text) && !isIpAddress(address.host)
+          ? await this.#resolveSeed(address)
+          : await this.#ask(address, signal);
+        if (!("addresses" in answer)) return consider(text, answer);
+        // Whom a seed refers to counts as a seed, and comes before the next one.
+        if (seeds.has(text)) answer.addresses.forEach((one) => seeds.add(formatHostPort(one)));
+        queue.unshift(...answer.addresses);
+        if (answer.reason !== undefined) errors.push(answer.reason);
+      } catch (error) {
+        errors.push(error);
+      }
+    };
+
+    while (!signal.aborted && (found === undefined || !wanted(found))) {
+      const address = queue.shift();
+      if (address !== undefined) {
+        const text = formatHostPort(address);
+        if (done.has(text)) continue;
+        done.add(text);
+        const asked: Promise<void> = ask(address, text).finally(() => asking.delete(asked));
+        asking.add(asked);
+      }
+      if (asking.size === 0) break;
+      const limitMs = queue.length > 0
+        ? HEAD_START_MS
+        : (found ?? other) === undefined
+        ? Infinity
+        : PATIENCE_MS;
+      const answered = await atMost(limitMs, Promise.race(asking).then(() => true));
+      if (answered === undefined && queue.length === 0) break;
+    }
+    this.#closing.signal.removeEventListener("abort", stop);
+    search.abort(new LinkError("Another node has answered"));
+    const view = found ?? other;
+    if (view === undefined) throw this.#miss(errors);
+    if (this.#silent) log.info("The cluster answers again");
+    this.#silent = false;
+    this.#known = knownAddresses(view);
+    return view;
+  }
+
+  /**
+   * The cluster as the node at an address sees it that a node has vouched for, or undefined if
+   * no node answers there. The credentials are shown to whoever listens.
+   */
+  async visit(address: HostPort): Promise<View | undefined> {
+    try {
+      return await this.ask(address);
+    } catch (error) {
+      if (error instanceof LinkError) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * The same, where it matters why no node answers.
+   *
+   * @throws {LinkError} when none does
+   */
+  async ask(address: HostPort): Promise<View> {
+    const answer = await this.#ask(address, this.#closing.signal);
+    if (!("addresses" in answer)) return answer;
+    throw answer.reason;
+  }
+
+  /** The seeds, each name replaced by its addresses. */
+  async seedAddresses(): Promise<HostPort[]> {
+    const resolved = this.#options.seeds.map(async (seed) => {
+      if (isIpAddress(seed.host)) return [seed];
+      return (await this.resolve(seed.host)).map((host) => ({ host, port: seed.port }));
+    });
+    return (await Promise.all(resolved)).flat();
+  }
+
+  /**
+   * Whether the proxy itself is what one reaches at an address; undefined while there is no file
+   * descriptor to find that out.
+   */
+  async isOwn(address: HostPort): Promise<boolean | undefined> {
+    try {
+      return await this.#options.dialer.isOwn(address);
+    } catch (error) {
+      if (isExhausted(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The IP addresses of the name of a seed, or none. */
+  resolve(host: string): Promise<string[]> {
+    return resolve(host);
+  }
+
+  /** What CLUSTER NODES says at an address; undefined if no answer comes within `limitMs`. */
+  async nodesAt(address: HostPort, limitMs: number): Promise<ClusterNode[] | undefined> {
+    try {
+      return await atMost(limitMs, this.#askNodes(address));
+    } catch (error) {
+      if (error instanceof LinkError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Breaks off what is being asked; nothing can be asked any more. */
+  close(): void {
+    this.#closing.abort(new Error("the proxy is stopping"));
+    for (const link of this.#links) link.close();
+  }
+
+  #miss(errors: unknown[]): AggregateError {
+    // Before the first answer it is for whoever waits for that to say why there is none.
+    if (this.#known.length > 0 && !this.#silent && !this.#closing.signal.aborted) {
+      this.#silent = true;
+      log.warning("No node answers, so that what is known of the cluster may be old: {reasons}", {
+        reasons: errors.map((error) => error instanceof Error ? error.message : error).join("; "),
+      });
+    }
+    return new AggregateError(errors, "No node answers");
+  }
+
+  async #resolveSeed({ host, port }: HostPort): Promise<Referral> {
+    const found = await this.resolve(host);
+    if (found.length === 0) throw new LinkError(`The name '${host}' does not resolve`);
+    return { addresses: found.map((ip) => ({ host: ip, port })) };
+  }
+
+  /** A node's view, or whom to ask instead: a discovery service lists nodes and is none. */
+  async #ask(address: HostPort, signal: AbortSignal): Promise<View | Required<Referral>> {
+    const takenAtMs = performance.now();
+    using link = await this.#open(address, signal);
+    const abort = () => link.close();
+    signal.addEventListener("abort", abort);
+    try {
+      const [told, info, shards] = await link.askAll([
+        ["CLUSTER", "NODES"],
+        ["CLUSTER", "INFO"],
+        ["CLUSTER", "SHARDS"],
+      ]);
+      const nodes = parseNodes(textOf(orThrow(told!)) ?? "");
+      const answeredBy = nodeAsked(nodes, [address, link.remote]);
+      if (answeredBy === undefined || info instanceof LinkError) {
+        const others = nodes.filter((node) => node !== answeredBy && isSound(node));
+        return {
+          addresses: others.flatMap((node) => announcedAddress(node) ?? []),
+          reason: info instanceof LinkError ? info : new LinkError(
+            `Node ${formatHostPort(address)} does not list itself in CLUSTER NODES`,
+          ),
+        };
+      }
+      return {
+        nodes,
+        answeredBy,
+        answeredAt: link.remote,
+        tlsPorts: shards instanceof LinkError ? new Map() : tlsPortsOf(shards!),
+        state: /^cluster_state:(\w+)/m.exec(textOf(info!) ?? "")?.[1] ?? "unknown",
+        takenAtMs,
+      };
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  async #askNodes(address: HostPort): Promise<ClusterNode[]> {
+    using link = await this.#open(address, this.#closing.signal);
+    return parseNodes(textOf(await link.ask("CLUSTER", "NODES")) ?? "");
+  }
+
+  async #open(address: HostPort, signal: AbortSignal): Promise<Link> {
+    const options = { ...this.#options, signal };
+    if (!signal.aborted) {
+      const link = await Link.open(address, options, this.#links);
+      if (!signal.aborted) return link;
+      link.close();
+    }
+    throw new LinkError(
+      signal.reason instanceof Error ? signal.reason.message : "The proxy is stopping",
+    );
+  }
+}
+
+/**
+ * The node that answered at one of its addresses: that which says so of itself, unless it says that
+ * it is somewhere else and places one other node here. So does a front that gives the same text for
+ * each node behind it (ElastiCache Serverless).
+ */
+function nodeAsked(
+  nodes: readonly ClusterNode[],
+  addresses: readonly HostPort[],
+): ClusterNode | undefined {
+  const myself = nodes.find((node) => node.flags.has("myself"));
+  if (myself === undefined) return undefined;
+  const isHere = ({ host, hostname, port }: ClusterNode) =>
+    addresses.some((at) => at.port === port && (at.host === host || at.host === hostname));
+  if (myself.host === "" || isHere(myself)) return myself;
+  // A node that came back at another address may list those that were there before, as failed.
+  const [here, ...more] = nodes.filter((node) => isSound(node) && isHere(node));
+  return here === undefined || more.length > 0 ? myself : here;
+}
+
+/**
+ * Where the nodes of a view can be asked, those last that it calls failed. Before them comes the
+ * one that answered, so that another is the next: no node's view is that of all.
+ */
+function knownAddresses(view: View): HostPort[] {
+  const others = view.nodes.filter((node) => node.id !== view.answeredBy.id && isSound(node));
+  return [...addressesOf(others, view), view.answeredAt, ...failedAddresses(view)];
+}
+
+function failedAddresses(view: View): HostPort[] {
+  return addressesOf(
+    view.nodes.filter((node) =>
+      node.id !== view.answeredBy.id && !isSound(node) && !node.flags.has("handshake")
+    ),
+    view,
+  );
+}
+
+function addressesOf(nodes: readonly ClusterNode[], view: View): HostPort[] {
+  return nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
+}
+
+/** Whether a line tells of a node that is there, at the address that it gives. */
+export function isSound({ flags }: ClusterNode): boolean {
+  return !["fail", "fail?", "handshake", "noaddr"].some((flag) => flags.has(flag));
+}
+
+/** Where to reach a node, or null while it has no address. */
+export function dialAddress(node: ClusterNode, view: View): HostPort | null {
+  if (node.id === view.answeredBy.id) {
+    // A node that has met no other does not know its own address, but here it answered.
+    if (node.host === "" || node.port === 0) return view.answeredAt;
+  }
+  return announcedAddress(node);
+}
+
+/** The address that clients are given for a node, or null while it has none. */
+function announcedAddress(node: ClusterNode): HostPort | null {
+  const host = node.host || node.hostname;
+  return host === "" || node.port === 0 ? null : { host, port: node.port };
+}
+
+/** Whether a view is of a cluster at work: state ok, every slot covered. */
+export function isReady(view: View): boolean {
+  return view.state === "ok" && coveredSlots(view) === SLOT_COUNT;
+}
+
+/** Whether a view tells of more that is at work than another does. */
+function isBetter(view: View, than: View): boolean {
+  const [one, other] = [view, than].map(({ state }) => Number(state === "ok"));
+  return one === other ? coveredSlots(view) > coveredSlots(than) : one! > other!;
+}
+
+/** How many of the slots have an owner in a view. */
+export function coveredSlots(view: View): number {
+  let covered = 0;
+  for (const { slots } of view.nodes) {
+    for (const { first, last } of slots) covered += last - first + 1;
+  }
+  return Math.min(covered, SLOT_COUNT);
+}
+
+/** The owner of a slot in a view. */
+export function ownerOf(view: View, slot: number): ClusterNode | undefined {
+  return view.nodes.find(({ slots }) =>
+    slots.some(({ first, last }) => first <= slot && slot <= last)
+  );
+}
+
+/** CLUSTER NODES shows one port of each node, CLUSTER SHARDS both, but only since 7.0. */
+function tlsPortsOf(shards: Value): Map<string, number> {
+  const ports = new Map<string, number>();
+  for (const shard of itemsOf(shards) ?? []) {
+    for (const node of itemsOf(fieldOf(shard, "nodes")) ?? []) {
+      const id = textOf(fieldOf(node, "id"));
+      const port = Number(textOf(fieldOf(node, "tls-port")));
+      if (id !== undefined && port > 0) ports.set(id, port);
+    }
+  }
+  return ports;
+}

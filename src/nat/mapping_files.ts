@@ -1,0 +1,110 @@
+import { log } from "../platform/log.ts";
+import type { Mapping } from "../proxy/startup.ts";
+import type { Config } from "../cli/config.ts";
+import { rehearseReplacing, replaceFile } from "../platform/atomic_file.ts";
+import { formatMap } from "./map_file.ts";
+import { formatState } from "./state_file.ts";
+
+/** A file cannot be written. The message is for the operator. */
+export class RecordError extends Error {
+  override readonly name = "RecordError";
+}
+
+/** The files that tell of the mapping: the state file and the map file, as far as there are. */
+export class Records {
+  readonly #records: Record[];
+  #writing: Promise<void> = Promise.resolve();
+  /** To write once more when what is being written is. */
+  #stale = false;
+
+  constructor({ stateFile, mapFile, publicHost }: Config, { directory, ports }: Mapping) {
+    this.#records = [
+      new Record(stateFile, () => formatState(ports.saved)),
+      new Record(
+        mapFile,
+        () => formatMap(publicHost, directory.nodes.filter(({ id }) => id !== "")),
+      ),
+    ];
+  }
+
+  /**
+   * Finds out whether the files can be written, and leaves them as they are.
+   *
+   * @throws {RecordError} when one cannot
+   */
+  async rehearse(): Promise<void> {
+    for (const record of this.#records) await record.rehearse();
+  }
+
+  /**
+   * Writes the files for the first time.
+   *
+   * @throws {RecordError} when one cannot be written; then the others are as they were
+   */
+  async begin(): Promise<void> {
+    await this.rehearse();
+    for (const record of this.#records) await record.write();
+  }
+
+  /** Writes what has changed, soon. What cannot be written is tried again the next time. */
+  update(): void {
+    if (this.#stale) return;
+    this.#stale = true;
+    this.#writing = this.#writing.then(async () => {
+      this.#stale = false;
+      for (const record of this.#records) await record.tryToWrite();
+    });
+  }
+
+  /** Waits until nothing is being written. */
+  async settled(): Promise<void> {
+    await this.#writing;
+  }
+}
+
+/** One file, and what is in it. */
+class Record {
+  readonly #path: string | undefined;
+  readonly #format: () => string;
+  #written: string | undefined;
+  #failed = false;
+
+  constructor(path: string | undefined, format: () => string) {
+    this.#path = path;
+    this.#format = format;
+  }
+
+  async rehearse(): Promise<void> {
+    if (this.#path !== undefined) await asRecord(rehearseReplacing(this.#path, this.#format()));
+  }
+
+  async write(): Promise<void> {
+    const text = this.#format();
+    if (this.#path === undefined || text === this.#written) return;
+    await asRecord(replaceFile(this.#path, text));
+    this.#written = text;
+  }
+
+  /** Says what goes wrong, but only the first time. */
+  async tryToWrite(): Promise<void> {
+    try {
+      await this.write();
+      this.#failed = false;
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      if (!this.#failed) log.error("{reason}", { reason: error.message });
+      this.#failed = true;
+    }
+  }
+}
+
+/** Waits for what may fail for a reason that the operator can mend. */
+async function asRecord(writing: Promise<void>): Promise<void> {
+  try {
+    await writing;
+  } catch (error) {
+    throw new RecordError(error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,156 @@
+import { formatHostPort, LAST_PORT, splitAddress } from "../platform/address.ts";
+import type { SavedPort, SavedPorts } from "./port_allocator.ts";
+import { oneLine } from "../platform/log.ts";
+
+/** A state file that cannot be used; the message is one line that tells the operator what to do. */
+export class StateFileError extends Error {
+  override readonly name = "StateFileError";
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(oneLine(message), options);
+  }
+}
+
+/** Tells the file from JSON of other programs. */
+const FORMAT = "redis-cluster-nat state";
+
+/** Rises when a program that knows only what was before would misunderstand the file. */
+const VERSION = 1;
+
+/** The text of a state file: JSON, with the nodes in the order of ports. */
+export function formatState({ nodes, retired }: SavedPorts): string {
+  const state = {
+    format: FORMAT,
+    version: VERSION,
+    nodes: nodes.toSorted((a, b) => a.port - b.port).map(({ id, address, port }) => ({
+      id,
+      address: formatHostPort(address),
+      port,
+    })),
+    retired,
+  };
+  return JSON.stringify(state, null, 2) + "\n";
+}
+
+/**
+ * Reads a state file; undefined if there is none. Fields that it does not know are passed over.
+ *
+ * @throws {StateFileError} if the file is there and cannot be read or understood
+ */
+export function readStateFile(path: string): SavedPorts | undefined {
+  let bytes: Uint8Array;
+  try {
+    bytes = Deno.readFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StateFileError(
+      `Cannot read the state file '${path}': ${reason}; ` +
+        "make it readable, or name another with --state-file",
+      { cause: error },
+    );
+  }
+  try {
+    return parseState(bytes);
+  } catch (error) {
+    if (!(error instanceof Flaw)) throw error;
+    throw new StateFileError(`The state file '${path}' ${error.message}`);
+  }
+}
+
+/** What is wrong with a file, and what to do about it: the end of a sentence about that file. */
+class Flaw extends Error {}
+
+const MEND = "mend it, delete it, or name another with --state-file";
+
+/** The file may be somebody else's, so nothing of what is in it is repeated. */
+function parseState(bytes: Uint8Array): SavedPorts {
+  const state = parseJson(bytes);
+  if (!isRecord(state) || state["format"] !== FORMAT) {
+    throw new Flaw("is not a state of redis-cluster-nat; name another with --state-file");
+  }
+  const { version } = state;
+  if (!isWhole(version, 1, Infinity)) throw damage("version", "a whole number");
+  if (version > VERSION) {
+    throw new Flaw(
+      `is of version ${version}, and this program knows ${VERSION}; ` +
+        "run a newer program, delete it, or name another with --state-file",
+    );
+  }
+  const { nodes, retired } = state;
+  const ids = new Map<string, string>();
+  const ports = new Map<number, string>();
+  return {
+    nodes: listOf("nodes", nodes).map((item, at) => {
+      const node = parseNode(item, `nodes[${at}]`);
+      claim(ids, node.id, `nodes[${at}].id`);
+      claim(ports, node.port, `nodes[${at}].port`);
+      return node;
+    }),
+    retired: listOf("retired", retired).map((item, at) => {
+      const port = parsePort(item, `retired[${at}]`);
+      claim(ports, port, `retired[${at}]`);
+      return port;
+    }),
+  };
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Flaw(`is not text in UTF-8; ${MEND}`);
+  }
+  if (text.trim() === "") throw new Flaw("is empty; delete it, or name another with --state-file");
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // The rest of what is said there quotes the file.
+    const message = error instanceof Error ? error.message : "";
+    const [place = ""] = / \(line \d+ column \d+\)/.exec(message) ?? [];
+    throw new Flaw(`is not JSON${place}; ${MEND}`);
+  }
+}
+
+function parseNode(item: unknown, field: string): SavedPort {
+  if (!isRecord(item)) throw damage(field, "an object");
+  const { id, address, port } = item;
+  if (typeof id !== "string" || !/^[\da-f]{40}$/.test(id)) {
+    throw damage(`${field}.id`, "a node id of 40 hexadecimal digits in lower case");
+  }
+  // What a node is called is the cluster's affair, so any host will do.
+  const parts = typeof address === "string" ? splitAddress(address) : undefined;
+  if (parts === undefined || parts.host === "" || !isWhole(parts.port, 1, LAST_PORT)) {
+    throw damage(`${field}.address`, "host:port");
+  }
+  return { id, address: parts, port: parsePort(port, `${field}.port`) };
+}
+
+function parsePort(value: unknown, field: string): number {
+  if (!isWhole(value, 1, LAST_PORT)) throw damage(field, `a port from 1 to ${LAST_PORT}`);
+  return value;
+}
+
+function listOf(field: string, value: unknown): unknown[] {
+  if (!Array.isArray(value)) throw damage(field, "a list");
+  return value;
+}
+
+function claim<T>(claims: Map<T, string>, value: T, field: string): void {
+  const other = claims.get(value);
+  if (other !== undefined) throw new Flaw(`is damaged: ${field} is the same as ${other}; ${MEND}`);
+  claims.set(value, field);
+}
+
+function damage(field: string, expected: string): Flaw {
+  return new Flaw(`is damaged: ${field} is not ${expected}; ${MEND}`);
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isWhole(value: unknown, min: number, max: number): value is number {
+  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
+}

@@ -1,0 +1,261 @@
+import { type MappedNode, UnmappedError } from "../nat/nat_table.ts";
+import { FailureWatch } from "../nat/failure_watch.ts";
+import { Locator } from "../nat/node_resolver.ts";
+import { TopologyWatch } from "../nat/refresher.ts";
+import { type Backstage, Frontend } from "./frontend.ts";
+import { ListenError } from "./listener.ts";
+import { NodeMonitor } from "./node_monitor.ts";
+import { log } from "../platform/log.ts";
+import {
+  byPort,
+  createDiscovery,
+  createMapping,
+  discover,
+  type Discovery,
+  type Mapping,
+  mappingLine,
+} from "./startup.ts";
+import { Records } from "../nat/mapping_files.ts";
+import type { Config } from "../cli/config.ts";
+import { Tally } from "./counters.ts";
+import type { OtherThreads } from "../workers/pool.ts";
+
+/** What of the threads is loaded only if there are some. */
+type Threads = Pick<typeof import("../workers/pool.ts"), "OtherThreads">;
+
+/**
+ * The proxy in service: it knows the cluster, and has a frontend serve the clients of each of its
+ * nodes, or one in each of several threads. `start` gives one that listens; `stop` ends it.
+ */
+export class Proxy {
+  readonly #config: Config;
+  readonly #announce: (line: string) => void;
+  readonly #mapping: Mapping;
+  readonly #discovery: Discovery;
+  readonly #records: Records;
+  readonly #watch: TopologyWatch;
+  readonly #monitor: NodeMonitor;
+  readonly #failures: FailureWatch;
+  readonly #tally: Tally;
+  readonly #frontend: Frontend;
+  readonly #others: OtherThreads | undefined;
+  /** Lines to announce when the other threads know what has changed, too. */
+  readonly #news: string[] = [];
+  /** Nodes that are up and whose ports another program has taken meanwhile. */
+  readonly #refused = new Set<MappedNode>();
+  #started = false;
+  #stopping = false;
+
+  private constructor(config: Config, announce: (line: string) => void, threads?: Threads) {
+    this.#config = config;
+    this.#announce = announce;
+    this.#mapping = createMapping(config, {
+      open: (node, port) => this.#open(node, port),
+      close: (node) => this.#close(node),
+      moved: (node) => this.#follow(node),
+      disputed: () => this.#watch.hint(),
+      learned: () => this.#learned(),
+    });
+    this.#discovery = createDiscovery(this.#mapping, config);
+    this.#records = new Records(config, this.#mapping);
+    const { directory, dialer, topology, addressCheck } = this.#discovery;
+    this.#watch = new TopologyWatch(
+      directory,
+      topology,
+      config.refreshIntervalMs,
+      addressCheck,
+    );
+    const locator = new Locator(directory, topology);
+    const probesRegularly = config.refreshIntervalMs < Infinity;
+    const monitor = new NodeMonitor({
+      probesRegularly,
+      dialer,
+      actions: {
+        closePort: (node) => this.#closePort(node),
+        openPort: (node) => this.#openPort(node),
+        fail: (node) => this.#fail(node),
+        unreachable: () => this.#watch.hint(),
+      },
+    });
+    this.#monitor = monitor;
+    this.#failures = new FailureWatch({
+      directory,
+      topology,
+      isNeeded: () =>
+        this.sessionCount > 0 &&
+        (probesRegularly || directory.nodes.some((node) => !monitor.isUp(node))),
+      isUp: (node) => monitor.isUp(node),
+      failed: (node) => monitor.confirmFailure(node),
+    });
+    const suspect = (node: MappedNode) => monitor.suspect(node);
+    const isUp = (node: MappedNode) => monitor.isUp(node);
+    const clients = () => this.#frontend.clients;
+    this.#others = threads &&
+      new threads.OtherThreads(config, { directory, locator, suspect, isUp, clients });
+    const backstage: Backstage = this.#others?.backstage ?? {
+      directory,
+      locator,
+      others: undefined,
+      tally: new Tally(),
+      ownership: "own",
+      suspect,
+    };
+    this.#tally = backstage.tally;
+    this.#frontend = new Frontend(config, backstage);
+  }
+
+  /**
+   * Listens on pinned ports, waits for the cluster, then listens for each of its nodes.
+   *
+   * @param announce gets a line for each node when it is listened for, in the order of ports
+   * @throws {NotReadyError | ListenError | StateFileError | RecordError | ThreadError} when it
+   * cannot; then nothing is left listening
+   */
+  static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
+    const proxy = config.threads === 1
+      ? new Proxy(config, announce)
+      : new Proxy(config, announce, await import("../workers/pool.ts"));
+    try {
+      await Promise.race([proxy.#begin(), proxy.failure]);
+    } catch (error) {
+      await proxy.stop();
+      throw error;
+    }
+    proxy.#started = true;
+    proxy.#news.length = 0;
+    for (const node of byPort(proxy.nodes)) announce(mappingLine(config, node));
+    // Clients may have made it learn something meanwhile.
+    proxy.#records.update();
+    proxy.#watch.start();
+    proxy.#failures.start();
+    return proxy;
+  }
+
+  /** The nodes and their public ports, in the order of ports given out. */
+  get nodes(): readonly MappedNode[] {
+    return this.#mapping.directory.nodes;
+  }
+
+  /** How many sockets take clients, in all threads. */
+  get listenerCount(): number {
+    return this.#frontend.listenerCount * this.#config.threads;
+  }
+
+  /** How many clients are connected. */
+  get sessionCount(): number {
+    return this.#tally.sessions.value;
+  }
+
+  /** How much is kept of replies that are to be rewritten, in bytes. */
+  get capturedBytes(): number {
+    return this.#tally.captured.value;
+  }
+
+  /** Rejected with a ThreadError when a thread ends by itself or is stuck, else never settled. */
+  get failure(): Promise<never> {
+    return this.#others?.failure ?? new Promise(() => {});
+  }
+
+  /**
+   * Stops listening, lets the replies that are under way come for up to `graceMs`, ends all
+   * sessions, and is done when they are.
+   *
+   * @throws {ThreadError} when a thread ends by itself while replies come; then all is done, too
+   */
+  async stop(graceMs = 0): Promise<void> {
+    this.#stopping = true;
+    this.#monitor.stop();
+    this.#failures.stop();
+    this.#frontend.stopListening();
+    this.#others?.stopListening();
+    try {
+      if (graceMs > 0) await this.#drain(graceMs);
+    } finally {
+      // A session that waits to hear about a node need not any more.
+      this.#discovery.topology.close();
+      await Promise.all([this.#watch.stop(), this.#frontend.end(), this.#others?.end()]);
+      await this.#records.settled();
+    }
+  }
+
+  async #begin(): Promise<void> {
+    // Pinned ports take clients while the proxy waits for the cluster.
+    this.#frontend.keepTimes();
+    await discover(this.#discovery, this.#config);
+    await this.#records.begin();
+    await this.#others?.begin();
+  }
+
+  async #drain(graceMs: number): Promise<void> {
+    const drained = Promise.all([this.#frontend.drain(graceMs), this.#others?.drain(graceMs)]);
+    await Promise.race([drained, this.failure]);
+    const { sessionCount } = this;
+    if (sessionCount === 0) return;
+    log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {
+      count: sessionCount,
+      grace: graceMs,
+    });
+  }
+
+  #open(node: MappedNode, port: number): number {
+    if (this.#stopping) throw new UnmappedError("The proxy is stopping");
+    const publicPort = this.#frontend.open(node, port, this.#others?.isClosing(port));
+    this.#news.push(mappingLine(this.#config, { ...node, publicPort }));
+    this.#monitor.watch(node);
+    return publicPort;
+  }
+
+  #close(node: MappedNode): void {
+    this.#monitor.forget(node);
+    this.#refused.delete(node);
+    this.#frontend.close(node);
+  }
+
+  async #closePort(node: MappedNode): Promise<void> {
+    await Promise.all([this.#frontend.closePort(node), this.#updateThreads()]);
+  }
+
+  async #openPort(node: MappedNode): Promise<boolean> {
+    const { publicPort: port } = node;
+    try {
+      this.#frontend.open(node, port, this.#others?.isClosing(port));
+    } catch (error) {
+      if (!(error instanceof ListenError)) throw error;
+      if (!this.#refused.has(node)) log.error("{reason}; trying again", { reason: error.message });
+      this.#refused.add(node);
+      return false;
+    }
+    this.#refused.delete(node);
+    await this.#updateThreads();
+    return true;
+  }
+
+  async #fail(node: MappedNode): Promise<void> {
+    const closed = this.#frontend.closePort(node);
+    this.#frontend.endSessions(node);
+    this.#others?.moved(node);
+    await Promise.all([closed, this.#updateThreads()]);
+  }
+
+  async #updateThreads(): Promise<void> {
+    this.#others?.update();
+    await this.#others?.published();
+  }
+
+  #follow(node: MappedNode): void {
+    this.#frontend.endSessions(node);
+    this.#others?.moved(node);
+    this.#monitor.reached(node);
+    this.#news.push(mappingLine(this.#config, node));
+  }
+
+  #learned(): void {
+    this.#others?.update();
+    if (!this.#started) return;
+    this.#records.update();
+    const news = this.#news.splice(0);
+    const tell = () => news.forEach(this.#announce);
+    if (this.#others === undefined) tell();
+    else this.#others.published().then(tell);
+  }
+}

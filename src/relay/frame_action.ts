@@ -1,0 +1,130 @@
+import { Byte } from "../resp/bytes.ts";
+import { HOLD_LIMIT_BYTES } from "../resp/request_scanner.ts";
+import { type MonitorHead, rewriteMonitored } from "../rewrite/replies/monitor.ts";
+import type { Rewriter } from "../rewrite/address_map.ts";
+import { rewritePush } from "../rewrite/replies/push.ts";
+import {
+  isRedirect,
+  MIGRATE_ERROR,
+  rewriteMigrateError,
+  rewriteRedirect,
+  rewriteScriptRedirect,
+} from "../rewrite/replies/redirect.ts";
+import { repeatsRequest, rewriteRefusal } from "../rewrite/replies/echoed_arguments.ts";
+import { type FrameHead, isFailure } from "./frame_head.ts";
+import type { Reply } from "../commands/expected_reply.ts";
+
+/** What is to be done with a frame. */
+export type Verdict =
+  /** It goes to the client as it is. */
+  | { readonly type: "pass" }
+  /** The same, but an echo of the traffic must not show it. */
+  | { readonly type: "secret" }
+  /** The client does not get it. */
+  | { readonly type: "drop" }
+  /** Only its header is one: its elements are frames of their own. The client may not get that. */
+  | { readonly type: "header"; readonly isDropped: boolean }
+  /** Only its header is one, and all is kept until a marker has come, to be judged then. */
+  | { readonly type: "hold" }
+  /** It goes on as it is, and who paired it wants to know the integer that ends it. */
+  | { readonly type: "confirm" }
+  /** It goes on, but the address of a client that is at [from, to) in it gives way to another. */
+  | { readonly type: "peer"; readonly from: number; readonly to: number }
+  | RewriteVerdict
+  /** From here on the connection is no conversation of requests and replies. */
+  | { readonly type: "blind" };
+
+/** The frame is kept until it is whole, and goes on rewritten. */
+export interface RewriteVerdict {
+  readonly type: "rewrite";
+  readonly rewrite: Rewriter;
+  /** No request waits for the frame. */
+  readonly unasked?: true;
+  /**
+   * Only so much of the frame, which is a line, is kept and rewritten; what is behind it goes on as
+   * it is, so that the line can neither be left out nor give way to another frame.
+   */
+  readonly limitBytes?: number;
+  /** An echo of the traffic must not show it. */
+  readonly secret?: true | undefined;
+}
+
+/**
+ * In a line of MONITOR a byte of a request may take four, as in `\x00`. One time more of what is
+ * translated leaves room for what stands before the words, and for private addresses that are
+ * longer than public ones.
+ */
+export const MONITORED_BYTES = 5 * HOLD_LIMIT_BYTES;
+
+/** The verdicts that need no more to be said of them. */
+export const Verdicts = {
+  pass: { type: "pass" },
+  secret: { type: "secret" },
+  drop: { type: "drop" },
+  header: { type: "header", isDropped: false },
+  dropHeader: { type: "header", isDropped: true },
+  hold: { type: "hold" },
+  confirm: { type: "confirm" },
+  blind: { type: "blind" },
+  rewritePush: { type: "rewrite", rewrite: rewritePush, unasked: true },
+  rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect },
+  rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
+  rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },
+  rewriteRefusal: { type: "rewrite", rewrite: rewriteRefusal },
+  rewriteMonitored: {
+    type: "rewrite",
+    rewrite: rewriteMonitored,
+    unasked: true,
+    limitBytes: MONITORED_BYTES,
+  },
+} as const satisfies Record<string, Verdict>;
+
+/** What to do with a line of MONITOR. */
+export function verdictOnLine({ peer, namesNode }: MonitorHead): Verdict {
+  if (namesNode) return Verdicts.rewriteMonitored;
+  if (peer === undefined) return Verdicts.pass;
+  return { type: "peer", from: 1 + peer.from, to: 1 + peer.to };
+}
+
+/** What to do with a frame that answers a request which would be answered by `reply`. */
+export function verdictOn(reply: Reply, head: FrameHead): Verdict {
+  if (head.type === Byte.error) return verdictOnError(reply, head);
+  if (reply.type === "addresses") {
+    return { type: "rewrite", rewrite: reply.rewrite };
+  }
+  if (isFailure(head) && mayRepeatSecret(reply)) return Verdicts.secret;
+  return reply.type === "secret" ? Verdicts.secret : Verdicts.pass;
+}
+
+/** Whether an error to the request may repeat a secret of it. */
+function mayRepeatSecret(reply: Reply): boolean {
+  switch (reply.type) {
+    case "guarded":
+    case "auth":
+      return true;
+    case "hello":
+    case "migrate":
+      return reply.authenticates;
+    default:
+      return false;
+  }
+}
+
+/** Of errors only those pass unread that cannot name a node. */
+function verdictOnError(reply: Reply, head: FrameHead): Verdict {
+  if (isRedirect(head.text)) {
+    if (reply.type !== "script") return Verdicts.rewriteRedirect;
+    return reply.keyless ? Verdicts.pass : Verdicts.rewriteScriptRedirect;
+  }
+  const secret = mayRepeatSecret(reply) || undefined;
+  switch (reply.type) {
+    case "migrate":
+      if (head.text.startsWith(MIGRATE_ERROR)) return { ...Verdicts.rewriteMigrateError, secret };
+      if (repeatsRequest(head.text)) return { ...Verdicts.rewriteRefusal, secret };
+      break;
+    case "named":
+    case "addresses":
+      if (repeatsRequest(head.text)) return Verdicts.rewriteRefusal;
+  }
+  return secret ? Verdicts.secret : Verdicts.pass;
+}

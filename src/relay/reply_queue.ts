@@ -1,0 +1,104 @@
+import type { Reply } from "../commands/expected_reply.ts";
+
+/** So many replies of one kind. */
+interface Run {
+  readonly kind: Reply;
+  count: number;
+}
+
+/**
+ * A queue of replies, kept as runs of a kind: "40 plain ones, CLUSTER SLOTS, 7 plain ones". The
+ * first run has a place of its own, for of most connections there is never another.
+ *
+ * However long the queue, what is asked of it for each frame takes the same time: a client could
+ * else keep all the others waiting.
+ */
+export class ReplyRuns {
+  #first: Reply | undefined;
+  /** The length of the first run. */
+  #run = 0;
+  #total = 0;
+  /** The runs behind it, from #next on. */
+  #more: Run[] | undefined;
+  #next = 0;
+
+  /** How many replies are in the queue. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** How many runs are in the queue. */
+  get runs(): number {
+    if (this.#total === 0) return 0;
+    return 1 + (this.#more?.length ?? 0) - this.#next;
+  }
+
+  /** The kind of the first reply. */
+  get first(): Reply | undefined {
+    return this.#first;
+  }
+
+  /** The length of the first run; 0 if the queue is empty. */
+  get run(): number {
+    return this.#run;
+  }
+
+  /** The kind of the last reply. */
+  get last(): Reply | undefined {
+    return this.#more?.at(-1)?.kind ?? this.#first;
+  }
+
+  /** The runs in the queue, the first one first. */
+  *[Symbol.iterator](): Generator<Readonly<Run>> {
+    if (this.#first !== undefined) yield { kind: this.#first, count: this.#run };
+    for (let at = this.#next; at < (this.#more?.length ?? 0); at++) yield this.#more![at]!;
+  }
+
+  /** Adds `count` replies of one kind at the end. */
+  add(kind: Reply, count: number): void {
+    this.#total += count;
+    if (this.#first === undefined) {
+      this.#first = kind;
+      this.#run = count;
+      return;
+    }
+    const last = this.#more?.at(-1);
+    if ((last?.kind ?? this.#first) === kind) {
+      if (last === undefined) this.#run += count;
+      else last.count += count;
+      return;
+    }
+    (this.#more ??= []).push({ kind, count });
+  }
+
+  /** Takes `count` replies, at most one run of them, from the front. */
+  take(count: number): void {
+    this.#total -= count;
+    this.#run -= count;
+    if (this.#run > 0) return;
+    const next = this.#takeRun();
+    this.#first = next?.kind;
+    this.#run = next?.count ?? 0;
+  }
+
+  /** Takes the run that follows the first. */
+  #takeRun(): Run | undefined {
+    const more = this.#more;
+    if (more === undefined) return undefined;
+    const next = more[this.#next++];
+    if (this.#next === more.length) this.#forgetMore();
+    else if (this.#next >= COMPACT_AFTER && this.#next * 2 >= more.length) {
+      more.splice(0, this.#next);
+      this.#next = 0;
+    }
+    return next;
+  }
+
+  #forgetMore(): void {
+    this.#more = undefined;
+    this.#next = 0;
+  }
+}
+
+/** Moving what is left to the front costs as much as it frees; often enough is now and then. */
+const COMPACT_AFTER = 64;

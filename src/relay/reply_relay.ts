@@ -1,0 +1,360 @@
+import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
+import { Byte, fromLatin1, joined, toLatin1 } from "../resp/bytes.ts";
+import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/reply_scanner.ts";
+import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
+import type { Echo } from "../proxy/traffic_log.ts";
+import { readHead } from "./frame_head.ts";
+import type { PendingReplies } from "./reply_tracker.ts";
+import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
+import type { Turns } from "../proxy/read_scheduler.ts";
+import { type RewriteVerdict, type Verdict, Verdicts } from "./frame_action.ts";
+
+/** Within a run of plain replies only these may need more than to be passed on. */
+const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
+
+const CRLF = fromLatin1("\r\n");
+
+/** What a reply relay works with. */
+export interface ReplyRelayOptions {
+  /** Read by the relay alone. */
+  readonly upstream: ByteSource;
+  /** Written by the relay alone. */
+  readonly client: ByteSink;
+  readonly pending: PendingReplies;
+  readonly buffers: BufferPool;
+  readonly turns: Turns;
+  /** For what is captured. */
+  readonly budget: CaptureBudget;
+  /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
+  readonly translate: (
+    frame: Uint8Array,
+    verdict: RewriteVerdict,
+    sinceMs: number,
+  ) => Promise<Uint8Array>;
+  /** What is shown in the place of the address of one of the node's clients. */
+  readonly peer: (address: string) => Promise<string>;
+  readonly echo: Echo | undefined;
+}
+
+/**
+ * Carries what a node sends to the client:
+ *
+ * ```
+ *   read ─▶ plain run ──────────────────────────────▶ write    ranges of the read buffer
+ *        └▶ any other frame ─▶ head ─▶ judge ─▶ pass ─▶ write
+ *                                            ├▶ drop
+ *                                            ├▶ replace an address ─▶ write
+ *                                            ├▶ capture ─▶ rewrite ─▶ write
+ *                                            └▶ hold until a marker ─▶ judge again
+ * ```
+ *
+ * Bytes wait for more only where a read ends inside the head of a frame that must be judged;
+ * these, less than HEAD_BYTES, are read again with what follows them.
+ */
+export class ReplyRelay {
+  readonly #options: ReplyRelayOptions;
+  readonly #scanner = new ReplyScanner();
+  readonly #input: ReadBuffer;
+  /** The verdict on the frame in progress; undefined between frames and in plain runs. */
+  #verdict: Verdict | undefined;
+  #capture: Capture | undefined;
+  /** The frames that are held, and whether the last of them is not whole. */
+  #held: Capture | undefined;
+  #inHeldFrame = false;
+  /** What was held, while it is relayed. */
+  #released: Uint8Array | undefined;
+  /** What goes to the client before the bytes from `#sent` on, of which there are some then. */
+  #ahead: Uint8Array[] | undefined;
+  /** Where the frame begins that is being judged. */
+  #unjudgedAt: number | undefined;
+  /** Up to where the client has what was read. */
+  #sent = 0;
+  /** When what is being translated had come. */
+  #readAtMs = 0;
+  #receivedBytes = 0;
+
+  constructor(options: ReplyRelayOptions) {
+    this.#options = options;
+    this.#input = new ReadBuffer(options.buffers);
+  }
+
+  /**
+   * Relays until the node ends its side. A frame that it has not finished by then is dropped if
+   * it is not known yet to carry no address.
+   *
+   * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
+   */
+  async run(): Promise<void> {
+    const { turns } = this.#options;
+    try {
+      for (;;) {
+        if (turns.areScarce) await turns.next();
+        const read = await this.#options.upstream.read(this.#input.room);
+        turns.note();
+        if (read === null) return;
+        const { isMuted } = this.#options.pending;
+        const at = this.#scan(read);
+        if (isMuted) this.#sent = at;
+        if (at === this.#input.end && !isMuted && this.#options.echo === undefined) {
+          // Most of what comes takes this way, and each promise more would be felt.
+          const bytes = this.#input.upTo(at);
+          const written = await this.#options.client.write(bytes);
+          if (written < at) await writeRest(this.#options.client, bytes, written);
+          this.#input.keep(at);
+        } else this.#input.keep(await this.#relay(at));
+      }
+    } catch (error) {
+      // What came before goes out, as it would have if it had come in a read of its own.
+      if (this.#brokenAt !== undefined) await this.#pass(this.#brokenAt);
+      throw error;
+    } finally {
+      this.#endCapture();
+      this.#held?.release();
+    }
+  }
+
+  /** How much the node has sent. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** What is kept of frames: the one that is being rewritten, or those that are held. */
+  get capture(): Capture | undefined {
+    return this.#capture ?? this.#held;
+  }
+
+  /** Notes that something was read, and returns where the plain replies at its beginning end. */
+  #scan(read: number): number {
+    this.#receivedBytes += read;
+    this.#input.end += read;
+    this.#sent = 0;
+    return this.#passPlain(0);
+  }
+
+  /** Where the frames are that are being relayed. */
+  get #bytes(): Uint8Array {
+    return this.#released ?? this.#input.bytes;
+  }
+
+  /** Passes plain replies from a position on, and returns where they end. */
+  #passPlain(from: number): number {
+    const { pending } = this.#options;
+    const bytes = this.#bytes;
+    const end = this.#released?.length ?? this.#input.end;
+    const scanner = this.#scanner;
+    let at = from;
+    while (at < end && this.#verdict === undefined) {
+      const { run } = pending;
+      if (run === 0) break;
+      at = scanner.advance(bytes, at, end, run, NOT_PLAIN);
+      if (scanner.frames > 0) pending.take(scanner.frames);
+      if (scanner.frames < run) break;
+    }
+    return at;
+  }
+
+  /** Relays what was read from `from` on, which is not plain, and returns where it has to wait. */
+  async #relay(from: number): Promise<number> {
+    const { end } = this.#input;
+    this.#readAtMs = performance.now();
+    const at = await this.#relayFrames(from, end);
+    await this.#pass(at);
+    return at;
+  }
+
+  /** Relays frames up to `end`, and returns where that has to wait for more. */
+  async #relayFrames(from: number, end: number): Promise<number> {
+    const { pending } = this.#options;
+    let at = from;
+    while (at < end) {
+      this.#verdict ??= this.#judge(at, end);
+      const verdict = this.#verdict;
+      if (verdict === undefined) return at;
+      switch (verdict.type) {
+        case "header": {
+          // The head was read whole, so its line is here.
+          if (verdict.isDropped) await this.#pass(at);
+          at = this.#bytes.indexOf(Byte.lf, at) + 1;
+          if (verdict.isDropped) this.#sent = at;
+          this.#verdict = undefined;
+          break;
+        }
+        case "blind":
+          at = end;
+          break;
+        case "drop":
+          await this.#pass(at);
+          at = this.#sent = this.#advance(at, end);
+          break;
+        case "hold":
+          await this.#pass(at);
+          at = this.#sent = await this.#hold(at, end);
+          if (this.#verdict !== undefined) return at;
+          break;
+        case "peer":
+          // The head was read whole, so the address is here.
+          await this.#replacePeer(at + verdict.from, at + verdict.to);
+          at = this.#advance(at, this.#sent);
+          this.#verdict = Verdicts.pass;
+          break;
+        case "rewrite":
+          await this.#pass(at);
+          at = this.#sent = await this.#rewrite(verdict, at, end);
+          break;
+        case "secret":
+          await this.#pass(at);
+          at = this.#advance(at, end);
+          await this.#pass(at, "secret");
+          break;
+        case "confirm":
+          at = this.#advance(at, end);
+          if (this.#verdict === undefined) pending.confirm(this.#scanner.integer);
+          break;
+        case "pass":
+          at = this.#advance(at, end);
+      }
+      if (pending.isMuted) {
+        await this.#pass(at);
+        at = this.#sent = this.#passPlain(at);
+      } else at = this.#passPlain(at);
+    }
+    return at;
+  }
+
+  /**
+   * Keeps the frames from the header of an EXEC on until the answer to its marker begins, then
+   * relays them. Returns the beginning of that, or where it has to wait for more.
+   */
+  async #hold(from: number, end: number): Promise<number> {
+    const { pending, budget } = this.#options;
+    const { bytes } = this.#input;
+    let at = from;
+    if (this.#held === undefined) {
+      this.#held = new Capture(budget, this.#readAtMs);
+      // The head was read whole, so its line is here.
+      at = bytes.indexOf(Byte.lf, at) + 1;
+      this.#held.add(bytes.subarray(from, at));
+    }
+    while (at < end) {
+      if (!this.#inHeldFrame) {
+        const head = readHead(bytes, at, end, true);
+        if (head === undefined) return at;
+        if (pending.endsHold(head)) {
+          await this.#release(this.#held);
+          return at;
+        }
+        this.#inHeldFrame = true;
+      }
+      const next = this.#scanner.advance(bytes, at, end, 1, NO_STOPS);
+      this.#held.add(bytes.subarray(at, next));
+      this.#inHeldFrame = this.#scanner.frames === 0;
+      at = next;
+    }
+    return at;
+  }
+
+  /** Relays what was held. */
+  async #release(held: Capture): Promise<void> {
+    this.#verdict = undefined;
+    const released = this.#released = held.join(this.#readAtMs);
+    this.#sent = 0;
+    await this.#pass(await this.#relayFrames(0, released.length));
+    this.#released = undefined;
+    held.release();
+    this.#held = undefined;
+  }
+
+  /** Up to where the buffer may go to the client when it cannot be followed any further. */
+  get #brokenAt(): number | undefined {
+    const type = this.#verdict?.type;
+    // Of a frame with addresses or secrets nothing does.
+    return type === "rewrite" || type === "secret" || this.#held !== undefined
+      ? undefined
+      : this.#unjudgedAt ?? this.#scanner.brokenAt;
+  }
+
+  /** Judges the frame at `at`; undefined if its head is not whole. */
+  #judge(at: number, end: number): Verdict | undefined {
+    const { pending } = this.#options;
+    this.#unjudgedAt = at;
+    const head = readHead(this.#bytes, at, end, pending.wantsWord);
+    const verdict = head && pending.judge(head);
+    this.#unjudgedAt = undefined;
+    return verdict;
+  }
+
+  /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
+  #advance(from: number, to: number): number {
+    const at = this.#scanner.advance(this.#bytes, from, to, 1, NO_STOPS);
+    if (this.#scanner.frames === 1) {
+      this.#verdict = undefined;
+      this.#options.pending.ended();
+    }
+    return at;
+  }
+
+  /** Has the client get another address in the place of the one at [from, to). */
+  async #replacePeer(from: number, to: number): Promise<void> {
+    const bytes = this.#bytes;
+    const shown = await this.#options.peer(toLatin1(bytes.subarray(from, to)));
+    (this.#ahead ??= []).push(bytes.subarray(this.#sent, from), fromLatin1(shown));
+    this.#sent = to;
+  }
+
+  async #rewrite(verdict: RewriteVerdict, from: number, to: number): Promise<number> {
+    const { client, budget } = this.#options;
+    const { limitBytes = Infinity } = verdict;
+    const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
+    const at = this.#advance(from, Math.min(to, from + limitBytes - capture.length));
+    try {
+      capture.add(this.#bytes.subarray(from, at));
+      if (this.#verdict !== undefined && capture.length < limitBytes) return at;
+      const translated = await this.#translated(capture, verdict);
+      capture.hold(translated.length);
+      await writeAll(client, translated);
+    } catch (error) {
+      if (!(error instanceof CaptureLimitError)) throw error;
+      this.#endCapture();
+      // The place of the frame is that of an error, unless it is nobody's answer.
+      if (!verdict.unasked) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
+      throw error;
+    }
+    this.#endCapture();
+    // What is behind the beginning of a line goes on as it is.
+    if (this.#verdict !== undefined) this.#verdict = Verdicts.pass;
+    return at;
+  }
+
+  /** What the client gets in the place of what was captured, which is all that it is to be. */
+  async #translated(capture: Capture, verdict: RewriteVerdict): Promise<Uint8Array> {
+    const { translate, echo } = this.#options;
+    const isCut = this.#verdict !== undefined;
+    const captured = capture.join(this.#readAtMs);
+    // What there is of a line is rewritten as if it ended there.
+    const frame = isCut ? joined([captured, CRLF]) : captured;
+    const whole = await translate(frame, verdict, this.#readAtMs);
+    const translated = isCut ? whole.subarray(0, -CRLF.length) : whole;
+    if (verdict.secret) echo?.secretReply(translated.length);
+    else echo?.rewritten(frame, translated);
+    return translated;
+  }
+
+  #endCapture(): void {
+    this.#capture?.release();
+    this.#capture = undefined;
+  }
+
+  /** Sends what was read up to `to` and not sent yet. */
+  async #pass(to: number, visibility?: "secret"): Promise<void> {
+    if (this.#sent === to) return;
+    let bytes = this.#bytes.subarray(this.#sent, to);
+    this.#sent = to;
+    if (this.#ahead !== undefined) {
+      bytes = joined([...this.#ahead, bytes]);
+      this.#ahead = undefined;
+    }
+    if (visibility === "secret") this.#options.echo?.secretReply(bytes.length);
+    else this.#options.echo?.reply(bytes);
+    await writeAll(this.#options.client, bytes);
+  }
+}

@@ -1,0 +1,268 @@
+import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
+import { joined } from "../resp/bytes.ts";
+import { encodeOpening } from "../resp/frame.ts";
+import { type Opening, RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
+import { COMMANDS, type NotedCommand } from "../commands/table.ts";
+import type { Echo } from "../proxy/traffic_log.ts";
+import { encodeMarker } from "./marker.ts";
+import { PairingError, type PendingReplies } from "./reply_tracker.ts";
+import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
+import { type ClientReplyMode, type MarkedReply, Replies } from "../commands/expected_reply.ts";
+import type { Turns } from "../proxy/read_scheduler.ts";
+import { atMost } from "../platform/timeout.ts";
+
+/** What a request relay works with. */
+export interface RequestRelayOptions {
+  /** Read by the relay alone. */
+  readonly client: ByteSource;
+  /** Written by the relay alone. */
+  readonly upstream: ByteSink;
+  readonly pending: PendingReplies;
+  readonly buffers: BufferPool;
+  readonly turns: Turns;
+  /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
+  readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
+  /** Makes the text of a marker, which no reply may hold. */
+  readonly createNonce: () => string;
+  readonly echo: Echo | undefined;
+}
+
+/**
+ * How long a request that may need a marker waits to know whether a MULTI before it was refused;
+ * a transaction would take the marker for one of its commands.
+ */
+const TRANSACTION_TIMEOUT_MS = 10_000;
+
+/**
+ * Carries what a client sends to its node, and notes what each request will make the node send
+ * before the last byte of the request is on its way. All passes unchanged but
+ *
+ * - the first words of requests that name nodes, which wait at the front of the read buffer until
+ *   they are complete;
+ * - CLIENT REPLY, which is ON for the node in any case;
+ * - a marker behind each request whose answer cannot be told otherwise (see `isDoubtful`).
+ */
+export class RequestRelay implements RequestSink<NotedCommand> {
+  readonly #options: RequestRelayOptions;
+  readonly #scanner: RequestScanner<NotedCommand>;
+  readonly #input: ReadBuffer;
+  /** What the request behind which the scanner has stopped will make the node send. */
+  #doubtful: MarkedReply["reply"] | undefined;
+  /** The client is being waited for. */
+  #isReading = false;
+  #reads = 0;
+  /** Resolved when the last request is on its way that is to be, once `drain` asks for that. */
+  #drained: PromiseWithResolvers<void> | undefined;
+  #isOver = false;
+
+  constructor(options: RequestRelayOptions) {
+    this.#options = options;
+    this.#scanner = new RequestScanner(COMMANDS, this);
+    this.#input = new ReadBuffer(options.buffers);
+  }
+
+  /** Whether it was not the client, if a connection that is gone has made the relay fail. */
+  get isRefused(): boolean {
+    return !this.#isReading;
+  }
+
+  /** How often the client has sent something. */
+  get reads(): number {
+    return this.#reads;
+  }
+
+  /**
+   * Passes on the rest of the request that is in progress, and of all that follows nothing; done
+   * when that rest is on its way. What the client goes on to send is read all the same: a
+   * connection that is closed with something unread takes with it what was written last.
+   */
+  drain(): Promise<void> {
+    this.#scanner.single = true;
+    this.#drained ??= Promise.withResolvers();
+    if ((this.#isReading && this.#isDone) || this.#isOver) this.#drained.resolve();
+    return this.#drained.promise;
+  }
+
+  /**
+   * Relays until the client ends its side.
+   *
+   * @throws {PairingError} when its requests cannot be followed
+   */
+  async run(): Promise<void> {
+    const { turns } = this.#options;
+    try {
+      for (;;) {
+        if (turns.areScarce) await turns.next();
+        if (this.#isDone) this.#drained?.resolve();
+        this.#isReading = true;
+        const read = await this.#options.client.read(this.#input.room);
+        this.#isReading = false;
+        turns.note();
+        if (read === null) break;
+        this.#reads++;
+        if (this.#isDone) continue;
+        const held = this.#input.end;
+        const at = this.#scan(held + read);
+        if (this.#isPlain(at)) {
+          // Most of what comes takes this way, and each promise more would be felt.
+          const bytes = this.#input.upTo(at);
+          const written = await this.#options.upstream.write(bytes);
+          if (written < at) await writeRest(this.#options.upstream, bytes, written);
+          this.#input.keep(at);
+        } else this.#input.keep(await this.#relayParts(held, at));
+      }
+      await this.#forward(this.#input.bytes.subarray(0, this.#input.end));
+    } finally {
+      this.#isOver = true;
+      this.#drained?.resolve();
+    }
+  }
+
+  /** Whether all that is to go on has, when the scanner stops behind each request. */
+  get #isDone(): boolean {
+    if (!this.#scanner.single) return false;
+    return this.#options.pending.isBlind || (this.#input.end === 0 && this.#scanner.isBetween);
+  }
+
+  /** Scans what was read behind what is held, and returns where the first stop is. */
+  #scan(end: number): number {
+    const input = this.#input;
+    const held = input.end;
+    input.end = end;
+    return this.#advance(input.bytes, held, end);
+  }
+
+  /** Scans up to the next stop; what a client sends on a blind connection are no requests. */
+  #advance(bytes: Uint8Array, from: number, to: number): number {
+    return this.#options.pending.isBlind ? to : this.#scanner.advance(bytes, from, to);
+  }
+
+  /** Whether all that was read was scanned up to `at`, and may go on as it is. */
+  #isPlain(at: number): boolean {
+    return at === this.#input.end && this.#held === 0 && this.#doubtful === undefined &&
+      this.#options.echo === undefined;
+  }
+
+  /**
+   * Forwards what was read part by part, of which [held, scanned) is the first that was scanned,
+   * and returns where it has to wait.
+   */
+  async #relayParts(held: number, scanned: number): Promise<number> {
+    const { echo } = this.#options;
+    const scanner = this.#scanner;
+    const { bytes, end } = this.#input;
+    let from = held;
+    let at = scanned;
+    let sent = 0;
+    for (;;) {
+      const heldFrom = at - this.#held;
+      echo?.request(bytes.subarray(from, at), scanner.hidden.map((position) => position - from));
+      if (this.#doubtful !== undefined) {
+        await this.#forwardDoubtful(this.#doubtful, bytes.subarray(sent, at));
+        this.#doubtful = undefined;
+        sent = at;
+      } else {
+        await this.#forward(bytes.subarray(sent, heldFrom));
+        sent = heldFrom;
+        if (scanner.opening !== undefined && this.#held > 0) {
+          await this.#forward(await this.#translated(scanner.opening) ?? bytes.subarray(sent, at));
+          sent = at;
+        }
+      }
+      const isDone = scanner.single && scanner.isBetween;
+      // What is left behind the last request that is to go on, and not held, is dropped.
+      if (isDone) return end;
+      if (at === end) return sent;
+      from = at;
+      at = this.#advance(bytes, from, end);
+    }
+  }
+
+  /** How many of the last bytes are held. */
+  get #held(): number {
+    return this.#options.pending.isBlind ? 0 : this.#scanner.held;
+  }
+
+  /** Forwards what ends with a doubtful request, and the marker behind it. */
+  async #forwardDoubtful(reply: MarkedReply["reply"], bytes: Uint8Array): Promise<void> {
+    const { pending } = this.#options;
+    let last = bytes;
+    // EXEC ends a transaction whatever becomes of it.
+    if (reply.type !== "exec" && pending.transaction === "unknown") {
+      await this.#forward(bytes.subarray(0, -1));
+      last = bytes.subarray(-1);
+      await this.#untilTransactionIsKnown();
+    }
+    if (pending.isBlind || (reply.type !== "exec" && pending.transaction === "open")) {
+      pending.expect(reply);
+      await this.#forward(last);
+      return;
+    }
+    const nonce = this.#options.createNonce();
+    pending.expect({ type: "marked", reply, nonce });
+    await this.#forward(joined([last, encodeMarker(nonce)]));
+  }
+
+  async #untilTransactionIsKnown(): Promise<void> {
+    const known = this.#options.pending.transactionKnown().then(() => true);
+    if (await atMost(TRANSACTION_TIMEOUT_MS, known)) return;
+    throw new PairingError(
+      `The replies before a request behind MULTI did not come within ${TRANSACTION_TIMEOUT_MS} ms`,
+    );
+  }
+
+  /** Requests that get one frame each, whatever it is. */
+  plain(count: number): void {
+    this.#options.pending.expect(Replies.plain, count);
+  }
+
+  /** A request whose reply needs attention. */
+  known(command: NotedCommand, argv: readonly string[], argc: number): boolean {
+    const { pending } = this.#options;
+    const reply = command.reply(argv, argc);
+    const isSilent = reply === Replies.replyOff || reply === Replies.replySkip;
+    if (isSilent && this.#scanner.opening === undefined) {
+      throw new PairingError("A CLIENT REPLY is too long to be replaced");
+    }
+    if (reply.type !== "marked" && pending.isDoubtful(reply)) {
+      this.#doubtful = reply;
+      return true;
+    }
+    pending.expect(reply);
+    return false;
+  }
+
+  /** A request without words. */
+  empty(): void {
+    this.#options.pending.expect(Replies.empty);
+  }
+
+  /** Bytes that are no request. */
+  broken(): void {
+    this.#options.pending.expect(Replies.protocolError);
+  }
+
+  /** What goes on in the place of the words of a request, if something else does. */
+  async #translated({ words, argc, hasHeader }: Opening): Promise<Uint8Array | undefined> {
+    const translated = answeredAnyway(words, argc) ?? await this.#options.translate(words);
+    if (translated === undefined) return undefined;
+    const count = hasHeader ? argc + translated.length - words.length : undefined;
+    return encodeOpening(translated, count);
+  }
+
+  async #forward(bytes: Uint8Array): Promise<void> {
+    if (bytes.length > 0) await writeAll(this.#options.upstream, bytes);
+  }
+}
+
+/** CLIENT REPLY ON in the place of OFF and SKIP, or undefined for any other request. */
+function answeredAnyway(words: readonly string[], argc: number): readonly string[] | undefined {
+  const [command = "", subcommand = "", mode = ""] = words;
+  const isReplyMode = argc === 3 && words.length === 3 && SILENT_MODES.test(mode) &&
+    /^client$/i.test(command) && /^reply$/i.test(subcommand);
+  return isReplyMode ? words.with(2, ON) : undefined;
+}
+
+const SILENT_MODES = /^(off|skip)$/i;
+
+const ON: ClientReplyMode = "on";

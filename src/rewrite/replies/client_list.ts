@@ -1,0 +1,42 @@
+import { type HostPort, splitAddress } from "../../platform/address.ts";
+import type { Value } from "../../resp/frame.ts";
+import { type Naming, publicAddress } from "../address_map.ts";
+import { rewriteText } from "../text.ts";
+
+/**
+ * Rewrites CLIENT LIST and CLIENT INFO (networking.c `catClientInfoString`): a line a client,
+ * with the peer's address in `addr=` and the node's own in `laddr=`, IPv6 in brackets. A peer
+ * that is a client of this proxy gets the address from which it reached the proxy, as it would
+ * have without it. What else connects to a node, another node say, lives on the private side: its
+ * port stays, to tell such lines apart, its host does not.
+ */
+export function rewriteClients(frame: Value, naming: Naming): Value {
+  return rewriteText(
+    frame,
+    (text) =>
+      text.replace(ADDRESS, (_field, before: string, name: string, address: string) => {
+        const own = name === "laddr" && overTcp(address) !== undefined;
+        return `${before}${name}=${
+          own ? publicAddress(naming, naming.ownPort) : publicPeer(address, naming)
+        }`;
+      }),
+  );
+}
+
+/** What has to be known for that of a client's address. */
+type PeerNaming = Pick<Naming, "host" | "clientAt">;
+
+/** What is shown in the place of the address of a node's client, as CLIENT LIST has it. */
+export function publicPeer(address: string, naming: PeerNaming): string {
+  const peer = overTcp(address);
+  if (peer === undefined) return address;
+  return naming.clientAt(address) ?? publicAddress(naming, peer.port);
+}
+
+/** A connection through a Unix socket has the socket's path for an address. */
+function overTcp(address: string): HostPort | undefined {
+  const peer = splitAddress(address);
+  return peer?.host.startsWith("/") ? undefined : peer;
+}
+
+const ADDRESS = /(^|[ \n])(l?addr)=(\S*)/g;

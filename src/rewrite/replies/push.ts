@@ -1,0 +1,31 @@
+import { splitAddress } from "../../platform/address.ts";
+import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
+import { type Naming, publicAddress } from "../address_map.ts";
+
+/** Whether pushes of this kind carry addresses. */
+export function isAddressPush(kind: string): boolean {
+  return kind === "MOVING" || kind === "SMIGRATED";
+}
+
+/**
+ * Rewrites the maintenance notifications of Redis Software that name a node:
+ * `MOVING seq seconds host:port|null`, and `SMIGRATED seq` with triplets of source, target and
+ * slots (in drafts that clients still read: pairs, or the two flat). Whatever has the form of an
+ * address is one: slots are numbers, commas and dashes.
+ */
+export function rewritePush(frame: Value, naming: Naming): Value {
+  const [kind, ...items] = itemsOf(frame) ?? [];
+  const redirects = textOf(kind) === "MOVING";
+  for (const item of items) rewriteAddresses(item, redirects, naming);
+  return frame;
+}
+
+function rewriteAddresses(value: Value, redirects: boolean, naming: Naming): void {
+  if ("items" in value) {
+    for (const item of value.items ?? []) rewriteAddresses(item, redirects, naming);
+    return;
+  }
+  const address = splitAddress(textOf(value) ?? "");
+  if (address === undefined) return;
+  value.text = publicAddress(naming, naming.portOf({ ...address, redirects }) ?? 0);
+}

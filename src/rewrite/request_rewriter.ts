@@ -1,0 +1,190 @@
+import {
+  formatHostPort,
+  type HostPort,
+  isIpAddress,
+  isIpv6,
+  isLocalhost,
+  isLoopback,
+  isSameHost,
+  LAST_PORT,
+  splitAddress,
+} from "../platform/address.ts";
+
+/** What is known of both sides of the proxy where the addresses in one request are put back. */
+export interface Places {
+  /** The host that every node has on the public side: a name or an IP address, no brackets. */
+  readonly publicHost: string;
+  /** The IP address at which the client reached the proxy. */
+  readonly reachedAt: string;
+  /** The public port of the node that is asked. */
+  readonly ownPort: number;
+  /** The address at which the proxy reached that node. */
+  readonly ownAddress: HostPort;
+  /** The node that has a public port, at its private address. */
+  nodeAt(
+    publicPort: number,
+  ): { readonly address: HostPort; readonly busPort: number | undefined } | undefined;
+  /** Whether an address is a node's on the private side. */
+  isPrivate(address: HostPort): boolean;
+  /** What the node that is asked takes for the address of a client of the proxy. */
+  upstreamOf(client: string): string | undefined | Promise<string | undefined>;
+  /** The IP addresses of a host name, or none. */
+  resolve(host: string): Promise<readonly string[]>;
+}
+
+/**
+ * Puts private addresses in the place of the public ones in a request, so that the node which
+ * gets it can use them. Undefined if it stays as it is: what is not certainly the public address
+ * of a node is none, and what a request says does not leave the private side.
+ *
+ * @param words the first words of the request, as many as its command holds
+ */
+export async function translateRequest(
+  words: readonly string[],
+  places: Places,
+): Promise<readonly string[] | undefined> {
+  switch (words[0]!.toLowerCase()) {
+    case "cluster":
+      return await translateMeet(words, places);
+    case "migrate":
+    case "replicaof":
+    case "slaveof":
+      return await translateAddressAt(1, words, places);
+    case "failover":
+      return await translateFailover(words, places);
+    case "client":
+      return await translateClients(words, places);
+    default:
+      return undefined;
+  }
+}
+
+/** Without a bus port in the request a node takes the one that stands this far above the other. */
+const BUS_OFFSET = 10_000;
+
+/**
+ * `CLUSTER MEET ip port [bus-port]`, where the node wants an IP address and no name (cluster.c
+ * `clusterStartHandshake`). A bus port is the private one on both sides.
+ */
+async function translateMeet(
+  words: readonly string[],
+  places: Places,
+): Promise<readonly string[] | undefined> {
+  if (words[1]?.toLowerCase() !== "meet" || words.length > 5) return undefined;
+  const node = await nodeNamed(words[2], words[3], places);
+  if (node === undefined) return undefined;
+  const { address: { host, port }, busPort } = node;
+  const ip = isIpAddress(host) ? host : await addressOf(host, places);
+  if (ip === undefined || !isBusPort(words[4] ?? `${busPort ?? port + BUS_OFFSET}`)) {
+    return undefined;
+  }
+  const translated = [...words.slice(0, 2), ip, `${port}`, ...words.slice(4)];
+  const told = words.length > 4 || busPort === undefined || busPort === port + BUS_OFFSET;
+  return told ? translated : [...translated, `${busPort}`];
+}
+
+/** Of a bus port that is none a node would complain, and repeat the address. */
+function isBusPort(digits: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= LAST_PORT;
+}
+
+/** An IP address of a node that has a name, of the family that the proxy reaches nodes by. */
+async function addressOf(host: string, places: Places): Promise<string | undefined> {
+  const found = await places.resolve(host);
+  const { ownAddress } = places;
+  return found.find((ip) => isIpv6(ip) === isIpv6(ownAddress.host)) ?? found[0];
+}
+
+/** `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]` */
+async function translateFailover(
+  words: readonly string[],
+  places: Places,
+): Promise<readonly string[] | undefined> {
+  const to = words.findIndex((word, index) => index > 0 && word.toLowerCase() === "to");
+  return to < 0 ? undefined : await translateAddressAt(to + 1, words, places);
+}
+
+/** A host and a port in two words, the first of which is at `index`. */
+async function translateAddressAt(
+  index: number,
+  words: readonly string[],
+  places: Places,
+): Promise<readonly string[] | undefined> {
+  const node = await nodeNamed(words[index], words[index + 1], places);
+  if (node === undefined) return undefined;
+  const { host, port } = node.address;
+  return words.with(index, host).with(index + 1, `${port}`);
+}
+
+/**
+ * `CLIENT KILL address`, and the filters of `CLIENT KILL` and `CLIENT LIST`. What they ask for is
+ * what CLIENT LIST shows, so this is the inverse of `rewriteClients`. The filters IP and NOT-IP
+ * stay: the clients of the proxy have its own address there, all the same.
+ */
+async function translateClients(
+  words: readonly string[],
+  places: Places,
+): Promise<readonly string[] | undefined> {
+  const [, subcommand = "", old] = words;
+  const kills = subcommand.toLowerCase() === "kill";
+  if (!kills && subcommand.toLowerCase() !== "list") return undefined;
+  if (kills && words.length === 3) {
+    const upstream = await places.upstreamOf(old!);
+    return upstream === undefined ? undefined : words.with(2, upstream);
+  }
+  let translated: readonly string[] | undefined;
+  for (let index = 2; index + 1 < words.length;) {
+    const filter = words[index]!.toLowerCase();
+    const address = await filteredAddress(filter, words[index + 1]!, places);
+    if (address !== undefined) translated = (translated ?? words).with(index + 1, address);
+    index += 2;
+    // As many ids as there are belong to one filter.
+    const ids = filter === "id" || filter === "not-id";
+    while (ids && /^\d+$/.test(words[index] ?? "")) index++;
+  }
+  return translated;
+}
+
+async function filteredAddress(
+  filter: string,
+  value: string,
+  places: Places,
+): Promise<string | undefined> {
+  switch (filter) {
+    case "addr":
+    case "not-addr":
+      return await places.upstreamOf(value);
+    case "laddr":
+    case "not-laddr": {
+      const address = splitAddress(value);
+      if (address?.port !== places.ownPort || !await isPublic(address, places)) return undefined;
+      return formatHostPort(places.ownAddress);
+    }
+    default:
+      return undefined;
+  }
+}
+
+async function nodeNamed(
+  host: string | undefined,
+  digits: string | undefined,
+  places: Places,
+): Promise<ReturnType<Places["nodeAt"]>> {
+  const port = Number(digits);
+  // Nodes take no number in another form.
+  if (host === undefined || String(port) !== digits) return undefined;
+  const node = places.nodeAt(port);
+  return node !== undefined && await isPublic({ host, port }, places) ? node : undefined;
+}
+
+/** Whether an address that has a node's public port has the public host, too. */
+async function isPublic(address: HostPort, places: Places): Promise<boolean> {
+  const { host } = address;
+  const { publicHost, reachedAt } = places;
+  if (places.isPrivate(address)) return false;
+  if (isSameHost(host, publicHost) || isSameHost(host, reachedAt)) return true;
+  if (isLocalhost(host)) return [publicHost, reachedAt].some(isLoopback);
+  // redis-cli connects to a name, and then tells the IP address that it found.
+  if (!isIpAddress(host) || isIpAddress(publicHost)) return false;
+  return (await places.resolve(publicHost)).some((found) => isSameHost(found, host));
+}

@@ -1,0 +1,225 @@
+import { assert, assertEquals } from "@std/assert";
+import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
+import { AddressCheck } from "../../src/nat/address_check.ts";
+import type { NodeDialer } from "../../src/cluster/node_dialer.ts";
+import { Topology } from "../../src/cluster/discovery.ts";
+import { textOf } from "../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { bulk } from "../support/frames.ts";
+import { Logged } from "../support/logged.ts";
+import { idAt } from "../support/mentions.ts";
+import { NatProcess, runNat } from "../support/nat_process.ts";
+import { Peer } from "../support/peer.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { until } from "../support/until.ts";
+import { DirectoryScene, idOf, PLAIN_LINK } from "../support/views.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** More than a proxy of three nodes has open, far less than one that dials itself. */
+const MOST_DESCRIPTORS = 60;
+
+/** A node that says this of a and b, as which it answers. */
+function answerAs(me: "a" | "b", announced: { a: string; b: string }): string {
+  const lines = (["a", "b"] as const).map((digit) =>
+    `${idOf(digit)} ${announced[digit]}@1 ${
+      digit === me ? "myself," : ""
+    }master - 0 0 1 connected ` +
+    `${digit === "a" ? "0-8191" : "8192-16383"}\n`
+  );
+  return bulk(lines.join("")) + bulk("cluster_state:ok\r\n") + "-ERR no shards\r\n";
+}
+
+/** Nobody listens there. */
+const DEAD = "127.255.255.254:9";
+
+/** What a and b announce, and where they are reached; "A" and "B" are where they answer. */
+const PLACES: [name: string, announced: [string, string], reached: [string, string]][] = [
+  ["what they are", ["A", "B"], ["A", "B"]],
+  ["addresses that take no connection", [DEAD, DEAD], ["A", "B"]],
+  ["the address of the other", ["B", "B"], ["A", "B"]],
+];
+
+for (const [name, announced, reached] of PLACES) {
+  for (const from of ["seeds", "a state file"]) {
+    Deno.test(`nodes that announce ${name} and answer at ${from} are served there`, async () => {
+      const ports = { A: findFreePorts(1), B: findFreePorts(1) };
+      const at = (place: string) =>
+        place === "A" || place === "B" ? `127.0.0.1:${ports[place]}` : place;
+      const [a, b] = announced.map(at) as [string, string];
+      await using peerA = new Peer({ answer: answerAs("a", { a, b }), port: ports.A });
+      await using peerB = new Peer({ answer: answerAs("b", { a, b }), port: ports.B });
+      const places: HostPort[] = [peerA, peerB].map(({ host, port }) => ({ host, port }));
+      const seeds = from === "seeds" ? places : places.slice(0, 1);
+      const saved = from === "seeds" ? [] : [{ id: idOf("b"), address: places[1]!, port: 8001 }];
+      const topology = new Topology({ seeds, ...PLAIN_LINK });
+      const { directory } = new DirectoryScene();
+      using logged = new Logged();
+
+      directory.learn(await topology.look());
+      const check = new AddressCheck(directory, topology, saved);
+      await check.run();
+      const found = ["a", "b"].map((digit) =>
+        formatHostPort(directory.withId(idOf(digit))!.address)
+      );
+      assertEquals(found, reached.map(at));
+
+      const moved = [a, b].flatMap((address, index) =>
+        address === at(reached[index]!) ? [] : [
+          `warning Node ${idOf("ab"[index]!)} announces ${address}, where it does not answer; ` +
+          `serving it at ${at(reached[index]!)}, where it answers. Check its cluster-announce-ip ` +
+          "and cluster-announce-port",
+        ]
+      );
+      const warnings = logged.lines.filter((line) => line.startsWith("warning"));
+      assertEquals(warnings.toSorted(), moved.toSorted());
+      const { accepted } = peerA;
+      await check.run();
+      assertEquals(peerA.accepted, accepted, "what was verified is not asked again");
+    });
+  }
+}
+
+Deno.test("an address is verified later where there is no file descriptor for it", async () => {
+  const at = findFreePorts(1);
+  const announced = { a: DEAD, b: DEAD };
+  await using peer = new Peer({ answer: answerAs("a", announced), port: at });
+  const { dialer } = PLAIN_LINK;
+  let isExhausted = true;
+  const isOwn = (address: HostPort) =>
+    isExhausted
+      ? Promise.reject(new Error("Too many open files (os error 24)"))
+      : dialer.isOwn(address);
+  const poor = {
+    connectTimeoutMs: dialer.connectTimeoutMs,
+    dial: dialer.dial.bind(dialer),
+    isOwn,
+  } as NodeDialer;
+  const seed = { host: peer.host, port: peer.port };
+  const topology = new Topology({ seeds: [seed], credentials: undefined, dialer: poor });
+  const { directory } = new DirectoryScene();
+  using _logged = new Logged();
+  directory.learn(await topology.look());
+  const check = new AddressCheck(directory, topology);
+  const place = () => formatHostPort(directory.withId(idOf("a"))!.address);
+  await check.run();
+  assertEquals(place(), DEAD);
+  isExhausted = false;
+  await check.run();
+  assertEquals(place(), formatHostPort(seed));
+});
+
+/**
+ * Has nodes announce the ports of a proxy, and waits until all know. The proxy listens everywhere, so
+ * that the hosts of the nodes are its own; the nodes would not find each other at another host.
+ */
+async function announce(nodes: readonly ClusterNode[], ports: readonly number[]): Promise<void> {
+  for (const [at, node] of nodes.entries()) {
+    await node.order("CONFIG", "SET", "cluster-announce-port", `${ports[at]}`);
+  }
+  await until("all nodes know what is announced", async (saw) => {
+    const views = await Promise.all(nodes.map((node) => node.order("CLUSTER", "NODES")));
+    saw(views.map(textOf).join("\n"));
+    return views.every((view) => ports.every((port) => textOf(view)!.includes(`:${port}@`)));
+  }, 30_000);
+}
+
+Deno.test("nodes that announce the ports of the proxy do not make it dial itself", async (t) => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  const [seed, ...others] = cluster.nodes as [ClusterNode, ...ClusterNode[]];
+  const port = findFreePorts(3);
+  const ports = [port, port + 1, port + 2];
+  await announce(cluster.nodes, ports);
+  const args = [
+    `--cluster-addr=${seed.address}`,
+    `--listen-addr=:${port}`,
+    "--public-host=127.0.0.1",
+    "--max-nodes=3",
+    "--refresh-interval=1s",
+  ];
+  const warnings = [
+    `Node ${seed.id} announces ${seed.host}:${port}, which is a port of this proxy; serving it at ` +
+    `${seed.address}, where it answers. Check its cluster-announce-ip and cluster-announce-port`,
+    ...others.map(({ id, host }, at) =>
+      `Node ${id} announces ${host}:${port + 1 + at}, which is a port of this proxy, so no ` +
+      "client can reach it; set its cluster-announce-ip and cluster-announce-port to its own"
+    ),
+  ];
+
+  await t.step("the one that answered at the seed is served, the others are named", async () => {
+    await using nat = await new NatProcess(args).ready();
+    for (const warning of warnings) assert(nat.stderr.includes(warning), nat.stderr);
+    assertEquals(await idAt("127.0.0.1", port), seed.id);
+    for (const other of ports.slice(1)) {
+      await until("a port that leads nowhere is closed", async () => {
+        const connecting = WireClient.connect("127.0.0.1", other);
+        return await connecting.then((client) => client.close(), () => true);
+      });
+    }
+    assert(nat.descriptors < MOST_DESCRIPTORS, `${nat.descriptors} descriptors`);
+  });
+
+  await t.step("--check says the same", async () => {
+    const { code, stderr } = await runNat([...args, "--check"]);
+    for (const warning of warnings) assert(stderr.includes(warning), stderr);
+    assertEquals(code, 0, stderr);
+  });
+});
+
+Deno.test("a node that announces the proxy while it runs is served where it was", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  using logged = new Logged();
+  await using proxy = await startProxy(cluster, {
+    listen: { host: "", port: 0 },
+    refreshIntervalMs: 200,
+  });
+  const { proxy: { nodes } } = proxy;
+  const addresses = nodes.map(({ address }) => address);
+  const ports = cluster.nodes.map((node) => proxy.portOf(node));
+  // Each announces the port of another one, and of itself in the end.
+  await announce(cluster.nodes, [ports[1]!, ports[2]!, ports[0]!]);
+  await announce(cluster.nodes, ports);
+  await until("the log says it of each", (saw) => {
+    saw(logged.lines.join("\n"));
+    return cluster.nodes.every(({ id, host, address }, at) =>
+      logged.lines.includes(
+        `warning Node ${id} announces ${host}:${ports[at]}, which is a port of this proxy; ` +
+          `serving it at ${address}, where it answers. Check its cluster-announce-ip and ` +
+          "cluster-announce-port",
+      )
+    );
+  });
+  for (const node of cluster.nodes) {
+    assertEquals(await idAt(proxy.host, proxy.portOf(node)), node.id);
+  }
+  assertEquals(nodes.map(({ address }) => address), addresses);
+  assertEquals(logged.lines.filter((line) => line.includes("has moved")), []);
+});
+
+Deno.test("a port that is pinned to the proxy itself serves nobody, and the log says so", async () => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const port = findFreePorts(2);
+  const own = { host: "127.0.0.1", port: port + 1 };
+  using logged = new Logged();
+  await using proxy = await startProxy(cluster, {
+    listen: { host: "127.0.0.1", port },
+    maxNodes: 1,
+    pins: [{ node: own, port: port + 1 }],
+  });
+  const warning = `warning Port ${port + 1} is pinned to 127.0.0.1:${port + 1}, which is a port ` +
+    "of this proxy, so it serves no client; change --port-map";
+  assert(logged.lines.includes(warning), logged.lines.join("\n"));
+  assertEquals(await idAt(proxy.host, port), cluster.nodes[0]!.id);
+});
+
+Deno.test("a proxy in front of a proxy reaches its nodes through it", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using inner = await startProxy(cluster);
+  const [host, port] = [inner.host, inner.ports[1]!];
+  await using outer = await startProxy(cluster, { seeds: [{ host, port }] });
+  for (const node of cluster.nodes) {
+    assertEquals(await idAt(outer.host, outer.portOf(node)), node.id);
+    const served = outer.proxy.nodes.find(({ id }) => id === node.id)!;
+    assertEquals(served.address, { host, port: inner.portOf(node) });
+  }
+});

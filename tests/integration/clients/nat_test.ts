@@ -1,0 +1,121 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import type { HostPort } from "../../../src/platform/address.ts";
+import { InnerCluster } from "../../support/inner_cluster.ts";
+import { cable, fetchModules, Namespace } from "../../support/namespace.ts";
+import { run } from "../../support/program.ts";
+import { startProxyProcess } from "../../support/proxy.ts";
+
+/**
+ * ```
+ *  outside           between            inside
+ *  client ─ public ─ proxy  ─ private ─ six nodes, one address each
+ *  192.0.2.2         192.0.2.1          10.77.0.1 …
+ *                    10.77.0.254
+ * ```
+ * Namespaces share nothing, so these addresses may be the same in every run.
+ */
+const NODES = [1, 2, 3, 4, 5, 6].map((number) => `10.77.0.${number}`);
+const PROXY = { private: "10.77.0.254", public: "192.0.2.1" };
+const CLIENT = "192.0.2.2";
+
+const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
+
+/** Slots are moved from the lowest on. */
+const KEY_OF_SLOT_0 = "3560";
+
+const hindrance = await Namespace.hindrance();
+
+Deno.test({
+  name: "clients that can reach nothing but the proxy use the whole cluster" +
+    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
+  ignore: hindrance !== undefined,
+  fn: async (t) => {
+    await using inside = await Namespace.create("inside");
+    await using between = await Namespace.create("between");
+    await using outside = await Namespace.create("outside");
+    const sides = { inside, between, outside };
+    await cable(sides, { nodes: NODES, proxy: PROXY, client: CLIENT });
+    await fetchModules(pathOf("nat_client.ts"), pathOf("../../src/main.ts"));
+    await using cluster = await InnerCluster.start(inside, NODES);
+    const { nodes } = cluster;
+    await using proxy = await startProxyProcess(cluster, {
+      host: PROXY.public,
+      before: between.before,
+    });
+    const seed = { host: proxy.host, port: proxy.portOf(nodes[0]!) };
+    const addresses = proxy.ports.map((port) => `${proxy.host}:${port}`).sort();
+
+    await t.step("no client reaches a node by itself", async () => {
+      for (const node of nodes) {
+        const ping = ["redis-cli", "-h", node.host, "-p", `${node.port}`, "PING"];
+        assertEquals(await run([...between.before, ...ping]), { code: 0, output: "PONG\n" });
+        const { code, output } = await run([...outside.before, ...ping]);
+        assertEquals(code, 1, output);
+        assertStringIncludes(output, "Network is unreachable");
+      }
+    });
+
+    for (const client of ["ioredis", "node-redis"]) {
+      const start = (place: Namespace, at: HostPort) => {
+        const program = [Deno.execPath(), "run", "-A", pathOf("nat_client.ts")];
+        return run([...place.before, ...program, client, at.host, `${at.port}`]);
+      };
+
+      await t.step(`${client} uses the whole cluster through the proxy`, async () => {
+        const { code, output } = await start(outside, seed);
+        assertEquals(code, 0, output);
+        const learned = new Set(output.trimEnd().split("\n"));
+        assert(learned.size >= 3 && learned.isSubsetOf(new Set(addresses)), output);
+      });
+
+      await t.step(`${client} needs the proxy`, async () => {
+        const near = await start(between, nodes[0]!);
+        assertEquals(near.code, 0, near.output);
+        const far = await start(outside, nodes[0]!);
+        assertEquals(far.code, 1, far.output);
+        assertMatch(far.output, /nodes (is available|are unavailable)/);
+      });
+    }
+
+    await t.step("redis-cli -c uses the whole cluster through the proxy", async () => {
+      const commands = KEYS.map((key) => `SET ${key} value\nGET ${key}\n`).join("");
+      const cli = ["redis-cli", "-c", "-h", seed.host, "-p", `${seed.port}`];
+      const { code, output } = await run([...outside.before, ...cli], commands);
+      assertEquals(code, 0, output);
+      const answers = output.replaceAll(/^-> Redirected .*\n/gm, "");
+      assertEquals(answers, "OK\nvalue\n".repeat(KEYS.length));
+    });
+
+    await t.step("redis-cli --cluster check finds all slots covered", async () => {
+      const check = ["redis-cli", "--cluster", "check", `${seed.host}:${seed.port}`];
+      const { code, output } = await run([...outside.before, ...check]);
+      assertEquals(code, 0, output);
+      assertStringIncludes(output, "[OK] All 16384 slots covered.");
+    });
+
+    await t.step("redis-cli --cluster reshard moves keys from node to node", async () => {
+      const near = async (node: HostPort, ...words: string[]) => {
+        const cli = ["redis-cli", "-h", node.host, "-p", `${node.port}`, ...words];
+        return (await run([...between.before, ...cli])).output.trimEnd();
+      };
+      const [source, target] = nodes as readonly [HostPort, HostPort];
+      assertEquals(await near(source, "SET", KEY_OF_SLOT_0, "value"), "OK");
+      const [from, to] = [
+        await near(source, "CLUSTER", "MYID"),
+        await near(target, "CLUSTER", "MYID"),
+      ];
+      const { code, output } = await run([
+        ...outside.before,
+        ...["redis-cli", "--cluster", "reshard", `${seed.host}:${seed.port}`, "--cluster-yes"],
+        ...["--cluster-from", from, "--cluster-to", to, "--cluster-slots", "1"],
+      ]);
+      assertEquals(code, 0, output);
+      assertEquals(await near(target, "GET", KEY_OF_SLOT_0), "value");
+    });
+  },
+});
+
+function pathOf(file: string): string {
+  return fileURLToPath(new URL(file, import.meta.url));
+}

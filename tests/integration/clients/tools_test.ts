@@ -1,0 +1,153 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { encodeRequest } from "../../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../../support/cluster.ts";
+import { type LocalProxy, startProxy } from "../../support/proxy.ts";
+import { run } from "../../support/program.ts";
+import { WireClient } from "../../support/wire.ts";
+
+const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
+
+const REQUESTS = "2000";
+
+const DEBUGGED_SCRIPT = `local word = ARGV[1]
+redis.call("PING")
+word = "result of " .. word
+return word
+`;
+
+/** The debugger's words, some of which are commands elsewhere. */
+const DEBUGGER_WORDS = [
+  "step",
+  "print word",
+  "info",
+  "cluster nodes",
+  "redis ping",
+  "break 3",
+  "continue",
+  "list",
+  "continue",
+];
+
+/** The same, and words that redis-cli waits behind for ever. */
+const RAW_DEBUGGER_WORDS = ["monitor", "subscribe x", "sunsubscribe x", ...DEBUGGER_WORDS];
+
+Deno.test("the tools of the server know nothing but the proxy", async (t) => {
+  await using cluster = await RedisCluster.start();
+  await using proxy = await startProxy(cluster);
+  const { host } = proxy;
+  const all = addressesOf(proxy, cluster.nodes);
+  const primaries = addressesOf(proxy, cluster.primaries);
+  const port = `${proxy.portOf(cluster.nodes[0]!)}`;
+
+  for (const protocol of ["-2", "-3"]) {
+    await t.step(`redis-cli -c ${protocol} follows redirects`, async () => {
+      const commands = KEYS.flatMap((key) => [`SET ${key} ${key}`, `GET ${key}`]);
+      const words = ["redis-cli", "-c", protocol, "-h", host, "-p", port];
+      const { code, output } = await run(words, commands.map((line) => `${line}\n`).join(""));
+      assertEquals(code, 0, output);
+      assertEquals(namedIn(output), primaries);
+      const answers = output.replaceAll(/^-> Redirected .*\n/gm, "");
+      assertEquals(answers, KEYS.map((key) => `OK\n${key}\n`).join(""));
+    });
+
+    await t.step(`redis-benchmark --cluster ${protocol} finds all primaries`, async () => {
+      for (const pipeline of ["1", "16"]) {
+        const { code, output } = await run([
+          ...["redis-benchmark", "--cluster", "-h", host, "-p", port, "-q"],
+          ...["-t", "set,get", "-n", REQUESTS, "-P", pipeline, "-r", "1000"],
+          // It has no flag for RESP2, which is what it speaks unless told.
+          ...protocol === "-3" ? [protocol] : [],
+        ]);
+        assertEquals(code, 0, output);
+        assert(!/error/i.test(output), output);
+        assertEquals(namedIn(output), primaries);
+        for (const command of ["SET", "GET"]) {
+          assert(
+            output.includes(`${command}: `) && output.includes(" requests per second"),
+            output,
+          );
+        }
+      }
+    });
+  }
+
+  for (const mode of ["--ldb", "--ldb-sync-mode"]) {
+    await t.step(`redis-cli ${mode} has the same session as straight`, async () => {
+      const node = cluster.primaries[0]!;
+      const script = await Deno.makeTempFile({ suffix: ".lua" });
+      try {
+        await Deno.writeTextFile(script, DEBUGGED_SCRIPT);
+        const debug = (at: string, atPort: number) =>
+          run(
+            ["redis-cli", "-h", at, "-p", `${atPort}`, mode, "--eval", script, ",", "word"],
+            DEBUGGER_WORDS.map((word) => `${word}\n`).join(""),
+          );
+        const straight = await debug(node.host, node.port);
+        assertStringIncludes(straight.output, "Lua debugging session");
+        assertStringIncludes(straight.output, '<value> "word"');
+        assertStringIncludes(straight.output, "result of word");
+        const through = await debug(host, proxy.portOf(node));
+        assertEquals(through, straight);
+      } finally {
+        await Deno.remove(script);
+      }
+    });
+  }
+
+  await t.step("the debugger gets words that are commands elsewhere", async () => {
+    const node = cluster.primaries[0]!;
+    const straight = await debugRaw(node.host, node.port);
+    assertStringIncludes(straight, "result of word");
+    assertEquals(await debugRaw(host, proxy.portOf(node)), straight);
+  });
+
+  await t.step("redis-cli --cluster check finds all slots covered", async () => {
+    const { code, output } = await manage("check");
+    assertEquals(code, 0, output);
+    assertStringIncludes(output, "[OK] All nodes agree about slots configuration.");
+    assertStringIncludes(output, "[OK] All 16384 slots covered.");
+    assertEquals(namedIn(output), all);
+  });
+
+  await t.step("redis-cli --cluster info finds all primaries", async () => {
+    const { code, output } = await manage("info");
+    assertEquals(code, 0, output);
+    // Valkey has another word.
+    assertMatch(output, / keys in 3 (masters|primaries)\./);
+    assertEquals(namedIn(output), primaries);
+  });
+
+  await t.step("redis-cli --cluster call reaches all nodes", async () => {
+    const { code, output } = await manage("call", "ping");
+    assertEquals(code, 0, output);
+    assertEquals(output.match(/: PONG$/gm)?.length, cluster.nodes.length, output);
+    assertEquals(namedIn(output), all);
+  });
+
+  function manage(command: string, ...words: string[]) {
+    return run(["redis-cli", "--cluster", command, `${host}:${port}`, ...words]);
+  }
+});
+
+/** What a session of the debugger sends, to its end. */
+async function debugRaw(host: string, port: number): Promise<string> {
+  using client = await WireClient.connect(host, port);
+  await client.ask("SCRIPT", "DEBUG", "YES");
+  await client.send(encodeRequest(["EVAL", DEBUGGED_SCRIPT, "0", "word"]));
+  const frames = await client.readFrames(1);
+  for (const line of RAW_DEBUGGER_WORDS.slice(0, -1)) {
+    await client.send(encodeRequest(line.split(" ")));
+    frames.push(...await client.readFrames(1));
+  }
+  await client.send(encodeRequest(["continue"]));
+  return frames.join("") + await client.readToEnd();
+}
+
+function addressesOf(proxy: LocalProxy, nodes: readonly ClusterNode[]): Set<string> {
+  return new Set(nodes.map((node) => `${proxy.host}:${proxy.portOf(node)}`));
+}
+
+/** All that looks like an address in a text. */
+function namedIn(text: string): Set<string> {
+  return new Set(text.match(/\d+\.\d+\.\d+\.\d+:\d+/g));
+}

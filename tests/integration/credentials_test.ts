@@ -1,0 +1,125 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { Credentials } from "../../src/cluster/credentials.ts";
+import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
+import { Topology } from "../../src/cluster/discovery.ts";
+import { textOf } from "../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { Logged } from "../support/logged.ts";
+import { startProxy } from "../support/proxy.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
+import { until } from "../support/until.ts";
+import { PLAIN_LINK } from "../support/views.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** Lets the proxy's user, and nobody else under its name, ask about the cluster. */
+async function admit(node: ClusterNode, password: string): Promise<void> {
+  const allowed = ["nodes", "info", "shards"].map((name) => `+cluster|${name}`);
+  await node.order("ACL", "SETUSER", "nat", "reset", "on", `>${password}`, ...allowed);
+}
+
+function credentialsIn(file: string): Credentials {
+  return { username: "nat", password: { file } };
+}
+
+Deno.test("a password file is read for each connection", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  await using directory = await TemporaryDirectory.create();
+  const [node] = cluster.nodes as [ClusterNode];
+  const address = { host: node.host, port: node.port };
+  const link = directory.at("link");
+  const topology = new Topology({
+    seeds: [address],
+    ...PLAIN_LINK,
+    credentials: credentialsIn(link),
+  });
+
+  async function assertLetIn(): Promise<void> {
+    assertEquals((await topology.ask(address)).answeredBy.id, node.id);
+  }
+
+  await Deno.writeTextFile(directory.at("one"), "first\n");
+  await Deno.symlink(directory.at("one"), link);
+  await admit(node, "first");
+  await assertLetIn();
+  await t.step("its text changes", async () => {
+    await admit(node, "second");
+    await Deno.writeTextFile(directory.at("one"), "second\n");
+    await assertLetIn();
+  });
+  await t.step("it is another file now, as Kubernetes changes it", async () => {
+    await admit(node, "third");
+    await Deno.writeTextFile(directory.at("two"), "third");
+    await Deno.symlink(directory.at("two"), directory.at("new"));
+    await Deno.rename(directory.at("new"), link);
+    await assertLetIn();
+  });
+  await t.step("it is empty for a moment", async () => {
+    await Deno.writeTextFile(directory.at("two"), "");
+    await assertRejects(
+      () => topology.ask(address),
+      Error,
+      `The password file '${link}' is empty; write a password`,
+    );
+    await Deno.writeTextFile(directory.at("two"), "third");
+    await assertLetIn();
+  });
+  await t.step("it is gone", async () => {
+    await Deno.remove(link);
+    const message = `Cannot read the password file '${link}': No such file`;
+    await assertRejects(() => topology.ask(address), Error, message);
+  });
+});
+
+Deno.test("a start waits for the right password in its file", async () => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  await using directory = await TemporaryDirectory.create();
+  const [node] = cluster.nodes as [ClusterNode];
+  await admit(node, "new");
+  const file = directory.at("password");
+  await Deno.writeTextFile(file, "old");
+  const seeds = [{ host: node.host, port: node.port }];
+  const topology = new Topology({ seeds, ...PLAIN_LINK, credentials: credentialsIn(file) });
+  await assertRejects(
+    () => waitUntilReady(topology, 300),
+    NotReadyError,
+    `refuses the user name or the password: WRONGPASS invalid username-password pair ` +
+      `(password file '${file}') (gave up after 0.3 s, --start-timeout)`,
+  );
+  const starting = waitUntilReady(topology, 10_000);
+  await Deno.writeTextFile(file, "new");
+  assertEquals((await starting).answeredBy.id, node.id);
+});
+
+Deno.test("the log says that it is the password where a node cannot be found for it", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using directory = await TemporaryDirectory.create();
+  const [first, second] = cluster.nodes as [ClusterNode, ClusterNode];
+  await Promise.all(cluster.nodes.map((node) => admit(node, "old")));
+  const file = directory.at("password");
+  await Deno.writeTextFile(file, "old");
+  using logged = new Logged();
+  await using proxy = await startProxy(cluster, { credentials: credentialsIn(file) });
+
+  // A node that announces another address is not known by it before the cluster has been asked.
+  await Promise.all(cluster.nodes.map((node) => admit(node, "new")));
+  await second.order("CONFIG", "SET", "cluster-announce-ip", "127.8.8.8");
+  await until(
+    "the first node redirects there",
+    async () => textOf(await first.ask("GET", "c"))!.includes(" 127.8.8.8:"),
+  );
+  using client = await WireClient.connect(proxy.host, proxy.portOf(first));
+  const refused = textOf(await client.ask("GET", "c"))!;
+  assert(refused.startsWith("CLUSTERDOWN "), refused);
+  await until("the log says why", (saw) => {
+    saw(logged.lines.join("\n"));
+    return logged.lines.some((line) =>
+      line.includes("gets an error in place of an address: The proxy cannot ask the cluster: ") &&
+      line.includes(`refuses the user name or the password: WRONGPASS`) && line.includes(file)
+    );
+  });
+
+  await Deno.writeTextFile(file, "new");
+  await until("the redirect is understood", async () =>
+    textOf(await client.ask("GET", "c")) ===
+      `MOVED 7365 ${proxy.host}:${proxy.portOf(second)}`);
+});

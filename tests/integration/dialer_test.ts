@@ -1,0 +1,141 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { parseHostPort } from "../../src/platform/address.ts";
+import { NodeDialer, OwnAddressError } from "../../src/cluster/node_dialer.ts";
+import type { MappedNode } from "../../src/nat/nat_table.ts";
+import { isLocalAddress } from "../../src/platform/net.ts";
+
+/** An address of this machine that is no loopback, if it has one. */
+const MACHINE = Deno.networkInterfaces().find(({ address, family }) =>
+  family === "IPv4" && !address.startsWith("127.")
+)?.address;
+
+const NAMES: Record<string, string[]> = {
+  "nat.example": ["198.51.100.7"],
+  "inside.example": ["198.51.100.99", "127.0.0.1"],
+};
+
+/** A proxy has port 8000 and nothing else: where it listens, its public host, and addresses. */
+const PROXIES: [listen: string, publicHost: string, own: string[], others: string[]][] = [
+  [
+    "",
+    "198.51.100.7",
+    [
+      "127.0.0.1:8000",
+      "127.5.5.5:8000",
+      "[::1]:8000",
+      "inside.example:8000",
+      "198.51.100.7:8000",
+      ...MACHINE === undefined ? [] : [`${MACHINE}:8000`],
+    ],
+    ["127.0.0.1:8001", "192.0.2.7:8000", "198.51.100.7:7000", "unknown.example:8000"],
+  ],
+  [
+    "127.0.0.1",
+    "127.0.0.1",
+    ["127.0.0.1:8000", "inside.example:8000"],
+    ["127.0.0.2:8000", "[::1]:8000", ...MACHINE === undefined ? [] : [`${MACHINE}:8000`]],
+  ],
+  ["localhost", "127.0.0.1", ["127.0.0.1:8000", "[::1]:8000"], ["127.0.0.2:8000"]],
+  ["inside.example", "127.0.0.1", ["127.0.0.1:8000"], ["127.0.0.2:8000"]],
+  // A name may be another proxy's inside the network, an address that it has outside is not.
+  ["127.0.0.1", "nat.example", ["198.51.100.7:8000"], ["nat.example:8000"]],
+  // Loopback is nothing that a gateway leads back from.
+  ["127.0.0.2", "127.0.0.1", ["127.0.0.2:8000"], ["127.0.0.1:8000"]],
+];
+
+for (const [host, publicHost, own, others] of PROXIES) {
+  Deno.test(`what is a proxy's own where it listens at '${host}' and is ${publicHost}`, async () => {
+    const dialer = new NodeDialer(
+      { listen: { host, port: 8000 }, publicHost, connectTimeoutMs: 1000 },
+      { atPort: (port) => port === 8000 ? {} as MappedNode : undefined },
+      (host) => Promise.resolve(NAMES[host] ?? []),
+    );
+    for (const [addresses, expected] of [[own, true], [others, false]] as const) {
+      for (const address of addresses) {
+        assertEquals(await dialer.isOwn(parseHostPort(address)), expected, address);
+      }
+    }
+    await assertRejects(
+      () => dialer.dial(parseHostPort(own[0]!), new AbortController()),
+      OwnAddressError,
+      `${own[0]} is a port of this proxy; check cluster-announce-ip`,
+    );
+  });
+}
+
+Deno.test("the addresses of this machine are told from others", () => {
+  for (const { address } of Deno.networkInterfaces()) {
+    if (!address.startsWith("fe80:")) assertEquals(isLocalAddress(address), true, address);
+  }
+  for (const address of ["192.0.2.7", "8.8.8.8", "2001:db8::1"]) {
+    assertEquals(isLocalAddress(address), false, address);
+  }
+});
+
+Deno.test("a public name that cannot be looked up is looked up once, and waited for briefly", async () => {
+  const looked: string[] = [];
+  const dialer = new NodeDialer(
+    { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
+    { atPort: () => ({}) as MappedNode },
+    (host) => {
+      looked.push(host);
+      return new Promise(() => {});
+    },
+  );
+  const startMs = performance.now();
+  for (let times = 0; times < 2; times++) {
+    assertEquals(await dialer.isOwn({ host: "192.0.2.7", port: 8000 }), false);
+  }
+  assertEquals(looked, ["nat.example"]);
+  assert(performance.now() - startMs < 1500);
+});
+
+/** Counts the sockets that listen, or has each refused for lack of a file descriptor. */
+function watchListening(refuse = () => false): Disposable & { readonly count: number } {
+  const { listen } = Deno;
+  let count = 0;
+  const watched = (options: Deno.TcpListenOptions) => {
+    count++;
+    if (refuse()) throw new Error("Too many open files (os error 24)");
+    return listen(options);
+  };
+  Object.assign(Deno, { listen: watched });
+  return {
+    get count() {
+      return count;
+    },
+    [Symbol.dispose]: () => Object.assign(Deno, { listen }),
+  };
+}
+
+Deno.test("clients of one host take one socket and one lookup to tell it from the proxy", async () => {
+  const looked: string[] = [];
+  const dialer = new NodeDialer(
+    { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
+    { atPort: () => ({}) as MappedNode },
+    (host) => {
+      looked.push(host);
+      return Promise.resolve(["192.0.2.7"]);
+    },
+  );
+  using listening = watchListening();
+  const hosts = ["192.0.2.7", "node.example"];
+  for (let times = 0; times < 3; times++) {
+    const own = await Promise.all(hosts.map((host) => dialer.isOwn({ host, port: 8000 })));
+    assertEquals(own, [true, false]);
+  }
+  assertEquals([looked.toSorted(), listening.count], [["nat.example", "node.example"], 2]);
+});
+
+Deno.test("a host is looked at again that could not be for lack of descriptors", async () => {
+  const dialer = new NodeDialer(
+    { listen: { host: "", port: 8000 }, publicHost: "127.0.0.1", connectTimeoutMs: 1000 },
+    { atPort: () => ({}) as MappedNode },
+  );
+  let isExhausted = true;
+  using _listening = watchListening(() => isExhausted);
+  const address = { host: "192.0.2.7", port: 8000 };
+  await assertRejects(() => dialer.isOwn(address), Error, "Too many open files");
+  isExhausted = false;
+  assertEquals(await dialer.isOwn(address), false);
+});

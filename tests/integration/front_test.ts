@@ -1,0 +1,136 @@
+import { assertEquals } from "@std/assert";
+import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
+import { Locator } from "../../src/nat/node_resolver.ts";
+import { Topology, type View } from "../../src/cluster/discovery.ts";
+import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
+import { namedInLines } from "../support/mentions.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { startProxy } from "../support/proxy.ts";
+import { DirectoryScene, idOf, line, PLAIN_LINK, viewOf } from "../support/views.ts";
+import { WireClient } from "../support/wire.ts";
+
+const [A, B, C] = ["a", "b", "c"].map(idOf) as [string, string, string];
+
+/** A front as that of ElastiCache Serverless: two ports, and one text on both. */
+class Front implements AsyncDisposable {
+  readonly nodes = [new AnsweringNode(), new AnsweringNode()] as const;
+
+  constructor() {
+    const [primary, replica] = this.nodes;
+    for (const node of this.nodes) {
+      node.answers = viewAnswers([
+        `${A} ${primary.address}@1122 myself,master - 0 0 1 connected 0-16383`,
+        `${B} ${replica.address}@1122 slave ${A} 0 0 1 connected`,
+      ]);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.nodes) await node[Symbol.asyncDispose]();
+  }
+}
+
+for (const pinned of [false, true]) {
+  Deno.test(`nodes behind a front with one text for all have a port each${pinned ? ", as pinned" : ""}`, async () => {
+    await using front = new Front();
+    const first = findFreePorts(2);
+    const pins = front.nodes.map(({ host, port }, index) => ({
+      node: { host, port },
+      port: first + 1 - index,
+    }));
+    const seed = { ...front.nodes[0], id: A, address: front.nodes[0].address };
+    await using proxy = await startProxy({ nodes: [seed] }, {
+      publicHost: "nat.example",
+      refreshIntervalMs: 100,
+      ...(pinned ? { pins } : {}),
+    });
+    const mapped = proxy.proxy.nodes.map(({ id, address }) => [id, formatHostPort(address)]);
+    assertEquals(mapped.toSorted(), [[A, front.nodes[0].address], [B, front.nodes[1].address]]);
+    const ports = [A, B].map((id) => proxy.proxy.nodes.find((node) => node.id === id)!.publicPort);
+    if (pinned) assertEquals(ports, [first + 1, first]);
+    for (const port of ports) {
+      using client = await WireClient.connect("127.0.0.1", port);
+      assertEquals(namedInLines(await client.ask("CLUSTER", "NODES")), [
+        { id: A, port: ports[0]!, hosts: ["nat.example"] },
+        { id: B, port: ports[1]!, hosts: ["nat.example"] },
+      ]);
+    }
+  });
+}
+
+/** What a node that is asked lists, where `HERE` is its address; and who that is. */
+const TEXTS: [name: string, lines: string[], answeredBy: string][] = [
+  ["itself here", [`${A} HERE@1 myself,master -`, `${B} 10.0.0.2:1@1 slave ${A}`], A],
+  ["itself nowhere", [`${A} :1@1 myself,master -`, `${B} HERE@1 master,fail -`], A],
+  ["itself elsewhere", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} 10.0.0.2:1@1 slave ${A}`], A],
+  ["another here", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} HERE@1 slave ${A}`], B],
+  ["another by name", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} ::9:PORT@1,HOST slave ${A}`], B],
+  // As a node does that was restarted with the address of one that was restarted, too.
+  ["a failed one here", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} HERE@1 slave,fail? ${A}`], A],
+  [
+    "two here",
+    [`${A} 10.0.0.1:1@1 myself,master -`, `${B} HERE@1 slave ${A}`, `${C} HERE@1 slave ${A}`],
+    A,
+  ],
+  ["itself and another here", [`${A} HERE@1 myself,master -`, `${B} HERE@1 slave ${A}`], A],
+];
+
+for (const [name, lines, answeredBy] of TEXTS) {
+  Deno.test(`a node that lists ${name} is ${answeredBy[0]}`, async () => {
+    await using node = new AnsweringNode();
+    const { host, port, address } = node;
+    node.answers = viewAnswers(
+      lines.map((line) =>
+        `${
+          line.replace("HERE", address).replace("PORT", `${port}`).replace("HOST", host)
+        } 0 0 1 connected`
+      ),
+    );
+    const topology = new Topology({ seeds: [], ...PLAIN_LINK });
+    const view = await topology.visit({ host, port });
+    topology.close();
+    assertEquals(view?.answeredBy.id, answeredBy);
+  });
+}
+
+Deno.test("a node with a new id has the port it was asked at, unless it lists who was there", async () => {
+  /** What is at the address of the one node that there is a port for. */
+  class ScriptedTopology extends Topology {
+    view: View | undefined;
+    readonly asked: string[] = [];
+    override ask = (address: HostPort) => {
+      this.asked.push(formatHostPort(address));
+      return Promise.resolve(this.view!);
+    };
+    override look = () => Promise.resolve(viewOf([line("b", "10.0.0.1:7000", "myself,master")]));
+  }
+  const { directory } = new DirectoryScene({ count: 1 }).knowing([line("b", "10.0.0.1:7000")]);
+  const topology = new ScriptedTopology({ seeds: [], ...PLAIN_LINK });
+  const locator = new Locator(directory, topology);
+  const [from] = directory.nodes;
+  const mention = { id: A, host: "10.0.0.9", port: 7000 };
+  const own = line("a", "10.0.0.9:7000", "myself,master");
+  topology.view = viewOf([own]);
+  assertEquals(await locator.locate(mention, from!, performance.now()), 8000);
+  topology.view = viewOf([own, line("b", "10.0.0.2:7000")]);
+  assertEquals(await locator.locate(mention, from!, performance.now()), 0);
+  const stranger = { id: C, host: "10.0.0.8", port: 7000 };
+  assertEquals(await locator.locate(stranger, from!, performance.now()), 0);
+  assertEquals([...new Set(topology.asked)], ["10.0.0.1:7000"], "no node is where an id is not");
+});
+
+Deno.test("a node's own line is known under a new id, without another question", async () => {
+  await using node = new AnsweringNode();
+  const lineOf = (id: string) => `${id} ${node.address}@1 myself,master - 0 0 1 connected 0-16383`;
+  node.answers = viewAnswers([lineOf(A)]);
+  const seed = { ...node, id: A, address: node.address };
+  await using proxy = await startProxy({ nodes: [seed] }, { refreshIntervalMs: Infinity });
+  const [port] = proxy.ports;
+  using client = await WireClient.connect(proxy.host, port!);
+  node.answers = viewAnswers([lineOf(C)]);
+  node.asked.length = 0;
+  assertEquals(namedInLines(await client.ask("CLUSTER", "NODES")), [
+    { id: C, port: port!, hosts: [proxy.host] },
+  ]);
+  assertEquals(node.asked, ["CLUSTER NODES"]);
+});

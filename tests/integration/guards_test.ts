@@ -1,0 +1,429 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { HostPort } from "../../src/platform/address.ts";
+import type { Mention } from "../../src/nat/nat_table.ts";
+import { parseNodes } from "../../src/cluster/node.ts";
+import { Locator } from "../../src/nat/node_resolver.ts";
+import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
+import { Topology, type View } from "../../src/cluster/discovery.ts";
+import { encodeRequest, itemsOf, textOf } from "../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { idAt, namedInLines } from "../support/mentions.ts";
+import { runNat } from "../support/nat_process.ts";
+import { Peer } from "../support/peer.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { type LocalProxy, startProxy } from "../support/proxy.ts";
+import { until, within } from "../support/until.ts";
+import { DirectoryScene, PLAIN_LINK } from "../support/views.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** In slots 3300, 7365 and 15495: one for each of three primaries. */
+const KEYS = ["b", "c", "a"] as const;
+
+/** A proxy that stops, or answers, does so without a wait of seconds for somebody else. */
+const PROMPTLY_MS = 1000;
+
+/** How far past its deadline a start may go. */
+const GRACE_MS = 300;
+
+/** A topology that a test can see the end of, for a start that gives up leaves it at work. */
+class WatchedTopology extends Topology implements AsyncDisposable {
+  #look: Promise<unknown> = Promise.resolve();
+
+  static of(seeds: readonly HostPort[], password?: string): WatchedTopology {
+    return new WatchedTopology({
+      seeds: seeds.map(({ host, port }) => ({ host, port })),
+      ...PLAIN_LINK,
+      credentials: password === undefined ? undefined : { username: undefined, password },
+    });
+  }
+
+  override look(...args: Parameters<Topology["look"]>): Promise<View> {
+    const look = super.look(...args);
+    this.#look = look;
+    return look;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    await this.#look.catch(() => {});
+  }
+}
+
+async function assertRefused(ports: readonly number[]): Promise<void> {
+  for (const port of ports) {
+    await assertRejects(
+      () => WireClient.connect("127.0.0.1", port),
+      Deno.errors.ConnectionRefused,
+    );
+  }
+}
+
+Deno.test("an address of no node gets no port, whoever tells of it", async (t) => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using proxy = await startProxy(cluster);
+  const node = cluster.ownerOf(3300);
+  // Where nodes are, so that it is an address no client of the proxy may see.
+  await using secret = new Peer({ host: node.host, answer: "+secret\r\n" });
+  const before = proxy.ports;
+  using client = await WireClient.connect(proxy.host, proxy.portOf(node));
+
+  const errors = [
+    `REDIRECT ${secret.address}`,
+    `MOVED 3300 ${secret.address}`,
+    `MOVED 7365 ${secret.address}`,
+    `ASK 3300 ${secret.address}`,
+  ];
+  for (const error of errors) {
+    await t.step(
+      `a script that makes up ${error.split(" ").slice(0, -1).join(" ")}`,
+      async () => {
+        const script = ["EVAL", `return redis.error_reply('${error}')`, "1", KEYS[0]];
+        assertEquals(await client.ask(...script), { type: "-", text: error });
+        await client.ask("MULTI");
+        await client.ask(...script);
+        assertEquals(itemsOf(await client.ask("EXEC")), [{ type: "-", text: error }]);
+        assertEquals(proxy.ports, before);
+      },
+    );
+  }
+
+  await t.step("CLUSTER MEET of nobody", async () => {
+    const meet = await client.ask("CLUSTER", "MEET", secret.host, `${secret.port}`);
+    assertEquals(meet, { type: "+", text: "OK" });
+    const direct = textOf(await node.ask("CLUSTER", "NODES"))!;
+    assertMatch(direct, new RegExp(`^\\S{40} ${secret.address}@.* handshake - `, "m"));
+    const text = textOf(await client.ask("CLUSTER", "NODES"))!;
+    const named = namedInLines({ type: "$", text });
+    assertEquals(named.length, cluster.nodes.length + 1, text);
+    for (const { id, port, hosts } of named) {
+      assertEquals(hosts, [proxy.host], text);
+      const known = cluster.nodes.find((node) => node.id === id);
+      assertEquals(port, known === undefined ? 0 : proxy.portOf(known), text);
+    }
+    for (const { host } of [...cluster.nodes, secret]) {
+      if (host !== proxy.host) assert(!text.includes(host), text);
+    }
+    assertEquals(proxy.ports, before);
+  });
+
+  assertEquals(secret.accepted, 0, "the proxy has asked at the address");
+});
+
+/** Enough to meet the moment between the system's accept and the program's several times. */
+const STOPS = 40;
+
+Deno.test("a stop leaves no session and no listener, even of clients that just came", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  for (let stop = 0; stop < STOPS; stop++) {
+    await using proxy = await startProxy(cluster);
+    const { ports } = proxy;
+    using stack = new DisposableStack();
+    // They come at once to one listener, which takes one a turn: some are taken at the stop.
+    const connecting = Array.from(
+      { length: 6 },
+      () => WireClient.connect(proxy.host, ports[stop % 3]!),
+    );
+    await connecting[stop % connecting.length];
+    const stopping = within("stop the proxy", proxy.proxy.stop(), PROMPTLY_MS);
+    const settled = await Promise.allSettled(connecting);
+    const clients = settled.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+    clients.forEach((client) => stack.use(client));
+    await stopping;
+    assertEquals(proxy.proxy.sessionCount, 0, `stop ${stop}`);
+    const ends = await Promise.all(clients.map((client) => client.readToEnd(PROMPTLY_MS)));
+    assertEquals(ends, clients.map(() => ""));
+    assertEquals(proxy.proxy.sessionCount, 0, `stop ${stop}, a while after`);
+    await assertRefused(ports);
+  }
+});
+
+Deno.test("an address that stays silent holds up nobody", async (t) => {
+  await using silent = new Peer();
+  // The primary tells of its replica in ROLE by what the replica says of itself.
+  await using cluster = await RedisCluster.start({
+    directives: { "cluster-preferred-endpoint-type": "unknown-endpoint" },
+    directivesOf: (index) =>
+      index === 3
+        ? { "replica-announce-ip": silent.host, "replica-announce-port": `${silent.port}` }
+        : {},
+  });
+  const [first, second] = cluster.primaries as [ClusterNode, ClusterNode];
+  const role = textOf(itemsOf(itemsOf(itemsOf(await first.ask("ROLE"))![2]!)![0]!)![1]!);
+  assertEquals(role, `${silent.port}`);
+
+  /** A redirect that says no host has to be found out about. */
+  async function assertRedirected(proxy: LocalProxy): Promise<void> {
+    using other = await WireClient.connect(proxy.host, proxy.portOf(second));
+    await other.send(encodeRequest(["GET", KEYS[0]]));
+    const [reply] = await other.readFrames(1, PROMPTLY_MS);
+    assertEquals(reply, `-MOVED 3300 ${proxy.host}:${proxy.portOf(first)}\r\n`);
+  }
+
+  await t.step("not who asks for it, for it is not asked", async () => {
+    const accepted = silent.accepted;
+    await using proxy = await startProxy(cluster);
+    using client = await WireClient.connect(proxy.host, proxy.portOf(first));
+    await client.send(encodeRequest(["ROLE"]));
+    const [reply] = await client.readFrames(1, PROMPTLY_MS);
+    // It is the only replica that the cluster knows of.
+    assertMatch(reply!, new RegExp(`\\$\\d+\r\n${proxy.portOf(cluster.nodes[3]!)}\r\n`));
+    await assertRedirected(proxy);
+    await within("stop the proxy", proxy.proxy.stop(), PROMPTLY_MS);
+    assertEquals(silent.accepted, accepted);
+  });
+
+  await t.step("not redirects, when a client had a node meet it", async () => {
+    await using proxy = await startProxy(cluster);
+    using client = await WireClient.connect(proxy.host, proxy.portOf(first));
+    const before = proxy.ports;
+    const accepted = silent.accepted;
+    await client.ask("CLUSTER", "MEET", silent.host, `${silent.port}`);
+    await client.send(encodeRequest(["CLUSTER", "NODES"]));
+    await assertRedirected(proxy);
+    await client.readFrames(1, PROMPTLY_MS);
+    assertEquals([proxy.ports, silent.accepted], [before, accepted]);
+  });
+});
+
+Deno.test("whoever makes a node list it as a replica is not asked, and gets no port", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using proxy = await startProxy(cluster);
+  await using liar = new Peer();
+  const [node] = cluster.nodes as [ClusterNode];
+  const before = proxy.ports;
+  using replica = await WireClient.connect(proxy.host, proxy.portOf(node));
+  await replica.ask("REPLCONF", "listening-port", `${liar.port}`);
+  await replica.ask("REPLCONF", "ip-address", liar.host);
+  await replica.send(encodeRequest(["PSYNC", "?", "-1"]));
+  using client = await WireClient.connect(proxy.host, proxy.portOf(node));
+  const info = await until("the node lists it", async () => {
+    const info = textOf(await client.ask("INFO", "replication")) ?? "";
+    return info.includes("slave0:") && info;
+  });
+  await client.ask("ROLE");
+  assertMatch(info, new RegExp(`slave0:ip=${proxy.host},port=0,`));
+  assertEquals([liar.accepted, proxy.ports], [0, before]);
+});
+
+Deno.test("an address that all nodes share leads to the slot's owner", async (t) => {
+  await using cluster = await RedisCluster.start({
+    replicasEach: 0,
+    samePort: true,
+    directives: {
+      "cluster-announce-hostname": "redis.svc",
+      "cluster-preferred-endpoint-type": "hostname",
+    },
+  });
+  await using proxy = await startProxy(cluster);
+  const owners = new Map(KEYS.map((key, index) => [key, cluster.nodes[index]!]));
+
+  async function assertLeadToOwners(): Promise<void> {
+    for (const asked of cluster.nodes) {
+      using client = await WireClient.connect(proxy.host, proxy.portOf(asked));
+      for (const [key, owner] of owners) {
+        if (asked === owner) continue;
+        const text = textOf(await client.ask("GET", key)) ?? "";
+        assertMatch(text, new RegExp(`^MOVED \\d+ ${proxy.host}:${proxy.portOf(owner)}$`));
+      }
+    }
+  }
+
+  const [first, , third] = cluster.nodes as [ClusterNode, ClusterNode, ClusterNode];
+  const direct = textOf(await third.ask("GET", KEYS[0]));
+  assertEquals(direct, `MOVED 3300 redis.svc:${first.port}`);
+  await t.step("at first", assertLeadToOwners);
+  await t.step("after a slot has moved", async () => {
+    await until("all nodes know where the slot is", async () => {
+      for (const node of [third, ...cluster.nodes]) {
+        await node.order("CLUSTER", "SETSLOT", "3300", "NODE", third.id);
+      }
+      return true;
+    });
+    owners.set(KEYS[0], third);
+    await assertLeadToOwners();
+  });
+});
+
+const [A, B, C] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [string, string, string];
+
+Deno.test("an address that all nodes share is none's, after a slot moved meanwhile too", async () => {
+  /** What A sees, while slot 0 is A's or B's. */
+  function viewWith(owner: string): View {
+    const [ofA, ofB] = owner === A ? ["0-5", "6-10"] : ["1-5", "0 6-10"];
+    const line = (id: string, host: string, flags: string, slots: string) =>
+      `${id} ${host}:6379@16379,redis.svc ${flags} - 0 0 1 connected ${slots}\n`;
+    const nodes = parseNodes(
+      line(A, "10.0.0.1", "myself,master", ofA!) + line(B, "10.0.0.2", "master", ofB!) +
+        line(C, "10.0.0.3", "master", "11-16383"),
+    );
+    return {
+      nodes,
+      answeredBy: nodes[0]!,
+      answeredAt: { host: "10.0.0.1", port: 6379 },
+      tlsPorts: new Map(),
+      state: "ok",
+      takenAtMs: performance.now(),
+    };
+  }
+  let owner = B;
+  const asked: HostPort[] = [];
+  class ScriptedTopology extends Topology {
+    override look = () => Promise.resolve(viewWith(owner));
+    override ask = (address: HostPort) => {
+      asked.push(address);
+      return Promise.resolve(viewWith(owner));
+    };
+  }
+  const { directory } = new DirectoryScene();
+  const locator = new Locator(
+    directory,
+    new ScriptedTopology({ seeds: [], ...PLAIN_LINK }),
+  );
+  directory.learn(viewWith(B));
+  const from = directory.nodes[0]!;
+  const located = (slot: number) => {
+    const mention: Mention = { host: "redis.svc", port: 6379, slot, asking: false };
+    // As translate does: what is known goes first.
+    const port = directory.portOf(mention);
+    return port ?? locator.locate(mention, from, performance.now());
+  };
+  assertEquals(await located(0), 8001);
+  // A says that the slot is elsewhere, and has it by the time it is asked where.
+  owner = A;
+  assertEquals(await located(0), 8000);
+  owner = B;
+  assertEquals([await located(7), await located(0), await located(20)], [8001, 8001, 8002]);
+  assertEquals(
+    asked.filter(({ host }) => host !== "10.0.0.1"),
+    [],
+    "whoever answers at a shared address is any of its nodes",
+  );
+});
+
+Deno.test("--check with too few ports exits with 1 and names the flag", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  const { code, stdout, stderr } = await runNat([
+    "--check",
+    `--cluster-addr=${cluster.nodes[0]!.address}`,
+    "--max-nodes=2",
+    "--public-host=127.0.0.1",
+  ]);
+  const last = stderr.trimEnd().split("\n").at(-1);
+  const { address } = cluster.nodes[2]!;
+  assertEquals(
+    [code, stdout, last],
+    [1, "", `redis-cluster-nat: No port is left for node ${address}: raise --max-nodes above 2`],
+  );
+});
+
+Deno.test("the start gives up when its time is over", async (t) => {
+  const timeoutMs = 350;
+  await using stack = new AsyncDisposableStack();
+  const mute = Array.from({ length: 3 }, () => stack.use(new Peer()));
+  const refusing = { host: "127.0.0.1", port: findFreePorts(1) };
+  const cases: [name: string, seeds: HostPort[], says: string][] = [
+    ["a seed that is mute", mute.slice(0, 1), "No node has answered yet"],
+    ["several that are mute", mute, "No node has answered yet"],
+    // Between two attempts the pause is longer than what is left.
+    ["a seed that refuses connections", [refusing], "refuses connections"],
+    ["one that refuses and one that is mute", [refusing, mute[0]!], "No node has answered yet"],
+  ];
+  for (const [name, seeds, says] of cases) {
+    await t.step(name, async () => {
+      await using topology = WatchedTopology.of(seeds);
+      const start = performance.now();
+      const { message } = await assertRejects(
+        () => waitUntilReady(topology, timeoutMs),
+        NotReadyError,
+      );
+      const tookMs = performance.now() - start;
+      assert(message.includes(says), message);
+      assert(message.endsWith(" (gave up after 0.35 s, --start-timeout)"), message);
+      assert(tookMs > timeoutMs - 5 && tookMs < timeoutMs + GRACE_MS, `${tookMs} ms`);
+    });
+  }
+});
+
+Deno.test("a seed that is not ready does not hide the ready cluster after it", async () => {
+  const [first, second] = await Promise.all([
+    RedisCluster.start({ replicasEach: 0 }),
+    RedisCluster.start({ primaries: 1, replicasEach: 0 }),
+  ]);
+  await using cluster = first;
+  await using lone = second;
+  await lone.nodes[0]!.order("CLUSTER", "FLUSHSLOTS");
+  const seeds = [lone.nodes[0]!, ...cluster.nodes].map(({ host, port }) => ({ host, port }));
+  await using proxy = await startProxy(cluster, { seeds, startTimeoutMs: 5000 });
+  assertEquals(proxy.proxy.nodes.map(({ id }) => id), cluster.nodes.map(({ id }) => id));
+  for (const node of cluster.nodes) {
+    assertEquals(await idAt(proxy.host, proxy.portOf(node)), node.id);
+  }
+});
+
+const FOR_EVER = 60_000;
+
+const REFUSALS: [answer: string, lasting: boolean, says: RegExp][] = [
+  ["ERR max number of clients reached", false, /AUTH .*an error: ERR max number of clients/],
+  ["ERR max number of clients + cluster connections reached", false, /ERR max number of clients/],
+  ["LOADING Redis is loading the dataset in memory", false, /an error: LOADING/],
+  ["WRONGPASS invalid username-password pair", true, /refuses the user name or the password/],
+  [
+    "DENIED Redis is running in protected mode because protected mode is enabled",
+    true,
+    /is in protected mode and takes no connections from here: set a password or protected-mode no$/,
+  ],
+];
+
+Deno.test("the start waits over an error that passes, and ends at one that lasts", async (t) => {
+  for (const [answer, lasting, says] of REFUSALS) {
+    await t.step(answer, async () => {
+      await using peer = new Peer({ answer: `-${answer}\r\n` });
+      await using topology = WatchedTopology.of([peer], "s3cret");
+      const { message } = await within(
+        "see the start give up",
+        assertRejects(() => waitUntilReady(topology, lasting ? FOR_EVER : 350), NotReadyError),
+        PROMPTLY_MS,
+      );
+      assertMatch(message.replace(/ \(gave up after .*\)$/, ""), says);
+      assertEquals([message.includes("gave up after"), peer.accepted > 1], [!lasting, !lasting]);
+    });
+  }
+});
+
+Deno.test("a node that never comes to an end is not heard to the end", async () => {
+  await using peer = new Peer({ answer: `$2000000000\r\n${"x".repeat(20_000_000)}` });
+  await using topology = WatchedTopology.of([peer]);
+  const { message } = await within(
+    "see the start give up",
+    assertRejects(() => waitUntilReady(topology, 2000), NotReadyError),
+    5000,
+  );
+  assertMatch(message, /broke off: it sent more than 16777216 bytes/);
+});
+
+Deno.test("what the start says of an error to AUTH does not repeat the password", async (t) => {
+  const errors: [answer: string, says: RegExp][] = [
+    ["ERR max number of clients reached", /answers AUTH with an error: ERR max number of clients/],
+    // As 7.0 and as 6.2 say it where AUTH has another name.
+    [
+      "ERR unknown command 'AUTH', with args beginning with: 's3cret' ",
+      /knows no command AUTH: undo its rename-command$/,
+    ],
+    [
+      "ERR unknown command `AUTH`, with args beginning with: `s3cret`, ",
+      /knows no command AUTH: undo its rename-command$/,
+    ],
+    ["WRONGPASS for s3cret", /refuses the user name or the password: WRONGPASS$/],
+    ["NOPERM s3cret may not", /answers AUTH with an error: it is not shown/],
+    ["s3cret", /answers AUTH with an error: it is not shown/],
+  ];
+  for (const [answer, says] of errors) {
+    await t.step(answer, async () => {
+      await using peer = new Peer({ answer: `-${answer}\r\n` });
+      await using topology = WatchedTopology.of([peer], "s3cret");
+      const { message } = await assertRejects(() => waitUntilReady(topology, 350), NotReadyError);
+      assert(!message.includes("s3cret"), message);
+      assertMatch(message.replace(/ \(gave up after .*\)$/, ""), says);
+    });
+  }
+});

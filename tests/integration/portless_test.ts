@@ -1,0 +1,312 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Config } from "../../src/cli/config.ts";
+import { encodeRequest, textOf, type Value } from "../../src/resp/frame.ts";
+import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
+import { CERTIFICATE, CERTIFICATE_KEY } from "../support/certificate.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { array, bulk, int, NIL, push } from "../support/frames.ts";
+import { Logged } from "../support/logged.ts";
+import { namedInLines, namedInShards, namedInSlots, type NamedNode } from "../support/mentions.ts";
+import { runNat } from "../support/nat_process.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { type LocalProxy, startProxy } from "../support/proxy.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
+import { until } from "../support/until.ts";
+import { idOf } from "../support/views.ts";
+import { WireClient } from "../support/wire.ts";
+
+const [A, B, C, D] = ["a", "b", "c", "d"].map(idOf) as [string, string, string, string];
+
+/** How nodes are on the public side. */
+const HOST = "nat.example";
+
+/** A proxy, and what it logs. */
+class Scene implements AsyncDisposable {
+  readonly proxy: LocalProxy;
+  readonly logged: Logged;
+
+  private constructor(proxy: LocalProxy, logged: Logged) {
+    this.proxy = proxy;
+    this.logged = logged;
+  }
+
+  static async start(node: AnsweringNode, more: Partial<Config> = {}): Promise<Scene> {
+    const logged = new Logged();
+    const seed = { ...node, id: A, address: node.address };
+    const proxy = await startProxy({ nodes: [seed] }, {
+      publicHost: HOST,
+      refreshIntervalMs: Infinity,
+      ...more,
+    });
+    return new Scene(proxy, logged);
+  }
+
+  portOf(id: string): number {
+    return this.proxy.proxy.nodes.find((node) => node.id === id)!.publicPort;
+  }
+
+  /** What a client of the first node gets in answer to each of some requests, as it comes. */
+  async ask(...requests: string[]): Promise<string[]> {
+    using client = await WireClient.connect("127.0.0.1", this.portOf(A));
+    for (const request of requests) await client.send(encodeRequest(request.split(" ")));
+    return await client.readFrames(requests.length);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.proxy[Symbol.asyncDispose]();
+    this.logged[Symbol.dispose]();
+  }
+}
+
+const CLUSTERDOWN = "-CLUSTERDOWN The proxy has no port for a node of this reply\r\n";
+
+/** The answers of Redis 8.0.6 where the second node has `port 0` and `tls-port 7101`. */
+function withTlsNode(at: string, port: number): Record<string, string> {
+  const slots = (host: string, port: number) =>
+    array(
+      array(
+        int(0),
+        int(16382),
+        array(bulk(host), int(port), bulk(A), array()),
+      ),
+      array(int(16383), int(16383), array(bulk(host), int(0), bulk(B), array())),
+    );
+  const shards = (host: string, port: number, tlsPort: number) => {
+    const node = (id: string, name: string, port: number) =>
+      array(
+        ...[bulk("id"), bulk(id), bulk(name), int(port), bulk("ip"), bulk(host)],
+        ...[bulk("endpoint"), bulk(host)],
+      );
+    const nodes = array(node(A, "port", port), node(B, "tls-port", tlsPort));
+    return array(array(bulk("slots"), array(int(0), int(16383)), bulk("nodes"), nodes));
+  };
+  const other = (host: string) => `${B} ${host}:0@17101 master - 0 0 1 connected 16383`;
+  const lines = (host: string, port: number) =>
+    `${A} ${host}:${port}@17001 myself,master - 0 0 1 connected 0-16382\n${other(host)}\n`;
+  return {
+    "CLUSTER SLOTS": slots(at, port),
+    "CLUSTER SHARDS": shards(at, port, at === HOST ? 0 : 7101),
+    "CLUSTER NODES": bulk(lines(at, port)),
+    "CLUSTER REPLICAS": array(bulk(other(at))),
+    "ROLE": array(bulk("master"), int(5), array(array(bulk(at), bulk("0"), bulk("5")))),
+    "INFO": bulk(`# Replication\r\nslave0:ip=${at},port=0,state=online,offset=5,lag=0\r\n`),
+  };
+}
+
+Deno.test("a node without a plain-text port is shown as it is, and spoils nothing", async (t) => {
+  await using node = new AnsweringNode();
+  const told = withTlsNode(node.host, node.port);
+  node.answers = {
+    ...viewAnswers([]),
+    ...told,
+    "GET A": `-MOVED 15495 ${node.address}\r\n`,
+    "GET B": `-MOVED 16383 ${node.host}:0\r\n`,
+  };
+  await using scene = await Scene.start(node);
+  const wanted = withTlsNode(HOST, scene.portOf(A));
+  for (const request of Object.keys(wanted)) {
+    await t.step(`in ${request}`, async () => {
+      assertEquals(await scene.ask(request.toLowerCase()), [wanted[request]]);
+    });
+  }
+  await t.step("and is named in the log, once", () => {
+    const about = scene.logged.lines.filter((line) => line.includes(B));
+    assertEquals(about, [
+      `warning Node ${B} at 127.0.0.1 has no plain-text port, so clients are shown port 0 for it; ` +
+      "set `port` in its configuration",
+    ]);
+  });
+  await t.step("but in a redirect, which no client could follow", async () => {
+    assertEquals(await scene.ask("GET b", "GET a"), [
+      CLUSTERDOWN,
+      `-MOVED 15495 ${HOST}:${scene.portOf(A)}\r\n`,
+    ]);
+  });
+});
+
+Deno.test("a replica that listens for TLS only is shown with port 0, and all others as ever", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await using cluster = await RedisCluster.start();
+  const [primary] = cluster.primaries as [ClusterNode];
+  const [replica] = cluster.replicas as [ClusterNode];
+  await Deno.writeTextFile(directory.at("certificate"), CERTIFICATE);
+  await Deno.writeTextFile(directory.at("key"), CERTIFICATE_KEY);
+  using client = await replica.connect();
+  const settings = {
+    "tls-cert-file": directory.at("certificate"),
+    "tls-ca-cert-file": directory.at("certificate"),
+    "tls-key-file": directory.at("key"),
+    "tls-port": `${findFreePorts(1)}`,
+    // Else the others look for its bus 10000 above no port.
+    "cluster-announce-bus-port": `${replica.port + 10_000}`,
+  };
+  const ok = { type: "+", text: "OK" } as const;
+  assertEquals(await client.ask("CONFIG", "SET", ...Object.entries(settings).flat()), ok);
+  assertEquals(await client.ask("CONFIG", "SET", "port", "0"), ok);
+  await until("its primary knows of it", async (saw) => {
+    const nodes = textOf(await primary.ask("CLUSTER", "NODES"))!;
+    saw(nodes);
+    return nodes.includes(`${replica.id} ${replica.host}:0@`);
+  });
+  await using proxy = await startProxy(cluster, { publicHost: HOST });
+  using inside = await primary.connect();
+  using outside = await WireClient.connect("127.0.0.1", proxy.portOf(primary));
+  for (const protocol of ["2", "3"]) {
+    for (const one of [inside, outside]) await one.ask("HELLO", protocol);
+    for (const [words, named] of LISTINGS) {
+      const straight = named(await inside.ask("CLUSTER", ...words));
+      const shown = named(await outside.ask("CLUSTER", ...words));
+      const ports = new Map(cluster.nodes.map((node) => [
+        node.id,
+        node === replica ? 0 : proxy.portOf(node),
+      ]));
+      const wanted = straight.map(({ id, port, hosts }) => ({
+        id,
+        // CLUSTER SHARDS leaves a port of 0 out.
+        port: Number.isNaN(port) ? port : ports.get(id)!,
+        hosts: hosts.map(() => HOST),
+      }));
+      assertEquals(shown, wanted, words.join(" "));
+    }
+  }
+});
+
+const LISTINGS: [words: string[], named: (reply: Value) => NamedNode[]][] = [
+  [["SLOTS"], namedInSlots],
+  [["SHARDS"], namedInShards],
+  [["NODES"], namedInLines],
+];
+
+Deno.test("replies that name a node without a port do not have the cluster asked each time", async () => {
+  await using node = new AnsweringNode();
+  const told = withTlsNode(node.host, node.port);
+  node.answers = { ...viewAnswers([]), ...told, "GET B": `-MOVED 16383 ${node.host}:0\r\n` };
+  await using scene = await Scene.start(node);
+  const startMs = performance.now();
+  const count = () => node.asked.filter((request) => request === "CLUSTER INFO").length;
+  const before = count();
+  for (let times = 0; times < 50; times++) await scene.ask("CLUSTER SLOTS", "GET b");
+  const seconds = Math.ceil((performance.now() - startMs) / 1000);
+  assert(count() - before <= seconds, `${count() - before} times in ${seconds} s`);
+});
+
+Deno.test("a start with a node without a plain-text port is checked with success", async () => {
+  await using node = new AnsweringNode();
+  node.answers = { ...viewAnswers([]), ...withTlsNode(node.host, node.port) };
+  const { code, stderr } = await runNat([
+    "--check",
+    `--cluster-addr=${node.address}`,
+    "--public-host=127.0.0.1",
+  ]);
+  assertEquals(code, 0, stderr);
+  assertMatch(stderr, new RegExp(`WARN.* Node ${B} at 127.0.0.1 has no plain-text port`));
+});
+
+/** Four nodes: the second has an address in the views of some of the others only. */
+class Nodes implements AsyncDisposable {
+  readonly all = [A, B, C, D].map((id) => ({ id, node: new AnsweringNode() }));
+
+  constructor(knowing: readonly string[] = []) {
+    const entry = (host: string, port: number, id: string) =>
+      array(bulk(host), int(port), bulk(id), array());
+    this.first.answers = {
+      "CLUSTER SLOTS": array(
+        array(int(0), int(99), entry(this.first.host, this.first.port, A)),
+        array(int(100), int(199), entry("", 0, B)),
+      ),
+      "GET K": "-MOVED 100 :0\r\n",
+    };
+    this.show(knowing);
+  }
+
+  get first(): AnsweringNode {
+    return this.all[0]!.node;
+  }
+
+  /** Some nodes know the address of the second, and the others its id, if they list it. */
+  show(knowing: readonly string[], lists = true): void {
+    const slots: Record<string, string> = {
+      [A]: "0-99",
+      [B]: "100-199",
+      [C]: lists ? "200-16383" : "100-16383",
+    };
+    for (const { id, node } of this.all) {
+      const lines = this.all.filter((listed) => lists || listed.id !== B).map((listed) => {
+        const isKnown = listed.id !== B || knowing.includes(id);
+        const address = isKnown ? `${listed.node.address}@1` : ":0@0";
+        const flags = `${listed.id === id ? "myself," : ""}master${isKnown ? "" : ",noaddr"}`;
+        return `${listed.id} ${address} ${flags} - 0 0 1 connected ${slots[listed.id] ?? ""}`;
+      });
+      node.answers = { ...node.answers, ...viewAnswers(lines) };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { node } of this.all) await node[Symbol.asyncDispose]();
+  }
+}
+
+/** What a client gets by CLUSTER SLOTS and by a redirect where the second node has such a port. */
+function withPort(scene: Scene, port: number): string[] {
+  const entry = (host: string, port: number, id: string) =>
+    array(bulk(host), int(port), bulk(id), array());
+  return [
+    array(
+      array(int(0), int(99), entry(HOST, scene.portOf(A), A)),
+      array(int(100), int(199), entry(port === 0 ? "" : HOST, port, B)),
+    ),
+    port === 0 ? CLUSTERDOWN : `-MOVED 100 ${HOST}:${port}\r\n`,
+  ];
+}
+
+Deno.test("a node whose address one node does not know is found by another at the start", async () => {
+  await using nodes = new Nodes([D]);
+  await using scene = await Scene.start(nodes.first);
+  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
+});
+
+Deno.test("a node whose address nobody knows is shown without one until somebody does", async () => {
+  await using nodes = new Nodes();
+  await using scene = await Scene.start(nodes.first, { refreshIntervalMs: 100 });
+  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, 0));
+  assertEquals(scene.logged.lines.filter((line) => line.startsWith("warning Node")), [
+    `warning Node ${B} has no address in the cluster (noaddr), so clients are shown port 0 for it ` +
+    "until a node tells where it is",
+  ]);
+  // Looks ask the first nodes that answer by turns, and would never come to this one.
+  nodes.show([D]);
+  await until("the node has a port", () => scene.proxy.proxy.nodes.length === 4);
+  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
+});
+
+Deno.test("a node without an address that a reply names is looked for at once", async () => {
+  await using nodes = new Nodes();
+  nodes.show([], false);
+  await using scene = await Scene.start(nodes.first);
+  nodes.show([D]);
+  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, 0));
+  await until("the node has a port", () => scene.proxy.proxy.nodes.length === 4);
+  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
+});
+
+Deno.test("a push that names a node without a port tells of it, or is left out if it leads there", async () => {
+  await using node = new AnsweringNode();
+  const smigrated = (target: string) =>
+    push(bulk("SMIGRATED"), int(1), array(array(bulk(node.address), bulk(target), bulk("5"))));
+  const moving = (target: string) => push(bulk("MOVING"), int(1), int(15), target);
+  node.answers = {
+    ...viewAnswers([]),
+    ...withTlsNode(node.host, node.port),
+    "GET K": moving(bulk("127.0.0.1:0")) + moving(NIL) + smigrated("127.0.0.1:0") + "+OK\r\n",
+  };
+  await using scene = await Scene.start(node);
+  const at = `${HOST}:${scene.portOf(A)}`;
+  using client = await WireClient.connect("127.0.0.1", scene.portOf(A));
+  await client.send(encodeRequest(["GET", "k"]));
+  assertEquals(
+    await client.readUntil("+OK\r\n"),
+    moving(NIL) + smigrated("127.0.0.1:0").replace(bulk(node.address), bulk(at))
+      .replace(bulk("127.0.0.1:0"), bulk(`${HOST}:0`)) +
+      "+OK\r\n",
+  );
+});

@@ -1,0 +1,631 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { toLatin1 } from "../../src/resp/bytes.ts";
+import { encodeRequest, textOf } from "../../src/resp/frame.ts";
+import { RedisCluster } from "../support/cluster.ts";
+import { namedInSlots } from "../support/mentions.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { NatProcess, runNat } from "../support/nat_process.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
+import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
+
+/** Anything may be listening there or nothing; a command line that is refused never connects. */
+const ANYWHERE = "--cluster-addr=127.0.0.1:7000";
+
+/** Nobody ever listens on it (RFC 1122: tcpmux, which no machine runs by default). */
+const DEAD = "127.0.0.1:1";
+
+const PASSWORD = "s3cret-Of-The-Cluster";
+
+/** Runs a program whose stdout takes no byte. */
+const TO_FULL_DISK = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
+
+const MISUSES: [name: string, args: string[], env: Record<string, string>, names: RegExp][] = [
+  ["no cluster", [], {}, /--cluster-addr.*CLUSTER_ADDR.*host:port/],
+  ["a flag there is not", [ANYWHERE, "--max-node=3"], {}, /--max-node;.*--help/],
+  ["a flag spelt with underscores", [ANYWHERE, "--max_nodes=3"], {}, /did you mean --max-nodes/],
+  ["a flag without its value", ["--cluster-addr"], {}, /--cluster-addr.*HOST/],
+  ["a word that is no flag", [ANYWHERE, "serve"], {}, /--cluster-addr.*quotes/],
+  [
+    "a cluster port out of range",
+    ["--cluster-addr=a:70000"],
+    {},
+    /65535.*--cluster-addr.*host:port/,
+  ],
+  ["a listen port that is none", [ANYWHERE, "--listen-addr=:80x"], {}, /--listen-addr.*:8000/],
+  [
+    "a listen port out of range",
+    [ANYWHERE, "-listenAddr", ":65536"],
+    {},
+    /65535.*--listen-addr.*:8000/,
+  ],
+  [
+    "a range past the last port",
+    [ANYWHERE, "--listen-addr=:65530"],
+    {},
+    /lower.*--listen-addr.*--max-nodes/,
+  ],
+  ["a public host with a port", [ANYWHERE, "-publicHost=a.b:80"], {}, /--public-host.*leave/],
+  ["too many nodes", [ANYWHERE, "--max-nodes", "1025"], {}, /--max-nodes.*1024/],
+  ["a time without a unit", [ANYWHERE, "--start-timeout=60"], {}, /--start-timeout.*60s/],
+  ["a buffer with a unit", [ANYWHERE, "-readBufferByteSize=16k"], {}, /--read-buffer.*512/],
+  [
+    "a node without a public port",
+    [ANYWHERE, "--port-map=a:7000"],
+    {},
+    /--port-map.*HOST:PORT=PORT/,
+  ],
+  ["one port for two nodes", [ANYWHERE], { PORT_MAP: "a:1=8000,b:1=8000" }, /PORT_MAP.*a:1=.*once/],
+  ["a refresh without a pause", [ANYWHERE, "-refreshInterval=1ms"], {}, /--refresh-in.*100ms/],
+  ["a time to forget without a unit", [ANYWHERE, "--forget-after=60"], {}, /--forget-after.*60s/],
+  [
+    "one file for two purposes",
+    [ANYWHERE, "--state-file=/tmp/nat.json", "--map-file=/tmp/nat.json"],
+    {},
+    /--map-file.*--state-file.*own/,
+  ],
+  ["a level there is not", [ANYWHERE, "--log-level=loud"], {}, /--log-level.*debug/],
+  ["a format there is not", [ANYWHERE, "--log-format=xml"], {}, /--log-format.*json/],
+  ["a user without a password", [ANYWHERE, "--username=u"], {}, /--username.*--password/],
+  [
+    "a password file that is not there",
+    [ANYWHERE, "--password-file=/no/such/file"],
+    {},
+    /--password-file.*no\/such\/file/,
+  ],
+  [
+    "two passwords",
+    [ANYWHERE, `--password=${PASSWORD}`, "--password-file=/no/such/file"],
+    {},
+    /--password and --password-file/,
+  ],
+  ["a URL", [`--cluster-addr=redis://:${PASSWORD}@a:7000`], {}, /--cluster-addr.*--password/],
+  ["a variable without a host", [], { CLUSTER_ADDR: ":7000" }, /CLUSTER_ADDR.*host:port/],
+  ["a switch in a variable", [ANYWHERE], { DEBUG: "redis:*" }, /DEBUG.*true.*false/],
+  ["a value with line breaks", [ANYWHERE, "--max-nodes=1\n2\n"], {}, /--max-nodes '1\\n2\\n'/],
+];
+
+Deno.test("what cannot be used is refused in one line that names it and the mend", async (t) => {
+  const endings = await Promise.all(MISUSES.map(([, args, env]) => runNat(args, { env })));
+  for (const [index, [name, , , names]] of MISUSES.entries()) {
+    await t.step(name, () => {
+      const { code, stdout, stderr } = endings[index]!;
+      assertMatch(stderr, /^redis-cluster-nat: [^\n]+\n$/);
+      assertMatch(stderr, names);
+      assert(!stderr.includes(PASSWORD), stderr);
+      assertEquals([code, stdout], [2, ""]);
+    });
+  }
+});
+
+Deno.test("--help and --version print to stdout and need no cluster", async () => {
+  const [help, version] = await Promise.all([runNat(["--help"]), runNat(["-version"])]);
+  assertMatch(help.stdout, /^Lets clients .*\n\nUsage: redis-cluster-nat \[server\] \[options\]\n/);
+  assertMatch(help.stdout, /--cluster-addr HOST.*\n(.*\n)*.*CLUSTER_ADDR/);
+  assertEquals([help.code, help.stderr], [0, ""]);
+  assertMatch(version.stdout, /^redis-cluster-nat \d+\.\d+\.\d+\n$/);
+  assertEquals([version.code, version.stderr], [0, ""]);
+});
+
+Deno.test("the program against a cluster", async (t) => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  const [first, second, third] = cluster.nodes.map(({ address }) => address);
+  const seed = `--cluster-addr=${first}`;
+  const elsewhere = "--listen-addr=127.0.0.1:0";
+
+  /** What the original program printed. */
+  function mapping(host: string, port: number): string {
+    return [first, second, third].map((address, index) =>
+      `Listening on: ${host}:${port + index} proxy to: ${address}\n`
+    ).join("");
+  }
+
+  await t.step("--check prints the mapping, leaves no trace and exits with 0", async () => {
+    const port = findFreePorts(3);
+    await using directory = await TemporaryDirectory.create();
+    const { code, stdout, stderr } = await runNat([
+      "--check",
+      seed,
+      `--listen-addr=:${port}`,
+      "--public-host=nat.example",
+      `--state-file=${directory.at("state.json")}`,
+      `--map-file=${directory.at("map.json")}`,
+    ]);
+    assertEquals([code, stdout, stderr], [0, mapping("", port), ""]);
+    assertEquals(await directory.read(), {});
+  });
+
+  await t.step("--check exits with 1 where a start would, and says why", async () => {
+    const port = findFreePorts(3);
+    const taken = findFreePorts(3);
+    using _taken = Deno.listen({ hostname: "127.0.0.1", port: taken + 1 });
+    const last = (host: string, port: number) => `${host}:${port}: .*--listen-addr[^\n]*`;
+    const refusals: [flags: string[], mapping: string, says: string][] = [
+      [
+        [`--listen-addr=127.0.0.1:${taken}`],
+        mapping("127.0.0.1", taken),
+        `Cannot listen on ${last("127.0.0.1", taken + 1)}`,
+      ],
+      [
+        ["--listen-addr=192.0.2.1:8000"],
+        mapping("192.0.2.1", 8000),
+        `Cannot listen on ${last("192.0.2.1", 8000)}`,
+      ],
+      [
+        [`--listen-addr=:${port}`, "--state-file=/no/such/state.json"],
+        mapping("", port),
+        "Cannot write the file '/no/such/state.json': [^\n]*",
+      ],
+      [
+        [`--listen-addr=:${port}`, "--map-file=/no/such/map.json"],
+        mapping("", port),
+        "Cannot write the file '/no/such/map.json': [^\n]*",
+      ],
+    ];
+    for (const [flags, mapped, says] of refusals) {
+      for (const check of ["--check", "--check=false"]) {
+        const { code, stdout, stderr } = await runNat([
+          check,
+          seed,
+          ...flags,
+          "--max-nodes=3",
+          "--public-host=nat.example",
+        ]);
+        assertMatch(stderr, new RegExp(`^redis-cluster-nat: ${says}\n$`));
+        assertEquals([code, stdout], [1, check === "--check" ? mapped : ""], stderr);
+      }
+    }
+  });
+
+  await t.step("--check exits with 1 where no node answers", async () => {
+    const { code, stdout, stderr } = await runNat([
+      "--check",
+      `--cluster-addr=${DEAD}`,
+      "--start-timeout=300ms",
+    ]);
+    assertEquals([code, stdout], [1, ""]);
+    assertMatch(stderr, /\nredis-cluster-nat: Node 127\.0\.0\.1:1 refuses.*--start-timeout\)\n$/);
+  });
+
+  await t.step("stdout is the lines of the original, in the order of ports", async () => {
+    const port = findFreePorts(64);
+    // The seed is the last of them, so the order is not that of who answered.
+    await using nat = new NatProcess([`--cluster-addr=${third}`, `--listen-addr=:${port}`]);
+    await nat.ready();
+    assertMatch(nat.stderr, /Clients are given 127\.0\.0\.1 .*--public-host/);
+    nat.signal("SIGTERM");
+    const { code, stdout } = await nat.ended();
+    assertEquals([code, stdout], [0, mapping("", port)]);
+  });
+
+  await t.step("flags as the original has them, behind the word server, do the same", async () => {
+    const port = findFreePorts(64);
+    await using nat = new NatProcess([
+      "server",
+      "-listenAddr",
+      `127.0.0.1:${port}`,
+      `-clusterAddr=${first}`,
+      "-publicHost",
+      "nat.example",
+      "--numberOfBuffers",
+      "2",
+      "-readBufferByteSize",
+      "1024",
+      "-debug",
+    ]);
+    await nat.ready();
+    using client = await WireClient.connect("127.0.0.1", port);
+    const named = namedInSlots(await client.ask("CLUSTER", "SLOTS"));
+    assertEquals(named.map(({ hosts }) => hosts[0]), Array(3).fill("nat.example"));
+    assertMatch(nat.stderr, / client 1 -> node \S+ .*SLOTS/);
+    using more = await WireClient.connect("127.0.0.1", port);
+    assertEquals(await more.readToEnd(), "-ERR max number of clients reached\r\n");
+    nat.signal("SIGTERM");
+    assertEquals((await nat.ended()).stdout, mapping("127.0.0.1", port));
+  });
+
+  await t.step("variables set what no flag sets", async () => {
+    const port = findFreePorts(3);
+    await using nat = new NatProcess([`--listen-addr=127.0.0.1:${port}`, "--log-level=info"], {
+      env: {
+        CLUSTER_ADDR: first!,
+        LISTEN_ADDR: DEAD,
+        PUBLIC_HOST: "nat.example",
+        MAX_NODES: "3",
+        START_TIMEOUT: "5s",
+        START_DELAY: "0.01",
+        NUM_BUFFERS: "2",
+        BUF_SIZE_BYTES: "512",
+        DEBUG: "true",
+        LOG_LEVEL: "error",
+        LOG_FORMAT: "json",
+      },
+    });
+    await nat.ready();
+    assertEquals(nat.stdout, mapping("127.0.0.1", port));
+    using client = await WireClient.connect("127.0.0.1", port);
+    const [named] = namedInSlots(await client.ask("CLUSTER", "SLOTS"));
+    assertEquals(named!.hosts[0], "nat.example");
+    assertMatch(nat.stderr, /^\{.*"level":"warning","message":"START_DELAY only delays/m);
+    assertMatch(nat.stderr, /^\{.*client 1 -> node/m);
+    using more = await WireClient.connect("127.0.0.1", port);
+    assertEquals(await more.readToEnd(), "-ERR max number of clients reached\r\n");
+  });
+
+  await t.step({
+    name: "a stdout that takes nothing is said once, and clients are served",
+    ignore: Deno.build.os !== "linux",
+    fn: async () => {
+      const port = findFreePorts(3);
+      const listen = [`--listen-addr=127.0.0.1:${port}`, "--max-nodes=3"];
+      await using nat = new NatProcess([seed, ...listen], { before: TO_FULL_DISK });
+      await nat.untilLogged(/INFO .*Ready: 3 nodes/);
+      const said = nat.stderr.match(/^.*stdout.*$/gm) ?? [];
+      assertEquals(said.length, 1, nat.stderr);
+      assertMatch(said[0]!, /WARN .*Cannot write to stdout: No space left on device/);
+      using client = await WireClient.connect("127.0.0.1", port);
+      assertEquals(await client.ask("PING"), { type: "+", text: "PONG" });
+      for (const args of [["--help"], ["--check", seed, ...listen, "--public-host=nat.example"]]) {
+        const { code, stderr } = await runNat(args, { before: TO_FULL_DISK });
+        assertMatch(stderr, /^redis-cluster-nat: Cannot write to stdout: No space left [^\n]*\n$/);
+        assertEquals(code, 1);
+      }
+    },
+  });
+
+  await t.step("localhost is given to clients as 127.0.0.1, and said so", async () => {
+    await using nat = new NatProcess([seed, elsewhere, "--public-host=localhost"]);
+    await nat.ready();
+    using client = await WireClient.connect("127.0.0.1", nat.mapping.get(second!)!);
+    const [named] = namedInSlots(await client.ask("CLUSTER", "SLOTS"));
+    assertEquals(named!.hosts[0], "127.0.0.1");
+    assertMatch(nat.stderr, /^\S+ WARN .*--public-host 'localhost'.*127\.0\.0\.1/m);
+  });
+
+  await t.step("a signal ends it with 0, clients or none", async () => {
+    const grace = "--shutdown-grace=100ms";
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      await using nat = await new NatProcess([seed, elsewhere, grace]).ready();
+      using client = await WireClient.connect("127.0.0.1", nat.mapping.get(first!)!);
+      await client.ask("PING");
+      await client.send("BLPOP key{b} 0\r\n");
+      nat.signal(signal);
+      assertEquals(await client.readToEnd(), "");
+      const { code, stderr } = await nat.ended();
+      assertEquals(code, 0, `${signal}: ${stderr}`);
+    }
+  });
+
+  await t.step("a port that is taken ends it with 1 and a line that names the port", async () => {
+    const port = findFreePorts(3);
+    // The last of the three, so that others were listened for before.
+    using _taken = Deno.listen({ hostname: "127.0.0.1", port: port + 2 });
+    for (const host of ["", "127.0.0.1"]) {
+      const { code, stdout, stderr } = await runNat([
+        seed,
+        `--listen-addr=${host}:${port}`,
+        "--public-host=127.0.0.1",
+        "--max-nodes=3",
+      ]);
+      assertMatch(
+        stderr,
+        new RegExp(
+          `^redis-cluster-nat: Cannot listen on ${host}:${
+            port + 2
+          }: .*--listen-addr or --port-map\n$`,
+        ),
+      );
+      assertEquals([code, stdout], [1, ""]);
+    }
+  });
+
+  await t.step(
+    "an address of another machine ends it with 1 and a line that names it",
+    async () => {
+      const { code, stdout, stderr } = await runNat([seed, "--listen-addr=192.0.2.1:8000"]);
+      assertMatch(
+        stderr,
+        /^redis-cluster-nat: Cannot listen on 192\.0\.2\.1:8000: .*--listen-addr\n$/,
+      );
+      assertEquals([code, stdout], [1, ""]);
+    },
+  );
+
+  await t.step("--debug shows requests and replies with direction, client and node", async () => {
+    await using nat = await new NatProcess([seed, elsewhere, "--debug", "--log-level=error"])
+      .untilMapped(3);
+    const [portOfFirst, portOfSecond] = [first, second].map((at) => nat.mapping.get(at!)!);
+    using one = await WireClient.connect("127.0.0.1", portOfFirst!);
+    await one.ask("SET", "key{b}", "a\x01\\");
+    using two = await WireClient.connect("127.0.0.1", portOfSecond!);
+    await two.ask("GET", "key{b}");
+    const lines = await until("four lines are shown", () => {
+      const lines = nat.stderr.trimEnd().split("\n");
+      return lines.length >= 4 && lines;
+    });
+    const request = String.raw`*3\r\n$3\r\nSET\r\n$6\r\nkey{b}\r\n$3\r\na\x01\\\r\n`;
+    const moved = (at: string) => String.raw`-MOVED 3300 ${at}\r\n`;
+    assertEquals(lines.map((line) => line.replace(/^\S+ \w+ +/, "")), [
+      `client 1 -> node ${first} ${request}`,
+      String.raw`client 1 <- node ${first} +OK\r\n`,
+      String.raw`client 2 -> node ${second} *2\r\n$3\r\nGET\r\n$6\r\nkey{b}\r\n`,
+      `client 2 <- node ${second} ${moved(`127.0.0.1:${portOfFirst}`)} ` +
+      `(the node sent ${moved(first!)})`,
+    ]);
+  });
+
+  await t.step("with --log-format json every line is an object, the last words too", async () => {
+    const json = "--log-format=json";
+    await using nat = await new NatProcess([seed, elsewhere, json, "--debug"]).ready();
+    using client = await WireClient.connect("127.0.0.1", nat.mapping.get(first!)!);
+    await client.ask("SET", "key{b}", '"\n\u2028');
+    nat.signal("SIGTERM");
+    const failed = runNat([json, `--cluster-addr=${DEAD}`, "--start-timeout=300ms"]);
+    for (const { stderr } of [await nat.ended(), await failed]) {
+      for (const line of stderr.trimEnd().split("\n")) {
+        const { timestamp, level, message } = JSON.parse(line);
+        assertEquals(typeof message, "string", line);
+        assertMatch(`${timestamp} ${level}`, /^\d{4}-\d\d-\d\dT\S+Z (debug|info|warning|error)$/);
+      }
+    }
+  });
+});
+
+Deno.test("a signal ends the program with 0 while it waits", async (t) => {
+  const args = [`--cluster-addr=${DEAD}`, "--start-timeout=0"];
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    await t.step(`${signal} while it waits for the cluster`, async () => {
+      await using nat = new NatProcess(args);
+      await nat.untilLogged(/Waiting: Node 127\.0\.0\.1:1 refuses/);
+      nat.signal(signal);
+      const { code, stdout } = await nat.ended();
+      assertEquals([code, stdout], [0, ""]);
+    });
+    await t.step(`${signal} while it checks, which has no result then`, async () => {
+      await using nat = new NatProcess([...args, "--check"]);
+      await nat.untilLogged(/Waiting: Node 127\.0\.0\.1:1 refuses/);
+      nat.signal(signal);
+      const { code, stdout, stderr } = await nat.ended();
+      assertEquals([code, stdout], [1, ""]);
+      assertMatch(stderr, /\nredis-cluster-nat: The check was stopped before it was done\n$/);
+    });
+    await t.step(`${signal} while START_DELAY lasts`, async () => {
+      await using nat = new NatProcess(args, { env: { START_DELAY: "3600" } });
+      await nat.untilLogged(/START_DELAY only delays/);
+      nat.signal(signal);
+      const { code, stdout } = await nat.ended();
+      assertEquals([code, stdout], [0, ""]);
+    });
+  }
+});
+
+Deno.test("what is wrong with the cluster's address is said, each in its own words", async (t) => {
+  const short = "--start-timeout=300ms";
+  await t.step("a node that refuses connections", async () => {
+    const { code, stderr } = await runNat([`--cluster-addr=${DEAD}`, short]);
+    assertMatch(
+      stderr,
+      /redis-cluster-nat: Node 127\.0\.0\.1:1 refuses connections: is it running/,
+    );
+    assertEquals(code, 1);
+  });
+  await t.step("a name that does not resolve", async () => {
+    const { code, stderr } = await runNat(["--cluster-addr=node.invalid", short]);
+    assertMatch(stderr, /redis-cluster-nat: The name 'node\.invalid' does not resolve/);
+    assertEquals(code, 1);
+  });
+  await t.step("a server that is no cluster node, without a wait", async () => {
+    await using server = await Standalone.start();
+    const { code, stderr } = await runNat([
+      `--cluster-addr=127.0.0.1:${server.port}`,
+      "--start-timeout=0",
+      "--public-host=127.0.0.1",
+    ]);
+    assertMatch(stderr, /^redis-cluster-nat: Node \S+ is not part of a cluster: .*cluster-enabled/);
+    assertEquals([code, stderr.trimEnd().split("\n").length], [1, 1]);
+  });
+  await t.step("each of several seeds", async () => {
+    const { code, stderr } = await runNat([`--cluster-addr=${DEAD},node.invalid`, short]);
+    assertMatch(
+      stderr,
+      /redis-cluster-nat: Node \S+ refuses .*; The name 'node\.invalid' does not/,
+    );
+    assertEquals(code, 1);
+  });
+});
+
+Deno.test("passwords", async (t) => {
+  await using cluster = await RedisCluster.start({
+    primaries: 1,
+    replicasEach: 0,
+    directives: { requirepass: PASSWORD },
+  });
+  const node = cluster.nodes[0]!;
+  const seed = `--cluster-addr=${node.address}`;
+  const forEver = ["--start-timeout=0", "--public-host=127.0.0.1"];
+  const elsewhere = "--listen-addr=127.0.0.1:0";
+  const file = await Deno.makeTempFile({ prefix: "password-" });
+  await Deno.writeTextFile(file, `${PASSWORD}\n`);
+
+  await t.step("none where one is wanted ends the program with 1, without a wait", async () => {
+    const { code, stdout, stderr } = await runNat([seed, ...forEver]);
+    assertMatch(
+      stderr,
+      /^redis-cluster-nat: Node \S+ wants a password: .*--password-file[^\n]*\n$/,
+    );
+    assertEquals([code, stdout], [1, ""]);
+  });
+
+  await t.step("a wrong one ends the program with 1, without a wait", async () => {
+    const { code, stdout, stderr } = await runNat([
+      seed,
+      ...forEver,
+      "--password=not-this-one",
+    ]);
+    assertMatch(stderr, /^redis-cluster-nat: Node \S+ refuses .*password: WRONGPASS [^\n]*\n$/);
+    assert(!stderr.includes("not-this-one"), stderr);
+    assertEquals([code, stdout], [1, ""]);
+  });
+
+  await t.step("a user that may not ask ends the program with 1, without a wait", async () => {
+    await node.order("ACL", "SETUSER", "visitor", "on", ">abc", "+@all", "-cluster");
+    const user = ["--username=visitor", "--password=abc"];
+    const { code, stdout, stderr } = await runNat([seed, ...forEver, ...user]);
+    assertMatch(
+      stderr,
+      /^redis-cluster-nat: Node \S+ does not let this user ask: NOPERM [^\n]*\n$/,
+    );
+    assertEquals([code, stdout], [1, ""]);
+  });
+
+  await t.step("the right one comes by file, by flag or by variable", async () => {
+    const ways: [string[], Record<string, string>][] = [
+      [[`--password-file=${file}`], {}],
+      [["--username", "default", "--password", PASSWORD], {}],
+      [[], { CLUSTER_PASSWORD: PASSWORD }],
+      [[], { CLUSTER_PASSWORD_FILE: file, CLUSTER_USERNAME: "default" }],
+    ];
+    for (const [flags, env] of ways) {
+      const { code, stdout, stderr } = await runNat(["--check", seed, elsewhere, ...flags], {
+        env,
+      });
+      assertEquals([code, stderr.includes(PASSWORD)], [0, false], stderr);
+      assertEquals(stdout, `Listening on: 127.0.0.1:0 proxy to: ${node.address}\n`);
+    }
+  });
+
+  await t.step("clients give theirs through the relay", async () => {
+    await using nat = await new NatProcess([seed, elsewhere, `--password-file=${file}`]).ready();
+    using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
+    assertMatch(textOf(await client.ask("GET", "a"))!, /^NOAUTH /);
+    assertMatch(textOf(await client.ask("AUTH", "wrong"))!, /^WRONGPASS /);
+    assertEquals(await client.ask("AUTH", PASSWORD), { type: "+", text: "OK" });
+  });
+
+  await t.step("one that a node makes up is not shown", async () => {
+    const debug = [seed, elsewhere, "--debug", `--password=${PASSWORD}`];
+    await using nat = await new NatProcess(debug).ready();
+    using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
+    await client.ask("AUTH", PASSWORD);
+    const made = textOf(await client.ask("ACL", "GENPASS"))!;
+    await nat.untilLogged(/<- node .*\*\*\* \(71 bytes\)/);
+    assert(!nat.stderr.includes(made), nat.stderr);
+  });
+
+  await t.step("none is ever shown, however a client sends it", async () => {
+    const flags = ["--debug", "--log-level=debug", `--password=${PASSWORD}`];
+    await using nat = await new NatProcess([seed, elsewhere, ...flags]).ready();
+    using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
+    let sent = 0;
+    async function send(what: string, piece: string): Promise<void> {
+      await client.send(piece);
+      sent++;
+      await until(`a piece of ${what} is shown`, () => nat.stderr.split("->").length > sent);
+    }
+    for (const [what, wire, replies] of [...SECRETIVE, ...REFUSED]) {
+      const refused = REFUSED.some(([other]) => other === what);
+      const from = wire.indexOf(PASSWORD);
+      // Whole, and with a cut in the secret and around it: each piece is shown before the next.
+      const cuts = from < 0 ? [] : [from, from + 5, from + PASSWORD.length];
+      for (const cut of [wire.length, ...cuts]) {
+        await send(what, wire.slice(0, cut));
+        if (cut < wire.length) await send(what, wire.slice(cut));
+        const frames = await client.readFrames(replies);
+        for (const frame of frames) {
+          assertEquals(frame.startsWith("-"), refused, `${what} answers ${frame}`);
+        }
+        await send("RESET", words("RESET") + words("AUTH", PASSWORD));
+        await client.readFrames(2);
+      }
+      for (const secret of [PASSWORD, PASSWORD.slice(0, 5), PASSWORD.slice(5)]) {
+        assert(!nat.stderr.includes(secret), `${what} shows '${secret}': ${nat.stderr}`);
+      }
+    }
+    // What is hidden is seen to be hidden, and what is not is shown.
+    assertMatch(
+      nat.stderr,
+      /client 1 -> node \S+ \*2\\r\\n\$4\\r\\nAUTH\\r\\n\$21\\r\\n\*\*\*\\r\\n/,
+    );
+    assertMatch(nat.stderr, /client 1 <- node \S+ \*\*\* \(\d+ bytes\)/);
+    assertEquals(nat.stdout.includes(PASSWORD), false);
+  });
+
+  await Deno.remove(file);
+});
+
+/** Requests that carry a password, or get one for an answer, and the number of their replies. */
+const SECRETIVE: [what: string, wire: string, replies: number][] = [
+  ["AUTH", words("AUTH", PASSWORD), 1],
+  ["AUTH of a user", words("aUtH", "default", PASSWORD), 1],
+  ["inline AUTH", `AUTH ${PASSWORD}\r\n`, 1],
+  ["inline AUTH in quotes", `auth "default" "${PASSWORD}"\r\n`, 1],
+  ["HELLO", words("HELLO", "3", "AUTH", "default", PASSWORD), 1],
+  ["HELLO with a name", words("HELLO", "3", "SETNAME", "me", "AUTH", "default", PASSWORD), 1],
+  ["CONFIG GET", words("CONFIG", "GET", "requirepass"), 1],
+  ["CONFIG GET of everything in RESP3", words("HELLO", "3") + words("CONFIG", "GET", "*"), 2],
+  [
+    "CONFIG GET in a transaction",
+    words("MULTI") + words("CONFIG", "GET", "requirepass") + words("EXEC"),
+    3,
+  ],
+  ["CONFIG SET", words("CONFIG", "SET", "masterauth", PASSWORD), 1],
+  ["ACL SETUSER", words("ACL", "SETUSER", "bob", "on", `>${PASSWORD}`), 1],
+  [
+    "MIGRATE",
+    words("MIGRATE", "127.0.0.1", "1", "", "0", "9", "AUTH", PASSWORD, "KEYS", "no"),
+    1,
+  ],
+  ["ACL DRYRUN", words("ACL", "DRYRUN", "default", "AUTH", PASSWORD), 1],
+];
+
+/** Requests that carry one and are refused, maybe with an error that repeats it. */
+const REFUSED: typeof SECRETIVE = [
+  ["a rule that ACL SETUSER refuses", words("ACL", "SETUSER", "bob", PASSWORD), 1],
+  ["a password that ACL SETUSER does not find", words("ACL", "SETUSER", "eve", `<${PASSWORD}`), 1],
+  ["COMMAND GETKEYS", words("COMMAND", "GETKEYS", "AUTH", PASSWORD), 1],
+  ["MODULE LOADEX", words("MODULE", "LOADEX", "/x", "CONFIG", "x.password", PASSWORD), 1],
+  ["SENTINEL SET, which a node does not know", words("SENTINEL", "SET", "m", "x", PASSWORD), 1],
+];
+
+function words(...words: string[]): string {
+  return toLatin1(encodeRequest(words));
+}
+
+/** A server that is no cluster node. */
+class Standalone implements AsyncDisposable {
+  readonly port: number;
+  readonly #process: Deno.ChildProcess;
+
+  private constructor(port: number, process: Deno.ChildProcess) {
+    this.port = port;
+    this.#process = process;
+  }
+
+  static async start(): Promise<Standalone> {
+    const port = findFreePorts(1);
+    const server = new Standalone(port, spawnServer("--port", `${port}`, "--bind", "127.0.0.1"));
+    await until("the server answers", async () => {
+      using client = await WireClient.connect("127.0.0.1", port);
+      return await client.ask("PING");
+    });
+    return server;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.status;
+  }
+}
+
+function spawnServer(...flags: string[]): Deno.ChildProcess {
+  const args = [...flags, "--save", "", "--logfile", "/dev/null"];
+  const named = Deno.env.get("REDIS_SERVER");
+  for (const path of named ? [named] : ["redis-server", "valkey-server"]) {
+    try {
+      return new Deno.Command(path, { args, stdin: "null" }).spawn();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+  throw new Error("No server was found: set REDIS_SERVER to the path of one");
+}

@@ -1,0 +1,131 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { HostPort } from "../../src/platform/address.ts";
+import { waitUntilReady } from "../../src/cluster/readiness.ts";
+import { type LookOptions, Topology, type View } from "../../src/cluster/discovery.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { bulk } from "../support/frames.ts";
+import { idAt } from "../support/mentions.ts";
+import { Peer } from "../support/peer.ts";
+import { startProxy } from "../support/proxy.ts";
+import { idOf, PLAIN_LINK } from "../support/views.ts";
+
+/** Far less than the 5 seconds for which a node that hangs is waited for. */
+const SOON_MS = 2000;
+
+/** Where a cluster is seen from such seeds; fails if that takes long. */
+async function lookFrom(seeds: readonly HostPort[], options?: LookOptions): Promise<View> {
+  const topology = new Topology({
+    seeds: seeds.map(({ host, port }) => ({ host, port })),
+    ...PLAIN_LINK,
+  });
+  const startMs = performance.now();
+  try {
+    return await topology.look(options);
+  } finally {
+    topology.close();
+    const tookMs = performance.now() - startMs;
+    assert(tookMs < SOON_MS, `the look took ${tookMs} ms`);
+  }
+}
+
+/** What an address may answer that leads to no view, by name. */
+const USELESS: Record<string, string> = {
+  "hangs": "",
+  "is loading": "-LOADING Redis is loading the dataset in memory\r\n",
+  "is no cluster": "-ERR This instance has cluster support disabled\r\n",
+  "wants a password": "-NOAUTH Authentication required.\r\n",
+};
+
+for (const [name, answer] of Object.entries(USELESS)) {
+  Deno.test(`an address of a seed's name that ${name} does not hide the others`, async () => {
+    await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+    const [node] = cluster.nodes as [ClusterNode];
+    await using useless = new Peer({
+      answer: answer.repeat(3),
+      host: "127.9.9.9",
+      port: node.port,
+    });
+    for (const addresses of [[useless.host, node.host], [node.host, useless.host]]) {
+      class NamingTopology extends Topology {
+        override resolve(host: string): Promise<string[]> {
+          assertEquals(host, "nodes.example");
+          return Promise.resolve(addresses);
+        }
+      }
+      const topology = new NamingTopology({
+        seeds: [{ host: "nodes.example", port: node.port }],
+        ...PLAIN_LINK,
+      });
+      // The start waits over what lasts, too, as long as it does not last at all addresses.
+      const startMs = performance.now();
+      const view = await waitUntilReady(topology, 10_000);
+      topology.close();
+      assertEquals([view.answeredBy.id, view.answeredAt.host], [node.id, node.host]);
+      assert(performance.now() - startMs < SOON_MS);
+    }
+  });
+}
+
+Deno.test("seeds that hang cost little, whether the others are ready or not", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  await using stack = new AsyncDisposableStack();
+  const hung = Array.from({ length: 3 }, () => stack.use(new Peer()));
+  const [node] = cluster.nodes as [ClusterNode];
+  for (const wanted of [true, false]) {
+    for (const seeds of [[...hung, node], [node, ...hung]]) {
+      await t.step(
+        `${seeds.indexOf(node)} of them before one that is ${wanted || "not"} wanted`,
+        async () => {
+          const view = await lookFrom(seeds, { wanted: () => wanted });
+          assertEquals(view.answeredBy.id, node.id);
+        },
+      );
+    }
+  }
+});
+
+Deno.test("of several views the one with most slots will do", async () => {
+  await using stack = new AsyncDisposableStack();
+  const answers = ["0-5", "0-100", ""].map((slots, at) =>
+    bulk(`${idOf(`${at}`)} 127.0.0.1:1@2 myself,master - 0 0 1 connected ${slots}\n`) +
+    bulk("cluster_state:ok\r\n") + "-ERR no shards\r\n"
+  );
+  const peers = answers.map((answer) => stack.use(new Peer({ answer })));
+  const view = await lookFrom(peers, { wanted: () => false });
+  assertEquals(view.answeredBy.id, idOf("1"));
+});
+
+Deno.test("a seed that is no node refers to those that it lists", async (t) => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  const lines = cluster.nodes.map(({ id, address }, at) =>
+    `${id} ${address}@1 master - 0 0 ${at + 1} connected ${at}\n`
+  ).join("");
+  const info = bulk("cluster_state:ok\r\n");
+  const fronts: Record<string, string> = {
+    "one that does not list itself": bulk(lines) + info + "-ERR no shards\r\n",
+    "one that refuses CLUSTER INFO": bulk(lines) + "-ERR unknown subcommand\r\n*0\r\n",
+    "one that lists itself and refuses CLUSTER INFO":
+      bulk(`${idOf("f")} 127.0.0.1:1@2 myself,master - 0 0 9 connected\n${lines}`) +
+      "-NOPERM no permissions\r\n*0\r\n",
+  };
+  for (const [name, answer] of Object.entries(fronts)) {
+    await t.step(name, async () => {
+      await using front = new Peer({ answer });
+      const { host, port } = front;
+      await using proxy = await startProxy(cluster, { seeds: [{ host, port }] });
+      assertEquals(proxy.proxy.nodes.map(({ id }) => id), cluster.nodes.map(({ id }) => id));
+      for (const node of cluster.nodes) {
+        assertEquals(await idAt(proxy.host, proxy.portOf(node)), node.id);
+      }
+    });
+  }
+  await t.step("if none of those answers, both are said to be the reason", async () => {
+    const dead = `${idOf("a")} 127.0.0.1:1@2 master - 0 0 1 connected 0-16383\n`;
+    await using front = new Peer({ answer: bulk(dead) + info + "*0\r\n" });
+    const error = await assertRejects(() => lookFrom([front]), AggregateError);
+    assertEquals((error as AggregateError).errors.map(({ message }) => message), [
+      `Node ${front.address} does not list itself in CLUSTER NODES`,
+      "Node 127.0.0.1:1 refuses connections: is it running, and is the port right?",
+    ]);
+  });
+});

@@ -1,0 +1,187 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { formatHostPort } from "../../src/platform/address.ts";
+import type { SavedPorts } from "../../src/nat/port_allocator.ts";
+import { formatState } from "../../src/nat/state_file.ts";
+import { RedisCluster } from "../support/cluster.ts";
+import { idAt } from "../support/mentions.ts";
+import { NatProcess, runNat } from "../support/nat_process.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
+import { until } from "../support/until.ts";
+
+/** As often as the program takes it, so that a test sees what it does. */
+const OFTEN = "--refresh-interval=100ms";
+
+/** The program with a first port and a few more for its nodes. */
+function nat(cluster: RedisCluster, port: number, ...more: string[]): Promise<NatProcess> {
+  return new NatProcess([
+    `--cluster-addr=${cluster.nodes[0]!.address}`,
+    `--listen-addr=127.0.0.1:${port}`,
+    "--public-host=127.0.0.1",
+    "--max-nodes=4",
+    OFTEN,
+    ...more,
+  ]).ready();
+}
+
+Deno.test("a state file keeps the ports, and is left as it is when it cannot be used", async (t) => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using directory = await TemporaryDirectory.create();
+  const path = directory.at("state.json");
+  const flag = `--state-file=${path}`;
+  const port = findFreePorts(8);
+
+  await t.step("it is made at the first start", async () => {
+    await using proxy = await nat(cluster, port, flag);
+    const expected: SavedPorts = {
+      nodes: cluster.nodes.map(({ id, host, port: at }, index) => {
+        return { id, address: { host, port: at }, port: port + index };
+      }),
+      retired: [],
+    };
+    assertEquals(await Deno.readTextFile(path), formatState(expected));
+    assertEquals([...proxy.mapping.values()], [port, port + 1, port + 2]);
+  });
+
+  await t.step("a later start gives each node the port that it had", async () => {
+    const moved = cluster.nodes.map(({ id, host, port: at }, index) => {
+      return { id, address: { host, port: at }, port: port + 3 - index };
+    });
+    await Deno.writeTextFile(path, formatState({ nodes: moved, retired: [port] }));
+    await using proxy = await nat(cluster, port, flag);
+    for (const { address, port } of moved) {
+      assertEquals(proxy.mapping.get(formatHostPort(address)), port);
+    }
+    const { stdout } = await runNat([
+      "--check",
+      flag,
+      `--cluster-addr=${cluster.nodes[0]!.address}`,
+      `--listen-addr=127.0.0.1:${port}`,
+    ]);
+    assertEquals(stdout.split("\n").toSorted(), proxy.stdout.split("\n").toSorted());
+  });
+
+  const refusals: [name: string, text: string, says: RegExp][] = [
+    ["damaged", '{"format": "redis-cluster-nat sta', /is not JSON.*; mend it, delete it, or name/],
+    ["foreign", '{"name": "package"}', /is not a state of redis-cluster-nat; name another/],
+    [
+      "of another range",
+      formatState({
+        nodes: [{ id: "a".repeat(40), address: { host: "10.0.0.1", port: 7000 }, port: port + 7 }],
+        retired: [],
+      }),
+      new RegExp(`has port ${port + 7} for node 10.0.0.1:7000, and ports are now ${port} to `),
+    ],
+  ];
+  for (const [name, text, says] of refusals) {
+    await t.step(`a file that is ${name} is refused in one line`, async () => {
+      await Deno.writeTextFile(path, text);
+      for (const check of ["--check", "--check=false"]) {
+        const { code, stderr } = await runNat([
+          check,
+          flag,
+          `--cluster-addr=${cluster.nodes[0]!.address}`,
+          `--listen-addr=127.0.0.1:${port}`,
+          "--max-nodes=4",
+          "--public-host=127.0.0.1",
+        ]);
+        assertEquals([code, stderr.split("\n").length], [1, 2], stderr);
+        assertMatch(stderr, says);
+        assertEquals(await Deno.readTextFile(path), text);
+      }
+    });
+  }
+
+  await t.step("a file of another cluster is said to be one, and its ports are kept", async () => {
+    const other = { id: "a".repeat(40), address: { host: "10.0.0.1", port: 7000 }, port };
+    await Deno.writeTextFile(path, formatState({ nodes: [other], retired: [] }));
+    await using proxy = await nat(cluster, port, flag);
+    await proxy.untilLogged(/WARN .*None of the 1 nodes of the state file '.*' is in this cluster/);
+    assertEquals([...proxy.mapping.values()], [port + 1, port + 2, port + 3]);
+  });
+
+  await t.step(
+    "a file that cannot be written ends the start, and no other is written",
+    async () => {
+      await Deno.remove(path);
+      for (const [bad, good] of [["state", "map"], ["map", "state"]] as const) {
+        const { code, stderr } = await runNat([
+          `--${bad}-file=${directory.at(`nowhere/${bad}.json`)}`,
+          `--${good}-file=${directory.at(`${good}.json`)}`,
+          `--cluster-addr=${cluster.nodes[0]!.address}`,
+          "--listen-addr=127.0.0.1:0",
+        ]);
+        assertEquals(code, 1);
+        assertMatch(stderr, /redis-cluster-nat: Cannot write the file '.*nowhere\/\w+.json'/);
+        assertEquals(await directory.read(), {});
+      }
+    },
+  );
+});
+
+Deno.test("the map file tells of every node, and of what changes", async () => {
+  await using cluster = await RedisCluster.start({ primaries: 3, replicasEach: 1 });
+  await using directory = await TemporaryDirectory.create();
+  const path = directory.at("map.json");
+  await using proxy = await new NatProcess([
+    `--cluster-addr=${cluster.nodes[0]!.address}`,
+    "--listen-addr=127.0.0.1:0",
+    `--map-file=${path}`,
+    OFTEN,
+  ]).ready();
+  const read = async () => JSON.parse(await Deno.readTextFile(path));
+  const map = await read();
+  assertEquals(map.nodes.length, 6);
+  for (const { id, role, host, port, address } of cluster.nodes) {
+    const to = { host: "127.0.0.1", port: proxy.mapping.get(address) };
+    const node = map.nodes.find((node: { id: string }) => node.id === id);
+    assertEquals(node, { id, role, private: { host, port }, public: to });
+    assertEquals(map.ioredis.natMap[address], to);
+    assert(
+      map["redis-py"].address_remap.includes(`("${host}", ${port}): ("127.0.0.1", ${to.port})`),
+    );
+  }
+  const replica = cluster.replicas[0]!;
+  await replica.order("CLUSTER", "FAILOVER");
+  await until("the map tells of the failover", async (saw) => {
+    const { nodes } = await read();
+    saw(nodes);
+    const roles = new Map(nodes.map(({ id, role }: { id: string; role: string }) => [id, role]));
+    return roles.get(replica.id) === "primary" && roles.get(cluster.nodes[0]!.id) === "replica";
+  });
+});
+
+Deno.test("nodes have the ports that are pinned to their id or address", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  const [first, second, third] = cluster.nodes;
+  const port = findFreePorts(8);
+  const pins = `${first!.id}=${port + 2},${third!.address}=${port + 7}`;
+  await using proxy = await nat(cluster, port, `--port-map=${pins}`);
+  const expected = [[first!, port + 2], [second!, port], [third!, port + 7]] as const;
+  for (const [node, port] of expected) {
+    assertEquals(proxy.mapping.get(node.address), port);
+    assertEquals(await idAt("127.0.0.1", port), node.id);
+  }
+});
+
+Deno.test("what nobody answers is said once, and once that somebody does", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using proxy = await nat(cluster, findFreePorts(4));
+  const silent = /WARN .*No node answers, so that what is known of the cluster may be old: /;
+  for (let times = 1; times <= 2; times++) {
+    await Promise.all(cluster.nodes.map((node) => node.kill()));
+    await until("it is said", () => count(proxy.stderr, silent) === times);
+    // Many refreshes long.
+    await Promise.all(cluster.nodes.map((node) => node.start()));
+    await until("the end of it is said", () => {
+      return count(proxy.stderr, /INFO .*The cluster answers again/) === times;
+    });
+    assertEquals(count(proxy.stderr, silent), times, proxy.stderr);
+    await cluster.ready();
+  }
+  assertEquals(await idAt("127.0.0.1", [...proxy.mapping.values()][0]!), cluster.nodes[0]!.id);
+});
+
+function count(text: string, pattern: RegExp): number {
+  return text.split("\n").filter((line) => pattern.test(line)).length;
+}

@@ -1,0 +1,362 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Directory, type DirectoryActions } from "../../../src/nat/nat_table.ts";
+import { PortPool, type PortPoolOptions } from "../../../src/nat/port_allocator.ts";
+import type { View } from "../../../src/cluster/discovery.ts";
+import { Frontend } from "../../../src/proxy/frontend.ts";
+import { ThreadError } from "../../../src/workers/worker_error.ts";
+import { END_TIMEOUT_MS, OtherThreads } from "../../../src/workers/pool.ts";
+import { Logged } from "../../support/logged.ts";
+import { findFreePorts } from "../../support/ports.ts";
+import { configOf } from "../../support/proxy.ts";
+import { until, within } from "../../support/until.ts";
+import { idOf, line, seenBy, viewOf } from "../../support/views.ts";
+import { WireClient } from "../../support/wire.ts";
+import { runInThreads } from "./programs.ts";
+import { AT, ON_LINUX } from "./threaded.ts";
+
+const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
+const B = line("b", "10.0.0.2:7000");
+
+const THREADS = 3;
+
+/** Enough that each of three threads has some, but once in ten million times. */
+const SOME = 42;
+
+/** A directory whose nodes are listened for by several threads; gone when the block ends. */
+class Scene implements AsyncDisposable {
+  readonly directory: Directory;
+  readonly others: OtherThreads;
+  readonly frontend: Frontend;
+  /** Listens for a node in the owner's own thread. */
+  open: DirectoryActions["open"] = (node, port) =>
+    this.frontend.open(node, port, this.others.isClosing(port));
+  /** How often clients have made known that a node cannot be reached. */
+  suspicions = 0;
+
+  constructor(ports: Partial<PortPoolOptions> = {}) {
+    this.directory = new Directory({
+      ports: new PortPool({ first: 0, count: 64, pins: [], saved: undefined, ...ports }),
+      pins: [],
+      forgetAfterMs: 0,
+      actions: {
+        open: (node, port) => this.open(node, port),
+        close: (node) => this.frontend.close(node),
+        moved: (node) => {
+          this.frontend.endSessions(node);
+          this.others.moved(node);
+        },
+        disputed() {},
+        learned: () => this.others.update(),
+      },
+    });
+    const config = configOf(["--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`]);
+    this.others = new OtherThreads({ ...config, threads: THREADS }, {
+      directory: this.directory,
+      locator: { locate: (mention) => Promise.resolve(this.directory.portOf(mention)) },
+      suspect: () => {
+        this.suspicions++;
+        return Promise.resolve();
+      },
+      isUp: () => true,
+      clients: () => this.frontend.clients,
+    });
+    this.frontend = new Frontend(config, this.others.backstage);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.frontend.stopListening();
+    this.others.stopListening();
+    const beganAtMs = performance.now();
+    await Promise.all([this.frontend.end(), this.others.end()]);
+    const tookMs = performance.now() - beganAtMs;
+    assert(tookMs < END_TIMEOUT_MS, `The threads were waited for in vain, ${tookMs} ms`);
+  }
+}
+
+/** Timers that are set while a block lasts, and go off again and again when a test says so. */
+class HeldTimers implements Disposable {
+  readonly #setInterval = globalThis.setInterval;
+  readonly #held: (() => void)[] = [];
+
+  constructor() {
+    const hold = (callback: () => void) => {
+      this.#held.push(callback);
+      // No timer has this number.
+      return 0;
+    };
+    globalThis.setInterval = hold as unknown as typeof setInterval;
+  }
+
+  goOff(): void {
+    for (const callback of this.#held) callback();
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.setInterval = this.#setInterval;
+  }
+}
+
+/** How many sockets listen on a port. */
+function listenersAt(port: number): number {
+  const field = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const sockets = Deno.readTextFileSync("/proc/net/tcp").split("\n").slice(1);
+  return sockets.filter((socket) => {
+    const [, local, , state] = socket.trim().split(/\s+/);
+    return local?.endsWith(field) && state === "0A";
+  }).length;
+}
+
+/** Takes over a view, and forgets the nodes that it suspects, as if they did not answer. */
+function learnForgotten(directory: Directory, view: View): void {
+  directory.learn(view);
+  for (const suspect of directory.suspects) directory.forget(suspect);
+}
+
+Deno.test("a node is named when all threads listen for it, and no sooner", ON_LINUX, async () => {
+  await using scene = new Scene();
+  const { directory, others } = scene;
+  const { locator, directory: known } = others.backstage;
+  const views = [viewOf([A]), viewOf([A, B])];
+  for (const [at, digit] of ["a", "b"].entries()) {
+    directory.learn(views[at]!);
+    const mention = { host: "", port: 0, id: idOf(digit) };
+    const port = directory.portOf(mention)!;
+    // Requests may name it as soon as a client can know of it, however that was.
+    assertEquals(known.atPort(port)?.id, idOf(digit));
+    assertEquals(known.portOf(mention), undefined);
+    assertEquals(await locator.locate(mention, directory.nodes[0]!, performance.now()), port);
+    assertEquals([known.portOf(mention), listenersAt(port)], [port, THREADS]);
+  }
+
+  const left = directory.nodes[1]!;
+  learnForgotten(directory, seenBy("a", viewOf([A])));
+  assertEquals(directory.nodes.length, 1);
+  assertEquals(known.portOf({ host: "", port: 0, id: idOf("b") }), undefined);
+  await until("no thread listens for it", () => listenersAt(left.publicPort) === 0);
+});
+
+Deno.test(
+  "what changes while threads are being told is named with the last change",
+  ON_LINUX,
+  async () => {
+    await using scene = new Scene();
+    const { directory, others } = scene;
+    directory.learn(viewOf([A]));
+    const first = others.published();
+    directory.learn(viewOf([A, B]));
+    const { directory: known } = others.backstage;
+    await first;
+    await others.published();
+    for (const node of directory.nodes) {
+      assertEquals(known.portOf({ ...node.address, id: node.id }), node.publicPort);
+      assertEquals(listenersAt(node.publicPort), THREADS);
+    }
+  },
+);
+
+Deno.test(
+  "a port at which threads cannot listen is named all the same, and tried again",
+  ON_LINUX,
+  async () => {
+    using logged = new Logged();
+    await using scene = new Scene();
+    const { directory, others } = scene;
+    directory.learn(viewOf([A]));
+    await others.begin();
+    const learn = async () => {
+      directory.learn(viewOf([A, B]));
+      await others.published();
+    };
+    // The one who listens shares it with nobody.
+    const own = Deno.listen({ hostname: AT, port: 0 });
+    const { port } = own.addr;
+    scene.open = () => port;
+    await learn();
+    assertEquals(others.backstage.directory.portOf({ host: "", port: 0, id: idOf("b") }), port);
+    await learn();
+    const reason = `Cannot listen on ${AT}:${port}: the port is taken by another program; ` +
+      "free it or choose another --listen-addr or --port-map";
+    const said = [
+      `warning A thread takes no clients at a port, others do; trying again: ${reason}`,
+      "info All threads take clients at all ports again",
+    ];
+    assertEquals(logged.lines, said.slice(0, 1));
+    own.close();
+    await learn();
+    assertEquals(listenersAt(port), THREADS - 1);
+    assertEquals(logged.lines, said);
+    await learn();
+    assertEquals(logged.lines, said);
+  },
+);
+
+Deno.test(
+  "the clients of a node that moves end in all threads, and tell when they find nobody",
+  ON_LINUX,
+  async () => {
+    await using scene = new Scene();
+    const { directory, others } = scene;
+    const taken: Deno.Conn[] = [];
+    const listener = Deno.listen({ hostname: AT, port: 0 });
+    const taking = (async () => {
+      for await (const connection of listener) taken.push(connection);
+    })();
+    directory.learn(
+      viewOf([`a ${AT}:${listener.addr.port}@1 myself,master - 0 0 1 connected 0-16383`]),
+    );
+    await others.published();
+    const node = directory.nodes[0]!;
+    using stack = new DisposableStack();
+    const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
+    const clients = await Promise.all(Array.from({ length: SOME }, connect));
+    await until("all have reached the node", () => taken.length === SOME);
+    listener.close();
+    await taking;
+
+    directory.move(node, { host: AT, port: 1 });
+    const ends = await Promise.all(clients.map((client) => client.readToEnd()));
+    assertEquals(ends, clients.map(() => ""));
+    assertEquals(scene.suspicions, 0);
+    await others.published();
+    const late = await Promise.all(Array.from({ length: SOME }, connect));
+    await Promise.all(late.map((client) => client.readToEnd()));
+    await until("each has told", (saw) => {
+      saw(scene.suspicions);
+      return scene.suspicions === SOME;
+    });
+    for (const connection of taken) connection.close();
+  },
+);
+
+Deno.test("a port that is taken back can be given out again at once", ON_LINUX, async () => {
+  using logged = new Logged();
+  await using scene = new Scene({ first: findFreePorts(2), count: 2 });
+  const { directory, others } = scene;
+  directory.learn(viewOf([A, B]));
+  await others.begin();
+  const { publicPort } = directory.withId(idOf("b"))!;
+  learnForgotten(directory, viewOf([A]));
+  assertEquals(directory.withId(idOf("b")), undefined);
+  // The other threads have hardly heard of that.
+  directory.learn(viewOf([A, line("c", "10.0.0.3:7000")]));
+  assertEquals(directory.withId(idOf("c"))?.publicPort, publicPort);
+  await others.published();
+  // What is closed listens until the thread goes on with other things.
+  await until("all threads listen once", () => listenersAt(publicPort) === THREADS);
+  assertEquals(logged.lines.filter((line) => !line.startsWith("info")), []);
+});
+
+Deno.test("threads that take no more clients do not begin to again", ON_LINUX, async () => {
+  await using scene = new Scene();
+  const { directory, frontend, others } = scene;
+  directory.learn(viewOf([A]));
+  await others.published();
+  const node = directory.nodes[0]!;
+  assertEquals(listenersAt(node.publicPort), THREADS);
+  frontend.stopListening();
+  others.stopListening();
+  // A client that is still served may have the proxy learn something.
+  directory.move(node, { host: "10.0.0.9", port: 7000 });
+  await others.published();
+  await until("no thread listens", () => listenersAt(node.publicPort) === 0);
+});
+
+Deno.test(
+  "threads that leave without a word are missed, and not waited for",
+  ON_LINUX,
+  async () => {
+    using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
+    using timers = new HeldTimers();
+    await using scene = new Scene();
+    const { directory, others } = scene;
+    directory.learn(viewOf([A]));
+    await others.begin();
+    directory.learn(viewOf([A, B]));
+    for (let times = 0; times < 13; times++) {
+      timers.goOff();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await assertRejects(
+      () => within("miss a thread", others.failure, 10_000),
+      ThreadError,
+      "Thread 2 of --threads has not answered for 120000 ms",
+    );
+    await within("give up waiting", others.published(), 10_000);
+  },
+);
+
+Deno.test("threads that answer are there for as long as they do", ON_LINUX, async () => {
+  using timers = new HeldTimers();
+  await using scene = new Scene();
+  const { directory, others } = scene;
+  let failure: unknown;
+  others.failure.catch((error) => failure = error);
+  for (let times = 0; times < 15; times++) {
+    timers.goOff();
+    // Answers come in the order of questions.
+    learnForgotten(directory, viewOf(times % 2 === 0 ? [A] : [A, B]));
+    await others.published();
+  }
+  assertEquals(failure, undefined);
+});
+
+Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX, async () => {
+  using logged = new Logged();
+  using _program = runInThreads(new URL("./failing_worker.ts", import.meta.url));
+  await using scene = new Scene();
+  scene.directory.learn(viewOf([A]));
+  await scene.others.published();
+  assertEquals(
+    logged.lines,
+    [2, 3].map((number) =>
+      `error Thread ${number} cannot do what it is told (picture): A fault\n    at some place`
+    ),
+  );
+});
+
+Deno.test("who asks about a node that is no more gets no error for it", ON_LINUX, async () => {
+  using logged = new Logged();
+  using _program = runInThreads(new URL("./asking_worker.ts", import.meta.url));
+  await using _scene = new Scene();
+  const lines = await logged.untilLines(4 * (THREADS - 1));
+  assertEquals(new Set(lines), new Set(["info Answered"]));
+});
+
+Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
+  using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
+  await using scene = new Scene();
+  const { directory, others } = scene;
+  directory.learn(viewOf([A]));
+  await assertRejects(
+    () => within("see a thread end", others.failure, 10_000),
+    ThreadError,
+    "of --threads has ended: Uncaught Error: There are no timers",
+  );
+});
+
+Deno.test("no thread is left where one cannot be started", ON_LINUX, () => {
+  const { Worker } = globalThis;
+  const running = new Set<Worker>();
+  globalThis.Worker = class extends Worker {
+    constructor(program: URL | string, options?: WorkerOptions) {
+      if (running.size === THREADS - 2) throw new Error("Resource temporarily unavailable");
+      super(program, options);
+      running.add(this);
+    }
+
+    override terminate() {
+      running.delete(this);
+      super.terminate();
+    }
+  };
+  try {
+    assertThrows(
+      () => new Scene(),
+      ThreadError,
+      "Thread 3 of --threads cannot be started: Resource temporarily unavailable",
+    );
+    assertEquals(running.size, 0);
+  } finally {
+    globalThis.Worker = Worker;
+  }
+});

@@ -1,0 +1,242 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { basename } from "node:path";
+import project from "../../../deno.json" with { type: "json" };
+import { toLatin1 } from "../../../src/resp/bytes.ts";
+import { encodeRequest, textOf } from "../../../src/resp/frame.ts";
+import { RedisCluster } from "../../support/cluster.ts";
+import { Compiler } from "../../support/compiler.ts";
+import { NatProcess, runNat } from "../../support/nat_process.ts";
+import { findFreePorts } from "../../support/ports.ts";
+import { run } from "../../support/program.ts";
+import { TemporaryDirectory } from "../../support/temporary.ts";
+import { until } from "../../support/until.ts";
+import { WireClient } from "../../support/wire.ts";
+
+const COMMIT = "abc1234";
+
+const AT = "127.0.0.1";
+
+const PASSWORD = "s3cret-Of-The-Cluster";
+
+/** In slot 3300, which the first of three nodes owns. */
+const KEY = "{b}";
+
+/** Longer than a test may take, so that it fails if this much is waited for. */
+const LONG_GRACE = "--shutdown-grace=60s";
+
+const compiler = await Compiler.find();
+
+/** A test of what the compiler makes, which is left out where there is none. */
+function test(name: string, fn: (compiler: Compiler, t: Deno.TestContext) => Promise<void>): void {
+  if (typeof compiler === "string") {
+    Deno.test.ignore(`${name} (SKIPPED: ${compiler})`, () => {});
+  } else {
+    Deno.test(name, (t) => fn(compiler, t));
+  }
+}
+
+test("the task compile", async (compiler, t) => {
+  await using directory = await TemporaryDirectory.create();
+  const into = `--directory=${directory.at("out")}`;
+
+  await t.step("names an executable after its target, if one is given", async () => {
+    const target = "x86_64-unknown-linux-gnu";
+    assertEquals(await compiler.compile(into), [directory.at("out/redis-cluster-nat")]);
+    const targets = [`--target=${target}`, "--target=aarch64-unknown-linux-gnu"];
+    const [one, other] = await compiler.compile(into, ...targets, `--commit=${COMMIT}`);
+    assertEquals([one, other].map((path) => basename(path!)), [
+      "redis-cluster-nat-x86_64-unknown-linux-gnu",
+      "redis-cluster-nat-aarch64-unknown-linux-gnu",
+    ]);
+    assert((await Deno.stat(other!)).isFile);
+    const { stdout } = await runNat(["--version"], { executable: one! });
+    assertEquals(stdout, `redis-cluster-nat ${project.version} (${COMMIT})\n`);
+  });
+
+  await t.step("tells the commit of the checkout, if none is given", async () => {
+    const executable = directory.at("out/redis-cluster-nat");
+    const { stdout } = await runNat(["--version"], { executable });
+    const { code, output } = await run(["git", "rev-parse", "--short", "HEAD"]);
+    // Sources may have come without their history.
+    const commit = code === 0 ? ` (${output.trim()}` : "";
+    assert(stdout.startsWith(`redis-cluster-nat ${project.version}${commit}`), stdout);
+  });
+
+  await t.step("takes the packages of the program, and not those of the tests", async () => {
+    const bytes = await Deno.readFile(directory.at("out/redis-cluster-nat"));
+    // They stand behind the runtime.
+    const { size } = await Deno.stat(compiler.env["DENORT_BIN"]!);
+    const text = new TextDecoder("latin1").decode(bytes.subarray(size));
+    const packages = ["@logtape/logtape@", "deno-std@", "ioredis@", "denque@", "@redis/client@"];
+    assertEquals(packages.filter((name) => text.includes(name)), packages.slice(0, 2));
+  });
+
+  await t.step("refuses what it does not know in one line", async () => {
+    for (
+      const [flag, message] of [
+        ["--target=sparc-sun-solaris", /^.*compile: There is no target 'sparc.*x86_64-pc-win.*$/m],
+        ["--tarket=x", /^.*compile: Unknown option '--tarket'.*$/m],
+      ] as const
+    ) {
+      const { message: told } = await assertRejects(() => compiler.compile(into, flag));
+      assertMatch(told, message);
+      assertEquals(told.trimEnd().split("\n").length, 1, told);
+    }
+  });
+});
+
+test("the compiled program", async (compiler, t) => {
+  await using directory = await TemporaryDirectory.create();
+  const [executable] = await compiler.compile(`--directory=${directory.at("")}`);
+  await using cluster = await RedisCluster.start({
+    replicasEach: 0,
+    directives: { requirepass: PASSWORD },
+  });
+  const node = cluster.ownerOf(3300);
+  const passwordFile = directory.at("password");
+  await Deno.writeTextFile(passwordFile, `${PASSWORD}\n`, { mode: 0o600 });
+  const flags = [`--cluster-addr=${node.address}`, `--password-file=${passwordFile}`];
+
+  function runToEnd(...args: string[]) {
+    return runNat(args, { executable: executable! });
+  }
+
+  function start(...more: string[]): Promise<NatProcess> {
+    const args = [...flags, `--listen-addr=${AT}:0`, ...more];
+    return new NatProcess(args, { executable: executable! }).ready();
+  }
+
+  async function connect(nat: NatProcess): Promise<WireClient> {
+    const client = await WireClient.connect(AT, nat.mapping.get(node.address)!);
+    await client.ask("AUTH", PASSWORD);
+    return client;
+  }
+
+  /** A client to whom the node owes a reply. */
+  async function connectAndWait(nat: NatProcess): Promise<WireClient> {
+    const client = await connect(nat);
+    await client.send(toLatin1(encodeRequest(["BLPOP", KEY, "0"])));
+    await until("the client waits", async () => {
+      return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
+    });
+    return client;
+  }
+
+  await t.step("has the same help as the sources", async () => {
+    assertEquals(await runToEnd("--help"), await runNat(["--help"]));
+  });
+
+  await t.step("refuses what cannot be used in one line that names it", async () => {
+    for (
+      const [flag, named] of [
+        ["--no-such-flag", /--no-such-flag/],
+        ["--max-nodes=none", /--max-nodes 'none'/],
+        ["--password-file=/no/such/file", /--password-file.*No such file/],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await runToEnd("--cluster-addr=127.0.0.1", flag);
+      assertMatch(stderr, /^redis-cluster-nat: [^\n]+\n$/);
+      assertMatch(stderr, named);
+      assertEquals([code, stdout], [2, ""]);
+    }
+  });
+
+  await t.step("--check prints the mapping and nothing else", async () => {
+    const { code, stdout, stderr } = await runToEnd(
+      "--check",
+      ...flags,
+      "--public-host=nat.example",
+    );
+    assertEquals([code, stderr], [0, ""]);
+    assertEquals(
+      [...stdout.matchAll(/^Listening on: :\d+ proxy to: (\S+)$/gm)].map(([, at]) => at).sort(),
+      cluster.nodes.map(({ address }) => address).sort(),
+    );
+  });
+
+  await t.step("serves redis-cli -c, which is sent to every node", async () => {
+    await using nat = await start();
+    const keys = Array.from({ length: 30 }, (_, index) => `key:${index}`);
+    const port = `${nat.mapping.get(node.address)}`;
+    const { code, output } = await run(
+      ["redis-cli", "-c", "-h", AT, "-p", port, "-a", PASSWORD, "--no-auth-warning"],
+      keys.map((key) => `SET ${key} ${key}\nGET ${key}\n`).join(""),
+    );
+    assertEquals(code, 0, output);
+    const redirects = [...output.matchAll(/^-> Redirected .* at (\S+)$/gm)];
+    assertEquals(
+      [...new Set(redirects.map(([, address]) => address))].sort(),
+      [...nat.mapping.values()].map((port) => `${AT}:${port}`).sort(),
+    );
+    const answers = output.replaceAll(/^-> Redirected .*\n/gm, "");
+    assertEquals(answers, keys.map((key) => `OK\n${key}\n`).join(""));
+  });
+
+  await t.step("writes the files that it is told to", async () => {
+    const [state, map] = [directory.at("state.json"), directory.at("map.json")];
+    await using _nat = await start(`--state-file=${state}`, `--map-file=${map}`);
+    for (const file of [state, map]) {
+      assertEquals(JSON.parse(await Deno.readTextFile(file)).nodes.length, cluster.nodes.length);
+    }
+  });
+
+  await t.step("takes its settings from the environment, and checks its own health", async () => {
+    const env = {
+      CLUSTER_ADDR: node.address,
+      CLUSTER_PASSWORD: PASSWORD,
+      LISTEN_ADDR: `:${findFreePorts(3)}`,
+      MAX_NODES: "3",
+      LOG_FORMAT: "json",
+    };
+    const check = () => runNat(["healthcheck"], { executable: executable!, env });
+    assertEquals((await check()).code, 1);
+    await using nat = await new NatProcess([], { executable: executable!, env }).ready();
+    assertEquals(await check(), {
+      code: 0,
+      stdout: `Healthy: ${AT}${env.LISTEN_ADDR} answers\n`,
+      stderr: "",
+    });
+    for (const line of nat.stderr.trimEnd().split("\n")) JSON.parse(line);
+  });
+
+  await t.step("serves clients in two threads, and ends both in order", async () => {
+    await using nat = await start("--threads=2", "--log-level=debug", "--log-format=json");
+    // The system chooses the thread as if by lot.
+    for (let count = 0; count < 40; count++) {
+      using client = await connect(nat);
+      assertEquals(textOf(await client.ask("PING")), "PONG");
+    }
+    for (const thread of [1, 2]) {
+      await nat.untilLogged(new RegExp(`"message":"Client .* is connected .*"thread":${thread}`));
+    }
+    nat.signal("SIGTERM");
+    const { code, stderr } = await nat.ended();
+    assertEquals(code, 0, stderr);
+    assert(!/"level":"(warning|error)"/.test(stderr), stderr);
+  });
+
+  await t.step("lets replies come before it ends by a signal", async () => {
+    await using nat = await start(LONG_GRACE);
+    using client = await connectAndWait(nat);
+    nat.signal("SIGTERM");
+    await nat.untilLogged(/Stopping/);
+    await node.order("RPUSH", KEY, "value");
+    assertMatch(await client.readToEnd(), /value\r\n$/);
+    client.close();
+    const { code, stderr } = await nat.ended();
+    assertEquals(code, 0, stderr);
+    assert(!/ (WARN|ERR)/.test(stderr), stderr);
+  });
+
+  await t.step("ends at once by a second signal", async () => {
+    await using nat = await start(LONG_GRACE);
+    using _client = await connectAndWait(nat);
+    nat.signal("SIGTERM");
+    await nat.untilLogged(/Stopping/);
+    let ended = false;
+    const ending = nat.ended().finally(() => ended = true);
+    // The first of these may come too soon to be taken for another.
+    await until("it has ended", () => ended || (nat.signal("SIGTERM"), false));
+    assertEquals((await ending).code, 0);
+  });
+});

@@ -1,0 +1,118 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run } from "../../support/program.ts";
+
+/** A client of which README shows a snippet. */
+export interface ShownClient {
+  readonly version: string;
+  /**
+   * Gets what a snippet needs, where there is a network, and makes of it the words that run it
+   * where there is none.
+   *
+   * @throws {Error} with a reason in one line, when that cannot be had
+   */
+  readonly prepare: (snippet: string, directory: string) => Promise<string[]>;
+}
+
+/** The clients that README shows, by its names for them. */
+export const CLIENTS: Readonly<Record<string, ShownClient>> = {
+  "ioredis": { version: "6.0.0", prepare: prepareDeno },
+  "node-redis": { version: "6.3.1", prepare: prepareDeno },
+  "redis-py": { version: "8.1.0", prepare: preparePython },
+  "Jedis": { version: "8.0.2", prepare: prepareJava },
+  "Lettuce": { version: "7.7.0", prepare: prepareJava },
+  "go-redis": { version: "9.23.0", prepare: prepareGo },
+};
+
+/** Packages come over a line that may be slow, and Go compiles them. */
+const GET_DEADLINE_MS = 300_000;
+
+const CONFIG = fileURLToPath(new URL("../../../deno.json", import.meta.url));
+
+async function prepareDeno(snippet: string, directory: string): Promise<string[]> {
+  const path = join(directory, "snippet.ts");
+  await Deno.writeTextFile(path, snippet);
+  await get([Deno.execPath(), "cache", "--config", CONFIG, path]);
+  return [Deno.execPath(), "run", "-A", "--cached-only", "--config", CONFIG, path];
+}
+
+async function preparePython(snippet: string, directory: string): Promise<string[]> {
+  const path = join(directory, "snippet.py");
+  const packages = join(directory, "packages");
+  await Deno.writeTextFile(path, snippet);
+  const version = CLIENTS["redis-py"]!.version;
+  await get([
+    "python3",
+    "-m",
+    "pip",
+    "install",
+    "--quiet",
+    "--target",
+    packages,
+    `redis==${version}`,
+  ]);
+  return ["env", `PYTHONPATH=${packages}`, "python3", path];
+}
+
+async function prepareJava(snippet: string, directory: string): Promise<string[]> {
+  const dependencies = [
+    ["redis.clients", "jedis", CLIENTS["Jedis"]!.version],
+    ["io.lettuce", "lettuce-core", `${CLIENTS["Lettuce"]!.version}.RELEASE`],
+  ].map(([group, artifact, version]) =>
+    `<dependency><groupId>${group}</groupId><artifactId>${artifact}</artifactId>` +
+    `<version>${version}</version></dependency>`
+  );
+  await Deno.writeTextFile(
+    join(directory, "pom.xml"),
+    "<project><modelVersion>4.0.0</modelVersion><groupId>example</groupId>" +
+      "<artifactId>snippet</artifactId><version>1</version>" +
+      `<dependencies>${dependencies.join("")}</dependencies></project>`,
+  );
+  const copy = ["dependency:copy-dependencies", `-DoutputDirectory=${join(directory, "packages")}`];
+  await get(["mvn", "-q", "-B", "-f", join(directory, "pom.xml"), ...copy]);
+  const path = join(directory, "Snippet.java");
+  const { imports, statements } = split(snippet);
+  await Deno.writeTextFile(
+    path,
+    `${imports}class Snippet {\npublic static void main(String[] args) {\n${statements}}\n}\n`,
+  );
+  return ["java", "-cp", join(directory, "packages/*"), path];
+}
+
+async function prepareGo(snippet: string, directory: string): Promise<string[]> {
+  const { imports, statements } = split(snippet);
+  await Deno.writeTextFile(
+    join(directory, "snippet.go"),
+    `package main\n\n${imports}import ("context"; "fmt")\n\n` +
+      `func main() {\nctx := context.Background()\n${statements}}\n`,
+  );
+  const module = `github.com/redis/go-redis/v9@v${CLIENTS["go-redis"]!.version}`;
+  for (const words of [["mod", "init", "snippet"], ["get", module], ["build", "-o", "snippet"]]) {
+    await get(["go", ...words], directory);
+  }
+  return [join(directory, "snippet")];
+}
+
+/** The lines that must stand before a function, and those that must stand in one. */
+function split(snippet: string): { imports: string; statements: string } {
+  const lines = snippet.match(/.*\n/g)!;
+  const isImport = (line: string) => line.startsWith("import ");
+  return {
+    imports: lines.filter(isImport).join(""),
+    statements: lines.filter((line) => !isImport(line)).join(""),
+  };
+}
+
+async function get(command: readonly string[], cwd?: string): Promise<void> {
+  let reason: string;
+  try {
+    const options = { deadlineMs: GET_DEADLINE_MS, ...cwd === undefined ? {} : { cwd } };
+    const { code, output } = await run(command, "", options);
+    if (code === 0) return;
+    reason = output.trim().split("\n").at(-1)!;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    reason = "it is not installed";
+  }
+  throw new Error(`${command[0]} cannot get what it needs: ${reason}`);
+}

@@ -1,0 +1,274 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { helpText } from "../../../src/cli/options.ts";
+import { Compiler } from "../../support/compiler.ts";
+import { Namespace } from "../../support/namespace.ts";
+import { run } from "../../support/program.ts";
+import { TemporaryDirectory } from "../../support/temporary.ts";
+import { until } from "../../support/until.ts";
+import { blockAfter, blockMarked, readBlocks, README } from "./blocks.ts";
+import { CLIENTS } from "./clients.ts";
+import { ReadmeNetwork } from "./network.ts";
+
+const hindrance = await Namespace.hindrance();
+
+const compiler = await Compiler.find();
+
+/** The commands of README that are run elsewhere, and where. */
+const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
+  demo: "deno task demo",
+  test: "deno task ok",
+};
+
+/** What a command needs that there may not be where tests run; said in the block's first line. */
+const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS)\n/;
+
+/** Those of the tests below. */
+const RUN_HERE = [
+  ...["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"],
+];
+
+Deno.test("every command and snippet of README is run by a test, or says what it needs", async () => {
+  const marks: string[] = [];
+  for (const { language, mark, text } of await readBlocks()) {
+    if (!["sh", "ts", "python", "java", "go"].includes(language)) continue;
+    if (NEEDS.test(text)) assertEquals(mark, "", text);
+    else marks.push(mark);
+  }
+  assertEquals(
+    marks.sort(),
+    [
+      ...[...RUN_HERE, ...Object.keys(RUN_ELSEWHERE)].map((name) => `command: ${name}`),
+      ...Object.keys(CLIENTS).map((name) => `client: ${name}`),
+    ].sort(),
+  );
+  for (const [name, end] of Object.entries(RUN_ELSEWHERE)) {
+    // One is run by tests/demo_test.ts, the other one runs this test.
+    assert((await blockMarked(`command: ${name}`)).text.endsWith(` && ${end}\n`), name);
+  }
+});
+
+Deno.test("the shell understands every command of README", async () => {
+  for (const { language, text } of await readBlocks()) {
+    if (language !== "sh") continue;
+    assertEquals(await run(["bash", "-n"], text), { code: 0, output: "" }, text);
+  }
+});
+
+Deno.test("the table of settings says what --help says", async () => {
+  const text = await Deno.readTextFile(README);
+  const rows = [...text.matchAll(/^\| `--([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)];
+  const told = rows.flatMap(([, flags, variable, , value]) =>
+    flags!.split(", ").map((flag) => {
+      const [, fallback] = /^ `([^`]*)` +$/.exec(value!) ?? [];
+      const names = [variable!.trim().replaceAll("`", ""), fallback && `default ${fallback}`];
+      return [flag.replaceAll(/[` ]/g, "").replace(/^--/, ""), names.filter(Boolean).join(", ")];
+    })
+  );
+  const help = helpText().split("\n\n").find((part) => part.startsWith("  --"))!.replaceAll(
+    /\n {10,}/g,
+    " ",
+  );
+  const settings = [
+    ...help.matchAll(/^ {2}--([\w-]+).*?(?:\[([A-Z][^[\]]*|default [^[\]]*)\])?$/gm),
+  ];
+  assertEquals(told, settings.map(([, flag, names = ""]) => [flag, names]));
+  assertStringIncludes(text, "`START_DELAY`");
+});
+
+Deno.test("the symptoms that README quotes are what the program says", async () => {
+  const text = await Deno.readTextFile(README);
+  const section = /^## If it does not work$([^]*?)^## /m.exec(text)![1]!;
+  const titles = [...section.matchAll(/^- (\*\*[^]*?\*\*)(?:\.|:| )/gm)].map(([title]) => title);
+  const quotes = [...titles.join("\n").matchAll(/`([^`]*)`/g)].map(([, quote]) => quote!);
+  const source = await readSource();
+  // Others say that.
+  const foreign = ["wrong version number"];
+  for (const quote of quotes.filter((quote) => !foreign.includes(quote))) {
+    for (const part of quote.replaceAll(/\s+/g, " ").split("…")) {
+      assert(source.includes(part.trim()), quote);
+    }
+  }
+  assert(quotes.length > 5, quotes.join("; "));
+});
+
+/** All that the program can say, as one text. */
+async function readSource(): Promise<string> {
+  const source = fileURLToPath(new URL("../../../src", import.meta.url));
+  const { output } = await run(["find", source, "-name", "*.ts", "-exec", "cat", "{}", "+"]);
+  // A message may be made of several strings.
+  return output.replaceAll(/["`] \+\s+["`]/g, "");
+}
+
+Deno.test("README tells the versions of the clients that are tested", async () => {
+  const text = (await Deno.readTextFile(README)).replaceAll("\n", " ");
+  for (const [name, { version }] of Object.entries(CLIENTS)) {
+    assertStringIncludes(text, `${name} ${version.replace(/\.\d+$/, "")}`);
+  }
+});
+
+Deno.test({
+  name: "README's commands do on its machines what it says" +
+    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
+  ignore: hindrance !== undefined,
+  fn: async (t) => {
+    await using directory = await TemporaryDirectory.create();
+    await using network = await ReadmeNetwork.create();
+    const clients = Promise.all(Object.keys(CLIENTS).map((name) => prepareClient(name, directory)));
+    const blocks = await readBlocks();
+    const listening = blocks.find(({ text }) => text.startsWith("Listening on: "))!.text;
+    const commandOf = async (name: string) => (await blockMarked(`command: ${name}`)).text;
+    const start = async (name: string, { before = "", prints = listening } = {}) => {
+      const command = before + await commandOf(name);
+      const { program, known } = await network.start("between", command, (stdout) => {
+        const from = stdout.indexOf("Listening on: ");
+        return from >= 0 && stdout.length - from >= prints.length ? stdout.slice(from) : undefined;
+      });
+      assertEquals(known, prints);
+      return program;
+    };
+
+    const none = typeof compiler === "string" ? ` (SKIPPED: ${compiler})` : "";
+    await t.step({
+      name: `the program starts as one file${none}`,
+      ignore: none !== "",
+      fn: async () => {
+        const { directory, env } = compiler as Compiler;
+        const path = `PATH='${directory}':"$PATH" DENORT_BIN='${env.DENORT_BIN}' `;
+        await (await start("compile", { before: path }))[Symbol.asyncDispose]();
+        await Deno.rename(
+          network.at("home/dist/redis-cluster-nat"),
+          network.at("home/redis-cluster-nat"),
+        );
+        await using _proxy = await start("file");
+      },
+    });
+
+    await t.step("it shows what it would do", async () => {
+      const { code, output } = await network.run("between", await commandOf("check"));
+      assertEquals(code, 0, output);
+      assert(output.startsWith(listening), output);
+    });
+
+    await t.step("from a checkout", async (t) => {
+      await using _proxy = await start("start");
+
+      await t.step("clients reach nothing but the proxy, whose replies are as drawn", async () => {
+        const drawing = blocks.find(({ text }) => text.includes("MOVED"))!.text;
+        const [, shown, told] = /^-(MOVED \S+ \S+) +◀── +│ +◀── +-(MOVED .*)$/m.exec(drawing)!;
+        const set = "set oslo Norway";
+        const near = await network.run("between", `redis-cli -h 172.23.0.2 -p 7000 ${set}`);
+        assertEquals(near.output.trim(), told);
+        const far = await network.run("outside", `redis-cli -h 172.23.0.2 -p 7000 ${set}`);
+        assertStringIncludes(far.output, "Network is unreachable");
+        const through = await network.run(
+          "outside",
+          `redis-cli -h redis.example.com -p 8000 ${set}`,
+        );
+        assertEquals(through.output.trim(), shown);
+      });
+
+      await t.step("redis-cli answers as shown", async () => {
+        const { text } = await blockAfter("command: redis-cli");
+        const lines = text.match(/.*\n/g)!;
+        const prompt = "redis.example.com:8000> ";
+        const isTyped = (line: string) => line.startsWith(prompt);
+        const typed = lines.filter(isTyped).map((line) => line.slice(prompt.length)).join("");
+        const { code, output } = await network.run("outside", await commandOf("redis-cli"), typed);
+        assertEquals(code, 0);
+        assertEquals(output, lines.filter((line) => !isTyped(line)).join(""));
+      });
+
+      for (const { name, text, words, hindrance } of await clients) {
+        await t.step({
+          name: `${name} in five lines` +
+            (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
+          ignore: hindrance !== undefined,
+          fn: async () => {
+            assertEquals(text.match(/\n/g)!.length, 5);
+            const { code, output } = await network.run("outside", `exec ${quote(words)}`);
+            assertEquals(code, 0, output);
+            assertMatch(output, /\bhello$/m);
+          },
+        });
+      }
+    });
+
+    const sshd = await Deno.stat(SSHD).then(() => undefined, () => `there is no ${SSHD}`);
+    await t.step({
+      name: "clients reach it through a tunnel" + (sshd === undefined ? "" : ` (SKIPPED: ${sshd})`),
+      ignore: sshd !== undefined,
+      fn: async () => {
+        const prints = listening.replaceAll(": :", ": 127.0.0.1:");
+        await using _proxy = await start("tunnel-proxy", { prints });
+        await using _server = await startSsh(network);
+        const { program } = await network.start("outside", await commandOf("tunnel"), () => true);
+        await using _tunnel = program;
+        const use = "redis-cli -c -p 8000";
+        await until("the tunnel is there", async (saw) => {
+          const { output } = await network.run("outside", `${use} ping`);
+          saw(output);
+          return output === "PONG\n";
+        }, TUNNEL_DEADLINE_MS);
+        const { output } = await network.run("outside", use, "SET oslo Norway\nGET oslo\n");
+        const redirected = "-> Redirected to slot [8042] located at 127.0.0.1:8001\n";
+        assertEquals(output, `${redirected}OK\nNorway\n`);
+      },
+    });
+  },
+});
+
+/** Gets what the snippet of a client needs, or says why that cannot be had. */
+async function prepareClient(name: string, directory: TemporaryDirectory) {
+  const { text } = await blockMarked(`client: ${name}`);
+  await Deno.mkdir(directory.at(name));
+  try {
+    const words = await CLIENTS[name]!.prepare(text, directory.at(name));
+    return { name, text, words, hindrance: undefined };
+  } catch (error) {
+    return { name, text, words: [], hindrance: (error as Error).message };
+  }
+}
+
+const SSHD = "/usr/sbin/sshd";
+
+const TUNNEL_DEADLINE_MS = 30_000;
+
+/** Runs its words, and makes an orderly end of it when they are ended by SIGTERM, as SSH does not. */
+const ORDERLY = [
+  "sh",
+  "-c",
+  'trap "kill \\$child; wait; exit 0" TERM; "$@" & child=$!; wait "$child"',
+  "sh",
+];
+
+/** Starts a server for SSH on the proxy's machine, and lets the clients' machine use it. */
+async function startSsh(network: ReadmeNetwork): Promise<AsyncDisposable> {
+  for (const name of ["host", "user"]) {
+    const key = network.at(`${name}-key`);
+    const made = await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
+    assertEquals(made, { code: 0, output: "" });
+  }
+  // Where the server locks up those who are not logged in.
+  await Deno.mkdir("/run/sshd", { recursive: true });
+  const settings = {
+    HostKey: network.at("host-key"),
+    AuthorizedKeysFile: network.at("user-key.pub"),
+    PidFile: "none",
+    StrictModes: "no",
+    // Without it, a user whose password is locked could not come in by a key.
+    UsePAM: "yes",
+  };
+  const options = Object.entries(settings).map(([name, value]) => `-o${name}=${value}`);
+  await network.addCommand("bin/sshd", [...ORDERLY, SSHD, "-D", "-f", "/dev/null", ...options]);
+  await network.addCommand("bin/ssh", [
+    ...ORDERLY,
+    ...["/usr/bin/ssh", "-F", "none", "-i", network.at("user-key"), "-oBatchMode=yes"],
+    ...["-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oConnectionAttempts=30"],
+  ]);
+  return (await network.start("between", "exec sshd", () => true)).program;
+}
+
+function quote(words: readonly string[]): string {
+  return words.map((word) => `'${word}'`).join(" ");
+}

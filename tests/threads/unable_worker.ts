@@ -1,7 +1,0 @@
-// Loaded in place of the program of a thread, this one cannot begin to serve.
-
-globalThis.setInterval = () => {
-  throw new Error("There are no timers");
-};
-
-import "../../src/threads/worker.ts";

@@ -1,0 +1,275 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { HostPort } from "../../../src/platform/address.ts";
+import type { SavedPort, SavedPorts } from "../../../src/nat/port_allocator.ts";
+import { formatState, readStateFile, StateFileError } from "../../../src/nat/state_file.ts";
+import { seededRandom, testSeed } from "../../support/random.ts";
+import { TemporaryDirectory } from "../../support/temporary.ts";
+
+const SAVED: SavedPorts = {
+  nodes: [
+    node(1, { host: "172.23.0.2", port: 7000 }, 8000),
+    node(2, { host: "2001:db8::7", port: 7000 }, 8002),
+    node(3, { host: "redis_2.lan", port: 65535 }, 65535),
+  ],
+  retired: [8003, 8001],
+};
+
+const TEXT = `{
+  "format": "redis-cluster-nat state",
+  "version": 1,
+  "nodes": [
+    {
+      "id": "${idOf(1)}",
+      "address": "172.23.0.2:7000",
+      "port": 8000
+    },
+    {
+      "id": "${idOf(2)}",
+      "address": "[2001:db8::7]:7000",
+      "port": 8002
+    },
+    {
+      "id": "${idOf(3)}",
+      "address": "redis_2.lan:65535",
+      "port": 65535
+    }
+  ],
+  "retired": [
+    8003,
+    8001
+  ]
+}
+`;
+
+function idOf(number: number): string {
+  return number.toString(16).padStart(40, "07c37dfeb235213a872192d90877d0cd55635b91");
+}
+
+function node(number: number, address: HostPort, port: number): SavedPort {
+  return { id: idOf(number), address, port };
+}
+
+/** What a state file of this content is read as. */
+async function read(content: string | Uint8Array): Promise<SavedPorts | undefined> {
+  await using directory = await TemporaryDirectory.create();
+  const path = directory.at("state.json");
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  await Deno.writeFile(path, bytes);
+  try {
+    return readStateFile(path);
+  } finally {
+    assertEquals(await Deno.readFile(path), bytes, "reading must not change the file");
+  }
+}
+
+/** The text with changes to what it says. */
+function edited(change: (state: Edited) => void): string {
+  const state = JSON.parse(TEXT);
+  change(state);
+  return JSON.stringify(state);
+}
+
+interface Edited {
+  [field: string]: unknown;
+  nodes: Record<string, unknown>[];
+  retired: unknown[];
+}
+
+Deno.test("a state is written for people, in the order of ports", () => {
+  assertEquals(formatState({ ...SAVED, nodes: SAVED.nodes.toReversed() }), TEXT);
+});
+
+Deno.test("a state that is written is read", async () => {
+  for (
+    const saved of [
+      SAVED,
+      { nodes: [], retired: [] },
+      // Hosts are as the nodes announce them, and nobody checks what they do.
+      ...["-", "a b", "fe80::1%eth0", "ä", "::", '"', "\\"].map((host) => ({
+        nodes: [node(1, { host, port: 1 }, 1)],
+        retired: [],
+      })),
+    ]
+  ) assertEquals(await read(formatState(saved)), saved);
+});
+
+Deno.test("there may be no state yet", async () => {
+  await using directory = await TemporaryDirectory.create();
+  assertEquals(readStateFile(directory.at("state.json")), undefined);
+  assertEquals(readStateFile(directory.at("missing/state.json")), undefined);
+});
+
+const TOLERATED: [name: string, content: string][] = [
+  ["fields of another day", edited((state) => state["color"] = state.nodes[0]!["color"] = [{}])],
+  ["everything on one line", JSON.stringify(JSON.parse(TEXT))],
+  ["line breaks of Windows", TEXT.replaceAll("\n", "\r\n")],
+  ["a byte order mark", "\ufeff" + TEXT],
+];
+
+for (const [name, content] of TOLERATED) {
+  Deno.test(`${name} in a state file: fine`, async () => {
+    assertEquals(await read(content), SAVED);
+  });
+}
+
+const MEND = "; mend it, delete it, or name another with --state-file";
+
+const DAMAGES: [name: string, content: string | Uint8Array, message: string][] = [
+  ["nothing", "", "is empty; delete it, or name another with --state-file"],
+  ["blanks", " \n\t\r\n", "is empty; delete it, or name another with --state-file"],
+  ["words", "my SECRET\n", `is not JSON${MEND}`],
+  ["half of it", TEXT.slice(0, 200), `is not JSON (line 11 column 1)${MEND}`],
+  ["a comma too many", '{\n"SECRET": 1,\n}', `is not JSON (line 3 column 1)${MEND}`],
+  ["two states", TEXT + TEXT, `is not JSON (line 26 column 1)${MEND}`],
+  ["zeros, as after a crash", new Uint8Array(100), `is not JSON${MEND}`],
+  ["no text", new Uint8Array([0x7b, 0xff, 0x7d]), `is not text in UTF-8${MEND}`],
+  ["UTF-16", new Uint8Array([0xff, 0xfe, 0x7b, 0x00]), `is not text in UTF-8${MEND}`],
+
+  ...["null", "7", '"SECRET"', "[]", "{}", '{"format":"SECRET","version":1}', `[${TEXT}]`].map(
+    (content): [string, string, string] => [
+      content.slice(0, 40),
+      content,
+      "is not a state of redis-cluster-nat; name another with --state-file",
+    ],
+  ),
+
+  [
+    "a newer version",
+    edited((state) => state["version"] = 2),
+    "is of version 2, and this program knows 1; run a newer program, delete it, or name another " +
+    "with --state-file",
+  ],
+  ...[undefined, null, "1", 0, 1.5, -1].map((version) =>
+    damaged("version", version, "a whole number", (state) => state["version"] = version)
+  ),
+
+  ...[undefined, null, {}, "x", 1].flatMap((value) => [
+    damaged("nodes", value, "a list", (state) => state["nodes"] = value as Edited["nodes"]),
+    damaged("retired", value, "a list", (state) => state["retired"] = value as unknown[]),
+  ]),
+  ...[null, 1, "x", []].map((value) =>
+    damaged("nodes[1]", value, "an object", (state) => Object.assign(state.nodes, { 1: value }))
+  ),
+  ...[undefined, null, 1, "", idOf(1).slice(1), idOf(1) + "0", idOf(1).toUpperCase()].map((id) =>
+    damaged(
+      "nodes[2].id",
+      id,
+      "a node id of 40 hexadecimal digits in lower case",
+      (state) => state.nodes[2]!["id"] = id,
+    )
+  ),
+  ...[undefined, null, 7000, "", "a", ":1", "a:", "a:0", "a:65536", "a:x", "a:1\n", ["a", 1]].map(
+    (address) =>
+      damaged(
+        "nodes[0].address",
+        address,
+        "host:port",
+        (state) => state.nodes[0]!["address"] = address,
+      ),
+  ),
+  ...[undefined, null, 0, -1, 65536, 1.5, 1e99, "8000", [8000]].flatMap((port) => [
+    damaged(
+      "nodes[0].port",
+      port,
+      "a port from 1 to 65535",
+      (state) => state.nodes[0]!["port"] = port,
+    ),
+    damaged("retired[1]", port, "a port from 1 to 65535", (state) => state.retired[1] = port),
+  ]),
+
+  [
+    "one id twice",
+    edited((state) => state.nodes[2]!["id"] = idOf(1)),
+    `is damaged: nodes[2].id is the same as nodes[0].id${MEND}`,
+  ],
+  [
+    "one port twice",
+    edited((state) => state.nodes[1]!["port"] = 8000),
+    `is damaged: nodes[1].port is the same as nodes[0].port${MEND}`,
+  ],
+  [
+    "a port retired twice",
+    edited((state) => state.retired.push(8003)),
+    `is damaged: retired[2] is the same as retired[0]${MEND}`,
+  ],
+  [
+    "a port in use and retired",
+    edited((state) => state.retired.push(8002)),
+    `is damaged: retired[2] is the same as nodes[1].port${MEND}`,
+  ],
+];
+
+function damaged(
+  field: string,
+  value: unknown,
+  expected: string,
+  change: (state: Edited) => void,
+): [string, string, string] {
+  const name = `${field} ${value === undefined ? "missing" : JSON.stringify(value)}`;
+  return [name, edited(change), `is damaged: ${field} is not ${expected}${MEND}`];
+}
+
+for (const [name, content, message] of DAMAGES) {
+  Deno.test(`${name} in a state file: refused, with what to do`, async () => {
+    const error = await read(content).catch((error) => error);
+    assert(error instanceof StateFileError, Deno.inspect(error));
+    assertEquals(error.message.replace(/^The state file '[^']+\/state\.json' /, ""), message);
+  });
+}
+
+Deno.test("a state file that cannot be read is refused in one line, with the reason", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await Deno.writeTextFile(directory.at("file"), TEXT);
+  for (const path of [directory.at("file/state.json"), directory.at(""), "/no\n\0such"]) {
+    const { message } = assertThrows(() => readStateFile(path), StateFileError);
+    assert(/^Cannot read the state file '[^\n]+ make it readable, or name/.test(message), message);
+  }
+});
+
+const CORRUPTIONS = 2000;
+
+Deno.test("no corruption of a state file does worse than to be refused", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const path = directory.at("state.json");
+  const seed = testSeed();
+  console.log(`TEST_SEED=${seed}`);
+  const random = seededRandom(seed);
+  const whole = new TextEncoder().encode(TEXT);
+
+  for (let length = 0; length < whole.length; length++) {
+    Deno.writeFileSync(path, whole.subarray(0, length));
+    // Only the line break at the end can be missed.
+    if (length >= whole.length - 1) assertEquals(readStateFile(path), SAVED);
+    else assertThrows(() => readStateFile(path), StateFileError);
+  }
+
+  for (let turn = 0; turn < CORRUPTIONS; turn++) {
+    const bytes = [...whole];
+    for (let change = random.int(4); change >= 0; change--) {
+      const at = random.int(bytes.length);
+      // Bytes changed, lost, put in, and a piece that is there twice.
+      const piece = [
+        () => bytes.splice(at, 1, random.int(256)),
+        () => bytes.splice(at, 1 + random.int(40)),
+        () => bytes.splice(at, 0, random.pick(whole as unknown as number[])),
+        () => bytes.splice(at, 0, ...bytes.slice(at, at + random.int(200))),
+      ];
+      random.pick(piece)();
+    }
+    Deno.writeFileSync(path, new Uint8Array(bytes));
+    const text = new TextDecoder().decode(new Uint8Array(bytes));
+    let saved: SavedPorts;
+    try {
+      saved = readStateFile(path)!;
+    } catch (error) {
+      assert(error instanceof StateFileError, `${Deno.inspect(error)}\n${text}`);
+      continue;
+    }
+    // A digit in the place of another makes another state, but still one.
+    const ports = [...saved.nodes.map(({ port }) => port), ...saved.retired];
+    assertEquals(new Set(ports).size, ports.length, text);
+    assertEquals(new Set(saved.nodes.map(({ id }) => id)).size, saved.nodes.length, text);
+    Deno.writeTextFileSync(path, formatState(saved));
+    assertEquals(new Set(readStateFile(path)!.nodes), new Set(saved.nodes), text);
+  }
+});

@@ -1,0 +1,172 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { resetSync } from "@logtape/logtape";
+import { configureLog, log, type LogOptions, traffic } from "../../../src/platform/log.ts";
+
+const TEXT: LogOptions = { level: "info", format: "text", echo: false };
+const JSON_LINES: LogOptions = { ...TEXT, format: "json" };
+
+/**
+ * The bytes that stderr is given while `body` runs, as text. A write takes `writeBytes` at most.
+ */
+function written(options: LogOptions, body: () => void, writeBytes = Infinity): string {
+  const chunks: number[] = [];
+  const { writeSync } = Deno.stderr;
+  Deno.stderr.writeSync = (bytes) => {
+    const taken = bytes.subarray(0, writeBytes);
+    chunks.push(...taken);
+    return taken.length;
+  };
+  try {
+    configureLog(options);
+    body();
+  } finally {
+    Deno.stderr.writeSync = writeSync;
+    resetSync();
+  }
+  return new TextDecoder().decode(new Uint8Array(chunks));
+}
+
+/** The lines without their timestamps. */
+function textLines(options: LogOptions, body: () => void): string[] {
+  const lines = written(options, body).split("\n");
+  assertEquals(lines.pop(), "", "the last line is whole");
+  return lines.map((line) => {
+    assertMatch(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /);
+    return line.slice("2026-11-22T17:00:00.000Z ".length);
+  });
+}
+
+function jsonLine(body: () => void): Record<string, unknown> {
+  const [line, rest, ...more] = written(JSON_LINES, body).split("\n");
+  assertEquals([rest, more.length], ["", 0], "one line, and whole");
+  return JSON.parse(line!);
+}
+
+const LEVELS: [level: LogOptions["level"], lines: string[]][] = [
+  ["debug", ["DEBUG d", "INFO  i", "WARN  w", "ERROR e"]],
+  ["info", ["INFO  i", "WARN  w", "ERROR e"]],
+  ["warning", ["WARN  w", "ERROR e"]],
+  ["error", ["ERROR e"]],
+];
+
+for (const [level, lines] of LEVELS) {
+  Deno.test(`at level ${level} the log has ${lines.length} of four levels`, () => {
+    const logged = textLines({ ...TEXT, level }, () => {
+      log.debug("d");
+      log.info("i");
+      log.warn("w");
+      log.error("e");
+    });
+    assertEquals(logged, lines);
+  });
+}
+
+for (const level of ["debug", "info", "warning", "error"] as const) {
+  Deno.test(`at level ${level} traffic is shown if and only if it is echoed`, () => {
+    for (const echo of [true, false]) {
+      const lines = textLines({ ...TEXT, level, echo }, () => traffic.debug("GET a"));
+      assertEquals(lines, echo ? ["DEBUG GET a"] : []);
+    }
+  });
+}
+
+/** A value in a message, and how it reads. */
+const VALUES: [name: string, value: unknown, text: string][] = [
+  ["a string", "it's", "it's"],
+  ["a number", 7000, "7000"],
+  ["undefined", undefined, "undefined"],
+  ["an error", new TypeError("Cannot\ndo"), "Cannot\\ndo"],
+  ["an object", { host: "a", port: 1 }, '{ host: "a", port: 1 }'],
+  ["a forged line", "x\n2026-01-01T00:00:00.000Z ERROR y", "x\\n2026-01-01T00:00:00.000Z ERROR y"],
+  ["a carriage return and a tab", "x\r\ty", "x\\r\\ty"],
+  ["a colour", "\x1b[31mred", "\\u001b[31mred"],
+  ["the one-byte form of an escape", "\x9b31mred", "\\u009b31mred"],
+  ["the line ends of Unicode", "x\x85y\u2028z\u2029", "x\\u0085y\\u2028z\\u2029"],
+  ["letters of all kinds", "häß 漢字 🚀", "häß 漢字 🚀"],
+];
+
+for (const [name, value, text] of VALUES) {
+  Deno.test(`${name} in a message is one line of text`, () => {
+    const lines = textLines(TEXT, () => log.info("got {value} from {value}", { value }));
+    assertEquals(lines, [`INFO  got ${text} from ${text}`]);
+  });
+  Deno.test(`${name} in a message is one line of JSON`, () => {
+    const { message } = jsonLine(() => log.info("got {value}", { value }));
+    // The reader has the characters themselves back, in a string where they do no harm.
+    const plain = value instanceof Error ? value.message : value;
+    assertEquals(message, `got ${typeof plain === "string" ? plain : text}`);
+  });
+}
+
+Deno.test("a line break in the message itself stays inside its line", () => {
+  assertEquals(textLines(TEXT, () => log.info("a\nb")), ["INFO  a\\nb"]);
+  assertEquals(jsonLine(() => log.info("a\nb")).message, "a\nb");
+});
+
+Deno.test("a line of JSON has the time, the level, the message and the properties", () => {
+  const from = Date.now();
+  const line = jsonLine(() =>
+    log.warn("lost {node}", {
+      node: "a",
+      count: 10n,
+      limit: Infinity,
+      cause: new Error("gone"),
+      level: "forged",
+    })
+  );
+  const { timestamp, ...rest } = line;
+  assertEquals(Object.keys(line)[0], "timestamp");
+  const atMs = Date.parse(String(timestamp));
+  assert(atMs >= from && atMs <= Date.now(), String(timestamp));
+  assertEquals(rest, {
+    level: "warning",
+    message: "lost a",
+    node: "a",
+    count: "10",
+    limit: "Infinity",
+    cause: "gone",
+  });
+});
+
+Deno.test("what cannot be JSON is said to be lost, and the program goes on", () => {
+  const loop: { self?: unknown } = {};
+  loop.self = loop;
+  const { level, message } = jsonLine(() => log.info("a {loop}", { loop }));
+  assertEquals(level, "fatal");
+  assertMatch(String(message), /circular/);
+});
+
+Deno.test("a short write is continued", () => {
+  const say = () => log.info("{name}", { name: "häß 漢字" });
+  assertMatch(written(TEXT, say, 1), /^\S+Z INFO {2}häß 漢字\n$/);
+});
+
+Deno.test("nothing is logged before the log is set up", () => {
+  resetSync();
+  log.error("lost");
+});
+
+Deno.test("a reader of stderr that goes away takes nobody with it", async () => {
+  const program = `
+    import { configureLog, log } from ${
+    JSON.stringify(import.meta.resolve("../../../src/platform/log.ts"))
+  };
+    configureLog({ level: "info", format: "text", echo: false });
+    await Deno.stdin.read(new Uint8Array(1));
+    for (let i = 0; i < 1000; i++) log.error("nobody reads this");
+    console.log("still here");
+  `;
+  const config = new URL("../../../deno.json", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", "--no-lock", `--config=${config}`, program],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  await child.stderr.cancel();
+  const stdin = child.stdin.getWriter();
+  await stdin.write(new Uint8Array(1));
+  await stdin.close();
+  const [stdout, { code }] = await Promise.all([new Response(child.stdout).text(), child.status]);
+  assertEquals([code, stdout], [0, "still here\n"]);
+});

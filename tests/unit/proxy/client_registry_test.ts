@@ -1,0 +1,48 @@
+import { assertEquals } from "@std/assert";
+import type { MappedNode } from "../../../src/nat/nat_table.ts";
+import { ClientAddresses } from "../../../src/proxy/client_registry.ts";
+import { Tally } from "../../../src/proxy/counters.ts";
+
+const [A, B] = ["a", "b"].map((id, index): MappedNode => ({
+  id: id.repeat(40),
+  address: { host: "10.0.0.1", port: 7000 + index },
+  names: [],
+  role: "primary",
+  busPort: undefined,
+  publicPort: 8000 + index,
+})) as [MappedNode, MappedNode];
+
+Deno.test("clients of two nodes may have the same addresses on either side", () => {
+  const clients = new ClientAddresses();
+  clients.add(A, "10.0.0.99:1", "198.51.100.7:5");
+  clients.add(B, "10.0.0.99:1", "198.51.100.8:6");
+  clients.add(B, "10.0.0.99:2", "198.51.100.7:5");
+  assertEquals(clients.clientAt(A, "10.0.0.99:1"), "198.51.100.7:5");
+  assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
+  assertEquals(clients.upstreamOf(A, "198.51.100.7:5"), "10.0.0.99:1");
+  assertEquals(clients.upstreamOf(B, "198.51.100.7:5"), "10.0.0.99:2");
+  assertEquals(clients.upstreamOf(A, "198.51.100.8:6"), undefined);
+  assertEquals([A, B].map((node) => clients.countOf(node)), [1, 2]);
+  clients.delete(A, "10.0.0.99:1");
+  assertEquals([A, B].map((node) => clients.countOf(node)), [0, 2]);
+  assertEquals(clients.clientAt(A, "10.0.0.99:1"), undefined);
+  assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
+});
+
+Deno.test("a node's clients are counted over all threads, and only while they are there", () => {
+  const counts = new Tally(Tally.forThreads()).clients!;
+  const [one, other] = [new ClientAddresses(counts), new ClientAddresses(counts)];
+  one.add(A, "10.0.0.99:1", "198.51.100.7:5");
+  other.add(A, "10.0.0.99:2", "198.51.100.7:6");
+  // The system has given an address again before the first session has ended.
+  one.add(A, "10.0.0.99:1", "198.51.100.7:7");
+  assertEquals([one, other].map((clients) => clients.countOf(A)), [2, 2]);
+  one.delete(A, "10.0.0.99:1");
+  one.delete(A, "10.0.0.99:1");
+  assertEquals([one, other].map((clients) => clients.countOf(A)), [1, 1]);
+  assertEquals(one.countOf(B), 0);
+  assertEquals([counts.arrivals.value, counts.departures.value], [3, 1]);
+  const upstreams = ["10.0.0.99:2", "10.0.0.99:3"];
+  assertEquals(other.among(A, upstreams), new Map([["10.0.0.99:2", "198.51.100.7:6"]]));
+  assertEquals(one.among(A, upstreams), new Map());
+});

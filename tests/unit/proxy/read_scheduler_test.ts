@@ -1,0 +1,80 @@
+import { assert, assertEquals } from "@std/assert";
+import { Turns } from "../../../src/proxy/read_scheduler.ts";
+import { within } from "../../support/until.ts";
+
+/** So many reads are all that one round of the event loop has for them. */
+const FULL = 128;
+
+/** Half of them: they are certainly not all. */
+const PART = 64;
+
+const DEADLINE_MS = 5_000;
+
+/** Lets a round of the event loop pass in which so many read, and what it leads to at once. */
+async function passRound(turns: Turns, reads: number): Promise<void> {
+  for (let read = 0; read < reads; read++) turns.note();
+  // What follows a read comes behind all of them.
+  await Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  setImmediate(resolve);
+  await promise;
+}
+
+/** Has some wait, who then are in the list in the order in which they come. */
+function wait(turns: Turns, count: number): { came: number[]; all: Promise<unknown> } {
+  const came: number[] = [];
+  const names = Array.from({ length: count }, (_, index) => index);
+  const all = Promise.all(names.map((name) => turns.next().then(() => came.push(name))));
+  return { came, all: within("see all turns come", all, DEADLINE_MS) };
+}
+
+Deno.test("nobody waits where a round serves all", async () => {
+  const turns = new Turns();
+  for (const reads of [1, PART, PART, PART]) {
+    await passRound(turns, reads);
+    assert(!turns.areScarce, `After ${reads} reads`);
+  }
+});
+
+Deno.test("who was served waits until a round has served all others", async () => {
+  const turns = new Turns();
+  await passRound(turns, FULL);
+  assert(turns.areScarce);
+  const { came, all } = wait(turns, 1);
+  await passRound(turns, FULL);
+  assertEquals(came, []);
+  await passRound(turns, PART);
+  assertEquals(came, [0]);
+  await all;
+  assert(!turns.areScarce);
+});
+
+Deno.test("who has waited longest comes first, and not all come at once", async () => {
+  const turns = new Turns();
+  await passRound(turns, FULL);
+  const { came, all } = wait(turns, FULL);
+  await passRound(turns, PART);
+  assert(came.length > 0 && came.length < FULL, `${came.length} came at once`);
+  assert(turns.areScarce);
+  await all;
+  assertEquals(came, came.toSorted((one, other) => one - other));
+  assert(!turns.areScarce);
+});
+
+Deno.test("those who wait let those pass who fill the rounds", async () => {
+  const turns = new Turns();
+  await passRound(turns, FULL);
+  const { came, all } = wait(turns, FULL);
+  await passRound(turns, PART);
+  const before = came.length;
+  await passRound(turns, FULL);
+  assertEquals(came.length, before);
+  await all;
+});
+
+Deno.test("nobody waits for ever where nobody else reads", async () => {
+  const turns = new Turns();
+  await passRound(turns, FULL);
+  await wait(turns, 1).all;
+  assert(!turns.areScarce);
+});

@@ -1,0 +1,56 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  Capture,
+  CaptureBudget,
+  CaptureLimitError,
+  OWN_BYTES,
+} from "../../../src/relay/capture.ts";
+
+const LIMIT_BYTES = 64 * 1024;
+
+/** So many bytes of which each tells its place. */
+function bytesOf(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, at) => at * 31);
+}
+
+Deno.test("a capture gives back what it was given, in whatever pieces", () => {
+  const whole = bytesOf(100_000);
+  for (const pieceBytes of [1, 7, 4096, 70_000, whole.length]) {
+    const budget = new CaptureBudget(Infinity);
+    const capture = new Capture(budget, 0);
+    for (let at = 0; at < whole.length; at += pieceBytes) {
+      capture.add(whole.subarray(at, at + pieceBytes));
+    }
+    assertEquals(capture.join(0), whole, `in pieces of ${pieceBytes} bytes`);
+    capture.release();
+    assertEquals(budget.takenBytes, 0);
+  }
+});
+
+Deno.test("what every connection may have takes nothing of the budget, what is more does", () => {
+  const budget = new CaptureBudget(LIMIT_BYTES);
+  budget.take(LIMIT_BYTES);
+  const capture = new Capture(budget, 0);
+  capture.add(bytesOf(OWN_BYTES));
+  assertThrows(() => capture.add(bytesOf(1)), CaptureLimitError);
+  budget.give(LIMIT_BYTES);
+  capture.add(bytesOf(1000));
+  assertEquals([budget.takenBytes > 999, budget.takenBytes <= OWN_BYTES], [true, true]);
+  capture.hold(OWN_BYTES + 5);
+  assertEquals(budget.takenBytes, 5);
+  assertThrows(() => capture.hold(OWN_BYTES + LIMIT_BYTES + 1), CaptureLimitError);
+  assertEquals(budget.takenBytes, 5);
+  capture.hold(OWN_BYTES);
+  assertEquals(budget.takenBytes, 0);
+});
+
+Deno.test("a node is waited for from the first piece on, a client from the last", () => {
+  const capture = new Capture(new CaptureBudget(LIMIT_BYTES), 100);
+  capture.add(bytesOf(2 * OWN_BYTES));
+  assertEquals([capture.isWhole, capture.sinceMs], [false, 100]);
+  capture.join(200);
+  assertEquals([capture.isWhole, capture.sinceMs], [true, 200]);
+  // Then it is nobody's affair but the client's own.
+  capture.hold(OWN_BYTES);
+  assertEquals(capture.sinceMs, Infinity);
+});

@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Byte, toLatin1 } from "../../../src/resp/bytes.ts";
+import type { FrameHead } from "../../../src/relay/frame_head.ts";
+import { PairingError, PendingReplies } from "../../../src/relay/reply_tracker.ts";
+import { BufferPool } from "../../../src/relay/read_buffer.ts";
+import { RequestRelay } from "../../../src/relay/request_relay.ts";
+import { Turns } from "../../../src/proxy/read_scheduler.ts";
+import {
+  converse,
+  MARKER,
+  PRIVATE_WORD,
+  PUBLIC_WORD,
+  SMALL_BUFFER_BYTES,
+  translateHost,
+  wireOf,
+} from "../../support/conversation.ts";
+import { Feed, rest } from "../../support/feed.ts";
+import { within } from "../../support/until.ts";
+
+const LONG = "x".repeat(1_500);
+
+/** What follows the first words of MIGRATE, as no encoder would have it. */
+const LOOSE_END = "$1\r\nk**$1\r\n0\r\n$1\r\n9\r\n";
+
+/** Each case is what a client sends and what the node gets. */
+const REQUESTS: Record<string, [sent: string, got: string]> = {
+  "the first words of a request": [
+    wireOf(["MIGRATE public.example 1 k 0 9"]),
+    wireOf(["MIGRATE 10.0.0.1 1 k 0 9"]),
+  ],
+  "nothing behind them": [
+    `*6\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example$$$1\r\n1\r\n${LOOSE_END}`,
+    `*6\r\n$7\r\nMIGRATE\r\n$8\r\n10.0.0.1\r\n$1\r\n1\r\n${LOOSE_END}`,
+  ],
+  "nothing that has no public address": [
+    `*6\r\n$7\r\nMIGRATExx$8\r\n10.0.0.2\r\n$1\r\n1\r\n${LOOSE_END}FAILOVER  "a"\n`,
+    `*6\r\n$7\r\nMIGRATExx$8\r\n10.0.0.2\r\n$1\r\n1\r\n${LOOSE_END}FAILOVER  "a"\n`,
+  ],
+  "nothing in other requests": [
+    wireOf(["GET public.example", "CLUSTER FORGET public.example", "ECHO MIGRATE public.example"]),
+    wireOf(["GET public.example", "CLUSTER FORGET public.example", "ECHO MIGRATE public.example"]),
+  ],
+  "a request that becomes longer by a word": [
+    wireOf(["CLUSTER MEET public.example 1", "PING"]),
+    wireOf(["CLUSTER MEET 10.0.0.1 1 17000", "PING"]),
+  ],
+  "a request in inline form": [
+    `cluster "meet" 'public.example' 1\r\nMIGRATE public.example 1 k 0 9 AUTH p\nPING\r\n`,
+    wireOf(["cluster meet 10.0.0.1 1 17000", "MIGRATE 10.0.0.1 1 k 0 9 AUTH p"]) + "PING\r\n",
+  ],
+  "requests among others, in order": [
+    wireOf(["GET a", "FAILOVER TO public.example 1", "MIGRATE public.example 1", "GET b", "ROLE"]),
+    wireOf(["GET a", "FAILOVER TO 10.0.0.1 1", "MIGRATE 10.0.0.1 1", "GET b", "ROLE"]),
+  ],
+  "a request that is longer than the buffer": [
+    wireOf([`CLIENT KILL ${LONG} public.example ${LONG}`, "GET a"]),
+    wireOf([`CLIENT KILL ${LONG} 10.0.0.1 ${LONG}`, "GET a"]),
+  ],
+  "CLIENT REPLY, which is ON in any case, and a request": [
+    wireOf(["CLIENT REPLY OFF", "client Reply sKIP", "MIGRATE public.example 1 k 0 9"]),
+    wireOf(["CLIENT REPLY on", "client Reply on", "MIGRATE 10.0.0.1 1 k 0 9"]),
+  ],
+  "CLIENT REPLY in inline form, and a request": [
+    `CLIENT "reply" 'off'\r\nMIGRATE public.example 1 k 0 9\n`,
+    wireOf(["CLIENT reply on", "MIGRATE 10.0.0.1 1 k 0 9"]),
+  ],
+  "no CLIENT REPLY that is ON or refused, but a request": [
+    wireOf(["CLIENT REPLY ON", "CLIENT REPLY OFF x", "CLIENT REPLY", "REPLICAOF public.example 1"]),
+    wireOf(["CLIENT REPLY ON", "CLIENT REPLY OFF x", "CLIENT REPLY", "REPLICAOF 10.0.0.1 1"]),
+  ],
+  "nothing that is not whole when the client ends": [
+    wireOf(["GET a", "FAILOVER TO public.example 1"]).slice(0, -1),
+    wireOf(["GET a", "FAILOVER TO public.example 1"]).slice(0, -1),
+  ],
+  "nothing that breaks off": [
+    "*5\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n:1\r\n",
+    "*5\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n:1\r\n",
+  ],
+};
+
+for (const [name, [sent, got]] of Object.entries(REQUESTS)) {
+  Deno.test(`the node gets ${name} translated, in whatever pieces it comes`, async () => {
+    assert(got.includes(PRIVATE_WORD) || name.startsWith("nothing"));
+    for (let requestBytes = 1; requestBytes <= sent.length; requestBytes++) {
+      if (requestBytes > 200 && requestBytes < sent.length) continue;
+      for (const bufferBytes of [SMALL_BUFFER_BYTES, 16 * 1024]) {
+        const reception = { cuts: [], bufferBytes, requestBytes };
+        const { upstream } = await converse([[sent]], reception);
+        assertEquals(upstream, got, `in pieces of ${requestBytes} bytes`);
+      }
+    }
+  });
+}
+
+/** A relay without a session, which the test answers. */
+function startRelay(pending: PendingReplies) {
+  const client = new Feed(1000);
+  const got = { upstream: "" };
+  const relay = new RequestRelay({
+    client,
+    upstream: {
+      write(bytes) {
+        got.upstream += toLatin1(bytes);
+        return Promise.resolve(bytes.length);
+      },
+    },
+    pending,
+    buffers: new BufferPool(SMALL_BUFFER_BYTES),
+    turns: new Turns(),
+    translate: (words) => Promise.resolve(translateHost(words)),
+    createNonce: () => "mark",
+    echo: undefined,
+  });
+  return { client, got, done: relay.run() };
+}
+
+const HEAD: FrameHead = { type: 0, text: "", cut: false, count: 0, word: "", second: "" };
+
+function answer(pending: PendingReplies, type: number, text: string): void {
+  pending.judge({ ...HEAD, type, text });
+  pending.ended();
+}
+
+Deno.test("what follows the beginning of a stream goes on at once, be it half a name", async () => {
+  const pending = new PendingReplies();
+  const { client, got, done } = startRelay(pending);
+  let sent = wireOf(["PSYNC ? -1"]);
+  client.give(sent);
+  await rest();
+  answer(pending, Byte.status, "CONTINUE");
+  for (const text of ["MIGR", "ATE", " public.example", wireOf(["CLIENT REPLY OFF", "AUTH x"])]) {
+    client.give(text);
+    sent += text;
+    await rest();
+    assertEquals(got.upstream, sent);
+  }
+  client.end();
+  await done;
+});
+
+Deno.test("what was held goes on when a stream has begun meanwhile", async () => {
+  const pending = new PendingReplies();
+  const { client, got, done } = startRelay(pending);
+  client.give(wireOf(["PSYNC ? -1"]) + "MIGR");
+  await rest();
+  answer(pending, Byte.status, "CONTINUE");
+  client.give("ATE x");
+  await rest();
+  client.end();
+  await done;
+  assertEquals(got.upstream, wireOf(["PSYNC ? -1"]) + "MIGRATE x");
+});
+
+Deno.test("a header that announces many words goes on before they come", async () => {
+  const { client, got, done } = startRelay(new PendingReplies());
+  client.give("*10\r\n");
+  await rest();
+  assertEquals(got.upstream, "");
+  client.give("$3\r\nSET" + "\r\n$1\r\na".repeat(9) + "\r\n*11\rx");
+  await rest();
+  assert(got.upstream.endsWith("*11\rx"), got.upstream);
+  client.give(`$7\r\nMIGRATE\r\n$14\r\n${PUBLIC_WORD}\r\n$1\r\n1\r\n`);
+  await rest();
+  assert(got.upstream.endsWith(`*11\rx$7\r\nMIGRATE\r\n$8\r\n${PRIVATE_WORD}\r\n$1\r\n1\r\n`));
+  client.end();
+  await done;
+});
+
+Deno.test("an AUTH behind a MULTI waits to know whether that was refused", async () => {
+  const [multi, auth, exec] = ["MULTI", "AUTH p", "EXEC"].map((request) => wireOf([request]));
+  const mark = wireOf([MARKER]);
+  for (const isRefused of [false, true]) {
+    const pending = new PendingReplies();
+    const { client, got, done } = startRelay(pending);
+    client.give(multi! + auth + exec);
+    await rest();
+    assertEquals(got.upstream, multi! + auth!.slice(0, -1));
+    if (isRefused) answer(pending, Byte.error, "NOPERM no");
+    else answer(pending, Byte.status, "OK");
+    await rest();
+    assertEquals(got.upstream, multi! + auth + (isRefused ? mark + exec : exec) + mark);
+    client.end();
+    await done;
+  }
+});
+
+/** The timers that are set while a test runs, none of which goes off by itself. */
+class Timers implements Disposable {
+  readonly set: { delayMs: number | undefined; go(): void }[] = [];
+  readonly #setTimeout = globalThis.setTimeout;
+
+  constructor() {
+    globalThis.setTimeout = ((go: () => void, delayMs?: number) => {
+      return this.set.push({ delayMs, go });
+    }) as unknown as typeof setTimeout;
+  }
+
+  [Symbol.dispose](): void {
+    globalThis.setTimeout = this.#setTimeout;
+  }
+}
+
+Deno.test("an AUTH behind a MULTI that is not answered waits no longer than 10 s", async () => {
+  using timers = new Timers();
+  const { client, done } = startRelay(new PendingReplies());
+  client.give(wireOf(["MULTI", "AUTH p"]));
+  await rest();
+  assertEquals(timers.set.map(({ delayMs }) => delayMs), [10_000]);
+  const ended = assertRejects(() => done, PairingError, "did not come within 10000 ms");
+  timers.set[0]!.go();
+  await ended;
+});
+
+Deno.test("a relay that waits for its turn to read has nothing to drain", async () => {
+  const turns = new Turns();
+  for (let read = 0; read < 128; read++) turns.note();
+  await Promise.resolve();
+  assert(turns.areScarce);
+  let reads = 0;
+  const relay = new RequestRelay({
+    client: {
+      read() {
+        reads++;
+        return Promise.resolve(null);
+      },
+    },
+    upstream: { write: (bytes) => Promise.resolve(bytes.length) },
+    pending: new PendingReplies(),
+    buffers: new BufferPool(SMALL_BUFFER_BYTES),
+    turns,
+    translate: () => Promise.resolve(undefined),
+    createNonce: () => "mark",
+    echo: undefined,
+  });
+  const done = relay.run();
+  assertEquals(reads, 0);
+  await within("drain the relay", relay.drain(), 5_000);
+  await done;
+  assertEquals(reads, 1);
+});

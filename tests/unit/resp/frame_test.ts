@@ -1,0 +1,194 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
+import {
+  bulk,
+  decodeFrame,
+  encodeFrame,
+  encodeRequest,
+  fieldOf,
+  itemsOf,
+  textOf,
+  type Value,
+} from "../../../src/resp/frame.ts";
+import { NO_STOPS, ReplyScanner, RespError } from "../../../src/resp/reply_scanner.ts";
+import { type Random, seededRandom, testSeed } from "../../support/random.ts";
+
+const FRAMES: Record<string, [wire: string, value: Value]> = {
+  "a status": ["+OK\r\n", { type: "+", text: "OK" }],
+  "an empty status": ["+\r\n", { type: "+", text: "" }],
+  "an error": ["-MOVED 1 h:1\r\n", { type: "-", text: "MOVED 1 h:1" }],
+  "an integer": [":-12\r\n", { type: ":", text: "-12" }],
+  "an integer beyond 2^53": [":9223372036854775807\r\n", {
+    type: ":",
+    text: "9223372036854775807",
+  }],
+  "a null": ["_\r\n", { type: "_", text: "" }],
+  "a boolean": ["#t\r\n", { type: "#", text: "t" }],
+  "a double": [",-inf\r\n", { type: ",", text: "-inf" }],
+  "a big number": ["(-349289032840923850932485\r\n", {
+    type: "(",
+    text: "-349289032840923850932485",
+  }],
+  "a bulk": ["$5\r\na\r\n\xffb\r\n", { type: "$", text: "a\r\n\xffb" }],
+  "an empty bulk": ["$0\r\n\r\n", { type: "$", text: "" }],
+  "a null bulk": ["$-1\r\n", { type: "$", text: null }],
+  "a verbatim": ["=5\r\ntxt:a\r\n", { type: "=", text: "txt:a" }],
+  "a bulk error": ["!5\r\nERR a\r\n", { type: "!", text: "ERR a" }],
+  "an array": ["*2\r\n:1\r\n*1\r\n_\r\n", {
+    type: "*",
+    items: [{ type: ":", text: "1" }, { type: "*", items: [{ type: "_", text: "" }] }],
+  }],
+  "an empty array": ["*0\r\n", { type: "*", items: [] }],
+  "a null array": ["*-1\r\n", { type: "*", items: null }],
+  "a map": ["%1\r\n+a\r\n%0\r\n", {
+    type: "%",
+    items: [{ type: "+", text: "a" }, { type: "%", items: [] }],
+  }],
+  "a set": ["~1\r\n+a\r\n", { type: "~", items: [{ type: "+", text: "a" }] }],
+  "a push": [">1\r\n+a\r\n", { type: ">", items: [{ type: "+", text: "a" }] }],
+  "an attribute": ["|1\r\n+a\r\n:1\r\n+b\r\n", {
+    type: "+",
+    text: "b",
+    attributes: [[{ type: "+", text: "a" }, { type: ":", text: "1" }]],
+  }],
+  "an empty attribute": ["|0\r\n*0\r\n", { type: "*", items: [], attributes: [[]] }],
+  "attributes inside": ["*1\r\n|1\r\n|0\r\n+a\r\n+b\r\n$1\r\nc\r\n", {
+    type: "*",
+    items: [{
+      type: "$",
+      text: "c",
+      attributes: [[{ type: "+", text: "a", attributes: [[]] }, { type: "+", text: "b" }]],
+    }],
+  }],
+};
+
+for (const [name, [wire, value]] of Object.entries(FRAMES)) {
+  Deno.test(`${name} is decoded, and encoded to the same bytes`, () => {
+    assertEquals(decodeFrame(fromLatin1(wire)), value);
+    assertEquals(toLatin1(encodeFrame(value)), wire);
+  });
+
+  Deno.test(`${name} that is cut short, or goes on, is refused`, () => {
+    for (let end = 0; end < wire.length; end++) {
+      assertThrows(() => decodeFrame(fromLatin1(wire.slice(0, end))), RespError);
+    }
+    for (const rest of ["\r", "\n", "+OK\r\n"]) {
+      assertThrows(() => decodeFrame(fromLatin1(wire + rest)), RespError, "Bytes stand behind");
+    }
+  });
+}
+
+Deno.test("two attributes of one value keep all their bytes", () => {
+  const wire = "|1\r\n+a\r\n:1\r\n|1\r\n+b\r\n:2\r\n+c\r\n";
+  assertEquals(toLatin1(encodeFrame(decodeFrame(fromLatin1(wire)))), wire);
+});
+
+const REFUSED: Record<string, [wire: string, message: string]> = {
+  "nothing": ["", "no type that can be read"],
+  "an unknown type": ["x\r\n", "no type that can be read"],
+  "a streamed string": ["$?\r\n;1\r\na\r\n;0\r\n", "A frame has the length '?'"],
+  "a streamed array": ["*?\r\n.\r\n", "A frame has the length '?'"],
+  "the end of a stream": [".\r\n", "no type that can be read"],
+  "no length": ["*\r\n", "A frame has the length ''"],
+  "a length beyond counting": ["*9007199254740993\r\n", "has the length '9007199254740993'"],
+  "a length beyond the bytes": ["$9007199254740991\r\na\r\n", "ends inside a payload"],
+  "a count beyond the bytes": ["*9007199254740991\r\n:1\r\n", "no type that can be read"],
+  "an attribute of nothing": ["|1\r\n+a\r\n+b\r\n", "no type that can be read"],
+  "a value too deep": ["*1\r\n".repeat(40) + ":1\r\n", "nested too deep"],
+  "attributes too deep": ["|0\r\n".repeat(40) + ":1\r\n", "nested too deep"],
+  "a push inside, which no aggregate counts": ["*1\r\n>1\r\n+a\r\n:1\r\n", "Bytes stand behind"],
+};
+
+for (const [name, [wire, message]] of Object.entries(REFUSED)) {
+  Deno.test(`decoding refuses ${name}`, () => {
+    const error = assertThrows(() => decodeFrame(fromLatin1(wire)), RespError);
+    assertStringIncludes(error.message, message);
+  });
+}
+
+Deno.test("a frame is decoded from the middle of a buffer", () => {
+  const buffer = fromLatin1("+a\r\n$1\r\nb\r\n+c\r\n");
+  assertEquals(decodeFrame(buffer.subarray(4, 11)), bulk("b"));
+});
+
+Deno.test("a request is an array of bulks with lengths in bytes", () => {
+  assertEquals(toLatin1(encodeRequest(["PING"])), "*1\r\n$4\r\nPING\r\n");
+  assertEquals(
+    toLatin1(encodeRequest(["GET", "é", ""])),
+    "*3\r\n$3\r\nGET\r\n$2\r\n\xc3\xa9\r\n$0\r\n\r\n",
+  );
+});
+
+Deno.test("a text is found in every type that has one", () => {
+  const cases: [string, string | undefined][] = [
+    ["+a\r\n", "a"],
+    ["$1\r\na\r\n", "a"],
+    ["=5\r\ntxt:a\r\n", "a"],
+    [":1\r\n", "1"],
+    ["$-1\r\n", undefined],
+    ["*0\r\n", undefined],
+  ];
+  for (const [wire, text] of cases) assertEquals(textOf(decodeFrame(fromLatin1(wire))), text, wire);
+  assertEquals(textOf(undefined), undefined);
+});
+
+Deno.test("items are found in every aggregate that has some", () => {
+  for (const wire of ["*1\r\n+a\r\n", "~1\r\n+a\r\n", ">1\r\n+a\r\n"]) {
+    assertEquals(itemsOf(decodeFrame(fromLatin1(wire))), [{ type: "+", text: "a" }], wire);
+  }
+  for (const wire of ["*-1\r\n", "_\r\n", "$1\r\na\r\n"]) {
+    assertEquals(itemsOf(decodeFrame(fromLatin1(wire))), undefined, wire);
+  }
+});
+
+Deno.test("a field is found in a map and in a flat array, but never among the values", () => {
+  for (const type of ["%2", "*4"]) {
+    const map = decodeFrame(fromLatin1(`${type}\r\n+a\r\n+b\r\n+b\r\n+c\r\n`));
+    assertEquals(textOf(fieldOf(map, "a")), "b", type);
+    assertEquals(textOf(fieldOf(map, "b")), "c", type);
+    assertEquals(fieldOf(map, "c"), undefined, type);
+  }
+});
+
+Deno.test("random values keep all they are through bytes, and the scanner agrees", () => {
+  const seed = testSeed();
+  const random = seededRandom(seed);
+  for (let round = 0; round < 2000; round++) {
+    const value = randomValue(random, 4);
+    const bytes = encodeFrame(value);
+    const message = `TEST_SEED=${seed}, round ${round}, ${JSON.stringify(toLatin1(bytes))}`;
+    assertEquals(decodeFrame(bytes), value, message);
+    const scanner = new ReplyScanner();
+    assertEquals(
+      scanner.advance(bytes, 0, bytes.length, Infinity, NO_STOPS),
+      bytes.length,
+      message,
+    );
+    assertEquals(scanner.frames, 1, message);
+  }
+});
+
+function randomValue(random: Random, depth: number): Value {
+  const value = randomBare(random, depth);
+  if (depth > 0 && random.chance(0.1)) value.attributes = [randomItems(random, depth, 2)];
+  return value;
+}
+
+function randomBare(random: Random, depth: number): Value {
+  if (depth > 0 && random.chance(0.4)) {
+    const type = random.pick(["*", "~", "%"] as const);
+    if (random.chance(0.1)) return { type, items: null };
+    return { type, items: randomItems(random, depth, type === "%" ? 2 : 1) };
+  }
+  if (random.chance(0.2)) return { type: ":", text: `${random.int(2000) - 1000}` };
+  const text = Array.from({ length: random.int(9) }, () => random.pick([..."ab $*\xff"])).join("");
+  if (random.chance(0.3)) {
+    return { type: random.pick(["+", "-", "_", "#", ",", "("] as const), text };
+  }
+  const type = random.pick(["$", "=", "!"] as const);
+  return { type, text: random.chance(0.1) ? null : `\r\n${text}` };
+}
+
+function randomItems(random: Random, depth: number, valuesEach: number): Value[] {
+  return Array.from({ length: valuesEach * random.int(4) }, () => randomValue(random, depth - 1));
+}

@@ -1,0 +1,435 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { Byte } from "../../../src/resp/bytes.ts";
+import { NO_STOPS, ReplyScanner, RespError, stopsAt } from "../../../src/resp/reply_scanner.ts";
+import { everyCut, type Piece, piecesOf, show } from "../../support/pieces.ts";
+import { type Random, seededRandom, testSeed } from "../../support/random.ts";
+
+const LONG = "x".repeat(300);
+
+/** Each case is the frames of one connection. */
+const FRAMES: Record<string, string[]> = {
+  "a status": ["+OK\r\n"],
+  "an empty status": ["+\r\n"],
+  "a long status": [`+${LONG}\r\n`],
+  "an error": ["-MOVED 3999 127.0.0.1:6379\r\n"],
+  "an integer": [":1000\r\n"],
+  "a negative integer": [":-1\r\n"],
+  "an integer with a plus": [":+1\r\n"],
+  "an integer beyond 2^53": [":9223372036854775807\r\n", ":-9223372036854775808\r\n"],
+  "integers of many digits, and minus none": [
+    ":12345678\r\n",
+    ":123456789\r\n",
+    ":1234567890\r\n",
+    ":-12345678\r\n",
+    ":-123456789\r\n",
+    ":-0\r\n",
+  ],
+  "headers with zeros in front": ["$0000000003\r\nabc\r\n", "*02\r\n:01\r\n$-01\r\n"],
+  "a bulk": ["$3\r\nabc\r\n"],
+  "a bulk that looks like frames": ["$13\r\n*2\r\n+OK\r\n$9\r\n\r\n"],
+  "an empty bulk": ["$0\r\n\r\n"],
+  "a long bulk": [`$300\r\n${LONG}\r\n`],
+  "a null bulk": ["$-1\r\n"],
+  "an array": ["*2\r\n:1\r\n+two\r\n"],
+  "an empty array": ["*0\r\n"],
+  "a null array": ["*-1\r\n"],
+  "nulls in an array": ["*3\r\n$-1\r\n*-1\r\n_\r\n"],
+  "empty arrays in an array": ["*2\r\n*0\r\n*0\r\n"],
+  "arrays in arrays": ["*2\r\n*1\r\n*2\r\n:1\r\n:2\r\n*1\r\n$1\r\na\r\n"],
+  "depth without end": [`${"*1\r\n".repeat(200)}:1\r\n`],
+  "a null": ["_\r\n"],
+  "booleans": ["#t\r\n", "#f\r\n"],
+  "doubles": [",3.14\r\n", ",-1e-7\r\n", ",inf\r\n", ",-inf\r\n", ",nan\r\n"],
+  "a big number": ["(-3492890328409238509324850943850943825024385\r\n"],
+  "a verbatim": ["=15\r\ntxt:Some string\r\n"],
+  "a bulk error": ["!21\r\nSYNTAX invalid syntax\r\n"],
+  "a map": ["%2\r\n+a\r\n:1\r\n+b\r\n*1\r\n:2\r\n"],
+  "an empty map": ["%0\r\n"],
+  "a map of maps": ["%1\r\n%1\r\n+a\r\n+b\r\n%0\r\n"],
+  "a set": ["~2\r\n+a\r\n+b\r\n"],
+  "an empty set": ["~0\r\n"],
+  "a push": [">2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n"],
+  "an empty push": [">0\r\n"],
+  "pushes around a reply": [">1\r\n+a\r\n", "+OK\r\n", ">1\r\n+b\r\n"],
+  "a push inside an array is not counted": ["*2\r\n>2\r\n+a\r\n+b\r\n:1\r\n+PONG\r\n"],
+  "a push inside a map is not counted": ["%1\r\n+a\r\n>1\r\n*1\r\n+b\r\n+c\r\n"],
+  "pushes deep inside are not counted": ["*1\r\n*1\r\n>1\r\n+a\r\n>0\r\n:1\r\n"],
+  "an attribute": ["|1\r\n+ttl\r\n:3600\r\n$1\r\na\r\n"],
+  "an empty attribute": ["|0\r\n+OK\r\n"],
+  "attributes inside": ["*2\r\n|1\r\n+a\r\n:1\r\n+b\r\n|1\r\n+c\r\n*0\r\n+d\r\n"],
+  "an attribute of an aggregate": ["|1\r\n+a\r\n:1\r\n*2\r\n:1\r\n:2\r\n"],
+  "an attribute of a push": ["|1\r\n+a\r\n:1\r\n>1\r\n+b\r\n", "+OK\r\n"],
+  "an attribute in an attribute": ["|1\r\n+a\r\n|1\r\n+b\r\n:1\r\n:2\r\n:3\r\n"],
+  "two attributes of one value": ["|1\r\n+a\r\n:1\r\n|1\r\n+b\r\n:2\r\n+c\r\n"],
+  "a streamed string": ["$?\r\n;4\r\nHell\r\n;1\r\no\r\n;0\r\n"],
+  "an empty streamed string": ["$?\r\n;0\r\n"],
+  "a streamed string inside": ["*2\r\n$?\r\n;1\r\na\r\n;0\r\n$1\r\nb\r\n"],
+  "a streamed array": ["*?\r\n:1\r\n*2\r\n:1\r\n:2\r\n+a\r\n.\r\n"],
+  "an empty streamed array": ["*?\r\n.\r\n"],
+  "a streamed set": ["~?\r\n+a\r\n.\r\n"],
+  "a streamed map": ["%?\r\n+a\r\n:1\r\n+b\r\n:2\r\n.\r\n"],
+  "streams in streams": ["*?\r\n*?\r\n:1\r\n.\r\n%?\r\n+a\r\n$?\r\n;1\r\nb\r\n;0\r\n.\r\n.\r\n"],
+  "streams as deep as they may be": [`${"*?\r\n".repeat(128)}:1\r\n${".\r\n".repeat(128)}`],
+  "a streamed array inside": ["*2\r\n*?\r\n:1\r\n.\r\n:2\r\n", "+OK\r\n"],
+  "all of RESP2 and RESP3 on one connection": [
+    "$-1\r\n",
+    "_\r\n",
+    "%1\r\n+a\r\n*-1\r\n",
+    "*2\r\n:1\r\n$0\r\n\r\n",
+    ">1\r\n+a\r\n",
+    "-ERR no\r\n",
+  ],
+};
+
+for (const [name, frames] of Object.entries(FRAMES)) {
+  Deno.test(`the scanner finds the end of ${name}, however it is cut`, () => {
+    // What follows a frame shows whether anything is left of it.
+    for (const all of [frames, [...frames, "*1\r\n$1\r\na\r\n", "+OK\r\n"]]) {
+      for (const pieces of everyCut(all.join(""))) {
+        assertEquals(endsFound(pieces), endsOf(all), show(pieces));
+        assertEquals(countFound(pieces), all.length, show(pieces));
+      }
+    }
+  });
+}
+
+const MALFORMED: Record<string, [wire: string, message: string]> = {
+  "a byte that begins no value": ["x\r\n", "'x' begins no RESP value"],
+  "a byte that is no character": ["\x00", "byte 0x00 begins no RESP value"],
+  "a bare line end": ["\r\n", "byte 0x0d begins no RESP value"],
+  "an inline answer": ["HTTP/1.1 400 Bad Request\r\n", "'H' begins no RESP value"],
+  "such a byte inside": ["*2\r\n:1\r\nx\r\n", "'x' begins no RESP value"],
+  "text for a length": ["$abc\r\n", "'a' stands in the header of a '$' value"],
+  "text behind a length": ["*1x\r\n", "'x' stands in the header of a '*' value"],
+  "a space before a length": ["$ 3\r\nabc\r\n", "byte 0x20 stands in the header of a '$' value"],
+  "a plus before a length": ["$+3\r\nabc\r\n", "'+' stands in the header of a '$' value"],
+  "a minus behind a length": ["$3-\r\n", "'-' stands in the header of a '$' value"],
+  "a fraction for an integer": [":1.5\r\n", "'.' stands in the header of a ':' value"],
+  "a stream mark behind a length": ["*1?\r\n", "'?' stands in the header of a '*' value"],
+  "no length of a bulk": ["$\r\nabc\r\n", "A '$' value has no length"],
+  "no length of an array": ["*\r\n", "A '*' value has no length"],
+  "no length but a minus": ["*-\r\n", "A '*' value has no length"],
+  "a length beyond counting": ["$9007199254740993\r\n", "'$' value has a length beyond counting"],
+  "a chunk without a stream": [";1\r\na\r\n", "A chunk stands outside a streamed string"],
+  "an end without a stream": [".\r\n", "A stream ends that never began"],
+  "an end inside an array": ["*1\r\n.\r\n", "A stream ends that never began"],
+  "streams too deep in each other": ["*?\r\n".repeat(129), "More than 128 streams stand in each"],
+  "replication": ["$EOF:0123456789\r\n", "'E' stands in the header of a '$' value"],
+};
+
+for (const [name, [wire, message]] of Object.entries(MALFORMED)) {
+  Deno.test(`the scanner refuses ${name}, however it is cut`, () => {
+    for (const before of ["", "+OK\r\n"]) {
+      for (const pieces of everyCut(before + wire)) {
+        const error = assertThrows(() => endsFound(pieces), RespError);
+        assertStringIncludes(error.message, message, show(pieces));
+      }
+    }
+  });
+}
+
+Deno.test("values inside a streamed string are refused", () => {
+  for (const wire of ["$?\r\n+OK\r\n", "$?\r\n$1\r\na\r\n", "$?\r\n*0\r\n", "$?\r\n.\r\n"]) {
+    for (const pieces of everyCut(wire)) assertThrows(() => endsFound(pieces), RespError);
+  }
+});
+
+Deno.test("a chunk with a negative length is refused", () => {
+  for (const pieces of everyCut("$?\r\n;-1\r\na\r\n")) {
+    assertThrows(() => endsFound(pieces), RespError);
+  }
+});
+
+Deno.test("lengths up to 2^53 are passed without waiting for a whole", () => {
+  const scanner = new ReplyScanner();
+  const [header] = piecesOf(`*2\r\n$${Number.MAX_SAFE_INTEGER - 2}\r\n`, []);
+  scanner.advance(header!.bytes, header!.from, header!.to, 1, NO_STOPS);
+  const payload = new Uint8Array(64 * 1024).fill(Byte.array);
+  for (let times = 0; times < 100; times++) {
+    assertEquals(scanner.advance(payload, 0, payload.length, 1, NO_STOPS), payload.length);
+    assertEquals(scanner.frames, 0);
+    assert(!scanner.atBoundary);
+  }
+});
+
+Deno.test("as many values as an array promises are owed", () => {
+  const count = 100_000;
+  const wire = `*${count}\r\n${":1\r\n".repeat(count)}`;
+  const pieces = piecesOf(wire + "+OK\r\n", [wire.length - 1]);
+  assertEquals(endsFound(pieces), [wire.length, wire.length + 5]);
+});
+
+Deno.test("the scanner goes no further than its limit of frames", () => {
+  const frames = ["+a\r\n", "*1\r\n:1\r\n", ">1\r\n+b\r\n", "$1\r\nc\r\n", "_\r\n"];
+  const ends = endsOf(frames);
+  const [piece] = piecesOf(frames.join(""), []);
+  const { bytes, from, to } = piece!;
+  for (let limit = 1; limit <= frames.length + 1; limit++) {
+    const scanner = new ReplyScanner();
+    let passed = 0;
+    for (let at = from; at < to;) {
+      at = scanner.advance(bytes, at, to, limit, NO_STOPS);
+      passed = Math.min(passed + limit, frames.length);
+      assertEquals(at - from, ends[passed - 1]);
+    }
+    assertEquals(passed, frames.length);
+  }
+});
+
+Deno.test("frames are counted anew by each call, also where nothing ends", () => {
+  const scanner = new ReplyScanner();
+  const [piece] = piecesOf("+a\r\n+b\r\n+", []);
+  const { bytes, from, to } = piece!;
+  scanner.advance(bytes, from, to, Infinity, NO_STOPS);
+  assertEquals([scanner.frames, scanner.atBoundary], [2, false]);
+  scanner.advance(bytes, to, to, Infinity, NO_STOPS);
+  assertEquals([scanner.frames, scanner.atBoundary], [0, false]);
+});
+
+Deno.test("the scanner stops before a frame of a type it was told, however it is cut", () => {
+  const frames = ["+a\r\n", "-b\r\n", "*2\r\n-c\r\n>1\r\n+d\r\n:1\r\n", ">1\r\n-e\r\n", "+f\r\n"];
+  const stops = stopsAt(Byte.error, Byte.push);
+  const ends = endsOf(frames);
+  const wanted = [ends[0], ends[2]];
+  for (const pieces of everyCut(frames.join(""))) {
+    const scanner = new ReplyScanner();
+    const stopped: number[] = [];
+    let frameCount = 0;
+    for (const { bytes, from, to, offset } of pieces) {
+      let at = from;
+      while (at < to) {
+        at = scanner.advance(bytes, at, to, Infinity, stops);
+        frameCount += scanner.frames;
+        if (at === to) break;
+        assert(scanner.atBoundary, show(pieces));
+        stopped.push(offset + at - from);
+        // A stop is no progress: the frame is still there, whole.
+        assertEquals(scanner.advance(bytes, at, to, Infinity, stops), at, show(pieces));
+        at = scanner.advance(bytes, at, to, 1, NO_STOPS);
+        frameCount += scanner.frames;
+      }
+    }
+    assertEquals(stopped, wanted, show(pieces));
+    assertEquals(frameCount, frames.length, show(pieces));
+  }
+});
+
+Deno.test("the last integer passed is known, however it is cut", () => {
+  const cases: [string, number][] = [
+    [":0\r\n", 0],
+    [":42\r\n", 42],
+    [":-42\r\n", -42],
+    [":+7\r\n", 7],
+    [":9007199254740991\r\n", Number.MAX_SAFE_INTEGER],
+    [":-9007199254740991\r\n", Number.MIN_SAFE_INTEGER],
+    ["*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:12\r\n", 12],
+    [">3\r\n+a\r\n:5\r\n:-6\r\n", -6],
+    [":8\r\n$3\r\n:99\r\n*-1\r\n", 8],
+  ];
+  for (const [wire, integer] of cases) {
+    for (const pieces of everyCut(wire)) {
+      const scanner = new ReplyScanner();
+      for (const piece of pieces) advanceOver(scanner, piece);
+      assertEquals(scanner.integer, integer, show(pieces));
+    }
+  }
+});
+
+Deno.test("random frames end where a naive parser finds their ends", () => {
+  const seed = testSeed();
+  const random = seededRandom(seed);
+  for (let round = 0; round < 400; round++) {
+    const frames = Array.from({ length: 1 + random.int(15) }, () => randomFrame(random));
+    const wire = frames.join("");
+    const ends: number[] = [];
+    for (let at = 0; at < wire.length;) ends.push(at = endOfValue(wire, at));
+    const cutCount = random.pick([0, 1, 3, 20, wire.length]);
+    const pieces = piecesOf(wire, randomCuts(random, wire.length, cutCount));
+    const message = `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`;
+    assertEquals(ends, endsOf(frames), message);
+    assertEquals(endsFound(pieces), ends, message);
+
+    const scanner = new ReplyScanner();
+    let frameCount = 0;
+    for (const { bytes, from, to, offset } of pieces) {
+      let at = from;
+      while (at < to) {
+        const limit = random.chance(0.2) ? Infinity : 1 + random.int(6);
+        at = scanner.advance(bytes, at, to, limit, NO_STOPS);
+        frameCount += scanner.frames;
+        assert(scanner.frames <= limit, message);
+        if (scanner.frames === limit) {
+          assertEquals(offset + at - from, ends[frameCount - 1]!, message);
+        } else assertEquals(at, to, message);
+      }
+    }
+    assertEquals(frameCount, frames.length, message);
+  }
+});
+
+Deno.test("damaged frames end, or are refused, the same however they are cut", () => {
+  const seed = testSeed();
+  const random = seededRandom(seed);
+  for (let round = 0; round < 2000; round++) {
+    const frames = Array.from({ length: 1 + random.int(3) }, () => randomFrame(random));
+    const wire = damaged(random, frames.join(""));
+    const whole = outcome(piecesOf(wire, []));
+    const pieces = piecesOf(
+      wire,
+      randomCuts(random, wire.length, random.pick([1, 5, wire.length])),
+    );
+    assertEquals(outcome(pieces), whole, `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`);
+  }
+});
+
+/** Adds to `ends` where the frames end, when the scanner is let on by one frame at a time. */
+function endsFound(pieces: readonly Piece[], ends: number[] = []): number[] {
+  const scanner = new ReplyScanner();
+  for (const piece of pieces) advanceOver(scanner, piece, ends);
+  return ends;
+}
+
+function advanceOver(scanner: ReplyScanner, piece: Piece, ends: number[] = []): void {
+  const { from, to, offset } = piece;
+  // A copy that is then wiped, because a scanner may keep nothing of what it was shown.
+  const bytes = piece.bytes.slice();
+  let at = from;
+  while (at < to) {
+    at = scanner.advance(bytes, at, to, 1, NO_STOPS);
+    if (scanner.frames === 1) ends.push(offset + at - from);
+    else assertEquals(at, to, "The scanner stopped without a reason");
+    assertEquals(scanner.atBoundary, scanner.frames === 1);
+  }
+  bytes.fill(Byte.lf);
+}
+
+/** How many frames end when the scanner is told no limit. */
+function countFound(pieces: readonly Piece[]): number {
+  const scanner = new ReplyScanner();
+  let count = 0;
+  for (const { bytes, from, to } of pieces) {
+    assertEquals(scanner.advance(bytes, from, to, Infinity, NO_STOPS), to);
+    count += scanner.frames;
+  }
+  return count;
+}
+
+/** What becomes of the pieces: the ends of frames, and the error if there is one. */
+function outcome(pieces: readonly Piece[]): { ends: number[]; error?: string } {
+  const ends: number[] = [];
+  try {
+    endsFound(pieces, ends);
+    return { ends };
+  } catch (error) {
+    if (!(error instanceof RespError)) throw error;
+    return { ends, error: error.message };
+  }
+}
+
+function endsOf(frames: readonly string[]): number[] {
+  let end = 0;
+  return frames.map((frame) => end += frame.length);
+}
+
+function randomCuts(random: Random, length: number, count: number): number[] {
+  const cuts = new Set<number>();
+  for (let cut = 0; cut < count && length > 1; cut++) cuts.add(1 + random.int(length - 1));
+  return [...cuts].sort((one, other) => one - other);
+}
+
+function damaged(random: Random, wire: string): string {
+  const at = random.int(wire.length);
+  const byte = random.chance(0.7) ? random.pick([..."$*:+-_%~>|;.?=!,(#0129\r\nx"]) : "";
+  return wire.slice(0, at) + byte + wire.slice(at + (random.chance(0.5) ? 1 : 0));
+}
+
+/** The naive parser: needs the whole, recurses, and knows nothing of pieces. */
+function endOfValue(wire: string, at: number): number {
+  const type = wire[at]!;
+  const lineEnd = wire.indexOf("\r\n", at) + 2;
+  const header = wire.slice(at + 1, lineEnd - 2);
+  if ("+-:_#,(".includes(type)) return lineEnd;
+  if ("$=!".includes(type) && header !== "?") {
+    return Number(header) < 0 ? lineEnd : lineEnd + Number(header) + 2;
+  }
+  if (type === "$") {
+    let chunk = lineEnd;
+    for (;;) {
+      const chunkData = wire.indexOf("\r\n", chunk) + 2;
+      const length = Number(wire.slice(chunk + 1, chunkData - 2));
+      if (length === 0) return chunkData;
+      chunk = chunkData + length + 2;
+    }
+  }
+  let end = lineEnd;
+  if (header === "?") {
+    while (wire[end] !== ".") end = endOfValue(wire, end);
+    return end + 3;
+  }
+  const values = Number(header) * (type === "%" || type === "|" ? 2 : 1);
+  for (let value = 0; value < values; value++) {
+    while (wire[end] === ">") end = endOfValue(wire, end);
+    end = endOfValue(wire, end);
+  }
+  return type === "|" ? endOfValue(wire, end) : end;
+}
+
+function randomFrame(random: Random): string {
+  return random.chance(0.15) ? randomPush(random) : randomValue(random, 4);
+}
+
+function randomPush(random: Random): string {
+  return `>2\r\n+message\r\n${randomValue(random, 1, false)}`;
+}
+
+/** Values of every type; `pushes` tells whether pushes may stand inside aggregates. */
+function randomValue(random: Random, depth: number, pushes = true): string {
+  const text = randomText(random);
+  const kinds = "+-:_#,($$$=!0" + (depth > 0 ? "****%%~|s?" : "");
+  const kind = random.pick([...kinds]);
+  switch (kind) {
+    case ":":
+      return `:${random.int(2) === 0 ? "-" : ""}${random.int(1e9)}\r\n`;
+    case "_":
+      return "_\r\n";
+    case "#":
+      return `#${random.pick(["t", "f"])}\r\n`;
+    case "+":
+    case "-":
+    case ",":
+    case "(":
+      return `${kind}${text.replaceAll(/[\r\n]/g, " ")}\r\n`;
+    case "$":
+    case "=":
+    case "!":
+      return `${kind}${text.length}\r\n${text}\r\n`;
+    case "0":
+      return random.pick(["$-1\r\n", "*-1\r\n", "*0\r\n", "%0\r\n", "$0\r\n\r\n"]);
+    case "s": {
+      const chunks = Array.from(
+        { length: random.int(3) },
+        () => `;1\r\n${random.pick(["a", "\r"])}`,
+      );
+      return `$?\r\n${chunks.map((chunk) => `${chunk}\r\n`).join("")};0\r\n`;
+    }
+    default: {
+      const type = kind === "?" ? random.pick(["*", "~", "%"]) : kind;
+      const count = random.int(4);
+      const values = Array.from(
+        { length: type === "%" || type === "|" ? 2 * count : count },
+        () => {
+          const push = pushes && random.chance(0.1) ? randomPush(random) : "";
+          return push + randomValue(random, depth - 1, pushes);
+        },
+      );
+      if (kind === "?") return `${type}?\r\n${values.join("")}.\r\n`;
+      const value = kind === "|" ? randomValue(random, depth - 1, pushes) : "";
+      return `${type}${count}\r\n${values.join("")}${value}`;
+    }
+  }
+}
+
+function randomText(random: Random): string {
+  const length = random.chance(0.05) ? random.int(2000) : random.int(12);
+  return Array.from({ length }, () => random.pick([..."ab\r\n$*:1>|\0\xff"])).join("");
+}

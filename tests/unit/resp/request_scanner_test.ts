@@ -1,0 +1,619 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
+import {
+  type Command,
+  RequestScanner,
+  type RequestSink,
+  Vocabulary,
+} from "../../../src/resp/request_scanner.ts";
+import { everyCut, type Piece, piecesOf, show } from "../../support/pieces.ts";
+import { type Random, seededRandom, testSeed } from "../../support/random.ts";
+
+interface NamedCommand extends Command {
+  readonly name: string;
+}
+
+const VOCABULARY = new Vocabulary<NamedCommand>({
+  auth: { name: "auth", keep: 1, hides: (_argv, index) => index > 0 },
+  client: { name: "client", keep: 3 },
+  cluster: { name: "cluster", keep: 2 },
+  config: { name: "config", keep: 16, hides: (argv, index) => argv[index - 1] === "masterauth" },
+  role: { name: "role", keep: 1 },
+  abcdefghijklmnop: { name: "abcdefghijklmnop", keep: 1 },
+});
+
+const PLAIN = "plain";
+const EMPTY = "empty";
+const BROKEN = "broken";
+const ROLE = "role 1: role";
+
+/** Each case is the bytes of a client and what a scanner tells of them. */
+const REQUESTS: Record<string, [wire: string, told: string[]]> = {
+  "a request of one word": ["*1\r\n$4\r\nROLE\r\n", [ROLE]],
+  "an unknown command": ["*2\r\n$3\r\nGET\r\n$1\r\na\r\n", [PLAIN]],
+  "a name in any case": [arrays("rOlE") + arrays("role"), [ROLE, ROLE]],
+  "names that only begin or end like a known one": [
+    arrays("ROL") + arrays("ROLES") + arrays("XROLE") + arrays("ROLE "),
+    [PLAIN, PLAIN, PLAIN, PLAIN],
+  ],
+  "an empty name": [arrays("") + arrays("", "role"), [PLAIN, PLAIN]],
+  "the longest name": [arrays("ABCDEFGHIJKLMNOP"), ["abcdefghijklmnop 1: abcdefghijklmnop"]],
+  "a name that is too long to be known": [
+    arrays("abcdefghijklmnopq") + arrays("x".repeat(40)) + arrays("role"),
+    [PLAIN, PLAIN, ROLE],
+  ],
+  "as many words as the command keeps": [
+    arrays("CLIENT", "REPLY", "OFF") + arrays("Cluster", "SLOTS", "EXTRA") + arrays("CLIENT"),
+    ["client 3: client reply off", "cluster 3: cluster slots", "client 1: client"],
+  ],
+  "words of 32 bytes at most": [
+    arrays("CLUSTER", "ABC".repeat(11)) + arrays("CLUSTER", "D".repeat(32)),
+    [`cluster 2: cluster ${"abc".repeat(11).slice(0, 32)}`, `cluster 2: cluster ${"d".repeat(32)}`],
+  ],
+  "empty words": [arrays("CLIENT", "", "A") + arrays("CLIENT", "", ""), [
+    "client 3: client  a",
+    "client 3: client  ",
+  ]],
+  "payloads that look like requests": [
+    arrays("SET", "*1\r\n$4\r\nROLE\r\n", "\r\n") + arrays("ROLE"),
+    [PLAIN, ROLE],
+  ],
+  "a name behind an unknown command": [arrays("ECHO", "ROLE") + arrays("ROLE", "ECHO"), [
+    PLAIN,
+    "role 2: role",
+  ]],
+  "empty requests": ["*0\r\n*-1\r\n*-7\r\n\r\n\n \t\r\n" + arrays("ROLE"), [
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    EMPTY,
+    ROLE,
+  ]],
+  "ends of payloads that nobody looks at": ["*2\r\n$4\r\nROLE$4$1\r\nxYY" + arrays("ROLE"), [
+    "role 2: role",
+    ROLE,
+  ]],
+  "ends of headers that nobody looks at": ["*1\rx$4\r$ROLE\n\n" + arrays("ROLE"), [ROLE, ROLE]],
+  "inline requests": ["ROLE\r\nrole\nGET a\r\n  cluster  SLOTS\tx \r\n", [
+    ROLE,
+    ROLE,
+    PLAIN,
+    "cluster 3: cluster slots",
+  ]],
+  "inline requests in quotes": [
+    `"ROLE"\r\n'ro'\r\n"\\x52ole"\r\nro"le"\r\n"ro"le\r\nCLIENT "a b" ''\r\n`,
+    [
+      ROLE,
+      PLAIN,
+      ROLE,
+      ROLE,
+      ROLE,
+      "client 3: client a b ",
+    ],
+  ],
+  "an inline request whose word is an array's mark": [" *1\r\n$4\r\nROLE\r\n", [
+    PLAIN,
+    PLAIN,
+    ROLE,
+  ]],
+  "inline and multibulk in turn": [`ROLE\r\n${arrays("ROLE")}GET\r\n${arrays("GET")}`, [
+    ROLE,
+    ROLE,
+    PLAIN,
+    PLAIN,
+  ]],
+  "inline words of 32 bytes at most": [`cluster ${"x".repeat(40)} y\r\n`, [
+    `cluster 3: cluster ${"x".repeat(32)}`,
+  ]],
+  "no more than what has come": ["*2\r\n$4\r\nROLE\r\n$1\r\nx", []],
+  "no inline request without its end": ["ROLE", []],
+};
+
+for (const [name, [wire, told]] of Object.entries(REQUESTS)) {
+  Deno.test(`the scanner tells ${name}, however it is cut`, () => {
+    for (const pieces of everyCut(wire)) assertEquals(toldOf(pieces), told, show(pieces));
+  });
+}
+
+const PROTOCOL_ERRORS: Record<string, string> = {
+  "a count without digits": "*\r\n",
+  "a count that is no number": "*x\r\n",
+  "a count with a plus": "*+1\r\n",
+  "a count with a space": "* 1\r\n",
+  "a count with a space behind": "*1 \r\n",
+  "a count with a minus behind": "*1-\r\n",
+  "a count that is a minus": "*-\r\n",
+  "a count with two minuses": "*--1\r\n",
+  "a count that is a fraction": "*1.0\r\n",
+  "a count that is the character behind the digits": "*:\r\n",
+  "a count beyond counting": "*99999999999999999999\r\n",
+  "a count beyond all numbers": `*${"9".repeat(400)}\r\n`,
+  "a count with a leading zero": "*01\r\n$4\r\nROLE\r\n",
+  "a count of minus zero": "*-0\r\n",
+  "a word that is no bulk": "*1\r\n:1\r\n",
+  "a word that is an array": "*1\r\n*1\r\n$4\r\nROLE\r\n",
+  "an inline word in an array": "*1\r\nROLE\r\n",
+  "a negative length": "*1\r\n$-1\r\n",
+  "a length without digits": "*1\r\n$\r\n",
+  "a length that is no number": "*1\r\n$x\r\n",
+  "a length with a plus": "*1\r\n$+4\r\nROLE\r\n",
+  "a length with a leading zero": "*1\r\n$04\r\nROLE\r\n",
+  "a length that is the character behind the digits": "*1\r\n$:\r\n",
+  "a length beyond counting": "*1\r\n$99999999999999999999\r\n",
+  "a length beyond all numbers": `*1\r\n$${"9".repeat(400)}\r\n`,
+  "an inline quote that is not closed": '"ROLE\r\n',
+};
+
+for (const [name, wire] of Object.entries(PROTOCOL_ERRORS)) {
+  Deno.test(`the scanner breaks once, and for good, at ${name}`, () => {
+    for (const pieces of everyCut(`ROLE\r\n${wire}ROLE\r\n${arrays("ROLE")}`)) {
+      assertEquals(toldOf(pieces), [ROLE, BROKEN], show(pieces));
+    }
+  });
+}
+
+Deno.test("an inline request that never ends breaks the scanner", () => {
+  const pieces = piecesOf("x".repeat(200 * 1024), [70_000, 140_000]);
+  assertEquals(toldOf(pieces), [BROKEN]);
+});
+
+Deno.test("an inline request as long as servers take is told", () => {
+  const wire = `ROLE ${"x".repeat(64 * 1024 - 7)}\r\n`;
+  assertEquals(toldOf(piecesOf(wire, [1, 4, 5, 30_000])), ["role 2: role"]);
+});
+
+Deno.test("an inline request that comes byte by byte costs no more than its length", () => {
+  const scanner = new RequestScanner(VOCABULARY, tellsTo([]));
+  const byte = fromLatin1("x");
+  const start = performance.now();
+  for (let count = 0; count < 20_000; count++) scanner.advance(byte, 0, 1);
+  // Some milliseconds; where every byte reads the line again it is many seconds.
+  assert(performance.now() - start < 2_000);
+});
+
+Deno.test("an inline request that comes byte by byte takes no more memory than its length", () => {
+  const byte = fromLatin1("x");
+  const before = memoryInUse();
+  const scanners = Array.from({ length: 24 }, () => {
+    const scanner = new RequestScanner(VOCABULARY, tellsTo([]));
+    for (let count = 0; count < 100 * 1024; count++) scanner.advance(byte, 0, 1);
+    return scanner;
+  });
+  const grown = memoryInUse() - before;
+  // Where each piece is kept by itself it is 75 MiB more.
+  assert(grown < 48 * 1024 * 1024, `${Math.round(grown / 1024 / 1024)} MiB`);
+  assert(!scanners.some(({ isBetween }) => isBetween));
+});
+
+function memoryInUse(): number {
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+// Servers look for the LF with strchr, and so never find it behind a NUL.
+Deno.test("a NUL in an inline request is the end of all understanding", () => {
+  for (const wire of ["ROLE\0\r\n", "\0\r\n", "ROLE a\0b\r\n"]) {
+    for (const pieces of everyCut(`ROLE\r\n${wire}${arrays("ROLE")}`)) {
+      assertEquals(toldOf(pieces).filter((told) => told !== BROKEN), [ROLE], show(pieces));
+    }
+  }
+});
+
+Deno.test("a payload of any length is passed without waiting for its end", () => {
+  const told: string[] = [];
+  const scanner = new RequestScanner(VOCABULARY, tellsTo(told));
+  const start = fromLatin1(`*2\r\n$4\r\nROLE\r\n$${2 ** 40}\r\n`);
+  scanner.advance(start, 0, start.length);
+  const payload = fromLatin1("*1\r\n$4\r\nROLE\r\n".repeat(1000));
+  for (let times = 0; times < 100; times++) scanner.advance(payload, 0, payload.length);
+  assertEquals(told, []);
+});
+
+Deno.test("a vocabulary refuses a name that it could not find", () => {
+  assertThrows(
+    () => new Vocabulary({ abcdefghijklmnopq: { keep: 1 } }),
+    RangeError,
+    "'abcdefghijklmnopq' is too long",
+  );
+});
+
+const SECRETS: Record<string, [wire: string, exactly: boolean]> = {
+  "the words of AUTH": [arrays("AUTH", "SECRET"), true],
+  "all words of AUTH": [
+    arrays("auth", "SECRET", "SECRETSECRETSECRETSECRETSECRETSECRETSECRET"),
+    true,
+  ],
+  "secrets of several requests": [
+    arrays("AUTH", "SECRET") + arrays("GET", "public") + arrays("AUTH", "SECRET"),
+    true,
+  ],
+  "the word that the words before tell": [
+    arrays("CONFIG", "SET", "MasterAuth", "SECRET", "maxmemory", "1"),
+    true,
+  ],
+  "an empty secret": [arrays("AUTH", ""), true],
+  "nothing of other commands": [arrays("CONFIG", "GET", "masterauth") + "PING AUTH\r\n", true],
+  "a secret with short ends": ["*2\r\n$4\r\nAUTHxx$6\r\nSECRETyy", true],
+  "a secret that never ends": ["*2\r\n$4\r\nAUTH\r\n$99\r\nSECRETSECRET", true],
+  "an inline secret": ["AUTH SECRET\r\n", false],
+  "inline secrets in quotes": [`auth "SECRET" 'SECRET'\r\nPING\r\n`, false],
+  "the secret of an inline name in quotes": [`"Auth" SECRET\r\n`, false],
+  "the secret of an inline name with escapes": [`  "\\x41uth"\tSECRET\r\n`, false],
+  "the secret of an inline name with quotes inside": [`a"ut"'h' SECRET\r\n`, false],
+  "an inline secret whose quotes do not close": [`AUTH "SECRET SECRET\r\n`, false],
+  "an inline secret without its end": ["AUTH SECRET", false],
+  "an inline secret behind another request": [`${arrays("GET", "a")}\r\nAUTH SECRET\n`, false],
+};
+
+for (const [name, [wire, exactly]] of Object.entries(SECRETS)) {
+  Deno.test(`the scanner hides ${name}, however it is cut`, () => {
+    for (const pieces of everyCut(wire)) {
+      const visible = visibleOf(pieces);
+      assertEquals(visible.length, wire.length);
+      for (let at = 0; at < wire.length; at++) {
+        const secret = "SECRT".includes(wire[at]!) && wire.slice(at - 5, at + 6).includes("SECRET");
+        if (secret) assertEquals(visible[at], "#", `${show(pieces)}: ${visible}`);
+      }
+      if (exactly) {
+        assertEquals(visible, wire.replaceAll("SECRET", "######"), show(pieces));
+      } else {
+        const names = /^\s*\S+|GET|PING/.exec(wire)![0];
+        assert(visible.includes(names), `${show(pieces)}: ${visible}`);
+      }
+    }
+  });
+}
+
+/** Each case is packets of a client; what stands in brackets is hidden. */
+const UNREADABLE: Record<string, string[]> = {
+  "what follows a protocol error": ["*x[\r\n*2\r\n$4\r\nAUTH\r\n$6\r\nSECRET\r\n]", "[SECRET]"],
+  "what follows a word that is none": ["*2\r\n$4\r\nAUTH\r\n:[6\r\nSECRET\r\n]"],
+  "what follows quotes that do not close": ["PING '\r\n[AUTH SECRET\r\n]"],
+  "words behind a name whose quotes are open": ['"AUTH[ SECRET\r]\n'],
+  "a line with a NUL": ["[AUTH SECRET\0\r\n]", "[SECRET]"],
+  "a line with a NUL further on": ["AUTH[ SEC]", "[RET\0]", "[\r\nSECRET]"],
+  "what follows more blanks than anybody sends": [" ".repeat(700), "[AUTH SECRET\r]\n", "PING\r\n"],
+  "what follows a name longer than any": ["x".repeat(300), "[x AUTH SECRET\r]\n", "PING\r\n"],
+  "what follows a line without an end": ["x".repeat(200_000), "[AUTH SECRET]"],
+};
+
+for (const [what, packets] of Object.entries(UNREADABLE)) {
+  Deno.test(`the scanner hides ${what}`, () => {
+    const wire = packets.join("").replaceAll(/[[\]]/g, "");
+    let at = 0;
+    const cuts = packets.map((packet) => at += packet.replaceAll(/[[\]]/g, "").length);
+    const hidden = packets.join("").replaceAll(
+      /\[([^\]]*)\]/g,
+      (_, text: string) => "#".repeat(text.length),
+    );
+    assertEquals(visibleOf(piecesOf(wire, cuts.slice(0, -1))), hidden);
+  });
+}
+
+Deno.test("the words of an unknown command are shown, though they are words of AUTH", () => {
+  for (const wire of ["AUTHX secret\r\n", arrays("AUTHX", "secret"), "x AUTH secret\r\n"]) {
+    for (const pieces of everyCut(wire)) assertEquals(visibleOf(pieces), wire, show(pieces));
+  }
+});
+
+/** Commands that hold words, and some that do not. */
+const HOLDING = new Vocabulary<NamedCommand>({
+  auth: { name: "auth", keep: 1, hides: (_argv, index) => index > 0 },
+  role: { name: "role", keep: 1 },
+  migrate: { name: "migrate", keep: 16, holds: () => 3 },
+  failover: { name: "failover", keep: 1, holds: () => Infinity },
+  cluster: {
+    name: "cluster",
+    keep: 2,
+    holds: ([, word]) => word === undefined ? 2 : word === "MEET" ? Infinity : 0,
+  },
+});
+
+/**
+ * Each case is the bytes of a client and what becomes of them: those that go on as they are, and
+ * in angle brackets the words that were held, of how many.
+ */
+const HELD: Record<string, [wire: string, passed: string]> = {
+  "the first words of a command": [
+    arrays("MIGRATE", "h", "1", "k", "0", "9"),
+    "<MIGRATE h 1 of 6>$1\r\nk\r\n$1\r\n0\r\n$1\r\n9\r\n",
+  ],
+  "all words of a command": [arrays("FAILOVER", "TO", "h", "1"), "<FAILOVER TO h 1 of 4>"],
+  "as many words as the words so far tell": [
+    arrays("CLUSTER", "MEET", "h", "1", "2"),
+    "<CLUSTER MEET h 1 2 of 5>",
+  ],
+  "nothing where the words so far tell so": [
+    arrays("CLUSTER", "SLOTS") + arrays("CLUSTER", "MEET!", "h", "1"),
+    arrays("CLUSTER", "SLOTS") + arrays("CLUSTER", "MEET!", "h", "1"),
+  ],
+  "no more words than there are": [
+    arrays("MIGRATE") + arrays("MIGRATE", "h") + arrays("CLUSTER") + arrays("CLUSTER", "MEET"),
+    "<MIGRATE of 1><MIGRATE h of 2><CLUSTER of 1><CLUSTER MEET of 2>",
+  ],
+  "words as they came": [
+    arrays("miGraTe", "H\xff\r\n\0", "", "k"),
+    "<miGraTe H\xff\r\n\0  of 4>$1\r\nk\r\n",
+  ],
+  "long words": [
+    arrays("MIGRATE", "h".repeat(300), "1", "k"),
+    `<MIGRATE ${"h".repeat(300)} 1 of 4>$1\r\nk\r\n`,
+  ],
+  "words whose ends nobody looks at": [
+    "*4\r\n$7\r\nMIGRATExx$1\ry" + "h$$$1\r\n1**$1\r\nk\r\n",
+    "<MIGRATE h 1 of 4>$1\r\nk\r\n",
+  ],
+  "nothing of other commands": [
+    arrays("GET", "MIGRATE") + arrays("MIGRATED", "h", "1") + arrays("AUTH", "p") + arrays(""),
+    arrays("GET", "MIGRATE") + arrays("MIGRATED", "h", "1") + arrays("AUTH", "p") + arrays(""),
+  ],
+  "nothing of a name that is too long": [arrays("MIGRATE".repeat(3)), arrays("MIGRATE".repeat(3))],
+  "some among others": [
+    arrays("GET", "a") + arrays("FAILOVER") + "\r\n*0\r\n" + arrays("ROLE") +
+    arrays("MIGRATE", "h", "1", "MIGRATE") + arrays("MIGRATE", "g", "2") + arrays("GET", "b"),
+    arrays("GET", "a") + "<FAILOVER of 1>\r\n*0\r\n" + arrays("ROLE") +
+    "<MIGRATE h 1 of 4>$7\r\nMIGRATE\r\n<MIGRATE g 2 of 3>" + arrays("GET", "b"),
+  ],
+  "all words of an inline request": [
+    "MIGRATE h 1 k 0\r\n failover\tTO 'h' \"1\\x41\"\n",
+    "<MIGRATE h 1 k 0 of 5><failover TO h 1A of 4>",
+  ],
+  "inline names in quotes": [
+    `"\\x4dIGRATE" h 1\r\nC"LUSTE"R MEET h\nCLUSTER\n`,
+    "<MIGRATE h 1 of 3><CLUSTER MEET h of 3><CLUSTER of 1>",
+  ],
+  "nothing of other inline requests": [
+    'GET MIGRATE\r\nMIGRATED h 1\r\nCLUSTER SLOTS\r\nAUTH p\r\n\r\n \n""\n',
+    'GET MIGRATE\r\nMIGRATED h 1\r\nCLUSTER SLOTS\r\nAUTH p\r\n\r\n \n""\n',
+  ],
+  "nothing of what is no request": [
+    "*3\r\n$7\r\nMIGRATE\r\n$-1\r\n" + arrays("MIGRATE", "h", "1"),
+    "*3\r\n$7\r\nMIGRATE\r\n$-1\r\n" + arrays("MIGRATE", "h", "1"),
+  ],
+  "nothing of a name that is no bulk": ["*3\r\n+MIGRATE\r\n", "*3\r\n+MIGRATE\r\n"],
+  "nothing of an inline request with a NUL": ["MIGRATE h \0\r\n", "MIGRATE h \0\r\n"],
+  "nothing of an inline request with open quotes": ["MIGRATE 'h 1\r\n", "MIGRATE 'h 1\r\n"],
+  "nothing of more words than servers take": ["*2147483648\r\n", "*2147483648\r\n"],
+  "what may still get a name": ["*5\r\n$7\r\nMIGR", ""],
+  "what may still get a name, inline": [`${arrays("GET", "a")}MIGR`, arrays("GET", "a")],
+  "what lacks a word": ["*5\r\n$7\r\nMIGRATE\r\n$1\r\nh\r\n$4\r\n700", ""],
+  "what lacks the end of its last word": ["*2\r\n$8\r\nFAILOVER\r\n$2\r\nTO\r", ""],
+  "what lacks the end of its line": ["FAILOVER TO h 1\r", ""],
+};
+
+for (const [name, [wire, passed]] of Object.entries(HELD)) {
+  Deno.test(`the scanner holds ${name}, however it is cut`, () => {
+    for (const pieces of everyCut(wire)) assertEquals(passedOf(pieces), passed, show(pieces));
+  });
+}
+
+Deno.test("a request that came whole is not held, unless its command says so", () => {
+  const scanner = new RequestScanner(HOLDING, tellsTo([]));
+  for (const wire of [arrays("GET", "a"), arrays("ROLE"), arrays("CLUSTER", "NODES"), "GET a\n"]) {
+    const bytes = fromLatin1(wire.repeat(3));
+    assertEquals(scanner.advance(bytes, 0, bytes.length), bytes.length);
+    assertEquals([scanner.held, scanner.opening], [0, undefined], wire);
+  }
+});
+
+Deno.test("a name that comes byte by byte is held until it is known to hold nothing", () => {
+  for (
+    const [wire, held] of [
+      [arrays("GET", "a"), "*2\r\n$3\r\nGET\r"],
+      [arrays("x".repeat(17)), "*1\r\n$17\r"],
+      ["GET a\r\n", "GET"],
+      ["*0\r\n", "*0\r"],
+      [" ".repeat(300), " ".repeat(256)],
+    ] as const
+  ) {
+    const scanner = new RequestScanner(HOLDING, tellsTo([]));
+    let longest = 0;
+    for (const byte of fromLatin1(wire)) {
+      scanner.advance(new Uint8Array([byte]), 0, 1);
+      longest = Math.max(longest, scanner.held);
+    }
+    assertEquals(longest, held.length, JSON.stringify(wire));
+  }
+});
+
+Deno.test("a request is told before its last word is shown", () => {
+  const told: string[] = [];
+  const scanner = new RequestScanner(HOLDING, tellsTo(told));
+  const bytes = fromLatin1(arrays("FAILOVER", "ABORT") + "FAILOVER\r\n");
+  const first = scanner.advance(bytes, 0, bytes.length);
+  assertEquals(scanner.opening, { words: ["FAILOVER", "ABORT"], argc: 2, hasHeader: true });
+  assertEquals(told, ["failover 2: failover"]);
+  assertEquals(scanner.advance(bytes, first, bytes.length), bytes.length);
+  assertEquals(scanner.opening, { words: ["FAILOVER"], argc: 1, hasHeader: true });
+  assertEquals(told.length, 2);
+});
+
+/** As much as is held of any request. */
+const HOLD_LIMIT_BYTES = 4 * 1024;
+
+Deno.test("requests that would hold too much are not held", () => {
+  const long = "x".repeat(HOLD_LIMIT_BYTES);
+  const many = Array.from({ length: HOLD_LIMIT_BYTES / 32 }, () => "");
+  for (
+    const wire of [
+      arrays("FAILOVER", long),
+      arrays("FAILOVER", "x".repeat(40_000), "x".repeat(40_000), "x"),
+      arrays("FAILOVER", ...many, "x"),
+      `FAILOVER ${long}\n`,
+    ]
+  ) {
+    for (const step of [1000, 30_000, wire.length]) {
+      const cuts = Array.from({ length: Math.ceil(wire.length / step) - 1 }, (_, at) => at + 1);
+      const pieces = piecesOf(wire, cuts.map((cut) => cut * step));
+      assertEquals(passedOf(pieces), wire, `in pieces of ${step}`);
+    }
+  }
+});
+
+Deno.test("a header that never ends is not held", () => {
+  for (const start of ["*", "*2\r\n$", "*4\r\n$8\r\nFAILOVER\r\n$"]) {
+    const scanner = new RequestScanner(HOLDING, tellsTo([]));
+    const bytes = fromLatin1(start + "1".repeat(1000));
+    for (let at = 0; at < bytes.length;) {
+      at = scanner.advance(bytes, at, Math.min(bytes.length, at + 7));
+      assert(scanner.held < 64, `${scanner.held} bytes are held behind ${start}`);
+    }
+  }
+});
+
+Deno.test("requests that hold nearly too much are held", () => {
+  const long = "x".repeat(HOLD_LIMIT_BYTES - 32);
+  const wire = arrays("FAILOVER", long) + `FAILOVER ${long}\n`;
+  for (const cuts of [[], [5, 20, 2_000, 4_100, 5_000]]) {
+    assertEquals(
+      passedOf(piecesOf(wire, cuts)),
+      `<FAILOVER ${long} of 2><FAILOVER ${long} of 2>`,
+    );
+  }
+});
+
+Deno.test("random pipelines are told as a naive parser tells them", () => {
+  const seed = testSeed();
+  const random = seededRandom(seed);
+  for (let round = 0; round < 3000; round++) {
+    const wire = Array.from({ length: 1 + random.int(6) }, () => randomRequest(random)).join("");
+    const count = random.pick([0, 1, 3, 10, wire.length]);
+    const cuts = new Set<number>();
+    for (let cut = 0; cut < count && wire.length > 1; cut++) {
+      cuts.add(1 + random.int(wire.length - 1));
+    }
+    const pieces = piecesOf(wire, [...cuts].sort((one, other) => one - other));
+    assertEquals(toldOf(pieces), naive(wire), `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`);
+  }
+});
+
+function arrays(...words: string[]): string {
+  return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
+}
+
+function tellsTo(told: string[]): RequestSink<NamedCommand> {
+  return {
+    plain: (count) => told.push(...Array<string>(count).fill(PLAIN)),
+    known({ name }, argv, argc) {
+      told.push(`${name} ${argc}: ${argv.join(" ")}`);
+      return false;
+    },
+    empty: () => told.push(EMPTY),
+    broken: () => told.push(BROKEN),
+  };
+}
+
+function toldOf(pieces: readonly Piece[]): string[] {
+  const told: string[] = [];
+  const scanner = new RequestScanner(VOCABULARY, tellsTo(told));
+  for (const piece of pieces) {
+    // A copy that is then wiped, because a scanner may keep nothing of what it was shown.
+    const bytes = piece.bytes.slice();
+    scanner.advance(bytes, piece.from, piece.to);
+    bytes.fill(0x2a);
+  }
+  return told;
+}
+
+/** What a scanner lets pass, with the words that it shows in angle brackets. */
+function passedOf(pieces: readonly Piece[]): string {
+  const scanner = new RequestScanner(HOLDING, tellsTo([]));
+  let passed = "";
+  let held = "";
+  for (const { bytes, from, to } of pieces) {
+    for (let at = from; at < to;) {
+      const start = at;
+      at = scanner.advance(bytes, at, to);
+      held += String.fromCharCode(...bytes.subarray(start, at));
+      const heldFrom = held.length - scanner.held;
+      assert(at > start && heldFrom >= 0);
+      assert(scanner.held <= HOLD_LIMIT_BYTES + 100, `${scanner.held} bytes are held`);
+      passed += held.slice(0, heldFrom);
+      held = held.slice(heldFrom);
+      const { opening } = scanner;
+      if (opening === undefined) continue;
+      passed += `<${opening.words.join(" ")} of ${opening.argc}>`;
+      held = "";
+    }
+  }
+  return passed;
+}
+
+/** The wire text with a `#` for each byte that is hidden. */
+function visibleOf(pieces: readonly Piece[]): string {
+  const scanner = new RequestScanner(VOCABULARY, tellsTo([]));
+  let visible = "";
+  for (const { bytes, from, to } of pieces) {
+    scanner.advance(bytes, from, to);
+    const { hidden } = scanner;
+    assertEquals(hidden.length % 2, 0);
+    const shown = bytes.slice();
+    for (let pair = 0; pair < hidden.length; pair += 2) {
+      const [start, end] = [hidden[pair]!, hidden[pair + 1]!];
+      assert(from <= start && start < end && end <= to, `[${start}, ${end}) of [${from}, ${to})`);
+      shown.fill("#".charCodeAt(0), start, end);
+    }
+    visible += toLatin1(shown.subarray(from, to));
+  }
+  return visible;
+}
+
+/** The naive parser: needs the whole, and takes only what `randomRequest` makes. */
+function naive(wire: string): string[] {
+  const told: string[] = [];
+  let at = 0;
+  function line(end: string): string {
+    const start = at;
+    at = wire.indexOf(end, start) + end.length;
+    return wire.slice(start, at - end.length);
+  }
+  while (at < wire.length) {
+    let words: string[];
+    if (wire[at] === "*") {
+      const count = Number(line("\r\n").slice(1));
+      words = [];
+      while (words.length < count) {
+        const length = Number(line("\r\n").slice(1));
+        words.push(wire.slice(at, at + length));
+        at += length + 2;
+      }
+    } else words = line("\n").split(/[ \t\r]+/).filter((word) => word !== "");
+    told.push(wordsTold(words));
+  }
+  return told;
+}
+
+function wordsTold(words: string[]): string {
+  if (words.length === 0) return EMPTY;
+  const name = words[0]!.toLowerCase();
+  const keep = { auth: 1, client: 3, cluster: 2, config: 16, role: 1 }[name];
+  if (keep === undefined) return PLAIN;
+  const argv = words.slice(0, keep).map((word) => word.slice(0, 32).toLowerCase());
+  return `${name} ${words.length}: ${argv.join(" ")}`;
+}
+
+function randomRequest(random: Random): string {
+  const name = random.pick(["AUTH", "client", "Cluster", "CONFIG", "roLE", "GET", "x", "ROLES"]);
+  const count = random.int(5);
+  if (random.chance(0.1)) return random.pick(["\r\n", "\n", "*0\r\n", "*-1\r\n", "  \r\n"]);
+  if (random.chance(0.3)) {
+    const words = Array.from(
+      { length: count },
+      () => random.pick(["a", "SLOTS", "x".repeat(50), "b\xff"]),
+    );
+    const space = random.pick([" ", "  ", "\t"]);
+    return `${[name, ...words].join(space)}${random.pick(["\n", "\r\n", " \r\n"])}`;
+  }
+  const words = [name, ...Array.from({ length: count }, () => randomWord(random))];
+  const end = () => random.chance(0.05) ? random.pick(["**", "\n\r", "$1"]) : "\r\n";
+  return `*${words.length}\r\n${
+    words.map((word) => `$${word.length}\r\n${word}${end()}`).join("")
+  }`;
+}
+
+function randomWord(random: Random): string {
+  const length = random.chance(0.1) ? random.int(100) : random.int(8);
+  return Array.from({ length }, () => random.pick([..."aB\r\n$*1 \0\xff"])).join("");
+}

@@ -1,0 +1,195 @@
+import { assertEquals } from "@std/assert";
+import type { HostPort } from "../../../src/platform/address.ts";
+import { type Places, translateRequest } from "../../../src/rewrite/request_rewriter.ts";
+
+const PUBLIC_HOST = "nat.example";
+
+/** Nodes by public port. */
+const NODES: Record<number, { address: HostPort; busPort: number | undefined }> = {
+  8000: { address: { host: "10.0.0.1", port: 7000 }, busPort: 17000 },
+  8001: { address: { host: "10.0.0.2", port: 7001 }, busPort: 7501 },
+  8002: { address: { host: "node-c.internal", port: 7002 }, busPort: 17002 },
+  8003: { address: { host: "nowhere.internal", port: 7003 }, busPort: 17003 },
+  8004: { address: { host: "fd00::4", port: 7004 }, busPort: undefined },
+};
+
+const NAMES: Record<string, string[]> = {
+  [PUBLIC_HOST]: ["203.0.113.7", "2001:db8::7"],
+  // The first is of the other family than the proxy reaches nodes by.
+  "node-c.internal": ["fd00::3", "10.0.0.3"],
+};
+
+const UPSTREAMS: Record<string, string> = {
+  "198.51.100.7:50001": "10.0.0.99:40001",
+  "[2001:db8::9]:50002": "[fd00::99]:40002",
+};
+
+/** Both sides of a proxy as tables. The second node is known by an address that looks public. */
+function places({ publicHost = PUBLIC_HOST, resolved = [] as string[] } = {}): Places {
+  return {
+    publicHost,
+    reachedAt: "192.0.2.1",
+    ownPort: 8000,
+    ownAddress: { host: "10.0.0.1", port: 7000 },
+    nodeAt: (port) => NODES[port],
+    isPrivate: ({ host, port }) => host === "203.0.113.7" && port === 8001,
+    upstreamOf: (client) => UPSTREAMS[client],
+    resolve: (host) => {
+      resolved.push(host);
+      return Promise.resolve(NAMES[host] ?? []);
+    },
+  };
+}
+
+/** Each case is the words of a request and what they become. */
+const TRANSLATED: Record<string, string> = {
+  "CLUSTER MEET nat.example 8000": "CLUSTER MEET 10.0.0.1 7000",
+  "cluster meet NAT.Example 8000": "cluster meet 10.0.0.1 7000",
+  "CLUSTER MEET nat.example 8001": "CLUSTER MEET 10.0.0.2 7001 7501",
+  "CLUSTER MEET nat.example 8001 17001": "CLUSTER MEET 10.0.0.2 7001 17001",
+  "CLUSTER MEET nat.example 8002": "CLUSTER MEET 10.0.0.3 7002",
+  "CLUSTER MEET nat.example 8004": "CLUSTER MEET fd00::4 7004",
+  "CLUSTER MEET 203.0.113.7 8000": "CLUSTER MEET 10.0.0.1 7000",
+  "CLUSTER MEET 2001:DB8:0::7 8000": "CLUSTER MEET 10.0.0.1 7000",
+  "CLUSTER MEET 192.0.2.1 8000 18000": "CLUSTER MEET 10.0.0.1 7000 18000",
+  "MIGRATE nat.example 8000 k 0 9": "MIGRATE 10.0.0.1 7000 k 0 9",
+  "migrate 203.0.113.7 8002": "migrate node-c.internal 7002",
+  "MIGRATE nat.example 8003": "MIGRATE nowhere.internal 7003",
+  "REPLICAOF nat.example 8000": "REPLICAOF 10.0.0.1 7000",
+  "SlaveOf nat.example 8001": "SlaveOf 10.0.0.2 7001",
+  "FAILOVER TO nat.example 8000": "FAILOVER TO 10.0.0.1 7000",
+  "FAILOVER TIMEOUT 9 to nat.example 8000 FORCE": "FAILOVER TIMEOUT 9 to 10.0.0.1 7000 FORCE",
+  "CLIENT KILL 198.51.100.7:50001": "CLIENT KILL 10.0.0.99:40001",
+  "client kill [2001:db8::9]:50002": "client kill [fd00::99]:40002",
+  "CLIENT KILL ADDR 198.51.100.7:50001": "CLIENT KILL ADDR 10.0.0.99:40001",
+  "CLIENT KILL TYPE normal addr [2001:db8::9]:50002 SKIPME no":
+    "CLIENT KILL TYPE normal addr [fd00::99]:40002 SKIPME no",
+  "CLIENT KILL USER addr ADDR 198.51.100.7:50001": "CLIENT KILL USER addr ADDR 10.0.0.99:40001",
+  "CLIENT KILL ID 7 ADDR 198.51.100.7:50001": "CLIENT KILL ID 7 ADDR 10.0.0.99:40001",
+  "CLIENT KILL LADDR nat.example:8000": "CLIENT KILL LADDR 10.0.0.1:7000",
+  "CLIENT KILL LADDR 203.0.113.7:8000": "CLIENT KILL LADDR 10.0.0.1:7000",
+  "CLIENT KILL LADDR [2001:db8::7]:8000": "CLIENT KILL LADDR 10.0.0.1:7000",
+  "CLIENT LIST LADDR nat.example:8000": "CLIENT LIST LADDR 10.0.0.1:7000",
+  "CLIENT LIST ID 1 2 3 ADDR 198.51.100.7:50001 TYPE normal":
+    "CLIENT LIST ID 1 2 3 ADDR 10.0.0.99:40001 TYPE normal",
+  "CLIENT LIST NOT-ID 1 2 NOT-ADDR 198.51.100.7:50001 NOT-LADDR nat.example:8000":
+    "CLIENT LIST NOT-ID 1 2 NOT-ADDR 10.0.0.99:40001 NOT-LADDR 10.0.0.1:7000",
+};
+
+for (const [request, expected] of Object.entries(TRANSLATED)) {
+  Deno.test(`the node gets ${request} as ${expected}`, async () => {
+    const translated = await translateRequest(request.split(" "), places());
+    assertEquals(translated?.join(" "), expected);
+  });
+}
+
+Deno.test("localhost is the public host on the machine of the proxy only", async () => {
+  const request = ["MIGRATE", "localhost", "8000"];
+  const here = { ...places(), reachedAt: "127.0.0.1" };
+  assertEquals(await translateRequest(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
+  assertEquals(await translateRequest(request, places()), undefined);
+});
+
+const UNCHANGED = [
+  "CLUSTER MEET 10.0.0.1 7000",
+  "CLUSTER MEET 10.0.0.1 8000",
+  "CLUSTER MEET 203.0.113.8 8000",
+  "CLUSTER MEET other.example 8000",
+  "CLUSTER MEET nat.example 7000",
+  "CLUSTER MEET nat.example 8009",
+  "CLUSTER MEET nat.example 8000x",
+  "CLUSTER MEET nat.example 08000",
+  "CLUSTER MEET nat.example",
+  "CLUSTER MEET",
+  "CLUSTER MEET nat.example 8000 1 2",
+  // A node would refuse it, and repeat the address.
+  "CLUSTER MEET nat.example 8000 99999",
+  "CLUSTER MEET nat.example 8000 0",
+  "CLUSTER MEET nat.example 8000 x",
+  // A name that leads nowhere, where an IP address has to be.
+  "CLUSTER MEET nat.example 8003",
+  // An address on the private side, whatever it looks like.
+  "CLUSTER MEET 203.0.113.7 8001",
+  "MIGRATE 203.0.113.7 8001 k 0 9",
+  "CLUSTER SLOTS",
+  "CLUSTER",
+  "MIGRATE",
+  "MIGRATE nat.example",
+  "MIGRATE 10.0.0.2 7001 k 0 9",
+  "REPLICAOF NO ONE",
+  "SLAVEOF no one",
+  "FAILOVER",
+  "FAILOVER ABORT",
+  "FAILOVER TO",
+  "FAILOVER TO nat.example",
+  "FAILOVER TIMEOUT 8000",
+  "TO nat.example 8000",
+  "CLIENT KILL",
+  "CLIENT KILL 198.51.100.7:50009",
+  "CLIENT KILL 10.0.0.99:40001",
+  "CLIENT KILL nat.example:8000",
+  "CLIENT KILL ADDR 10.0.0.99:40001",
+  "CLIENT KILL ADDR nat.example:8000",
+  "CLIENT KILL ADDR",
+  "CLIENT KILL SKIPME ADDR 198.51.100.7:50001",
+  "CLIENT KILL IP 198.51.100.7",
+  "CLIENT LIST 198.51.100.7:50001",
+  "CLIENT LIST IP nat.example NOT-IP 203.0.113.7",
+  // The port of another node.
+  "CLIENT LIST LADDR nat.example:8001",
+  "CLIENT LIST LADDR 10.0.0.1:7000",
+  "CLIENT LIST LADDR other.example:8000",
+  "CLIENT LIST LADDR nat.example",
+  "CLIENT LIST TYPE laddr nat.example:8000",
+  "CLIENT LIST",
+  "CLIENT SETNAME 198.51.100.7:50001",
+  "CLIENT",
+  "GET nat.example 8000",
+];
+
+for (const request of UNCHANGED) {
+  Deno.test(`the node gets ${request} as it is`, async () => {
+    assertEquals(await translateRequest(request.split(" "), places()), undefined);
+  });
+}
+
+/** The names that are resolved for a request. */
+const RESOLVED: Record<string, [publicHost: string, names: string[]]> = {
+  "MIGRATE nat.example 8000": [PUBLIC_HOST, []],
+  "MIGRATE 192.0.2.1 8000": [PUBLIC_HOST, []],
+  "MIGRATE 203.0.113.7 8000": [PUBLIC_HOST, [PUBLIC_HOST]],
+  "MIGRATE 203.0.113.7 7000": [PUBLIC_HOST, []],
+  "MIGRATE 203.0.113.7 8001": [PUBLIC_HOST, []],
+  "MIGRATE other.example 8000": [PUBLIC_HOST, []],
+  "MIGRATE 203.0.113.8 8000": ["203.0.113.7", []],
+  "CLUSTER MEET nat.example 8002": [PUBLIC_HOST, ["node-c.internal"]],
+  "CLIENT LIST LADDR 203.0.113.7:8000": [PUBLIC_HOST, [PUBLIC_HOST]],
+  "CLIENT LIST LADDR 203.0.113.7:8001": [PUBLIC_HOST, []],
+};
+
+for (const [request, [publicHost, names]] of Object.entries(RESOLVED)) {
+  Deno.test(`for ${request} at ${publicHost} ${names.length || "no"} name is resolved`, async () => {
+    const resolved: string[] = [];
+    await translateRequest(request.split(" "), places({ publicHost, resolved }));
+    assertEquals(resolved, names);
+  });
+}
+
+Deno.test("words keep every byte that is not translated", async () => {
+  const words = ["MIGRATE", PUBLIC_HOST, "8000", "\xff\0\r\n"];
+  assertEquals(await translateRequest(words, places()), [
+    ...["MIGRATE", "10.0.0.1", "7000", "\xff\0\r\n"],
+  ]);
+});
+
+Deno.test("a public host that is an IPv6 address is found in any spelling", async () => {
+  const at = places({ publicHost: "2001:db8::1" });
+  for (const host of ["2001:db8::1", "2001:DB8:0:0::1"]) {
+    assertEquals(await translateRequest(["MIGRATE", host, "8000"], at), [
+      ...["MIGRATE", "10.0.0.1", "7000"],
+    ]);
+    assertEquals(await translateRequest(["CLIENT", "LIST", "LADDR", `[${host}]:8000`], at), [
+      ...["CLIENT", "LIST", "LADDR", "10.0.0.1:7000"],
+    ]);
+  }
+});
