@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
-import { SETTINGS } from "../src/cli/options.ts";
+import { OPTIONS } from "../src/cli/options.ts";
 
 /**
  * Makes executables of the program, each a single file, with the deno that runs this:
@@ -55,9 +55,9 @@ const TARGETS = [
  * What stands in the task `start` between `deno run` and the program, except that of all variables
  * only its own are for the program.
  */
-const OPTIONS = project.tasks.start.split(" ").slice(2, -1).map((option) =>
+const RUNTIME_FLAGS = project.tasks.start.split(" ").slice(2, -1).map((option) =>
   option === "--allow-env"
-    ? `${option}=${SETTINGS.flatMap(({ variable }) => variable ?? []).join(",")}`
+    ? `${option}=${OPTIONS.flatMap(({ variable }) => variable ?? []).join(",")}`
     : option
 );
 
@@ -116,7 +116,7 @@ async function compile(stage: string, output: string, target: string | undefined
       "--no-check",
       // The cache would be a file in /tmp that any user of the machine can put there before.
       "--no-code-cache",
-      ...OPTIONS,
+      ...RUNTIME_FLAGS,
       ...THREADS.map((thread) => `--include=${join(stage, "src", thread)}`),
       ...target === undefined ? [] : [`--target=${target}`],
       `--output=${output}`,

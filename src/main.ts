@@ -1,20 +1,20 @@
 import project from "../deno.json" with { type: "json" };
 import { formatHostPort } from "./platform/address.ts";
 import { checkStart } from "./cli/check.ts";
-import { UnmappedError } from "./nat/nat_table.ts";
+import { NoPublicPortError } from "./nat/nat_table.ts";
 import { NotReadyError } from "./cluster/readiness.ts";
 import { descriptorsNeeded, descriptorWarning, readDescriptorLimit } from "./cli/descriptors.ts";
 import { ListenError } from "./proxy/listener.ts";
 import { checkHealth, UnhealthyError } from "./cli/healthcheck.ts";
-import { complain, configureLog, log } from "./platform/log.ts";
+import { configureLog, log, writeStderr } from "./platform/log.ts";
 import { OutputError, writeLine } from "./platform/output.ts";
 import { Proxy } from "./proxy/proxy.ts";
-import { RecordError } from "./nat/mapping_files.ts";
+import { MappingFileError } from "./nat/mapping_files.ts";
 import { StateFileError } from "./nat/state_file.ts";
 import { type Config, ConfigError, readConfig } from "./cli/config.ts";
-import { helpText, readWord } from "./cli/options.ts";
-import { surviveErrors } from "./platform/uncaught_errors.ts";
-import { ThreadError } from "./workers/worker_error.ts";
+import { helpText, readSubcommand } from "./cli/options.ts";
+import { logUncaughtErrors } from "./platform/uncaught_errors.ts";
+import { WorkerError } from "./workers/worker_error.ts";
 
 /** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
@@ -29,16 +29,16 @@ const FAILURES = [
   NotReadyError,
   OutputError,
   ListenError,
-  UnmappedError,
+  NoPublicPortError,
   StateFileError,
-  RecordError,
+  MappingFileError,
   UncheckedError,
   UnhealthyError,
-  ThreadError,
+  WorkerError,
 ];
 
 async function main(): Promise<number> {
-  let fail = (message: string) => complain(`redis-cluster-nat: ${message}`);
+  let fail = (message: string) => writeStderr(`redis-cluster-nat: ${message}`);
   try {
     const command = readConfig(Deno.args, (name) => Deno.env.get(name));
     switch (command.kind) {
@@ -68,7 +68,7 @@ async function main(): Promise<number> {
     if (!misused && !FAILURES.some((failure) => error instanceof failure)) throw error;
     fail((error as Error).message);
     // Of a health check Docker understands no other status.
-    return misused && readWord(Deno.args) !== "healthcheck" ? Exit.misused : Exit.failed;
+    return misused && readSubcommand(Deno.args) !== "healthcheck" ? Exit.misused : Exit.failed;
   }
 }
 
@@ -92,7 +92,7 @@ async function serve(config: Config, stopping: Promise<undefined>): Promise<void
     nodes: proxy.nodes.length,
     host: config.publicHost,
   });
-  surviveErrors();
+  logUncaughtErrors();
   warnOfDescriptors(config, proxy.listenerCount);
   await Promise.race([stopping, proxy.failure]);
   log.info("Stopping");

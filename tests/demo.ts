@@ -1,7 +1,7 @@
 import { Cluster } from "ioredis";
 import { join } from "node:path";
 import { formatHostPort } from "../src/platform/address.ts";
-import type { MappedNode } from "../src/nat/nat_table.ts";
+import type { NatEntry } from "../src/nat/nat_table.ts";
 import { ListenError } from "../src/proxy/listener.ts";
 import { Proxy } from "../src/proxy/proxy.ts";
 import { RedisCluster } from "./support/cluster.ts";
@@ -215,7 +215,7 @@ function exists(path: string): boolean {
   }
 }
 
-function publicAddress({ publicPort }: MappedNode): string {
+function publicAddress({ publicPort }: NatEntry): string {
   return `127.0.0.1:${publicPort}`;
 }
 

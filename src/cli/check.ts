@@ -1,7 +1,13 @@
 import { ListenError, listenOn } from "../proxy/listener.ts";
-import { byPort, createDiscovery, createMapping, discover, mappingLine } from "../proxy/startup.ts";
+import {
+  byPort,
+  createMapping,
+  createStartupContext,
+  discover,
+  mappingLine,
+} from "../proxy/startup.ts";
 import { close } from "../platform/net.ts";
-import { Records } from "../nat/mapping_files.ts";
+import { MappingFiles } from "../nat/mapping_files.ts";
 import type { Config } from "./config.ts";
 
 /**
@@ -26,12 +32,12 @@ export async function checkStart(
     disputed() {},
     learned() {},
   });
-  await discover(createDiscovery(mapping, config), config);
-  const { unmapped, nodes } = mapping.directory;
-  if (unmapped !== undefined) throw unmapped;
+  await discover(createStartupContext(mapping, config), config);
+  const { noPortError, nodes } = mapping.natTable;
+  if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) announce(mappingLine(config, node));
   if (refused !== undefined) throw refused;
-  await new Records(config, mapping).rehearse();
+  await new MappingFiles(config, mapping).checkWritable();
 }
 
 /** Why a port cannot be listened on. */

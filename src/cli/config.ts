@@ -11,10 +11,16 @@ import {
   parseHostPort,
 } from "../platform/address.ts";
 import { type Credentials, passwordIn } from "../cluster/credentials.ts";
-import type { Pin } from "../nat/port_allocator.ts";
+import type { StaticMapping } from "../nat/port_allocator.ts";
 import type { LogOptions } from "../platform/log.ts";
 import { LONGEST_TIMER_MS } from "../platform/timeout.ts";
-import { ConfigError, type Given, readSettings, readWord, type Settings } from "./options.ts";
+import {
+  ConfigError,
+  type RawOptions,
+  type RawValue,
+  readOptions,
+  readSubcommand,
+} from "./options.ts";
 
 export { ConfigError, DEFAULT_CAPTURE_LIMIT_BYTES, DEFAULT_READ_BUFFER_BYTES } from "./options.ts";
 
@@ -31,7 +37,7 @@ export interface Config {
   /** The number of ports of the range, which no cluster may outgrow. */
   readonly maxNodes: number;
   /** Nodes whose port the operator chose, inside the range or outside; no node or port twice. */
-  readonly pins: readonly Pin[];
+  readonly pins: readonly StaticMapping[];
   /** Those of the proxy's own connection to the cluster. */
   readonly credentials: Credentials | undefined;
   /** How long to wait for the cluster to be ready; Infinity is for ever. */
@@ -139,7 +145,7 @@ export function readConfig(
   args: readonly string[],
   env: (name: string) => string | undefined,
 ): Command {
-  const settings = readSettings(args, env);
+  const settings = readOptions(args, env);
   if (readChoice(settings.get("help"), SWITCH)) return { kind: "help" };
   if (readChoice(settings.get("version"), SWITCH)) return { kind: "version" };
   const check = readChoice(settings.get("check"), SWITCH) ?? false;
@@ -149,7 +155,7 @@ export function readConfig(
   const maxNodes = readCount(settings.get("max-nodes")!, 1, MAX_NODES_LIMIT);
   checkRange(listen.port, maxNodes);
   const pins = readPins(settings.get("port-map"));
-  if (readWord(args) === "healthcheck") {
+  if (readSubcommand(args) === "healthcheck") {
     return { kind: "healthcheck", addresses: publicAddresses(listen, maxNodes, pins) };
   }
   checkFiles(settings);
@@ -191,7 +197,7 @@ export function readConfig(
   return { kind: "run", config: freeze(config), check };
 }
 
-function readListen(given: Given): HostPort {
+function readListen(given: RawValue): HostPort {
   return readAddress(given, given.text, "expected [host]:port, such as :8000");
 }
 
@@ -206,7 +212,11 @@ function checkRange(firstPort: number, maxNodes: number): void {
 }
 
 /** Where this machine reaches the ports that a proxy with these settings may listen on. */
-function publicAddresses(listen: HostPort, maxNodes: number, pins: readonly Pin[]): HostPort[] {
+function publicAddresses(
+  listen: HostPort,
+  maxNodes: number,
+  pins: readonly StaticMapping[],
+): HostPort[] {
   const range = listen.port === 0 ? 0 : maxNodes;
   const ports = new Set(Array.from({ length: range }, (_, index) => listen.port + index));
   for (const { port } of pins) ports.add(port);
@@ -222,7 +232,7 @@ function publicAddresses(listen: HostPort, maxNodes: number, pins: readonly Pin[
 }
 
 /** What is written to a file must not replace a password, nor the one mapping the other. */
-function checkFiles(settings: Settings): void {
+function checkFiles(settings: RawOptions): void {
   const names = ["password-file", "state-file", "map-file"] as const;
   const files = names.flatMap((name) => settings.get(name) ?? []);
   for (const [at, file] of files.entries()) {
@@ -232,13 +242,13 @@ function checkFiles(settings: Settings): void {
   }
 }
 
-function readPins(given: Given | undefined): Pin[] {
+function readPins(given: RawValue | undefined): StaticMapping[] {
   if (given === undefined) return [];
   const entries = given.text.split(",").map((text) => ({
     source: given.source,
     text: text.trim(),
   }));
-  const pins: Pin[] = [];
+  const pins: StaticMapping[] = [];
   for (const entry of entries) {
     const pin = readPin(entry);
     const port = pins.findIndex(({ port }) => port === pin.port);
@@ -254,7 +264,7 @@ function readPins(given: Given | undefined): Pin[] {
   return pins;
 }
 
-function readPin(given: Given): Pin {
+function readPin(given: RawValue): StaticMapping {
   const expected = "expected ID=PORT or HOST:PORT=PORT, several separated by commas";
   const [, name, digits] = /^([^=]+)=(\d+)$/.exec(given.text) ?? [];
   if (name === undefined) throw refusal(given, expected);
@@ -269,11 +279,11 @@ function readPin(given: Given): Pin {
   return { node: { host: canonicalHost(node.host), port: node.port }, port };
 }
 
-function nameOf(node: Pin["node"]): string {
+function nameOf(node: StaticMapping["node"]): string {
   return typeof node === "string" ? node : formatHostPort(node);
 }
 
-function readSeeds(given: Given | undefined): HostPort[] {
+function readSeeds(given: RawValue | undefined): HostPort[] {
   const expected = "expected host:port of a node, or several separated by commas";
   if (given === undefined) {
     throw new ConfigError(`No --cluster-addr and no CLUSTER_ADDR; ${expected}`);
@@ -293,7 +303,7 @@ function readSeeds(given: Given | undefined): HostPort[] {
 }
 
 function readAddress(
-  given: Given,
+  given: RawValue,
   text: string,
   expected: string,
   defaultPort?: number,
@@ -307,7 +317,7 @@ function readAddress(
 }
 
 function readPublicHost(
-  given: Given | undefined,
+  given: RawValue | undefined,
   listenHost: string,
   warnings: string[],
 ): Pick<Config, "publicHost" | "publicHostAssumed"> {
@@ -336,7 +346,7 @@ function readPublicHost(
   return { publicHost: host, publicHostAssumed: false };
 }
 
-function readCredentials(settings: Settings, warnings: string[]): Config["credentials"] {
+function readCredentials(settings: RawOptions, warnings: string[]): Config["credentials"] {
   const username = settings.get("username");
   const password = settings.get("password");
   const file = settings.get("password-file");
@@ -355,7 +365,7 @@ function readCredentials(settings: Settings, warnings: string[]): Config["creden
 const OTHERS = 0o007;
 
 /** Finds out whether there is a password; it is read again for each connection. */
-function checkPasswordFile(given: Given, warnings: string[]): void {
+function checkPasswordFile(given: RawValue, warnings: string[]): void {
   let text: string;
   let mode: number | null;
   try {
@@ -377,7 +387,7 @@ function checkPasswordFile(given: Given, warnings: string[]): void {
 }
 
 /** In milliseconds; 0 only for a duration of zero. */
-function readDuration(given: Given): number {
+function readDuration(given: RawValue): number {
   const [, number, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(given.text) ?? [];
   if (given.text === "0") return 0;
   if (number === undefined || unit === undefined) {
@@ -386,7 +396,7 @@ function readDuration(given: Given): number {
   return toTimerMs(given, Number(number) * UNIT_MS[unit]!);
 }
 
-function readRefreshInterval(given: Given): number {
+function readRefreshInterval(given: RawValue): number {
   const intervalMs = readDuration(given);
   if (intervalMs > 0 && intervalMs < MIN_REFRESH_MS) {
     throw refusal(given, `it is too short; expected at least ${MIN_REFRESH_MS}ms, or 0`);
@@ -394,7 +404,7 @@ function readRefreshInterval(given: Given): number {
   return intervalMs || Infinity;
 }
 
-function readStartDelay(given: Given, warnings: string[]): number {
+function readStartDelay(given: RawValue, warnings: string[]): number {
   if (!/^\d+(\.\d+)?$/.test(given.text)) {
     throw refusal(given, "expected a number of seconds, such as 5");
   }
@@ -408,13 +418,13 @@ function readStartDelay(given: Given, warnings: string[]): number {
   return delayMs;
 }
 
-function toTimerMs(given: Given, ms: number): number {
+function toTimerMs(given: RawValue, ms: number): number {
   if (ms > LONGEST_TIMER_MS) throw refusal(given, "it is too long; expected at most 24 days");
   // Whole, and never 0 by rounding: 0 has a meaning of its own.
   return ms === 0 ? 0 : Math.max(1, Math.round(ms));
 }
 
-function readMaxConnections(settings: Settings): number {
+function readMaxConnections(settings: RawOptions): number {
   const connections = settings.get("max-connections");
   const buffers = settings.get("number-of-buffers");
   if (connections !== undefined && buffers !== undefined) {
@@ -427,7 +437,7 @@ function readMaxConnections(settings: Settings): number {
   return Math.max(1, Math.floor(readCount(buffers, 1, Number.MAX_SAFE_INTEGER) / 2));
 }
 
-function readThreads(given: Given): number {
+function readThreads(given: RawValue): number {
   // Elsewhere the system does not share a port out among several listeners.
   const most = Deno.build.os === "linux" ? MAX_THREADS : 1;
   if (given.text.toLowerCase() === "auto") return Math.min(navigator.hardwareConcurrency, most);
@@ -438,27 +448,27 @@ function readThreads(given: Given): number {
   return threads;
 }
 
-function readConnectTimeout(given: Given): number {
+function readConnectTimeout(given: RawValue): number {
   const timeoutMs = readDuration(given);
   if (timeoutMs === 0) throw refusal(given, "no node connects in no time; expected more than 0");
   return timeoutMs;
 }
 
-function readCount(given: Given, min: number, max: number): number {
+function readCount(given: RawValue, min: number, max: number): number {
   const count = /^\d+$/.test(given.text) ? Number(given.text) : NaN;
   if (count >= min && count <= max) return count;
   throw refusal(given, `expected a whole number from ${min} to ${max}`);
 }
 
 /** The value that a word stands for, in any case of letters; undefined if none is given. */
-function readChoice<T>(given: Given | undefined, choices: Record<string, T>): T | undefined {
+function readChoice<T>(given: RawValue | undefined, choices: Record<string, T>): T | undefined {
   if (given === undefined) return undefined;
   const word = given.text.toLowerCase();
   if (Object.hasOwn(choices, word)) return choices[word];
   throw refusal(given, `expected one of ${Object.keys(choices).join(", ")}`);
 }
 
-function refusal(given: Given, reason: string): ConfigError {
+function refusal(given: RawValue, reason: string): ConfigError {
   return new ConfigError(`Cannot use ${given.source} ${quote(given.text)}: ${reason}`);
 }
 

@@ -5,31 +5,31 @@ import { oneLine } from "../platform/log.ts";
 const WORDS = ["server", "healthcheck"] as const;
 
 /** Something that the operator can set, by a flag, by an environment variable, or by both. */
-export interface Setting<Name extends string> {
+export interface Option<Name extends string> {
   /** In kebab-case: the flag without its dashes. */
   readonly name: Name;
   /** What the original program calls the flag, in kebab-case. */
   readonly alias?: string;
   readonly variable?: string;
   /** There is a variable only. */
-  readonly flagless?: true;
+  readonly envOnly?: true;
   /** What the help calls the value; a setting without it is on or off. */
   readonly value?: string;
   /** The value of a setting that is not given. */
-  readonly fallback?: string;
+  readonly defaultValue?: string;
   /** One sentence. */
   readonly help: string;
 }
 
 /** A value as it was given, and what the operator calls the place that it came from. */
-export interface Given {
+export interface RawValue {
   readonly text: string;
   /** A flag with its dashes, or a variable. */
   readonly source: string;
 }
 
 /** Settings by name; those that were not given and have no default are absent. */
-export type Settings = ReadonlyMap<SettingName, Given>;
+export type RawOptions = ReadonlyMap<OptionName, RawValue>;
 
 /** A setting that the operator must mend; the message is one line and names the setting. */
 export class ConfigError extends Error {
@@ -67,7 +67,7 @@ const rows = [
     name: "listen-addr",
     variable: "LISTEN_ADDR",
     value: "[HOST]:PORT",
-    fallback: ":8000",
+    defaultValue: ":8000",
     help: "Listener of the first node; further nodes take the next ports, or free ones if it is 0.",
   },
   {
@@ -88,7 +88,7 @@ const rows = [
     name: "max-nodes",
     variable: "MAX_NODES",
     value: "COUNT",
-    fallback: "64",
+    defaultValue: "64",
     help: "Size of the port range, 1 to 1024.",
   },
   {
@@ -123,7 +123,7 @@ const rows = [
     name: "start-timeout",
     variable: "START_TIMEOUT",
     value: "DURATION",
-    fallback: "60s",
+    defaultValue: "60s",
     help: "How long to wait for a cluster that has slots, such as 500ms, 60s, 5m or 1h; 0 waits " +
       "for ever.",
   },
@@ -131,7 +131,7 @@ const rows = [
     name: "refresh-interval",
     variable: "REFRESH_INTERVAL",
     value: "DURATION",
-    fallback: "10s",
+    defaultValue: "10s",
     help: "How often to ask the cluster who is there, at least 100ms; 0 asks only when something " +
       "says that the picture is old.",
   },
@@ -139,7 +139,7 @@ const rows = [
     name: "forget-after",
     variable: "FORGET_AFTER",
     value: "DURATION",
-    fallback: DEFAULT_FORGET_AFTER,
+    defaultValue: DEFAULT_FORGET_AFTER,
     help: "How long a node that the cluster has forgotten keeps its port; 0 takes it at once.",
   },
   {
@@ -172,14 +172,14 @@ const rows = [
     name: "connect-timeout",
     variable: "CONNECT_TIMEOUT",
     value: "DURATION",
-    fallback: "3s",
+    defaultValue: "3s",
     help: "How long a node may take to accept a connection.",
   },
   {
     name: "idle-timeout",
     variable: "IDLE_TIMEOUT",
     value: "DURATION",
-    fallback: "0",
+    defaultValue: "0",
     help: "How long neither side of a client connection may send anything; 0 is for ever, as " +
       "blocked and subscribed clients need.",
   },
@@ -187,7 +187,7 @@ const rows = [
     name: "keepalive",
     variable: "KEEPALIVE",
     value: "ON|OFF",
-    fallback: "on",
+    defaultValue: "on",
     help: "Whether the system probes connections that are silent, at its own times, and ends " +
       "those whose peer is gone.",
   },
@@ -195,7 +195,7 @@ const rows = [
     name: "capture-limit",
     variable: "CAPTURE_LIMIT",
     value: "BYTES",
-    fallback: String(DEFAULT_CAPTURE_LIMIT_BYTES),
+    defaultValue: String(DEFAULT_CAPTURE_LIMIT_BYTES),
     help: "How much is kept at once of replies that are rewritten, beyond 16 KiB for each " +
       "connection, of all connections together; the one that is just being rewritten takes up to " +
       "15 times its size more.",
@@ -204,7 +204,7 @@ const rows = [
     name: "capture-timeout",
     variable: "CAPTURE_TIMEOUT",
     value: "DURATION",
-    fallback: "30s",
+    defaultValue: "30s",
     help:
       "How long a reply that is rewritten may take to come whole, and then a client to take one " +
       "that is longer than that; 0 is for ever.",
@@ -213,7 +213,7 @@ const rows = [
     name: "threads",
     variable: "THREADS",
     value: "COUNT|auto",
-    fallback: "1",
+    defaultValue: "1",
     help: "How many threads serve clients, 1 to 64; auto is as many as the machine has cores. " +
       "More than one needs Linux.",
   },
@@ -221,14 +221,14 @@ const rows = [
     name: "shutdown-grace",
     variable: "SHUTDOWN_GRACE",
     value: "DURATION",
-    fallback: "10s",
+    defaultValue: "10s",
     help: "How long replies that are under way have at the end, after SIGTERM or SIGINT.",
   },
   {
     name: "read-buffer-byte-size",
     variable: "BUF_SIZE_BYTES",
     value: "BYTES",
-    fallback: String(DEFAULT_READ_BUFFER_BYTES),
+    defaultValue: String(DEFAULT_READ_BUFFER_BYTES),
     help: "How much of a large value is read at once, 512 to 16777216; values may be of any size.",
   },
   {
@@ -240,14 +240,14 @@ const rows = [
     name: "log-level",
     variable: "LOG_LEVEL",
     value: "LEVEL",
-    fallback: "info",
+    defaultValue: "info",
     help: "The least of debug, info, warning and error that is logged.",
   },
   {
     name: "log-format",
     variable: "LOG_FORMAT",
     value: "FORMAT",
-    fallback: "text",
+    defaultValue: "text",
     help: "Either text or json, which is one object a line.",
   },
   {
@@ -261,22 +261,22 @@ const rows = [
   {
     name: "start-delay",
     variable: "START_DELAY",
-    flagless: true,
+    envOnly: true,
     value: "SECONDS",
-    fallback: "0",
+    defaultValue: "0",
     help: "A variable only, and not needed: sleep before the start, although the proxy waits " +
       "until the cluster is ready.",
   },
-] as const satisfies readonly Setting<string>[];
+] as const satisfies readonly Option<string>[];
 
 /** The name of a setting. */
-export type SettingName = (typeof rows)[number]["name"];
+export type OptionName = (typeof rows)[number]["name"];
 
 /** Every setting there is, in the order of the help. */
-export const SETTINGS: readonly Setting<SettingName>[] = rows;
+export const OPTIONS: readonly Option<OptionName>[] = rows;
 
 /** The word in front of the flags, or undefined. */
-export function readWord(args: readonly string[]): (typeof WORDS)[number] | undefined {
+export function readSubcommand(args: readonly string[]): (typeof WORDS)[number] | undefined {
   return WORDS.find((word) => word === args[0]);
 }
 
@@ -286,14 +286,14 @@ export function readWord(args: readonly string[]): (typeof WORDS)[number] | unde
  *
  * @throws {ConfigError} for an argument that is no flag, or a flag without its value
  */
-export function readSettings(
+export function readOptions(
   args: readonly string[],
   env: (name: string) => string | undefined,
-): Settings {
-  const flags = parseArgs(normalize(args), { string: SETTINGS.flatMap(flagsOf) });
-  const settings = new Map<SettingName, Given>();
-  for (const setting of SETTINGS) {
-    const { name, variable, fallback } = setting;
+): RawOptions {
+  const flags = parseArgs(normalize(args), { string: OPTIONS.flatMap(flagsOf) });
+  const settings = new Map<OptionName, RawValue>();
+  for (const setting of OPTIONS) {
+    const { name, variable, defaultValue } = setting;
     const [flag, other] = flagsOf(setting).flatMap((flag) => {
       const text = flags[flag];
       return typeof text === "string" ? { text, source: `--${flag}` } : [];
@@ -305,8 +305,8 @@ export function readSettings(
     if (flag !== undefined) settings.set(name, flag);
     else if (variable !== undefined && fromEnv) {
       settings.set(name, { text: fromEnv, source: variable });
-    } else if (fallback !== undefined) {
-      settings.set(name, { text: fallback, source: `--${name}` });
+    } else if (defaultValue !== undefined) {
+      settings.set(name, { text: defaultValue, source: `--${name}` });
     }
   }
   return settings;
@@ -324,10 +324,10 @@ export function helpText(): string {
     "with 0 or 1.",
     "",
   ];
-  for (const setting of SETTINGS) {
+  for (const setting of OPTIONS) {
     const sources = [
-      !setting.flagless && setting.variable,
-      setting.fallback !== undefined && `default ${setting.fallback}`,
+      !setting.envOnly && setting.variable,
+      setting.defaultValue !== undefined && `default ${setting.defaultValue}`,
     ].filter(Boolean);
     const help = setting.help + (sources.length > 0 ? ` [${sources.join(", ")}]` : "");
     let title = usage(setting);
@@ -349,12 +349,12 @@ export function helpText(): string {
 /** A flag in kebab-case, and what it sets. */
 interface Flag {
   readonly name: string;
-  readonly setting: Setting<SettingName>;
+  readonly setting: Option<OptionName>;
 }
 
 /** Each spelling of a flag, without dashes. */
 const flagsBySpelling = new Map<string, Flag>();
-for (const setting of SETTINGS) {
+for (const setting of OPTIONS) {
   for (const name of flagsOf(setting)) {
     const flag = { name, setting };
     flagsBySpelling.set(name, flag);
@@ -365,8 +365,8 @@ for (const setting of SETTINGS) {
 }
 
 /** The flags that set a setting, in kebab-case. */
-function flagsOf({ name, alias, flagless }: Setting<SettingName>): string[] {
-  if (flagless) return [];
+function flagsOf({ name, alias, envOnly }: Option<OptionName>): string[] {
+  if (envOnly) return [];
   return alias === undefined ? [name] : [name, alias];
 }
 
@@ -380,7 +380,7 @@ function flagsOf({ name, alias, flagless }: Setting<SettingName>): string[] {
 function normalize(args: readonly string[]): string[] {
   const normalized: string[] = [];
   let previous: Flag | undefined;
-  for (let at = readWord(args) === undefined ? 0 : 1; at < args.length; at++) {
+  for (let at = readSubcommand(args) === undefined ? 0 : 1; at < args.length; at++) {
     const given = splitFlag(args[at]!);
     if (given === undefined) throw new ConfigError(describeStray(args[at]!, previous));
     const flag = flagsBySpelling.get(given.name);
@@ -434,7 +434,7 @@ function describeStray(word: string, previous: Flag | undefined): string {
 }
 
 function describeUnknown(name: string): string {
-  const near = SETTINGS.flatMap(flagsOf).find((flag) => squash(flag) === squash(name));
+  const near = OPTIONS.flatMap(flagsOf).find((flag) => squash(flag) === squash(name));
   return `Unknown flag --${name}; ` +
     (near === undefined ? "--help lists those there are" : `did you mean --${near}?`);
 }
@@ -446,10 +446,10 @@ function squash(name: string): string {
 const HELP_COLUMNS = 100;
 
 /** Wide enough for the longest flag with its value, and two spaces on both sides. */
-const HELP_INDENT = 4 + Math.max(...SETTINGS.map((setting) => usage(setting).length));
+const HELP_INDENT = 4 + Math.max(...OPTIONS.map((setting) => usage(setting).length));
 
-function usage(setting: Setting<SettingName>): string {
-  const name = setting.flagless ? setting.variable : `--${setting.name}`;
+function usage(setting: Option<OptionName>): string {
+  const name = setting.envOnly ? setting.variable : `--${setting.name}`;
   return setting.value === undefined ? `${name}` : `${name} ${setting.value}`;
 }
 

@@ -2,12 +2,17 @@ import { formatHostPort, type HostPort, isIpAddress } from "../platform/address.
 import { log } from "../platform/log.ts";
 import { isExhausted, resolve } from "../platform/net.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
-import { Link, LinkError, type LinkOptions, orThrow } from "./node_connection.ts";
+import {
+  NodeConnection,
+  NodeConnectionError,
+  type NodeConnectionOptions,
+  orThrow,
+} from "./node_connection.ts";
 import { type ClusterNode, parseNodes, SLOT_COUNT } from "./node.ts";
-import { atMost } from "../platform/timeout.ts";
+import { withTimeout } from "../platform/timeout.ts";
 
 /** The cluster as one of its nodes sees it. */
-export interface View {
+export interface ClusterView {
   /** Every node that the answering one knows, those without an address included. */
   readonly nodes: readonly ClusterNode[];
   /** The node that answered. */
@@ -23,7 +28,7 @@ export interface View {
 }
 
 /** What a topology starts from. */
-export interface TopologyOptions extends LinkOptions {
+export interface ClusterDiscoveryOptions extends NodeConnectionOptions {
   /** Addresses of nodes, or names: a name is as many seeds as it has addresses. */
   readonly seeds: readonly HostPort[];
 }
@@ -32,7 +37,7 @@ export interface TopologyOptions extends LinkOptions {
 interface Referral {
   readonly addresses: readonly HostPort[];
   /** Why it is no answer by itself, if the addresses do not give one either. */
-  readonly reason?: LinkError;
+  readonly reason?: NodeConnectionError;
 }
 
 /**
@@ -45,31 +50,31 @@ const HEAD_START_MS = 250;
 const PATIENCE_MS = 1000;
 
 /** Whom a look asks, and which view it is for. */
-export interface LookOptions {
+export interface QueryOptions {
   /** Where nodes are besides those that told of themselves last. */
   readonly known?: readonly HostPort[];
   /** What sets a good view off from one that will do. */
-  readonly wanted?: (view: View) => boolean;
+  readonly wanted?: (view: ClusterView) => boolean;
   /**
    * Whether a view is of the cluster at all: at an address where a node once was there may be
    * one of another cluster now.
    */
-  readonly ours?: (view: View) => boolean;
+  readonly ours?: (view: ClusterView) => boolean;
   /** Whether a view that a seed gives is to be taken all the same, if nobody gives another. */
-  readonly instead?: (view: View) => boolean;
+  readonly instead?: (view: ClusterView) => boolean;
 }
 
 /** Asks the cluster who is there, over connections of its own. */
-export class Topology {
-  readonly #options: TopologyOptions;
-  readonly #links = new Set<Link>();
+export class ClusterDiscovery {
+  readonly #options: ClusterDiscoveryOptions;
+  readonly #links = new Set<NodeConnection>();
   readonly #closing = new AbortController();
   /** Where nodes were when last heard of; the seeds may be gone by now. */
   #known: readonly HostPort[] = [];
   /** Nothing answered the last look, and that was said. */
   #silent = false;
 
-  constructor(options: TopologyOptions) {
+  constructor(options: ClusterDiscoveryOptions) {
     this.#options = options;
   }
 
@@ -81,7 +86,7 @@ export class Topology {
    * @throws {AggregateError} of one LinkError for each node, when none answers; the first time
    * after one did it is logged, too
    */
-  async look(options: LookOptions = {}): Promise<View> {
+  async queryAny(options: QueryOptions = {}): Promise<ClusterView> {
     const { known = [], wanted = () => true, ours = () => true, instead = ours } = options;
     const seeds = new Set(this.#options.seeds.map(formatHostPort));
     const queue = [...this.#known, ...known, ...this.#options.seeds];
@@ -94,21 +99,21 @@ export class Topology {
     const stop = () => search.abort(this.#closing.signal.reason);
     if (this.#closing.signal.aborted) stop();
     this.#closing.signal.addEventListener("abort", stop);
-    let found: View | undefined;
-    let other: View | undefined;
+    let found: ClusterView | undefined;
+    let other: ClusterView | undefined;
 
-    const consider = (text: string, view: View) => {
+    const consider = (text: string, view: ClusterView) => {
       if (ours(view)) {
         if (found === undefined || !isBetter(found, view)) found = view;
         for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
       } else if (seeds.has(text) && instead(view)) other ??= view;
-      else errors.push(new LinkError(`Node ${text} is not of the cluster any more`));
+      else errors.push(new NodeConnectionError(`Node ${text} is not of the cluster any more`));
     };
     const ask = async (address: HostPort, text: string) => {
       try {
         const answer = seeds.has(text) && !isIpAddress(address.host)
           ? await this.#resolveSeed(address)
-          : await this.#ask(address, signal);
+          : await this.#query(address, signal);
         if (!("addresses" in answer)) return consider(text, answer);
         // Whom a seed refers to counts as a seed, and comes before the next one.
         if (seeds.has(text)) answer.addresses.forEach((one) => seeds.add(formatHostPort(one)));
@@ -134,11 +139,11 @@ export class Topology {
         : (found ?? other) === undefined
         ? Infinity
         : PATIENCE_MS;
-      const answered = await atMost(limitMs, Promise.race(asking).then(() => true));
+      const answered = await withTimeout(limitMs, Promise.race(asking).then(() => true));
       if (answered === undefined && queue.length === 0) break;
     }
     this.#closing.signal.removeEventListener("abort", stop);
-    search.abort(new LinkError("Another node has answered"));
+    search.abort(new NodeConnectionError("Another node has answered"));
     const view = found ?? other;
     if (view === undefined) throw this.#miss(errors);
     if (this.#silent) log.info("The cluster answers again");
@@ -151,11 +156,11 @@ export class Topology {
    * The cluster as the node at an address sees it that a node has vouched for, or undefined if
    * no node answers there. The credentials are shown to whoever listens.
    */
-  async visit(address: HostPort): Promise<View | undefined> {
+  async queryNode(address: HostPort): Promise<ClusterView | undefined> {
     try {
       return await this.ask(address);
     } catch (error) {
-      if (error instanceof LinkError) return undefined;
+      if (error instanceof NodeConnectionError) return undefined;
       throw error;
     }
   }
@@ -163,10 +168,10 @@ export class Topology {
   /**
    * The same, where it matters why no node answers.
    *
-   * @throws {LinkError} when none does
+   * @throws {NodeConnectionError} when none does
    */
-  async ask(address: HostPort): Promise<View> {
-    const answer = await this.#ask(address, this.#closing.signal);
+  async ask(address: HostPort): Promise<ClusterView> {
+    const answer = await this.#query(address, this.#closing.signal);
     if (!("addresses" in answer)) return answer;
     throw answer.reason;
   }
@@ -201,9 +206,9 @@ export class Topology {
   /** What CLUSTER NODES says at an address; undefined if no answer comes within `limitMs`. */
   async nodesAt(address: HostPort, limitMs: number): Promise<ClusterNode[] | undefined> {
     try {
-      return await atMost(limitMs, this.#askNodes(address));
+      return await withTimeout(limitMs, this.#askNodes(address));
     } catch (error) {
-      if (error instanceof LinkError) return undefined;
+      if (error instanceof NodeConnectionError) return undefined;
       throw error;
     }
   }
@@ -227,29 +232,29 @@ export class Topology {
 
   async #resolveSeed({ host, port }: HostPort): Promise<Referral> {
     const found = await this.resolve(host);
-    if (found.length === 0) throw new LinkError(`The name '${host}' does not resolve`);
+    if (found.length === 0) throw new NodeConnectionError(`The name '${host}' does not resolve`);
     return { addresses: found.map((ip) => ({ host: ip, port })) };
   }
 
   /** A node's view, or whom to ask instead: a discovery service lists nodes and is none. */
-  async #ask(address: HostPort, signal: AbortSignal): Promise<View | Required<Referral>> {
+  async #query(address: HostPort, signal: AbortSignal): Promise<ClusterView | Required<Referral>> {
     const takenAtMs = performance.now();
     using link = await this.#open(address, signal);
     const abort = () => link.close();
     signal.addEventListener("abort", abort);
     try {
-      const [told, info, shards] = await link.askAll([
+      const [told, info, shards] = await link.requestAll([
         ["CLUSTER", "NODES"],
         ["CLUSTER", "INFO"],
         ["CLUSTER", "SHARDS"],
       ]);
       const nodes = parseNodes(textOf(orThrow(told!)) ?? "");
       const answeredBy = nodeAsked(nodes, [address, link.remote]);
-      if (answeredBy === undefined || info instanceof LinkError) {
-        const others = nodes.filter((node) => node !== answeredBy && isSound(node));
+      if (answeredBy === undefined || info instanceof NodeConnectionError) {
+        const others = nodes.filter((node) => node !== answeredBy && isHealthy(node));
         return {
           addresses: others.flatMap((node) => announcedAddress(node) ?? []),
-          reason: info instanceof LinkError ? info : new LinkError(
+          reason: info instanceof NodeConnectionError ? info : new NodeConnectionError(
             `Node ${formatHostPort(address)} does not list itself in CLUSTER NODES`,
           ),
         };
@@ -258,7 +263,7 @@ export class Topology {
         nodes,
         answeredBy,
         answeredAt: link.remote,
-        tlsPorts: shards instanceof LinkError ? new Map() : tlsPortsOf(shards!),
+        tlsPorts: shards instanceof NodeConnectionError ? new Map() : tlsPortsOf(shards!),
         state: /^cluster_state:(\w+)/m.exec(textOf(info!) ?? "")?.[1] ?? "unknown",
         takenAtMs,
       };
@@ -269,17 +274,17 @@ export class Topology {
 
   async #askNodes(address: HostPort): Promise<ClusterNode[]> {
     using link = await this.#open(address, this.#closing.signal);
-    return parseNodes(textOf(await link.ask("CLUSTER", "NODES")) ?? "");
+    return parseNodes(textOf(await link.request("CLUSTER", "NODES")) ?? "");
   }
 
-  async #open(address: HostPort, signal: AbortSignal): Promise<Link> {
+  async #open(address: HostPort, signal: AbortSignal): Promise<NodeConnection> {
     const options = { ...this.#options, signal };
     if (!signal.aborted) {
-      const link = await Link.open(address, options, this.#links);
+      const link = await NodeConnection.open(address, options, this.#links);
       if (!signal.aborted) return link;
       link.close();
     }
-    throw new LinkError(
+    throw new NodeConnectionError(
       signal.reason instanceof Error ? signal.reason.message : "The proxy is stopping",
     );
   }
@@ -300,7 +305,7 @@ function nodeAsked(
     addresses.some((at) => at.port === port && (at.host === host || at.host === hostname));
   if (myself.host === "" || isHere(myself)) return myself;
   // A node that came back at another address may list those that were there before, as failed.
-  const [here, ...more] = nodes.filter((node) => isSound(node) && isHere(node));
+  const [here, ...more] = nodes.filter((node) => isHealthy(node) && isHere(node));
   return here === undefined || more.length > 0 ? myself : here;
 }
 
@@ -308,31 +313,31 @@ function nodeAsked(
  * Where the nodes of a view can be asked, those last that it calls failed. Before them comes the
  * one that answered, so that another is the next: no node's view is that of all.
  */
-function knownAddresses(view: View): HostPort[] {
-  const others = view.nodes.filter((node) => node.id !== view.answeredBy.id && isSound(node));
+function knownAddresses(view: ClusterView): HostPort[] {
+  const others = view.nodes.filter((node) => node.id !== view.answeredBy.id && isHealthy(node));
   return [...addressesOf(others, view), view.answeredAt, ...failedAddresses(view)];
 }
 
-function failedAddresses(view: View): HostPort[] {
+function failedAddresses(view: ClusterView): HostPort[] {
   return addressesOf(
     view.nodes.filter((node) =>
-      node.id !== view.answeredBy.id && !isSound(node) && !node.flags.has("handshake")
+      node.id !== view.answeredBy.id && !isHealthy(node) && !node.flags.has("handshake")
     ),
     view,
   );
 }
 
-function addressesOf(nodes: readonly ClusterNode[], view: View): HostPort[] {
+function addressesOf(nodes: readonly ClusterNode[], view: ClusterView): HostPort[] {
   return nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
 }
 
 /** Whether a line tells of a node that is there, at the address that it gives. */
-export function isSound({ flags }: ClusterNode): boolean {
+export function isHealthy({ flags }: ClusterNode): boolean {
   return !["fail", "fail?", "handshake", "noaddr"].some((flag) => flags.has(flag));
 }
 
 /** Where to reach a node, or null while it has no address. */
-export function dialAddress(node: ClusterNode, view: View): HostPort | null {
+export function dialAddress(node: ClusterNode, view: ClusterView): HostPort | null {
   if (node.id === view.answeredBy.id) {
     // A node that has met no other does not know its own address, but here it answered.
     if (node.host === "" || node.port === 0) return view.answeredAt;
@@ -347,18 +352,18 @@ function announcedAddress(node: ClusterNode): HostPort | null {
 }
 
 /** Whether a view is of a cluster at work: state ok, every slot covered. */
-export function isReady(view: View): boolean {
+export function isReady(view: ClusterView): boolean {
   return view.state === "ok" && coveredSlots(view) === SLOT_COUNT;
 }
 
 /** Whether a view tells of more that is at work than another does. */
-function isBetter(view: View, than: View): boolean {
+function isBetter(view: ClusterView, than: ClusterView): boolean {
   const [one, other] = [view, than].map(({ state }) => Number(state === "ok"));
   return one === other ? coveredSlots(view) > coveredSlots(than) : one! > other!;
 }
 
 /** How many of the slots have an owner in a view. */
-export function coveredSlots(view: View): number {
+export function coveredSlots(view: ClusterView): number {
   let covered = 0;
   for (const { slots } of view.nodes) {
     for (const { first, last } of slots) covered += last - first + 1;
@@ -367,7 +372,7 @@ export function coveredSlots(view: View): number {
 }
 
 /** The owner of a slot in a view. */
-export function ownerOf(view: View, slot: number): ClusterNode | undefined {
+export function ownerOf(view: ClusterView, slot: number): ClusterNode | undefined {
   return view.nodes.find(({ slots }) =>
     slots.some(({ first, last }) => first <= slot && slot <= last)
   );

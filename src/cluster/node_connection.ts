@@ -7,15 +7,15 @@ import { type Credentials, PasswordFileError, readPassword } from "./credentials
 import type { NodeDialer } from "./node_dialer.ts";
 
 /** How the proxy itself talks to the nodes. */
-export interface LinkOptions {
+export interface NodeConnectionOptions {
   /** Undefined where no password is needed. */
   readonly credentials: Credentials | undefined;
   readonly dialer: NodeDialer;
 }
 
 /** A node could not be asked, or would not answer. */
-export class LinkError extends Error {
-  override readonly name = "LinkError";
+export class NodeConnectionError extends Error {
+  override readonly name = "NodeConnectionError";
   /** Waiting will not help: what is wrong is in somebody's configuration. */
   readonly lasting: boolean;
   /** The node refuses the user of the proxy or its password, or there is none to send. */
@@ -41,16 +41,16 @@ const ANSWER_TIMEOUT_MS = 5000;
 const MOST_BYTES = 16 * 1024 * 1024;
 
 /** The proxy's own connection to a node, on which it asks about the cluster. */
-export class Link {
+export class NodeConnection {
   readonly address: HostPort;
   readonly #connection: Connection;
   readonly #buffer = new Uint8Array(16 * 1024);
-  readonly #open: Set<Link>;
+  readonly #open: Set<NodeConnection>;
 
   private constructor(
     address: HostPort,
     connection: Connection,
-    open: Set<Link>,
+    open: Set<NodeConnection>,
   ) {
     this.address = address;
     this.#connection = connection;
@@ -63,13 +63,13 @@ export class Link {
    * close.
    *
    * @param links has the link from when it is connected until it is closed
-   * @throws {LinkError} with what the operator needs to know
+   * @throws {NodeConnectionError} with what the operator needs to know
    */
   static async open(
     address: HostPort,
-    { credentials, dialer, signal }: LinkOptions & { signal: AbortSignal },
-    links: Set<Link>,
-  ): Promise<Link> {
+    { credentials, dialer, signal }: NodeConnectionOptions & { signal: AbortSignal },
+    links: Set<NodeConnection>,
+  ): Promise<NodeConnection> {
     const attempt = new AbortController();
     const abort = () => attempt.abort(signal.reason);
     let connection: Connection;
@@ -78,11 +78,11 @@ export class Link {
       connection = await dialer.dial(address, attempt);
     } catch (error) {
       const message = dialMessage(address, dialer.connectTimeoutMs, error);
-      throw new LinkError(message, { cause: error });
+      throw new NodeConnectionError(message, { cause: error });
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const link = new Link(address, connection, links);
+    const link = new NodeConnection(address, connection, links);
     try {
       if (credentials !== undefined) await link.#authenticate(credentials);
       return link;
@@ -96,27 +96,27 @@ export class Link {
     const { username, password } = credentials;
     try {
       const words = username === undefined ? [] : [username];
-      await this.ask("AUTH", ...words, await readPassword(credentials));
+      await this.request("AUTH", ...words, await readPassword(credentials));
     } catch (error) {
       if (error instanceof PasswordFileError) {
-        throw new LinkError(error.message, { denied: true, cause: error });
+        throw new NodeConnectionError(error.message, { denied: true, cause: error });
       }
-      if (!(error instanceof LinkError && error.denied) || typeof password === "string") {
+      if (!(error instanceof NodeConnectionError && error.denied) || typeof password === "string") {
         throw error;
       }
       // The file may have another password soon, or the node another user.
       const message = `${error.message} (password file '${password.file}')`;
-      throw new LinkError(message, { denied: true, cause: error });
+      throw new NodeConnectionError(message, { denied: true, cause: error });
     }
   }
 
   /**
    * Sends one request and returns its answer.
    *
-   * @throws {LinkError} when there is none, or it is an error
+   * @throws {NodeConnectionError} when there is none, or it is an error
    */
-  async ask(...words: string[]): Promise<Value> {
-    const [answer] = await this.askAll([words]);
+  async request(...words: string[]): Promise<Value> {
+    const [answer] = await this.requestAll([words]);
     return orThrow(answer!);
   }
 
@@ -124,9 +124,9 @@ export class Link {
    * Sends requests all at once, for the node may be far, and returns the answer to each or, in the
    * place of an error, what it means.
    *
-   * @throws {LinkError} when there are not as many
+   * @throws {NodeConnectionError} when there are not as many
    */
-  async askAll(requests: readonly string[][]): Promise<(Value | LinkError)[]> {
+  async requestAll(requests: readonly string[][]): Promise<(Value | NodeConnectionError)[]> {
     let late = false;
     const timer = setTimeout(() => {
       late = true;
@@ -140,7 +140,9 @@ export class Link {
       const why = late
         ? `did not answer within ${ANSWER_TIMEOUT_MS} ms`
         : `broke off: ${error instanceof Error ? error.message : error}`;
-      throw new LinkError(`Node ${formatHostPort(this.address)} ${why}`, { cause: error });
+      throw new NodeConnectionError(`Node ${formatHostPort(this.address)} ${why}`, {
+        cause: error,
+      });
     } finally {
       clearTimeout(timer);
     }
@@ -188,8 +190,8 @@ export class Link {
 }
 
 /** The answer that there is, or else what stands in its place. */
-export function orThrow(answer: Value | LinkError): Value {
-  if (answer instanceof LinkError) throw answer;
+export function orThrow(answer: Value | NodeConnectionError): Value {
+  if (answer instanceof NodeConnectionError) throw answer;
   return answer;
 }
 
@@ -209,18 +211,18 @@ function dialMessage(address: HostPort, timeoutMs: number, error: unknown): stri
   return `Node ${node} cannot be reached: ${message}`;
 }
 
-function refusal(address: HostPort, words: string[], error: string): LinkError {
+function refusal(address: HostPort, words: string[], error: string): NodeConnectionError {
   const node = formatHostPort(address);
   const lasting = true;
   const denied = true;
   if (error.startsWith("NOAUTH")) {
-    return new LinkError(
+    return new NodeConnectionError(
       `Node ${node} wants a password: give --password, --password-file or CLUSTER_PASSWORD`,
       { lasting, denied },
     );
   }
   if (error.startsWith("DENIED")) {
-    return new LinkError(
+    return new NodeConnectionError(
       `Node ${node} is in protected mode and takes no connections from here: set a password or ` +
         "protected-mode no",
       { lasting },
@@ -228,37 +230,37 @@ function refusal(address: HostPort, words: string[], error: string): LinkError {
   }
   if (words[0] === "AUTH") return authRefusal(node, error);
   if (error.startsWith("NOPERM")) {
-    return new LinkError(
+    return new NodeConnectionError(
       `Node ${node} does not let this user ask: ${error}; ` +
         "the proxy needs +cluster|nodes +cluster|shards +cluster|info",
       { lasting, denied },
     );
   }
   if (/cluster support disabled/i.test(error)) {
-    return new LinkError(
+    return new NodeConnectionError(
       `Node ${node} is not part of a cluster: it runs with cluster-enabled no`,
       { lasting },
     );
   }
-  return new LinkError(`Node ${node} answers ${words.join(" ")} with an error: ${error}`);
+  return new NodeConnectionError(`Node ${node} answers ${words.join(" ")} with an error: ${error}`);
 }
 
 /** An error to AUTH may repeat the password, so no more is shown of it than is known. */
-function authRefusal(node: string, error: string): LinkError {
+function authRefusal(node: string, error: string): NodeConnectionError {
   const known = (beginnings: readonly string[]) =>
     beginnings.find((beginning) => error.startsWith(beginning));
   const lasting = true;
   const refused = known(PASSWORD_ERRORS);
   if (refused !== undefined) {
     const message = `Node ${node} refuses the user name or the password: ${refused}`;
-    return new LinkError(message, { lasting, denied: true });
+    return new NodeConnectionError(message, { lasting, denied: true });
   }
   // The words that it goes on with are those of the request (server.c `processCommand`).
   if (error.startsWith("ERR unknown command ")) {
     const message = `Node ${node} knows no command AUTH: undo its rename-command`;
-    return new LinkError(message, { lasting });
+    return new NodeConnectionError(message, { lasting });
   }
-  return new LinkError(
+  return new NodeConnectionError(
     `Node ${node} answers AUTH with an error: ` +
       (known(PASSING_ERRORS) ?? "it is not shown, because it may repeat the password"),
   );

@@ -8,8 +8,8 @@ import {
   isWildcard,
 } from "../platform/address.ts";
 import { type Connection, dial, isLocalAddress, resolve } from "../platform/net.ts";
-import { atMost } from "../platform/timeout.ts";
-import type { Directory } from "../nat/nat_table.ts";
+import { withTimeout } from "../platform/timeout.ts";
+import type { NatTable } from "../nat/nat_table.ts";
 
 /** Clients wait meanwhile, and a name server may be out of reach. */
 const PUBLIC_LOOKUP_LIMIT_MS = 250;
@@ -44,7 +44,7 @@ export class NodeDialer {
   /** How long a node may take to accept a connection. */
   readonly connectTimeoutMs: number;
   readonly #options: NodeDialerOptions;
-  readonly #ports: Pick<Directory, "atPort">;
+  readonly #ports: Pick<NatTable, "atPort">;
   readonly #resolve: (host: string) => Promise<string[]>;
   /** Whether hosts are the proxy's, and since when that is kept. */
   #hosts = { sinceMs: -Infinity, own: new Map<string, Promise<boolean>>() };
@@ -56,7 +56,7 @@ export class NodeDialer {
   /** @param resolveHost how names are looked up; one that remembers is good for sessions */
   constructor(
     options: NodeDialerOptions,
-    ports: Pick<Directory, "atPort">,
+    ports: Pick<NatTable, "atPort">,
     resolveHost = resolve,
   ) {
     this.connectTimeoutMs = options.connectTimeoutMs;
@@ -124,7 +124,7 @@ export class NodeDialer {
         if (ips.length > 0) this.#publicIps = ips;
       });
     }
-    await atMost(PUBLIC_LOOKUP_LIMIT_MS, this.#publicLookup);
+    await withTimeout(PUBLIC_LOOKUP_LIMIT_MS, this.#publicLookup);
     return this.#publicIps;
   }
 

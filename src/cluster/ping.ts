@@ -1,7 +1,7 @@
 import { close, type Connection, isExhausted, writeAll } from "../platform/net.ts";
 import { encodeRequest } from "../resp/frame.ts";
 import { beginsValue } from "../resp/reply_scanner.ts";
-import { atMost } from "../platform/timeout.ts";
+import { withTimeout } from "../platform/timeout.ts";
 
 /**
  * The peer takes no connection, sends no RESP in time, or answers; or this process has no file
@@ -32,7 +32,7 @@ export async function ping(
     await writeAll(connection, encodeRequest(["PING"]));
     // The first byte is enough.
     const answer = new Uint8Array(1);
-    const read = await atMost(endMs - performance.now(), connection.read(answer));
+    const read = await withTimeout(endMs - performance.now(), connection.read(answer));
     return typeof read === "number" && beginsValue(answer[0]!) ? "answering" : "silent";
   } catch (error) {
     if (isExhausted(error)) return "untried";

@@ -1,9 +1,15 @@
 import { formatHostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
-import { atMost } from "../platform/timeout.ts";
-import { LinkError } from "./node_connection.ts";
+import { withTimeout } from "../platform/timeout.ts";
+import { NodeConnectionError } from "./node_connection.ts";
 import { SLOT_COUNT } from "./node.ts";
-import { coveredSlots, isReady, isSound, type Topology, type View } from "./discovery.ts";
+import {
+  type ClusterDiscovery,
+  type ClusterView,
+  coveredSlots,
+  isHealthy,
+  isReady,
+} from "./discovery.ts";
 
 /** The cluster did not become ready, or cannot. */
 export class NotReadyError extends Error {
@@ -28,15 +34,18 @@ const WHOLE_WAIT_PART = 1 / 2;
  *
  * @throws {NotReadyError} after `timeoutMs`, or at once where waiting cannot help
  */
-export async function waitUntilReady(topology: Topology, timeoutMs: number): Promise<View> {
+export async function waitUntilReady(
+  discovery: ClusterDiscovery,
+  timeoutMs: number,
+): Promise<ClusterView> {
   const deadlineMs = performance.now() + timeoutMs;
   const wholeWaitMs = Math.min(WHOLE_WAIT_PART * timeoutMs, LONGEST_WHOLE_WAIT_MS);
   let endMs = deadlineMs;
-  let usable: View | undefined;
+  let usable: ClusterView | undefined;
   let obstacle = "No node has answered yet";
   let pauseMs = FIRST_PAUSE_MS;
   for (;;) {
-    const looked = await atMost(endMs - performance.now(), look(topology));
+    const looked = await withTimeout(endMs - performance.now(), look(discovery));
     if (typeof looked === "object") {
       if (isReady(looked)) return looked;
       if (coveredSlots(looked) > 0) {
@@ -65,13 +74,15 @@ export async function waitUntilReady(topology: Topology, timeoutMs: number): Pro
 }
 
 /** A view of the cluster, ready or not, or why there is none. */
-async function look(topology: Topology): Promise<View | string> {
+async function look(discovery: ClusterDiscovery): Promise<ClusterView | string> {
   try {
-    return await topology.look({ wanted: isReady });
+    return await discovery.queryAny({ wanted: isReady });
   } catch (error) {
     if (!(error instanceof AggregateError)) throw error;
     const obstacle = error.errors.map((reason) => reason.message).join("; ");
-    const hopeless = error.errors.every((reason) => reason instanceof LinkError && reason.lasting);
+    const hopeless = error.errors.every((reason) =>
+      reason instanceof NodeConnectionError && reason.lasting
+    );
     if (hopeless) throw new NotReadyError(obstacle);
     return obstacle;
   }
@@ -81,7 +92,7 @@ async function look(topology: Topology): Promise<View | string> {
 const MOST_RANGES = 5;
 
 /** What keeps a cluster from being ready: its state, slots without an owner, owners that failed. */
-function describeLack(view: View): string {
+function describeLack(view: ClusterView): string {
   const lack = [
     `its state is ${view.state}, ${coveredSlots(view)} of ${SLOT_COUNT} slots are covered`,
   ];
@@ -91,7 +102,7 @@ function describeLack(view: View): string {
     lack.push(`no node has ${gaps.slice(0, MOST_RANGES).join(", ")}${more}`);
   }
   for (const node of view.nodes) {
-    if (node.slots.length === 0 || isSound(node)) continue;
+    if (node.slots.length === 0 || isHealthy(node)) continue;
     const address = formatHostPort({ host: node.host || node.hostname, port: node.port });
     const flag = [...node.flags].find((flag) => flag !== "master" && flag !== "myself");
     lack.push(`node ${node.id} at ${address}, which has slots, is marked ${flag}`);
@@ -100,7 +111,7 @@ function describeLack(view: View): string {
 }
 
 /** The slots that no node has, as CLUSTER NODES would write them. */
-function uncoveredRanges(view: View): string[] {
+function uncoveredRanges(view: ClusterView): string[] {
   const ranges: string[] = [];
   let next = 0;
   const owned = view.nodes.flatMap(({ slots }) => slots).sort((a, b) => a.first - b.first);

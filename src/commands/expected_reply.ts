@@ -11,7 +11,7 @@ import { type FrameHead, isFailure } from "../relay/frame_head.ts";
 import type { SubscribeWord } from "../relay/subscriptions.ts";
 
 /** What a request makes the node send, as far as a relay has to know it. */
-export type Reply =
+export type ExpectedReply =
   /** One frame. */
   | { readonly type: "plain" }
   /** One frame, not to be shown in an echo of the traffic. */
@@ -67,7 +67,7 @@ export type Reply =
  */
 export interface MarkedReply {
   readonly type: "marked";
-  readonly reply: Exclude<Reply, MarkedReply>;
+  readonly reply: Exclude<ExpectedReply, MarkedReply>;
   readonly nonce: string;
 }
 
@@ -75,7 +75,7 @@ export interface MarkedReply {
 export type ClientReplyMode = "on" | "off" | "skip";
 
 /** The replies that need no more to be said of them. */
-export const Replies = {
+export const ExpectedReplies = {
   plain: { type: "plain" },
   secret: { type: "secret" },
   guarded: { type: "guarded" },
@@ -114,10 +114,10 @@ export const Replies = {
   stream: { type: "stream" },
   protocolError: { type: "protocol error" },
   unknown: { type: "unknown" },
-} as const satisfies Record<string, Reply>;
+} as const satisfies Record<string, ExpectedReply>;
 
 /** Whether a server that has seen MULTI queues the request (server.c `processCommand`). */
-export function isQueued(reply: Reply): boolean {
+export function isQueued(reply: ExpectedReply): boolean {
   switch (reply.type) {
     case "exec":
     case "abort":
@@ -132,7 +132,7 @@ export function isQueued(reply: Reply): boolean {
 }
 
 /** Whether the frame is of a form in which a node answers such a request, if it does. */
-export function fits(reply: Reply, head: FrameHead): boolean {
+export function fits(reply: ExpectedReply, head: FrameHead): boolean {
   if (isFailure(head)) return true;
   switch (reply.type) {
     case "addresses":

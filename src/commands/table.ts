@@ -1,11 +1,11 @@
-import { type Command, Vocabulary } from "../resp/request_scanner.ts";
-import { Replies, type Reply } from "./expected_reply.ts";
+import { type Command, CommandTable } from "../resp/request_scanner.ts";
+import { ExpectedReplies, type ExpectedReply } from "./expected_reply.ts";
 import type { SubscribeWord } from "../relay/subscriptions.ts";
 
 /** A command whose reply is not just any one frame, or whose words hold secrets. */
-export interface NotedCommand extends Command {
+export interface CommandSpec extends Command {
   /** What the request makes the node send. */
-  reply(argv: readonly string[], argc: number): Reply;
+  reply(argv: readonly string[], argc: number): ExpectedReply;
 }
 
 /** REPLCONF has pairs of words in any number; nobody sends more than a few. */
@@ -15,32 +15,32 @@ const MOST_REPLCONF_WORDS = 64;
 const WORDS_WITH_SECRETS = 16;
 
 /** The commands that a relay has to know. All others get one frame that says nothing of nodes. */
-export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
-  cluster: { keep: 2, reply: clusterReply, holds: heldInCluster },
-  role: always(Replies.role),
-  info: always(Replies.info),
-  client: { keep: 3, reply: clientReply, holds: heldInClient },
+export const COMMANDS: CommandTable<CommandSpec> = new CommandTable<CommandSpec>({
+  cluster: { keepArgs: 2, reply: clusterReply, bufferArgs: heldInCluster },
+  role: always(ExpectedReplies.role),
+  info: always(ExpectedReplies.info),
+  client: { keepArgs: 3, reply: clientReply, bufferArgs: heldInClient },
   migrate: {
-    keep: WORDS_WITH_SECRETS,
+    keepArgs: WORDS_WITH_SECRETS,
     reply: (argv, argc) =>
-      hidesAny(hidesInMigrate, argv, argc) ? Replies.migrateAuth : Replies.migrate,
-    hides: hidesInMigrate,
+      hidesAny(hidesInMigrate, argv, argc) ? ExpectedReplies.migrateAuth : ExpectedReplies.migrate,
+    isSecretArg: hidesInMigrate,
     // Behind the address there may be any number of keys.
-    holds: () => 3,
+    bufferArgs: () => 3,
   },
-  replicaof: { ...always(Replies.named), holds: () => 3 },
-  slaveof: { ...always(Replies.named), holds: () => 3 },
-  failover: { ...always(Replies.named), holds: () => Infinity },
+  replicaof: { ...always(ExpectedReplies.named), bufferArgs: () => 3 },
+  slaveof: { ...always(ExpectedReplies.named), bufferArgs: () => 3 },
+  failover: { ...always(ExpectedReplies.named), bufferArgs: () => Infinity },
 
-  eval: script(Replies.eval, Replies.keylessEval),
-  eval_ro: script(Replies.eval, Replies.keylessEval),
-  evalsha: script(Replies.script, Replies.keylessScript),
-  evalsha_ro: script(Replies.script, Replies.keylessScript),
-  fcall: script(Replies.script, Replies.keylessScript),
-  fcall_ro: script(Replies.script, Replies.keylessScript),
-  script: { keep: 3, reply: scriptDebugReply },
+  eval: script(ExpectedReplies.eval, ExpectedReplies.keylessEval),
+  eval_ro: script(ExpectedReplies.eval, ExpectedReplies.keylessEval),
+  evalsha: script(ExpectedReplies.script, ExpectedReplies.keylessScript),
+  evalsha_ro: script(ExpectedReplies.script, ExpectedReplies.keylessScript),
+  fcall: script(ExpectedReplies.script, ExpectedReplies.keylessScript),
+  fcall_ro: script(ExpectedReplies.script, ExpectedReplies.keylessScript),
+  script: { keepArgs: 3, reply: scriptDebugReply },
   // DEBUG ERROR answers in any words it is given.
-  debug: always(Replies.keylessScript),
+  debug: always(ExpectedReplies.keylessScript),
 
   subscribe: subscription("subscribe"),
   psubscribe: subscription("psubscribe"),
@@ -49,91 +49,91 @@ export const COMMANDS: Vocabulary<NotedCommand> = new Vocabulary<NotedCommand>({
   punsubscribe: subscription("punsubscribe"),
   sunsubscribe: subscription("sunsubscribe"),
 
-  multi: alone(Replies.multi, Replies.plain),
-  exec: alone(Replies.exec, Replies.abort),
-  discard: alone(Replies.discard, Replies.plain),
-  reset: alone(Replies.reset, Replies.plain),
-  monitor: alone(Replies.monitor, Replies.plain),
-  hello: { keep: WORDS_WITH_SECRETS, reply: helloReply, hides: hidesInHello },
+  multi: alone(ExpectedReplies.multi, ExpectedReplies.plain),
+  exec: alone(ExpectedReplies.exec, ExpectedReplies.abort),
+  discard: alone(ExpectedReplies.discard, ExpectedReplies.plain),
+  reset: alone(ExpectedReplies.reset, ExpectedReplies.plain),
+  monitor: alone(ExpectedReplies.monitor, ExpectedReplies.plain),
+  hello: { keepArgs: WORDS_WITH_SECRETS, reply: helloReply, isSecretArg: hidesInHello },
 
-  sync: always(Replies.stream),
-  psync: always(Replies.stream),
-  replconf: { keep: MOST_REPLCONF_WORDS, reply: replconfReply },
+  sync: always(ExpectedReplies.stream),
+  psync: always(ExpectedReplies.stream),
+  replconf: { keepArgs: MOST_REPLCONF_WORDS, reply: replconfReply },
 
-  auth: { ...always(Replies.auth), hides: (_argv, index) => index > 0 },
-  acl: { keep: 3, reply: aclReply, hides: hidesInAcl },
-  config: { keep: WORDS_WITH_SECRETS, reply: configReply, hides: hidesInConfig },
+  auth: { ...always(ExpectedReplies.auth), isSecretArg: (_argv, index) => index > 0 },
+  acl: { keepArgs: 3, reply: aclReply, isSecretArg: hidesInAcl },
+  config: { keepArgs: WORDS_WITH_SECRETS, reply: configReply, isSecretArg: hidesInConfig },
   // The settings of a module, and the words of another command, may be anything.
   module: hidesAllBut(3, "load", "loadex"),
   command: hidesAllBut(3, "getkeys", "getkeysandflags"),
   sentinel: hidesAllBut(3, "set", "config"),
-  slowlog: { keep: 2, reply: slowlogReply },
-  commandlog: { keep: 2, reply: slowlogReply },
+  slowlog: { keepArgs: 2, reply: slowlogReply },
+  commandlog: { keepArgs: 2, reply: slowlogReply },
 });
 
-function always(reply: Reply): NotedCommand {
-  return { keep: 1, reply: () => reply };
+function always(reply: ExpectedReply): CommandSpec {
+  return { keepArgs: 1, reply: () => reply };
 }
 
 /** Of commands that take no arguments, and are refused with some. */
-function alone(reply: Reply, refusal: Reply): NotedCommand {
-  return { keep: 1, reply: (_argv, argc) => argc === 1 ? reply : refusal };
+function alone(reply: ExpectedReply, refusal: ExpectedReply): CommandSpec {
+  return { keepArgs: 1, reply: (_argv, argc) => argc === 1 ? reply : refusal };
 }
 
 /** Of commands of which, with some subcommands, only so many words are shown. */
-function hidesAllBut(shown: number, ...subcommands: string[]): NotedCommand {
+function hidesAllBut(shown: number, ...subcommands: string[]): CommandSpec {
   const hides = ([, word = ""]: readonly string[]) => subcommands.includes(word);
   return {
-    keep: 2,
-    reply: (argv) => hides(argv) ? Replies.guarded : Replies.plain,
-    hides: (argv, index) => index >= shown && hides(argv),
+    keepArgs: 2,
+    reply: (argv) => hides(argv) ? ExpectedReplies.guarded : ExpectedReplies.plain,
+    isSecretArg: (argv, index) => index >= shown && hides(argv),
   };
 }
 
 /** `EVAL script numkeys …`: a script without keys is never redirected by the node. */
-function script(withKeys: Reply, keyless: Reply): NotedCommand {
-  return { keep: 3, reply: ([, , keys]) => keys === "0" ? keyless : withKeys };
+function script(withKeys: ExpectedReply, keyless: ExpectedReply): CommandSpec {
+  return { keepArgs: 3, reply: ([, , keys]) => keys === "0" ? keyless : withKeys };
 }
 
 /** `SCRIPT DEBUG YES|SYNC|NO` */
-function scriptDebugReply([, subcommand, mode]: readonly string[], argc: number): Reply {
-  if (subcommand !== "debug" || argc !== 3) return Replies.plain;
-  if (mode === "yes" || mode === "sync") return Replies.debugScripts;
-  return mode === "no" ? Replies.runScripts : Replies.plain;
+function scriptDebugReply([, subcommand, mode]: readonly string[], argc: number): ExpectedReply {
+  if (subcommand !== "debug" || argc !== 3) return ExpectedReplies.plain;
+  if (mode === "yes" || mode === "sync") return ExpectedReplies.debugScripts;
+  return mode === "no" ? ExpectedReplies.runScripts : ExpectedReplies.plain;
 }
 
 /** Without a channel, subscribing is refused and unsubscribing means all there are. */
-function subscription(word: SubscribeWord): NotedCommand {
+function subscription(word: SubscribeWord): CommandSpec {
   const refused = !word.includes("un");
   // One channel each is how clients subscribe to very many, and then there is nothing to tell apart.
-  const one: Reply = { type: "subscription", word, channels: 1 };
+  const one: ExpectedReply = { type: "subscription", word, channels: 1 };
   return {
-    keep: 1,
+    keepArgs: 1,
     reply(_argv, argc) {
-      if (argc === 1 && refused) return Replies.plain;
+      if (argc === 1 && refused) return ExpectedReplies.plain;
       return argc === 2 ? one : { type: "subscription", word, channels: argc - 1 };
     },
   };
 }
 
-function clusterReply([, subcommand]: readonly string[]): Reply {
+function clusterReply([, subcommand]: readonly string[]): ExpectedReply {
   switch (subcommand) {
     case "slots":
-      return Replies.slots;
+      return ExpectedReplies.slots;
     case "shards":
-      return Replies.shards;
+      return ExpectedReplies.shards;
     case "nodes":
-      return Replies.nodes;
+      return ExpectedReplies.nodes;
     case "replicas":
     case "slaves":
-      return Replies.replicas;
+      return ExpectedReplies.replicas;
     case "meet":
-      return Replies.named;
+      return ExpectedReplies.named;
     case "syncslots":
       // Nodes move slots by it: what follows is between them.
-      return Replies.unknown;
+      return ExpectedReplies.unknown;
     default:
-      return Replies.plain;
+      return ExpectedReplies.plain;
   }
 }
 
@@ -147,65 +147,65 @@ function heldInClient([, subcommand]: readonly string[]): number {
   return /^(kill|list|reply)$/i.test(subcommand) ? Infinity : 0;
 }
 
-function clientReply([, subcommand, mode]: readonly string[], argc: number): Reply {
+function clientReply([, subcommand, mode]: readonly string[], argc: number): ExpectedReply {
   switch (subcommand) {
     case "list":
     case "info":
-      return Replies.clients;
+      return ExpectedReplies.clients;
     case "kill":
-      return Replies.named;
+      return ExpectedReplies.named;
     case "reply":
-      if (argc !== 3) return Replies.plain;
-      if (mode === "on") return Replies.replyOn;
-      if (mode === "off") return Replies.replyOff;
-      return mode === "skip" ? Replies.replySkip : Replies.plain;
+      if (argc !== 3) return ExpectedReplies.plain;
+      if (mode === "on") return ExpectedReplies.replyOn;
+      if (mode === "off") return ExpectedReplies.replyOff;
+      return mode === "skip" ? ExpectedReplies.replySkip : ExpectedReplies.plain;
     default:
-      return Replies.plain;
+      return ExpectedReplies.plain;
   }
 }
 
-function helloReply(argv: readonly string[], argc: number): Reply {
+function helloReply(argv: readonly string[], argc: number): ExpectedReply {
   const authenticates = argv.includes("auth") || argc > WORDS_WITH_SECRETS;
-  return authenticates ? Replies.helloAuth : Replies.hello;
+  return authenticates ? ExpectedReplies.helloAuth : ExpectedReplies.hello;
 }
 
 /**
  * ACK and GETACK end the command without an answer. Behind other options, which nobody sends
  * with them, those may be refused first.
  */
-function replconfReply(argv: readonly string[], argc: number): Reply {
-  if (argc % 2 === 0) return Replies.plain;
+function replconfReply(argv: readonly string[], argc: number): ExpectedReply {
+  if (argc % 2 === 0) return ExpectedReplies.plain;
   const names = argv.filter((_word, index) => index % 2 === 1);
-  if (names[0] === "ack" || names[0] === "getack") return Replies.none;
+  if (names[0] === "ack" || names[0] === "getack") return ExpectedReplies.none;
   const unsure = argc > MOST_REPLCONF_WORDS || names.includes("ack") || names.includes("getack");
-  return unsure ? Replies.unknown : Replies.plain;
+  return unsure ? ExpectedReplies.unknown : ExpectedReplies.plain;
 }
 
-function aclReply([, subcommand, word]: readonly string[]): Reply {
+function aclReply([, subcommand, word]: readonly string[]): ExpectedReply {
   switch (subcommand) {
     case "getuser":
     case "list":
     case "genpass":
-      return Replies.secret;
+      return ExpectedReplies.secret;
     case "setuser":
     case "dryrun":
     case "load":
-      return Replies.guarded;
+      return ExpectedReplies.guarded;
     case "log":
-      return word === "reset" ? Replies.plain : Replies.aclLog;
+      return word === "reset" ? ExpectedReplies.plain : ExpectedReplies.aclLog;
     default:
-      return Replies.plain;
+      return ExpectedReplies.plain;
   }
 }
 
-function configReply(argv: readonly string[], argc: number): Reply {
-  if (argv[1] === "get") return Replies.secret;
-  return hidesAny(hidesInConfig, argv, argc) ? Replies.guarded : Replies.plain;
+function configReply(argv: readonly string[], argc: number): ExpectedReply {
+  if (argv[1] === "get") return ExpectedReplies.secret;
+  return hidesAny(hidesInConfig, argv, argc) ? ExpectedReplies.guarded : ExpectedReplies.plain;
 }
 
 /** COMMANDLOG, which Valkey has had since 8.1, is SLOWLOG for more than what is slow. */
-function slowlogReply([, subcommand]: readonly string[]): Reply {
-  return subcommand === "get" ? Replies.slowlog : Replies.plain;
+function slowlogReply([, subcommand]: readonly string[]): ExpectedReply {
+  return subcommand === "get" ? ExpectedReplies.slowlog : ExpectedReplies.plain;
 }
 
 /** Whether any word of a request is hidden. */

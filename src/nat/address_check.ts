@@ -1,9 +1,9 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
-import { News } from "../platform/log_throttle.ts";
-import { atMost } from "../platform/timeout.ts";
-import { aliasOf, type Directory, type MappedNode } from "./nat_table.ts";
+import { LogThrottle } from "../platform/log_throttle.ts";
+import { withTimeout } from "../platform/timeout.ts";
+import { aliasOf, type NatEntry, type NatTable } from "./nat_table.ts";
 import type { SavedPort } from "./port_allocator.ts";
-import type { Topology } from "../cluster/discovery.ts";
+import type { ClusterDiscovery } from "../cluster/discovery.ts";
 
 /** A seed that hangs is not waited for: what it would tell matters for its own node only. */
 const SEED_TIMEOUT_MS = 1000;
@@ -18,23 +18,23 @@ const ELSEWHERE = "Node {id} announces {address}, where it does not answer";
  * that announces the proxy itself and is nowhere else cannot be served; the log says so.
  */
 export class AddressCheck {
-  readonly #directory: Directory;
-  readonly #topology: Topology;
+  readonly #natTable: NatTable;
+  readonly #discovery: ClusterDiscovery;
   readonly #saved: ReadonlyMap<string, HostPort>;
-  readonly #news = new News();
+  readonly #throttle = new LogThrottle();
   /** Addresses of nodes that need not be checked again. */
-  readonly #checked = new WeakMap<MappedNode, HostPort>();
+  readonly #checked = new WeakMap<NatEntry, HostPort>();
 
   /** @param saved where nodes were before a restart */
-  constructor(directory: Directory, topology: Topology, saved: readonly SavedPort[] = []) {
-    this.#directory = directory;
-    this.#topology = topology;
+  constructor(natTable: NatTable, discovery: ClusterDiscovery, saved: readonly SavedPort[] = []) {
+    this.#natTable = natTable;
+    this.#discovery = discovery;
     this.#saved = new Map(saved.map(({ id, address }) => [id, address]));
   }
 
   /** Verifies the addresses of nodes that are new, or announced the proxy itself so far. */
   async run(): Promise<void> {
-    const nodes = this.#directory.nodes.filter((node) => this.#checked.get(node) !== node.address);
+    const nodes = this.#natTable.nodes.filter((node) => this.#checked.get(node) !== node.address);
     if (nodes.length === 0) return;
     const places = await this.#seedPlaces();
     await Promise.all(
@@ -43,14 +43,14 @@ export class AddressCheck {
   }
 
   /** Says that a node that is served where it was announces the proxy itself. */
-  reportOwn(node: MappedNode, announced: HostPort): void {
+  reportOwn(node: NatEntry, announced: HostPort): void {
     this.#report(node, OWN, announced, node.address);
   }
 
   /** @param place where the node answers perhaps, besides where it announces to be */
-  async #check(node: MappedNode, place: HostPort | undefined): Promise<void> {
+  async #check(node: NatEntry, place: HostPort | undefined): Promise<void> {
     const announced = node.address;
-    const isOwn = await this.#topology.isOwn(announced);
+    const isOwn = await this.#discovery.isOwn(announced);
     // The next run finds out.
     if (isOwn === undefined) return;
     const isElsewhere = place !== undefined && aliasOf(place) !== aliasOf(announced);
@@ -59,43 +59,43 @@ export class AddressCheck {
       return;
     }
     const isFound = isElsewhere && await this.#answersAt(place, node);
-    if (isFound) this.#directory.serveAt(node, place);
+    if (isFound) this.#natTable.serveAt(node, place);
     if (isFound || !isOwn) this.#checked.set(node, node.address);
     if (isFound) this.#report(node, isOwn ? OWN : ELSEWHERE, announced, place);
     else if (isOwn) this.#reportUnserved(node);
   }
 
-  async #answersAt(address: HostPort, { id }: MappedNode): Promise<boolean> {
-    return (await this.#topology.visit(address))?.answeredBy.id === id;
+  async #answersAt(address: HostPort, { id }: NatEntry): Promise<boolean> {
+    return (await this.#discovery.queryNode(address))?.answeredBy.id === id;
   }
 
   /** Where nodes answer among the seeds, by id. */
   async #seedPlaces(): Promise<Map<string, HostPort>> {
     const places = new Map<string, HostPort>();
-    const { view } = this.#directory;
+    const { view } = this.#natTable;
     if (view !== undefined) places.set(view.answeredBy.id, view.answeredAt);
-    const seeds = await this.#topology.seedAddresses();
+    const seeds = await this.#discovery.seedAddresses();
     await Promise.all(seeds.map(async (seed) => {
       if (view !== undefined && aliasOf(seed) === aliasOf(view.answeredAt)) return;
-      const seen = await atMost(SEED_TIMEOUT_MS, this.#topology.visit(seed));
+      const seen = await withTimeout(SEED_TIMEOUT_MS, this.#discovery.queryNode(seed));
       if (seen !== undefined) places.set(seen.answeredBy.id, seed);
     }));
     return places;
   }
 
-  #report({ id }: MappedNode, message: string, announced: HostPort, place: HostPort): void {
+  #report({ id }: NatEntry, message: string, announced: HostPort, place: HostPort): void {
     const [address, at] = [announced, place].map(formatHostPort);
-    this.#news.say("warning", { topic: id, cause: `${message} ${address}` }, [
+    this.#throttle.log("warning", { topic: id, cause: `${message} ${address}` }, [
       `${message}; serving it at {place}, where it answers. Check its cluster-announce-ip and ` +
       "cluster-announce-port",
       { id, address, place: at },
     ]);
   }
 
-  #reportUnserved({ id, address, publicPort }: MappedNode): void {
+  #reportUnserved({ id, address, publicPort }: NatEntry): void {
     const at = formatHostPort(address);
     const subject = { topic: id, cause: `unserved ${at}` };
-    this.#news.say(
+    this.#throttle.log(
       "warning",
       subject,
       id === ""

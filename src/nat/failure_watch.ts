@@ -1,16 +1,16 @@
-import type { Directory, MappedNode } from "./nat_table.ts";
-import type { Topology } from "../cluster/discovery.ts";
+import type { NatEntry, NatTable } from "./nat_table.ts";
+import type { ClusterDiscovery } from "../cluster/discovery.ts";
 
 /** What a failure watch needs of others. */
 export interface FailureWatchOptions {
-  readonly directory: Pick<Directory, "nodes">;
-  readonly topology: Pick<Topology, "nodesAt">;
+  readonly natTable: Pick<NatTable, "nodes">;
+  readonly discovery: Pick<ClusterDiscovery, "nodesAt">;
   /** Whether there is anything to find out now: somebody has a session that might have to end. */
   readonly isNeeded: () => boolean;
   /** Whether a node takes connections, so that it can be asked. */
-  readonly isUp: (node: MappedNode) => boolean;
+  readonly isUp: (node: NatEntry) => boolean;
   /** The cluster says `fail` of a node. */
-  readonly failed: (node: MappedNode) => void;
+  readonly failed: (node: NatEntry) => void;
 }
 
 /**
@@ -32,7 +32,7 @@ const QUERY_TIMEOUT_MS = 300;
 export class FailureWatch {
   readonly #options: FailureWatchOptions;
   /** Nodes that did not answer; they are asked last, for each costs time. */
-  readonly #silent = new Set<MappedNode>();
+  readonly #silent = new Set<NatEntry>();
   /** Where to start among the nodes, so that it is not always the same one that is asked. */
   #offset = 0;
   #intervalMs = INTERVAL_MS;
@@ -59,10 +59,10 @@ export class FailureWatch {
   }
 
   async #query(): Promise<void> {
-    const { directory, topology, isUp, failed } = this.#options;
+    const { natTable, discovery, isUp, failed } = this.#options;
     this.#intervalMs = INTERVAL_MS;
-    for (const node of this.#candidates(directory.nodes.filter(isUp))) {
-      const lines = await topology.nodesAt(node.address, QUERY_TIMEOUT_MS);
+    for (const node of this.#candidates(natTable.nodes.filter(isUp))) {
+      const lines = await discovery.nodesAt(node.address, QUERY_TIMEOUT_MS);
       if (this.#isStopped) return;
       if (lines === undefined) {
         this.#silent.add(node);
@@ -70,18 +70,18 @@ export class FailureWatch {
       }
       this.#silent.delete(node);
       const flags = new Map(lines.map(({ id, flags }) => [id, flags]));
-      for (const known of directory.nodes) if (flags.get(known.id)?.has("fail")) failed(known);
+      for (const known of natTable.nodes) if (flags.get(known.id)?.has("fail")) failed(known);
       const isSuspicious = lines.some(({ flags }) => flags.has("fail?"));
       if (isSuspicious) this.#intervalMs = SUSPICION_INTERVAL_MS;
       return;
     }
   }
 
-  #candidates(nodes: readonly MappedNode[]): MappedNode[] {
+  #candidates(nodes: readonly NatEntry[]): NatEntry[] {
     for (const node of this.#silent) if (!nodes.includes(node)) this.#silent.delete(node);
     const at = this.#offset++ % Math.max(1, nodes.length);
     const rotated = [...nodes.slice(at), ...nodes.slice(0, at)];
-    const isSilent = (node: MappedNode) => this.#silent.has(node);
+    const isSilent = (node: NatEntry) => this.#silent.has(node);
     return [...rotated.filter((node) => !isSilent(node)), ...rotated.filter(isSilent)];
   }
 }

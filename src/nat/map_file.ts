@@ -1,8 +1,8 @@
 import type { HostPort } from "../platform/address.ts";
-import type { MappedNode } from "./nat_table.ts";
+import type { NatEntry } from "./nat_table.ts";
 
 /** What the map file tells of a node. */
-export type MapNode = Omit<MappedNode, "busPort">;
+export type MapNode = Omit<NatEntry, "busPort">;
 
 /** Rises when readers that know only what was before would misunderstand the file. */
 const VERSION = 1;

@@ -1,28 +1,28 @@
 import { log } from "../platform/log.ts";
 import type { Mapping } from "../proxy/startup.ts";
 import type { Config } from "../cli/config.ts";
-import { rehearseReplacing, replaceFile } from "../platform/atomic_file.ts";
+import { checkReplaceable, replaceFile } from "../platform/atomic_file.ts";
 import { formatMap } from "./map_file.ts";
 import { formatState } from "./state_file.ts";
 
 /** A file cannot be written. The message is for the operator. */
-export class RecordError extends Error {
-  override readonly name = "RecordError";
+export class MappingFileError extends Error {
+  override readonly name = "MappingFileError";
 }
 
 /** The files that tell of the mapping: the state file and the map file, as far as there are. */
-export class Records {
+export class MappingFiles {
   readonly #records: Record[];
   #writing: Promise<void> = Promise.resolve();
   /** To write once more when what is being written is. */
   #stale = false;
 
-  constructor({ stateFile, mapFile, publicHost }: Config, { directory, ports }: Mapping) {
+  constructor({ stateFile, mapFile, publicHost }: Config, { natTable, ports }: Mapping) {
     this.#records = [
       new Record(stateFile, () => formatState(ports.saved)),
       new Record(
         mapFile,
-        () => formatMap(publicHost, directory.nodes.filter(({ id }) => id !== "")),
+        () => formatMap(publicHost, natTable.nodes.filter(({ id }) => id !== "")),
       ),
     ];
   }
@@ -30,19 +30,19 @@ export class Records {
   /**
    * Finds out whether the files can be written, and leaves them as they are.
    *
-   * @throws {RecordError} when one cannot
+   * @throws {MappingFileError} when one cannot
    */
-  async rehearse(): Promise<void> {
+  async checkWritable(): Promise<void> {
     for (const record of this.#records) await record.rehearse();
   }
 
   /**
    * Writes the files for the first time.
    *
-   * @throws {RecordError} when one cannot be written; then the others are as they were
+   * @throws {MappingFileError} when one cannot be written; then the others are as they were
    */
   async begin(): Promise<void> {
-    await this.rehearse();
+    await this.checkWritable();
     for (const record of this.#records) await record.write();
   }
 
@@ -75,7 +75,7 @@ class Record {
   }
 
   async rehearse(): Promise<void> {
-    if (this.#path !== undefined) await asRecord(rehearseReplacing(this.#path, this.#format()));
+    if (this.#path !== undefined) await asRecord(checkReplaceable(this.#path, this.#format()));
   }
 
   async write(): Promise<void> {
@@ -91,7 +91,7 @@ class Record {
       await this.write();
       this.#failed = false;
     } catch (error) {
-      if (!(error instanceof RecordError)) throw error;
+      if (!(error instanceof MappingFileError)) throw error;
       if (!this.#failed) log.error("{reason}", { reason: error.message });
       this.#failed = true;
     }
@@ -103,7 +103,7 @@ async function asRecord(writing: Promise<void>): Promise<void> {
   try {
     await writing;
   } catch (error) {
-    throw new RecordError(error instanceof Error ? error.message : String(error), {
+    throw new MappingFileError(error instanceof Error ? error.message : String(error), {
       cause: error,
     });
   }

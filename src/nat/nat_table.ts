@@ -1,12 +1,12 @@
 import { canonicalHost, formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
-import { News } from "../platform/log_throttle.ts";
+import { LogThrottle } from "../platform/log_throttle.ts";
 import { type ClusterNode } from "../cluster/node.ts";
-import type { Pin, PortPool } from "./port_allocator.ts";
-import { dialAddress, isReady, isSound, type View } from "../cluster/discovery.ts";
+import type { PortAllocator, StaticMapping } from "./port_allocator.ts";
+import { type ClusterView, dialAddress, isHealthy, isReady } from "../cluster/discovery.ts";
 
 /** A node as a frame names it: by what it has of an id, an address, and a slot. */
-export interface Mention {
+export interface NodeRef {
   /** The node id, where the frame gives one that lasts. */
   readonly id?: string;
   /** An IP address or a host name; "" or `?` where the node does not know it. */
@@ -33,7 +33,7 @@ export interface Mention {
 }
 
 /** A node that has a port on the public side. Its fields change as the cluster does. */
-export interface MappedNode {
+export interface NatEntry {
   /** The node id; "" for a node with a pinned port that has not told its own yet. */
   readonly id: string;
   /** Where the proxy reaches the node. */
@@ -48,21 +48,21 @@ export interface MappedNode {
 }
 
 /** A node of the cluster has no port, and why. */
-export class UnmappedError extends Error {
-  override readonly name = "UnmappedError";
+export class NoPublicPortError extends Error {
+  override readonly name = "NoPublicPortError";
 }
 
 /** What a directory has done by others. */
-export interface DirectoryActions {
+export interface NatTableActions {
   /**
    * Starts to listen for a node and returns the port, which differs from the given one only if
    * that is 0. The node has its `publicPort` when this returns.
    */
-  open(node: MappedNode, port: number): number;
+  open(node: NatEntry, port: number): number;
   /** The node is at another address now: what goes on with the old one is over. */
-  moved(node: MappedNode): void;
+  moved(node: NatEntry): void;
   /** Stops listening for a node that is no more, and ends what goes on with it. */
-  close(node: MappedNode): void;
+  close(node: NatEntry): void;
   /** A view places a node where no view did before, or does not place one: see `disputes`. */
   disputed(): void;
   /** Something of the nodes or their ports may be other than before. */
@@ -70,18 +70,18 @@ export interface DirectoryActions {
 }
 
 /** What a directory starts from. */
-export interface DirectoryOptions {
-  readonly ports: PortPool;
+export interface NatTableOptions {
+  readonly ports: PortAllocator;
   /** The nodes for which there is a port from the start, in the cluster or not. */
-  readonly pins: readonly Pin[];
+  readonly pins: readonly StaticMapping[];
   /** How long the cluster must have forgotten a node until its port is closed. */
   readonly forgetAfterMs: number;
-  readonly actions: DirectoryActions;
+  readonly actions: NatTableActions;
 }
 
 /** A node that views place elsewhere than where the proxy reaches it. */
-export interface Dispute {
-  readonly node: MappedNode;
+export interface AddressConflict {
+  readonly node: NatEntry;
   readonly address: HostPort;
 }
 
@@ -104,34 +104,34 @@ const SHARED = Symbol("shared");
  * may disagree for ever. So what a single view tells can add to what is known; that a node moved
  * is for somebody to verify, and so is that it is gone, once views have said so for long.
  */
-export class Directory {
-  readonly #options: DirectoryOptions;
-  readonly #nodes: Entry[] = [];
-  readonly #byId = new Map<string, Entry>();
-  readonly #byAddress = new Map<string, Entry | typeof SHARED>();
+export class NatTable {
+  readonly #options: NatTableOptions;
+  readonly #nodes: Row[] = [];
+  readonly #byId = new Map<string, Row>();
+  readonly #byAddress = new Map<string, Row | typeof SHARED>();
   /** The nodes that the last view places elsewhere. */
-  readonly #disputed = new Set<Entry>();
+  readonly #conflicting = new Set<Row>();
   /** The nodes that have a port and that views do not list, by id. */
   readonly #missing = new Map<string, Absence>();
   /** By id, and by each address. */
-  #unmapped = new Map<string, UnmappedError>();
+  #withoutPort = new Map<string, NoPublicPortError>();
   /** Why the nodes of the last view have no port that cannot have one, by id. */
-  #portless = new Map<string, UnmappedError>();
+  #portless = new Map<string, NoPublicPortError>();
   /** Views that differ for good list a node by turns. */
-  readonly #news = new News();
-  #view: View | undefined;
+  readonly #throttle = new LogThrottle();
+  #view: ClusterView | undefined;
 
-  constructor(options: DirectoryOptions) {
+  constructor(options: NatTableOptions) {
     this.#options = options;
   }
 
   /** Every node that has a port, in the order of ports given out. */
-  get nodes(): readonly MappedNode[] {
+  get nodes(): readonly NatEntry[] {
     return this.#nodes;
   }
 
   /** The view that was learned last. */
-  get view(): View | undefined {
+  get view(): ClusterView | undefined {
     return this.#view;
   }
 
@@ -139,14 +139,14 @@ export class Directory {
    * Why a node of that view has no port although it could have one; it was logged, too. Undefined
    * if all have one.
    */
-  get unmapped(): UnmappedError | undefined {
-    return this.#unmapped.values().next().value;
+  get noPortError(): NoPublicPortError | undefined {
+    return this.#withoutPort.values().next().value;
   }
 
   /** Why a mentioned node has no port, if it was in that view. */
-  whyUnmapped(mention: Mention): UnmappedError | undefined {
-    const key = mention.id ?? aliasOf(mention);
-    return this.#unmapped.get(key) ?? this.#portless.get(key);
+  whyNoPort(ref: NodeRef): NoPublicPortError | undefined {
+    const key = ref.id ?? aliasOf(ref);
+    return this.#withoutPort.get(key) ?? this.#portless.get(key);
   }
 
   /** Whether the last view names a node by its id only, and no view before told its address. */
@@ -161,28 +161,28 @@ export class Directory {
    * @param strict whether a port that cannot be listened on is an error, and not passed over
    * @throws what `open` throws, if `strict`
    */
-  learn(view: View, strict = false): void {
+  applyView(view: ClusterView, strict = false): void {
     // A view that was long on its way can still tell of new nodes.
     const isNew = this.#view === undefined || view.takenAtMs >= this.#view.takenAtMs;
     if (isNew) {
       this.#view = view;
       this.#noteMissing(view);
     }
-    const unmapped = new Map<string, UnmappedError>();
-    const claims = new Map<string, Entry | typeof SHARED>();
+    const unmapped = new Map<string, NoPublicPortError>();
+    const claims = new Map<string, Row | typeof SHARED>();
     for (const { node, address } of placedNodes(view)) {
       try {
         const known = this.#byId.get(node.id);
         if (known !== undefined && !isNew) continue;
-        const entry = known ?? this.#admit(node, address, view, strict);
+        const entry = known ?? this.#addEntry(node, address, view, strict);
         this.#update(entry, node, address, view.tlsPorts.get(node.id));
         for (const alias of [address, ...entry.names].map(aliasOf)) {
           const claimed = claims.get(alias);
           claims.set(alias, claimed === undefined || claimed === entry ? entry : SHARED);
         }
       } catch (error) {
-        if (!(error instanceof UnmappedError)) throw error;
-        if (!this.#unmapped.has(node.id)) this.#report("error", node, error);
+        if (!(error instanceof NoPublicPortError)) throw error;
+        if (!this.#withoutPort.has(node.id)) this.#report("error", node, error);
         unmapped.set(node.id, error);
         for (const name of namesOf(node, view.tlsPorts.get(node.id))) {
           unmapped.set(aliasOf(name), error);
@@ -191,7 +191,7 @@ export class Directory {
     }
     for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
     if (isNew) {
-      this.#unmapped = unmapped;
+      this.#withoutPort = unmapped;
       this.#notePortless(view);
       this.#suspectMissing(view);
     }
@@ -204,7 +204,7 @@ export class Directory {
    *
    * @throws what `open` throws
    */
-  openPins(): void {
+  openStaticMappings(): void {
     for (const { node: address, port } of this.#options.pins) {
       if (typeof address === "string") continue;
       const entry = newEntry("", address);
@@ -217,12 +217,12 @@ export class Directory {
   }
 
   /** The nodes with a pinned port of which nobody has told the id. */
-  get nameless(): readonly MappedNode[] {
+  get unidentified(): readonly NatEntry[] {
     return this.#nodes.filter(({ id }) => id === "");
   }
 
   /** Notes the id that a nameless node has told. */
-  name(node: MappedNode, id: string): void {
+  assignId(node: NatEntry, id: string): void {
     const entry = this.#nodes.find((known) => known === node);
     if (entry === undefined || entry.id !== "") return;
     const other = this.#byId.get(id);
@@ -244,7 +244,7 @@ export class Directory {
    * nor of a node that was left alone: it must know most nodes, and another than itself, unless
    * the cluster has shrunk to that.
    */
-  recognizes(view: View): boolean {
+  belongsToCluster(view: ClusterView): boolean {
     const count = this.#byId.size;
     const known = view.nodes.filter(({ id }) => this.#byId.has(id));
     const others = known.filter(({ id }) => id !== view.answeredBy.id);
@@ -259,7 +259,7 @@ export class Directory {
    * this one: at its addresses, or when nothing was heard of it for so long that all its nodes
    * would be forgotten.
    */
-  isReplacedBy(view: View): boolean {
+  looksReplaced(view: ClusterView): boolean {
     const heardAtMs = this.#view?.takenAtMs ?? -Infinity;
     return view.takenAtMs - heardAtMs > this.#options.forgetAfterMs ||
       placedNodes(view).some(({ address }) =>
@@ -289,8 +289,8 @@ export class Directory {
   }
 
   /** Where a view, and no later one, places nodes elsewhere than where the proxy reaches them. */
-  get disputes(): Dispute[] {
-    return [...this.#disputed].map((node) => ({ node, address: node.claimed! }));
+  get addressConflicts(): AddressConflict[] {
+    return [...this.#conflicting].map((node) => ({ node, address: node.claimed! }));
   }
 
   /**
@@ -298,7 +298,7 @@ export class Directory {
    *
    * @param spelling whether it is the same place under another name
    */
-  move({ id }: MappedNode, address: HostPort, spelling = false): void {
+  move({ id }: NatEntry, address: HostPort, spelling = false): void {
     const entry = this.#byId.get(id);
     if (entry === undefined || isSame(entry.address, address)) return;
     if (spelling) {
@@ -315,7 +315,7 @@ export class Directory {
   }
 
   /** Has a node reached at another address; what goes on with it at the old one is over. */
-  serveAt({ id }: MappedNode, address: HostPort): void {
+  serveAt({ id }: NatEntry, address: HostPort): void {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
     this.#place(entry, address);
@@ -324,7 +324,7 @@ export class Directory {
   }
 
   /** Notes that a node is known by one more address. */
-  addAlias({ id }: MappedNode, address: HostPort): void {
+  addAlias({ id }: NatEntry, address: HostPort): void {
     const entry = this.#byId.get(id);
     if (entry === undefined) return;
     this.#byAddress.set(aliasOf(address), entry);
@@ -332,7 +332,7 @@ export class Directory {
   }
 
   /** Every alias, and whose it is; of several nodes' it is nobody's. */
-  *aliases(): Generator<[alias: string, node: MappedNode | undefined]> {
+  *aliases(): Generator<[alias: string, node: NatEntry | undefined]> {
     for (const [alias, entry] of this.#byAddress) {
       yield [alias, entry === SHARED ? undefined : entry];
     }
@@ -349,12 +349,12 @@ export class Directory {
   }
 
   /** The node that clients reach on a public port. */
-  atPort(publicPort: number): MappedNode | undefined {
+  atPort(publicPort: number): NatEntry | undefined {
     return this.#nodes.find((node) => node.publicPort === publicPort);
   }
 
   /** The node of an id. */
-  withId(id: string): MappedNode | undefined {
+  withId(id: string): NatEntry | undefined {
     return this.#byId.get(id);
   }
 
@@ -362,13 +362,13 @@ export class Directory {
    * The public port of a mentioned node, if it is known. A redirect that does not name its node
    * by an address is never known: slots move.
    */
-  portOf(mention: Mention): number | undefined {
-    if (mention.id !== undefined) return this.#byId.get(mention.id)?.publicPort;
-    const entry = isAddress(mention) ? this.#byAddress.get(aliasOf(mention)) : undefined;
+  portOf(ref: NodeRef): number | undefined {
+    if (ref.id !== undefined) return this.#byId.get(ref.id)?.publicPort;
+    const entry = isAddress(ref) ? this.#byAddress.get(aliasOf(ref)) : undefined;
     return entry === SHARED ? undefined : entry?.publicPort;
   }
 
-  #admit(node: ClusterNode, address: HostPort, view: View, strict: boolean): Entry {
+  #addEntry(node: ClusterNode, address: HostPort, view: ClusterView, strict: boolean): Row {
     const names = namesOf(node, view.tlsPorts.get(node.id));
     const awaited = this.#nodes.find((entry) =>
       entry.id === "" && [address, ...names].some((name) => isSame(name, entry.address))
@@ -377,8 +377,8 @@ export class Directory {
       this.#identify(awaited, node.id);
       return awaited;
     }
-    const pinned = this.#options.ports.pinned(node.id);
-    const heir = pinned === undefined ? this.#inherit(node, address, view) : undefined;
+    const pinned = this.#options.ports.staticPort(node.id);
+    const heir = pinned === undefined ? this.#adoptPort(node, address, view) : undefined;
     if (heir !== undefined) return heir;
     const entry = newEntry(node.id, address);
     entry.publicPort = pinned === undefined
@@ -386,36 +386,38 @@ export class Directory {
       : this.#listen(entry, pinned, strict);
     this.#nodes.push(entry);
     this.#byId.set(entry.id, entry);
-    this.#options.ports.give(entry.id, entry.publicPort, address);
+    this.#options.ports.assign(entry.id, entry.publicPort, address);
     return entry;
   }
 
-  #place(entry: Entry, address: HostPort): void {
+  #place(entry: Row, address: HostPort): void {
     entry.address = address;
     entry.claimed = undefined;
-    this.#disputed.delete(entry);
-    this.#options.ports.give(entry.id, entry.publicPort, address);
+    this.#conflicting.delete(entry);
+    this.#options.ports.assign(entry.id, entry.publicPort, address);
   }
 
-  #identify(entry: Entry, id: string): void {
+  #identify(entry: Row, id: string): void {
     entry.id = id;
     this.#byId.set(id, entry);
-    this.#options.ports.give(id, entry.publicPort, entry.address);
+    this.#options.ports.assign(id, entry.publicPort, entry.address);
   }
 
   /**
    * A node that was set up anew has another id, but where the old one was there is now this one:
    * it takes over the port, which leads to it in any case.
    */
-  #inherit(node: ClusterNode, address: HostPort, view: View): Entry | undefined {
+  #adoptPort(node: ClusterNode, address: HostPort, view: ClusterView): Row | undefined {
     const { ports } = this.#options;
     for (const id of ports.holders) {
       const entry = this.#byId.get(id);
       const places = [entry?.address ?? ports.addressOf(id), entry?.pin];
       if (!places.some((known) => known !== undefined && isSame(known, address))) continue;
       // Of one that is only somewhere else the port goes with it, and so does a pinned one.
-      if (view.nodes.some((other) => other.id === id) || ports.pinned(id) !== undefined) continue;
-      ports.pass(id, node.id);
+      if (view.nodes.some((other) => other.id === id) || ports.staticPort(id) !== undefined) {
+        continue;
+      }
+      ports.transfer(id, node.id);
       this.#missing.delete(id);
       if (entry === undefined) return undefined;
       log.info("Node {id} is set up anew at {address}, as {newId}", {
@@ -430,16 +432,16 @@ export class Directory {
     return undefined;
   }
 
-  #update(entry: Entry, node: ClusterNode, address: HostPort, tlsPort: number | undefined): void {
+  #update(entry: Row, node: ClusterNode, address: HostPort, tlsPort: number | undefined): void {
     entry.names = namesOf(node, tlsPort);
     entry.role = node.flags.has("slave") ? "replica" : "primary";
     entry.busPort = node.busPort;
     // Of a node that is out of touch others tell where it was.
-    if (!isSound(node) || isSame(entry.address, address)) {
-      this.#disputed.delete(entry);
+    if (!isHealthy(node) || isSame(entry.address, address)) {
+      this.#conflicting.delete(entry);
       return;
     }
-    this.#disputed.add(entry);
+    this.#conflicting.add(entry);
     const news = entry.claimed === undefined || !isSame(entry.claimed, address);
     entry.claimed = address;
     if (news) this.#options.actions.disputed();
@@ -449,7 +451,7 @@ export class Directory {
    * Only a node that has a say in a working cluster can tell that another is not in it, and none
    * can tell whether itself is.
    */
-  #noteMissing(view: View): void {
+  #noteMissing(view: ClusterView): void {
     const listed = new Set(view.nodes.map(({ id }) => id));
     for (const id of this.#options.ports.holders) {
       if (id === view.answeredBy.id) continue;
@@ -462,7 +464,7 @@ export class Directory {
   }
 
   /** Suspects the nodes that are missing for long, if more than one node says so. */
-  #suspectMissing(view: View): void {
+  #suspectMissing(view: ClusterView): void {
     if (view.state !== "ok") return;
     for (const absence of this.#missing.values()) {
       const isLong = view.takenAtMs - absence.sinceMs >= this.#options.forgetAfterMs;
@@ -482,7 +484,7 @@ export class Directory {
       entry.address = entry.pin;
       return;
     }
-    ports.retire(id);
+    ports.release(id);
     if (entry === undefined) return;
     log.info("Node {id} at {address} is forgotten; its port {port} is closed", {
       id,
@@ -491,7 +493,7 @@ export class Directory {
     });
     this.#byId.delete(id);
     this.#nodes.splice(this.#nodes.indexOf(entry), 1);
-    this.#disputed.delete(entry);
+    this.#conflicting.delete(entry);
     for (const [alias, holder] of this.#byAddress) {
       if (holder === entry) this.#byAddress.delete(alias);
     }
@@ -499,12 +501,12 @@ export class Directory {
   }
 
   /** Notes, and logs once, which new nodes of a view have nothing that a port could lead to. */
-  #notePortless(view: View): void {
-    const portless = new Map<string, UnmappedError>();
+  #notePortless(view: ClusterView): void {
+    const portless = new Map<string, NoPublicPortError>();
     for (const node of view.nodes) {
       const isPlaced = !node.flags.has("noaddr") && dialAddress(node, view) !== null;
       if (isPlaced || node.flags.has("handshake") || this.#byId.has(node.id)) continue;
-      const error = this.#portless.get(node.id) ?? new UnmappedError(whyPortless(node));
+      const error = this.#portless.get(node.id) ?? new NoPublicPortError(whyPortless(node));
       portless.set(node.id, error);
       if (this.#portless.has(node.id)) continue;
       this.#report("warning", node, error);
@@ -513,11 +515,11 @@ export class Directory {
     this.#portless = portless;
   }
 
-  #report(level: "warning" | "error", { id }: ClusterNode, { message }: UnmappedError): void {
-    this.#news.say(level, { topic: id, cause: message }, ["{reason}", { reason: message }]);
+  #report(level: "warning" | "error", { id }: ClusterNode, { message }: NoPublicPortError): void {
+    this.#throttle.log(level, { topic: id, cause: message }, ["{reason}", { reason: message }]);
   }
 
-  #open(entry: Entry, view: View, strict: boolean): number {
+  #open(entry: Row, view: ClusterView, strict: boolean): number {
     const { ports } = this.#options;
     this.#makeRoom(entry, view);
     for (const port of ports.candidates(entry.id)) {
@@ -527,35 +529,35 @@ export class Directory {
         return this.#listen(entry, port, firm);
       } catch (error) {
         // Without a cause it is not this port that is refused.
-        const refused = error instanceof UnmappedError && error.cause !== undefined;
+        const refused = error instanceof NoPublicPortError && error.cause !== undefined;
         if (firm || !refused) throw error;
         log.warning("{reason}, trying the next port", { reason: error.message });
       }
     }
-    throw new UnmappedError(
+    throw new NoPublicPortError(
       `No port is left for node ${formatHostPort(entry.address)}: ` +
         `raise --max-nodes above ${ports.count}`,
     );
   }
 
   /** Where the range is full, a saved port of a node that is not there is for one that is. */
-  #makeRoom({ id }: Entry, view: View): void {
+  #makeRoom({ id }: Row, view: ClusterView): void {
     const { ports } = this.#options;
     for (const holder of ports.holders) {
       if (!ports.candidates(id).next().done) return;
       if (this.#byId.has(holder) || view.nodes.some((node) => node.id === holder)) continue;
       log.warning("The port saved for node {id} goes to another: no other is left", { id: holder });
-      ports.retire(holder);
+      ports.release(holder);
       this.#missing.delete(holder);
     }
   }
 
-  #listen(entry: Entry, port: number, strict: boolean): number {
+  #listen(entry: Row, port: number, strict: boolean): number {
     try {
       return this.#options.actions.open(entry, port);
     } catch (error) {
-      if (strict || error instanceof UnmappedError) throw error;
-      throw new UnmappedError(error instanceof Error ? error.message : String(error), {
+      if (strict || error instanceof NoPublicPortError) throw error;
+      throw new NoPublicPortError(error instanceof Error ? error.message : String(error), {
         cause: error,
       });
     }
@@ -563,12 +565,12 @@ export class Directory {
 }
 
 /** In place of a host that it does not know, a node puts "", or `?` where clients want names. */
-export function isAddress({ host, port }: Mention): boolean {
+export function isAddress({ host, port }: NodeRef): boolean {
   return host !== "" && host !== "?" && port > 0;
 }
 
 /** A node as the directory keeps it. */
-type Entry = { -readonly [Field in keyof MappedNode]: MappedNode[Field] } & {
+type Row = { -readonly [Field in keyof NatEntry]: NatEntry[Field] } & {
   /** Where a view placed it that did so elsewhere. */
   claimed: HostPort | undefined;
   /** The address that its port is pinned to. */
@@ -584,7 +586,7 @@ interface Absence {
   isSuspect: boolean;
 }
 
-function newEntry(id: string, address: HostPort): Entry {
+function newEntry(id: string, address: HostPort): Row {
   return {
     id,
     address,
@@ -598,7 +600,7 @@ function newEntry(id: string, address: HostPort): Entry {
 }
 
 /** The nodes of a view that can be reached, in the order of their addresses. */
-function placedNodes(view: View): { node: ClusterNode; address: HostPort }[] {
+function placedNodes(view: ClusterView): { node: ClusterNode; address: HostPort }[] {
   const placed: { node: ClusterNode; address: HostPort }[] = [];
   for (const node of view.nodes) {
     // The id of a node in handshake is made up; the true one is to come.

@@ -1,15 +1,15 @@
 import { formatHostPort } from "../platform/address.ts";
-import { News } from "../platform/log_throttle.ts";
+import { LogThrottle } from "../platform/log_throttle.ts";
 import {
-  type Directory,
   isAddress,
-  type MappedNode,
-  type Mention,
-  UnmappedError,
+  type NatEntry,
+  type NatTable,
+  type NodeRef,
+  NoPublicPortError,
 } from "./nat_table.ts";
-import { LinkError } from "../cluster/node_connection.ts";
-import { ownerOf, type Topology, type View } from "../cluster/discovery.ts";
-import { lookFor } from "./refresher.ts";
+import { NodeConnectionError } from "../cluster/node_connection.ts";
+import { type ClusterDiscovery, type ClusterView, ownerOf } from "../cluster/discovery.ts";
+import { queryOptionsFor } from "./refresher.ts";
 
 /** A script can make up any number of redirects, each of which might be a real one. */
 const DOUBT_INTERVAL_MS = 100;
@@ -18,20 +18,23 @@ const DOUBT_INTERVAL_MS = 100;
 const UNMAPPED_INTERVAL_MS = 1000;
 
 /** Finds out about nodes that are mentioned and that the directory does not know. */
-export class Locator {
-  readonly #directory: Directory;
-  readonly #topology: Topology;
+export class NodeResolver {
+  readonly #natTable: NatTable;
+  readonly #discovery: ClusterDiscovery;
   /** When the next doubtful mention may be looked into. */
   #nextDoubtMs = -Infinity;
   /** Settled when whoever is looking through the eyes of a node is done. */
-  readonly #turns = new WeakMap<MappedNode, Promise<unknown>>();
+  readonly #queues = new WeakMap<NatEntry, Promise<unknown>>();
   /** When a node was last asked that did not answer, and who refused the proxy's user then. */
-  readonly #missed = new WeakMap<MappedNode, { atMs: number; denial: LinkError | undefined }>();
-  readonly #news = new News();
+  readonly #missed = new WeakMap<
+    NatEntry,
+    { atMs: number; denial: NodeConnectionError | undefined }
+  >();
+  readonly #throttle = new LogThrottle();
 
-  constructor(directory: Directory, topology: Topology) {
-    this.#directory = directory;
-    this.#topology = topology;
+  constructor(natTable: NatTable, discovery: ClusterDiscovery) {
+    this.#natTable = natTable;
+    this.#discovery = discovery;
   }
 
   /**
@@ -42,80 +45,80 @@ export class Locator {
    * is no node's.
    *
    * @param sinceMs when the mention came: what was seen of the cluster since then will do
-   * @throws {UnmappedError} when a redirect leads to a node that has no port
+   * @throws {NoPublicPortError} when a redirect leads to a node that has no port
    */
-  async locate(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
+  async resolve(ref: NodeRef, from: NatEntry, sinceMs: number): Promise<number | undefined> {
     try {
-      return await this.#find(mention, from, sinceMs);
+      return await this.#find(ref, from, sinceMs);
     } catch (error) {
-      if (mention.redirects || !(error instanceof UnmappedError)) throw error;
+      if (ref.redirects || !(error instanceof NoPublicPortError)) throw error;
       // Else the directory has said it.
-      if (this.#directory.whyUnmapped(mention) === undefined) this.#report(error);
+      if (this.#natTable.whyNoPort(ref) === undefined) this.#report(error);
       return 0;
     }
   }
 
-  #report({ message }: UnmappedError): void {
+  #report({ message }: NoPublicPortError): void {
     const text = "Clients are shown port 0 for a node: {reason}";
-    this.#news.say("warning", { topic: "ports", cause: message }, [text, { reason: message }]);
+    this.#throttle.log("warning", { topic: "ports", cause: message }, [text, { reason: message }]);
   }
 
-  /** @throws {UnmappedError} when there is no port left to give, or nothing to go by */
-  async #find(mention: Mention, from: MappedNode, sinceMs: number): Promise<number | undefined> {
-    const turn = this.#turns.get(from) ?? Promise.resolve();
-    const looked = turn.then(() => this.#look(mention, from, sinceMs));
-    this.#turns.set(from, looked.catch(() => {}));
+  /** @throws {NoPublicPortError} when there is no port left to give, or nothing to go by */
+  async #find(ref: NodeRef, from: NatEntry, sinceMs: number): Promise<number | undefined> {
+    const turn = this.#queues.get(from) ?? Promise.resolve();
+    const looked = turn.then(() => this.#resolveByView(ref, from, sinceMs));
+    this.#queues.set(from, looked.catch(() => {}));
     const found = await looked;
-    if (found !== undefined || mention.doubtful) return found;
-    this.#checkMapped(mention);
-    const identified = await this.#identify(mention);
+    if (found !== undefined || ref.doubtful) return found;
+    this.#checkMapped(ref);
+    const identified = await this.#identify(ref);
     // Nobody connects to what replication tells, so that it may as well be left open.
-    if (identified !== undefined || mention.relation !== undefined) return identified;
+    if (identified !== undefined || ref.relation !== undefined) return identified;
     const unknown = "No node of the cluster is known " +
-      (mention.id === undefined ? "" : `as ${mention.id} `) + `at ${formatHostPort(mention)}` +
-      (mention.slot === undefined ? "" : `, for slot ${mention.slot}`);
+      (ref.id === undefined ? "" : `as ${ref.id} `) + `at ${formatHostPort(ref)}` +
+      (ref.slot === undefined ? "" : `, for slot ${ref.slot}`);
     const denial = this.#missed.get(from)?.denial;
-    throw new UnmappedError(
+    throw new NoPublicPortError(
       denial === undefined ? unknown : `The proxy cannot ask the cluster: ${denial.message}`,
     );
   }
 
-  async #look(
-    mention: Mention,
-    from: MappedNode,
+  async #resolveByView(
+    ref: NodeRef,
+    from: NatEntry,
     sinceMs: number,
   ): Promise<number | undefined> {
     // Whoever was before may have found it, or may have looked where this would.
-    const known = this.#directory.portOf(mention) ??
-      this.#redirectTarget(mention, from, sinceMs)?.publicPort;
+    const known = this.#natTable.portOf(ref) ??
+      this.#redirectTarget(ref, from, sinceMs)?.publicPort;
     if (known !== undefined) return known;
-    const { view } = this.#directory;
+    const { view } = this.#natTable;
     if (view !== undefined && performance.now() - view.takenAtMs < UNMAPPED_INTERVAL_MS) {
-      this.#checkMapped(mention);
+      this.#checkMapped(ref);
     }
     const missedAtMs = this.#missed.get(from)?.atMs ?? -Infinity;
     if (!this.#hasLooked(from, sinceMs) && missedAtMs < sinceMs) {
-      if (mention.doubtful) await this.#paceDoubt();
-      const view = await this.#lookThrough(from);
+      if (ref.doubtful) await this.#paceDoubt();
+      const view = await this.#applyViewOf(from);
       // A node that is not of the cluster, or not yet, knows itself at least; but where it knows
       // the one that was meant to be asked, it is another.
-      const isItself = view !== undefined && view.answeredBy.id === mention.id &&
+      const isItself = view !== undefined && view.answeredBy.id === ref.id &&
         !view.nodes.some(({ id }) => id === from.id);
       if (isItself) return from.publicPort;
     }
-    return this.#directory.portOf(mention) ??
-      this.#redirectTarget(mention, from, sinceMs)?.publicPort ??
-      this.#ownerElsewhere(mention, from)?.publicPort ??
-      this.#relative(mention, from)?.publicPort;
+    return this.#natTable.portOf(ref) ??
+      this.#redirectTarget(ref, from, sinceMs)?.publicPort ??
+      this.#ownerElsewhere(ref, from)?.publicPort ??
+      this.#relative(ref, from)?.publicPort;
   }
 
   /** Nodes without a port are named by all the others, to every client. */
-  #checkMapped(mention: Mention): void {
-    const { view } = this.#directory;
-    const owner = view !== undefined && this.#isBare(mention) && !mention.asking
-      ? ownerOf(view, mention.slot)
+  #checkMapped(ref: NodeRef): void {
+    const { view } = this.#natTable;
+    const owner = view !== undefined && this.#isBare(ref) && !ref.asking
+      ? ownerOf(view, ref.slot)
       : undefined;
-    const reason = this.#directory.whyUnmapped(owner === undefined ? mention : owner);
+    const reason = this.#natTable.whyNoPort(owner === undefined ? ref : owner);
     if (reason !== undefined) throw reason;
   }
 
@@ -128,25 +131,25 @@ export class Locator {
   }
 
   /** Learns what a node sees, or else any other, and returns the node's view if it answers. */
-  async #lookThrough(from: MappedNode): Promise<View | undefined> {
-    const directory = this.#directory;
+  async #applyViewOf(from: NatEntry): Promise<ClusterView | undefined> {
+    const natTable = this.#natTable;
     const atMs = performance.now();
-    let view: View | undefined;
-    let denial: LinkError | undefined;
+    let view: ClusterView | undefined;
+    let denial: NodeConnectionError | undefined;
     try {
-      view = await this.#topology.ask(from.address);
+      view = await this.#discovery.ask(from.address);
     } catch (error) {
-      if (!(error instanceof LinkError)) throw error;
+      if (!(error instanceof NodeConnectionError)) throw error;
       if (error.denied) denial = error;
     }
-    if (view !== undefined && directory.recognizes(view)) {
+    if (view !== undefined && natTable.belongsToCluster(view)) {
       this.#missed.delete(from);
-      directory.learn(view);
+      natTable.applyView(view);
       return view;
     }
     this.#missed.set(from, { atMs, denial });
     try {
-      directory.learn(await this.#topology.look(lookFor(directory)));
+      natTable.applyView(await this.#discovery.queryAny(queryOptionsFor(natTable)));
     } catch (error) {
       // It was said that nobody answers. What is known will have to do.
       if (!(error instanceof AggregateError)) throw error;
@@ -155,8 +158,8 @@ export class Locator {
   }
 
   /** The primary of `from`, or its replica if it has one, or one with such a port. */
-  #relative({ relation, port }: Mention, from: MappedNode): MappedNode | undefined {
-    const { view } = this.#directory;
+  #relative({ relation, port }: NodeRef, from: NatEntry): NatEntry | undefined {
+    const { view } = this.#natTable;
     if (relation === undefined || view === undefined) return undefined;
     const own = view.nodes.find((node) => node.id === from.id);
     const relatives = view.nodes.filter((node) =>
@@ -166,29 +169,29 @@ export class Locator {
       node.port === port || view.tlsPorts.get(node.id) === port
     );
     const [one, ...more] = alike.length > 0 ? alike : relatives;
-    return one === undefined || more.length > 0 ? undefined : this.#directory.withId(one.id);
+    return one === undefined || more.length > 0 ? undefined : this.#natTable.withId(one.id);
   }
 
   /**
    * Asks at an address that no node of the cluster is known by, as in ROLE behind another NAT. A
    * node that is not known either stays so: whoever answers there can say of itself what it likes.
    */
-  async #identify(mention: Mention): Promise<number | undefined> {
-    const directory = this.#directory;
+  async #identify(ref: NodeRef): Promise<number | undefined> {
+    const natTable = this.#natTable;
     // An id is known or not, whoever is at the address. And whoever answers at an address that
     // several nodes have is any of them.
-    if (mention.id !== undefined || !isAddress(mention) || directory.isShared(mention)) {
+    if (ref.id !== undefined || !isAddress(ref) || natTable.isShared(ref)) {
       return undefined;
     }
-    const view = await this.#topology.visit(mention);
-    const node = view && directory.withId(view.answeredBy.id);
-    if (node !== undefined) directory.addAlias(node, mention);
+    const view = await this.#discovery.queryNode(ref);
+    const node = view && natTable.withId(view.answeredBy.id);
+    if (node !== undefined) natTable.addAlias(node, ref);
     return node?.publicPort;
   }
 
   /** Whether the cluster was seen through the eyes of a node since then. */
-  #hasLooked(from: MappedNode, sinceMs: number): boolean {
-    const { view } = this.#directory;
+  #hasLooked(from: NatEntry, sinceMs: number): boolean {
+    const { view } = this.#natTable;
     return view !== undefined && view.answeredBy.id === from.id && view.takenAtMs >= sinceMs;
   }
 
@@ -198,27 +201,27 @@ export class Locator {
    * whom. By the time it is asked the slot may have arrived, or have come back to `from`: that
    * is then where the client should go.
    */
-  #redirectTarget(mention: Mention, from: MappedNode, sinceMs: number): MappedNode | undefined {
-    const { view } = this.#directory;
-    if (view === undefined || !this.#isBare(mention) || !this.#hasLooked(from, sinceMs)) {
+  #redirectTarget(ref: NodeRef, from: NatEntry, sinceMs: number): NatEntry | undefined {
+    const { view } = this.#natTable;
+    if (view === undefined || !this.#isBare(ref) || !this.#hasLooked(from, sinceMs)) {
       return undefined;
     }
-    const { slot, asking = false } = mention;
+    const { slot, asking = false } = ref;
     const migrating = asking ? view.answeredBy.migrating.get(slot) : undefined;
-    return this.#directory.withId(migrating ?? ownerOf(view, slot)?.id ?? "");
+    return this.#natTable.withId(migrating ?? ownerOf(view, slot)?.id ?? "");
   }
 
   /** The node that has the slot of a redirect as far as is known, if `from` cannot be asked. */
-  #ownerElsewhere(mention: Mention, from: MappedNode): MappedNode | undefined {
-    const { view } = this.#directory;
-    if (view === undefined || !this.#isBare(mention) || mention.asking) return undefined;
-    const owner = ownerOf(view, mention.slot)?.id;
-    return owner === undefined || owner === from.id ? undefined : this.#directory.withId(owner);
+  #ownerElsewhere(ref: NodeRef, from: NatEntry): NatEntry | undefined {
+    const { view } = this.#natTable;
+    if (view === undefined || !this.#isBare(ref) || ref.asking) return undefined;
+    const owner = ownerOf(view, ref.slot)?.id;
+    return owner === undefined || owner === from.id ? undefined : this.#natTable.withId(owner);
   }
 
   /** Whether a redirect names its node by nothing but the slot. */
-  #isBare(mention: Mention): mention is Mention & { slot: number } {
-    if (mention.slot === undefined) return false;
-    return !isAddress(mention) || this.#directory.isShared(mention);
+  #isBare(ref: NodeRef): ref is NodeRef & { slot: number } {
+    if (ref.slot === undefined) return false;
+    return !isAddress(ref) || this.#natTable.isShared(ref);
   }
 }

@@ -1,7 +1,7 @@
 import type { HostPort } from "../platform/address.ts";
 
 /** A wish of the operator: this node is to have this public port. */
-export interface Pin {
+export interface StaticMapping {
   /** A node id in lower case, or an address by which the cluster knows the node. */
   readonly node: string | HostPort;
   readonly port: number;
@@ -24,12 +24,12 @@ export interface SavedPorts {
 }
 
 /** What a pool starts from. */
-export interface PortPoolOptions {
+export interface PortAllocatorOptions {
   /** The first port of the range, or 0 for whichever ports are free. */
   readonly first: number;
   /** How many ports the range has. */
   readonly count: number;
-  readonly pins: readonly Pin[];
+  readonly pins: readonly StaticMapping[];
   readonly saved: SavedPorts | undefined;
 }
 
@@ -37,12 +37,12 @@ export interface PortPoolOptions {
  * The public ports: which node has which, and which comes next. A port that a node gives back is
  * the last to be given out again, so that clients who still know it do not meet a stranger there.
  */
-export class PortPool {
-  readonly #options: PortPoolOptions;
+export class PortAllocator {
+  readonly #options: PortAllocatorOptions;
   readonly #holders = new Map<string, { address: HostPort; port: number }>();
   readonly #retired: number[] = [];
 
-  constructor(options: PortPoolOptions) {
+  constructor(options: PortAllocatorOptions) {
     this.#options = options;
     const { saved } = options;
     for (const { id, address, port } of saved?.nodes ?? []) {
@@ -89,7 +89,7 @@ export class PortPool {
   }
 
   /** The port that is pinned to a node by its id. */
-  pinned(id: string): number | undefined {
+  staticPort(id: string): number | undefined {
     return this.#options.pins.find(({ node }) => node === id)?.port;
   }
 
@@ -114,14 +114,14 @@ export class PortPool {
   }
 
   /** Notes that a node has a port, and where it is. */
-  give(id: string, port: number, address: HostPort): void {
+  assign(id: string, port: number, address: HostPort): void {
     this.#holders.set(id, { address: { host: address.host, port: address.port }, port });
     const at = this.#retired.indexOf(port);
     if (at >= 0) this.#retired.splice(at, 1);
   }
 
   /** Lets the node `to` have what `from` had. */
-  pass(from: string, to: string): void {
+  transfer(from: string, to: string): void {
     const holder = this.#holders.get(from);
     if (holder === undefined) return;
     this.#holders.delete(from);
@@ -129,7 +129,7 @@ export class PortPool {
   }
 
   /** Takes a node's port back. */
-  retire(id: string): void {
+  release(id: string): void {
     const holder = this.#holders.get(id);
     if (holder === undefined) return;
     this.#holders.delete(id);

@@ -1,12 +1,12 @@
 import { formatHostPort } from "../platform/address.ts";
 import { AddressCheck } from "./address_check.ts";
-import type { Directory, Dispute, Suspect } from "./nat_table.ts";
+import type { AddressConflict, NatTable, Suspect } from "./nat_table.ts";
 import {
+  type ClusterDiscovery,
   dialAddress,
+  isHealthy,
   isReady,
-  isSound,
-  type LookOptions,
-  type Topology,
+  type QueryOptions,
 } from "../cluster/discovery.ts";
 
 /**
@@ -22,9 +22,9 @@ const MIN_PAUSE_MS = 1000;
 const MOST_ASKED = 16;
 
 /** Keeps a directory true to its cluster: looks from time to time, and when there is a reason. */
-export class TopologyWatch {
-  readonly #directory: Directory;
-  readonly #topology: Topology;
+export class TopologyRefresher {
+  readonly #natTable: NatTable;
+  readonly #discovery: ClusterDiscovery;
   readonly #intervalMs: number;
   readonly #addressCheck: AddressCheck;
   #running: Promise<void> = Promise.resolve();
@@ -37,13 +37,13 @@ export class TopologyWatch {
 
   /** @param intervalMs between two looks; Infinity for none without a reason */
   constructor(
-    directory: Directory,
-    topology: Topology,
+    natTable: NatTable,
+    discovery: ClusterDiscovery,
     intervalMs: number,
-    addressCheck = new AddressCheck(directory, topology),
+    addressCheck = new AddressCheck(natTable, discovery),
   ) {
-    this.#directory = directory;
-    this.#topology = topology;
+    this.#natTable = natTable;
+    this.#discovery = discovery;
     this.#intervalMs = intervalMs;
     this.#addressCheck = addressCheck;
   }
@@ -54,7 +54,7 @@ export class TopologyWatch {
   }
 
   /** Something says that what is known of the cluster is old; the watch will look soon. */
-  hint(): void {
+  requestRefresh(): void {
     this.#hinted = true;
     this.#wake();
   }
@@ -93,8 +93,10 @@ export class TopologyWatch {
 
   async #look(): Promise<void> {
     try {
-      const view = await this.#topology.look(lookFor(this.#directory, { wanted: isReady }));
-      if (!this.#stopped) this.#directory.learn(view);
+      const view = await this.#discovery.queryAny(
+        queryOptionsFor(this.#natTable, { wanted: isReady }),
+      );
+      if (!this.#stopped) this.#natTable.applyView(view);
     } catch (error) {
       // It was said that nobody answers, and clients may still be served.
       if (!(error instanceof AggregateError)) throw error;
@@ -105,10 +107,10 @@ export class TopologyWatch {
 
   async #inquire(): Promise<void> {
     await Promise.all([
-      ...this.#directory.disputes.map((dispute) => this.#settle(dispute)),
-      ...this.#directory.suspects.map((suspect) => this.#verify(suspect)),
-      nameNodes(this.#directory, this.#topology),
-      placeNodes(this.#directory, this.#topology),
+      ...this.#natTable.addressConflicts.map((dispute) => this.#settle(dispute)),
+      ...this.#natTable.suspects.map((suspect) => this.#verify(suspect)),
+      assignIds(this.#natTable, this.#discovery),
+      resolveAddresses(this.#natTable, this.#discovery),
       this.#addressCheck.run(),
     ]);
   }
@@ -118,12 +120,12 @@ export class TopologyWatch {
    * in a cluster with others of this one, is served whoever else does not know it.
    */
   async #verify(suspect: Suspect): Promise<void> {
-    const view = await this.#topology.visit(suspect.address);
+    const view = await this.#discovery.queryNode(suspect.address);
     if (this.#stopped) return;
     const isMember = view?.answeredBy.id === suspect.id && view.nodes.length > 1 &&
-      this.#directory.recognizes(view);
-    if (isMember) this.#directory.keep(suspect);
-    else this.#directory.forget(suspect);
+      this.#natTable.belongsToCluster(view);
+    if (isMember) this.#natTable.keep(suspect);
+    else this.#natTable.forget(suspect);
   }
 
   /**
@@ -131,57 +133,63 @@ export class TopologyWatch {
    * address that it announces there. One that came back at another address does not know that
    * itself; there it has moved if it answers at the new one only.
    */
-  async #settle({ node, address }: Dispute): Promise<void> {
-    const isOwn = await this.#topology.isOwn(address);
+  async #settle({ node, address }: AddressConflict): Promise<void> {
+    const isOwn = await this.#discovery.isOwn(address);
     if (isOwn === undefined) return;
     if (isOwn) {
       this.#addressCheck.reportOwn(node, address);
       return;
     }
     const [here, there] = await Promise.all([
-      this.#topology.visit(node.address),
-      this.#topology.visit(address),
+      this.#discovery.queryNode(node.address),
+      this.#discovery.queryNode(address),
     ]);
     if (there?.answeredBy.id !== node.id || this.#stopped) return;
-    if (here?.answeredBy.id !== node.id) this.#directory.move(node, address);
+    if (here?.answeredBy.id !== node.id) this.#natTable.move(node, address);
     else if (formatHostPort(here.answeredAt) === formatHostPort(there.answeredAt)) {
-      this.#directory.move(node, address, true);
+      this.#natTable.move(node, address, true);
     } else {
       const { host, hostname, port } = here.answeredBy;
       const announced = formatHostPort({ host: host || hostname, port });
-      if (announced === formatHostPort(address)) this.#directory.move(node, address);
+      if (announced === formatHostPort(address)) this.#natTable.move(node, address);
     }
   }
 }
 
 /** A look for the cluster of a directory. */
-export function lookFor(directory: Directory, more: Pick<LookOptions, "wanted"> = {}): LookOptions {
+export function queryOptionsFor(
+  natTable: NatTable,
+  more: Pick<QueryOptions, "wanted"> = {},
+): QueryOptions {
   return {
-    known: directory.nodes.map(({ address }) => address),
-    ours: directory.recognizes.bind(directory),
-    instead: directory.isReplacedBy.bind(directory),
+    known: natTable.nodes.map(({ address }) => address),
+    ours: natTable.belongsToCluster.bind(natTable),
+    instead: natTable.looksReplaced.bind(natTable),
     ...more,
   };
 }
 
 /** Asks the nodes with a pinned port who they are that are not known to be in the cluster. */
-export async function nameNodes(directory: Directory, topology: Topology): Promise<void> {
-  await Promise.all(directory.nameless.map(async (node) => {
-    const view = await topology.visit(node.address);
-    if (view !== undefined) directory.name(node, view.answeredBy.id);
+export async function assignIds(natTable: NatTable, discovery: ClusterDiscovery): Promise<void> {
+  await Promise.all(natTable.unidentified.map(async (node) => {
+    const view = await discovery.queryNode(node.address);
+    if (view !== undefined) natTable.assignId(node, view.answeredBy.id);
   }));
 }
 
 /** Asks other nodes where those are that the last view names by their ids only. */
-export async function placeNodes(directory: Directory, topology: Topology): Promise<void> {
-  const { view } = directory;
-  if (view === undefined || !directory.hasUnplaced) return;
-  const others = view.nodes.filter((node) => isSound(node) && node.id !== view.answeredBy.id)
+export async function resolveAddresses(
+  natTable: NatTable,
+  discovery: ClusterDiscovery,
+): Promise<void> {
+  const { view } = natTable;
+  if (view === undefined || !natTable.hasUnplaced) return;
+  const others = view.nodes.filter((node) => isHealthy(node) && node.id !== view.answeredBy.id)
     .map((node) => dialAddress(node, view)).filter((address) => address !== null);
   await Promise.all(
     others.slice(0, MOST_ASKED).map(async (address) => {
-      const seen = await topology.visit(address);
-      if (seen !== undefined && directory.recognizes(seen)) directory.learn(seen);
+      const seen = await discovery.queryNode(address);
+      if (seen !== undefined && natTable.belongsToCluster(seen)) natTable.applyView(seen);
     }),
   );
 }

@@ -53,26 +53,26 @@ export function readStateFile(path: string): SavedPorts | undefined {
   try {
     return parseState(bytes);
   } catch (error) {
-    if (!(error instanceof Flaw)) throw error;
+    if (!(error instanceof InvalidState)) throw error;
     throw new StateFileError(`The state file '${path}' ${error.message}`);
   }
 }
 
 /** What is wrong with a file, and what to do about it: the end of a sentence about that file. */
-class Flaw extends Error {}
+class InvalidState extends Error {}
 
-const MEND = "mend it, delete it, or name another with --state-file";
+const REMEDY = "mend it, delete it, or name another with --state-file";
 
 /** The file may be somebody else's, so nothing of what is in it is repeated. */
 function parseState(bytes: Uint8Array): SavedPorts {
   const state = parseJson(bytes);
   if (!isRecord(state) || state["format"] !== FORMAT) {
-    throw new Flaw("is not a state of redis-cluster-nat; name another with --state-file");
+    throw new InvalidState("is not a state of redis-cluster-nat; name another with --state-file");
   }
   const { version } = state;
-  if (!isWhole(version, 1, Infinity)) throw damage("version", "a whole number");
+  if (!isWhole(version, 1, Infinity)) throw invalid("version", "a whole number");
   if (version > VERSION) {
-    throw new Flaw(
+    throw new InvalidState(
       `is of version ${version}, and this program knows ${VERSION}; ` +
         "run a newer program, delete it, or name another with --state-file",
     );
@@ -100,51 +100,55 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new Flaw(`is not text in UTF-8; ${MEND}`);
+    throw new InvalidState(`is not text in UTF-8; ${REMEDY}`);
   }
-  if (text.trim() === "") throw new Flaw("is empty; delete it, or name another with --state-file");
+  if (text.trim() === "") {
+    throw new InvalidState("is empty; delete it, or name another with --state-file");
+  }
   try {
     return JSON.parse(text);
   } catch (error) {
     // The rest of what is said there quotes the file.
     const message = error instanceof Error ? error.message : "";
     const [place = ""] = / \(line \d+ column \d+\)/.exec(message) ?? [];
-    throw new Flaw(`is not JSON${place}; ${MEND}`);
+    throw new InvalidState(`is not JSON${place}; ${REMEDY}`);
   }
 }
 
 function parseNode(item: unknown, field: string): SavedPort {
-  if (!isRecord(item)) throw damage(field, "an object");
+  if (!isRecord(item)) throw invalid(field, "an object");
   const { id, address, port } = item;
   if (typeof id !== "string" || !/^[\da-f]{40}$/.test(id)) {
-    throw damage(`${field}.id`, "a node id of 40 hexadecimal digits in lower case");
+    throw invalid(`${field}.id`, "a node id of 40 hexadecimal digits in lower case");
   }
   // What a node is called is the cluster's affair, so any host will do.
   const parts = typeof address === "string" ? splitAddress(address) : undefined;
   if (parts === undefined || parts.host === "" || !isWhole(parts.port, 1, LAST_PORT)) {
-    throw damage(`${field}.address`, "host:port");
+    throw invalid(`${field}.address`, "host:port");
   }
   return { id, address: parts, port: parsePort(port, `${field}.port`) };
 }
 
 function parsePort(value: unknown, field: string): number {
-  if (!isWhole(value, 1, LAST_PORT)) throw damage(field, `a port from 1 to ${LAST_PORT}`);
+  if (!isWhole(value, 1, LAST_PORT)) throw invalid(field, `a port from 1 to ${LAST_PORT}`);
   return value;
 }
 
 function listOf(field: string, value: unknown): unknown[] {
-  if (!Array.isArray(value)) throw damage(field, "a list");
+  if (!Array.isArray(value)) throw invalid(field, "a list");
   return value;
 }
 
 function claim<T>(claims: Map<T, string>, value: T, field: string): void {
   const other = claims.get(value);
-  if (other !== undefined) throw new Flaw(`is damaged: ${field} is the same as ${other}; ${MEND}`);
+  if (other !== undefined) {
+    throw new InvalidState(`is damaged: ${field} is the same as ${other}; ${REMEDY}`);
+  }
   claims.set(value, field);
 }
 
-function damage(field: string, expected: string): Flaw {
-  return new Flaw(`is damaged: ${field} is not ${expected}; ${MEND}`);
+function invalid(field: string, expected: string): InvalidState {
+  return new InvalidState(`is damaged: ${field} is not ${expected}; ${REMEDY}`);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

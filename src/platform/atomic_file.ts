@@ -22,7 +22,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
  *
  * @throws {Error} as `replaceFile` would
  */
-export async function rehearseReplacing(path: string, text: string): Promise<void> {
+export async function checkReplaceable(path: string, text: string): Promise<void> {
   await writeBeside(path, text, (temporary) => Deno.remove(temporary));
 }
 

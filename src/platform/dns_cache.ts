@@ -4,7 +4,7 @@ import { resolve } from "./net.ts";
 const FRESH_MS = 5000;
 
 /** Looks names up, each once in a while: those of the public host and of nodes, no client's. */
-export class Resolver {
+export class DnsCache {
   readonly #found = new Map<string, { atMs: number; addresses: Promise<string[]> }>();
 
   /** The IP addresses of a host name, or none. */

@@ -29,12 +29,12 @@ export function configureLog(options: LogOptions): void {
     reset: true,
     sinks: {
       stderr(record: LogRecord) {
-        complain(render(record));
+        writeStderr(render(record));
       },
       // For messages about a failure of the one above, such as JSON that cannot be: with the
       // record that failed among its properties, such a message would fail the same way.
       failures(record: LogRecord) {
-        complain(render({ ...record, properties: {} }));
+        writeStderr(render({ ...record, properties: {} }));
       },
     },
     loggers: [
@@ -49,7 +49,7 @@ export function configureLog(options: LogOptions): void {
 let configured: LogOptions | undefined;
 
 /** How another thread of this program is to log: as this one does, or to this one. */
-export function logOfThreads(): LogOptions | undefined {
+export function workerLogOptions(): LogOptions | undefined {
   return configured;
 }
 
@@ -67,7 +67,7 @@ export function forwardLog(take: (record: LogRecord) => void): void {
 }
 
 /** Logs what another thread has forwarded. */
-export function takeLog(record: LogRecord): void {
+export function logRecord(record: LogRecord): void {
   getLogger(record.category).emit(record);
 }
 
@@ -75,7 +75,7 @@ export function takeLog(record: LogRecord): void {
 let thread: number | undefined;
 
 /** Tells which of several threads this is, which the JSON form says, or that it is the only one. */
-export function setThread(number: number | undefined): void {
+export function setThreadNumber(number: number | undefined): void {
   thread = number;
 }
 
@@ -140,7 +140,7 @@ function replaceForJson(_key: string, value: unknown): unknown {
 }
 
 /** Writes a line to stderr. If that is closed there is nobody to tell, and clients are served. */
-export function complain(text: string): void {
+export function writeStderr(text: string): void {
   try {
     writeLine(Deno.stderr, oneLine(text));
   } catch (error) {

@@ -1,7 +1,7 @@
 import { log } from "./log.ts";
 
 /** What is said, where that may be the same again and again. */
-export interface Subject {
+export interface ThrottleKey {
   /** What may be well again at some time: a node, a client. */
   readonly topic: string;
   /** What is wrong with it. */
@@ -25,7 +25,7 @@ const MOST_CAUSES = 1000;
 interface Saying {
   readonly topic: string;
   readonly saidAtMs: number;
-  unsaid: number;
+  suppressed: number;
 }
 
 /**
@@ -33,7 +33,7 @@ interface Saying {
  * log: each cause is said at once and, while it goes on, once a minute with the number of times.
  * The others are said at level debug.
  */
-export class News {
+export class LogThrottle {
   /** By topic and cause, that first which was said longest ago. */
   readonly #sayings = new Map<string, Saying>();
   readonly #topics = new Map<string, { causes: number; lastAtMs: number }>();
@@ -45,9 +45,9 @@ export class News {
   }
 
   /** Says something, unless it was said lately. */
-  say(
+  log(
     level: "info" | "warning" | "error",
-    { topic, cause }: Subject,
+    { topic, cause }: ThrottleKey,
     [message, properties]: readonly [message: string, properties: Record<string, unknown>],
   ): void {
     const unsaid = this.#take(topic, cause);
@@ -57,7 +57,7 @@ export class News {
   }
 
   /** Notes that all is well with a topic, and returns whether it was not. */
-  isOver(topic: string): boolean {
+  recovered(topic: string): boolean {
     const known = this.#topics.get(topic);
     if (known === undefined || this.#now() - known.lastAtMs < OVER_AFTER_MS) return false;
     for (const [key, saying] of this.#sayings) if (saying.topic === topic) this.#forget(key);
@@ -72,16 +72,16 @@ export class News {
     const knownTopic = this.#topics.get(topic);
     if (knownTopic !== undefined) knownTopic.lastAtMs = nowMs;
     if (known !== undefined && nowMs - known.saidAtMs < AGAIN_AFTER_MS) {
-      known.unsaid++;
+      known.suppressed++;
       return undefined;
     }
     this.#forgetOld(nowMs);
     this.#forget(key);
     const { causes } = this.#topics.get(topic) ?? { causes: 0 };
     if (causes === MOST_CAUSES_EACH || this.#sayings.size === MOST_CAUSES) return undefined;
-    this.#sayings.set(key, { topic, saidAtMs: nowMs, unsaid: 0 });
+    this.#sayings.set(key, { topic, saidAtMs: nowMs, suppressed: 0 });
     this.#topics.set(topic, { causes: causes + 1, lastAtMs: nowMs });
-    return known?.unsaid ?? 0;
+    return known?.suppressed ?? 0;
   }
 
   #forgetOld(nowMs: number): void {

@@ -1,5 +1,5 @@
 import { type HostPort, isLoopback } from "./address.ts";
-import { atMost } from "./timeout.ts";
+import { withTimeout } from "./timeout.ts";
 
 /** A TCP connection, on either side of the proxy. */
 export type Connection = Deno.TcpConn;
@@ -107,7 +107,7 @@ const RESOLVE_TIMEOUT_MS = 3000;
 export async function resolve(host: string): Promise<string[]> {
   try {
     const { lookup } = await (nodeDns ??= importNodeDns());
-    const found = await atMost(RESOLVE_TIMEOUT_MS, lookup(host, { all: true })) ?? [];
+    const found = await withTimeout(RESOLVE_TIMEOUT_MS, lookup(host, { all: true })) ?? [];
     return found.map(({ address }) => address);
   } catch {
     // There are others to say what is wrong with a name.

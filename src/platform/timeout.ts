@@ -7,7 +7,7 @@ export const LONGEST_TIMER_MS = 2 ** 31 - 1;
  *
  * @param limitMs no more than LONGEST_TIMER_MS counts, but Infinity waits for as long as it takes
  */
-export async function atMost<T>(limitMs: number, promise: Promise<T>): Promise<T | undefined> {
+export async function withTimeout<T>(limitMs: number, promise: Promise<T>): Promise<T | undefined> {
   if (limitMs === Infinity) return await promise;
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<undefined>((resolve) => {

@@ -4,7 +4,7 @@ import { log } from "./log.ts";
  * What a session does not expect ends that session; what is left over, such as an error in a
  * timer, is a fault of the program and no reason to cut off everybody.
  */
-export function surviveErrors(): void {
+export function logUncaughtErrors(): void {
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     say(event.reason);

@@ -1,19 +1,19 @@
 import { log } from "../platform/log.ts";
-import type { Count, Tally } from "./counters.ts";
+import type { AtomicCounter, SharedCounters } from "./counters.ts";
 
 /** So long nothing must have failed for lack of descriptors until there are some again. */
 const RECOVERED_AFTER_MS = 1000;
 
 /** Says once that clients cannot be taken, and once that they can again. */
-export class Accepting {
-  readonly #failures: Count;
+export class AcceptErrors {
+  readonly #failures: AtomicCounter;
   /** Whether failing was said last, 1, or not, 0. */
-  readonly #fails: Count;
+  readonly #fails: AtomicCounter;
   /** How many failures there were, in any thread, when that was last looked at, and since when. */
   #seen = 0;
   #seenSinceMs = -Infinity;
 
-  constructor({ failures, fails }: Pick<Tally, "failures" | "fails">) {
+  constructor({ failures, fails }: Pick<SharedCounters, "failures" | "fails">) {
     this.#failures = failures;
     this.#fails = fails;
   }

@@ -1,4 +1,4 @@
-import type { MappedNode } from "../nat/nat_table.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
 import type { ClientCounts } from "./counters.ts";
 
 /**
@@ -6,8 +6,8 @@ import type { ClientCounts } from "./counters.ts";
  * those of the upstream connections. Addresses are texts as CLIENT LIST has them. Two connections
  * to different nodes may have one and the same local address, so each node has its own.
  */
-export class ClientAddresses {
-  readonly #byNode = new Map<MappedNode, Clients>();
+export class ClientRegistry {
+  readonly #byNode = new Map<NatEntry, Clients>();
   readonly #counts: ClientCounts | undefined;
 
   /** @param counts those of all threads, if there are several */
@@ -16,7 +16,7 @@ export class ClientAddresses {
   }
 
   /** Notes a client when its upstream connection is there. */
-  add(node: MappedNode, upstream: string, client: string): void {
+  add(node: NatEntry, upstream: string, client: string): void {
     let clients = this.#byNode.get(node);
     if (clients === undefined) {
       clients = { byUpstream: new Map(), byClient: new Map() };
@@ -29,7 +29,7 @@ export class ClientAddresses {
   }
 
   /** Forgets a client when its upstream connection is closed. */
-  delete(node: MappedNode, upstream: string): void {
+  delete(node: NatEntry, upstream: string): void {
     const clients = this.#byNode.get(node);
     const client = clients?.byUpstream.get(upstream);
     if (clients === undefined || client === undefined) return;
@@ -42,18 +42,18 @@ export class ClientAddresses {
   }
 
   /** How many clients a node has through the proxy. */
-  countOf(node: MappedNode): number {
+  countOf(node: NatEntry): number {
     if (this.#counts !== undefined) return Atomics.load(this.#counts.atPort, node.publicPort);
     return this.#byNode.get(node)?.byUpstream.size ?? 0;
   }
 
   /** The address from which a client of `node` reached the proxy. */
-  clientAt(node: MappedNode, upstream: string): string | undefined {
+  clientAt(node: NatEntry, upstream: string): string | undefined {
     return this.#byNode.get(node)?.byUpstream.get(upstream);
   }
 
   /** Those of some upstream addresses that are of clients, with the clients' own. */
-  among(node: MappedNode, upstreams: readonly string[]): Map<string, string> {
+  among(node: NatEntry, upstreams: readonly string[]): Map<string, string> {
     const found = new Map<string, string>();
     for (const upstream of upstreams) {
       const client = this.clientAt(node, upstream);
@@ -63,11 +63,11 @@ export class ClientAddresses {
   }
 
   /** The inverse of `clientAt`. */
-  upstreamOf(node: MappedNode, client: string): string | undefined {
+  upstreamOf(node: NatEntry, client: string): string | undefined {
     return this.#byNode.get(node)?.byClient.get(client);
   }
 
-  #count(node: MappedNode, change: 1 | -1): void {
+  #count(node: NatEntry, change: 1 | -1): void {
     if (this.#counts !== undefined) Atomics.add(this.#counts.atPort, node.publicPort, change);
   }
 }

@@ -1,7 +1,7 @@
 import { LAST_PORT } from "../platform/address.ts";
 
 /** A number that several threads may count, up to 2 ** 31 - 1. */
-export class Count {
+export class AtomicCounter {
   readonly #cell: Int32Array;
 
   /** @param cell where it is kept: one element, in memory that the threads share */
@@ -39,9 +39,9 @@ export interface ClientCounts {
   /** How many clients each public port has, by port. */
   readonly atPort: Int32Array;
   /** How many have ever come. */
-  readonly arrivals: Count;
+  readonly arrivals: AtomicCounter;
   /** How many have ever gone. */
-  readonly departures: Count;
+  readonly departures: AtomicCounter;
 }
 
 /** In elements of four bytes; the counts of clients come last, one for each port. */
@@ -61,15 +61,15 @@ const TALLY_BYTES = 4 * (Place.atPort + LAST_PORT + 1);
  * What a proxy counts of all its clients. Where several threads serve them, it is in memory that
  * they share.
  */
-export class Tally {
+export class SharedCounters {
   /** The clients that are connected. */
-  readonly sessions: Count;
+  readonly sessions: AtomicCounter;
   /** The bytes that are kept of replies which are to be rewritten. */
-  readonly captured: Count;
+  readonly captured: AtomicCounter;
   /** How often a client could not be taken. */
-  readonly failures: Count;
+  readonly failures: AtomicCounter;
   /** Whether that was said last, 1, or that clients can be taken again, 0. */
-  readonly fails: Count;
+  readonly fails: AtomicCounter;
   /** Undefined if there is one thread only. */
   readonly clients: ClientCounts | undefined;
   readonly #accepted: BigInt64Array;
@@ -77,7 +77,7 @@ export class Tally {
   /** @param shared memory from `forThreads`, if several threads serve clients */
   constructor(shared?: SharedArrayBuffer) {
     const buffer = shared ?? new ArrayBuffer(4 * Place.atPort);
-    const count = (place: number) => new Count(new Int32Array(buffer, 4 * place, 1));
+    const count = (place: number) => new AtomicCounter(new Int32Array(buffer, 4 * place, 1));
     this.#accepted = new BigInt64Array(buffer, 0, 1);
     this.sessions = count(Place.sessions);
     this.captured = count(Place.captured);

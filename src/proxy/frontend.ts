@@ -1,20 +1,20 @@
 import { NodeDialer } from "../cluster/node_dialer.ts";
-import type { MappedNode } from "../nat/nat_table.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
 import { close, type Connection, isExhausted, type Listener, writeAll } from "../platform/net.ts";
-import { News } from "../platform/log_throttle.ts";
+import { LogThrottle } from "../platform/log_throttle.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { CaptureBudget } from "../relay/capture.ts";
-import { ClientAddresses } from "./client_registry.ts";
+import { ClientRegistry } from "./client_registry.ts";
 import { BufferPool } from "../relay/read_buffer.ts";
-import { Resolver } from "../platform/dns_cache.ts";
+import { DnsCache } from "../platform/dns_cache.ts";
 import { Session, type SessionContext } from "./session.ts";
-import type { Whereabouts } from "../rewrite/address_mapper.ts";
-import { Turns } from "./read_scheduler.ts";
+import type { AddressSources } from "../rewrite/address_mapper.ts";
+import { ReadScheduler } from "./read_scheduler.ts";
 import type { Config } from "../cli/config.ts";
-import { Tally } from "./counters.ts";
-import { atMost } from "../platform/timeout.ts";
-import { Accepting } from "./accept_errors.ts";
-import { listenOn, type Ownership } from "./listener.ts";
+import { SharedCounters } from "./counters.ts";
+import { withTimeout } from "../platform/timeout.ts";
+import { AcceptErrors } from "./accept_errors.ts";
+import { type BindMode, listenOn } from "./listener.ts";
 
 /** Of a silence that is as long as allowed this part is not noticed, at the worst. */
 const LOOKS_PER_TIMEOUT = 4;
@@ -35,16 +35,17 @@ const SUSPECT_TIMEOUT_MS = 250;
 const ACCEPT_PAUSE_MS = 100;
 
 /** What a frontend knows of the cluster, and whom it tells what its clients notice. */
-export interface Backstage extends Pick<Whereabouts, "directory" | "locator" | "others"> {
+export interface FrontendContext
+  extends Pick<AddressSources, "natTable" | "nodeResolver" | "otherClients"> {
   /** Counts the clients of all frontends. */
-  readonly tally: Tally;
+  readonly counters: SharedCounters;
   /** Whether the ports are this frontend's own. */
-  readonly ownership: Ownership;
+  readonly bindMode: BindMode;
   /**
    * A node takes no connection, or has ended one unasked. Resolved when the node was probed and,
    * if it takes none, its public port is closed.
    */
-  suspect(node: MappedNode): Promise<void>;
+  suspect(node: NatEntry): Promise<void>;
 }
 
 /**
@@ -53,53 +54,53 @@ export interface Backstage extends Pick<Whereabouts, "directory" | "locator" | "
  */
 export class Frontend {
   /** The clients it serves. */
-  readonly clients: ClientAddresses;
+  readonly clients: ClientRegistry;
   readonly #config: Config;
-  readonly #ownership: Ownership;
-  readonly #tally: Tally;
+  readonly #bindMode: BindMode;
+  readonly #counters: SharedCounters;
   readonly #context: SessionContext;
-  readonly #listeners = new Map<MappedNode, Listener[]>();
+  readonly #listeners = new Map<NatEntry, Listener[]>();
   /** Those that take clients, one for each listener; the port of one that is done is closed. */
   readonly #taking = new Map<Listener, Promise<void>>();
   readonly #sessions = new Set<Session>();
   /** Resolved when there is no session any more, once somebody waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
-  readonly #accepting: Accepting;
+  readonly #accepting: AcceptErrors;
   #timekeeper: ReturnType<typeof setInterval> | undefined;
 
-  constructor(config: Config, backstage: Backstage) {
-    const { directory, locator, others, tally, ownership } = backstage;
+  constructor(config: Config, frontendContext: FrontendContext) {
+    const { natTable, nodeResolver, otherClients, counters, bindMode } = frontendContext;
     this.#config = config;
-    this.#ownership = ownership;
-    this.#tally = tally;
-    this.#accepting = new Accepting(tally);
-    this.clients = new ClientAddresses(tally.clients);
-    const resolver = new Resolver();
+    this.#bindMode = bindMode;
+    this.#counters = counters;
+    this.#accepting = new AcceptErrors(counters);
+    this.clients = new ClientRegistry(counters.clients);
+    const resolver = new DnsCache();
     this.#context = {
-      whereabouts: {
+      addressSources: {
         publicHost: config.publicHost,
-        directory,
-        locator,
+        natTable,
+        nodeResolver,
         clients: this.clients,
-        others,
+        otherClients,
         resolver,
       },
       buffers: new BufferPool(config.readBufferBytes),
-      turns: new Turns(),
-      dialer: new NodeDialer(config, directory, (host) => resolver.resolve(host)),
+      scheduler: new ReadScheduler(),
+      dialer: new NodeDialer(config, natTable, (host) => resolver.resolve(host)),
       keepAlive: config.keepAlive,
       idleTimeoutMs: config.idleTimeoutMs,
       captureTimeoutMs: config.captureTimeoutMs,
-      budget: new CaptureBudget(config.captureLimitBytes, tally.captured),
+      budget: new CaptureBudget(config.captureLimitBytes, counters.captured),
       echo: config.echo,
-      news: new News(),
-      reached: () => this.#accepting.succeed(),
-      unreachable: async (node, reason) => {
+      throttle: new LogThrottle(),
+      onConnected: () => this.#accepting.succeed(),
+      onConnectFailed: async (node, reason) => {
         if (isExhausted(reason)) this.#accepting.fail(reason);
-        else await atMost(SUSPECT_TIMEOUT_MS, backstage.suspect(node));
+        else await withTimeout(SUSPECT_TIMEOUT_MS, frontendContext.suspect(node));
       },
-      over: (session) => {
-        this.#tally.sessions.add(-1);
+      onClosed: (session) => {
+        this.#counters.sessions.add(-1);
         this.#sessions.delete(session);
         if (this.#sessions.size === 0) this.#emptied?.resolve();
       },
@@ -112,9 +113,9 @@ export class Frontend {
    * @param held whether another thread of this program may have the port, so that nobody else has
    * @throws {ListenError} when it cannot
    */
-  open(node: MappedNode, port: number, held = false): number {
-    const ownership = held ? "further" : this.#ownership;
-    const opened = listenOn({ host: this.#config.listen.host, port }, ownership);
+  open(node: NatEntry, port: number, held = false): number {
+    const bindMode = held ? "further" : this.#bindMode;
+    const opened = listenOn({ host: this.#config.listen.host, port }, bindMode);
     for (const listener of opened) {
       const taking = this.#accept(listener, node).finally(() => this.#taking.delete(listener));
       this.#taking.set(listener, taking);
@@ -129,12 +130,12 @@ export class Frontend {
   }
 
   /** Whether it listens for a node. */
-  isOpen(node: MappedNode): boolean {
+  isOpen(node: NatEntry): boolean {
     return this.#listeners.has(node);
   }
 
   /** Listens no more for a node, and ends what goes on with it. */
-  close(node: MappedNode): void {
+  close(node: NatEntry): void {
     this.closePort(node);
     this.endSessions(node);
   }
@@ -143,7 +144,7 @@ export class Frontend {
    * Listens no more for a node, and is done when the kernel refuses connections to its port; it
    * resets those that wait to be accepted.
    */
-  async closePort(node: MappedNode): Promise<void> {
+  async closePort(node: NatEntry): Promise<void> {
     const listeners = this.#listeners.get(node) ?? [];
     this.#listeners.delete(node);
     listeners.forEach(close);
@@ -152,12 +153,12 @@ export class Frontend {
   }
 
   /** Ends what goes on with a node. */
-  endSessions(node: MappedNode): void {
+  endSessions(node: NatEntry): void {
     for (const session of this.#sessions) if (session.node === node) session.end();
   }
 
   /** Looks at the sessions often enough to end those in time that take too long for something. */
-  keepTimes(): void {
+  checkTimeouts(): void {
     const shortestMs = Math.min(this.#config.idleTimeoutMs, this.#config.captureTimeoutMs);
     this.#lookEvery(Math.min(LONGEST_LOOK_MS, Math.ceil(shortestMs / LOOKS_PER_TIMEOUT)));
   }
@@ -173,7 +174,7 @@ export class Frontend {
     if (graceMs === 0 || this.#sessions.size === 0) return;
     for (const session of this.#sessions) session.drain();
     this.#lookEvery(DRAIN_LOOK_MS);
-    await atMost(graceMs, this.#empty());
+    await withTimeout(graceMs, this.#empty());
   }
 
   /** Ends all sessions, and is done when they are. */
@@ -197,7 +198,7 @@ export class Frontend {
   }
 
   /** Takes the clients of one listener until it is closed. */
-  async #accept(listener: Listener, node: MappedNode): Promise<void> {
+  async #accept(listener: Listener, node: NatEntry): Promise<void> {
     const isOpen = () => this.#listeners.get(node)?.includes(listener) ?? false;
     do {
       try {
@@ -212,13 +213,13 @@ export class Frontend {
     } while (isOpen());
   }
 
-  #serve(client: Connection, node: MappedNode): void {
-    const { sessions } = this.#tally;
+  #serve(client: Connection, node: NatEntry): void {
+    const { sessions } = this.#counters;
     if (!sessions.addWithin(1, this.#config.maxConnections)) {
       turnAway(client);
       return;
     }
-    const session = new Session(this.#tally.accept(), client, node, this.#context);
+    const session = new Session(this.#counters.accept(), client, node, this.#context);
     this.#sessions.add(session);
     session.start();
   }

@@ -10,7 +10,7 @@ export class ListenError extends Error {
  * Whose a port is that is listened on: only the listener's own, or that of several threads, of
  * which the `first` makes sure that it is nobody else's.
  */
-export type Ownership = "own" | "first" | "further";
+export type BindMode = "own" | "first" | "further";
 
 /**
  * Listens on a port of a host that an operator named, at all its addresses; port 0 takes one that
@@ -18,14 +18,14 @@ export type Ownership = "own" | "first" | "further";
  *
  * @throws {ListenError} when it cannot; then nothing is left listening
  */
-export function listenOn({ host, port }: HostPort, ownership: Ownership = "own"): Listener[] {
+export function listenOn({ host, port }: HostPort, bindMode: BindMode = "own"): Listener[] {
   const opened: Listener[] = [];
   try {
     for (const address of listenHosts(host)) {
       const wanted = opened[0]?.addr.port ?? port;
       // Another proxy that shares its ports among threads would share them with this one, too.
-      if (ownership === "first" && wanted !== 0) listen(address, wanted).close();
-      opened.push(listen(address, wanted, ownership !== "own"));
+      if (bindMode === "first" && wanted !== 0) listen(address, wanted).close();
+      opened.push(listen(address, wanted, bindMode !== "own"));
     }
     return opened;
   } catch (error) {

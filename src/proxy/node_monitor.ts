@@ -1,6 +1,6 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import type { NodeDialer } from "../cluster/node_dialer.ts";
-import type { MappedNode } from "../nat/nat_table.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
 import { log } from "../platform/log.ts";
 import { close, isExhausted } from "../platform/net.ts";
 import { ping, type PingResult } from "../cluster/ping.ts";
@@ -19,11 +19,11 @@ export interface NodeState {
 /** What a monitor has done by others. */
 export interface NodeMonitorActions {
   /** Closes the public port of a node; resolved when it is closed in all threads. */
-  closePort(node: MappedNode): Promise<void>;
+  closePort(node: NatEntry): Promise<void>;
   /** Opens that port again; resolved to false if it cannot be had now. */
-  openPort(node: MappedNode): Promise<boolean>;
+  openPort(node: NatEntry): Promise<boolean>;
   /** Closes that port, and ends the node's sessions. */
-  fail(node: MappedNode): Promise<void>;
+  fail(node: NatEntry): Promise<void>;
   /** A node takes no connection, so that what is known of the cluster may be old. */
   unreachable(): void;
 }
@@ -80,7 +80,7 @@ const ANSWER_TIMEOUT_MS = 750;
  */
 export class NodeMonitor {
   readonly #options: NodeMonitorOptions;
-  readonly #watches = new Map<MappedNode, NodeWatch>();
+  readonly #watches = new Map<NatEntry, NodeWatch>();
   #isStopped = false;
 
   constructor(options: NodeMonitorOptions) {
@@ -88,7 +88,7 @@ export class NodeMonitor {
   }
 
   /** Begins to monitor a node whose public port is open. */
-  watch(node: MappedNode): void {
+  watch(node: NatEntry): void {
     if (this.#isStopped) return;
     const watch = new NodeWatch(node, this.#options);
     this.#watches.set(node, watch);
@@ -96,33 +96,33 @@ export class NodeMonitor {
   }
 
   /** Monitors a node no more. */
-  forget(node: MappedNode): void {
+  forget(node: NatEntry): void {
     this.#watches.get(node)?.stop();
     this.#watches.delete(node);
   }
 
   /** The state of a node; undefined for one that is not monitored. */
-  stateOf(node: MappedNode): NodeState | undefined {
+  stateOf(node: NatEntry): NodeState | undefined {
     return this.#watches.get(node)?.state;
   }
 
   /** Whether a node takes connections, as far as is known. */
-  isUp(node: MappedNode): boolean {
+  isUp(node: NatEntry): boolean {
     return (this.stateOf(node)?.status ?? "up") === "up";
   }
 
   /** Probes a node, and is done when its port is as the result of that wants it. */
-  async suspect(node: MappedNode): Promise<void> {
+  async suspect(node: NatEntry): Promise<void> {
     await this.#watches.get(node)?.suspect();
   }
 
   /** A node has just answered, at an address that may be new: its port is opened if it is closed. */
-  reached(node: MappedNode): void {
+  reached(node: NatEntry): void {
     this.#watches.get(node)?.reached();
   }
 
   /** The cluster says `fail` of a node: if it does not answer either, its sessions end. */
-  async confirmFailure(node: MappedNode): Promise<void> {
+  async confirmFailure(node: NatEntry): Promise<void> {
     await this.#watches.get(node)?.confirmFailure();
   }
 
@@ -135,7 +135,7 @@ export class NodeMonitor {
 
 /** Monitors one node. */
 class NodeWatch {
-  readonly #node: MappedNode;
+  readonly #node: NatEntry;
   readonly #options: NodeMonitorOptions;
   #state: NodeState = { status: "up", sinceMs: performance.now() };
   #openedAtMs = -Infinity;
@@ -157,7 +157,7 @@ class NodeWatch {
   /** Resolved when the port is closed, while the node is not up. */
   #closed: Promise<void> = Promise.resolve();
 
-  constructor(node: MappedNode, options: NodeMonitorOptions) {
+  constructor(node: NatEntry, options: NodeMonitorOptions) {
     this.#node = node;
     this.#options = options;
     this.#pauseMs = options.probesRegularly ? 0 : Infinity;

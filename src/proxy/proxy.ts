@@ -1,27 +1,27 @@
-import { type MappedNode, UnmappedError } from "../nat/nat_table.ts";
+import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
 import { FailureWatch } from "../nat/failure_watch.ts";
-import { Locator } from "../nat/node_resolver.ts";
-import { TopologyWatch } from "../nat/refresher.ts";
-import { type Backstage, Frontend } from "./frontend.ts";
+import { NodeResolver } from "../nat/node_resolver.ts";
+import { TopologyRefresher } from "../nat/refresher.ts";
+import { Frontend, type FrontendContext } from "./frontend.ts";
 import { ListenError } from "./listener.ts";
 import { NodeMonitor } from "./node_monitor.ts";
 import { log } from "../platform/log.ts";
 import {
   byPort,
-  createDiscovery,
   createMapping,
+  createStartupContext,
   discover,
-  type Discovery,
   type Mapping,
   mappingLine,
+  type StartupContext,
 } from "./startup.ts";
-import { Records } from "../nat/mapping_files.ts";
+import { MappingFiles } from "../nat/mapping_files.ts";
 import type { Config } from "../cli/config.ts";
-import { Tally } from "./counters.ts";
-import type { OtherThreads } from "../workers/pool.ts";
+import { SharedCounters } from "./counters.ts";
+import type { WorkerPool } from "../workers/pool.ts";
 
 /** What of the threads is loaded only if there are some. */
-type Threads = Pick<typeof import("../workers/pool.ts"), "OtherThreads">;
+type Threads = Pick<typeof import("../workers/pool.ts"), "WorkerPool">;
 
 /**
  * The proxy in service: it knows the cluster, and has a frontend serve the clients of each of its
@@ -31,18 +31,18 @@ export class Proxy {
   readonly #config: Config;
   readonly #announce: (line: string) => void;
   readonly #mapping: Mapping;
-  readonly #discovery: Discovery;
-  readonly #records: Records;
-  readonly #watch: TopologyWatch;
+  readonly #discovery: StartupContext;
+  readonly #files: MappingFiles;
+  readonly #watch: TopologyRefresher;
   readonly #monitor: NodeMonitor;
   readonly #failures: FailureWatch;
-  readonly #tally: Tally;
+  readonly #counters: SharedCounters;
   readonly #frontend: Frontend;
-  readonly #others: OtherThreads | undefined;
+  readonly #others: WorkerPool | undefined;
   /** Lines to announce when the other threads know what has changed, too. */
   readonly #news: string[] = [];
   /** Nodes that are up and whose ports another program has taken meanwhile. */
-  readonly #refused = new Set<MappedNode>();
+  readonly #refused = new Set<NatEntry>();
   #started = false;
   #stopping = false;
 
@@ -53,19 +53,19 @@ export class Proxy {
       open: (node, port) => this.#open(node, port),
       close: (node) => this.#close(node),
       moved: (node) => this.#follow(node),
-      disputed: () => this.#watch.hint(),
+      disputed: () => this.#watch.requestRefresh(),
       learned: () => this.#learned(),
     });
-    this.#discovery = createDiscovery(this.#mapping, config);
-    this.#records = new Records(config, this.#mapping);
-    const { directory, dialer, topology, addressCheck } = this.#discovery;
-    this.#watch = new TopologyWatch(
-      directory,
-      topology,
+    this.#discovery = createStartupContext(this.#mapping, config);
+    this.#files = new MappingFiles(config, this.#mapping);
+    const { natTable, dialer, discovery, addressCheck } = this.#discovery;
+    this.#watch = new TopologyRefresher(
+      natTable,
+      discovery,
       config.refreshIntervalMs,
       addressCheck,
     );
-    const locator = new Locator(directory, topology);
+    const nodeResolver = new NodeResolver(natTable, discovery);
     const probesRegularly = config.refreshIntervalMs < Infinity;
     const monitor = new NodeMonitor({
       probesRegularly,
@@ -74,34 +74,34 @@ export class Proxy {
         closePort: (node) => this.#closePort(node),
         openPort: (node) => this.#openPort(node),
         fail: (node) => this.#fail(node),
-        unreachable: () => this.#watch.hint(),
+        unreachable: () => this.#watch.requestRefresh(),
       },
     });
     this.#monitor = monitor;
     this.#failures = new FailureWatch({
-      directory,
-      topology,
+      natTable,
+      discovery,
       isNeeded: () =>
         this.sessionCount > 0 &&
-        (probesRegularly || directory.nodes.some((node) => !monitor.isUp(node))),
+        (probesRegularly || natTable.nodes.some((node) => !monitor.isUp(node))),
       isUp: (node) => monitor.isUp(node),
       failed: (node) => monitor.confirmFailure(node),
     });
-    const suspect = (node: MappedNode) => monitor.suspect(node);
-    const isUp = (node: MappedNode) => monitor.isUp(node);
+    const suspect = (node: NatEntry) => monitor.suspect(node);
+    const isUp = (node: NatEntry) => monitor.isUp(node);
     const clients = () => this.#frontend.clients;
     this.#others = threads &&
-      new threads.OtherThreads(config, { directory, locator, suspect, isUp, clients });
-    const backstage: Backstage = this.#others?.backstage ?? {
-      directory,
-      locator,
-      others: undefined,
-      tally: new Tally(),
-      ownership: "own",
+      new threads.WorkerPool(config, { natTable, nodeResolver, suspect, isUp, clients });
+    const frontendContext: FrontendContext = this.#others?.frontendContext ?? {
+      natTable,
+      nodeResolver,
+      otherClients: undefined,
+      counters: new SharedCounters(),
+      bindMode: "own",
       suspect,
     };
-    this.#tally = backstage.tally;
-    this.#frontend = new Frontend(config, backstage);
+    this.#counters = frontendContext.counters;
+    this.#frontend = new Frontend(config, frontendContext);
   }
 
   /**
@@ -125,15 +125,15 @@ export class Proxy {
     proxy.#news.length = 0;
     for (const node of byPort(proxy.nodes)) announce(mappingLine(config, node));
     // Clients may have made it learn something meanwhile.
-    proxy.#records.update();
+    proxy.#files.update();
     proxy.#watch.start();
     proxy.#failures.start();
     return proxy;
   }
 
   /** The nodes and their public ports, in the order of ports given out. */
-  get nodes(): readonly MappedNode[] {
-    return this.#mapping.directory.nodes;
+  get nodes(): readonly NatEntry[] {
+    return this.#mapping.natTable.nodes;
   }
 
   /** How many sockets take clients, in all threads. */
@@ -143,12 +143,12 @@ export class Proxy {
 
   /** How many clients are connected. */
   get sessionCount(): number {
-    return this.#tally.sessions.value;
+    return this.#counters.sessions.value;
   }
 
   /** How much is kept of replies that are to be rewritten, in bytes. */
   get capturedBytes(): number {
-    return this.#tally.captured.value;
+    return this.#counters.captured.value;
   }
 
   /** Rejected with a ThreadError when a thread ends by itself or is stuck, else never settled. */
@@ -172,17 +172,17 @@ export class Proxy {
       if (graceMs > 0) await this.#drain(graceMs);
     } finally {
       // A session that waits to hear about a node need not any more.
-      this.#discovery.topology.close();
+      this.#discovery.discovery.close();
       await Promise.all([this.#watch.stop(), this.#frontend.end(), this.#others?.end()]);
-      await this.#records.settled();
+      await this.#files.settled();
     }
   }
 
   async #begin(): Promise<void> {
     // Pinned ports take clients while the proxy waits for the cluster.
-    this.#frontend.keepTimes();
+    this.#frontend.checkTimeouts();
     await discover(this.#discovery, this.#config);
-    await this.#records.begin();
+    await this.#files.begin();
     await this.#others?.begin();
   }
 
@@ -197,25 +197,25 @@ export class Proxy {
     });
   }
 
-  #open(node: MappedNode, port: number): number {
-    if (this.#stopping) throw new UnmappedError("The proxy is stopping");
+  #open(node: NatEntry, port: number): number {
+    if (this.#stopping) throw new NoPublicPortError("The proxy is stopping");
     const publicPort = this.#frontend.open(node, port, this.#others?.isClosing(port));
     this.#news.push(mappingLine(this.#config, { ...node, publicPort }));
     this.#monitor.watch(node);
     return publicPort;
   }
 
-  #close(node: MappedNode): void {
+  #close(node: NatEntry): void {
     this.#monitor.forget(node);
     this.#refused.delete(node);
     this.#frontend.close(node);
   }
 
-  async #closePort(node: MappedNode): Promise<void> {
+  async #closePort(node: NatEntry): Promise<void> {
     await Promise.all([this.#frontend.closePort(node), this.#updateThreads()]);
   }
 
-  async #openPort(node: MappedNode): Promise<boolean> {
+  async #openPort(node: NatEntry): Promise<boolean> {
     const { publicPort: port } = node;
     try {
       this.#frontend.open(node, port, this.#others?.isClosing(port));
@@ -230,7 +230,7 @@ export class Proxy {
     return true;
   }
 
-  async #fail(node: MappedNode): Promise<void> {
+  async #fail(node: NatEntry): Promise<void> {
     const closed = this.#frontend.closePort(node);
     this.#frontend.endSessions(node);
     this.#others?.moved(node);
@@ -242,7 +242,7 @@ export class Proxy {
     await this.#others?.published();
   }
 
-  #follow(node: MappedNode): void {
+  #follow(node: NatEntry): void {
     this.#frontend.endSessions(node);
     this.#others?.moved(node);
     this.#monitor.reached(node);
@@ -252,7 +252,7 @@ export class Proxy {
   #learned(): void {
     this.#others?.update();
     if (!this.#started) return;
-    this.#records.update();
+    this.#files.update();
     const news = this.#news.splice(0);
     const tell = () => news.forEach(this.#announce);
     if (this.#others === undefined) tell();

@@ -27,7 +27,7 @@ const PATIENCE_MS = 3;
  *       …
  *     }
  */
-export class Turns {
+export class ReadScheduler {
   #reads = 0;
   #areScarce = false;
   /** Who waits, longest first. */
@@ -37,17 +37,17 @@ export class Turns {
   #atLast: ReturnType<typeof setTimeout> | undefined;
 
   /** Whether others may have waited for longer than whoever was just served. */
-  get areScarce(): boolean {
+  get isSaturated(): boolean {
     return this.#areScarce;
   }
 
   /** Waits for one's turn. To be called as soon as turns are seen to be scarce. */
-  next(): Promise<void> {
+  waitTurn(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Notes a read, right after it. */
-  note(): void {
+  recordRead(): void {
     // The runtime settles all reads of a round together. So this runs when each of them has been
     // noted, and before any of those who wrote what they read asks for more.
     if (this.#reads++ === 0) queueMicrotask(() => this.#endRound());

@@ -1,8 +1,8 @@
 import { formatHostPort } from "../platform/address.ts";
 import type { NodeDialer } from "../cluster/node_dialer.ts";
-import { type MappedNode, UnmappedError } from "../nat/nat_table.ts";
+import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
 import { log } from "../platform/log.ts";
-import type { News } from "../platform/log_throttle.ts";
+import type { LogThrottle } from "../platform/log_throttle.ts";
 import {
   close,
   closeWrite,
@@ -14,24 +14,24 @@ import {
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/reply_scanner.ts";
 import { publicPeer } from "../rewrite/replies/client_list.ts";
-import { type Places, translateRequest } from "../rewrite/request_rewriter.ts";
+import { type RequestAddressMap, rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
 import { type CaptureBudget, CaptureLimitError } from "../relay/capture.ts";
-import { Echo } from "./traffic_log.ts";
+import { TrafficLog } from "./traffic_log.ts";
 import { createNonce } from "../relay/marker.ts";
-import { AbandonedError, PairingError, PendingReplies } from "../relay/reply_tracker.ts";
+import { AbandonedError, PairingError, ReplyTracker } from "../relay/reply_tracker.ts";
 import type { BufferPool } from "../relay/read_buffer.ts";
 import { ReplyRelay } from "../relay/reply_relay.ts";
 import { RequestRelay } from "../relay/request_relay.ts";
-import { translate, type Whereabouts } from "../rewrite/address_mapper.ts";
-import type { Turns } from "./read_scheduler.ts";
-import type { RewriteVerdict } from "../relay/frame_action.ts";
+import { type AddressSources, rewriteFrame } from "../rewrite/address_mapper.ts";
+import type { ReadScheduler } from "./read_scheduler.ts";
+import type { RewriteAction } from "../relay/frame_action.ts";
 
 /** What all sessions of a proxy have in common. */
 export interface SessionContext {
-  readonly whereabouts: Whereabouts;
+  readonly addressSources: AddressSources;
   /** For what is read in large pieces. */
   readonly buffers: BufferPool;
-  readonly turns: Turns;
+  readonly scheduler: ReadScheduler;
   readonly dialer: NodeDialer;
   /** Whether the system probes silent connections. */
   readonly keepAlive: boolean;
@@ -44,16 +44,16 @@ export interface SessionContext {
   /** Whether to show all traffic in the log. */
   readonly echo: boolean;
   /** Says what may happen to any number of clients. */
-  readonly news: News;
+  readonly throttle: LogThrottle;
   /** Called when the node of a session has taken its connection. */
-  readonly reached: () => void;
+  readonly onConnected: () => void;
   /**
    * Called when a node takes no connection, or has ended one unasked. Once this is resolved, a
    * client that connects again meets what it would meet at the node itself.
    */
-  readonly unreachable: (node: MappedNode, reason: unknown) => Promise<void>;
+  readonly onConnectFailed: (node: NatEntry, reason: unknown) => Promise<void>;
   /** Called when a session is over and has closed its connections. */
-  readonly over: (session: Session) => void;
+  readonly onClosed: (session: Session) => void;
 }
 
 /**
@@ -61,7 +61,7 @@ export interface SessionContext {
  * leave by themselves within a round trip; but one that rests in a pool does not look. Before
  * that, a request that is on its way would make the system drop what the client has not got yet.
  */
-const PARTING_MS = 1000;
+const CLOSE_WAIT_MS = 1000;
 
 /** So much has left the machine by the time of an answer, on any network. */
 const SURELY_SENT_BYTES = 64 * 1024;
@@ -73,7 +73,7 @@ const SURELY_SENT_BYTES = 64 * 1024;
  * client has ended its side, a node that stands still does not notice either; so long nothing may
  * come from it then.
  */
-const LINGER_MS = 60_000;
+const HALF_CLOSED_TIMEOUT_MS = 60_000;
 
 /**
  * Lines of MONITOR may name strangers by the thousand; a look at the cluster that is not older does
@@ -86,13 +86,13 @@ const VIEW_AGE_MS = 1000;
  * both and closes both; nobody else may read or write them.
  */
 export class Session {
-  readonly node: MappedNode;
+  readonly node: NatEntry;
   readonly #id: number;
   readonly #client: Connection;
   /** From where the client has reached the proxy. */
   readonly #address: string;
   readonly #context: SessionContext;
-  readonly #pending = new PendingReplies();
+  readonly #tracker = new ReplyTracker();
   /** Ends the attempt to reach the node, while there is one. */
   #dialing: AbortController | undefined;
   #upstream: Connection | undefined;
@@ -102,7 +102,7 @@ export class Session {
   #seen = 0;
   #silentSinceMs = 0;
   /** Set once all is said to a client that need not be waited for until it leaves by itself. */
-  #partedAtMs = Infinity;
+  #closedGracefullyAtMs = Infinity;
   /** When the node had ended its side. */
   #nodeEndedAtMs = Infinity;
   /** When the client had ended its side. */
@@ -118,7 +118,7 @@ export class Session {
   #answered: PromiseWithResolvers<void> | undefined;
 
   /** @param client an accepted connection, which the session takes over */
-  constructor(id: number, client: Connection, node: MappedNode, context: SessionContext) {
+  constructor(id: number, client: Connection, node: NatEntry, context: SessionContext) {
     this.#id = id;
     this.#client = client;
     this.#address = addressOf(client.remoteAddr);
@@ -139,7 +139,7 @@ export class Session {
         this.#finish();
         return;
       }
-      const { clients } = this.#context.whereabouts;
+      const { clients } = this.#context.addressSources;
       clients.add(this.node, addressOf(upstream.localAddr), this.#address);
       log.debug("Client {connection} at {client} is connected to node {node}, one of {count}", {
         connection: this.#id,
@@ -161,7 +161,7 @@ export class Session {
     this.#dialing?.abort();
     close(this.#client);
     if (this.#upstream !== undefined) close(this.#upstream);
-    this.#pending.abandon();
+    this.#tracker.abandon();
   }
 
   /**
@@ -173,17 +173,21 @@ export class Session {
   async drain(): Promise<void> {
     if (this.#upstream === undefined || this.#requests === undefined) return this.end();
     try {
-      await this.#part(this.#upstream, this.#requests, this.#replies!);
+      await this.#closeGracefully(this.#upstream, this.#requests, this.#replies!);
     } catch (error) {
       this.#fail(error);
     }
   }
 
-  async #part(upstream: Connection, requests: RequestRelay, replies: ReplyRelay): Promise<void> {
+  async #closeGracefully(
+    upstream: Connection,
+    requests: RequestRelay,
+    replies: ReplyRelay,
+  ): Promise<void> {
     const beforeBytes = replies.receivedBytes;
     try {
       await requests.drain();
-      await this.#pending.settled();
+      await this.#tracker.drained();
     } catch (error) {
       if (error instanceof AbandonedError) return;
       // Where nothing tells whether a reply is under way, none is waited for.
@@ -194,23 +198,27 @@ export class Session {
     if (!this.#isAnswered) await (this.#answered = Promise.withResolvers()).promise;
     // A client that does not read yet may have more than that waiting in the system.
     if (replies.receivedBytes - beforeBytes > SURELY_SENT_BYTES) return;
-    this.#partedAtMs = performance.now();
+    this.#closedGracefullyAtMs = performance.now();
   }
 
   /** Ends the session if it is silent, or a capture takes, for longer than is allowed. */
   checkTimes(nowMs: number): void {
-    if (nowMs - this.#nodeEndedAtMs > LINGER_MS) return this.end();
+    if (nowMs - this.#nodeEndedAtMs > HALF_CLOSED_TIMEOUT_MS) return this.end();
     const { idleTimeoutMs, captureTimeoutMs } = this.#context;
     const seen = (this.#requests?.reads ?? 0) + (this.#replies?.receivedBytes ?? 0);
     if (seen !== this.#seen || this.#silentSinceMs === 0) {
       this.#seen = seen;
       this.#silentSinceMs = nowMs;
     }
-    if (nowMs - Math.max(this.#partedAtMs, this.#silentSinceMs) > PARTING_MS) return this.end();
-    if (nowMs - Math.max(this.#clientEndedAtMs, this.#silentSinceMs) > LINGER_MS) return this.end();
+    if (nowMs - Math.max(this.#closedGracefullyAtMs, this.#silentSinceMs) > CLOSE_WAIT_MS) {
+      return this.end();
+    }
+    if (nowMs - Math.max(this.#clientEndedAtMs, this.#silentSinceMs) > HALF_CLOSED_TIMEOUT_MS) {
+      return this.end();
+    }
     const capture = this.#replies?.capture;
     if (capture !== undefined && nowMs - capture.sinceMs > captureTimeoutMs) {
-      this.#say(
+      this.#logThrottled(
         "warning",
         capture.isWhole
           ? "Client {connection} is closed: it did not take a rewritten reply of node {node} " +
@@ -221,9 +229,13 @@ export class Session {
       );
       this.end();
     } else if (nowMs - this.#silentSinceMs > idleTimeoutMs) {
-      this.#say("info", "Client {connection} is closed: it was idle for longer than {timeout} ms", {
-        timeout: idleTimeoutMs,
-      });
+      this.#logThrottled(
+        "info",
+        "Client {connection} is closed: it was idle for longer than {timeout} ms",
+        {
+          timeout: idleTimeoutMs,
+        },
+      );
       this.end();
     }
   }
@@ -251,46 +263,48 @@ export class Session {
       ] as const;
       // That the program has no descriptors left is said by itself.
       if (isExhausted(error)) log.debug(...news);
-      else this.#context.news.say("warning", { topic: node, cause: reason }, news);
-      await this.#context.unreachable(this.node, error);
+      else this.#context.throttle.log("warning", { topic: node, cause: reason }, news);
+      await this.#context.onConnectFailed(this.node, error);
       return undefined;
     } finally {
       this.#dialing = undefined;
     }
     const node = formatHostPort(address);
-    if (this.#context.news.isOver(node)) log.info("Node {node} can be reached again", { node });
-    this.#context.reached();
+    if (this.#context.throttle.recovered(node)) {
+      log.info("Node {node} can be reached again", { node });
+    }
+    this.#context.onConnected();
     return this.#upstream;
   }
 
   /** Starts both directions; the end of one is passed on as such. */
   #relay(upstream: Connection): void {
     const client = this.#client;
-    const pending = this.#pending;
-    const { buffers, turns, budget } = this.#context;
-    const echo = this.#context.echo
-      ? new Echo(this.#id, formatHostPort(this.node.address))
+    const tracker = this.#tracker;
+    const { buffers, scheduler, budget } = this.#context;
+    const trafficLog = this.#context.echo
+      ? new TrafficLog(this.#id, formatHostPort(this.node.address))
       : undefined;
     this.#requests = new RequestRelay({
       client,
       upstream,
-      pending,
+      tracker,
       buffers,
-      turns,
-      translate: (words) => translateRequest(words, this.#places(upstream)),
+      scheduler,
+      translate: (words) => rewriteRequestArgs(words, this.#places(upstream)),
       createNonce,
-      echo,
+      trafficLog,
     });
     this.#replies = new ReplyRelay({
       client,
       upstream,
-      pending,
+      tracker,
       buffers,
-      turns,
+      scheduler,
       budget,
-      echo,
-      translate: (frame, verdict, sinceMs) => this.#translate(frame, verdict, sinceMs),
-      peer: (address) => this.#showPeer(address),
+      trafficLog,
+      translate: (frame, action, sinceMs) => this.#translate(frame, action, sinceMs),
+      peer: (address) => this.#publicPeerAddress(address),
     });
     this.#directions = 2;
     // Callbacks, because a function that waits takes four times the memory of one for as long.
@@ -320,10 +334,10 @@ export class Session {
   async #endReplies(reason: unknown): Promise<void> {
     try {
       const isOver = reason === undefined || isGone(reason);
-      if (isOver && this.#isAwaited) await this.#context.unreachable(this.node, reason);
+      if (isOver && this.#isAwaited) await this.#context.onConnectFailed(this.node, reason);
       if (reason === undefined) {
         this.#nodeEndedAtMs = performance.now();
-        this.#pending.abandon();
+        this.#tracker.abandon();
         await closeWrite(this.#client);
       } else this.#fail(reason);
     } catch (error) {
@@ -343,19 +357,19 @@ export class Session {
     this.#directions--;
     if (this.#directions > 0) return;
     try {
-      this.#context.whereabouts.clients.delete(this.node, addressOf(this.#upstream!.localAddr));
+      this.#context.addressSources.clients.delete(this.node, addressOf(this.#upstream!.localAddr));
     } finally {
       this.#finish();
     }
   }
 
   #finish(): void {
-    if (this.#failure !== undefined) this.#report(this.#failure.reason);
+    if (this.#failure !== undefined) this.#logFailure(this.#failure.reason);
     else if (this.#upstream !== undefined) {
       log.debug("Client {connection} is done", { connection: this.#id });
     }
     this.end();
-    this.#context.over(this);
+    this.#context.onClosed(this);
   }
 
   /** A failure of one direction leaves nothing for the other to do, which then fails for that. */
@@ -365,85 +379,90 @@ export class Session {
   }
 
   /** What translates the requests of this session. */
-  #places(upstream: Connection): Places {
+  #places(upstream: Connection): RequestAddressMap {
     const { node } = this;
-    const { publicHost, directory, clients, others, resolver } = this.#context.whereabouts;
+    const { publicHost, natTable, clients, otherClients, resolver } = this.#context.addressSources;
     return {
       publicHost,
       reachedAt: peerAddress(this.#client.localAddr).host,
       ownPort: node.publicPort,
       ownAddress: peerAddress(upstream.remoteAddr),
-      nodeAt: (port) => directory.atPort(port),
-      isPrivate: (address) => directory.isKnown(address),
-      upstreamOf: (client) => clients.upstreamOf(node, client) ?? others?.upstreamOf(node, client),
+      nodeAt: (port) => natTable.atPort(port),
+      isPrivate: (address) => natTable.isKnown(address),
+      upstreamOf: (client) =>
+        clients.upstreamOf(node, client) ?? otherClients?.upstreamOf(node, client),
       resolve: (host) => resolver.resolve(host),
     };
   }
 
   /** What is shown in the place of the address of one of the node's clients. */
-  async #showPeer(address: string): Promise<string> {
-    const { publicHost, clients, others } = this.#context.whereabouts;
-    let client = clients.clientAt(this.node, address) ?? others?.clientAt(this.node, address);
+  async #publicPeerAddress(address: string): Promise<string> {
+    const { publicHost, clients, otherClients } = this.#context.addressSources;
+    let client = clients.clientAt(this.node, address) ?? otherClients?.clientAt(this.node, address);
     if (client === undefined) {
-      client = (await others?.clientsAt(this.node, [address]))?.get(address);
+      client = (await otherClients?.clientsAt(this.node, [address]))?.get(address);
     }
     return publicPeer(address, { host: publicHost, clientAt: () => client ?? undefined });
   }
 
   async #translate(
     frame: Uint8Array,
-    { rewrite, unasked, limitBytes }: RewriteVerdict,
+    { rewrite, unasked, limitBytes }: RewriteAction,
     sinceMs: number,
   ): Promise<Uint8Array> {
-    const { whereabouts } = this.#context;
-    const origin = { from: this.node, sinceMs, whereabouts };
+    const { addressSources } = this.#context;
+    const origin = { from: this.node, sinceMs, addressSources };
     if (limitBytes !== undefined) {
       const someTimeAgoMs = sinceMs - VIEW_AGE_MS;
-      return await translate(frame, rewrite, { ...origin, sinceMs: someTimeAgoMs });
+      return await rewriteFrame(frame, rewrite, { ...origin, sinceMs: someTimeAgoMs });
     }
     try {
-      return await translate(frame, rewrite, origin);
+      return await rewriteFrame(frame, rewrite, origin);
     } catch (error) {
-      if (!(error instanceof UnmappedError)) throw error;
+      if (!(error instanceof NoPublicPortError)) throw error;
       const message = "Client {connection} gets an error in place of an address: {reason}";
       const news = [message, { connection: this.#id, reason: error.message }] as const;
-      this.#context.news.say("error", { topic: "ports", cause: error.message }, news);
+      this.#context.throttle.log("error", { topic: "ports", cause: error.message }, news);
       // What is nobody's answer can be left out. Clients try again on CLUSTERDOWN.
       if (unasked) return new Uint8Array(0);
       return fromLatin1("-CLUSTERDOWN The proxy has no port for a node of this reply\r\n");
     }
   }
 
-  #report(error: unknown): void {
+  #logFailure(error: unknown): void {
     if (isGone(error) || error instanceof AbandonedError) {
-      log.debug("Client {connection} is gone", this.#place);
+      log.debug("Client {connection} is gone", this.#logFields);
     } else if (
       error instanceof RespError || error instanceof PairingError ||
       error instanceof CaptureLimitError
     ) {
       const message =
         "Client {connection} at {client} is closed, node {node} not understood: {reason}";
-      this.#say("warning", message, { reason: error.message });
+      this.#logThrottled("warning", message, { reason: error.message });
     } else {
       const message =
         "Client {connection} at {client} is closed after an unexpected error: {reason}";
       const reason = error instanceof Error ? error.stack ?? error.message : String(error);
-      this.#say("error", message, { reason });
+      this.#logThrottled("error", message, { reason });
     }
   }
 
   /** What a line of the log may tell of this session. */
-  get #place() {
+  get #logFields() {
     const node = formatHostPort(this.node.address);
     return { connection: this.#id, client: this.#address, node };
   }
 
   /** Says something of this client, unless it has been said of another from the same host. */
-  #say(level: "info" | "warning" | "error", message: string, more: Record<string, unknown>): void {
-    const place = this.#place;
+  #logThrottled(
+    level: "info" | "warning" | "error",
+    message: string,
+    more: Record<string, unknown>,
+  ): void {
+    const place = this.#logFields;
     const topic = this.#address.replace(/:\d+$/, "");
     const cause = JSON.stringify([place.node, message, more]);
-    this.#context.news.say(level, { topic, cause }, [message, { ...place, ...more }]);
+    this.#context.throttle.log(level, { topic, cause }, [message, { ...place, ...more }]);
   }
 }
 

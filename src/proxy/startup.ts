@@ -1,25 +1,25 @@
 import { formatHostPort } from "../platform/address.ts";
 import { AddressCheck } from "../nat/address_check.ts";
 import { NodeDialer } from "../cluster/node_dialer.ts";
-import { Directory, type DirectoryActions, type MappedNode } from "../nat/nat_table.ts";
-import { PortPool, type SavedPorts } from "../nat/port_allocator.ts";
+import { type NatEntry, NatTable, type NatTableActions } from "../nat/nat_table.ts";
+import { PortAllocator, type SavedPorts } from "../nat/port_allocator.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
-import { Topology } from "../cluster/discovery.ts";
-import { nameNodes, placeNodes } from "../nat/refresher.ts";
+import { ClusterDiscovery } from "../cluster/discovery.ts";
+import { assignIds, resolveAddresses } from "../nat/refresher.ts";
 import { log } from "../platform/log.ts";
 import { readStateFile, StateFileError } from "../nat/state_file.ts";
 import type { Config } from "../cli/config.ts";
 
 /** Which node has which port: what both the proxy and `--check` begin with. */
 export interface Mapping {
-  readonly directory: Directory;
-  readonly ports: PortPool;
+  readonly natTable: NatTable;
+  readonly ports: PortAllocator;
 }
 
 /** What finds out about the cluster for a mapping. */
-export interface Discovery extends Mapping {
+export interface StartupContext extends Mapping {
   readonly dialer: NodeDialer;
-  readonly topology: Topology;
+  readonly discovery: ClusterDiscovery;
   readonly addressCheck: AddressCheck;
 }
 
@@ -28,22 +28,27 @@ export interface Discovery extends Mapping {
  *
  * @throws {StateFileError} when there is a state file that cannot be used
  */
-export function createMapping(config: Config, actions: DirectoryActions): Mapping {
+export function createMapping(config: Config, actions: NatTableActions): Mapping {
   const { listen, maxNodes, pins, forgetAfterMs } = config;
-  const ports = new PortPool({ first: listen.port, count: maxNodes, pins, saved: recall(config) });
-  return { directory: new Directory({ ports, pins, forgetAfterMs, actions }), ports };
+  const ports = new PortAllocator({
+    first: listen.port,
+    count: maxNodes,
+    pins,
+    saved: readSavedPorts(config),
+  });
+  return { natTable: new NatTable({ ports, pins, forgetAfterMs, actions }), ports };
 }
 
 /** What is to find out about the cluster for a mapping that knows nothing of it yet. */
-export function createDiscovery(mapping: Mapping, config: Config): Discovery {
-  const { directory, ports } = mapping;
-  const dialer = new NodeDialer(config, directory);
-  const topology = new Topology({ ...config, dialer });
+export function createStartupContext(mapping: Mapping, config: Config): StartupContext {
+  const { natTable, ports } = mapping;
+  const dialer = new NodeDialer(config, natTable);
+  const discovery = new ClusterDiscovery({ ...config, dialer });
   return {
     ...mapping,
     dialer,
-    topology,
-    addressCheck: new AddressCheck(directory, topology, ports.saved.nodes),
+    discovery,
+    addressCheck: new AddressCheck(natTable, discovery, ports.saved.nodes),
   };
 }
 
@@ -54,17 +59,17 @@ export function createDiscovery(mapping: Mapping, config: Config): Discovery {
  * @throws {NotReadyError} and what the directory's `open` throws
  */
 export async function discover(
-  { directory, ports, topology, addressCheck }: Discovery,
+  { natTable, ports, discovery, addressCheck }: StartupContext,
   config: Config,
 ): Promise<void> {
   const saved = ports.saved.nodes;
-  directory.openPins();
-  const view = await waitUntilReady(topology, config.startTimeoutMs);
-  await nameNodes(directory, topology);
-  directory.learn(view, true);
-  await placeNodes(directory, topology);
+  natTable.openStaticMappings();
+  const view = await waitUntilReady(discovery, config.startTimeoutMs);
+  await assignIds(natTable, discovery);
+  natTable.applyView(view, true);
+  await resolveAddresses(natTable, discovery);
   await addressCheck.run();
-  if (saved.length > 0 && saved.every(({ id }) => directory.withId(id) === undefined)) {
+  if (saved.length > 0 && saved.every(({ id }) => natTable.withId(id) === undefined)) {
     log.warning("None of the {count} nodes of the state file '{path}' is in this cluster", {
       count: saved.length,
       path: config.stateFile,
@@ -73,18 +78,18 @@ export async function discover(
 }
 
 /** Nodes in the order of their public ports. */
-export function byPort(nodes: readonly MappedNode[]): MappedNode[] {
+export function byPort(nodes: readonly NatEntry[]): NatEntry[] {
   return nodes.toSorted((a, b) => a.publicPort - b.publicPort);
 }
 
 /** The line of the original program that tells where a node can be reached. */
-export function mappingLine(config: Config, node: MappedNode): string {
+export function mappingLine(config: Config, node: NatEntry): string {
   const listening = formatHostPort({ host: config.listen.host, port: node.publicPort });
   return `Listening on: ${listening} proxy to: ${formatHostPort(node.address)}`;
 }
 
 /** What the state file tells, all of which can be had again. */
-function recall({ stateFile, listen, maxNodes, pins }: Config): SavedPorts | undefined {
+function readSavedPorts({ stateFile, listen, maxNodes, pins }: Config): SavedPorts | undefined {
   const saved = stateFile === undefined ? undefined : readStateFile(stateFile);
   const last = listen.port + maxNodes - 1;
   const stray = saved?.nodes.find(({ id, address, port }) =>

@@ -2,7 +2,7 @@ import { traffic } from "../platform/log.ts";
 import { toLatin1 } from "../resp/bytes.ts";
 
 /** Shows the traffic of one session, readable and escaped, without the secrets in it. */
-export class Echo {
+export class TrafficLog {
   readonly #connection: number;
   readonly #node: string;
 

@@ -1,5 +1,5 @@
 import { joined } from "../resp/bytes.ts";
-import { Count } from "../proxy/counters.ts";
+import { AtomicCounter } from "../proxy/counters.ts";
 
 /** Frames that are to be rewritten are larger, together, than what is kept of them. */
 export class CaptureLimitError extends Error {
@@ -9,10 +9,10 @@ export class CaptureLimitError extends Error {
 /** How much memory the captures of all sessions may take together, in bytes. */
 export class CaptureBudget {
   readonly #limitBytes: number;
-  readonly #taken: Count;
+  readonly #taken: AtomicCounter;
 
   /** @param taken what is taken now, which other threads may share */
-  constructor(limitBytes: number, taken = new Count()) {
+  constructor(limitBytes: number, taken = new AtomicCounter()) {
     this.#limitBytes = limitBytes;
     this.#taken = taken;
   }

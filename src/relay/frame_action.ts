@@ -12,10 +12,10 @@ import {
 } from "../rewrite/replies/redirect.ts";
 import { repeatsRequest, rewriteRefusal } from "../rewrite/replies/echoed_arguments.ts";
 import { type FrameHead, isFailure } from "./frame_head.ts";
-import type { Reply } from "../commands/expected_reply.ts";
+import type { ExpectedReply } from "../commands/expected_reply.ts";
 
 /** What is to be done with a frame. */
-export type Verdict =
+export type FrameAction =
   /** It goes to the client as it is. */
   | { readonly type: "pass" }
   /** The same, but an echo of the traffic must not show it. */
@@ -30,12 +30,12 @@ export type Verdict =
   | { readonly type: "confirm" }
   /** It goes on, but the address of a client that is at [from, to) in it gives way to another. */
   | { readonly type: "peer"; readonly from: number; readonly to: number }
-  | RewriteVerdict
+  | RewriteAction
   /** From here on the connection is no conversation of requests and replies. */
   | { readonly type: "blind" };
 
 /** The frame is kept until it is whole, and goes on rewritten. */
-export interface RewriteVerdict {
+export interface RewriteAction {
   readonly type: "rewrite";
   readonly rewrite: Rewriter;
   /** No request waits for the frame. */
@@ -57,7 +57,7 @@ export interface RewriteVerdict {
 export const MONITORED_BYTES = 5 * HOLD_LIMIT_BYTES;
 
 /** The verdicts that need no more to be said of them. */
-export const Verdicts = {
+export const FrameActions = {
   pass: { type: "pass" },
   secret: { type: "secret" },
   drop: { type: "drop" },
@@ -77,27 +77,27 @@ export const Verdicts = {
     unasked: true,
     limitBytes: MONITORED_BYTES,
   },
-} as const satisfies Record<string, Verdict>;
+} as const satisfies Record<string, FrameAction>;
 
 /** What to do with a line of MONITOR. */
-export function verdictOnLine({ peer, namesNode }: MonitorHead): Verdict {
-  if (namesNode) return Verdicts.rewriteMonitored;
-  if (peer === undefined) return Verdicts.pass;
+export function actionForMonitorLine({ peer, namesNode }: MonitorHead): FrameAction {
+  if (namesNode) return FrameActions.rewriteMonitored;
+  if (peer === undefined) return FrameActions.pass;
   return { type: "peer", from: 1 + peer.from, to: 1 + peer.to };
 }
 
 /** What to do with a frame that answers a request which would be answered by `reply`. */
-export function verdictOn(reply: Reply, head: FrameHead): Verdict {
+export function actionFor(reply: ExpectedReply, head: FrameHead): FrameAction {
   if (head.type === Byte.error) return verdictOnError(reply, head);
   if (reply.type === "addresses") {
     return { type: "rewrite", rewrite: reply.rewrite };
   }
-  if (isFailure(head) && mayRepeatSecret(reply)) return Verdicts.secret;
-  return reply.type === "secret" ? Verdicts.secret : Verdicts.pass;
+  if (isFailure(head) && mayRepeatSecret(reply)) return FrameActions.secret;
+  return reply.type === "secret" ? FrameActions.secret : FrameActions.pass;
 }
 
 /** Whether an error to the request may repeat a secret of it. */
-function mayRepeatSecret(reply: Reply): boolean {
+function mayRepeatSecret(reply: ExpectedReply): boolean {
   switch (reply.type) {
     case "guarded":
     case "auth":
@@ -111,20 +111,22 @@ function mayRepeatSecret(reply: Reply): boolean {
 }
 
 /** Of errors only those pass unread that cannot name a node. */
-function verdictOnError(reply: Reply, head: FrameHead): Verdict {
+function verdictOnError(reply: ExpectedReply, head: FrameHead): FrameAction {
   if (isRedirect(head.text)) {
-    if (reply.type !== "script") return Verdicts.rewriteRedirect;
-    return reply.keyless ? Verdicts.pass : Verdicts.rewriteScriptRedirect;
+    if (reply.type !== "script") return FrameActions.rewriteRedirect;
+    return reply.keyless ? FrameActions.pass : FrameActions.rewriteScriptRedirect;
   }
   const secret = mayRepeatSecret(reply) || undefined;
   switch (reply.type) {
     case "migrate":
-      if (head.text.startsWith(MIGRATE_ERROR)) return { ...Verdicts.rewriteMigrateError, secret };
-      if (repeatsRequest(head.text)) return { ...Verdicts.rewriteRefusal, secret };
+      if (head.text.startsWith(MIGRATE_ERROR)) {
+        return { ...FrameActions.rewriteMigrateError, secret };
+      }
+      if (repeatsRequest(head.text)) return { ...FrameActions.rewriteRefusal, secret };
       break;
     case "named":
     case "addresses":
-      if (repeatsRequest(head.text)) return Verdicts.rewriteRefusal;
+      if (repeatsRequest(head.text)) return FrameActions.rewriteRefusal;
   }
-  return secret ? Verdicts.secret : Verdicts.pass;
+  return secret ? FrameActions.secret : FrameActions.pass;
 }

@@ -1,14 +1,14 @@
 import { Byte } from "../resp/bytes.ts";
 import { readMonitorHead } from "../rewrite/replies/monitor.ts";
 import type { FrameHead } from "./frame_head.ts";
-import type { Reply } from "../commands/expected_reply.ts";
-import { ReplyRuns } from "./reply_queue.ts";
+import type { ExpectedReply } from "../commands/expected_reply.ts";
+import { ReplyQueue } from "./reply_queue.ts";
 import { isMessage, isSubscribeWord } from "./subscriptions.ts";
 
 /** How the frames behind the header of an EXEC are to be read. */
 export interface Reading {
   /** The replies that come; undefined if they are those of all commands. */
-  readonly left?: ReplyRuns;
+  readonly left?: ReplyQueue;
   /** Arrays that look like messages are results. */
   readonly resultsLookLikeMessages: boolean;
 }
@@ -33,7 +33,7 @@ export interface Interludes {
 export class HeldResults {
   /** Whether there is anything to be found out. */
   readonly isUnclear: boolean;
-  readonly #queued: ReplyRuns;
+  readonly #queued: ReplyQueue;
   readonly #interludes: Interludes;
   readonly #authentications: number;
   readonly #subscriptions: number;
@@ -44,8 +44,8 @@ export class HeldResults {
   #isComplete = false;
 
   /** @param queued what the commands of the transaction will send */
-  constructor(queued: ReplyRuns, interludes: Interludes) {
-    const count = (isMeant: (kind: Reply) => boolean) => countOf(queued, isMeant);
+  constructor(queued: ReplyQueue, interludes: Interludes) {
+    const count = (isMeant: (kind: ExpectedReply) => boolean) => countOf(queued, isMeant);
     this.#queued = queued;
     this.#interludes = interludes;
     this.#authentications = count(authenticates);
@@ -92,21 +92,21 @@ export class HeldResults {
     return found.length === 1 ? found[0] : undefined;
   }
 
-  #withoutAuthentications(): ReplyRuns {
-    const left = new ReplyRuns();
+  #withoutAuthentications(): ReplyQueue {
+    const left = new ReplyQueue();
     for (const { kind, count } of this.#queued) if (!authenticates(kind)) left.add(kind, count);
     return left;
   }
 }
 
-function countOf(replies: ReplyRuns, isMeant: (kind: Reply) => boolean): number {
+function countOf(replies: ReplyQueue, isMeant: (kind: ExpectedReply) => boolean): number {
   let total = 0;
   for (const { kind, count } of replies) if (isMeant(kind)) total += count;
   return total;
 }
 
 /** Whether a request is answered by an error that a node may drop. */
-function authenticates(reply: Reply): boolean {
+function authenticates(reply: ExpectedReply): boolean {
   return reply.type === "auth" || (reply.type === "hello" && reply.authenticates);
 }
 

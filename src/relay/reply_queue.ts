@@ -1,8 +1,8 @@
-import type { Reply } from "../commands/expected_reply.ts";
+import type { ExpectedReply } from "../commands/expected_reply.ts";
 
 /** So many replies of one kind. */
 interface Run {
-  readonly kind: Reply;
+  readonly kind: ExpectedReply;
   count: number;
 }
 
@@ -13,8 +13,8 @@ interface Run {
  * However long the queue, what is asked of it for each frame takes the same time: a client could
  * else keep all the others waiting.
  */
-export class ReplyRuns {
-  #first: Reply | undefined;
+export class ReplyQueue {
+  #first: ExpectedReply | undefined;
   /** The length of the first run. */
   #run = 0;
   #total = 0;
@@ -34,7 +34,7 @@ export class ReplyRuns {
   }
 
   /** The kind of the first reply. */
-  get first(): Reply | undefined {
+  get first(): ExpectedReply | undefined {
     return this.#first;
   }
 
@@ -44,7 +44,7 @@ export class ReplyRuns {
   }
 
   /** The kind of the last reply. */
-  get last(): Reply | undefined {
+  get last(): ExpectedReply | undefined {
     return this.#more?.at(-1)?.kind ?? this.#first;
   }
 
@@ -55,7 +55,7 @@ export class ReplyRuns {
   }
 
   /** Adds `count` replies of one kind at the end. */
-  add(kind: Reply, count: number): void {
+  add(kind: ExpectedReply, count: number): void {
     this.#total += count;
     if (this.#first === undefined) {
       this.#first = kind;

@@ -2,12 +2,12 @@ import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform
 import { Byte, fromLatin1, joined, toLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/reply_scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
-import type { Echo } from "../proxy/traffic_log.ts";
+import type { TrafficLog } from "../proxy/traffic_log.ts";
 import { readHead } from "./frame_head.ts";
-import type { PendingReplies } from "./reply_tracker.ts";
+import type { ReplyTracker } from "./reply_tracker.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
-import type { Turns } from "../proxy/read_scheduler.ts";
-import { type RewriteVerdict, type Verdict, Verdicts } from "./frame_action.ts";
+import type { ReadScheduler } from "../proxy/read_scheduler.ts";
+import { type FrameAction, FrameActions, type RewriteAction } from "./frame_action.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
 const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
@@ -20,20 +20,20 @@ export interface ReplyRelayOptions {
   readonly upstream: ByteSource;
   /** Written by the relay alone. */
   readonly client: ByteSink;
-  readonly pending: PendingReplies;
+  readonly tracker: ReplyTracker;
   readonly buffers: BufferPool;
-  readonly turns: Turns;
+  readonly scheduler: ReadScheduler;
   /** For what is captured. */
   readonly budget: CaptureBudget;
   /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
   readonly translate: (
     frame: Uint8Array,
-    verdict: RewriteVerdict,
+    action: RewriteAction,
     sinceMs: number,
   ) => Promise<Uint8Array>;
   /** What is shown in the place of the address of one of the node's clients. */
   readonly peer: (address: string) => Promise<string>;
-  readonly echo: Echo | undefined;
+  readonly trafficLog: TrafficLog | undefined;
 }
 
 /**
@@ -56,7 +56,7 @@ export class ReplyRelay {
   readonly #scanner = new ReplyScanner();
   readonly #input: ReadBuffer;
   /** The verdict on the frame in progress; undefined between frames and in plain runs. */
-  #verdict: Verdict | undefined;
+  #action: FrameAction | undefined;
   #capture: Capture | undefined;
   /** The frames that are held, and whether the last of them is not whole. */
   #held: Capture | undefined;
@@ -85,17 +85,17 @@ export class ReplyRelay {
    * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
    */
   async run(): Promise<void> {
-    const { turns } = this.#options;
+    const { scheduler } = this.#options;
     try {
       for (;;) {
-        if (turns.areScarce) await turns.next();
+        if (scheduler.isSaturated) await scheduler.waitTurn();
         const read = await this.#options.upstream.read(this.#input.room);
-        turns.note();
+        scheduler.recordRead();
         if (read === null) return;
-        const { isMuted } = this.#options.pending;
+        const { isMuted } = this.#options.tracker;
         const at = this.#scan(read);
         if (isMuted) this.#sent = at;
-        if (at === this.#input.end && !isMuted && this.#options.echo === undefined) {
+        if (at === this.#input.end && !isMuted && this.#options.trafficLog === undefined) {
           // Most of what comes takes this way, and each promise more would be felt.
           const bytes = this.#input.upTo(at);
           const written = await this.#options.client.write(bytes);
@@ -138,17 +138,17 @@ export class ReplyRelay {
 
   /** Passes plain replies from a position on, and returns where they end. */
   #passPlain(from: number): number {
-    const { pending } = this.#options;
+    const { tracker } = this.#options;
     const bytes = this.#bytes;
     const end = this.#released?.length ?? this.#input.end;
     const scanner = this.#scanner;
     let at = from;
-    while (at < end && this.#verdict === undefined) {
-      const { run } = pending;
-      if (run === 0) break;
-      at = scanner.advance(bytes, at, end, run, NOT_PLAIN);
-      if (scanner.frames > 0) pending.take(scanner.frames);
-      if (scanner.frames < run) break;
+    while (at < end && this.#action === undefined) {
+      const { plainRun } = tracker;
+      if (plainRun === 0) break;
+      at = scanner.advance(bytes, at, end, plainRun, NOT_PLAIN);
+      if (scanner.frames > 0) tracker.consume(scanner.frames);
+      if (scanner.frames < plainRun) break;
     }
     return at;
   }
@@ -164,19 +164,19 @@ export class ReplyRelay {
 
   /** Relays frames up to `end`, and returns where that has to wait for more. */
   async #relayFrames(from: number, end: number): Promise<number> {
-    const { pending } = this.#options;
+    const { tracker } = this.#options;
     let at = from;
     while (at < end) {
-      this.#verdict ??= this.#judge(at, end);
-      const verdict = this.#verdict;
-      if (verdict === undefined) return at;
-      switch (verdict.type) {
+      this.#action ??= this.#judge(at, end);
+      const action = this.#action;
+      if (action === undefined) return at;
+      switch (action.type) {
         case "header": {
           // The head was read whole, so its line is here.
-          if (verdict.isDropped) await this.#pass(at);
+          if (action.isDropped) await this.#pass(at);
           at = this.#bytes.indexOf(Byte.lf, at) + 1;
-          if (verdict.isDropped) this.#sent = at;
-          this.#verdict = undefined;
+          if (action.isDropped) this.#sent = at;
+          this.#action = undefined;
           break;
         }
         case "blind":
@@ -189,17 +189,17 @@ export class ReplyRelay {
         case "hold":
           await this.#pass(at);
           at = this.#sent = await this.#hold(at, end);
-          if (this.#verdict !== undefined) return at;
+          if (this.#action !== undefined) return at;
           break;
         case "peer":
           // The head was read whole, so the address is here.
-          await this.#replacePeer(at + verdict.from, at + verdict.to);
+          await this.#replacePeer(at + action.from, at + action.to);
           at = this.#advance(at, this.#sent);
-          this.#verdict = Verdicts.pass;
+          this.#action = FrameActions.pass;
           break;
         case "rewrite":
           await this.#pass(at);
-          at = this.#sent = await this.#rewrite(verdict, at, end);
+          at = this.#sent = await this.#rewrite(action, at, end);
           break;
         case "secret":
           await this.#pass(at);
@@ -208,12 +208,12 @@ export class ReplyRelay {
           break;
         case "confirm":
           at = this.#advance(at, end);
-          if (this.#verdict === undefined) pending.confirm(this.#scanner.integer);
+          if (this.#action === undefined) tracker.confirm(this.#scanner.integer);
           break;
         case "pass":
           at = this.#advance(at, end);
       }
-      if (pending.isMuted) {
+      if (tracker.isMuted) {
         await this.#pass(at);
         at = this.#sent = this.#passPlain(at);
       } else at = this.#passPlain(at);
@@ -226,7 +226,7 @@ export class ReplyRelay {
    * relays them. Returns the beginning of that, or where it has to wait for more.
    */
   async #hold(from: number, end: number): Promise<number> {
-    const { pending, budget } = this.#options;
+    const { tracker, budget } = this.#options;
     const { bytes } = this.#input;
     let at = from;
     if (this.#held === undefined) {
@@ -239,7 +239,7 @@ export class ReplyRelay {
       if (!this.#inHeldFrame) {
         const head = readHead(bytes, at, end, true);
         if (head === undefined) return at;
-        if (pending.endsHold(head)) {
+        if (tracker.endsHold(head)) {
           await this.#release(this.#held);
           return at;
         }
@@ -255,7 +255,7 @@ export class ReplyRelay {
 
   /** Relays what was held. */
   async #release(held: Capture): Promise<void> {
-    this.#verdict = undefined;
+    this.#action = undefined;
     const released = this.#released = held.join(this.#readAtMs);
     this.#sent = 0;
     await this.#pass(await this.#relayFrames(0, released.length));
@@ -266,7 +266,7 @@ export class ReplyRelay {
 
   /** Up to where the buffer may go to the client when it cannot be followed any further. */
   get #brokenAt(): number | undefined {
-    const type = this.#verdict?.type;
+    const type = this.#action?.type;
     // Of a frame with addresses or secrets nothing does.
     return type === "rewrite" || type === "secret" || this.#held !== undefined
       ? undefined
@@ -274,21 +274,21 @@ export class ReplyRelay {
   }
 
   /** Judges the frame at `at`; undefined if its head is not whole. */
-  #judge(at: number, end: number): Verdict | undefined {
-    const { pending } = this.#options;
+  #judge(at: number, end: number): FrameAction | undefined {
+    const { tracker } = this.#options;
     this.#unjudgedAt = at;
-    const head = readHead(this.#bytes, at, end, pending.wantsWord);
-    const verdict = head && pending.judge(head);
+    const head = readHead(this.#bytes, at, end, tracker.wantsWord);
+    const action = head && tracker.match(head);
     this.#unjudgedAt = undefined;
-    return verdict;
+    return action;
   }
 
   /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
   #advance(from: number, to: number): number {
     const at = this.#scanner.advance(this.#bytes, from, to, 1, NO_STOPS);
     if (this.#scanner.frames === 1) {
-      this.#verdict = undefined;
-      this.#options.pending.ended();
+      this.#action = undefined;
+      this.#options.tracker.frameEnded();
     }
     return at;
   }
@@ -301,41 +301,41 @@ export class ReplyRelay {
     this.#sent = to;
   }
 
-  async #rewrite(verdict: RewriteVerdict, from: number, to: number): Promise<number> {
+  async #rewrite(action: RewriteAction, from: number, to: number): Promise<number> {
     const { client, budget } = this.#options;
-    const { limitBytes = Infinity } = verdict;
+    const { limitBytes = Infinity } = action;
     const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
     const at = this.#advance(from, Math.min(to, from + limitBytes - capture.length));
     try {
       capture.add(this.#bytes.subarray(from, at));
-      if (this.#verdict !== undefined && capture.length < limitBytes) return at;
-      const translated = await this.#translated(capture, verdict);
+      if (this.#action !== undefined && capture.length < limitBytes) return at;
+      const translated = await this.#translated(capture, action);
       capture.hold(translated.length);
       await writeAll(client, translated);
     } catch (error) {
       if (!(error instanceof CaptureLimitError)) throw error;
       this.#endCapture();
       // The place of the frame is that of an error, unless it is nobody's answer.
-      if (!verdict.unasked) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
+      if (!action.unasked) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
       throw error;
     }
     this.#endCapture();
     // What is behind the beginning of a line goes on as it is.
-    if (this.#verdict !== undefined) this.#verdict = Verdicts.pass;
+    if (this.#action !== undefined) this.#action = FrameActions.pass;
     return at;
   }
 
   /** What the client gets in the place of what was captured, which is all that it is to be. */
-  async #translated(capture: Capture, verdict: RewriteVerdict): Promise<Uint8Array> {
-    const { translate, echo } = this.#options;
-    const isCut = this.#verdict !== undefined;
+  async #translated(capture: Capture, action: RewriteAction): Promise<Uint8Array> {
+    const { translate, trafficLog } = this.#options;
+    const isCut = this.#action !== undefined;
     const captured = capture.join(this.#readAtMs);
     // What there is of a line is rewritten as if it ended there.
     const frame = isCut ? joined([captured, CRLF]) : captured;
-    const whole = await translate(frame, verdict, this.#readAtMs);
+    const whole = await translate(frame, action, this.#readAtMs);
     const translated = isCut ? whole.subarray(0, -CRLF.length) : whole;
-    if (verdict.secret) echo?.secretReply(translated.length);
-    else echo?.rewritten(frame, translated);
+    if (action.secret) trafficLog?.secretReply(translated.length);
+    else trafficLog?.rewritten(frame, translated);
     return translated;
   }
 
@@ -353,8 +353,8 @@ export class ReplyRelay {
       bytes = joined([...this.#ahead, bytes]);
       this.#ahead = undefined;
     }
-    if (visibility === "secret") this.#options.echo?.secretReply(bytes.length);
-    else this.#options.echo?.reply(bytes);
+    if (visibility === "secret") this.#options.trafficLog?.secretReply(bytes.length);
+    else this.#options.trafficLog?.reply(bytes);
     await writeAll(this.#options.client, bytes);
   }
 }

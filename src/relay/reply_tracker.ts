@@ -6,15 +6,15 @@ import { HeldResults, NOTHING_UNUSUAL, type Reading } from "./held_results.ts";
 import { isMarkerAnswer, isMarkerLine } from "./marker.ts";
 import {
   type ClientReplyMode,
+  ExpectedReplies,
+  type ExpectedReply,
   fits,
   isQueued,
   type MarkedReply,
-  Replies,
-  type Reply,
 } from "../commands/expected_reply.ts";
-import { ReplyRuns } from "./reply_queue.ts";
+import { ReplyQueue } from "./reply_queue.ts";
 import { isMessage, isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
-import { type Verdict, verdictOn, verdictOnLine, Verdicts } from "./frame_action.ts";
+import { actionFor, actionForMonitorLine, type FrameAction, FrameActions } from "./frame_action.ts";
 
 /** A frame came that answers nothing; which reply is whose is not known any more. */
 export class PairingError extends Error {
@@ -33,7 +33,7 @@ export class AbandonedError extends Error {
 /** An EXEC whose results are coming in. */
 interface Results {
   /** What is left of them. */
-  readonly left: ReplyRuns;
+  readonly left: ReplyQueue;
   readonly reading: Reading;
 }
 
@@ -59,10 +59,10 @@ interface Results {
  * behind the request (see `isDoubtful`). A frame that fits nothing throws PairingError: to guess
  * would be to let an address through.
  */
-export class PendingReplies {
-  readonly #queue = new ReplyRuns();
+export class ReplyTracker {
+  readonly #queue = new ReplyQueue();
   /** What the commands queued since MULTI will send, while a transaction is open. */
-  #transaction: ReplyRuns | undefined;
+  #transaction: ReplyQueue | undefined;
   /** Set while the results of an EXEC come in. */
   #results: Results | undefined;
   /** The results of an EXEC that are kept until its marker has come. */
@@ -108,16 +108,18 @@ export class PendingReplies {
    *
    * @throws {PairingError} when too much is outstanding to be remembered
    */
-  expect(reply: Reply, count = 1): void {
+  expect(reply: ExpectedReply, count = 1): void {
     const queue = this.#queue;
-    if (reply === Replies.plain) {
+    if (reply === ExpectedReplies.plain) {
       queue.add(reply, count);
       return;
     }
-    if (reply === Replies.empty) {
+    if (reply === ExpectedReplies.empty) {
       if (queue.total === 0 && this.#results === undefined) this.#countRequest();
       // One that is nobody's next request changes nothing.
-      if (queue.total === 0 && this.#results === undefined || queue.last === Replies.plain) return;
+      if (
+        queue.total === 0 && this.#results === undefined || queue.last === ExpectedReplies.plain
+      ) return;
     }
     // Of plain ones there is at most one run more than of all others.
     if (this.#runs >= MOST_RUNS) {
@@ -142,7 +144,7 @@ export class PendingReplies {
    * - an EXEC with any of these in its transaction, or with a subscription, whose messages stand
    *   among the results.
    */
-  isDoubtful(reply: Reply): boolean {
+  isDoubtful(reply: ExpectedReply): boolean {
     switch (reply.type) {
       case "auth":
         return !this.#isQuiet;
@@ -180,7 +182,7 @@ export class PendingReplies {
    *
    * @throws {AbandonedError} when there will be none
    */
-  settled(): Promise<void> {
+  drained(): Promise<void> {
     return this.#until(() => this.#isSettled);
   }
 
@@ -203,15 +205,15 @@ export class PendingReplies {
    * How many of the next frames, unless one is an error or a push, are all treated alike: if
    * `isMuted` dropped, else passed on. 0: ask `judge` about each.
    */
-  get run(): number {
+  get plainRun(): number {
     if (this.#isWatchful || this.#skip === "now") return 0;
     const coming = this.#coming;
-    return coming.first === Replies.plain ? coming.run : 0;
+    return coming.first === ExpectedReplies.plain ? coming.run : 0;
   }
 
   /** `frames` of the `run` came. */
-  take(frames: number): void {
-    if (this.#results === undefined) this.#transaction?.add(Replies.plain, frames);
+  consume(frames: number): void {
+    if (this.#results === undefined) this.#transaction?.add(ExpectedReplies.plain, frames);
     this.#done(frames);
   }
 
@@ -232,16 +234,16 @@ export class PendingReplies {
    *
    * @throws {PairingError} if it answers nothing
    */
-  judge(head: FrameHead): Verdict {
+  match(head: FrameHead): FrameAction {
     // Before anything else, for who waits for the last reply waits for its last byte.
     this.#inFrame = true;
-    const verdict = this.#judge(head);
-    if (verdict.type === "header") this.ended();
-    return verdict;
+    const action = this.#judge(head);
+    if (action.type === "header") this.frameEnded();
+    return action;
   }
 
   /** The frame that was judged last has come whole. */
-  ended(): void {
+  frameEnded(): void {
     this.#inFrame = false;
     this.#wake();
   }
@@ -253,10 +255,10 @@ export class PendingReplies {
     return isComplete;
   }
 
-  #judge(head: FrameHead): Verdict {
+  #judge(head: FrameHead): FrameAction {
     if (head.type === Byte.push) return this.#judgePush(head);
     if (head.type === Byte.array && this.#isWatchful) {
-      if (this.#isMessage(head)) return Verdicts.pass;
+      if (this.#isMessage(head)) return FrameActions.pass;
       if (this.#isShardLoss(head)) return this.#beginConfirmation("sunsubscribe", false);
     }
     if (head.type === Byte.status && this.#monitoring) {
@@ -283,7 +285,7 @@ export class PendingReplies {
     this.#subscriptions.confirm(word, count);
   }
 
-  get #coming(): ReplyRuns {
+  get #coming(): ReplyQueue {
     return this.#results?.left ?? this.#queue;
   }
 
@@ -298,7 +300,7 @@ export class PendingReplies {
   }
 
   /** Notes what of a request bears on those behind it, whatever becomes of it. */
-  #note(reply: Reply): void {
+  #note(reply: ExpectedReply): void {
     if (bearsOnTransaction(reply)) this.#transactionRequests++;
     switch (reply.type) {
       case "multi":
@@ -356,7 +358,7 @@ export class PendingReplies {
   #endRequests(): void {
     const queue = this.#queue;
     this.#countRequest();
-    while (queue.first === Replies.empty) {
+    while (queue.first === ExpectedReplies.empty) {
       queue.take(1);
       this.#countRequest();
     }
@@ -366,7 +368,7 @@ export class PendingReplies {
   /** EXEC is over when its last result is there; a REPLCONF ACK has none. */
   #endResults(): void {
     const { left } = this.#results!;
-    while (left.first === Replies.none) left.take(1);
+    while (left.first === ExpectedReplies.none) left.take(1);
     if (left.total > 0) return;
     this.#results = undefined;
     if (this.#queue.first?.type === "marked") this.#answered = "yes";
@@ -388,15 +390,15 @@ export class PendingReplies {
     return this.#queue.total === 0 && !this.#inFrame;
   }
 
-  #judgePush(head: FrameHead): Verdict {
+  #judgePush(head: FrameHead): FrameAction {
     this.#pushed = true;
-    if (isAddressPush(head.word)) return Verdicts.rewritePush;
-    if (!isSubscribeWord(head.word)) return Verdicts.pass;
+    if (isAddressPush(head.word)) return FrameActions.rewritePush;
+    if (!isSubscribeWord(head.word)) return FrameActions.pass;
     return this.#judgeConfirmation(head.word);
   }
 
   /** Only `sunsubscribe` comes unasked, when a slot moves away, and may do so at any time. */
-  #judgeConfirmation(word: SubscribeWord): Verdict {
+  #judgeConfirmation(word: SubscribeWord): FrameAction {
     const isLoss = word === "sunsubscribe" && this.#subscriptions.shardChannels > 0;
     const reply = this.#coming.first;
     if (isSubscription(reply, word) && !this.#isQueuing) {
@@ -411,9 +413,9 @@ export class PendingReplies {
     throw new PairingError(`A '${word}' came that was not asked for`);
   }
 
-  #beginConfirmation(word: SubscribeWord, asked: boolean): Verdict {
+  #beginConfirmation(word: SubscribeWord, asked: boolean): FrameAction {
     this.#confirming = { word, asked };
-    return Verdicts.confirm;
+    return FrameActions.confirm;
   }
 
   /** A message to a RESP2 subscriber: an array like any reply, but nobody asked for it. */
@@ -434,28 +436,28 @@ export class PendingReplies {
    * A client gets no lines while it gets no replies (networking.c `prepareClientToWrite`). A script
    * may return what looks like one: it goes out as such, and the marker tells what was the answer.
    */
-  #judgeLine(line: MonitorHead, head: FrameHead): Verdict {
-    if (this.isMuted || isMarkerLine(head.text)) return Verdicts.drop;
+  #judgeLine(line: MonitorHead, head: FrameHead): FrameAction {
+    if (this.isMuted || isMarkerLine(head.text)) return FrameActions.drop;
     if (this.#transaction === undefined && this.#queue.first?.type === "script") {
       throw new PairingError("A script may have made up a line of MONITOR");
     }
-    return verdictOnLine(line);
+    return actionForMonitorLine(line);
   }
 
-  #judgeUnasked(head: FrameHead): Verdict {
+  #judgeUnasked(head: FrameHead): FrameAction {
     // A node says so when it refuses or closes a connection.
-    if (head.type === Byte.error) return verdictOn(Replies.plain, head);
+    if (head.type === Byte.error) return actionFor(ExpectedReplies.plain, head);
     throw new PairingError("A reply came to no request");
   }
 
   /** What to do with a frame that comes before the answer to the marker behind a request. */
-  #answerMarked(marked: MarkedReply, head: FrameHead): Verdict {
+  #answerMarked(marked: MarkedReply, head: FrameHead): FrameAction {
     if (this.#answered === "perhaps" && head.text.startsWith("BUSY ")) {
       throw new PairingError("A script runs, so that the marker tells nothing");
     }
     if (isMarkerAnswer(marked, head, this.#answered !== "no")) {
       this.#done();
-      return Verdicts.drop;
+      return FrameActions.drop;
     }
     const { reply } = marked;
     if (reply.type === "subscription" && !isFailure(head)) {
@@ -468,19 +470,19 @@ export class PendingReplies {
     }
     if (this.#answered === "yes") throw new PairingError(`Two replies came to '${reply.type}'`);
     if (reply.type === "exec" && hasResults(head)) return this.#answerExec(head, true);
-    const verdict = this.#carryOut(reply, head);
+    const action = this.#carryOut(reply, head);
     this.#answered = "yes";
-    return verdict;
+    return action;
   }
 
   /** What to do with a frame that answers the first request. */
-  #answer(reply: Reply, head: FrameHead): Verdict {
+  #answer(reply: ExpectedReply, head: FrameHead): FrameAction {
     if (this.#isQueuing && isQueued(reply)) {
       if (head.type === Byte.status && head.text === "QUEUED") {
         this.#transaction!.add(reply, 1);
         const isMuted = this.isMuted;
         this.#done();
-        return isMuted ? Verdicts.drop : Verdicts.pass;
+        return isMuted ? FrameActions.drop : FrameActions.pass;
       }
       // QUIT is never queued.
       if (!isFailure(head) && head.text !== "OK") {
@@ -494,18 +496,18 @@ export class PendingReplies {
       return this.#judgeConfirmation(reply.word);
     }
     if (reply.type === "exec" && hasResults(head)) return this.#answerExec(head, false);
-    const verdict = this.#carryOut(reply, head);
+    const action = this.#carryOut(reply, head);
     this.#done();
-    return verdict;
+    return action;
   }
 
   /** Follows what the node has done for a request that it answers with this frame. */
-  #carryOut(reply: Reply, head: FrameHead): Verdict {
+  #carryOut(reply: ExpectedReply, head: FrameHead): FrameAction {
     if (!fits(reply, head)) throw new PairingError(`A frame does not answer '${reply.type}'`);
     const isRefused = isFailure(head);
     switch (reply.type) {
       case "multi":
-        if (!isRefused) this.#transaction ??= new ReplyRuns();
+        if (!isRefused) this.#transaction ??= new ReplyQueue();
         break;
       case "discard":
         if (!isRefused) this.#transaction = undefined;
@@ -537,47 +539,47 @@ export class PendingReplies {
       case "stream":
         if (!isRefused) return this.#becomeBlind();
     }
-    return this.isMuted ? Verdicts.drop : verdictOn(reply, head);
+    return this.isMuted ? FrameActions.drop : actionFor(reply, head);
   }
 
-  #becomeBlind(): Verdict {
+  #becomeBlind(): FrameAction {
     this.#isBlind = true;
     this.#wake();
-    return Verdicts.blind;
+    return FrameActions.blind;
   }
 
   /** As `clientCommand` (networking.c) does; the node itself was told ON in any case. */
-  #setReplyMode(mode: ClientReplyMode): Verdict {
+  #setReplyMode(mode: ClientReplyMode): FrameAction {
     switch (mode) {
       case "on":
         this.#off = false;
         if (this.#skip === "now") this.#skip = "no";
-        return Verdicts.pass;
+        return FrameActions.pass;
       case "off":
         this.#off = true;
-        return Verdicts.drop;
+        return FrameActions.drop;
       case "skip":
         if (!this.#off) this.#skip = "next";
-        return Verdicts.drop;
+        return FrameActions.drop;
     }
   }
 
-  #answerExec(head: FrameHead, isMarked: boolean): Verdict {
+  #answerExec(head: FrameHead, isMarked: boolean): FrameAction {
     const queued = this.#transaction;
     if (queued === undefined || head.count !== queued.total) {
       throw new PairingError("The results of a transaction do not fit its commands");
     }
     const reading = isMarked ? this.#readingOf(queued) : NOTHING_UNUSUAL;
-    if (reading === undefined) return Verdicts.hold;
+    if (reading === undefined) return FrameActions.hold;
     const isMuted = this.isMuted;
     this.#transaction = undefined;
     this.#results = { left: reading.left ?? queued, reading };
     this.#endResults();
-    return isMuted ? Verdicts.dropHeader : Verdicts.header;
+    return isMuted ? FrameActions.dropHeader : FrameActions.header;
   }
 
   /** How to read the results of a transaction; undefined if that takes all frames to its marker. */
-  #readingOf(queued: ReplyRuns): Reading | undefined {
+  #readingOf(queued: ReplyQueue): Reading | undefined {
     const held = this.#held ??= new HeldResults(queued, {
       hasMessages: !this.#resp3,
       hasLines: this.#monitoring,
@@ -616,7 +618,7 @@ function hasResults(head: FrameHead): boolean {
 const MOST_RUNS = 100_000;
 
 /** Whether a request may begin or end a transaction. */
-function bearsOnTransaction(reply: Reply): boolean {
+function bearsOnTransaction(reply: ExpectedReply): boolean {
   switch (reply.type) {
     case "multi":
     case "exec":
@@ -631,6 +633,6 @@ function bearsOnTransaction(reply: Reply): boolean {
   }
 }
 
-function isSubscription(reply: Reply | undefined, word: SubscribeWord): boolean {
+function isSubscription(reply: ExpectedReply | undefined, word: SubscribeWord): boolean {
   return reply?.type === "subscription" && reply.word === word;
 }

@@ -1,15 +1,19 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
 import { joined } from "../resp/bytes.ts";
-import { encodeOpening } from "../resp/frame.ts";
-import { type Opening, RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
-import { COMMANDS, type NotedCommand } from "../commands/table.ts";
-import type { Echo } from "../proxy/traffic_log.ts";
+import { encodePrefix } from "../resp/frame.ts";
+import { type RequestPrefix, RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
+import { COMMANDS, type CommandSpec } from "../commands/table.ts";
+import type { TrafficLog } from "../proxy/traffic_log.ts";
 import { encodeMarker } from "./marker.ts";
-import { PairingError, type PendingReplies } from "./reply_tracker.ts";
+import { PairingError, type ReplyTracker } from "./reply_tracker.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
-import { type ClientReplyMode, type MarkedReply, Replies } from "../commands/expected_reply.ts";
-import type { Turns } from "../proxy/read_scheduler.ts";
-import { atMost } from "../platform/timeout.ts";
+import {
+  type ClientReplyMode,
+  ExpectedReplies,
+  type MarkedReply,
+} from "../commands/expected_reply.ts";
+import type { ReadScheduler } from "../proxy/read_scheduler.ts";
+import { withTimeout } from "../platform/timeout.ts";
 
 /** What a request relay works with. */
 export interface RequestRelayOptions {
@@ -17,14 +21,14 @@ export interface RequestRelayOptions {
   readonly client: ByteSource;
   /** Written by the relay alone. */
   readonly upstream: ByteSink;
-  readonly pending: PendingReplies;
+  readonly tracker: ReplyTracker;
   readonly buffers: BufferPool;
-  readonly turns: Turns;
+  readonly scheduler: ReadScheduler;
   /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
   readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
   /** Makes the text of a marker, which no reply may hold. */
   readonly createNonce: () => string;
-  readonly echo: Echo | undefined;
+  readonly trafficLog: TrafficLog | undefined;
 }
 
 /**
@@ -42,9 +46,9 @@ const TRANSACTION_TIMEOUT_MS = 10_000;
  * - CLIENT REPLY, which is ON for the node in any case;
  * - a marker behind each request whose answer cannot be told otherwise (see `isDoubtful`).
  */
-export class RequestRelay implements RequestSink<NotedCommand> {
+export class RequestRelay implements RequestSink<CommandSpec> {
   readonly #options: RequestRelayOptions;
-  readonly #scanner: RequestScanner<NotedCommand>;
+  readonly #scanner: RequestScanner<CommandSpec>;
   readonly #input: ReadBuffer;
   /** What the request behind which the scanner has stopped will make the node send. */
   #doubtful: MarkedReply["reply"] | undefined;
@@ -89,15 +93,15 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    * @throws {PairingError} when its requests cannot be followed
    */
   async run(): Promise<void> {
-    const { turns } = this.#options;
+    const { scheduler } = this.#options;
     try {
       for (;;) {
-        if (turns.areScarce) await turns.next();
+        if (scheduler.isSaturated) await scheduler.waitTurn();
         if (this.#isDone) this.#drained?.resolve();
         this.#isReading = true;
         const read = await this.#options.client.read(this.#input.room);
         this.#isReading = false;
-        turns.note();
+        scheduler.recordRead();
         if (read === null) break;
         this.#reads++;
         if (this.#isDone) continue;
@@ -121,7 +125,7 @@ export class RequestRelay implements RequestSink<NotedCommand> {
   /** Whether all that is to go on has, when the scanner stops behind each request. */
   get #isDone(): boolean {
     if (!this.#scanner.single) return false;
-    return this.#options.pending.isBlind || (this.#input.end === 0 && this.#scanner.isBetween);
+    return this.#options.tracker.isBlind || (this.#input.end === 0 && this.#scanner.isBetween);
   }
 
   /** Scans what was read behind what is held, and returns where the first stop is. */
@@ -134,13 +138,13 @@ export class RequestRelay implements RequestSink<NotedCommand> {
 
   /** Scans up to the next stop; what a client sends on a blind connection are no requests. */
   #advance(bytes: Uint8Array, from: number, to: number): number {
-    return this.#options.pending.isBlind ? to : this.#scanner.advance(bytes, from, to);
+    return this.#options.tracker.isBlind ? to : this.#scanner.advance(bytes, from, to);
   }
 
   /** Whether all that was read was scanned up to `at`, and may go on as it is. */
   #isPlain(at: number): boolean {
     return at === this.#input.end && this.#held === 0 && this.#doubtful === undefined &&
-      this.#options.echo === undefined;
+      this.#options.trafficLog === undefined;
   }
 
   /**
@@ -148,7 +152,7 @@ export class RequestRelay implements RequestSink<NotedCommand> {
    * and returns where it has to wait.
    */
   async #relayParts(held: number, scanned: number): Promise<number> {
-    const { echo } = this.#options;
+    const { trafficLog } = this.#options;
     const scanner = this.#scanner;
     const { bytes, end } = this.#input;
     let from = held;
@@ -156,7 +160,10 @@ export class RequestRelay implements RequestSink<NotedCommand> {
     let sent = 0;
     for (;;) {
       const heldFrom = at - this.#held;
-      echo?.request(bytes.subarray(from, at), scanner.hidden.map((position) => position - from));
+      trafficLog?.request(
+        bytes.subarray(from, at),
+        scanner.hidden.map((position) => position - from),
+      );
       if (this.#doubtful !== undefined) {
         await this.#forwardDoubtful(this.#doubtful, bytes.subarray(sent, at));
         this.#doubtful = undefined;
@@ -164,8 +171,8 @@ export class RequestRelay implements RequestSink<NotedCommand> {
       } else {
         await this.#forward(bytes.subarray(sent, heldFrom));
         sent = heldFrom;
-        if (scanner.opening !== undefined && this.#held > 0) {
-          await this.#forward(await this.#translated(scanner.opening) ?? bytes.subarray(sent, at));
+        if (scanner.prefix !== undefined && this.#held > 0) {
+          await this.#forward(await this.#translated(scanner.prefix) ?? bytes.subarray(sent, at));
           sent = at;
         }
       }
@@ -180,32 +187,32 @@ export class RequestRelay implements RequestSink<NotedCommand> {
 
   /** How many of the last bytes are held. */
   get #held(): number {
-    return this.#options.pending.isBlind ? 0 : this.#scanner.held;
+    return this.#options.tracker.isBlind ? 0 : this.#scanner.held;
   }
 
   /** Forwards what ends with a doubtful request, and the marker behind it. */
   async #forwardDoubtful(reply: MarkedReply["reply"], bytes: Uint8Array): Promise<void> {
-    const { pending } = this.#options;
+    const { tracker } = this.#options;
     let last = bytes;
     // EXEC ends a transaction whatever becomes of it.
-    if (reply.type !== "exec" && pending.transaction === "unknown") {
+    if (reply.type !== "exec" && tracker.transaction === "unknown") {
       await this.#forward(bytes.subarray(0, -1));
       last = bytes.subarray(-1);
       await this.#untilTransactionIsKnown();
     }
-    if (pending.isBlind || (reply.type !== "exec" && pending.transaction === "open")) {
-      pending.expect(reply);
+    if (tracker.isBlind || (reply.type !== "exec" && tracker.transaction === "open")) {
+      tracker.expect(reply);
       await this.#forward(last);
       return;
     }
     const nonce = this.#options.createNonce();
-    pending.expect({ type: "marked", reply, nonce });
+    tracker.expect({ type: "marked", reply, nonce });
     await this.#forward(joined([last, encodeMarker(nonce)]));
   }
 
   async #untilTransactionIsKnown(): Promise<void> {
-    const known = this.#options.pending.transactionKnown().then(() => true);
-    if (await atMost(TRANSACTION_TIMEOUT_MS, known)) return;
+    const known = this.#options.tracker.transactionKnown().then(() => true);
+    if (await withTimeout(TRANSACTION_TIMEOUT_MS, known)) return;
     throw new PairingError(
       `The replies before a request behind MULTI did not come within ${TRANSACTION_TIMEOUT_MS} ms`,
     );
@@ -213,41 +220,41 @@ export class RequestRelay implements RequestSink<NotedCommand> {
 
   /** Requests that get one frame each, whatever it is. */
   plain(count: number): void {
-    this.#options.pending.expect(Replies.plain, count);
+    this.#options.tracker.expect(ExpectedReplies.plain, count);
   }
 
   /** A request whose reply needs attention. */
-  known(command: NotedCommand, argv: readonly string[], argc: number): boolean {
-    const { pending } = this.#options;
+  known(command: CommandSpec, argv: readonly string[], argc: number): boolean {
+    const { tracker } = this.#options;
     const reply = command.reply(argv, argc);
-    const isSilent = reply === Replies.replyOff || reply === Replies.replySkip;
-    if (isSilent && this.#scanner.opening === undefined) {
+    const isSilent = reply === ExpectedReplies.replyOff || reply === ExpectedReplies.replySkip;
+    if (isSilent && this.#scanner.prefix === undefined) {
       throw new PairingError("A CLIENT REPLY is too long to be replaced");
     }
-    if (reply.type !== "marked" && pending.isDoubtful(reply)) {
+    if (reply.type !== "marked" && tracker.isDoubtful(reply)) {
       this.#doubtful = reply;
       return true;
     }
-    pending.expect(reply);
+    tracker.expect(reply);
     return false;
   }
 
   /** A request without words. */
   empty(): void {
-    this.#options.pending.expect(Replies.empty);
+    this.#options.tracker.expect(ExpectedReplies.empty);
   }
 
   /** Bytes that are no request. */
   broken(): void {
-    this.#options.pending.expect(Replies.protocolError);
+    this.#options.tracker.expect(ExpectedReplies.protocolError);
   }
 
   /** What goes on in the place of the words of a request, if something else does. */
-  async #translated({ words, argc, hasHeader }: Opening): Promise<Uint8Array | undefined> {
+  async #translated({ words, argc, hasHeader }: RequestPrefix): Promise<Uint8Array | undefined> {
     const translated = answeredAnyway(words, argc) ?? await this.#options.translate(words);
     if (translated === undefined) return undefined;
     const count = hasHeader ? argc + translated.length - words.length : undefined;
-    return encodeOpening(translated, count);
+    return encodePrefix(translated, count);
   }
 
   async #forward(bytes: Uint8Array): Promise<void> {

@@ -2,7 +2,7 @@ import { Byte, fromLatin1, toLatin1 } from "./bytes.ts";
 import { RespError } from "./reply_scanner.ts";
 
 /** A value of one line; `text` is what stands between its type and its CRLF. */
-export interface Line {
+export interface Simple {
   readonly type: "+" | "-" | ":" | "_" | "#" | "," | "(";
   text: string;
   /** The attributes before the value, each their keys and values in turn. */
@@ -17,7 +17,7 @@ export interface Bulk {
 }
 
 /** An aggregate; a map's items are its keys and values in turn. */
-export interface List {
+export interface Aggregate {
   readonly type: "*" | "~" | ">" | "%";
   items: Value[] | null;
   attributes?: Value[][];
@@ -27,7 +27,7 @@ export interface List {
  * A frame in memory, exact to the byte: each type stays what it was, attributes stay before
  * their value, and texts hold one character a byte.
  */
-export type Value = Line | Bulk | List;
+export type Value = Simple | Bulk | Aggregate;
 
 /** Deeper than any reply that carries an address (5: CLUSTER SLOTS with attributes). */
 const MAX_DEPTH = 32;
@@ -72,7 +72,7 @@ export function encodeRequest(words: readonly string[]): Uint8Array<ArrayBuffer>
  * The first words of a request, one character a byte, and before them the header that announces
  * `argc` words, unless that is undefined.
  */
-export function encodeOpening(
+export function encodePrefix(
   words: readonly string[],
   argc: number | undefined,
 ): Uint8Array<ArrayBuffer> {

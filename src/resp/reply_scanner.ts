@@ -6,17 +6,17 @@ export class RespError extends Error {
 }
 
 /** Where `ReplyScanner.advance` stops before a frame: 1 at the index of each such first byte. */
-export type Stops = Uint8Array;
+export type ByteSet = Uint8Array;
 
 /** The stops before frames that begin with one of the given bytes. */
-export function stopsAt(...types: number[]): Stops {
+export function stopsAt(...types: number[]): ByteSet {
   const stops = new Uint8Array(256);
   for (const type of types) stops[type] = 1;
   return stops;
 }
 
 /** Stops nowhere. */
-export const NO_STOPS: Stops = stopsAt();
+export const NO_STOPS: ByteSet = stopsAt();
 
 /** How each type is framed: by its line alone, by a number in its header, or not at all. */
 const Framing = { none: 0, line: 1, header: 2 } as const;
@@ -121,7 +121,7 @@ export class ReplyScanner {
    *
    * @throws {RespError} at bytes that are not RESP
    */
-  advance(bytes: Uint8Array, from: number, to: number, limit: number, stops: Stops): number {
+  advance(bytes: Uint8Array, from: number, to: number, limit: number, stops: ByteSet): number {
     this.frames = 0;
     let at = from;
     while (at < to) {
@@ -139,7 +139,7 @@ export class ReplyScanner {
    * Passes values that are there whole, are of the types that most replies consist of, and have
    * headers in the usual form, and returns where they end. It leaves all else to `#passAny`.
    */
-  #passUsual(bytes: Uint8Array, from: number, to: number, limit: number, stops: Stops): number {
+  #passUsual(bytes: Uint8Array, from: number, to: number, limit: number, stops: ByteSet): number {
     if (this.#payload > 0 || this.#type !== 0 || this.#prefixed) return from;
     if (this.#inString || this.#around.length > 0) return from;
     let at = from;
@@ -206,7 +206,7 @@ export class ReplyScanner {
   }
 
   /** Passes what there is of one header, line or payload, unless a frame stops that begins there. */
-  #passAny(bytes: Uint8Array, from: number, to: number, stops: Stops): number {
+  #passAny(bytes: Uint8Array, from: number, to: number, stops: ByteSet): number {
     if (this.#payload > 0) {
       const passed = Math.min(to - from, this.#payload);
       this.#payload -= passed;

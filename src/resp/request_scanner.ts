@@ -4,15 +4,15 @@ import { splitInline } from "./inline_request.ts";
 /** What a command asks of the scanner that meets it. */
 export interface Command {
   /** How many words of the request are kept for the sink, the name included. */
-  readonly keep: number;
+  readonly keepArgs: number;
   /**
    * How many words of such a request are wanted together before any of its bytes goes on, given
    * the first of them as they came; asked anew with each word that follows. 0 is none after all,
    * Infinity all that there are.
    */
-  holds?(words: readonly string[]): number;
+  bufferArgs?(words: readonly string[]): number;
   /** Whether the word at `index` is a secret, given the kept words before it. */
-  hides?(argv: readonly string[], index: number): boolean;
+  isSecretArg?(argv: readonly string[], index: number): boolean;
 }
 
 /** Told of every request, in order, when its last byte was scanned. */
@@ -31,7 +31,7 @@ export interface RequestSink<C extends Command> {
 }
 
 /** The words that a command holds, as they came, one character a byte. */
-export interface Opening {
+export interface RequestPrefix {
   /** The first words of the request; of an inline one all. */
   readonly words: readonly string[];
   /** How many words the request has. */
@@ -41,7 +41,7 @@ export interface Opening {
 }
 
 /** The commands that a scanner tells apart: given by names in lower case, found in any case. */
-export class Vocabulary<C extends Command> {
+export class CommandTable<C extends Command> {
   /** By length of the name and by its first letter, of which the last five bits are enough. */
   readonly #entries: (Entry<C>[] | undefined)[] = Array(32 * (LONGEST_NAME + 1)).fill(undefined);
 
@@ -151,9 +151,9 @@ export class RequestScanner<C extends Command> {
   single = false;
 
   /** What the held bytes say, when `advance` has stopped for that; the next call holds them no more. */
-  opening: Opening | undefined;
+  prefix: RequestPrefix | undefined;
 
-  readonly #vocabulary: Vocabulary<C>;
+  readonly #vocabulary: CommandTable<C>;
   readonly #sink: RequestSink<C>;
 
   #state: number = State.start;
@@ -190,7 +190,7 @@ export class RequestScanner<C extends Command> {
   #hides = false;
   #word = "";
 
-  constructor(vocabulary: Vocabulary<C>, sink: RequestSink<C>) {
+  constructor(vocabulary: CommandTable<C>, sink: RequestSink<C>) {
     this.#vocabulary = vocabulary;
     this.#sink = sink;
   }
@@ -202,8 +202,8 @@ export class RequestScanner<C extends Command> {
    */
   advance(bytes: Uint8Array, from: number, to: number): number {
     if (this.hidden.length > 0) this.hidden.length = 0;
-    if (this.opening !== undefined) {
-      this.opening = undefined;
+    if (this.prefix !== undefined) {
+      this.prefix = undefined;
       this.#holds = false;
     }
     this.#stops = false;
@@ -390,8 +390,9 @@ export class RequestScanner<C extends Command> {
       if (this.#payload - 2 > LONGEST_NAME) this.#holds = false;
     } else if (command !== undefined) {
       if (this.#holds) this.#holdWord(this.#payload - 2);
-      this.#keeps = this.#index < command.keep;
-      this.#hides = command.hides !== undefined && command.hides(this.#argv, this.#index);
+      this.#keeps = this.#index < command.keepArgs;
+      this.#hides = command.isSecretArg !== undefined &&
+        command.isSecretArg(this.#argv, this.#index);
     }
   }
 
@@ -409,7 +410,7 @@ export class RequestScanner<C extends Command> {
   /** Finds out whether the words of a held request up to the current one are all it is held for. */
   #endHeldWord(): void {
     const command = this.#command;
-    if (command?.holds === undefined) {
+    if (command?.bufferArgs === undefined) {
       this.#release();
       return;
     }
@@ -420,14 +421,14 @@ export class RequestScanner<C extends Command> {
     } else words.push(this.#text);
     this.#text = "";
     const argc = this.#argc;
-    this.#open(command.holds(words), { words, argc, hasHeader: argc <= MOST_HELD_HEADER });
+    this.#open(command.bufferArgs(words), { words, argc, hasHeader: argc <= MOST_HELD_HEADER });
   }
 
   /** Ends the hold if no words are `wanted`, and shows those there are if they are enough. */
-  #open(wanted: number, opening: Opening): void {
+  #open(wanted: number, opening: RequestPrefix): void {
     if (wanted === 0) this.#release();
     else if (opening.words.length >= Math.min(wanted, opening.argc)) {
-      this.opening = opening;
+      this.prefix = opening;
       this.#words = undefined;
       this.#stops = true;
     }
@@ -535,9 +536,9 @@ export class RequestScanner<C extends Command> {
     const far = name.length > LONGEST_INLINE_NAME;
     // One that ends its quotes behind the first blank, or is never looked for, may be any.
     const unknown = (name !== "" && word === undefined) || (open && !undecided);
-    const hides = command?.hides !== undefined || unknown;
+    const hides = command?.isSecretArg !== undefined || unknown;
     this.#secretFrom = hides ? name.length || line.length : Infinity;
-    if (far || (!undecided && command?.holds === undefined)) this.#release();
+    if (far || (!undecided && command?.bufferArgs === undefined)) this.#release();
   }
 
   #endInline(): void {
@@ -559,7 +560,7 @@ export class RequestScanner<C extends Command> {
     if (words.length === 0) this.#sink.empty();
     else if (command === undefined) this.#sink.plain(1);
     else {
-      const argv = words.slice(0, command.keep)
+      const argv = words.slice(0, command.keepArgs)
         .map((word) => word.slice(0, KEPT_BYTES).toLowerCase());
       this.#tell(command, argv, words.length);
     }
@@ -575,7 +576,7 @@ function inlineHold(command: Command | undefined, words: readonly string[]): num
   let seen = 0;
   for (let wanted = 1; wanted > seen && seen < words.length;) {
     seen = Math.min(wanted, words.length);
-    wanted = command?.holds?.(words.slice(0, seen)) ?? 0;
+    wanted = command?.bufferArgs?.(words.slice(0, seen)) ?? 0;
     if (wanted === 0) return 0;
   }
   return words.length;

@@ -1,9 +1,9 @@
 import { formatHostPort } from "../platform/address.ts";
-import type { Mention } from "../nat/nat_table.ts";
+import type { NodeRef } from "../nat/nat_table.ts";
 import type { Value } from "../resp/frame.ts";
 
 /** What a rewriter knows of the public side while it rewrites one frame. */
-export interface Naming {
+export interface AddressMap {
   /** The host that every node has on the public side: a name or an IP address, no brackets. */
   readonly host: string;
   /** The id of the node that was meant to send the frame; "" if it has not told that yet. */
@@ -15,7 +15,7 @@ export interface Naming {
    * of the rewriter then finds it out and rewrites the frame again; what the rewriter makes
    * meanwhile is lost.
    */
-  portOf(mention: Mention): number | undefined;
+  portOf(ref: NodeRef): number | undefined;
   /** The address from which a client reached the proxy, by its upstream connection's. */
   clientAt(upstream: string): string | undefined;
 }
@@ -24,9 +24,9 @@ export interface Naming {
  * Puts public addresses in the place of private ones. It may change `frame` and return it. All
  * else stays as the server gave it: counts, types, order, nulls, fields nobody knows.
  */
-export type Rewriter = (frame: Value, naming: Naming) => Value;
+export type Rewriter = (frame: Value, addresses: AddressMap) => Value;
 
 /** An address in the form that keeps host and port apart even for IPv6: `[::1]:8000`. */
-export function publicAddress(naming: Pick<Naming, "host">, port: number): string {
-  return formatHostPort({ host: naming.host, port });
+export function publicAddress(addresses: Pick<AddressMap, "host">, port: number): string {
+  return formatHostPort({ host: addresses.host, port });
 }

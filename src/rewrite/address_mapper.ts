@@ -1,21 +1,21 @@
 import { splitAddress } from "../platform/address.ts";
-import type { Directory, MappedNode, Mention } from "../nat/nat_table.ts";
-import type { Locator } from "../nat/node_resolver.ts";
+import type { NatEntry, NatTable, NodeRef } from "../nat/nat_table.ts";
+import type { NodeResolver } from "../nat/node_resolver.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
-import type { Naming, Rewriter } from "./address_map.ts";
-import type { ClientAddresses } from "../proxy/client_registry.ts";
-import type { Resolver } from "../platform/dns_cache.ts";
+import type { AddressMap, Rewriter } from "./address_map.ts";
+import type { ClientRegistry } from "../proxy/client_registry.ts";
+import type { DnsCache } from "../platform/dns_cache.ts";
 
 /** What is known of both sides of the proxy. */
-export interface Whereabouts {
+export interface AddressSources {
   /** The host that every node has on the public side. */
   readonly publicHost: string;
-  readonly directory: Pick<Directory, "portOf" | "atPort" | "isKnown">;
-  readonly locator: Pick<Locator, "locate">;
-  readonly clients: ClientAddresses;
+  readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isKnown">;
+  readonly nodeResolver: Pick<NodeResolver, "resolve">;
+  readonly clients: ClientRegistry;
   /** Those of the clients that other threads serve, if there are any. */
-  readonly others: OtherClients | undefined;
-  readonly resolver: Resolver;
+  readonly otherClients: OtherClients | undefined;
+  readonly resolver: DnsCache;
 }
 
 /** The clients that other threads serve, about which they have to be asked. */
@@ -24,19 +24,19 @@ export interface OtherClients {
    * The address of such a client by its upstream address, as far as they were asked: null if it is
    * none's, undefined if they have to be asked.
    */
-  clientAt(node: MappedNode, upstream: string): string | null | undefined;
+  clientAt(node: NatEntry, upstream: string): string | null | undefined;
   /** Those among some upstream addresses that are of such clients, with the clients' own. */
-  clientsAt(node: MappedNode, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  clientsAt(node: NatEntry, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** The upstream address of such a client. */
-  upstreamOf(node: MappedNode, client: string): Promise<string | undefined>;
+  upstreamOf(node: NatEntry, client: string): Promise<string | undefined>;
 }
 
 /** Where a frame comes from. */
 export interface FrameOrigin {
-  readonly from: MappedNode;
+  readonly from: NatEntry;
   /** When it had come, in milliseconds of the machine's monotonic clock. */
   readonly sinceMs: number;
-  readonly whereabouts: Whereabouts;
+  readonly addressSources: AddressSources;
 }
 
 /**
@@ -44,21 +44,25 @@ export interface FrameOrigin {
  *
  * @throws {UnmappedError} when clients are sent to one of them that has no port
  */
-export async function translate(
+export async function rewriteFrame(
   frame: Uint8Array,
   rewrite: Rewriter,
   origin: FrameOrigin,
 ): Promise<Uint8Array> {
-  const { from, sinceMs, whereabouts } = origin;
-  const naming = new FrameNaming(from, whereabouts);
-  const translated = rewriteKnown(frame, rewrite, naming);
+  const { from, sinceMs, addressSources } = origin;
+  const addresses = new FrameAddressMapper(from, addressSources);
+  const translated = rewriteKnown(frame, rewrite, addresses);
   if (translated !== undefined) return translated;
-  const { strangers, unheard } = naming;
-  for (const [key, mention] of strangers) {
-    naming.located.set(key, await whereabouts.locator.locate(mention, from, sinceMs));
+  const { unknownNodes, unknownClients } = addresses;
+  for (const [key, ref] of unknownNodes) {
+    addresses.resolvedPorts.set(key, await addressSources.nodeResolver.resolve(ref, from, sinceMs));
   }
-  if (unheard.size > 0) naming.heard = await whereabouts.others!.clientsAt(from, [...unheard]);
-  return encodeFrame(rewrite(decodeFrame(frame), naming));
+  if (unknownClients.size > 0) {
+    addresses.fetchedClients = await addressSources.otherClients!.clientsAt(from, [
+      ...unknownClients,
+    ]);
+  }
+  return encodeFrame(rewrite(decodeFrame(frame), addresses));
 }
 
 /**
@@ -68,33 +72,33 @@ export async function translate(
 function rewriteKnown(
   frame: Uint8Array,
   rewrite: Rewriter,
-  naming: FrameNaming,
+  addresses: FrameAddressMapper,
 ): Uint8Array | undefined {
-  const value = rewrite(decodeFrame(frame), naming);
-  const isKnown = naming.strangers.size === 0 && naming.unheard.size === 0;
+  const value = rewrite(decodeFrame(frame), addresses);
+  const isKnown = addresses.unknownNodes.size === 0 && addresses.unknownClients.size === 0;
   return isKnown ? encodeFrame(value) : undefined;
 }
 
 /** What is known while one frame is rewritten, and what it turns out not to be. */
-class FrameNaming implements Naming {
+class FrameAddressMapper implements AddressMap {
   /** The mentions that could not be answered. */
-  readonly strangers = new Map<string, Mention>();
+  readonly unknownNodes = new Map<string, NodeRef>();
   /** What was found out about them. */
-  readonly located = new Map<string, number | undefined>();
+  readonly resolvedPorts = new Map<string, number | undefined>();
   /** The addresses that may be those of other threads' clients. */
-  readonly unheard = new Set<string>();
+  readonly unknownClients = new Set<string>();
   /** What the other threads said to them. */
-  heard: ReadonlyMap<string, string> | undefined;
-  readonly #from: MappedNode;
-  readonly #whereabouts: Whereabouts;
+  fetchedClients: ReadonlyMap<string, string> | undefined;
+  readonly #from: NatEntry;
+  readonly #addressSources: AddressSources;
 
-  constructor(from: MappedNode, whereabouts: Whereabouts) {
+  constructor(from: NatEntry, addressSources: AddressSources) {
     this.#from = from;
-    this.#whereabouts = whereabouts;
+    this.#addressSources = addressSources;
   }
 
   get host(): string {
-    return this.#whereabouts.publicHost;
+    return this.#addressSources.publicHost;
   }
 
   get ownId(): string {
@@ -105,24 +109,24 @@ class FrameNaming implements Naming {
     return this.#from.publicPort;
   }
 
-  portOf(mention: Mention): number | undefined {
-    const known = this.#whereabouts.directory.portOf(mention);
-    const port = known ?? (mention.own ? this.ownPort : undefined);
+  portOf(ref: NodeRef): number | undefined {
+    const known = this.#addressSources.natTable.portOf(ref);
+    const port = known ?? (ref.own ? this.ownPort : undefined);
     if (port !== undefined) return port;
-    const key = JSON.stringify(mention);
-    if (!this.located.has(key)) this.strangers.set(key, mention);
-    return this.located.get(key);
+    const key = JSON.stringify(ref);
+    if (!this.resolvedPorts.has(key)) this.unknownNodes.set(key, ref);
+    return this.resolvedPorts.get(key);
   }
 
   clientAt(upstream: string): string | undefined {
-    const { clients, others } = this.#whereabouts;
-    const own = clients.clientAt(this.#from, upstream) ?? this.heard?.get(upstream);
+    const { clients, otherClients } = this.#addressSources;
+    const own = clients.clientAt(this.#from, upstream) ?? this.fetchedClients?.get(upstream);
     // The words of requests are asked for, too, and most are no addresses.
-    if (own !== undefined || others === undefined || splitAddress(upstream) === undefined) {
+    if (own !== undefined || otherClients === undefined || splitAddress(upstream) === undefined) {
       return own;
     }
-    const other = others.clientAt(this.#from, upstream);
-    if (other === undefined) this.unheard.add(upstream);
+    const other = otherClients.clientAt(this.#from, upstream);
+    if (other === undefined) this.unknownClients.add(upstream);
     return other ?? undefined;
   }
 }

@@ -11,7 +11,7 @@ import {
 } from "../platform/address.ts";
 
 /** What is known of both sides of the proxy where the addresses in one request are put back. */
-export interface Places {
+export interface RequestAddressMap {
   /** The host that every node has on the public side: a name or an IP address, no brackets. */
   readonly publicHost: string;
   /** The IP address at which the client reached the proxy. */
@@ -39,21 +39,21 @@ export interface Places {
  *
  * @param words the first words of the request, as many as its command holds
  */
-export async function translateRequest(
+export async function rewriteRequestArgs(
   words: readonly string[],
-  places: Places,
+  addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
   switch (words[0]!.toLowerCase()) {
     case "cluster":
-      return await translateMeet(words, places);
+      return await translateMeet(words, addressMap);
     case "migrate":
     case "replicaof":
     case "slaveof":
-      return await translateAddressAt(1, words, places);
+      return await translateAddressAt(1, words, addressMap);
     case "failover":
-      return await translateFailover(words, places);
+      return await translateFailover(words, addressMap);
     case "client":
-      return await translateClients(words, places);
+      return await translateClients(words, addressMap);
     default:
       return undefined;
   }
@@ -68,13 +68,13 @@ const BUS_OFFSET = 10_000;
  */
 async function translateMeet(
   words: readonly string[],
-  places: Places,
+  addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
   if (words[1]?.toLowerCase() !== "meet" || words.length > 5) return undefined;
-  const node = await nodeNamed(words[2], words[3], places);
+  const node = await nodeNamed(words[2], words[3], addressMap);
   if (node === undefined) return undefined;
   const { address: { host, port }, busPort } = node;
-  const ip = isIpAddress(host) ? host : await addressOf(host, places);
+  const ip = isIpAddress(host) ? host : await addressOf(host, addressMap);
   if (ip === undefined || !isBusPort(words[4] ?? `${busPort ?? port + BUS_OFFSET}`)) {
     return undefined;
   }
@@ -89,28 +89,28 @@ function isBusPort(digits: string): boolean {
 }
 
 /** An IP address of a node that has a name, of the family that the proxy reaches nodes by. */
-async function addressOf(host: string, places: Places): Promise<string | undefined> {
-  const found = await places.resolve(host);
-  const { ownAddress } = places;
+async function addressOf(host: string, addressMap: RequestAddressMap): Promise<string | undefined> {
+  const found = await addressMap.resolve(host);
+  const { ownAddress } = addressMap;
   return found.find((ip) => isIpv6(ip) === isIpv6(ownAddress.host)) ?? found[0];
 }
 
 /** `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]` */
 async function translateFailover(
   words: readonly string[],
-  places: Places,
+  addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
   const to = words.findIndex((word, index) => index > 0 && word.toLowerCase() === "to");
-  return to < 0 ? undefined : await translateAddressAt(to + 1, words, places);
+  return to < 0 ? undefined : await translateAddressAt(to + 1, words, addressMap);
 }
 
 /** A host and a port in two words, the first of which is at `index`. */
 async function translateAddressAt(
   index: number,
   words: readonly string[],
-  places: Places,
+  addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  const node = await nodeNamed(words[index], words[index + 1], places);
+  const node = await nodeNamed(words[index], words[index + 1], addressMap);
   if (node === undefined) return undefined;
   const { host, port } = node.address;
   return words.with(index, host).with(index + 1, `${port}`);
@@ -123,19 +123,19 @@ async function translateAddressAt(
  */
 async function translateClients(
   words: readonly string[],
-  places: Places,
+  addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
   const [, subcommand = "", old] = words;
   const kills = subcommand.toLowerCase() === "kill";
   if (!kills && subcommand.toLowerCase() !== "list") return undefined;
   if (kills && words.length === 3) {
-    const upstream = await places.upstreamOf(old!);
+    const upstream = await addressMap.upstreamOf(old!);
     return upstream === undefined ? undefined : words.with(2, upstream);
   }
   let translated: readonly string[] | undefined;
   for (let index = 2; index + 1 < words.length;) {
     const filter = words[index]!.toLowerCase();
-    const address = await filteredAddress(filter, words[index + 1]!, places);
+    const address = await filteredAddress(filter, words[index + 1]!, addressMap);
     if (address !== undefined) translated = (translated ?? words).with(index + 1, address);
     index += 2;
     // As many ids as there are belong to one filter.
@@ -148,17 +148,19 @@ async function translateClients(
 async function filteredAddress(
   filter: string,
   value: string,
-  places: Places,
+  addressMap: RequestAddressMap,
 ): Promise<string | undefined> {
   switch (filter) {
     case "addr":
     case "not-addr":
-      return await places.upstreamOf(value);
+      return await addressMap.upstreamOf(value);
     case "laddr":
     case "not-laddr": {
       const address = splitAddress(value);
-      if (address?.port !== places.ownPort || !await isPublic(address, places)) return undefined;
-      return formatHostPort(places.ownAddress);
+      if (address?.port !== addressMap.ownPort || !await isPublic(address, addressMap)) {
+        return undefined;
+      }
+      return formatHostPort(addressMap.ownAddress);
     }
     default:
       return undefined;
@@ -168,23 +170,23 @@ async function filteredAddress(
 async function nodeNamed(
   host: string | undefined,
   digits: string | undefined,
-  places: Places,
-): Promise<ReturnType<Places["nodeAt"]>> {
+  addressMap: RequestAddressMap,
+): Promise<ReturnType<RequestAddressMap["nodeAt"]>> {
   const port = Number(digits);
   // Nodes take no number in another form.
   if (host === undefined || String(port) !== digits) return undefined;
-  const node = places.nodeAt(port);
-  return node !== undefined && await isPublic({ host, port }, places) ? node : undefined;
+  const node = addressMap.nodeAt(port);
+  return node !== undefined && await isPublic({ host, port }, addressMap) ? node : undefined;
 }
 
 /** Whether an address that has a node's public port has the public host, too. */
-async function isPublic(address: HostPort, places: Places): Promise<boolean> {
+async function isPublic(address: HostPort, addressMap: RequestAddressMap): Promise<boolean> {
   const { host } = address;
-  const { publicHost, reachedAt } = places;
-  if (places.isPrivate(address)) return false;
+  const { publicHost, reachedAt } = addressMap;
+  if (addressMap.isPrivate(address)) return false;
   if (isSameHost(host, publicHost) || isSameHost(host, reachedAt)) return true;
   if (isLocalhost(host)) return [publicHost, reachedAt].some(isLoopback);
   // redis-cli connects to a name, and then tells the IP address that it found.
   if (!isIpAddress(host) || isIpAddress(publicHost)) return false;
-  return (await places.resolve(publicHost)).some((found) => isSameHost(found, host));
+  return (await addressMap.resolve(publicHost)).some((found) => isSameHost(found, host));
 }

@@ -1,16 +1,16 @@
-import { UnmappedError } from "../nat/nat_table.ts";
+import { NoPublicPortError } from "../nat/nat_table.ts";
 
 /** What a line needs of the worker at its other end, or in it of the worker's own scope. */
-export interface LinePort {
+export interface ChannelPort {
   postMessage(message: unknown): void;
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
 /** What may be said on a line: by the type of a message what is in it, and what the answer is. */
-export type Talk = Record<string, { readonly said: unknown; readonly answer: unknown }>;
+export type Messages = Record<string, { readonly said: unknown; readonly answer: unknown }>;
 
 /** What one side of a line does when it hears something: for each type of message. */
-export type Hearing<Heard extends Talk> = {
+export type Handlers<Heard extends Messages> = {
   readonly [Type in keyof Heard]: (
     said: Heard[Type]["said"],
   ) => Heard[Type]["answer"] | Promise<Heard[Type]["answer"]>;
@@ -32,15 +32,15 @@ interface Failure {
  * One end of the line between two threads. Everything on it keeps its order: what was said before
  * an answer was given has been heard when the answer is there.
  */
-export class Line<Said extends Talk, Heard extends Talk> {
-  readonly #port: LinePort;
-  readonly #hearing: Hearing<Heard>;
+export class Channel<Said extends Messages, Heard extends Messages> {
+  readonly #port: ChannelPort;
+  readonly #hearing: Handlers<Heard>;
   readonly #questions = new Map<number, PromiseWithResolvers<unknown>>();
   #asked = 0;
   /** Why nobody is at the other end. */
   #lost: Error | undefined;
 
-  constructor(port: LinePort, hearing: Hearing<Heard>) {
+  constructor(port: ChannelPort, hearing: Handlers<Heard>) {
     this.#port = port;
     this.#hearing = hearing;
     port.onmessage = ({ data }) => this.#hear(data);
@@ -52,16 +52,16 @@ export class Line<Said extends Talk, Heard extends Talk> {
   }
 
   /** Says something that needs no answer. */
-  tell<Type extends keyof Said & string>(type: Type, said: Said[Type]["said"]): void {
+  notify<Type extends keyof Said & string>(type: Type, said: Said[Type]["said"]): void {
     if (this.#lost === undefined) this.#post({ type, said, question: undefined });
   }
 
   /**
    * Says something and waits for the answer.
    *
-   * @throws {UnmappedError} where the other side does, and an Error for what else goes wrong there
+   * @throws {NoPublicPortError} where the other side does, and an Error for what else goes wrong there
    */
-  ask<Type extends keyof Said & string>(
+  request<Type extends keyof Said & string>(
     type: Type,
     said: Said[Type]["said"],
   ): Promise<Said[Type]["answer"]> {
@@ -74,7 +74,7 @@ export class Line<Said extends Talk, Heard extends Talk> {
   }
 
   /** Nobody is at the other end any more: who waits for an answer gets this error. */
-  lose(error: Error): void {
+  close(error: Error): void {
     this.#lost ??= error;
     for (const { reject } of this.#questions.values()) reject(this.#lost);
     this.#questions.clear();
@@ -111,10 +111,10 @@ export class Line<Said extends Talk, Heard extends Talk> {
 
 function failureOf(error: unknown): Failure {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { message, stack, unmapped: error instanceof UnmappedError };
+  return { message, stack, unmapped: error instanceof NoPublicPortError };
 }
 
 function errorOf({ message, stack, unmapped }: Failure): Error {
-  const error = unmapped ? new UnmappedError(message) : new Error(message);
+  const error = unmapped ? new NoPublicPortError(message) : new Error(message);
   return stack === undefined ? error : Object.assign(error, { stack });
 }

@@ -1,4 +1,4 @@
-import type { MappedNode } from "../nat/nat_table.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
 import type { OtherClients } from "../rewrite/address_mapper.ts";
 import type { ClientCounts } from "../proxy/counters.ts";
 
@@ -10,7 +10,7 @@ const MOST_REMEMBERED = 10_000;
  * an address is a client's, until any client leaves; that it is none's, until any client comes. So
  * a client that monitors does not wait for other threads at every line.
  */
-export class RememberedClients implements OtherClients {
+export class ClientCache implements OtherClients {
   readonly #asked: Pick<OtherClients, "clientsAt" | "upstreamOf">;
   readonly #counts: ClientCounts;
   /** By public port and upstream address. */
@@ -25,14 +25,14 @@ export class RememberedClients implements OtherClients {
     this.#counts = counts;
   }
 
-  clientAt(node: MappedNode, upstream: string): string | null | undefined {
+  clientAt(node: NatEntry, upstream: string): string | null | undefined {
     this.#forget();
     const key = keyOf(node, upstream);
     return this.#clients.get(key) ?? (this.#strangers.has(key) ? null : undefined);
   }
 
   async clientsAt(
-    node: MappedNode,
+    node: NatEntry,
     upstreams: readonly string[],
   ): Promise<ReadonlyMap<string, string>> {
     const [arrivals, departures] = this.#forget();
@@ -48,7 +48,7 @@ export class RememberedClients implements OtherClients {
     return found;
   }
 
-  upstreamOf(node: MappedNode, client: string): Promise<string | undefined> {
+  upstreamOf(node: NatEntry, client: string): Promise<string | undefined> {
     return this.#asked.upstreamOf(node, client);
   }
 
@@ -69,6 +69,6 @@ function makeRoom<Memory extends { readonly size: number; clear(): void }>(memor
   return memory;
 }
 
-function keyOf({ publicPort }: MappedNode, upstream: string): string {
+function keyOf({ publicPort }: NatEntry, upstream: string): string {
   return `${publicPort} ${upstream}`;
 }

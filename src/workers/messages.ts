@@ -1,4 +1,4 @@
-import type { MappedNode, Mention } from "../nat/nat_table.ts";
+import type { NatEntry, NodeRef } from "../nat/nat_table.ts";
 import type { LogRecord } from "@logtape/logtape";
 import type { Config } from "../cli/config.ts";
 import type { LogOptions } from "../platform/log.ts";
@@ -7,9 +7,9 @@ import type { LogOptions } from "../platform/log.ts";
 export type NodeKey = number;
 
 /** A node as the owner tells others of it. */
-export interface PicturedNode {
+export interface SnapshotEntry {
   readonly key: NodeKey;
-  readonly node: MappedNode;
+  readonly node: NatEntry;
   /** Whether it is the one that its id stands for. */
   readonly identified: boolean;
   /** Whether it takes connections, so that its public port is open. */
@@ -19,14 +19,14 @@ export interface PicturedNode {
 }
 
 /** All that threads know of the nodes. */
-export interface Picture {
-  readonly nodes: readonly PicturedNode[];
+export interface TableSnapshot {
+  readonly nodes: readonly SnapshotEntry[];
   /** Which node is meant by an address; null for one that several nodes announce. */
   readonly aliases: readonly (readonly [alias: string, key: NodeKey | null])[];
 }
 
 /** What a thread starts from, and hears before anything else. */
-export interface Beginning {
+export interface WorkerInit {
   readonly thread: number;
   readonly config: Config;
   /** How to log to stderr; undefined if the owner is to have the log. */
@@ -36,7 +36,7 @@ export interface Beginning {
 }
 
 /** What a thread may be asked about the clients that it serves, and the owner about all others. */
-export type ClientTalk = {
+export type ClientMessages = {
   clientsAt: {
     said: { readonly key: NodeKey; readonly upstreams: readonly string[] };
     answer: ReadonlyMap<string, string>;
@@ -48,9 +48,9 @@ export type ClientTalk = {
 };
 
 /** What the owner says to the other threads. */
-export type OwnerTalk = ClientTalk & {
+export type MainMessages = ClientMessages & {
   /** The nodes are these now: listen for them. The answer, when that is done, is what cannot be. */
-  picture: { said: Picture; answer: readonly string[] };
+  picture: { said: TableSnapshot; answer: readonly string[] };
   /** All threads listen for the nodes of the last picture, so that replies may name them. */
   publish: { said: undefined; answer: void };
   /** Whether the thread is still there, which any answer tells. */
@@ -61,12 +61,12 @@ export type OwnerTalk = ClientTalk & {
 };
 
 /** What the other threads say to the owner. */
-export type ThreadTalk = ClientTalk & {
+export type WorkerMessages = ClientMessages & {
   locate: {
     said: {
-      readonly mention: Mention;
+      readonly ref: NodeRef;
       readonly from: NodeKey;
-      /** How long ago the mention came: each thread has a clock of its own. */
+      /** How long ago the ref came: each thread has a clock of its own. */
       readonly agoMs: number;
     };
     answer: number | undefined;

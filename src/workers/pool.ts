@@ -1,17 +1,23 @@
-import type { Directory, MappedNode, Mention } from "../nat/nat_table.ts";
-import type { Backstage } from "../proxy/frontend.ts";
+import type { NatEntry, NatTable, NodeRef } from "../nat/nat_table.ts";
+import type { FrontendContext } from "../proxy/frontend.ts";
 import { ListenError } from "../proxy/listener.ts";
-import { log, logOfThreads, setThread, takeLog } from "../platform/log.ts";
-import type { ClientAddresses } from "../proxy/client_registry.ts";
+import { log, logRecord, setThreadNumber, workerLogOptions } from "../platform/log.ts";
+import type { ClientRegistry } from "../proxy/client_registry.ts";
 import type { OtherClients } from "../rewrite/address_mapper.ts";
 import type { Config } from "../cli/config.ts";
-import { Tally } from "../proxy/counters.ts";
-import { atMost } from "../platform/timeout.ts";
-import { DirectoryCopy } from "./table_replica.ts";
-import { ThreadError } from "./worker_error.ts";
-import { Line } from "./channel.ts";
-import { RememberedClients } from "./client_cache.ts";
-import type { Beginning, NodeKey, OwnerTalk, Picture, ThreadTalk } from "./messages.ts";
+import { SharedCounters } from "../proxy/counters.ts";
+import { withTimeout } from "../platform/timeout.ts";
+import { TableReplica } from "./table_replica.ts";
+import { WorkerError } from "./worker_error.ts";
+import { Channel } from "./channel.ts";
+import { ClientCache } from "./client_cache.ts";
+import type {
+  MainMessages,
+  NodeKey,
+  TableSnapshot,
+  WorkerInit,
+  WorkerMessages,
+} from "./messages.ts";
 
 /** A thread that only closes what it has needs a moment; one that does not answer is stuck. */
 export const END_TIMEOUT_MS = 1000;
@@ -30,12 +36,12 @@ const ALIVE_INTERVAL_MS = 10_000;
 const MOST_UNANSWERED = 12;
 
 /** What the owner's own frontend and its knowledge are to the other threads. */
-export interface Owner extends Pick<Backstage, "locator" | "suspect"> {
-  readonly directory: Directory;
+export interface MainThread extends Pick<FrontendContext, "nodeResolver" | "suspect"> {
+  readonly natTable: NatTable;
   /** Whether a node takes connections, so that threads are to listen for it. */
-  readonly isUp: (node: MappedNode) => boolean;
+  readonly isUp: (node: NatEntry) => boolean;
   /** The clients that the owner's thread serves. */
-  readonly clients: () => ClientAddresses;
+  readonly clients: () => ClientRegistry;
 }
 
 /**
@@ -53,14 +59,14 @@ export interface Owner extends Pick<Backstage, "locator" | "suspect"> {
  *
  * So whoever learns a port from any of the threads is understood by all of them.
  */
-export class OtherThreads {
+export class WorkerPool {
   /** What the frontend of the owner's own thread is to work with. */
-  readonly backstage: Backstage;
-  readonly #owner: Owner;
-  readonly #copy = new DirectoryCopy();
+  readonly frontendContext: FrontendContext;
+  readonly #owner: MainThread;
+  readonly #copy = new TableReplica();
   readonly #threads: Thread[] = [];
   /** The keys of nodes, and how often what went on with each was over. */
-  readonly #marks = new WeakMap<MappedNode, { readonly key: NodeKey; moves: number }>();
+  readonly #marks = new WeakMap<NatEntry, { readonly key: NodeKey; moves: number }>();
   readonly #failure = Promise.withResolvers<never>();
   readonly #aliveTimer: ReturnType<typeof setInterval>;
   #lastKey = 0;
@@ -68,17 +74,17 @@ export class OtherThreads {
   #pictured = "";
   #published: Promise<void> = Promise.resolve();
   /** Nodes that are no more, and for which threads may listen that have not heard of it. */
-  readonly #closing = new Set<MappedNode>();
+  readonly #closing = new Set<NatEntry>();
   /** Why threads do not listen for all nodes of that picture. */
   #refusals: readonly string[] = [];
   /** Set between the start and the stop: only then is what threads do not listen on news. */
   #serving = false;
 
-  /** @throws {ThreadError} when one cannot be started; then none is left */
-  constructor(config: Config, owner: Owner) {
+  /** @throws {WorkerError} when one cannot be started; then none is left */
+  constructor(config: Config, owner: MainThread) {
     this.#owner = owner;
-    const shared = Tally.forThreads();
-    setThread(1);
+    const shared = SharedCounters.forThreads();
+    setThreadNumber(1);
     // Who does not care what becomes of the threads need not.
     this.#failure.promise.catch(() => {});
     try {
@@ -90,7 +96,7 @@ export class OtherThreads {
       throw error;
     }
     this.#aliveTimer = setInterval(() => this.#askWhetherAlive(), ALIVE_INTERVAL_MS);
-    this.backstage = this.#backstage(new Tally(shared));
+    this.frontendContext = this.#backstage(new SharedCounters(shared));
   }
 
   /** Rejected with a ThreadError when a thread ends by itself, or answers no more. */
@@ -142,7 +148,7 @@ export class OtherThreads {
   }
 
   /** What went on with a node is over, as when it is somewhere else; the next `update` tells. */
-  moved(node: MappedNode): void {
+  moved(node: NatEntry): void {
     this.#markOf(node).moves++;
   }
 
@@ -154,36 +160,36 @@ export class OtherThreads {
 
   /** Lets sessions end in order, but waits for the last of them no longer than that. */
   async drain(graceMs: number): Promise<void> {
-    await atMost(graceMs + END_TIMEOUT_MS, this.#askAll("drain", { graceMs }));
+    await withTimeout(graceMs + END_TIMEOUT_MS, this.#askAll("drain", { graceMs }));
   }
 
   /** Ends all sessions and then the threads. */
   async end(): Promise<void> {
     clearInterval(this.#aliveTimer);
-    await atMost(END_TIMEOUT_MS, this.#askAll("end", undefined));
+    await withTimeout(END_TIMEOUT_MS, this.#askAll("end", undefined));
     this.#terminate(new Error("The proxy is stopping"));
   }
 
   #terminate(reason: Error): void {
     for (const { worker, line } of this.#threads) {
       worker.terminate();
-      line.lose(reason);
+      line.close(reason);
     }
-    setThread(undefined);
+    setThreadNumber(undefined);
   }
 
-  #backstage(tally: Tally): Backstage {
-    const { directory, suspect } = this.#owner;
+  #backstage(counters: SharedCounters): FrontendContext {
+    const { natTable, suspect } = this.#owner;
     return {
-      directory: {
-        portOf: (mention) => this.#copy.portOf(mention),
-        atPort: (port) => directory.atPort(port),
-        isKnown: (address) => directory.isKnown(address),
+      natTable: {
+        portOf: (ref) => this.#copy.portOf(ref),
+        atPort: (port) => natTable.atPort(port),
+        isKnown: (address) => natTable.isKnown(address),
       },
-      locator: { locate: (mention, from, sinceMs) => this.#locate(mention, from, sinceMs) },
-      others: new RememberedClients(this.#clientsOfAllBut(), tally.clients!),
-      tally,
-      ownership: "first",
+      nodeResolver: { resolve: (ref, from, sinceMs) => this.#locate(ref, from, sinceMs) },
+      otherClients: new ClientCache(this.#clientsOfAllBut(), counters.clients!),
+      counters,
+      bindMode: "first",
       suspect,
     };
   }
@@ -191,18 +197,18 @@ export class OtherThreads {
   #start(config: Config, number: number, shared: SharedArrayBuffer): Thread {
     const worker = startWorker(number);
     // Only the owner talks to the cluster on its own account.
-    const beginning: Beginning = {
+    const beginning: WorkerInit = {
       thread: number,
       config: { ...config, credentials: undefined },
-      log: logOfThreads(),
+      log: workerLogOptions(),
       shared,
     };
     worker.postMessage(beginning);
-    const line: Thread["line"] = new Line<OwnerTalk, ThreadTalk>(worker, {
+    const line: Thread["line"] = new Channel<MainMessages, WorkerMessages>(worker, {
       // A client whose node is no more hears of that, and ends, before it gets an answer.
-      locate: ({ mention, from, agoMs }) => {
+      locate: ({ ref, from, agoMs }) => {
         const node = this.#withKey(from);
-        return node === undefined ? 0 : this.#locate(mention, node, performance.now() - agoMs);
+        return node === undefined ? 0 : this.#locate(ref, node, performance.now() - agoMs);
       },
       clientsAt: ({ key, upstreams }) => {
         const node = this.#withKey(key);
@@ -218,7 +224,7 @@ export class OtherThreads {
         const node = this.#withKey(key);
         if (node !== undefined) await this.#owner.suspect(node);
       },
-      log: takeLog,
+      log: logRecord,
     });
     const thread: Thread = { number, worker, line, unanswered: 0 };
     worker.onerror = (event) => {
@@ -235,23 +241,23 @@ export class OtherThreads {
       }
       thread.unanswered++;
       // Whoever waits for something else learns that there is nobody to answer.
-      thread.line.ask("alive", undefined).then(() => thread.unanswered = 0, () => {});
+      thread.line.request("alive", undefined).then(() => thread.unanswered = 0, () => {});
     }
   }
 
   /** What one thread does not do the others cannot make good: this is the end of all. */
   #lose({ number, line }: Thread, how: string): void {
-    const error = new ThreadError(`Thread ${number} of --threads ${how}`);
-    line.lose(error);
+    const error = new WorkerError(`Thread ${number} of --threads ${how}`);
+    line.close(error);
     this.#failure.reject(error);
   }
 
   async #locate(
-    mention: Mention,
-    from: MappedNode,
+    ref: NodeRef,
+    from: NatEntry,
     sinceMs: number,
   ): Promise<number | undefined> {
-    const port = await this.#owner.locator.locate(mention, from, sinceMs);
+    const port = await this.#owner.nodeResolver.resolve(ref, from, sinceMs);
     await this.#published;
     return port;
   }
@@ -260,11 +266,11 @@ export class OtherThreads {
   #clientsOfAllBut(line?: Thread["line"]): Pick<OtherClients, "clientsAt" | "upstreamOf"> {
     const lines = this.#threads.map((thread) => thread.line).filter((other) => other !== line);
     const own = () => line === undefined ? undefined : this.#owner.clients();
-    const keyOf = (node: MappedNode) => this.#markOf(node).key;
+    const keyOf = (node: NatEntry) => this.#markOf(node).key;
     return {
       async clientsAt(node, upstreams) {
         const said = { key: keyOf(node), upstreams };
-        const found = await Promise.all(lines.map((other) => other.ask("clientsAt", said)));
+        const found = await Promise.all(lines.map((other) => other.request("clientsAt", said)));
         return new Map([
           ...own()?.among(node, upstreams) ?? [],
           ...found.flatMap((map) => [...map]),
@@ -274,31 +280,31 @@ export class OtherThreads {
         const upstream = own()?.upstreamOf(node, client);
         if (upstream !== undefined) return upstream;
         const said = { key: keyOf(node), client };
-        const found = await Promise.all(lines.map((other) => other.ask("upstreamOf", said)));
+        const found = await Promise.all(lines.map((other) => other.request("upstreamOf", said)));
         return found.find((upstream) => upstream !== undefined);
       },
     };
   }
 
-  #draw(): Picture {
-    const { directory } = this.#owner;
+  #draw(): TableSnapshot {
+    const { natTable } = this.#owner;
     return {
-      nodes: directory.nodes.map((node) => {
+      nodes: natTable.nodes.map((node) => {
         const { id, address, names, role, busPort, publicPort } = node;
         return {
           ...this.#markOf(node),
           node: { id, address, names, role, busPort, publicPort },
-          identified: directory.withId(id) === node,
+          identified: natTable.withId(id) === node,
           isUp: this.#owner.isUp(node),
         };
       }),
-      aliases: [...directory.aliases()].map((
+      aliases: [...natTable.aliases()].map((
         [alias, node],
       ) => [alias, node === undefined ? null : this.#markOf(node).key]),
     };
   }
 
-  #markOf(node: MappedNode): { readonly key: NodeKey; moves: number } {
+  #markOf(node: NatEntry): { readonly key: NodeKey; moves: number } {
     let mark = this.#marks.get(node);
     if (mark === undefined) {
       mark = { key: ++this.#lastKey, moves: 0 };
@@ -307,8 +313,8 @@ export class OtherThreads {
     return mark;
   }
 
-  #withKey(key: NodeKey): MappedNode | undefined {
-    return this.#owner.directory.nodes.find((node) => this.#markOf(node).key === key);
+  #withKey(key: NodeKey): NatEntry | undefined {
+    return this.#owner.natTable.nodes.find((node) => this.#markOf(node).key === key);
   }
 
   #note(refusals: readonly string[]): void {
@@ -327,12 +333,12 @@ export class OtherThreads {
   }
 
   /** What all threads answer that are there. */
-  async #askAll<Type extends keyof OwnerTalk>(
+  async #askAll<Type extends keyof MainMessages>(
     type: Type,
-    said: OwnerTalk[Type]["said"],
-  ): Promise<OwnerTalk[Type]["answer"][]> {
+    said: MainMessages[Type]["said"],
+  ): Promise<MainMessages[Type]["answer"][]> {
     const answers = await Promise.allSettled(
-      this.#threads.map(({ line }) => line.ask(type, said)),
+      this.#threads.map(({ line }) => line.request(type, said)),
     );
     return answers.flatMap((answer, at) => {
       if (answer.status === "fulfilled") return [answer.value];
@@ -349,12 +355,12 @@ export class OtherThreads {
     });
   }
 
-  #tellAll<Type extends keyof OwnerTalk>(type: Type, said: OwnerTalk[Type]["said"]): void {
-    for (const { line } of this.#threads) line.tell(type, said);
+  #tellAll<Type extends keyof MainMessages>(type: Type, said: MainMessages[Type]["said"]): void {
+    for (const { line } of this.#threads) line.notify(type, said);
   }
 }
 
-/** @throws {ThreadError} when the system has no thread left, for example */
+/** @throws {WorkerError} when the system has no thread left, for example */
 function startWorker(number: number): Worker {
   try {
     return new Worker(new URL("./worker.ts", import.meta.url), {
@@ -363,7 +369,7 @@ function startWorker(number: number): Worker {
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new ThreadError(`Thread ${number} of --threads cannot be started: ${reason}`, {
+    throw new WorkerError(`Thread ${number} of --threads cannot be started: ${reason}`, {
       cause: error,
     });
   }
@@ -372,7 +378,7 @@ function startWorker(number: number): Worker {
 interface Thread {
   readonly number: number;
   readonly worker: Worker;
-  readonly line: Line<OwnerTalk, ThreadTalk>;
+  readonly line: Channel<MainMessages, WorkerMessages>;
   /** How many questions in a row, whether it is still there, it has not answered. */
   unanswered: number;
 }

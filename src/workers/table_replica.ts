@@ -1,13 +1,13 @@
 import type { HostPort } from "../platform/address.ts";
-import { aliasOf, isAddress, type MappedNode, type Mention } from "../nat/nat_table.ts";
-import type { NodeKey, Picture } from "./messages.ts";
+import { aliasOf, isAddress, type NatEntry, type NodeRef } from "../nat/nat_table.ts";
+import type { NodeKey, TableSnapshot } from "./messages.ts";
 
 /** What one picture has other than the one before. */
 export interface Changes {
   /** Nodes that are no more. */
-  readonly closed: readonly MappedNode[];
+  readonly closed: readonly NatEntry[];
   /** Nodes that are somewhere else now, or have failed: what went on with them is over. */
-  readonly moved: readonly MappedNode[];
+  readonly moved: readonly NatEntry[];
 }
 
 /**
@@ -15,16 +15,16 @@ export interface Changes {
  * for it and understands its public address in a request, so what a picture tells counts for
  * replies when it is published.
  */
-export class DirectoryCopy {
+export class TableReplica {
   readonly #nodes = new Map<NodeKey, CopiedNode>();
-  readonly #keys = new WeakMap<MappedNode, NodeKey>();
+  readonly #keys = new WeakMap<NatEntry, NodeKey>();
   #pictured: Names = { byId: new Map(), byAlias: new Map() };
   #published: Names = this.#pictured;
 
   /** Takes over a picture. */
-  update({ nodes, aliases }: Picture): Changes {
-    const closed: MappedNode[] = [];
-    const moved: MappedNode[] = [];
+  update({ nodes, aliases }: TableSnapshot): Changes {
+    const closed: NatEntry[] = [];
+    const moved: NatEntry[] = [];
     const keys = new Set(nodes.map(({ key }) => key));
     for (const [key, { node }] of this.#nodes) {
       if (keys.has(key)) continue;
@@ -58,38 +58,38 @@ export class DirectoryCopy {
   }
 
   /** All nodes. */
-  get nodes(): MappedNode[] {
+  get nodes(): NatEntry[] {
     return [...this.#nodes.values()].map(({ node }) => node);
   }
 
   /** The node of a number. */
-  withKey(key: NodeKey): MappedNode | undefined {
+  withKey(key: NodeKey): NatEntry | undefined {
     return this.#nodes.get(key)?.node;
   }
 
   /** The number of a node that is or was there. */
-  keyOf(node: MappedNode): NodeKey {
+  keyOf(node: NatEntry): NodeKey {
     return this.#keys.get(node)!;
   }
 
   /** Whether a node takes connections. */
-  isUp(node: MappedNode): boolean {
+  isUp(node: NatEntry): boolean {
     return this.#nodes.get(this.keyOf(node))?.isUp ?? false;
   }
 
   /** The public port of a mentioned node, if replies may name it: see `Directory.portOf`. */
-  portOf(mention: Mention): number | undefined {
+  portOf(ref: NodeRef): number | undefined {
     const { byId, byAlias } = this.#published;
-    const key = mention.id !== undefined
-      ? byId.get(mention.id)
-      : isAddress(mention)
-      ? byAlias.get(aliasOf(mention))
+    const key = ref.id !== undefined
+      ? byId.get(ref.id)
+      : isAddress(ref)
+      ? byAlias.get(aliasOf(ref))
       : undefined;
     return key == undefined ? undefined : this.withKey(key)?.publicPort;
   }
 
   /** The node that clients reach on a public port. */
-  atPort(publicPort: number): MappedNode | undefined {
+  atPort(publicPort: number): NatEntry | undefined {
     return this.nodes.find((node) => node.publicPort === publicPort);
   }
 
@@ -100,7 +100,7 @@ export class DirectoryCopy {
 }
 
 interface CopiedNode {
-  readonly node: MappedNode;
+  readonly node: NatEntry;
   isUp: boolean;
   moves: number;
 }

@@ -1,24 +1,24 @@
-import type { MappedNode } from "../nat/nat_table.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
 import { Frontend } from "../proxy/frontend.ts";
 import { ListenError } from "../proxy/listener.ts";
-import { configureLog, forwardLog, setThread } from "../platform/log.ts";
-import { Tally } from "../proxy/counters.ts";
-import { DirectoryCopy } from "./table_replica.ts";
-import { Line, type LinePort } from "./channel.ts";
-import { RememberedClients } from "./client_cache.ts";
-import type { Beginning, OwnerTalk, Picture, ThreadTalk } from "./messages.ts";
+import { configureLog, forwardLog, setThreadNumber } from "../platform/log.ts";
+import { SharedCounters } from "../proxy/counters.ts";
+import { TableReplica } from "./table_replica.ts";
+import { Channel, type ChannelPort } from "./channel.ts";
+import { ClientCache } from "./client_cache.ts";
+import type { MainMessages, TableSnapshot, WorkerInit, WorkerMessages } from "./messages.ts";
 
 /** A thread that serves clients, and knows of the cluster what the owner of the topology says. */
-export class ServingThread {
-  readonly #copy = new DirectoryCopy();
+export class WorkerServer {
+  readonly #copy = new TableReplica();
   readonly #frontend: Frontend;
   #listens = true;
 
   /** @param port leads to the owner */
-  constructor({ thread, config, log: options, shared }: Beginning, port: LinePort) {
+  constructor({ thread, config, log: options, shared }: WorkerInit, port: ChannelPort) {
     const copy = this.#copy;
-    const tally = new Tally(shared);
-    const owner = new Line<ThreadTalk, OwnerTalk>(port, {
+    const counters = new SharedCounters(shared);
+    const owner = new Channel<WorkerMessages, MainMessages>(port, {
       picture: (picture) => this.#follow(picture),
       publish: () => copy.publish(),
       clientsAt: ({ key, upstreams }) => {
@@ -37,34 +37,35 @@ export class ServingThread {
       drain: ({ graceMs }) => this.#frontend.drain(graceMs),
       end: () => this.#frontend.end(),
     });
-    if (options === undefined) forwardLog((record) => owner.tell("log", record));
+    if (options === undefined) forwardLog((record) => owner.notify("log", record));
     else configureLog(options);
-    setThread(thread);
+    setThreadNumber(thread);
     this.#frontend = new Frontend(config, {
-      directory: copy,
-      locator: {
-        locate(mention, from, sinceMs) {
+      natTable: copy,
+      nodeResolver: {
+        resolve(ref, from, sinceMs) {
           const agoMs = performance.now() - sinceMs;
-          return owner.ask("locate", { mention, from: copy.keyOf(from), agoMs });
+          return owner.request("locate", { ref, from: copy.keyOf(from), agoMs });
         },
       },
-      others: new RememberedClients({
+      otherClients: new ClientCache({
         clientsAt: (node, upstreams) =>
-          owner.ask("clientsAt", { key: copy.keyOf(node), upstreams }),
-        upstreamOf: (node, client) => owner.ask("upstreamOf", { key: copy.keyOf(node), client }),
-      }, tally.clients!),
-      tally,
-      ownership: "further",
-      suspect: (node) => owner.ask("suspect", { key: copy.keyOf(node) }),
+          owner.request("clientsAt", { key: copy.keyOf(node), upstreams }),
+        upstreamOf: (node, client) =>
+          owner.request("upstreamOf", { key: copy.keyOf(node), client }),
+      }, counters.clients!),
+      counters,
+      bindMode: "further",
+      suspect: (node) => owner.request("suspect", { key: copy.keyOf(node) }),
     });
-    this.#frontend.keepTimes();
+    this.#frontend.checkTimeouts();
   }
 
   /**
    * Listens for the nodes of a picture that are up, and no more for the others; returns, when that
    * is done, why it cannot for some.
    */
-  async #follow(picture: Picture): Promise<string[]> {
+  async #follow(picture: TableSnapshot): Promise<string[]> {
     const { closed, moved } = this.#copy.update(picture);
     for (const node of closed) this.#frontend.close(node);
     for (const node of moved) this.#frontend.endSessions(node);
@@ -80,7 +81,7 @@ export class ServingThread {
   }
 
   /** Listens for a node, or adds the reason why it cannot. */
-  #open(node: MappedNode, refusals: string[]): void {
+  #open(node: NatEntry, refusals: string[]): void {
     try {
       this.#frontend.open(node, node.publicPort);
     } catch (error) {

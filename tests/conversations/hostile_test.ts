@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { PendingReplies } from "../../src/relay/reply_tracker.ts";
-import { Replies } from "../../src/commands/expected_reply.ts";
+import { ReplyTracker } from "../../src/relay/reply_tracker.ts";
+import { ExpectedReplies } from "../../src/commands/expected_reply.ts";
 import {
   type Conversation,
   converse,
@@ -292,15 +292,15 @@ for (const [name, talk] of Object.entries(UNTOLD)) {
 }
 
 Deno.test("a pipeline of any length is one run", () => {
-  const pending = new PendingReplies();
-  for (let round = 0; round < 100_000; round++) pending.expect(Replies.plain);
-  assertEquals(pending.run, 100_000);
-  pending.expect(Replies.slots);
-  pending.expect(Replies.plain);
-  pending.take(99_999);
-  assertEquals(pending.run, 1);
-  pending.take(1);
-  assertEquals(pending.run, 0);
+  const tracker = new ReplyTracker();
+  for (let round = 0; round < 100_000; round++) tracker.expect(ExpectedReplies.plain);
+  assertEquals(tracker.plainRun, 100_000);
+  tracker.expect(ExpectedReplies.slots);
+  tracker.expect(ExpectedReplies.plain);
+  tracker.consume(99_999);
+  assertEquals(tracker.plainRun, 1);
+  tracker.consume(1);
+  assertEquals(tracker.plainRun, 0);
 });
 
 Deno.test("nulls and values of any type answer a plain request", async () => {
@@ -324,22 +324,22 @@ Deno.test("nulls and values of any type answer a plain request", async () => {
 });
 
 Deno.test("a reply has come when its last byte has", async () => {
-  const pending = new PendingReplies();
-  pending.expect(Replies.script);
-  const settled = pending.settled().then(() => "settled");
-  pending.judge({ type: 0x24, text: "", cut: false, count: 0, word: "", second: "" });
-  assertEquals(pending.isDoubtful(Replies.auth), true);
+  const tracker = new ReplyTracker();
+  tracker.expect(ExpectedReplies.script);
+  const settled = tracker.drained().then(() => "settled");
+  tracker.match({ type: 0x24, text: "", cut: false, count: 0, word: "", second: "" });
+  assertEquals(tracker.isDoubtful(ExpectedReplies.auth), true);
   assertEquals(await Promise.race([settled, Promise.resolve("waiting")]), "waiting");
-  pending.ended();
+  tracker.frameEnded();
   assertEquals(await settled, "settled");
-  assertEquals(pending.isDoubtful(Replies.auth), false);
+  assertEquals(tracker.isDoubtful(ExpectedReplies.auth), false);
 });
 
 Deno.test("who waits for a reply is told when there will be none", async () => {
-  const pending = new PendingReplies();
-  pending.expect(Replies.plain);
-  const settled = pending.settled();
-  pending.abandon();
+  const tracker = new ReplyTracker();
+  tracker.expect(ExpectedReplies.plain);
+  const settled = tracker.drained();
+  tracker.abandon();
   await assertRejects(() => settled, Error, "ended the connection");
-  await assertRejects(() => pending.settled(), Error, "ended the connection");
+  await assertRejects(() => tracker.drained(), Error, "ended the connection");
 });

@@ -2,8 +2,8 @@ import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Byte } from "../../src/resp/bytes.ts";
 import type { FrameHead } from "../../src/relay/frame_head.ts";
 import { COMMANDS } from "../../src/commands/table.ts";
-import { PairingError, PendingReplies } from "../../src/relay/reply_tracker.ts";
-import { Replies, type Reply } from "../../src/commands/expected_reply.ts";
+import { PairingError, ReplyTracker } from "../../src/relay/reply_tracker.ts";
+import { ExpectedReplies, type ExpectedReply } from "../../src/commands/expected_reply.ts";
 import { Logged } from "../support/logged.ts";
 import { Scene } from "../support/scripted_node.ts";
 
@@ -23,10 +23,10 @@ function frame(type: number, more: Partial<FrameHead> = {}): FrameHead {
   return { type, text: "", cut: false, count: 0, word: "", second: "", ...more };
 }
 
-function answer(pending: PendingReplies, head: FrameHead): void {
-  const { type } = pending.judge(head);
-  if (type === "confirm") pending.confirm(1);
-  pending.ended();
+function answer(tracker: ReplyTracker, head: FrameHead): void {
+  const { type } = tracker.match(head);
+  if (type === "confirm") tracker.confirm(1);
+  tracker.frameEnded();
 }
 
 const OK = frame(Byte.status, { text: "OK" });
@@ -34,7 +34,7 @@ const QUEUED = frame(Byte.status, { text: "QUEUED" });
 const NOAUTH = frame(Byte.error, { text: "NOAUTH Authentication required." });
 const ERR = frame(Byte.error, { text: "ERR wrong number of arguments for 'role' command" });
 
-function subscription(word: "subscribe" | "ssubscribe" | "psubscribe"): Reply {
+function subscription(word: "subscribe" | "ssubscribe" | "psubscribe"): ExpectedReply {
   return { type: "subscription", word, channels: 1 };
 }
 
@@ -42,51 +42,55 @@ function pushed(word: string): FrameHead {
   return frame(Byte.push, { word, count: 3 });
 }
 
-const MARKED: Reply = { type: "marked", reply: Replies.none, nonce: "mark" };
+const MARKED: ExpectedReply = { type: "marked", reply: ExpectedReplies.none, nonce: "mark" };
 
 interface Backlog {
   /** Has so many runs of replies outstanding. */
-  fill(pending: PendingReplies, runs: number): void;
+  fill(tracker: ReplyTracker, runs: number): void;
   /** What then comes again and again. */
-  next(pending: PendingReplies): void;
+  next(tracker: ReplyTracker): void;
 }
 
-function expectAll(pending: PendingReplies, runs: number, kinds: readonly Reply[]): void {
-  for (let run = 0; run < runs; run++) pending.expect(kinds[run % kinds.length]!);
+function expectAll(tracker: ReplyTracker, runs: number, kinds: readonly ExpectedReply[]): void {
+  for (let run = 0; run < runs; run++) tracker.expect(kinds[run % kinds.length]!);
 }
 
 const BACKLOGS: Record<string, Backlog> = {
   "errors that may be those of a request or of its marker": {
-    fill: (pending, runs) => expectAll(pending, runs, [MARKED, Replies.role]),
-    next: (pending) => answer(pending, NOAUTH),
+    fill: (tracker, runs) => expectAll(tracker, runs, [MARKED, ExpectedReplies.role]),
+    next: (tracker) => answer(tracker, NOAUTH),
   },
   "errors of requests that SKIP hides": {
-    fill: (pending, runs) =>
-      expectAll(pending, runs * 3 / 2, [Replies.replySkip, Replies.plain, Replies.role]),
-    next: (pending) => answer(pending, ERR),
+    fill: (tracker, runs) =>
+      expectAll(tracker, runs * 3 / 2, [
+        ExpectedReplies.replySkip,
+        ExpectedReplies.plain,
+        ExpectedReplies.role,
+      ]),
+    next: (tracker) => answer(tracker, ERR),
   },
   "waits for an AUTH in a long transaction": {
-    fill(pending, runs) {
-      pending.expect(Replies.multi);
-      answer(pending, OK);
+    fill(tracker, runs) {
+      tracker.expect(ExpectedReplies.multi);
+      answer(tracker, OK);
       for (let run = 0; run < runs; run++) {
-        pending.expect(run % 2 === 0 ? Replies.role : Replies.slots);
-        answer(pending, QUEUED);
+        tracker.expect(run % 2 === 0 ? ExpectedReplies.role : ExpectedReplies.slots);
+        answer(tracker, QUEUED);
       }
     },
-    next(pending) {
-      pending.expect(Replies.plain);
-      pending.settled();
-      answer(pending, QUEUED);
+    next(tracker) {
+      tracker.expect(ExpectedReplies.plain);
+      tracker.drained();
+      answer(tracker, QUEUED);
     },
   },
   "losses of shard channels among requests for others": {
-    fill(pending, runs) {
-      pending.expect(subscription("ssubscribe"));
-      answer(pending, pushed("ssubscribe"));
-      expectAll(pending, runs, [subscription("subscribe"), subscription("psubscribe")]);
+    fill(tracker, runs) {
+      tracker.expect(subscription("ssubscribe"));
+      answer(tracker, pushed("ssubscribe"));
+      expectAll(tracker, runs, [subscription("subscribe"), subscription("psubscribe")]);
     },
-    next: (pending) => answer(pending, pushed("sunsubscribe")),
+    next: (tracker) => answer(tracker, pushed("sunsubscribe")),
   },
 };
 
@@ -94,10 +98,10 @@ const BACKLOGS: Record<string, Backlog> = {
 function leastMs({ fill, next }: Backlog, runs: number): number {
   let leastMs = Infinity;
   for (let attempt = 0; attempt < TRIES; attempt++) {
-    const pending = new PendingReplies();
-    fill(pending, runs);
+    const tracker = new ReplyTracker();
+    fill(tracker, runs);
     const beganAtMs = performance.now();
-    for (let frames = 0; frames < FRAMES; frames++) next(pending);
+    for (let frames = 0; frames < FRAMES; frames++) next(tracker);
     leastMs = Math.min(leastMs, performance.now() - beganAtMs);
   }
   return leastMs;
@@ -136,24 +140,24 @@ Deno.test("a client that leaves too much unanswered is closed, and no other", as
 });
 
 Deno.test("a transaction counts among what is unanswered", () => {
-  const pending = new PendingReplies();
+  const tracker = new ReplyTracker();
   function queue(runs: number): void {
     for (let run = 0; run < runs; run++) {
-      pending.expect(run % 2 === 0 ? Replies.role : Replies.slots);
-      answer(pending, QUEUED);
+      tracker.expect(run % 2 === 0 ? ExpectedReplies.role : ExpectedReplies.slots);
+      answer(tracker, QUEUED);
     }
   }
-  pending.expect(Replies.multi);
-  answer(pending, OK);
+  tracker.expect(ExpectedReplies.multi);
+  answer(tracker, OK);
   queue(FEW_RUNS);
   assertThrows(() => queue(MANY_RUNS - FEW_RUNS), PairingError);
 });
 
 Deno.test("any number of subscriptions may be unanswered", () => {
-  const pending = new PendingReplies();
+  const tracker = new ReplyTracker();
   const name = new TextEncoder().encode("subscribe");
   const { reply } = COMMANDS.find(name, 0, name.length)!;
-  for (let channel = 0; channel < MANY_RUNS; channel++) pending.expect(reply([], 2));
-  for (let channel = 0; channel < MANY_RUNS; channel++) answer(pending, pushed("subscribe"));
-  assertThrows(() => answer(pending, pushed("psubscribe")), PairingError);
+  for (let channel = 0; channel < MANY_RUNS; channel++) tracker.expect(reply([], 2));
+  for (let channel = 0; channel < MANY_RUNS; channel++) answer(tracker, pushed("subscribe"));
+  assertThrows(() => answer(tracker, pushed("psubscribe")), PairingError);
 });

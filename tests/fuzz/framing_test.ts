@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Byte } from "../../src/resp/bytes.ts";
-import { type Command, RequestScanner, Vocabulary } from "../../src/resp/request_scanner.ts";
+import { type Command, CommandTable, RequestScanner } from "../../src/resp/request_scanner.ts";
 import { NO_STOPS, ReplyScanner, RespError } from "../../src/resp/reply_scanner.ts";
 import { type Piece, piecesOf, show } from "../support/pieces.ts";
 import { seededRandom } from "../support/random.ts";
@@ -83,8 +83,8 @@ function countReplies(pieces: readonly Piece[]): number {
 
 const KEPT: Record<string, number> = { cluster: 2, client: 3, replconf: 64, role: 1, auth: 1 };
 
-const VOCABULARY = new Vocabulary<Command>(
-  Object.fromEntries(Object.entries(KEPT).map(([name, keep]) => [name, { keep }])),
+const VOCABULARY = new CommandTable<Command>(
+  Object.fromEntries(Object.entries(KEPT).map(([name, keep]) => [name, { keepArgs: keep }])),
 );
 
 for (const [name, wire] of Object.entries(REQUEST_BYTES)) {

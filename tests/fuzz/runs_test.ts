@@ -1,14 +1,14 @@
 import { assertEquals } from "@std/assert";
-import { Replies, type Reply } from "../../src/commands/expected_reply.ts";
-import { ReplyRuns } from "../../src/relay/reply_queue.ts";
+import { ExpectedReplies, type ExpectedReply } from "../../src/commands/expected_reply.ts";
+import { ReplyQueue } from "../../src/relay/reply_queue.ts";
 import { seededRandom } from "../support/random.ts";
 import { eachRound } from "./rounds.ts";
 
-const KINDS: readonly Reply[] = [
-  Replies.plain,
-  Replies.slots,
-  Replies.script,
-  Replies.none,
+const KINDS: readonly ExpectedReply[] = [
+  ExpectedReplies.plain,
+  ExpectedReplies.slots,
+  ExpectedReplies.script,
+  ExpectedReplies.none,
   { type: "subscription", word: "sunsubscribe", channels: 1 },
 ];
 
@@ -16,7 +16,7 @@ const KINDS: readonly Reply[] = [
 const STEPS = 200;
 
 /** A queue as anybody would write it: one item for each reply. */
-function assertLike(runs: ReplyRuns, model: readonly Reply[], message: string): void {
+function assertLike(runs: ReplyQueue, model: readonly ExpectedReply[], message: string): void {
   const first = model[0];
   const behind = model.findIndex((kind) => kind !== first);
   const run = behind < 0 ? model.length : behind;
@@ -24,15 +24,15 @@ function assertLike(runs: ReplyRuns, model: readonly Reply[], message: string): 
   assertEquals(runs.first, first, message);
   assertEquals(runs.last, model.at(-1), message);
   assertEquals(runs.run, run, message);
-  const all = [...runs].flatMap(({ kind, count }) => Array<Reply>(count).fill(kind));
+  const all = [...runs].flatMap(({ kind, count }) => Array<ExpectedReply>(count).fill(kind));
   assertEquals(all, model, message);
 }
 
 Deno.test("runs of replies are a queue like any, whatever is done with them", () =>
   eachRound(1, (seed) => {
     const random = seededRandom(seed);
-    const runs = new ReplyRuns();
-    let model: Reply[] = [];
+    const runs = new ReplyQueue();
+    let model: ExpectedReply[] = [];
     const done: string[] = [];
     for (let step = 0; step < STEPS; step++) {
       const what = random.pick(["add", "add", "add", "take", "take"]);
@@ -40,7 +40,7 @@ Deno.test("runs of replies are a queue like any, whatever is done with them", ()
       const count = 1 + random.int(3);
       if (what === "add") {
         runs.add(kind, count);
-        model.push(...Array<Reply>(count).fill(kind));
+        model.push(...Array<ExpectedReply>(count).fill(kind));
       } else if (model.length === 0) continue;
       else {
         const taken = random.chance(0.5) ? 1 : runs.run;

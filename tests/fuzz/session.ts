@@ -1,11 +1,11 @@
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/relay/capture.ts";
-import { AbandonedError, PendingReplies } from "../../src/relay/reply_tracker.ts";
+import { AbandonedError, ReplyTracker } from "../../src/relay/reply_tracker.ts";
 import { createNonce } from "../../src/relay/marker.ts";
 import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay } from "../../src/relay/reply_relay.ts";
 import { RequestRelay } from "../../src/relay/request_relay.ts";
-import { Turns } from "../../src/proxy/read_scheduler.ts";
+import { ReadScheduler } from "../../src/proxy/read_scheduler.ts";
 import { MARKING, SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
 import { Feed, rest } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
@@ -56,9 +56,9 @@ export async function haveSession(
     restedBytes: 0,
     error: undefined,
   };
-  const pending = new PendingReplies();
+  const tracker = new ReplyTracker();
   const buffers = new BufferPool(random.pick([SMALL_BUFFER_BYTES, 16 * 1024]));
-  const turns = new Turns();
+  const scheduler = new ReadScheduler();
   const reads = [1, 2, 7, 100, 1e6];
   const fromClient = new Feed(random.pick(reads));
   const fromNode = new Feed(random.pick(reads));
@@ -66,7 +66,7 @@ export async function haveSession(
     if (!(error instanceof Error)) throw error;
     // The end of one direction ends the other, which is then no failure of its own.
     if (!(error instanceof AbandonedError)) outcome.error ??= error;
-    pending.abandon();
+    tracker.abandon();
     fromClient.end();
     fromNode.end();
   }
@@ -85,12 +85,12 @@ export async function haveSession(
           return Promise.resolve(text.length);
         },
       },
-      pending,
+      tracker,
       buffers,
-      turns,
+      scheduler,
       translate: (words) => Promise.resolve(translateHost(words)),
       createNonce,
-      echo: undefined,
+      trafficLog: undefined,
     }).run().catch(fail),
     new ReplyRelay({
       upstream: fromNode,
@@ -101,13 +101,13 @@ export async function haveSession(
           return Promise.resolve(text.length);
         },
       },
-      pending,
+      tracker,
       buffers,
-      turns,
+      scheduler,
       budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
       ...MARKING,
-      echo: undefined,
-    }).run().then(() => pending.abandon()).catch(fail),
+      trafficLog: undefined,
+    }).run().then(() => tracker.abandon()).catch(fail),
   ];
   const most = random.pick([5, 50, 1e6]);
   const eagerness = random.pick([0.1, 0.5, 0.9]);

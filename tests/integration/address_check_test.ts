@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { AddressCheck } from "../../src/nat/address_check.ts";
 import type { NodeDialer } from "../../src/cluster/node_dialer.ts";
-import { Topology } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { bulk } from "../support/frames.ts";
@@ -52,15 +52,15 @@ for (const [name, announced, reached] of PLACES) {
       const places: HostPort[] = [peerA, peerB].map(({ host, port }) => ({ host, port }));
       const seeds = from === "seeds" ? places : places.slice(0, 1);
       const saved = from === "seeds" ? [] : [{ id: idOf("b"), address: places[1]!, port: 8001 }];
-      const topology = new Topology({ seeds, ...PLAIN_LINK });
-      const { directory } = new DirectoryScene();
+      const discovery = new ClusterDiscovery({ seeds, ...PLAIN_LINK });
+      const { natTable } = new DirectoryScene();
       using logged = new Logged();
 
-      directory.learn(await topology.look());
-      const check = new AddressCheck(directory, topology, saved);
+      natTable.applyView(await discovery.queryAny());
+      const check = new AddressCheck(natTable, discovery, saved);
       await check.run();
       const found = ["a", "b"].map((digit) =>
-        formatHostPort(directory.withId(idOf(digit))!.address)
+        formatHostPort(natTable.withId(idOf(digit))!.address)
       );
       assertEquals(found, reached.map(at));
 
@@ -96,12 +96,12 @@ Deno.test("an address is verified later where there is no file descriptor for it
     isOwn,
   } as NodeDialer;
   const seed = { host: peer.host, port: peer.port };
-  const topology = new Topology({ seeds: [seed], credentials: undefined, dialer: poor });
-  const { directory } = new DirectoryScene();
+  const discovery = new ClusterDiscovery({ seeds: [seed], credentials: undefined, dialer: poor });
+  const { natTable } = new DirectoryScene();
   using _logged = new Logged();
-  directory.learn(await topology.look());
-  const check = new AddressCheck(directory, topology);
-  const place = () => formatHostPort(directory.withId(idOf("a"))!.address);
+  natTable.applyView(await discovery.queryAny());
+  const check = new AddressCheck(natTable, discovery);
+  const place = () => formatHostPort(natTable.withId(idOf("a"))!.address);
   await check.run();
   assertEquals(place(), DEAD);
   isExhausted = false;

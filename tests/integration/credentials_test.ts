@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Credentials } from "../../src/cluster/credentials.ts";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
-import { Topology } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { Logged } from "../support/logged.ts";
@@ -27,14 +27,14 @@ Deno.test("a password file is read for each connection", async (t) => {
   const [node] = cluster.nodes as [ClusterNode];
   const address = { host: node.host, port: node.port };
   const link = directory.at("link");
-  const topology = new Topology({
+  const discovery = new ClusterDiscovery({
     seeds: [address],
     ...PLAIN_LINK,
     credentials: credentialsIn(link),
   });
 
   async function assertLetIn(): Promise<void> {
-    assertEquals((await topology.ask(address)).answeredBy.id, node.id);
+    assertEquals((await discovery.ask(address)).answeredBy.id, node.id);
   }
 
   await Deno.writeTextFile(directory.at("one"), "first\n");
@@ -56,7 +56,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   await t.step("it is empty for a moment", async () => {
     await Deno.writeTextFile(directory.at("two"), "");
     await assertRejects(
-      () => topology.ask(address),
+      () => discovery.ask(address),
       Error,
       `The password file '${link}' is empty; write a password`,
     );
@@ -66,7 +66,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   await t.step("it is gone", async () => {
     await Deno.remove(link);
     const message = `Cannot read the password file '${link}': No such file`;
-    await assertRejects(() => topology.ask(address), Error, message);
+    await assertRejects(() => discovery.ask(address), Error, message);
   });
 });
 
@@ -78,14 +78,18 @@ Deno.test("a start waits for the right password in its file", async () => {
   const file = directory.at("password");
   await Deno.writeTextFile(file, "old");
   const seeds = [{ host: node.host, port: node.port }];
-  const topology = new Topology({ seeds, ...PLAIN_LINK, credentials: credentialsIn(file) });
+  const discovery = new ClusterDiscovery({
+    seeds,
+    ...PLAIN_LINK,
+    credentials: credentialsIn(file),
+  });
   await assertRejects(
-    () => waitUntilReady(topology, 300),
+    () => waitUntilReady(discovery, 300),
     NotReadyError,
     `refuses the user name or the password: WRONGPASS invalid username-password pair ` +
       `(password file '${file}') (gave up after 0.3 s, --start-timeout)`,
   );
-  const starting = waitUntilReady(topology, 10_000);
+  const starting = waitUntilReady(discovery, 10_000);
   await Deno.writeTextFile(file, "new");
   assertEquals((await starting).answeredBy.id, node.id);
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseHostPort } from "../../src/platform/address.ts";
 import { NodeDialer, OwnAddressError } from "../../src/cluster/node_dialer.ts";
-import type { MappedNode } from "../../src/nat/nat_table.ts";
+import type { NatEntry } from "../../src/nat/nat_table.ts";
 import { isLocalAddress } from "../../src/platform/net.ts";
 
 /** An address of this machine that is no loopback, if it has one. */
@@ -47,7 +47,7 @@ for (const [host, publicHost, own, others] of PROXIES) {
   Deno.test(`what is a proxy's own where it listens at '${host}' and is ${publicHost}`, async () => {
     const dialer = new NodeDialer(
       { listen: { host, port: 8000 }, publicHost, connectTimeoutMs: 1000 },
-      { atPort: (port) => port === 8000 ? {} as MappedNode : undefined },
+      { atPort: (port) => port === 8000 ? {} as NatEntry : undefined },
       (host) => Promise.resolve(NAMES[host] ?? []),
     );
     for (const [addresses, expected] of [[own, true], [others, false]] as const) {
@@ -76,7 +76,7 @@ Deno.test("a public name that cannot be looked up is looked up once, and waited 
   const looked: string[] = [];
   const dialer = new NodeDialer(
     { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
-    { atPort: () => ({}) as MappedNode },
+    { atPort: () => ({}) as NatEntry },
     (host) => {
       looked.push(host);
       return new Promise(() => {});
@@ -112,7 +112,7 @@ Deno.test("clients of one host take one socket and one lookup to tell it from th
   const looked: string[] = [];
   const dialer = new NodeDialer(
     { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
-    { atPort: () => ({}) as MappedNode },
+    { atPort: () => ({}) as NatEntry },
     (host) => {
       looked.push(host);
       return Promise.resolve(["192.0.2.7"]);
@@ -130,7 +130,7 @@ Deno.test("clients of one host take one socket and one lookup to tell it from th
 Deno.test("a host is looked at again that could not be for lack of descriptors", async () => {
   const dialer = new NodeDialer(
     { listen: { host: "", port: 8000 }, publicHost: "127.0.0.1", connectTimeoutMs: 1000 },
-    { atPort: () => ({}) as MappedNode },
+    { atPort: () => ({}) as NatEntry },
   );
   let isExhausted = true;
   using _listening = watchListening(() => isExhausted);

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { type Directory, type Mention, UnmappedError } from "../../src/nat/nat_table.ts";
-import { Locator } from "../../src/nat/node_resolver.ts";
+import { type NatTable, type NodeRef, NoPublicPortError } from "../../src/nat/nat_table.ts";
+import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
-import { Topology, type View } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import {
@@ -57,9 +57,9 @@ Deno.test("a proxy waits for a cluster that is being made, and says for what", a
   const nodes = clusters.map(({ nodes }) => nodes[0]!);
   const [first, second, third] = nodes as [ClusterNode, ClusterNode, ClusterNode];
 
-  const topology = new Topology({ seeds: [place(second)], ...PLAIN_LINK });
+  const discovery = new ClusterDiscovery({ seeds: [place(second)], ...PLAIN_LINK });
   await assertRejects(
-    () => waitUntilReady(topology, 300),
+    () => waitUntilReady(discovery, 300),
     NotReadyError,
     `The cluster at ${second.address} is not ready: its state is fail, 0 of 16384 slots are ` +
       "covered (gave up after 0.3 s, --start-timeout)",
@@ -179,14 +179,14 @@ Deno.test("a node in handshake gets no port at the start", async () => {
 const IDS = ["1", "2", "3", "4"].map(idOf);
 
 /** A view of nodes whose ids count from 1. */
-function viewOfLines(...lines: string[]): View {
+function viewOfLines(...lines: string[]): ClusterView {
   return viewOf(lines.map((line, index) => `${index + 1} ${line}`));
 }
 
-function directoryOf(view: View): Directory {
-  const { directory } = new DirectoryScene({ count: 3 });
-  directory.learn(view);
-  return directory;
+function directoryOf(view: ClusterView): NatTable {
+  const { natTable } = new DirectoryScene({ count: 3 });
+  natTable.applyView(view);
+  return natTable;
 }
 
 Deno.test("a node without an address gets a port when it has one", () => {
@@ -196,18 +196,18 @@ Deno.test("a node without an address gets a port when it has one", () => {
     "10.0.0.3:7000@17000 handshake - 0 0 0 disconnected",
     "10.0.0.2:7000@17000 slave,fail - 0 0 1 disconnected",
   );
-  const directory = directoryOf(noAddress);
-  assertEquals(directory.nodes.map(({ id, publicPort }) => [id, publicPort]), [
+  const natTable = directoryOf(noAddress);
+  assertEquals(natTable.nodes.map(({ id, publicPort }) => [id, publicPort]), [
     [IDS[0], 8000],
     [IDS[3], 8001],
   ]);
-  const mention: Mention = { id: IDS[1]!, host: "10.0.0.9", port: 7000 };
-  assertEquals(directory.portOf(mention), undefined);
-  directory.learn(viewOfLines(
+  const ref: NodeRef = { id: IDS[1]!, host: "10.0.0.9", port: 7000 };
+  assertEquals(natTable.portOf(ref), undefined);
+  natTable.applyView(viewOfLines(
     "10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383",
     "10.0.0.9:7000@17000 slave - 0 0 1 connected",
   ));
-  assertEquals(directory.portOf(mention), 8002);
+  assertEquals(natTable.portOf(ref), 8002);
 });
 
 Deno.test("numbers in addresses are compared as numbers", () => {
@@ -377,15 +377,18 @@ Deno.test("a port that is taken is left out when a node comes later", async () =
 });
 
 Deno.test("a name that says nothing of a node is shown with port 0, but leads nowhere", async () => {
-  const directory = directoryOf(
+  const natTable = directoryOf(
     viewOfLines("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
   );
-  const locator = new Locator(directory, new Topology({ seeds: [], ...PLAIN_LINK }));
+  const nodeResolver = new NodeResolver(
+    natTable,
+    new ClusterDiscovery({ seeds: [], ...PLAIN_LINK }),
+  );
   for (const host of ["", "?"]) {
-    const mention: Mention = { host, port: 0 };
-    const locate = (mention: Mention) => locator.locate(mention, directory.nodes[0]!, 0);
-    assertEquals(await locate(mention), 0);
-    await assertRejects(() => locate({ ...mention, redirects: true }), UnmappedError);
+    const ref: NodeRef = { host, port: 0 };
+    const locate = (ref: NodeRef) => nodeResolver.resolve(ref, natTable.nodes[0]!, 0);
+    assertEquals(await locate(ref), 0);
+    await assertRejects(() => locate({ ...ref, redirects: true }), NoPublicPortError);
   }
 });
 

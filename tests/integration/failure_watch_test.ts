@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import type { MappedNode } from "../../src/nat/nat_table.ts";
+import type { NatEntry } from "../../src/nat/nat_table.ts";
 import { FailureWatch, type FailureWatchOptions } from "../../src/nat/failure_watch.ts";
 import { until } from "../support/until.ts";
 import { idOf, line, viewOf } from "../support/views.ts";
 
-const NODES = ["a", "b", "c"].map((digit, index): MappedNode => ({
+const NODES = ["a", "b", "c"].map((digit, index): NatEntry => ({
   id: idOf(digit),
   address: { host: "10.0.0.1", port: 7000 + index },
   names: [],
@@ -25,8 +25,8 @@ class Scene implements Disposable {
 
   constructor(options: Partial<FailureWatchOptions> = {}) {
     this.#watch = new FailureWatch({
-      directory: { nodes: NODES },
-      topology: {
+      natTable: { nodes: NODES },
+      discovery: {
         nodesAt: ({ port }) => {
           this.asked.push(port);
           const lines = this.answers.get(port);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { Locator } from "../../src/nat/node_resolver.ts";
-import { Topology, type View } from "../../src/cluster/discovery.ts";
+import { NodeResolver } from "../../src/nat/node_resolver.ts";
+import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
 import { namedInLines } from "../support/mentions.ts";
 import { findFreePorts } from "../support/ports.ts";
@@ -86,36 +86,37 @@ for (const [name, lines, answeredBy] of TEXTS) {
         } 0 0 1 connected`
       ),
     );
-    const topology = new Topology({ seeds: [], ...PLAIN_LINK });
-    const view = await topology.visit({ host, port });
-    topology.close();
+    const discovery = new ClusterDiscovery({ seeds: [], ...PLAIN_LINK });
+    const view = await discovery.queryNode({ host, port });
+    discovery.close();
     assertEquals(view?.answeredBy.id, answeredBy);
   });
 }
 
 Deno.test("a node with a new id has the port it was asked at, unless it lists who was there", async () => {
   /** What is at the address of the one node that there is a port for. */
-  class ScriptedTopology extends Topology {
-    view: View | undefined;
+  class ScriptedTopology extends ClusterDiscovery {
+    view: ClusterView | undefined;
     readonly asked: string[] = [];
     override ask = (address: HostPort) => {
       this.asked.push(formatHostPort(address));
       return Promise.resolve(this.view!);
     };
-    override look = () => Promise.resolve(viewOf([line("b", "10.0.0.1:7000", "myself,master")]));
+    override queryAny = () =>
+      Promise.resolve(viewOf([line("b", "10.0.0.1:7000", "myself,master")]));
   }
-  const { directory } = new DirectoryScene({ count: 1 }).knowing([line("b", "10.0.0.1:7000")]);
+  const { natTable } = new DirectoryScene({ count: 1 }).knowing([line("b", "10.0.0.1:7000")]);
   const topology = new ScriptedTopology({ seeds: [], ...PLAIN_LINK });
-  const locator = new Locator(directory, topology);
-  const [from] = directory.nodes;
+  const nodeResolver = new NodeResolver(natTable, topology);
+  const [from] = natTable.nodes;
   const mention = { id: A, host: "10.0.0.9", port: 7000 };
   const own = line("a", "10.0.0.9:7000", "myself,master");
   topology.view = viewOf([own]);
-  assertEquals(await locator.locate(mention, from!, performance.now()), 8000);
+  assertEquals(await nodeResolver.resolve(mention, from!, performance.now()), 8000);
   topology.view = viewOf([own, line("b", "10.0.0.2:7000")]);
-  assertEquals(await locator.locate(mention, from!, performance.now()), 0);
+  assertEquals(await nodeResolver.resolve(mention, from!, performance.now()), 0);
   const stranger = { id: C, host: "10.0.0.8", port: 7000 };
-  assertEquals(await locator.locate(stranger, from!, performance.now()), 0);
+  assertEquals(await nodeResolver.resolve(stranger, from!, performance.now()), 0);
   assertEquals([...new Set(topology.asked)], ["10.0.0.1:7000"], "no node is where an id is not");
 });
 

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import type { HostPort } from "../../src/platform/address.ts";
-import type { Mention } from "../../src/nat/nat_table.ts";
+import type { NodeRef } from "../../src/nat/nat_table.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
-import { Locator } from "../../src/nat/node_resolver.ts";
+import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
-import { Topology, type View } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
 import { encodeRequest, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { idAt, namedInLines } from "../support/mentions.ts";
@@ -26,7 +26,7 @@ const PROMPTLY_MS = 1000;
 const GRACE_MS = 300;
 
 /** A topology that a test can see the end of, for a start that gives up leaves it at work. */
-class WatchedTopology extends Topology implements AsyncDisposable {
+class WatchedTopology extends ClusterDiscovery implements AsyncDisposable {
   #look: Promise<unknown> = Promise.resolve();
 
   static of(seeds: readonly HostPort[], password?: string): WatchedTopology {
@@ -37,8 +37,8 @@ class WatchedTopology extends Topology implements AsyncDisposable {
     });
   }
 
-  override look(...args: Parameters<Topology["look"]>): Promise<View> {
-    const look = super.look(...args);
+  override queryAny(...args: Parameters<ClusterDiscovery["queryAny"]>): Promise<ClusterView> {
+    const look = super.queryAny(...args);
     this.#look = look;
     return look;
   }
@@ -248,7 +248,7 @@ const [A, B, C] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [string, s
 
 Deno.test("an address that all nodes share is none's, after a slot moved meanwhile too", async () => {
   /** What A sees, while slot 0 is A's or B's. */
-  function viewWith(owner: string): View {
+  function viewWith(owner: string): ClusterView {
     const [ofA, ofB] = owner === A ? ["0-5", "6-10"] : ["1-5", "0 6-10"];
     const line = (id: string, host: string, flags: string, slots: string) =>
       `${id} ${host}:6379@16379,redis.svc ${flags} - 0 0 1 connected ${slots}\n`;
@@ -267,25 +267,25 @@ Deno.test("an address that all nodes share is none's, after a slot moved meanwhi
   }
   let owner = B;
   const asked: HostPort[] = [];
-  class ScriptedTopology extends Topology {
-    override look = () => Promise.resolve(viewWith(owner));
+  class ScriptedTopology extends ClusterDiscovery {
+    override queryAny = () => Promise.resolve(viewWith(owner));
     override ask = (address: HostPort) => {
       asked.push(address);
       return Promise.resolve(viewWith(owner));
     };
   }
-  const { directory } = new DirectoryScene();
-  const locator = new Locator(
-    directory,
+  const { natTable } = new DirectoryScene();
+  const nodeResolver = new NodeResolver(
+    natTable,
     new ScriptedTopology({ seeds: [], ...PLAIN_LINK }),
   );
-  directory.learn(viewWith(B));
-  const from = directory.nodes[0]!;
+  natTable.applyView(viewWith(B));
+  const from = natTable.nodes[0]!;
   const located = (slot: number) => {
-    const mention: Mention = { host: "redis.svc", port: 6379, slot, asking: false };
+    const ref: NodeRef = { host: "redis.svc", port: 6379, slot, asking: false };
     // As translate does: what is known goes first.
-    const port = directory.portOf(mention);
-    return port ?? locator.locate(mention, from, performance.now());
+    const port = natTable.portOf(ref);
+    return port ?? nodeResolver.resolve(ref, from, performance.now());
   };
   assertEquals(await located(0), 8001);
   // A says that the slot is elsewhere, and has it by the time it is asked where.

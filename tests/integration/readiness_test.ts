@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
-import { Topology, type View } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { idAt } from "../support/mentions.ts";
@@ -12,15 +12,15 @@ import { line, PLAIN_LINK, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** A cluster that is seen as a test says, one view after the other; the last one stays. */
-class SeenTopology extends Topology {
-  readonly #views: View[];
+class SeenTopology extends ClusterDiscovery {
+  readonly #views: ClusterView[];
 
-  constructor(...views: View[]) {
+  constructor(...views: ClusterView[]) {
     super({ seeds: [], ...PLAIN_LINK });
     this.#views = views;
   }
 
-  override look(): Promise<View> {
+  override queryAny(): Promise<ClusterView> {
     return Promise.resolve(this.#views.length > 1 ? this.#views.shift()! : this.#views[0]!);
   }
 }

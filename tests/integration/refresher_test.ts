@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort, splitAddress } from "../../src/platform/address.ts";
-import { Topology, type View } from "../../src/cluster/discovery.ts";
-import { TopologyWatch } from "../../src/nat/refresher.ts";
+import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
+import { TopologyRefresher } from "../../src/nat/refresher.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { idAt, namedInLines } from "../support/mentions.ts";
@@ -11,17 +11,17 @@ import { WireClient } from "../support/wire.ts";
 import { DirectoryScene, idOf, line, PLAIN_LINK, seenBy, viewOf } from "../support/views.ts";
 
 /** A cluster that is what a test says. */
-class ScriptedTopology extends Topology {
+class ScriptedTopology extends ClusterDiscovery {
   /** What a look shows. */
-  view: View;
+  view: ClusterView;
   /** Who answers at which address, and what it announces. */
-  readonly answers = new Map<string, View>();
+  readonly answers = new Map<string, ClusterView>();
   /** Looks and visits, in order. */
   readonly asked: string[] = [];
   /** What a look waits for. */
   gate: Promise<void> = Promise.resolve();
 
-  constructor(view: View) {
+  constructor(view: ClusterView) {
     super({ seeds: [], ...PLAIN_LINK });
     this.view = view;
   }
@@ -30,13 +30,13 @@ class ScriptedTopology extends Topology {
     return this.asked.filter((what) => what === "look").length;
   }
 
-  override async look(): Promise<View> {
+  override async queryAny(): Promise<ClusterView> {
     this.asked.push("look");
     await this.gate;
     return { ...this.view, takenAtMs: performance.now() };
   }
 
-  override visit(address: HostPort): Promise<View | undefined> {
+  override queryNode(address: HostPort): Promise<ClusterView | undefined> {
     this.asked.push(formatHostPort(address));
     return Promise.resolve(this.answers.get(formatHostPort(address)));
   }
@@ -45,26 +45,26 @@ class ScriptedTopology extends Topology {
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 
 /** What a node tells of itself. */
-function itself(digit: string, address: string): View {
+function itself(digit: string, address: string): ClusterView {
   return viewOf([line(digit, address, "myself,master")]);
 }
 
 Deno.test("looks never pile up, however many reasons there are", async () => {
   const topology = new ScriptedTopology(viewOf([A]));
-  const { directory } = new DirectoryScene().knowing([A]);
-  const watch = new TopologyWatch(directory, topology, Infinity);
+  const { natTable } = new DirectoryScene().knowing([A]);
+  const watch = new TopologyRefresher(natTable, topology, Infinity);
   const { promise, resolve } = Promise.withResolvers<void>();
   topology.gate = promise;
   watch.start();
-  for (let times = 0; times < 10; times++) watch.hint();
+  for (let times = 0; times < 10; times++) watch.requestRefresh();
   await until("the watch looks", () => topology.looks === 1);
   const start = performance.now();
-  for (let times = 0; times < 10; times++) watch.hint();
+  for (let times = 0; times < 10; times++) watch.requestRefresh();
   resolve();
   await until("the watch looks again", () => topology.looks === 2);
   assertEquals(performance.now() - start > 900, true, "between two looks is a pause");
   // A third would have come before the one that this is the reason for.
-  watch.hint();
+  watch.requestRefresh();
   await until("the watch looks once more", () => topology.looks === 3);
   await watch.stop();
   assertEquals(topology.looks, 3);
@@ -74,7 +74,7 @@ const OLD = "10.0.0.2:7000";
 const NEW = "10.9.9.9:7000";
 
 /** Where another node tells that b is now, and who answers where. */
-const MOVES: [name: string, answers: Record<string, View>, moved: boolean][] = [
+const MOVES: [name: string, answers: Record<string, ClusterView>, moved: boolean][] = [
   ["has moved if it announces the new address", { [NEW]: itself("b", NEW) }, true],
   [
     "has not moved if only another with its id says so",
@@ -116,7 +116,7 @@ for (const [name, answers, moved] of MOVES) {
       topology.answers.set(address, { ...view, answeredAt: splitAddress(address)! });
     }
     const scene = new DirectoryScene().knowing([A, line("b", OLD)]);
-    const watch = new TopologyWatch(scene.directory, topology, 5);
+    const watch = new TopologyRefresher(scene.natTable, topology, 5);
     watch.start();
     await until("it was found out", () => topology.asked.lastIndexOf("look") > 1);
     await watch.stop();
@@ -125,7 +125,7 @@ for (const [name, answers, moved] of MOVES) {
   });
 }
 
-const SUSPECTS: [name: string, answer: View | undefined, stays: boolean][] = [
+const SUSPECTS: [name: string, answer: ClusterView | undefined, stays: boolean][] = [
   [
     "answers there, in a cluster with others of this one",
     viewOf([line("b", OLD, "myself,master"), A.replace("myself,", "")]),
@@ -151,9 +151,9 @@ for (const [name, answer, stays] of SUSPECTS) {
     const C = line("c", "10.0.0.3:7000");
     const topology = new ScriptedTopology(viewOf([A, C]));
     const scene = new DirectoryScene({ verifies: true }).knowing([A, line("b", OLD), C]);
-    scene.directory.learn(seenBy("c", viewOf([A, C])));
+    scene.natTable.applyView(seenBy("c", viewOf([A, C])));
     if (answer !== undefined) topology.answers.set(OLD, answer);
-    const watch = new TopologyWatch(scene.directory, topology, 5);
+    const watch = new TopologyRefresher(scene.natTable, topology, 5);
     watch.start();
     await until("it was found out", (saw) => {
       saw(topology.asked);
@@ -190,13 +190,13 @@ Deno.test("a node that nobody knows by its pinned address is asked who it is", a
   const topology = new ScriptedTopology(viewOf([A]));
   const pins = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
   const scene = new DirectoryScene({ pins });
-  scene.directory.openPins();
-  const watch = new TopologyWatch(scene.directory, topology, 5);
+  scene.natTable.openStaticMappings();
+  const watch = new TopologyRefresher(scene.natTable, topology, 5);
   watch.start();
   topology.answers.set("node-d:7000", itself("d", "10.0.0.9:7000"));
-  await until("it has told", () => scene.directory.nameless.length === 0);
+  await until("it has told", () => scene.natTable.unidentified.length === 0);
   await watch.stop();
-  assertEquals(scene.directory.withId(idOf("d"))?.publicPort, 8005);
+  assertEquals(scene.natTable.withId(idOf("d"))?.publicPort, 8005);
 });
 
 Deno.test("a node that joins another cluster does not take the proxy with it", async () => {

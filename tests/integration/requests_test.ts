@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
-import { RequestScanner, Vocabulary } from "../../src/resp/request_scanner.ts";
+import { CommandTable, RequestScanner } from "../../src/resp/request_scanner.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { type Random, seededRandom, testSeed } from "../support/random.ts";
@@ -126,7 +126,7 @@ interface Found {
 
 function requestsOf(sent: string): Found {
   const found: Found = { answered: 0, empty: 0, broken: false, last: false };
-  const commands = new Vocabulary({ ping: { keep: 2 } });
+  const commands = new CommandTable({ ping: { keepArgs: 2 } });
   const scanner = new RequestScanner(commands, {
     plain: (count) => found.answered += count,
     known: (_command, argv) => {

@@ -1,7 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { HostPort } from "../../src/platform/address.ts";
 import { waitUntilReady } from "../../src/cluster/readiness.ts";
-import { type LookOptions, Topology, type View } from "../../src/cluster/discovery.ts";
+import {
+  ClusterDiscovery,
+  type ClusterView,
+  type QueryOptions,
+} from "../../src/cluster/discovery.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { bulk } from "../support/frames.ts";
 import { idAt } from "../support/mentions.ts";
@@ -13,16 +17,16 @@ import { idOf, PLAIN_LINK } from "../support/views.ts";
 const SOON_MS = 2000;
 
 /** Where a cluster is seen from such seeds; fails if that takes long. */
-async function lookFrom(seeds: readonly HostPort[], options?: LookOptions): Promise<View> {
-  const topology = new Topology({
+async function lookFrom(seeds: readonly HostPort[], options?: QueryOptions): Promise<ClusterView> {
+  const discovery = new ClusterDiscovery({
     seeds: seeds.map(({ host, port }) => ({ host, port })),
     ...PLAIN_LINK,
   });
   const startMs = performance.now();
   try {
-    return await topology.look(options);
+    return await discovery.queryAny(options);
   } finally {
-    topology.close();
+    discovery.close();
     const tookMs = performance.now() - startMs;
     assert(tookMs < SOON_MS, `the look took ${tookMs} ms`);
   }
@@ -46,7 +50,7 @@ for (const [name, answer] of Object.entries(USELESS)) {
       port: node.port,
     });
     for (const addresses of [[useless.host, node.host], [node.host, useless.host]]) {
-      class NamingTopology extends Topology {
+      class NamingTopology extends ClusterDiscovery {
         override resolve(host: string): Promise<string[]> {
           assertEquals(host, "nodes.example");
           return Promise.resolve(addresses);

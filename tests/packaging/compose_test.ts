@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DCLinter } from "dclint";
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
-import { SETTINGS } from "../../src/cli/options.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
 import { COMPOSE_FILE, environmentOf, readCompose } from "../support/compose.ts";
 import { Composition } from "../support/composition.ts";
 import { fetchModules, Namespace } from "../support/namespace.ts";
@@ -35,7 +35,7 @@ Deno.test("compose.yaml follows the Compose Specification and the linter", () =>
 });
 
 Deno.test("the proxy of compose.yaml takes every setting by its variable", async () => {
-  const all = SETTINGS.flatMap(({ variable }) => variable ?? []);
+  const all = OPTIONS.flatMap(({ variable }) => variable ?? []);
   const env = Object.fromEntries(all.map((variable) => [variable, `value of ${variable}`]));
   const { proxy } = (await readCompose(env)).services;
   assertEquals(Object.keys(proxy!.environment).sort(), all.sort());

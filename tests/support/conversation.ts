@@ -2,11 +2,11 @@ import type { ByteSink, ByteSource } from "../../src/platform/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
 import { CaptureBudget } from "../../src/relay/capture.ts";
-import { PendingReplies } from "../../src/relay/reply_tracker.ts";
+import { ReplyTracker } from "../../src/relay/reply_tracker.ts";
 import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay, type ReplyRelayOptions } from "../../src/relay/reply_relay.ts";
 import { RequestRelay } from "../../src/relay/request_relay.ts";
-import { Turns } from "../../src/proxy/read_scheduler.ts";
+import { ReadScheduler } from "../../src/proxy/read_scheduler.ts";
 import { Feed, rest } from "./feed.ts";
 import { array, bulk } from "./frames.ts";
 
@@ -116,19 +116,19 @@ export function* everyReception(length: number): Generator<Reception> {
 /** Has a conversation through the two relays of a session. */
 export async function converse(talk: Conversation, reception: Reception): Promise<Outcome> {
   const outcome: Outcome = { client: "", upstream: "", error: undefined };
-  const pending = new PendingReplies();
+  const tracker = new ReplyTracker();
   const buffers = new BufferPool(reception.bufferBytes);
-  const turns = new Turns();
+  const scheduler = new ReadScheduler();
   const requests = new Feed(reception.requestBytes);
   const requestsDone = new RequestRelay({
     client: requests,
     upstream: sink((text) => outcome.upstream += text),
-    pending,
+    tracker,
     buffers,
-    turns,
+    scheduler,
     translate: (words) => Promise.resolve(translateHost(words)),
     createNonce: () => NONCE,
-    echo: undefined,
+    trafficLog: undefined,
   }).run().catch((error) => {
     failure(error);
     requests.end();
@@ -141,16 +141,16 @@ export async function converse(talk: Conversation, reception: Reception): Promis
   const replies = new ReplyRelay({
     upstream: nodeOf(talk, reception, requests),
     client: sink((text) => outcome.client += text),
-    pending,
+    tracker,
     buffers,
-    turns,
+    scheduler,
     budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
     ...MARKING,
-    echo: undefined,
+    trafficLog: undefined,
   });
   await replies.run().catch(failure);
   requests.end();
-  pending.abandon();
+  tracker.abandon();
   await requestsDone;
   return outcome;
 }

@@ -1,7 +1,7 @@
-import type { Mention } from "../../src/nat/nat_table.ts";
+import type { NodeRef } from "../../src/nat/nat_table.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeFrame } from "../../src/resp/frame.ts";
-import type { Naming, Rewriter } from "../../src/rewrite/address_map.ts";
+import type { AddressMap, Rewriter } from "../../src/rewrite/address_map.ts";
 
 /** Node ids: A is the node that sends the frames of the tests, G has no address. */
 export const [A, B, C, G] = ["a", "b", "c", "9"].map((digit) => digit.repeat(40)) as [
@@ -31,25 +31,25 @@ const CLIENTS: Record<string, string> = {
 };
 
 /** A public side that is a table: three nodes, and two clients of the proxy. */
-export class TableNaming implements Naming {
+export class TableNaming implements AddressMap {
   readonly host: string;
   readonly ownId = A;
   readonly ownPort = 8000;
   /** All that was asked for, in order. */
-  readonly mentions: Mention[] = [];
+  readonly mentions: NodeRef[] = [];
 
   constructor(host = "127.0.0.1") {
     this.host = host;
   }
 
-  portOf(mention: Mention): number | undefined {
-    this.mentions.push(mention);
-    if (mention.id !== undefined) {
-      return PORTS_BY_ID[mention.id] ?? (mention.own ? this.ownPort : undefined);
+  portOf(ref: NodeRef): number | undefined {
+    this.mentions.push(ref);
+    if (ref.id !== undefined) {
+      return PORTS_BY_ID[ref.id] ?? (ref.own ? this.ownPort : undefined);
     }
-    const known = PORTS_BY_ADDRESS[`${mention.host}:${mention.port}`];
-    if (known !== undefined || mention.slot !== 3999) return known;
-    return mention.asking ? 8002 : 8001;
+    const known = PORTS_BY_ADDRESS[`${ref.host}:${ref.port}`];
+    if (known !== undefined || ref.slot !== 3999) return known;
+    return ref.asking ? 8002 : 8001;
   }
 
   clientAt(upstream: string): string | undefined {
@@ -61,7 +61,7 @@ export class TableNaming implements Naming {
 export function rewritten(
   wire: string,
   rewrite: Rewriter,
-  naming: Naming = new TableNaming(),
+  addresses: AddressMap = new TableNaming(),
 ): string {
-  return toLatin1(encodeFrame(rewrite(decodeFrame(fromLatin1(wire)), naming)));
+  return toLatin1(encodeFrame(rewrite(decodeFrame(fromLatin1(wire)), addresses)));
 }

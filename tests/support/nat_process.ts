@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
-import { SETTINGS } from "../../src/cli/options.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
 import { peakBytes, residentBytes } from "./processes.ts";
 import { THREADS } from "./threads.ts";
 import { until, within } from "./until.ts";
@@ -165,7 +165,7 @@ export async function runNat(
 
 /** The environment without the variables that the program would read. */
 function foreignVariables(): Record<string, string> {
-  const own = new Set(SETTINGS.map(({ variable }) => variable));
+  const own = new Set(OPTIONS.map(({ variable }) => variable));
   return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !own.has(name)));
 }
 

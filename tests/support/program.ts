@@ -1,4 +1,4 @@
-import { SETTINGS } from "../../src/cli/options.ts";
+import { OPTIONS } from "../../src/cli/options.ts";
 import { until, within } from "./until.ts";
 
 /** What a program has left behind. */
@@ -127,7 +127,7 @@ function spawn(
 ) {
   const [program, ...args] = command;
   // The proxy would take them for its settings, whoever set them.
-  const settings = new Set(SETTINGS.map(({ variable }) => variable));
+  const settings = new Set(OPTIONS.map(({ variable }) => variable));
   const variables = Object.entries(Deno.env.toObject()).filter(([name]) => !settings.has(name));
   return new Deno.Command(program!, {
     ...options,

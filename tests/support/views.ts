@@ -1,12 +1,16 @@
 import { NodeDialer } from "../../src/cluster/node_dialer.ts";
-import { Directory, type DirectoryActions, type MappedNode } from "../../src/nat/nat_table.ts";
-import type { LinkOptions } from "../../src/cluster/node_connection.ts";
+import { type NatEntry, NatTable, type NatTableActions } from "../../src/nat/nat_table.ts";
+import type { NodeConnectionOptions } from "../../src/cluster/node_connection.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
-import { type Pin, PortPool, type SavedPorts } from "../../src/nat/port_allocator.ts";
-import type { View } from "../../src/cluster/discovery.ts";
+import {
+  PortAllocator,
+  type SavedPorts,
+  type StaticMapping,
+} from "../../src/nat/port_allocator.ts";
+import type { ClusterView } from "../../src/cluster/discovery.ts";
 
 /** How a topology talks to nodes that want no password. */
-export const PLAIN_LINK: LinkOptions = {
+export const PLAIN_LINK: NodeConnectionOptions = {
   credentials: undefined,
   dialer: new NodeDialer(
     { listen: { host: "127.0.0.1", port: 0 }, publicHost: "127.0.0.1", connectTimeoutMs: 3000 },
@@ -23,7 +27,7 @@ export function idOf(digit: string): string {
  * What a node at 10.0.0.1:7000 sees: lines of CLUSTER NODES whose id is one digit, the first its
  * own.
  */
-export function viewOf(lines: readonly string[], more: Partial<View> = {}): View {
+export function viewOf(lines: readonly string[], more: Partial<ClusterView> = {}): ClusterView {
   const nodes = parseNodes(lines.map((line) => `${idOf(line[0]!)}${line.slice(1)}\n`).join(""));
   return {
     nodes,
@@ -37,7 +41,7 @@ export function viewOf(lines: readonly string[], more: Partial<View> = {}): View
 }
 
 /** The same view as another of its nodes has it. */
-export function seenBy(digit: string, view: View): View {
+export function seenBy(digit: string, view: ClusterView): ClusterView {
   return { ...view, answeredBy: view.nodes.find(({ id }) => id === idOf(digit))! };
 }
 
@@ -50,7 +54,7 @@ export function line(digit: string, address: string, flags = "master"): string {
 export interface DirectorySceneOptions {
   first?: number;
   count?: number;
-  pins?: readonly Pin[];
+  pins?: readonly StaticMapping[];
   saved?: SavedPorts;
   forgetAfterMs?: number;
   /** Ports that cannot be listened on. */
@@ -60,9 +64,9 @@ export interface DirectorySceneOptions {
 }
 
 /** A directory, and what it had done by others. */
-export class DirectoryScene implements DirectoryActions {
-  readonly directory: Directory;
-  readonly ports: PortPool;
+export class DirectoryScene implements NatTableActions {
+  readonly natTable: NatTable;
+  readonly ports: PortAllocator;
   /** In words: `open 8000`, `close 8000`, `moved 8000`, `disputed`. */
   readonly done: string[] = [];
   readonly #taken: Set<number>;
@@ -81,38 +85,38 @@ export class DirectoryScene implements DirectoryActions {
   ) {
     this.#taken = new Set(taken);
     this.#verifies = verifies;
-    this.ports = new PortPool({ first, count, pins, saved });
-    this.directory = new Directory({ ports: this.ports, pins, forgetAfterMs, actions: this });
+    this.ports = new PortAllocator({ first, count, pins, saved });
+    this.natTable = new NatTable({ ports: this.ports, pins, forgetAfterMs, actions: this });
   }
 
   /** The same with a view learned, in the manner of `viewOf`. */
   knowing(lines: readonly string[]): this {
-    this.directory.learn(viewOf(lines));
+    this.natTable.applyView(viewOf(lines));
     return this;
   }
 
   /** The ports by the digit of each node's id, and the address it is reached at. */
   get mapping(): Record<string, string> {
     return Object.fromEntries(
-      this.directory.nodes.map(({ id, publicPort, address }) => [
+      this.natTable.nodes.map(({ id, publicPort, address }) => [
         id[0] ?? "",
         `${publicPort} ${address.host}:${address.port}`,
       ]),
     );
   }
 
-  open(_node: MappedNode, port: number): number {
+  open(_node: NatEntry, port: number): number {
     if (this.#taken.has(port)) throw new Error(`Cannot listen on ${port}`);
     this.done.push(`open ${port}`);
     // A system that gives a free port gives any.
     return port === 0 ? 40_000 + this.done.length : port;
   }
 
-  close({ publicPort }: MappedNode): void {
+  close({ publicPort }: NatEntry): void {
     this.done.push(`close ${publicPort}`);
   }
 
-  moved({ publicPort }: MappedNode): void {
+  moved({ publicPort }: NatEntry): void {
     this.done.push(`moved ${publicPort}`);
   }
 
@@ -122,6 +126,6 @@ export class DirectoryScene implements DirectoryActions {
 
   learned(): void {
     if (this.#verifies) return;
-    for (const suspect of this.directory.suspects) this.directory.forget(suspect);
+    for (const suspect of this.natTable.suspects) this.natTable.forget(suspect);
   }
 }

@@ -1,6 +1,6 @@
 import { type HostPort, splitAddress } from "../../platform/address.ts";
 import type { Value } from "../../resp/frame.ts";
-import { type Naming, publicAddress } from "../address_map.ts";
+import { type AddressMap, publicAddress } from "../address_map.ts";
 import { rewriteText } from "../text.ts";
 
 /**
@@ -10,21 +10,21 @@ import { rewriteText } from "../text.ts";
  * have without it. What else connects to a node, another node say, lives on the private side: its
  * port stays, to tell such lines apart, its host does not.
  */
-export function rewriteClients(frame: Value, naming: Naming): Value {
+export function rewriteClients(frame: Value, addresses: AddressMap): Value {
   return rewriteText(
     frame,
     (text) =>
       text.replace(ADDRESS, (_field, before: string, name: string, address: string) => {
         const own = name === "laddr" && overTcp(address) !== undefined;
         return `${before}${name}=${
-          own ? publicAddress(naming, naming.ownPort) : publicPeer(address, naming)
+          own ? publicAddress(addresses, addresses.ownPort) : publicPeer(address, addresses)
         }`;
       }),
   );
 }
 
 /** What has to be known for that of a client's address. */
-type PeerNaming = Pick<Naming, "host" | "clientAt">;
+type PeerNaming = Pick<AddressMap, "host" | "clientAt">;
 
 /** What is shown in the place of the address of a node's client, as CLIENT LIST has it. */
 export function publicPeer(address: string, naming: PeerNaming): string {

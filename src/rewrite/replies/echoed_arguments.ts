@@ -1,6 +1,6 @@
 import { splitAddress } from "../../platform/address.ts";
 import type { Value } from "../../resp/frame.ts";
-import type { Naming } from "../address_map.ts";
+import type { AddressMap } from "../address_map.ts";
 import { portAt, publicWord } from "../words.ts";
 
 /** How CLUSTER MEET refuses an address, which follows (cluster.c `clusterCommand`). */
@@ -18,19 +18,19 @@ export function repeatsRequest(text: string): boolean {
  * Rewrites the errors that repeat the addresses in a request, which may be private ones by now.
  * One that is no node's is as the client sent it.
  */
-export function rewriteRefusal(frame: Value, naming: Naming): Value {
+export function rewriteRefusal(frame: Value, addresses: AddressMap): Value {
   if ("items" in frame || frame.text === null) return frame;
   if (frame.text.startsWith(INVALID_ADDRESS)) {
     const address = splitAddress(frame.text.slice(INVALID_ADDRESS.length));
-    const port = address && portAt(address, naming);
-    if (port !== undefined) frame.text = `${INVALID_ADDRESS}${naming.host}:${port}`;
+    const port = address && portAt(address, addresses);
+    if (port !== undefined) frame.text = `${INVALID_ADDRESS}${addresses.host}:${port}`;
   } else if (frame.text.startsWith(UNKNOWN_COMMAND)) {
     frame.text = shortened(frame.text)
       .replace(TWO_WORDS, (words, before: string, host: string, between: string, port: string) => {
-        const known = portAt({ host, port: Number(port) }, naming);
-        return known === undefined ? words : `${before}${naming.host}${between}${known}`;
+        const known = portAt({ host, port: Number(port) }, addresses);
+        return known === undefined ? words : `${before}${addresses.host}${between}${known}`;
       })
-      .replace(ONE_WORD, (word) => publicWord(word, naming));
+      .replace(ONE_WORD, (word) => publicWord(word, addresses));
   }
   return frame;
 }

@@ -1,5 +1,5 @@
 import type { Value } from "../../resp/frame.ts";
-import type { Naming } from "../address_map.ts";
+import type { AddressMap } from "../address_map.ts";
 import { A_REPLICA } from "./role.ts";
 import { rewriteText } from "../text.ts";
 
@@ -7,20 +7,20 @@ import { rewriteText } from "../text.ts";
  * Rewrites the lines of INFO that carry addresses (server.c `genRedisInfoString`): the node's own
  * port and listeners, a replica's primary, a primary's replicas. Lines end with CRLF.
  */
-export function rewriteInfo(frame: Value, naming: Naming): Value {
+export function rewriteInfo(frame: Value, addresses: AddressMap): Value {
   return rewriteText(frame, (text) => {
     const primaryPort = Number(/^master_port:(\d+)/m.exec(text)?.[1] ?? 0);
     let primary: number | undefined;
     return text.split("\r\n").map((line) => {
       const [name, value] = splitOnce(line, ":");
-      if (name === "tcp_port") return `${name}:${naming.ownPort}`;
+      if (name === "tcp_port") return `${name}:${addresses.ownPort}`;
       if (name === "master_host" && value !== "") {
-        primary = naming.portOf({ relation: "primary", host: value, port: primaryPort }) ?? 0;
-        return `${name}:${naming.host}`;
+        primary = addresses.portOf({ relation: "primary", host: value, port: primaryPort }) ?? 0;
+        return `${name}:${addresses.host}`;
       }
       if (name === "master_port" && primary !== undefined) return `${name}:${primary}`;
-      if (/^slave\d+$/.test(name)) return `${name}:${rewriteReplica(value, naming)}`;
-      if (/^listener\d+$/.test(name)) return `${name}:${rewriteListener(value, naming)}`;
+      if (/^slave\d+$/.test(name)) return `${name}:${rewriteReplica(value, addresses)}`;
+      if (/^listener\d+$/.test(name)) return `${name}:${rewriteListener(value, addresses)}`;
       return line;
     }).join("\r\n");
   });
@@ -30,24 +30,24 @@ export function rewriteInfo(frame: Value, naming: Naming): Value {
 export const WILDCARD_BIND = /^-?(\*|::\*)$/;
 
 /** `ip=10.0.0.2,port=6379,state=online,…` */
-function rewriteReplica(value: string, naming: Naming): string {
+function rewriteReplica(value: string, addresses: AddressMap): string {
   const match = /^ip=([^,]*),port=(\d+)(.*)$/.exec(value);
   if (match === null) return value;
-  const port = naming.portOf({
+  const port = addresses.portOf({
     ...A_REPLICA,
     host: match[1]!,
     port: Number(match[2]),
   });
-  return `ip=${naming.host},port=${port ?? 0}${match[3]}`;
+  return `ip=${addresses.host},port=${port ?? 0}${match[3]}`;
 }
 
 /** `name=tcp,bind=10.0.0.2,bind=-::1,port=6379`; wildcards and Unix paths tell nothing. */
-function rewriteListener(value: string, naming: Naming): string {
+function rewriteListener(value: string, addresses: AddressMap): string {
   if (value.startsWith("name=unix")) return value;
   return value.split(",").map((part) => {
     const [name, setting] = splitOnce(part, "=");
-    if (name === "port") return `port=${naming.ownPort}`;
-    if (name === "bind" && !WILDCARD_BIND.test(setting)) return `bind=${naming.host}`;
+    if (name === "port") return `port=${addresses.ownPort}`;
+    if (name === "bind" && !WILDCARD_BIND.test(setting)) return `bind=${addresses.host}`;
     return part;
   }).join(",");
 }

@@ -1,6 +1,6 @@
 import { bulk, textOf, type Value } from "../../resp/frame.ts";
 import { publicPeer } from "./client_list.ts";
-import type { Naming } from "../address_map.ts";
+import type { AddressMap } from "../address_map.ts";
 import { rewriteRequest } from "./slowlog.ts";
 
 /** What the beginning of a line of MONITOR tells. */
@@ -29,7 +29,7 @@ export function readMonitorHead(text: string): MonitorHead | undefined {
  * Rewrites a line of MONITOR or the beginning of one: the address of the client, as CLIENT LIST
  * shows it, and the words of a request that names a node, as SLOWLOG does.
  */
-export function rewriteMonitored(frame: Value, naming: Naming): Value {
+export function rewriteMonitored(frame: Value, addresses: AddressMap): Value {
   if ("items" in frame || frame.text === null) return frame;
   const { text } = frame;
   const [opening, before, client] = OPENING.exec(text) ?? [];
@@ -40,8 +40,8 @@ export function rewriteMonitored(frame: Value, naming: Naming): Value {
     // What is escaped in a word stays so: no address has anything to escape.
     words.push(bulk(match[1]!));
   }
-  rewriteRequest(words, naming);
-  const peer = isAddress(client!) ? publicPeer(client!, naming) : client;
+  rewriteRequest(words, addresses);
+  const peer = isAddress(client!) ? publicPeer(client!, addresses) : client;
   const shown = words.map((word) => ` "${textOf(word)}"`).join("");
   frame.text = `${before}${peer}]${shown}${text.slice(end)}`;
   return frame;

@@ -1,6 +1,6 @@
 import { splitAddress } from "../../platform/address.ts";
 import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import { type Naming, publicAddress } from "../address_map.ts";
+import { type AddressMap, publicAddress } from "../address_map.ts";
 
 /** Whether pushes of this kind carry addresses. */
 export function isAddressPush(kind: string): boolean {
@@ -13,19 +13,19 @@ export function isAddressPush(kind: string): boolean {
  * slots (in drafts that clients still read: pairs, or the two flat). Whatever has the form of an
  * address is one: slots are numbers, commas and dashes.
  */
-export function rewritePush(frame: Value, naming: Naming): Value {
+export function rewritePush(frame: Value, addresses: AddressMap): Value {
   const [kind, ...items] = itemsOf(frame) ?? [];
   const redirects = textOf(kind) === "MOVING";
-  for (const item of items) rewriteAddresses(item, redirects, naming);
+  for (const item of items) rewriteAddresses(item, redirects, addresses);
   return frame;
 }
 
-function rewriteAddresses(value: Value, redirects: boolean, naming: Naming): void {
+function rewriteAddresses(value: Value, redirects: boolean, addresses: AddressMap): void {
   if ("items" in value) {
-    for (const item of value.items ?? []) rewriteAddresses(item, redirects, naming);
+    for (const item of value.items ?? []) rewriteAddresses(item, redirects, addresses);
     return;
   }
   const address = splitAddress(textOf(value) ?? "");
   if (address === undefined) return;
-  value.text = publicAddress(naming, naming.portOf({ ...address, redirects }) ?? 0);
+  value.text = publicAddress(addresses, addresses.portOf({ ...address, redirects }) ?? 0);
 }

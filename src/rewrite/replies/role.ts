@@ -1,6 +1,6 @@
-import type { Mention } from "../../nat/nat_table.ts";
+import type { NodeRef } from "../../nat/nat_table.ts";
 import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import type { Naming } from "../address_map.ts";
+import type { AddressMap } from "../address_map.ts";
 
 /** Any client can make a node list it as a replica, at whatever address (REPLCONF, PSYNC). */
 export const A_REPLICA = { relation: "replica", doubtful: true } as const;
@@ -9,13 +9,13 @@ export const A_REPLICA = { relation: "replica", doubtful: true } as const;
  * Rewrites ROLE (replication.c `roleCommand`). A primary lists its replicas as
  * `[ip, port, offset]`, all bulks; a replica names its primary, with the port as an integer.
  */
-export function rewriteRole(frame: Value, naming: Naming): Value {
+export function rewriteRole(frame: Value, addresses: AddressMap): Value {
   const [role, second, third] = itemsOf(frame) ?? [];
-  if (textOf(role) === "slave") rewriteAddress(second, third, { relation: "primary" }, naming);
+  if (textOf(role) === "slave") rewriteAddress(second, third, { relation: "primary" }, addresses);
   else if (textOf(role) === "master") {
     for (const replica of itemsOf(third) ?? []) {
       const [host, port] = itemsOf(replica) ?? [];
-      rewriteAddress(host, port, A_REPLICA, naming);
+      rewriteAddress(host, port, A_REPLICA, addresses);
     }
   }
   return frame;
@@ -24,12 +24,12 @@ export function rewriteRole(frame: Value, naming: Naming): Value {
 function rewriteAddress(
   host: Value | undefined,
   port: Value | undefined,
-  relation: Pick<Mention, "relation" | "doubtful">,
-  naming: Naming,
+  relation: Pick<NodeRef, "relation" | "doubtful">,
+  addresses: AddressMap,
 ): void {
   const mention = { ...relation, host: textOf(host) ?? "", port: Number(textOf(port)) };
   if (mention.host === "" || host === undefined || "items" in host) return;
   if (port === undefined || "items" in port) return;
-  port.text = String(naming.portOf(mention) ?? 0);
-  host.text = naming.host;
+  port.text = String(addresses.portOf(mention) ?? 0);
+  host.text = addresses.host;
 }

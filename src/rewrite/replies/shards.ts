@@ -1,23 +1,23 @@
 import { bulk, fieldOf, itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import type { Naming } from "../address_map.ts";
+import type { AddressMap } from "../address_map.ts";
 
 /**
  * Rewrites CLUSTER SHARDS (cluster.c `clusterCommandShards`): for each shard a map with its
  * `nodes`, each a map again. A node without any address, known by its id only, keeps its empty
  * `ip`: there is nothing to hide and nowhere to lead.
  */
-export function rewriteShards(frame: Value, naming: Naming): Value {
+export function rewriteShards(frame: Value, addresses: AddressMap): Value {
   for (const shard of itemsOf(frame) ?? []) {
-    for (const node of itemsOf(fieldOf(shard, "nodes")) ?? []) rewriteNode(node, naming);
+    for (const node of itemsOf(fieldOf(shard, "nodes")) ?? []) rewriteNode(node, addresses);
   }
   return frame;
 }
 
-function rewriteNode(node: Value, naming: Naming): void {
+function rewriteNode(node: Value, addresses: AddressMap): void {
   const port = Number(textOf(fieldOf(node, "port")) ?? textOf(fieldOf(node, "tls-port")) ?? 0);
   const id = textOf(fieldOf(node, "id"));
   const host = textOf(fieldOf(node, "ip")) ?? "";
-  const known = naming.portOf({ ...(id === undefined ? {} : { id }), host, port });
+  const known = addresses.portOf({ ...(id === undefined ? {} : { id }), host, port });
   const items = itemsOf(node) ?? [];
   for (let at = 0; at + 1 < items.length; at += 2) {
     const value = items[at + 1]!;
@@ -25,7 +25,7 @@ function rewriteNode(node: Value, naming: Naming): void {
       case "ip":
       case "endpoint":
       case "hostname":
-        if (port !== 0 || textOf(value) !== "") items[at + 1] = bulk(naming.host);
+        if (port !== 0 || textOf(value) !== "") items[at + 1] = bulk(addresses.host);
         break;
       case "port":
       case "tls-port":

@@ -1,5 +1,5 @@
 import { bulk, itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import type { Naming } from "../address_map.ts";
+import type { AddressMap } from "../address_map.ts";
 
 /**
  * Rewrites CLUSTER SLOTS (cluster.c `clusterCommandSlots`): for each range its first and last
@@ -7,29 +7,29 @@ import type { Naming } from "../address_map.ts";
  * may be a name, `?`, or null by `cluster-preferred-endpoint-type`; clients key nodes by its
  * text, so it becomes the public host. A node that has no port keeps an endpoint that leads nowhere.
  */
-export function rewriteSlots(frame: Value, naming: Naming): Value {
+export function rewriteSlots(frame: Value, addresses: AddressMap): Value {
   for (const range of itemsOf(frame) ?? []) {
-    for (const node of itemsOf(range)?.slice(2) ?? []) rewriteNode(itemsOf(node), naming);
+    for (const node of itemsOf(range)?.slice(2) ?? []) rewriteNode(itemsOf(node), addresses);
   }
   return frame;
 }
 
-function rewriteNode(node: Value[] | undefined, naming: Naming): void {
+function rewriteNode(node: Value[] | undefined, addresses: AddressMap): void {
   const [endpoint, port, id, metadata] = node ?? [];
   if (endpoint === undefined || port?.type !== ":") return;
   const host = textOf(endpoint) ?? "";
-  const known = naming.portOf({
+  const known = addresses.portOf({
     ...(id === undefined ? {} : { id: textOf(id) ?? "" }),
     host,
     port: Number(port.text),
   }) ?? 0;
   const isShown = (host: string) => known > 0 || (host !== "" && host !== "?");
-  if (isShown(host)) node![0] = bulk(naming.host);
+  if (isShown(host)) node![0] = bulk(addresses.host);
   port.text = String(known);
   const fields = itemsOf(metadata) ?? [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const name = textOf(fields[at]);
     if (name !== "ip" && name !== "hostname") continue;
-    if (isShown(textOf(fields[at + 1]) ?? "")) fields[at + 1] = bulk(naming.host);
+    if (isShown(textOf(fields[at + 1]) ?? "")) fields[at + 1] = bulk(addresses.host);
   }
 }

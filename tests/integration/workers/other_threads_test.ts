@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { Directory, type DirectoryActions } from "../../../src/nat/nat_table.ts";
-import { PortPool, type PortPoolOptions } from "../../../src/nat/port_allocator.ts";
-import type { View } from "../../../src/cluster/discovery.ts";
+import { NatTable, type NatTableActions } from "../../../src/nat/nat_table.ts";
+import { PortAllocator, type PortAllocatorOptions } from "../../../src/nat/port_allocator.ts";
+import type { ClusterView } from "../../../src/cluster/discovery.ts";
 import { Frontend } from "../../../src/proxy/frontend.ts";
-import { ThreadError } from "../../../src/workers/worker_error.ts";
-import { END_TIMEOUT_MS, OtherThreads } from "../../../src/workers/pool.ts";
+import { WorkerError } from "../../../src/workers/worker_error.ts";
+import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
 import { Logged } from "../../support/logged.ts";
 import { findFreePorts } from "../../support/ports.ts";
 import { configOf } from "../../support/proxy.ts";
@@ -24,18 +24,18 @@ const SOME = 42;
 
 /** A directory whose nodes are listened for by several threads; gone when the block ends. */
 class Scene implements AsyncDisposable {
-  readonly directory: Directory;
-  readonly others: OtherThreads;
+  readonly natTable: NatTable;
+  readonly others: WorkerPool;
   readonly frontend: Frontend;
   /** Listens for a node in the owner's own thread. */
-  open: DirectoryActions["open"] = (node, port) =>
+  open: NatTableActions["open"] = (node, port) =>
     this.frontend.open(node, port, this.others.isClosing(port));
   /** How often clients have made known that a node cannot be reached. */
   suspicions = 0;
 
-  constructor(ports: Partial<PortPoolOptions> = {}) {
-    this.directory = new Directory({
-      ports: new PortPool({ first: 0, count: 64, pins: [], saved: undefined, ...ports }),
+  constructor(ports: Partial<PortAllocatorOptions> = {}) {
+    this.natTable = new NatTable({
+      ports: new PortAllocator({ first: 0, count: 64, pins: [], saved: undefined, ...ports }),
       pins: [],
       forgetAfterMs: 0,
       actions: {
@@ -50,9 +50,9 @@ class Scene implements AsyncDisposable {
       },
     });
     const config = configOf(["--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`]);
-    this.others = new OtherThreads({ ...config, threads: THREADS }, {
-      directory: this.directory,
-      locator: { locate: (mention) => Promise.resolve(this.directory.portOf(mention)) },
+    this.others = new WorkerPool({ ...config, threads: THREADS }, {
+      natTable: this.natTable,
+      nodeResolver: { resolve: (mention) => Promise.resolve(this.natTable.portOf(mention)) },
       suspect: () => {
         this.suspicions++;
         return Promise.resolve();
@@ -60,7 +60,7 @@ class Scene implements AsyncDisposable {
       isUp: () => true,
       clients: () => this.frontend.clients,
     });
-    this.frontend = new Frontend(config, this.others.backstage);
+    this.frontend = new Frontend(config, this.others.frontendContext);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,30 +107,30 @@ function listenersAt(port: number): number {
 }
 
 /** Takes over a view, and forgets the nodes that it suspects, as if they did not answer. */
-function learnForgotten(directory: Directory, view: View): void {
-  directory.learn(view);
-  for (const suspect of directory.suspects) directory.forget(suspect);
+function learnForgotten(natTable: NatTable, view: ClusterView): void {
+  natTable.applyView(view);
+  for (const suspect of natTable.suspects) natTable.forget(suspect);
 }
 
 Deno.test("a node is named when all threads listen for it, and no sooner", ON_LINUX, async () => {
   await using scene = new Scene();
-  const { directory, others } = scene;
-  const { locator, directory: known } = others.backstage;
+  const { natTable, others } = scene;
+  const { nodeResolver, natTable: known } = others.frontendContext;
   const views = [viewOf([A]), viewOf([A, B])];
   for (const [at, digit] of ["a", "b"].entries()) {
-    directory.learn(views[at]!);
+    natTable.applyView(views[at]!);
     const mention = { host: "", port: 0, id: idOf(digit) };
-    const port = directory.portOf(mention)!;
+    const port = natTable.portOf(mention)!;
     // Requests may name it as soon as a client can know of it, however that was.
     assertEquals(known.atPort(port)?.id, idOf(digit));
     assertEquals(known.portOf(mention), undefined);
-    assertEquals(await locator.locate(mention, directory.nodes[0]!, performance.now()), port);
+    assertEquals(await nodeResolver.resolve(mention, natTable.nodes[0]!, performance.now()), port);
     assertEquals([known.portOf(mention), listenersAt(port)], [port, THREADS]);
   }
 
-  const left = directory.nodes[1]!;
-  learnForgotten(directory, seenBy("a", viewOf([A])));
-  assertEquals(directory.nodes.length, 1);
+  const left = natTable.nodes[1]!;
+  learnForgotten(natTable, seenBy("a", viewOf([A])));
+  assertEquals(natTable.nodes.length, 1);
   assertEquals(known.portOf({ host: "", port: 0, id: idOf("b") }), undefined);
   await until("no thread listens for it", () => listenersAt(left.publicPort) === 0);
 });
@@ -140,14 +140,14 @@ Deno.test(
   ON_LINUX,
   async () => {
     await using scene = new Scene();
-    const { directory, others } = scene;
-    directory.learn(viewOf([A]));
+    const { natTable, others } = scene;
+    natTable.applyView(viewOf([A]));
     const first = others.published();
-    directory.learn(viewOf([A, B]));
-    const { directory: known } = others.backstage;
+    natTable.applyView(viewOf([A, B]));
+    const { natTable: known } = others.frontendContext;
     await first;
     await others.published();
-    for (const node of directory.nodes) {
+    for (const node of natTable.nodes) {
       assertEquals(known.portOf({ ...node.address, id: node.id }), node.publicPort);
       assertEquals(listenersAt(node.publicPort), THREADS);
     }
@@ -160,11 +160,11 @@ Deno.test(
   async () => {
     using logged = new Logged();
     await using scene = new Scene();
-    const { directory, others } = scene;
-    directory.learn(viewOf([A]));
+    const { natTable, others } = scene;
+    natTable.applyView(viewOf([A]));
     await others.begin();
     const learn = async () => {
-      directory.learn(viewOf([A, B]));
+      natTable.applyView(viewOf([A, B]));
       await others.published();
     };
     // The one who listens shares it with nobody.
@@ -172,7 +172,10 @@ Deno.test(
     const { port } = own.addr;
     scene.open = () => port;
     await learn();
-    assertEquals(others.backstage.directory.portOf({ host: "", port: 0, id: idOf("b") }), port);
+    assertEquals(
+      others.frontendContext.natTable.portOf({ host: "", port: 0, id: idOf("b") }),
+      port,
+    );
     await learn();
     const reason = `Cannot listen on ${AT}:${port}: the port is taken by another program; ` +
       "free it or choose another --listen-addr or --port-map";
@@ -195,17 +198,17 @@ Deno.test(
   ON_LINUX,
   async () => {
     await using scene = new Scene();
-    const { directory, others } = scene;
+    const { natTable, others } = scene;
     const taken: Deno.Conn[] = [];
     const listener = Deno.listen({ hostname: AT, port: 0 });
     const taking = (async () => {
       for await (const connection of listener) taken.push(connection);
     })();
-    directory.learn(
+    natTable.applyView(
       viewOf([`a ${AT}:${listener.addr.port}@1 myself,master - 0 0 1 connected 0-16383`]),
     );
     await others.published();
-    const node = directory.nodes[0]!;
+    const node = natTable.nodes[0]!;
     using stack = new DisposableStack();
     const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
     const clients = await Promise.all(Array.from({ length: SOME }, connect));
@@ -213,7 +216,7 @@ Deno.test(
     listener.close();
     await taking;
 
-    directory.move(node, { host: AT, port: 1 });
+    natTable.move(node, { host: AT, port: 1 });
     const ends = await Promise.all(clients.map((client) => client.readToEnd()));
     assertEquals(ends, clients.map(() => ""));
     assertEquals(scene.suspicions, 0);
@@ -231,15 +234,15 @@ Deno.test(
 Deno.test("a port that is taken back can be given out again at once", ON_LINUX, async () => {
   using logged = new Logged();
   await using scene = new Scene({ first: findFreePorts(2), count: 2 });
-  const { directory, others } = scene;
-  directory.learn(viewOf([A, B]));
+  const { natTable, others } = scene;
+  natTable.applyView(viewOf([A, B]));
   await others.begin();
-  const { publicPort } = directory.withId(idOf("b"))!;
-  learnForgotten(directory, viewOf([A]));
-  assertEquals(directory.withId(idOf("b")), undefined);
+  const { publicPort } = natTable.withId(idOf("b"))!;
+  learnForgotten(natTable, viewOf([A]));
+  assertEquals(natTable.withId(idOf("b")), undefined);
   // The other threads have hardly heard of that.
-  directory.learn(viewOf([A, line("c", "10.0.0.3:7000")]));
-  assertEquals(directory.withId(idOf("c"))?.publicPort, publicPort);
+  natTable.applyView(viewOf([A, line("c", "10.0.0.3:7000")]));
+  assertEquals(natTable.withId(idOf("c"))?.publicPort, publicPort);
   await others.published();
   // What is closed listens until the thread goes on with other things.
   await until("all threads listen once", () => listenersAt(publicPort) === THREADS);
@@ -248,15 +251,15 @@ Deno.test("a port that is taken back can be given out again at once", ON_LINUX, 
 
 Deno.test("threads that take no more clients do not begin to again", ON_LINUX, async () => {
   await using scene = new Scene();
-  const { directory, frontend, others } = scene;
-  directory.learn(viewOf([A]));
+  const { natTable, frontend, others } = scene;
+  natTable.applyView(viewOf([A]));
   await others.published();
-  const node = directory.nodes[0]!;
+  const node = natTable.nodes[0]!;
   assertEquals(listenersAt(node.publicPort), THREADS);
   frontend.stopListening();
   others.stopListening();
   // A client that is still served may have the proxy learn something.
-  directory.move(node, { host: "10.0.0.9", port: 7000 });
+  natTable.move(node, { host: "10.0.0.9", port: 7000 });
   await others.published();
   await until("no thread listens", () => listenersAt(node.publicPort) === 0);
 });
@@ -268,17 +271,17 @@ Deno.test(
     using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
     using timers = new HeldTimers();
     await using scene = new Scene();
-    const { directory, others } = scene;
-    directory.learn(viewOf([A]));
+    const { natTable, others } = scene;
+    natTable.applyView(viewOf([A]));
     await others.begin();
-    directory.learn(viewOf([A, B]));
+    natTable.applyView(viewOf([A, B]));
     for (let times = 0; times < 13; times++) {
       timers.goOff();
       await new Promise((resolve) => setImmediate(resolve));
     }
     await assertRejects(
       () => within("miss a thread", others.failure, 10_000),
-      ThreadError,
+      WorkerError,
       "Thread 2 of --threads has not answered for 120000 ms",
     );
     await within("give up waiting", others.published(), 10_000);
@@ -288,13 +291,13 @@ Deno.test(
 Deno.test("threads that answer are there for as long as they do", ON_LINUX, async () => {
   using timers = new HeldTimers();
   await using scene = new Scene();
-  const { directory, others } = scene;
+  const { natTable, others } = scene;
   let failure: unknown;
   others.failure.catch((error) => failure = error);
   for (let times = 0; times < 15; times++) {
     timers.goOff();
     // Answers come in the order of questions.
-    learnForgotten(directory, viewOf(times % 2 === 0 ? [A] : [A, B]));
+    learnForgotten(natTable, viewOf(times % 2 === 0 ? [A] : [A, B]));
     await others.published();
   }
   assertEquals(failure, undefined);
@@ -304,7 +307,7 @@ Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX
   using logged = new Logged();
   using _program = runInThreads(new URL("./failing_worker.ts", import.meta.url));
   await using scene = new Scene();
-  scene.directory.learn(viewOf([A]));
+  scene.natTable.applyView(viewOf([A]));
   await scene.others.published();
   assertEquals(
     logged.lines,
@@ -325,11 +328,11 @@ Deno.test("who asks about a node that is no more gets no error for it", ON_LINUX
 Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
   using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
   await using scene = new Scene();
-  const { directory, others } = scene;
-  directory.learn(viewOf([A]));
+  const { natTable, others } = scene;
+  natTable.applyView(viewOf([A]));
   await assertRejects(
     () => within("see a thread end", others.failure, 10_000),
-    ThreadError,
+    WorkerError,
     "of --threads has ended: Uncaught Error: There are no timers",
   );
 });
@@ -352,7 +355,7 @@ Deno.test("no thread is left where one cannot be started", ON_LINUX, () => {
   try {
     assertThrows(
       () => new Scene(),
-      ThreadError,
+      WorkerError,
       "Thread 3 of --threads cannot be started: Resource temporarily unavailable",
     );
     assertEquals(running.size, 0);

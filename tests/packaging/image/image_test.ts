@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import project from "../../../deno.json" with { type: "json" };
-import { SETTINGS } from "../../../src/cli/options.ts";
+import { OPTIONS } from "../../../src/cli/options.ts";
 import { Compiler, ROOT } from "../../support/compiler.ts";
 import { InnerCluster } from "../../support/inner_cluster.ts";
 import { cable, fetchModules, Namespace } from "../../support/namespace.ts";
@@ -98,7 +98,7 @@ Deno.test({
 
     await t.step("exposes the ports that the proxy takes", () => {
       const [listen, count] = ["listen-addr", "max-nodes"].map((name) =>
-        SETTINGS.find((setting) => setting.name === name)!.fallback
+        OPTIONS.find((setting) => setting.name === name)!.defaultValue
       );
       assertEquals(listen, `:${FIRST_PORT}`);
       assertEquals(image.exposed, `${FIRST_PORT}-${FIRST_PORT + Number(count) - 1}`);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parseAllDocuments } from "yaml";
 import project from "../../../deno.json" with { type: "json" };
-import { SETTINGS } from "../../../src/cli/options.ts";
+import { OPTIONS } from "../../../src/cli/options.ts";
 import { readCompose } from "../../support/compose.ts";
 import { run } from "../../support/program.ts";
 
@@ -101,7 +101,7 @@ Deno.test("in Kubernetes every node has a port of the proxy and of its service",
   const nodes = find("StatefulSet", "redis").spec;
   const proxy = containerOf(find("Deployment", "redis-cluster-nat"));
   const settings = new Map(proxy.env!.map(({ name, value }) => [name, value!]));
-  const known = SETTINGS.map(({ variable }) => variable);
+  const known = OPTIONS.map(({ variable }) => variable);
   for (const name of settings.keys()) assert(known.includes(name), name);
   const ports = Array.from({ length: nodes.replicas! }, (_, index) => 8000 + index);
   const hosts = ports.map((_, index) => `redis-${index}.${nodes.serviceName}:6379`);

@@ -2,23 +2,23 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   ConfigError,
   helpText,
-  readSettings,
-  type SettingName,
-  SETTINGS,
+  type OptionName,
+  OPTIONS,
+  readOptions,
 } from "../../../src/cli/options.ts";
 
 /** What a setting was set to, without its defaults. */
 function read(args: string[], env: Record<string, string> = {}): Record<string, string> {
   const found: Record<string, string> = {};
-  for (const [name, { text }] of readSettings(args, (variable) => env[variable])) {
-    const fallback = SETTINGS.find((setting) => setting.name === name)!.fallback;
+  for (const [name, { text }] of readOptions(args, (variable) => env[variable])) {
+    const fallback = OPTIONS.find((setting) => setting.name === name)!.defaultValue;
     if (text !== fallback) found[name] = text;
   }
   return found;
 }
 
 /** Every flag, what the original called it or would have, and its variable. */
-const FLAGS: [flag: SettingName, camelCase: string, variable: string | undefined][] = [
+const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined][] = [
   ["listen-addr", "listenAddr", "LISTEN_ADDR"],
   ["cluster-addr", "clusterAddr", "CLUSTER_ADDR"],
   ["public-host", "publicHost", "PUBLIC_HOST"],
@@ -51,12 +51,12 @@ const FLAGS: [flag: SettingName, camelCase: string, variable: string | undefined
 ];
 
 Deno.test("the table of flags here has every flag there is", () => {
-  const flags = SETTINGS.filter((setting) => !setting.flagless).map((setting) => setting.name);
+  const flags = OPTIONS.filter((setting) => !setting.envOnly).map((setting) => setting.name);
   assertEquals(flags, FLAGS.map(([flag]) => flag));
 });
 
 for (const [flag, camelCase, variable] of FLAGS) {
-  const takesValue = SETTINGS.find((setting) => setting.name === flag)!.value !== undefined;
+  const takesValue = OPTIONS.find((setting) => setting.name === flag)!.value !== undefined;
   Deno.test(`--${flag} is read in every spelling, and before ${variable ?? "no variable"}`, () => {
     for (const spelling of [`--${flag}`, `-${flag}`, `--${camelCase}`, `-${camelCase}`]) {
       assertEquals(read([`${spelling}=x=1`]), { [flag]: "x=1" }, spelling);
@@ -157,13 +157,13 @@ Deno.test("a refusal does not repeat what may be part of a password", () => {
 
 Deno.test("the help names every flag, variable and default in 100 columns", () => {
   const help = helpText();
-  for (const { name, alias, variable, fallback, flagless } of SETTINGS) {
-    if (!flagless) assert(help.includes(`  --${name} `), name);
+  for (const { name, alias, variable, defaultValue, envOnly } of OPTIONS) {
+    if (!envOnly) assert(help.includes(`  --${name} `), name);
     if (alias !== undefined) assert(help.includes(`--${alias}`), alias);
     if (variable !== undefined) assert(help.includes(variable), variable);
-    if (fallback !== undefined) {
+    if (defaultValue !== undefined) {
       // Lines are wrapped between words.
-      assert(help.replace(/\s+/g, " ").includes(`default ${fallback}]`), name);
+      assert(help.replace(/\s+/g, " ").includes(`default ${defaultValue}]`), name);
     }
   }
   for (const line of help.split("\n")) assert(line.length <= 100, line);

@@ -13,8 +13,8 @@ function later(ms: number): { takenAtMs: number } {
 
 Deno.test("a new node gets the next port, whatever its address", () => {
   const scene = new DirectoryScene();
-  scene.directory.learn(viewOf([A, C]));
-  scene.directory.learn(viewOf([A, B, C]));
+  scene.natTable.applyView(viewOf([A, C]));
+  scene.natTable.applyView(viewOf([A, B, C]));
   assertEquals(scene.mapping, {
     a: "8000 10.0.0.1:7000",
     c: "8001 10.0.0.3:7000",
@@ -24,139 +24,141 @@ Deno.test("a new node gets the next port, whatever its address", () => {
 
 Deno.test("a node that a view places elsewhere stays until it is known to have moved", () => {
   const scene = new DirectoryScene();
-  const { directory } = scene;
-  directory.learn(viewOf([A, B]));
-  for (let times = 0; times < 3; times++) directory.learn(viewOf([A, line("b", "10.9.9.9:7000")]));
+  const { natTable } = scene;
+  natTable.applyView(viewOf([A, B]));
+  for (let times = 0; times < 3; times++) {
+    natTable.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
+  }
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000");
   assertEquals(scene.done, ["open 8000", "open 8001", "disputed"], "news is told once");
-  const [{ node, address }] = directory.disputes as [typeof directory.disputes[0]];
+  const [{ node, address }] = natTable.addressConflicts as [typeof natTable.addressConflicts[0]];
   assertEquals([node.id, address], [idOf("b"), { host: "10.9.9.9", port: 7000 }]);
 
-  directory.move(node, address);
+  natTable.move(node, address);
   assertEquals(scene.mapping["b"], "8001 10.9.9.9:7000");
   assertEquals(scene.done.at(-1), "moved 8001");
-  assertEquals(directory.disputes, []);
+  assertEquals(natTable.addressConflicts, []);
   // Other nodes may still tell of the old one.
   for (const host of ["10.0.0.2", "10.9.9.9"]) {
-    assertEquals(directory.portOf({ host, port: 7000 }), 8001);
+    assertEquals(natTable.portOf({ host, port: 7000 }), 8001);
   }
 });
 
 Deno.test("a node is found by its public port, with the bus port that it has now", () => {
-  const { directory } = new DirectoryScene().knowing([A]);
-  assertEquals(directory.atPort(8000)?.busPort, 17000);
-  directory.learn(viewOf([A.replace("@17000", "@7501,name.internal")]));
-  const { id, busPort } = directory.atPort(8000)!;
+  const { natTable } = new DirectoryScene().knowing([A]);
+  assertEquals(natTable.atPort(8000)?.busPort, 17000);
+  natTable.applyView(viewOf([A.replace("@17000", "@7501,name.internal")]));
+  const { id, busPort } = natTable.atPort(8000)!;
   assertEquals([id, busPort], [idOf("a"), 7501]);
-  assertEquals(directory.atPort(8001), undefined);
+  assertEquals(natTable.atPort(8001), undefined);
   for (const host of ["10.0.0.1", "NAME.internal"]) {
-    assertEquals(directory.isKnown({ host, port: 7000 }), true);
+    assertEquals(natTable.isKnown({ host, port: 7000 }), true);
   }
   for (const [host, port] of [["10.0.0.1", 8000], ["10.0.0.1", 7501], ["", 7000]] as const) {
-    assertEquals(directory.isKnown({ host, port }), false);
+    assertEquals(natTable.isKnown({ host, port }), false);
   }
 });
 
 Deno.test("a view that agrees settles a dispute, and one of a failed node begins none", () => {
-  const { directory } = new DirectoryScene().knowing([A, B]);
-  directory.learn(viewOf([A, line("b", "10.9.9.9:7000")]));
-  directory.learn(viewOf([A, B]));
-  assertEquals(directory.disputes, []);
-  directory.learn(viewOf([A, line("b", "10.9.9.9:7000", "master,fail")]));
-  assertEquals(directory.disputes, []);
+  const { natTable } = new DirectoryScene().knowing([A, B]);
+  natTable.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
+  natTable.applyView(viewOf([A, B]));
+  assertEquals(natTable.addressConflicts, []);
+  natTable.applyView(viewOf([A, line("b", "10.9.9.9:7000", "master,fail")]));
+  assertEquals(natTable.addressConflicts, []);
 });
 
 Deno.test("a role changes with the view", () => {
-  const { directory } = new DirectoryScene().knowing([A, B, C]);
-  assertEquals(directory.nodes.map(({ role }) => role), ["primary", "primary", "replica"]);
-  directory.learn(viewOf([A, line("b", "10.0.0.2:7000", "slave"), line("c", "10.0.0.3:7000")]));
-  assertEquals(directory.nodes.map(({ role }) => role), ["primary", "replica", "primary"]);
+  const { natTable } = new DirectoryScene().knowing([A, B, C]);
+  assertEquals(natTable.nodes.map(({ role }) => role), ["primary", "primary", "replica"]);
+  natTable.applyView(viewOf([A, line("b", "10.0.0.2:7000", "slave"), line("c", "10.0.0.3:7000")]));
+  assertEquals(natTable.nodes.map(({ role }) => role), ["primary", "replica", "primary"]);
 });
 
 Deno.test("a forgotten node keeps its port for the grace time, which it must be gone for", () => {
   const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B]);
-  const { directory } = scene;
+  const { natTable } = scene;
   const forgotten = (...at: number[]) => {
-    for (const ms of at) directory.learn(viewOf([A], later(ms)));
+    for (const ms of at) natTable.applyView(viewOf([A], later(ms)));
     return scene.mapping["b"] === undefined;
   };
   assertEquals(forgotten(5000, 5999), false);
-  directory.learn(viewOf([A, B], later(6000)));
+  natTable.applyView(viewOf([A, B], later(6000)));
   assertEquals(forgotten(7000, 7999), false, "its time begins anew");
   assertEquals(forgotten(8000), true);
   assertEquals(scene.done.at(-1), "close 8001");
-  assertEquals(directory.portOf({ host: "10.0.0.2", port: 7000 }), undefined);
-  assertEquals(directory.portOf({ id: idOf("b"), host: "", port: 0 }), undefined);
+  assertEquals(natTable.portOf({ host: "10.0.0.2", port: 7000 }), undefined);
+  assertEquals(natTable.portOf({ id: idOf("b"), host: "", port: 0 }), undefined);
 });
 
 Deno.test("a single node cannot have another forgotten", () => {
   const scene = new DirectoryScene().knowing([A, B, C]);
-  const { directory } = scene;
-  for (let times = 0; times < 3; times++) directory.learn(viewOf([A, C]));
+  const { natTable } = scene;
+  for (let times = 0; times < 3; times++) natTable.applyView(viewOf([A, C]));
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000");
-  directory.learn(seenBy("c", viewOf([A, C])));
+  natTable.applyView(seenBy("c", viewOf([A, C])));
   assertEquals(scene.mapping["b"], undefined);
 });
 
 Deno.test("a node that all others have forgotten does not speak for itself", () => {
   const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
-  const { directory } = scene;
-  directory.learn(viewOf([A, C], later(0)));
-  directory.learn(seenBy("b", viewOf([A, B, C], later(500))));
-  directory.learn(seenBy("c", viewOf([A, C], later(1500))));
+  const { natTable } = scene;
+  natTable.applyView(viewOf([A, C], later(0)));
+  natTable.applyView(seenBy("b", viewOf([A, B, C], later(500))));
+  natTable.applyView(seenBy("c", viewOf([A, C], later(1500))));
   assertEquals(scene.mapping["b"], undefined);
 });
 
 Deno.test("a node that is missing for long is forgotten when it is known to be gone", () => {
   const scene = new DirectoryScene({ verifies: true }).knowing([A, B, C]);
-  const { directory } = scene;
+  const { natTable } = scene;
   const address = { host: "10.0.0.2", port: 7000 };
-  directory.learn(viewOf([A, C]));
-  assertEquals(directory.suspects, [], "one node alone says so");
-  directory.learn(seenBy("c", viewOf([A, C])));
-  assertEquals(directory.suspects, [{ id: idOf("b"), address }]);
-  directory.keep(directory.suspects[0]!);
-  assertEquals([directory.suspects, scene.mapping["b"]], [[], "8001 10.0.0.2:7000"]);
+  natTable.applyView(viewOf([A, C]));
+  assertEquals(natTable.suspects, [], "one node alone says so");
+  natTable.applyView(seenBy("c", viewOf([A, C])));
+  assertEquals(natTable.suspects, [{ id: idOf("b"), address }]);
+  natTable.keep(natTable.suspects[0]!);
+  assertEquals([natTable.suspects, scene.mapping["b"]], [[], "8001 10.0.0.2:7000"]);
 
-  for (const digit of ["a", "c"]) directory.learn(seenBy(digit, viewOf([A, C])));
-  const [suspect] = directory.suspects;
-  directory.learn(viewOf([A, B, C]));
-  directory.forget(suspect!);
+  for (const digit of ["a", "c"]) natTable.applyView(seenBy(digit, viewOf([A, C])));
+  const [suspect] = natTable.suspects;
+  natTable.applyView(viewOf([A, B, C]));
+  natTable.forget(suspect!);
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000", "a view has listed it meanwhile");
 
-  for (const digit of ["a", "c"]) directory.learn(seenBy(digit, viewOf([A, C])));
-  directory.forget(directory.suspects[0]!);
-  assertEquals([directory.suspects, scene.mapping["b"]], [[], undefined]);
+  for (const digit of ["a", "c"]) natTable.applyView(seenBy(digit, viewOf([A, C])));
+  natTable.forget(natTable.suspects[0]!);
+  assertEquals([natTable.suspects, scene.mapping["b"]], [[], undefined]);
 });
 
 Deno.test("a view that is late adds nodes, and changes nothing", () => {
   const scene = new DirectoryScene().knowing([A, B]);
-  const { directory } = scene;
+  const { natTable } = scene;
   const late = viewOf([A, line("b", "10.9.9.9:7000", "slave"), line("d", "10.0.0.4:7000")]);
-  directory.learn(viewOf([A, B, C], later(1000)));
-  directory.learn(late);
+  natTable.applyView(viewOf([A, B, C], later(1000)));
+  natTable.applyView(late);
   assertEquals(scene.mapping, {
     a: "8000 10.0.0.1:7000",
     b: "8001 10.0.0.2:7000",
     c: "8002 10.0.0.3:7000",
     d: "8003 10.0.0.4:7000",
   });
-  assertEquals(directory.nodes[1]!.role, "primary");
-  assertEquals(directory.disputes, []);
+  assertEquals(natTable.nodes[1]!.role, "primary");
+  assertEquals(natTable.addressConflicts, []);
 });
 
 Deno.test("a node of a cluster that is down says nothing of who is forgotten", () => {
   const scene = new DirectoryScene().knowing([A, B]);
-  scene.directory.learn(viewOf([A], { ...later(1000), state: "fail" }));
+  scene.natTable.applyView(viewOf([A], { ...later(1000), state: "fail" }));
   assertEquals(scene.done, ["open 8000", "open 8001"]);
 });
 
 Deno.test("the port of a forgotten node is the last to be given out again", () => {
   const scene = new DirectoryScene({ count: 4 }).knowing([A, B, C]);
-  const { directory } = scene;
-  directory.learn(viewOf([A, C]));
-  directory.learn(viewOf([A]));
-  directory.learn(viewOf([A, ...["d", "e", "f"].map((id) => line(id, `10.0.1.${id}:1`))]));
+  const { natTable } = scene;
+  natTable.applyView(viewOf([A, C]));
+  natTable.applyView(viewOf([A]));
+  natTable.applyView(viewOf([A, ...["d", "e", "f"].map((id) => line(id, `10.0.1.${id}:1`))]));
   assertEquals(scene.done.slice(3), [
     "close 8001",
     "close 8002",
@@ -169,19 +171,21 @@ Deno.test("the port of a forgotten node is the last to be given out again", () =
 Deno.test("a node that is set up anew where one was takes over its port", () => {
   const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
   const anew = [line("d", "10.0.0.2:7000"), "c 10.0.0.3:7000@17000 slave - 0 0 1 connected"];
-  scene.directory.learn(viewOf([A, ...anew]));
+  scene.natTable.applyView(viewOf([A, ...anew]));
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
   assertEquals(scene.mapping["b"], undefined);
   assertEquals(scene.done.length, 3, "nothing was closed or opened");
   // Listed still, although it is another that has its address now: it is somewhere else.
-  scene.directory.learn(viewOf([A, anew[0]!, line("e", "10.0.0.3:7000"), "c :0@0 slave,noaddr -"]));
+  scene.natTable.applyView(
+    viewOf([A, anew[0]!, line("e", "10.0.0.3:7000"), "c :0@0 slave,noaddr -"]),
+  );
   assertEquals(scene.mapping["e"], "8003 10.0.0.3:7000");
   assertEquals(scene.mapping["c"], "8002 10.0.0.3:7000");
 });
 
 Deno.test("a node that is still there does not lose its port to one at the same address", () => {
   const scene = new DirectoryScene().knowing([A, B]);
-  scene.directory.learn(viewOf([A, B, line("d", "10.0.0.2:7000")]));
+  scene.natTable.applyView(viewOf([A, B, line("d", "10.0.0.2:7000")]));
   assertEquals(scene.done, ["open 8000", "open 8001", "open 8002"]);
 });
 
@@ -203,23 +207,23 @@ const VIEWS: [whose: string, lines: string[], ours: boolean][] = [
 
 for (const [whose, lines, ours] of VIEWS) {
   Deno.test(`a view of ${whose} is ${ours ? "" : "not "}one of the cluster`, () => {
-    const { directory } = new DirectoryScene().knowing([A, B, C]);
-    assertEquals(directory.recognizes(viewOf(lines)), ours);
+    const { natTable } = new DirectoryScene().knowing([A, B, C]);
+    assertEquals(natTable.belongsToCluster(viewOf(lines)), ours);
   });
 }
 
 Deno.test("another cluster takes the place of one at its addresses, or of one long silent", () => {
-  const { directory } = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
+  const { natTable } = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
   const elsewhere = [line("d", "10.0.1.4:7000"), line("e", "10.0.1.5:7000")];
-  assertEquals(directory.isReplacedBy(viewOf(elsewhere)), false);
-  assertEquals(directory.isReplacedBy(viewOf(elsewhere, later(2000))), true);
-  assertEquals(directory.isReplacedBy(viewOf([line("d", "10.0.0.2:7000")])), true);
+  assertEquals(natTable.looksReplaced(viewOf(elsewhere)), false);
+  assertEquals(natTable.looksReplaced(viewOf(elsewhere, later(2000))), true);
+  assertEquals(natTable.looksReplaced(viewOf([line("d", "10.0.0.2:7000")])), true);
 });
 
 Deno.test("the first view is of the cluster, and a lone node's own", () => {
-  assertEquals(new DirectoryScene().directory.recognizes(viewOf([A])), true);
-  const { directory } = new DirectoryScene().knowing([A]);
-  assertEquals([[A], [A, B, C], [D, E]].map((lines) => directory.recognizes(viewOf(lines))), [
+  assertEquals(new DirectoryScene().natTable.belongsToCluster(viewOf([A])), true);
+  const { natTable } = new DirectoryScene().knowing([A]);
+  assertEquals([[A], [A, B, C], [D, E]].map((lines) => natTable.belongsToCluster(viewOf(lines))), [
     true,
     true,
     false,
@@ -228,25 +232,25 @@ Deno.test("the first view is of the cluster, and a lone node's own", () => {
 
 Deno.test("what is said of a node without a port is said until it has one", () => {
   const scene = new DirectoryScene({ count: 2 }).knowing([A, B, C]);
-  const { directory } = scene;
+  const { natTable } = scene;
   const reason = "No port is left for node 10.0.0.3:7000: raise --max-nodes above 2";
-  assertEquals(directory.unmapped?.message, reason);
+  assertEquals(natTable.noPortError?.message, reason);
   for (const id of [{ id: idOf("c") }, {}]) {
-    assertEquals(directory.whyUnmapped({ ...id, host: "10.0.0.3", port: 7000 })?.message, reason);
+    assertEquals(natTable.whyNoPort({ ...id, host: "10.0.0.3", port: 7000 })?.message, reason);
   }
-  directory.learn(viewOf([A, C]));
-  directory.learn(seenBy("c", viewOf([A, C])));
-  directory.learn(viewOf([A, C]));
-  assertEquals([scene.mapping["c"], directory.unmapped], ["8001 10.0.0.3:7000", undefined]);
+  natTable.applyView(viewOf([A, C]));
+  natTable.applyView(seenBy("c", viewOf([A, C])));
+  natTable.applyView(viewOf([A, C]));
+  assertEquals([scene.mapping["c"], natTable.noPortError], ["8001 10.0.0.3:7000", undefined]);
 });
 
 Deno.test("a node without a port that views list by turns is told of once", () => {
   using logged = new Logged();
   const TLS_ONLY = line("d", "10.0.0.4:0");
-  const { directory } = new DirectoryScene({ count: 2 }).knowing([A, B]);
+  const { natTable } = new DirectoryScene({ count: 2 }).knowing([A, B]);
   for (let times = 0; times < 3; times++) {
-    directory.learn(viewOf([A, B, C, TLS_ONLY]));
-    directory.learn(viewOf([A, B]));
+    natTable.applyView(viewOf([A, B, C, TLS_ONLY]));
+    natTable.applyView(viewOf([A, B]));
   }
   assertEquals(logged.lines, [
     "error No port is left for node 10.0.0.3:7000: raise --max-nodes above 2",
@@ -273,20 +277,20 @@ Deno.test("a pinned node has its port, and nobody else has that", () => {
 Deno.test("a port that is pinned to an address is open before its node is there", () => {
   const pins = [{ node: { host: "10.0.0.9", port: 7000 }, port: 8005 }];
   const scene = new DirectoryScene({ pins });
-  const { directory } = scene;
-  directory.openPins();
-  directory.learn(viewOf([A]));
+  const { natTable } = scene;
+  natTable.openStaticMappings();
+  natTable.applyView(viewOf([A]));
   assertEquals(scene.done, ["open 8005", "open 8000"]);
-  assertEquals(directory.nameless.map(({ publicPort }) => publicPort), [8005]);
+  assertEquals(natTable.unidentified.map(({ publicPort }) => publicPort), [8005]);
 
-  directory.learn(viewOf([A, line("d", "10.0.0.9:7000")]));
+  natTable.applyView(viewOf([A, line("d", "10.0.0.9:7000")]));
   assertEquals(scene.done.length, 2);
   assertEquals(scene.mapping["d"], "8005 10.0.0.9:7000");
-  assertEquals(directory.nameless, []);
+  assertEquals(natTable.unidentified, []);
   // It stays open when the node is gone, for the next one.
-  directory.learn(viewOf([A]));
+  natTable.applyView(viewOf([A]));
   assertEquals(scene.mapping[""], "8005 10.0.0.9:7000");
-  directory.learn(viewOf([A, line("e", "10.0.0.9:7000")]));
+  natTable.applyView(viewOf([A, line("e", "10.0.0.9:7000")]));
   assertEquals(scene.mapping["e"], "8005 10.0.0.9:7000");
   assertEquals(scene.done.length, 2);
 });
@@ -294,12 +298,12 @@ Deno.test("a port that is pinned to an address is open before its node is there"
 Deno.test("a node with a pinned address may tell its id before the cluster does", () => {
   const pins = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
   const scene = new DirectoryScene({ pins });
-  const { directory } = scene;
-  directory.openPins();
-  directory.name(directory.nameless[0]!, idOf("d"));
-  directory.learn(viewOf([A, line("d", "10.0.0.9:7000")]));
+  const { natTable } = scene;
+  natTable.openStaticMappings();
+  natTable.assignId(natTable.unidentified[0]!, idOf("d"));
+  natTable.applyView(viewOf([A, line("d", "10.0.0.9:7000")]));
   assertEquals(scene.mapping, { d: "8005 node-d:7000", a: "8000 10.0.0.1:7000" });
-  assertEquals(directory.disputes.map(({ address }) => address.host), ["10.0.0.9"]);
+  assertEquals(natTable.addressConflicts.map(({ address }) => address.host), ["10.0.0.9"]);
 });
 
 const SAVED = {
@@ -312,11 +316,11 @@ const SAVED = {
 
 Deno.test("ports that were saved are those of their nodes", () => {
   const scene = new DirectoryScene({ saved: SAVED, count: 4, forgetAfterMs: 60_000 });
-  const { directory } = scene;
-  directory.learn(viewOf([A, C]));
+  const { natTable } = scene;
+  natTable.applyView(viewOf([A, C]));
   assertEquals(scene.mapping, { a: "8003 10.0.0.1:7000", c: "8002 10.0.0.3:7000" });
   // 8001 is kept for b, which may be on its way, and 8000 is the last resort.
-  directory.learn(viewOf([A, C, line("d", "10.0.0.4:7000"), B]));
+  natTable.applyView(viewOf([A, C, line("d", "10.0.0.4:7000"), B]));
   assertEquals([scene.mapping["b"], scene.mapping["d"]], [
     "8001 10.0.0.2:7000",
     "8000 10.0.0.4:7000",
@@ -331,30 +335,32 @@ Deno.test("ports that were saved are those of their nodes", () => {
 
 Deno.test("a saved node that does not come back loses its port as any other", () => {
   const scene = new DirectoryScene({ saved: SAVED, forgetAfterMs: 1000 });
-  scene.directory.learn(viewOf([A]));
-  scene.directory.learn(viewOf([A], later(1000)));
+  scene.natTable.applyView(viewOf([A]));
+  scene.natTable.applyView(viewOf([A], later(1000)));
   assertEquals(scene.ports.saved.nodes.map(({ id }) => id), [idOf("a")]);
   assertEquals(scene.ports.saved.retired, [8000, 8001]);
 });
 
 Deno.test("a saved port of a node that is not there is for one that is, in a full range", () => {
   const scene = new DirectoryScene({ saved: SAVED, count: 2, forgetAfterMs: 60_000 });
-  scene.directory.learn(viewOf([C.replace("slave", "myself,slave"), line("d", "10.0.0.4:7000")]));
-  assertEquals(scene.directory.unmapped, undefined);
+  scene.natTable.applyView(
+    viewOf([C.replace("slave", "myself,slave"), line("d", "10.0.0.4:7000")]),
+  );
+  assertEquals(scene.natTable.noPortError, undefined);
   assertEquals(Object.keys(scene.mapping), ["c", "d"]);
 });
 
 Deno.test("a node with a pin of its own takes over no port, and a pinned port is no heirloom", () => {
   const pins = [{ node: idOf("d"), port: 9000 }, { node: idOf("c"), port: 9001 }];
   const scene = new DirectoryScene({ pins, forgetAfterMs: 1000 }).knowing([A, B, C]);
-  scene.directory.learn(viewOf([A, line("d", "10.0.0.2:7000"), line("e", "10.0.0.3:7000")]));
+  scene.natTable.applyView(viewOf([A, line("d", "10.0.0.2:7000"), line("e", "10.0.0.3:7000")]));
   assertEquals(scene.mapping["d"], "9000 10.0.0.2:7000");
   assertEquals(scene.mapping["e"], "8002 10.0.0.3:7000");
 });
 
 Deno.test("a saved port goes to the node that was set up anew meanwhile", () => {
   const scene = new DirectoryScene({ saved: SAVED });
-  scene.directory.learn(viewOf([A, line("d", "10.0.0.2:7000")]));
+  scene.natTable.applyView(viewOf([A, line("d", "10.0.0.2:7000")]));
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
 });
 
@@ -366,6 +372,6 @@ Deno.test("a pin is newer than what was saved", () => {
 
 Deno.test("with free ports a saved one is taken if it is free", () => {
   const scene = new DirectoryScene({ first: 0, saved: SAVED, taken: [8001] });
-  scene.directory.learn(viewOf([A, B]), true);
+  scene.natTable.applyView(viewOf([A, B]), true);
   assertEquals(scene.done, ["open 8003", "open 0"]);
 });

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { rehearseReplacing, replaceFile } from "../../../src/platform/atomic_file.ts";
+import { checkReplaceable, replaceFile } from "../../../src/platform/atomic_file.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
 
 Deno.test("a file that is not there is made, for all to read", async () => {
@@ -25,13 +25,13 @@ for (const mode of [0o444, 0o600, 0o666, 0o755]) {
 Deno.test("a rehearsal leaves everything as it is, and fails where the act would", async () => {
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
-  await rehearseReplacing(path, "new\n");
+  await checkReplaceable(path, "new\n");
   assertEquals(await directory.read(), {});
   await Deno.writeTextFile(path, "old\n");
-  await rehearseReplacing(path, "new\n");
+  await checkReplaceable(path, "new\n");
   assertEquals(await directory.read(), { "state.json": "old\n" });
   for (const nowhere of [directory.at("nowhere/state.json"), directory.at(""), "/dev/null"]) {
-    const { message } = await assertRejects(() => rehearseReplacing(nowhere, "new\n"), Error);
+    const { message } = await assertRejects(() => checkReplaceable(nowhere, "new\n"), Error);
     const act = await assertRejects(() => replaceFile(nowhere, "new\n"), Error);
     const withoutIds = (text: string) => text.replaceAll(/\.[\da-f-]{36}/g, "");
     assertEquals(withoutIds(message), withoutIds(act.message));

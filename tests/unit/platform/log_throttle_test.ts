@@ -1,15 +1,15 @@
 import { assertEquals } from "@std/assert";
-import { News } from "../../../src/platform/log_throttle.ts";
+import { LogThrottle } from "../../../src/platform/log_throttle.ts";
 import { Logged } from "../../support/logged.ts";
 
 /** What is new at times that a test chooses. */
 class Scene implements Disposable {
   nowMs = 0;
-  readonly news = new News(() => this.nowMs);
+  readonly throttle = new LogThrottle(() => this.nowMs);
   readonly #logged = new Logged();
 
   say(topic: string, cause: string): void {
-    this.news.say("warning", { topic, cause }, ["{topic} {cause}", { topic, cause }]);
+    this.throttle.log("warning", { topic, cause }, ["{topic} {cause}", { topic, cause }]);
   }
 
   get lines(): readonly string[] {
@@ -41,13 +41,13 @@ Deno.test("every topic and every cause is news of its own", () => {
 
 Deno.test("what is over is news when it begins anew, but not if it comes and goes", () => {
   using scene = new Scene();
-  assertEquals(scene.news.isOver("a"), false);
+  assertEquals(scene.throttle.recovered("a"), false);
   scene.say("a", "fails");
   scene.nowMs += 900;
-  assertEquals(scene.news.isOver("a"), false);
+  assertEquals(scene.throttle.recovered("a"), false);
   scene.say("a", "fails");
   scene.nowMs += 1000;
-  assertEquals([scene.news.isOver("a"), scene.news.isOver("a")], [true, false]);
+  assertEquals([scene.throttle.recovered("a"), scene.throttle.recovered("a")], [true, false]);
   scene.say("a", "fails");
   assertEquals(scene.lines, ["a fails", "a fails"]);
 });

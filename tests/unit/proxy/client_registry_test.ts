@@ -1,19 +1,19 @@
 import { assertEquals } from "@std/assert";
-import type { MappedNode } from "../../../src/nat/nat_table.ts";
-import { ClientAddresses } from "../../../src/proxy/client_registry.ts";
-import { Tally } from "../../../src/proxy/counters.ts";
+import type { NatEntry } from "../../../src/nat/nat_table.ts";
+import { ClientRegistry } from "../../../src/proxy/client_registry.ts";
+import { SharedCounters } from "../../../src/proxy/counters.ts";
 
-const [A, B] = ["a", "b"].map((id, index): MappedNode => ({
+const [A, B] = ["a", "b"].map((id, index): NatEntry => ({
   id: id.repeat(40),
   address: { host: "10.0.0.1", port: 7000 + index },
   names: [],
   role: "primary",
   busPort: undefined,
   publicPort: 8000 + index,
-})) as [MappedNode, MappedNode];
+})) as [NatEntry, NatEntry];
 
 Deno.test("clients of two nodes may have the same addresses on either side", () => {
-  const clients = new ClientAddresses();
+  const clients = new ClientRegistry();
   clients.add(A, "10.0.0.99:1", "198.51.100.7:5");
   clients.add(B, "10.0.0.99:1", "198.51.100.8:6");
   clients.add(B, "10.0.0.99:2", "198.51.100.7:5");
@@ -30,8 +30,8 @@ Deno.test("clients of two nodes may have the same addresses on either side", () 
 });
 
 Deno.test("a node's clients are counted over all threads, and only while they are there", () => {
-  const counts = new Tally(Tally.forThreads()).clients!;
-  const [one, other] = [new ClientAddresses(counts), new ClientAddresses(counts)];
+  const counts = new SharedCounters(SharedCounters.forThreads()).clients!;
+  const [one, other] = [new ClientRegistry(counts), new ClientRegistry(counts)];
   one.add(A, "10.0.0.99:1", "198.51.100.7:5");
   other.add(A, "10.0.0.99:2", "198.51.100.7:6");
   // The system has given an address again before the first session has ended.

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { Count, Tally } from "../../../src/proxy/counters.ts";
+import { AtomicCounter, SharedCounters } from "../../../src/proxy/counters.ts";
 
 Deno.test("a count stays within its limit, however it is added to", () => {
-  const count = new Count();
+  const count = new AtomicCounter();
   assertEquals(count.addWithin(3, 5), true);
   assertEquals(count.addWithin(3, 5), false);
   assertEquals(count.addWithin(2, 5), true);
@@ -14,8 +14,8 @@ Deno.test("a count stays within its limit, however it is added to", () => {
 });
 
 Deno.test("tallies of the same memory count the same, each thing by itself", () => {
-  const memory = Tally.forThreads();
-  const [one, other] = [new Tally(memory), new Tally(memory)];
+  const memory = SharedCounters.forThreads();
+  const [one, other] = [new SharedCounters(memory), new SharedCounters(memory)];
   assertEquals([one.accept(), other.accept(), one.accept()], [1, 2, 3]);
   const names = ["sessions", "captured", "failures", "fails"] as const;
   for (const [at, name] of names.entries()) one[name].add(10 + at);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { NodeDialer } from "../../../src/cluster/node_dialer.ts";
-import type { MappedNode } from "../../../src/nat/nat_table.ts";
+import type { NatEntry } from "../../../src/nat/nat_table.ts";
 import { NodeMonitor, type NodeMonitorActions } from "../../../src/proxy/node_monitor.ts";
 import { Logged } from "../../support/logged.ts";
 import { findFreePorts } from "../../support/ports.ts";
@@ -19,7 +19,7 @@ interface SceneOptions {
 /** A node that listens when a test says so, and what is done about it. */
 class Scene implements Disposable {
   readonly done: { readonly what: string; readonly atMs: number }[] = [];
-  readonly node: MappedNode;
+  readonly node: NatEntry;
   readonly monitor: NodeMonitor;
   readonly #logged = new Logged();
   readonly #listeners: Deno.Listener[] = [];

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Turns } from "../../../src/proxy/read_scheduler.ts";
+import { ReadScheduler } from "../../../src/proxy/read_scheduler.ts";
 import { within } from "../../support/until.ts";
 
 /** So many reads are all that one round of the event loop has for them. */
@@ -11,8 +11,8 @@ const PART = 64;
 const DEADLINE_MS = 5_000;
 
 /** Lets a round of the event loop pass in which so many read, and what it leads to at once. */
-async function passRound(turns: Turns, reads: number): Promise<void> {
-  for (let read = 0; read < reads; read++) turns.note();
+async function passRound(scheduler: ReadScheduler, reads: number): Promise<void> {
+  for (let read = 0; read < reads; read++) scheduler.recordRead();
   // What follows a read comes behind all of them.
   await Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -21,60 +21,60 @@ async function passRound(turns: Turns, reads: number): Promise<void> {
 }
 
 /** Has some wait, who then are in the list in the order in which they come. */
-function wait(turns: Turns, count: number): { came: number[]; all: Promise<unknown> } {
+function wait(scheduler: ReadScheduler, count: number): { came: number[]; all: Promise<unknown> } {
   const came: number[] = [];
   const names = Array.from({ length: count }, (_, index) => index);
-  const all = Promise.all(names.map((name) => turns.next().then(() => came.push(name))));
+  const all = Promise.all(names.map((name) => scheduler.waitTurn().then(() => came.push(name))));
   return { came, all: within("see all turns come", all, DEADLINE_MS) };
 }
 
 Deno.test("nobody waits where a round serves all", async () => {
-  const turns = new Turns();
+  const scheduler = new ReadScheduler();
   for (const reads of [1, PART, PART, PART]) {
-    await passRound(turns, reads);
-    assert(!turns.areScarce, `After ${reads} reads`);
+    await passRound(scheduler, reads);
+    assert(!scheduler.isSaturated, `After ${reads} reads`);
   }
 });
 
 Deno.test("who was served waits until a round has served all others", async () => {
-  const turns = new Turns();
-  await passRound(turns, FULL);
-  assert(turns.areScarce);
-  const { came, all } = wait(turns, 1);
-  await passRound(turns, FULL);
+  const scheduler = new ReadScheduler();
+  await passRound(scheduler, FULL);
+  assert(scheduler.isSaturated);
+  const { came, all } = wait(scheduler, 1);
+  await passRound(scheduler, FULL);
   assertEquals(came, []);
-  await passRound(turns, PART);
+  await passRound(scheduler, PART);
   assertEquals(came, [0]);
   await all;
-  assert(!turns.areScarce);
+  assert(!scheduler.isSaturated);
 });
 
 Deno.test("who has waited longest comes first, and not all come at once", async () => {
-  const turns = new Turns();
-  await passRound(turns, FULL);
-  const { came, all } = wait(turns, FULL);
-  await passRound(turns, PART);
+  const scheduler = new ReadScheduler();
+  await passRound(scheduler, FULL);
+  const { came, all } = wait(scheduler, FULL);
+  await passRound(scheduler, PART);
   assert(came.length > 0 && came.length < FULL, `${came.length} came at once`);
-  assert(turns.areScarce);
+  assert(scheduler.isSaturated);
   await all;
   assertEquals(came, came.toSorted((one, other) => one - other));
-  assert(!turns.areScarce);
+  assert(!scheduler.isSaturated);
 });
 
 Deno.test("those who wait let those pass who fill the rounds", async () => {
-  const turns = new Turns();
-  await passRound(turns, FULL);
-  const { came, all } = wait(turns, FULL);
-  await passRound(turns, PART);
+  const scheduler = new ReadScheduler();
+  await passRound(scheduler, FULL);
+  const { came, all } = wait(scheduler, FULL);
+  await passRound(scheduler, PART);
   const before = came.length;
-  await passRound(turns, FULL);
+  await passRound(scheduler, FULL);
   assertEquals(came.length, before);
   await all;
 });
 
 Deno.test("nobody waits for ever where nobody else reads", async () => {
-  const turns = new Turns();
-  await passRound(turns, FULL);
-  await wait(turns, 1).all;
-  assert(!turns.areScarce);
+  const scheduler = new ReadScheduler();
+  await passRound(scheduler, FULL);
+  await wait(scheduler, 1).all;
+  assert(!scheduler.isSaturated);
 });

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Byte, toLatin1 } from "../../../src/resp/bytes.ts";
 import type { FrameHead } from "../../../src/relay/frame_head.ts";
-import { PairingError, PendingReplies } from "../../../src/relay/reply_tracker.ts";
+import { PairingError, ReplyTracker } from "../../../src/relay/reply_tracker.ts";
 import { BufferPool } from "../../../src/relay/read_buffer.ts";
 import { RequestRelay } from "../../../src/relay/request_relay.ts";
-import { Turns } from "../../../src/proxy/read_scheduler.ts";
+import { ReadScheduler } from "../../../src/proxy/read_scheduler.ts";
 import {
   converse,
   MARKER,
@@ -93,7 +93,7 @@ for (const [name, [sent, got]] of Object.entries(REQUESTS)) {
 }
 
 /** A relay without a session, which the test answers. */
-function startRelay(pending: PendingReplies) {
+function startRelay(tracker: ReplyTracker) {
   const client = new Feed(1000);
   const got = { upstream: "" };
   const relay = new RequestRelay({
@@ -104,30 +104,30 @@ function startRelay(pending: PendingReplies) {
         return Promise.resolve(bytes.length);
       },
     },
-    pending,
+    tracker,
     buffers: new BufferPool(SMALL_BUFFER_BYTES),
-    turns: new Turns(),
+    scheduler: new ReadScheduler(),
     translate: (words) => Promise.resolve(translateHost(words)),
     createNonce: () => "mark",
-    echo: undefined,
+    trafficLog: undefined,
   });
   return { client, got, done: relay.run() };
 }
 
 const HEAD: FrameHead = { type: 0, text: "", cut: false, count: 0, word: "", second: "" };
 
-function answer(pending: PendingReplies, type: number, text: string): void {
-  pending.judge({ ...HEAD, type, text });
-  pending.ended();
+function answer(tracker: ReplyTracker, type: number, text: string): void {
+  tracker.match({ ...HEAD, type, text });
+  tracker.frameEnded();
 }
 
 Deno.test("what follows the beginning of a stream goes on at once, be it half a name", async () => {
-  const pending = new PendingReplies();
-  const { client, got, done } = startRelay(pending);
+  const tracker = new ReplyTracker();
+  const { client, got, done } = startRelay(tracker);
   let sent = wireOf(["PSYNC ? -1"]);
   client.give(sent);
   await rest();
-  answer(pending, Byte.status, "CONTINUE");
+  answer(tracker, Byte.status, "CONTINUE");
   for (const text of ["MIGR", "ATE", " public.example", wireOf(["CLIENT REPLY OFF", "AUTH x"])]) {
     client.give(text);
     sent += text;
@@ -139,11 +139,11 @@ Deno.test("what follows the beginning of a stream goes on at once, be it half a 
 });
 
 Deno.test("what was held goes on when a stream has begun meanwhile", async () => {
-  const pending = new PendingReplies();
-  const { client, got, done } = startRelay(pending);
+  const tracker = new ReplyTracker();
+  const { client, got, done } = startRelay(tracker);
   client.give(wireOf(["PSYNC ? -1"]) + "MIGR");
   await rest();
-  answer(pending, Byte.status, "CONTINUE");
+  answer(tracker, Byte.status, "CONTINUE");
   client.give("ATE x");
   await rest();
   client.end();
@@ -152,7 +152,7 @@ Deno.test("what was held goes on when a stream has begun meanwhile", async () =>
 });
 
 Deno.test("a header that announces many words goes on before they come", async () => {
-  const { client, got, done } = startRelay(new PendingReplies());
+  const { client, got, done } = startRelay(new ReplyTracker());
   client.give("*10\r\n");
   await rest();
   assertEquals(got.upstream, "");
@@ -170,13 +170,13 @@ Deno.test("an AUTH behind a MULTI waits to know whether that was refused", async
   const [multi, auth, exec] = ["MULTI", "AUTH p", "EXEC"].map((request) => wireOf([request]));
   const mark = wireOf([MARKER]);
   for (const isRefused of [false, true]) {
-    const pending = new PendingReplies();
-    const { client, got, done } = startRelay(pending);
+    const tracker = new ReplyTracker();
+    const { client, got, done } = startRelay(tracker);
     client.give(multi! + auth + exec);
     await rest();
     assertEquals(got.upstream, multi! + auth!.slice(0, -1));
-    if (isRefused) answer(pending, Byte.error, "NOPERM no");
-    else answer(pending, Byte.status, "OK");
+    if (isRefused) answer(tracker, Byte.error, "NOPERM no");
+    else answer(tracker, Byte.status, "OK");
     await rest();
     assertEquals(got.upstream, multi! + auth + (isRefused ? mark + exec : exec) + mark);
     client.end();
@@ -202,7 +202,7 @@ class Timers implements Disposable {
 
 Deno.test("an AUTH behind a MULTI that is not answered waits no longer than 10 s", async () => {
   using timers = new Timers();
-  const { client, done } = startRelay(new PendingReplies());
+  const { client, done } = startRelay(new ReplyTracker());
   client.give(wireOf(["MULTI", "AUTH p"]));
   await rest();
   assertEquals(timers.set.map(({ delayMs }) => delayMs), [10_000]);
@@ -212,10 +212,10 @@ Deno.test("an AUTH behind a MULTI that is not answered waits no longer than 10 s
 });
 
 Deno.test("a relay that waits for its turn to read has nothing to drain", async () => {
-  const turns = new Turns();
-  for (let read = 0; read < 128; read++) turns.note();
+  const scheduler = new ReadScheduler();
+  for (let read = 0; read < 128; read++) scheduler.recordRead();
   await Promise.resolve();
-  assert(turns.areScarce);
+  assert(scheduler.isSaturated);
   let reads = 0;
   const relay = new RequestRelay({
     client: {
@@ -225,12 +225,12 @@ Deno.test("a relay that waits for its turn to read has nothing to drain", async 
       },
     },
     upstream: { write: (bytes) => Promise.resolve(bytes.length) },
-    pending: new PendingReplies(),
+    tracker: new ReplyTracker(),
     buffers: new BufferPool(SMALL_BUFFER_BYTES),
-    turns,
+    scheduler,
     translate: () => Promise.resolve(undefined),
     createNonce: () => "mark",
-    echo: undefined,
+    trafficLog: undefined,
   });
   const done = relay.run();
   assertEquals(reads, 0);

@@ -2,9 +2,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
 import {
   type Command,
+  CommandTable,
   RequestScanner,
   type RequestSink,
-  Vocabulary,
 } from "../../../src/resp/request_scanner.ts";
 import { everyCut, type Piece, piecesOf, show } from "../../support/pieces.ts";
 import { type Random, seededRandom, testSeed } from "../../support/random.ts";
@@ -13,13 +13,17 @@ interface NamedCommand extends Command {
   readonly name: string;
 }
 
-const VOCABULARY = new Vocabulary<NamedCommand>({
-  auth: { name: "auth", keep: 1, hides: (_argv, index) => index > 0 },
-  client: { name: "client", keep: 3 },
-  cluster: { name: "cluster", keep: 2 },
-  config: { name: "config", keep: 16, hides: (argv, index) => argv[index - 1] === "masterauth" },
-  role: { name: "role", keep: 1 },
-  abcdefghijklmnop: { name: "abcdefghijklmnop", keep: 1 },
+const VOCABULARY = new CommandTable<NamedCommand>({
+  auth: { name: "auth", keepArgs: 1, isSecretArg: (_argv, index) => index > 0 },
+  client: { name: "client", keepArgs: 3 },
+  cluster: { name: "cluster", keepArgs: 2 },
+  config: {
+    name: "config",
+    keepArgs: 16,
+    isSecretArg: (argv, index) => argv[index - 1] === "masterauth",
+  },
+  role: { name: "role", keepArgs: 1 },
+  abcdefghijklmnop: { name: "abcdefghijklmnop", keepArgs: 1 },
 });
 
 const PLAIN = "plain";
@@ -213,7 +217,7 @@ Deno.test("a payload of any length is passed without waiting for its end", () =>
 
 Deno.test("a vocabulary refuses a name that it could not find", () => {
   assertThrows(
-    () => new Vocabulary({ abcdefghijklmnopq: { keep: 1 } }),
+    () => new CommandTable({ abcdefghijklmnopq: { keepArgs: 1 } }),
     RangeError,
     "'abcdefghijklmnopq' is too long",
   );
@@ -299,15 +303,15 @@ Deno.test("the words of an unknown command are shown, though they are words of A
 });
 
 /** Commands that hold words, and some that do not. */
-const HOLDING = new Vocabulary<NamedCommand>({
-  auth: { name: "auth", keep: 1, hides: (_argv, index) => index > 0 },
-  role: { name: "role", keep: 1 },
-  migrate: { name: "migrate", keep: 16, holds: () => 3 },
-  failover: { name: "failover", keep: 1, holds: () => Infinity },
+const HOLDING = new CommandTable<NamedCommand>({
+  auth: { name: "auth", keepArgs: 1, isSecretArg: (_argv, index) => index > 0 },
+  role: { name: "role", keepArgs: 1 },
+  migrate: { name: "migrate", keepArgs: 16, bufferArgs: () => 3 },
+  failover: { name: "failover", keepArgs: 1, bufferArgs: () => Infinity },
   cluster: {
     name: "cluster",
-    keep: 2,
-    holds: ([, word]) => word === undefined ? 2 : word === "MEET" ? Infinity : 0,
+    keepArgs: 2,
+    bufferArgs: ([, word]) => word === undefined ? 2 : word === "MEET" ? Infinity : 0,
   },
 });
 
@@ -394,7 +398,7 @@ Deno.test("a request that came whole is not held, unless its command says so", (
   for (const wire of [arrays("GET", "a"), arrays("ROLE"), arrays("CLUSTER", "NODES"), "GET a\n"]) {
     const bytes = fromLatin1(wire.repeat(3));
     assertEquals(scanner.advance(bytes, 0, bytes.length), bytes.length);
-    assertEquals([scanner.held, scanner.opening], [0, undefined], wire);
+    assertEquals([scanner.held, scanner.prefix], [0, undefined], wire);
   }
 });
 
@@ -423,10 +427,10 @@ Deno.test("a request is told before its last word is shown", () => {
   const scanner = new RequestScanner(HOLDING, tellsTo(told));
   const bytes = fromLatin1(arrays("FAILOVER", "ABORT") + "FAILOVER\r\n");
   const first = scanner.advance(bytes, 0, bytes.length);
-  assertEquals(scanner.opening, { words: ["FAILOVER", "ABORT"], argc: 2, hasHeader: true });
+  assertEquals(scanner.prefix, { words: ["FAILOVER", "ABORT"], argc: 2, hasHeader: true });
   assertEquals(told, ["failover 2: failover"]);
   assertEquals(scanner.advance(bytes, first, bytes.length), bytes.length);
-  assertEquals(scanner.opening, { words: ["FAILOVER"], argc: 1, hasHeader: true });
+  assertEquals(scanner.prefix, { words: ["FAILOVER"], argc: 1, hasHeader: true });
   assertEquals(told.length, 2);
 });
 
@@ -532,9 +536,9 @@ function passedOf(pieces: readonly Piece[]): string {
       assert(scanner.held <= HOLD_LIMIT_BYTES + 100, `${scanner.held} bytes are held`);
       passed += held.slice(0, heldFrom);
       held = held.slice(heldFrom);
-      const { opening } = scanner;
-      if (opening === undefined) continue;
-      passed += `<${opening.words.join(" ")} of ${opening.argc}>`;
+      const { prefix } = scanner;
+      if (prefix === undefined) continue;
+      passed += `<${prefix.words.join(" ")} of ${prefix.argc}>`;
       held = "";
     }
   }

@@ -1,6 +1,9 @@
 import { assertEquals } from "@std/assert";
 import type { HostPort } from "../../../src/platform/address.ts";
-import { type Places, translateRequest } from "../../../src/rewrite/request_rewriter.ts";
+import {
+  type RequestAddressMap,
+  rewriteRequestArgs,
+} from "../../../src/rewrite/request_rewriter.ts";
 
 const PUBLIC_HOST = "nat.example";
 
@@ -25,7 +28,7 @@ const UPSTREAMS: Record<string, string> = {
 };
 
 /** Both sides of a proxy as tables. The second node is known by an address that looks public. */
-function places({ publicHost = PUBLIC_HOST, resolved = [] as string[] } = {}): Places {
+function places({ publicHost = PUBLIC_HOST, resolved = [] as string[] } = {}): RequestAddressMap {
   return {
     publicHost,
     reachedAt: "192.0.2.1",
@@ -78,7 +81,7 @@ const TRANSLATED: Record<string, string> = {
 
 for (const [request, expected] of Object.entries(TRANSLATED)) {
   Deno.test(`the node gets ${request} as ${expected}`, async () => {
-    const translated = await translateRequest(request.split(" "), places());
+    const translated = await rewriteRequestArgs(request.split(" "), places());
     assertEquals(translated?.join(" "), expected);
   });
 }
@@ -86,8 +89,8 @@ for (const [request, expected] of Object.entries(TRANSLATED)) {
 Deno.test("localhost is the public host on the machine of the proxy only", async () => {
   const request = ["MIGRATE", "localhost", "8000"];
   const here = { ...places(), reachedAt: "127.0.0.1" };
-  assertEquals(await translateRequest(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
-  assertEquals(await translateRequest(request, places()), undefined);
+  assertEquals(await rewriteRequestArgs(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
+  assertEquals(await rewriteRequestArgs(request, places()), undefined);
 });
 
 const UNCHANGED = [
@@ -149,7 +152,7 @@ const UNCHANGED = [
 
 for (const request of UNCHANGED) {
   Deno.test(`the node gets ${request} as it is`, async () => {
-    assertEquals(await translateRequest(request.split(" "), places()), undefined);
+    assertEquals(await rewriteRequestArgs(request.split(" "), places()), undefined);
   });
 }
 
@@ -170,14 +173,14 @@ const RESOLVED: Record<string, [publicHost: string, names: string[]]> = {
 for (const [request, [publicHost, names]] of Object.entries(RESOLVED)) {
   Deno.test(`for ${request} at ${publicHost} ${names.length || "no"} name is resolved`, async () => {
     const resolved: string[] = [];
-    await translateRequest(request.split(" "), places({ publicHost, resolved }));
+    await rewriteRequestArgs(request.split(" "), places({ publicHost, resolved }));
     assertEquals(resolved, names);
   });
 }
 
 Deno.test("words keep every byte that is not translated", async () => {
   const words = ["MIGRATE", PUBLIC_HOST, "8000", "\xff\0\r\n"];
-  assertEquals(await translateRequest(words, places()), [
+  assertEquals(await rewriteRequestArgs(words, places()), [
     ...["MIGRATE", "10.0.0.1", "7000", "\xff\0\r\n"],
   ]);
 });
@@ -185,10 +188,10 @@ Deno.test("words keep every byte that is not translated", async () => {
 Deno.test("a public host that is an IPv6 address is found in any spelling", async () => {
   const at = places({ publicHost: "2001:db8::1" });
   for (const host of ["2001:db8::1", "2001:DB8:0:0::1"]) {
-    assertEquals(await translateRequest(["MIGRATE", host, "8000"], at), [
+    assertEquals(await rewriteRequestArgs(["MIGRATE", host, "8000"], at), [
       ...["MIGRATE", "10.0.0.1", "7000"],
     ]);
-    assertEquals(await translateRequest(["CLIENT", "LIST", "LADDR", `[${host}]:8000`], at), [
+    assertEquals(await rewriteRequestArgs(["CLIENT", "LIST", "LADDR", `[${host}]:8000`], at), [
       ...["CLIENT", "LIST", "LADDR", "10.0.0.1:7000"],
     ]);
   }

@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import type { MappedNode } from "../../../src/nat/nat_table.ts";
-import { ClientAddresses } from "../../../src/proxy/client_registry.ts";
-import { Tally } from "../../../src/proxy/counters.ts";
-import { RememberedClients } from "../../../src/workers/client_cache.ts";
+import type { NatEntry } from "../../../src/nat/nat_table.ts";
+import { ClientRegistry } from "../../../src/proxy/client_registry.ts";
+import { SharedCounters } from "../../../src/proxy/counters.ts";
+import { ClientCache } from "../../../src/workers/client_cache.ts";
 
-const NODE: MappedNode = {
+const NODE: NatEntry = {
   id: "a".repeat(40),
   address: { host: "10.0.0.1", port: 7000 },
   names: [],
@@ -17,14 +17,14 @@ const [UPSTREAM, LATER, STRANGER] = ["10.0.0.99:1", "10.0.0.99:2", "10.0.0.5:3"]
 
 /** What one thread remembers of the clients of another one. */
 function setUp() {
-  const counts = new Tally(Tally.forThreads()).clients!;
-  const clients = new ClientAddresses(counts);
+  const counts = new SharedCounters(SharedCounters.forThreads()).clients!;
+  const clients = new ClientRegistry(counts);
   const scene = {
     clients,
     asked: 0,
     /** Called when the other thread has answered, and the answer is on its way. */
     answered() {},
-    remembered: new RememberedClients({
+    remembered: new ClientCache({
       async clientsAt(node, upstreams) {
         scene.asked++;
         const found = clients.among(node, upstreams);

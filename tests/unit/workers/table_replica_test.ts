@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
-import type { MappedNode } from "../../../src/nat/nat_table.ts";
-import { DirectoryCopy } from "../../../src/workers/table_replica.ts";
-import type { Picture, PicturedNode } from "../../../src/workers/messages.ts";
+import type { NatEntry } from "../../../src/nat/nat_table.ts";
+import { TableReplica } from "../../../src/workers/table_replica.ts";
+import type { SnapshotEntry, TableSnapshot } from "../../../src/workers/messages.ts";
 
 const A = { host: "10.0.0.1", port: 7000 };
 const B = { host: "10.0.0.2", port: 7001 };
 
-function pictured(key: number, fields: Partial<MappedNode>, more: Partial<PicturedNode> = {}) {
-  const node: MappedNode = {
+function pictured(key: number, fields: Partial<NatEntry>, more: Partial<SnapshotEntry> = {}) {
+  const node: NatEntry = {
     id: `${key}`,
     address: A,
     names: [],
@@ -19,7 +19,7 @@ function pictured(key: number, fields: Partial<MappedNode>, more: Partial<Pictur
   return { key, node, identified: true, isUp: true, moves: 0, ...more };
 }
 
-function picture(...nodes: PicturedNode[]): Picture {
+function picture(...nodes: SnapshotEntry[]): TableSnapshot {
   const aliases = nodes.map(({ key, node }) => {
     return [`${node.address.host} ${node.address.port}`, key] as const;
   });
@@ -27,7 +27,7 @@ function picture(...nodes: PicturedNode[]): Picture {
 }
 
 Deno.test("a node that is pictured is understood at once, and named when that is published", () => {
-  const copy = new DirectoryCopy();
+  const copy = new TableReplica();
   copy.update(picture(pictured(0, {})));
   assertEquals(copy.atPort(8000)?.address, A);
   assertEquals(copy.isKnown(A), true);
@@ -43,7 +43,7 @@ Deno.test("a node that is pictured is understood at once, and named when that is
 });
 
 Deno.test("a node that is gone is named no more, published or not", () => {
-  const copy = new DirectoryCopy();
+  const copy = new TableReplica();
   copy.update(picture(pictured(0, {}), pictured(1, { address: B })));
   copy.publish();
   const node = copy.withKey(1)!;
@@ -53,7 +53,7 @@ Deno.test("a node that is gone is named no more, published or not", () => {
 });
 
 Deno.test("a node that moves is the same one, and has moved once", () => {
-  const copy = new DirectoryCopy();
+  const copy = new TableReplica();
   copy.update(picture(pictured(0, {})));
   const node = copy.atPort(8000)!;
   const moved = picture(pictured(0, { address: B }, { moves: 1 }));
@@ -67,7 +67,7 @@ Deno.test("a node that moves is the same one, and has moved once", () => {
 });
 
 Deno.test("a port that goes to another node is that of another one", () => {
-  const copy = new DirectoryCopy();
+  const copy = new TableReplica();
   copy.update(picture(pictured(0, { publicPort: 8000 })));
   const old = copy.atPort(8000)!;
   const { closed } = copy.update(picture(pictured(1, { publicPort: 8000, address: B })));
@@ -76,7 +76,7 @@ Deno.test("a port that goes to another node is that of another one", () => {
 });
 
 Deno.test("an address of several nodes is nobody's, and private", () => {
-  const copy = new DirectoryCopy();
+  const copy = new TableReplica();
   copy.update({ ...picture(pictured(0, {})), aliases: [["10.0.0.9 7000", null]] });
   copy.publish();
   const shared = { host: "10.0.0.9", port: 7000 };
@@ -84,7 +84,7 @@ Deno.test("an address of several nodes is nobody's, and private", () => {
 });
 
 Deno.test("an id that stands for another node is not that of one that has it, too", () => {
-  const copy = new DirectoryCopy();
+  const copy = new TableReplica();
   copy.update(picture(pictured(0, { id: "x" }, { identified: false }), pictured(1, { id: "x" })));
   copy.publish();
   assertEquals(copy.portOf({ host: "", port: 0, id: "x" }), 8001);
