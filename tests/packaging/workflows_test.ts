@@ -242,7 +242,7 @@ Deno.test("the newest version of CHANGELOG.md is that of the project", async () 
 async function release(changelog: string, version = "1.1.0"): Promise<TemporaryDirectory> {
   const directory = await TemporaryDirectory.create();
   await Deno.mkdir(directory.at(".ci"));
-  await Deno.copyFile(join(ROOT, ".ci", "notes"), directory.at(".ci/release-notes"));
+  await Deno.copyFile(join(ROOT, ".ci", "release-notes"), directory.at(".ci/release-notes"));
   const deno = await readText("deno.json");
   await Deno.writeTextFile(directory.at("deno.json"), deno.replace(project.version, version));
   await Deno.writeTextFile(directory.at("CHANGELOG.md"), changelog);

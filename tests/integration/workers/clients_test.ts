@@ -67,21 +67,6 @@ Deno.test("CLIENT LIST and CLIENT KILL mean the clients of every thread", ON_LIN
     assertEquals(textOf(entry[4]!), two.localAddress);
   });
 
-  await t.step("as MONITOR shows them", async () => {
-    for (const thread of clients.keys()) {
-      const monitor = await connect(thread);
-      assertEquals(await monitor.ask("MONITOR"), { type: "+", text: "OK" });
-      // The second line of each is shown by what is remembered of the first.
-      for (const [other, client] of [...clients, ...clients]) {
-        await client.ask("ECHO", `by ${other}`);
-        const line = textOf(decodeFrame(fromLatin1((await monitor.readFrames(1))[0]!)))!;
-        const [, address, words] = /^[\d.]+ \[0 (\S+)\] (.*)$/.exec(line)!;
-        assertEquals([address, words], [client.localAddress, `"ECHO" "by ${other}"`]);
-      }
-      monitor.close();
-    }
-  });
-
   await t.step("and a client that is of no thread stays what it is", async () => {
     using direct = await node.connect();
     const [, directPort] = direct.localAddress.split(":");
