@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { fromLatin1 } from "../../../src/resp/bytes.ts";
-import { decodeFrame, itemsOf, textOf, type Value } from "../../../src/resp/frame.ts";
+import { itemsOf, textOf, type Value } from "../../../src/resp/frame.ts";
 import { RedisCluster } from "../../support/cluster.ts";
 import { AT, connectIn, ON_LINUX, threadedNat } from "./threaded.ts";
 
