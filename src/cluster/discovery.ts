@@ -139,7 +139,7 @@ export class ClusterDiscovery {
         : (found ?? other) === undefined
         ? Infinity
         : PATIENCE_MS;
-      const answered = await withTimeout(limitMs, Promise.race(asking).then(() => true));
+      const answered = await withTimeout(Promise.race(asking).then(() => true), limitMs);
       if (answered === undefined && queue.length === 0) break;
     }
     this.#closing.signal.removeEventListener("abort", stop);
@@ -206,7 +206,7 @@ export class ClusterDiscovery {
   /** What CLUSTER NODES says at an address; undefined if no answer comes within `limitMs`. */
   async nodesAt(address: HostPort, limitMs: number): Promise<ClusterNode[] | undefined> {
     try {
-      return await withTimeout(limitMs, this.#askNodes(address));
+      return await withTimeout(this.#askNodes(address), limitMs);
     } catch (error) {
       if (error instanceof NodeConnectionError) return undefined;
       throw error;

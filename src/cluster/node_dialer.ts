@@ -124,7 +124,7 @@ export class NodeDialer {
         if (ips.length > 0) this.#publicIps = ips;
       });
     }
-    await withTimeout(PUBLIC_LOOKUP_LIMIT_MS, this.#publicLookup);
+    await withTimeout(this.#publicLookup, PUBLIC_LOOKUP_LIMIT_MS);
     return this.#publicIps;
   }
 

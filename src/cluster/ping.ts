@@ -32,7 +32,7 @@ export async function ping(
     await writeAll(connection, encodeRequest(["PING"]));
     // The first byte is enough.
     const answer = new Uint8Array(1);
-    const read = await withTimeout(endMs - performance.now(), connection.read(answer));
+    const read = await withTimeout(connection.read(answer), endMs - performance.now());
     return typeof read === "number" && beginsValue(answer[0]!) ? "answering" : "silent";
   } catch (error) {
     if (isExhausted(error)) return "untried";

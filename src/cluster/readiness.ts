@@ -45,7 +45,7 @@ export async function waitUntilReady(
   let obstacle = "No node has answered yet";
   let pauseMs = FIRST_PAUSE_MS;
   for (;;) {
-    const looked = await withTimeout(endMs - performance.now(), look(discovery));
+    const looked = await withTimeout(look(discovery), endMs - performance.now());
     if (typeof looked === "object") {
       if (isReady(looked)) return looked;
       if (coveredSlots(looked) > 0) {

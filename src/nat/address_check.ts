@@ -77,7 +77,7 @@ export class AddressCheck {
     const seeds = await this.#discovery.seedAddresses();
     await Promise.all(seeds.map(async (seed) => {
       if (view !== undefined && aliasOf(seed) === aliasOf(view.answeredAt)) return;
-      const seen = await withTimeout(SEED_TIMEOUT_MS, this.#discovery.queryNode(seed));
+      const seen = await withTimeout(this.#discovery.queryNode(seed), SEED_TIMEOUT_MS);
       if (seen !== undefined) places.set(seen.answeredBy.id, seed);
     }));
     return places;

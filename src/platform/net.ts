@@ -107,7 +107,7 @@ const RESOLVE_TIMEOUT_MS = 3000;
 export async function resolve(host: string): Promise<string[]> {
   try {
     const { lookup } = await (nodeDns ??= importNodeDns());
-    const found = await withTimeout(RESOLVE_TIMEOUT_MS, lookup(host, { all: true })) ?? [];
+    const found = await withTimeout(lookup(host, { all: true }), RESOLVE_TIMEOUT_MS) ?? [];
     return found.map(({ address }) => address);
   } catch {
     // There are others to say what is wrong with a name.

@@ -1,21 +1,21 @@
-/** Timers count in 32 bits: one that is longer ends at once. In milliseconds, 24 days. */
+/** The longest delay of a timer, 24 days: timers count in 32 bits, and a longer one fires at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * What comes of a promise within some time, or undefined: the promise then goes on by itself, and
- * nobody hears how it ends.
+ * The value of a promise, or undefined if it is not settled within `limitMs`. The promise then
+ * continues, and a later rejection is ignored.
  *
- * @param limitMs no more than LONGEST_TIMER_MS counts, but Infinity waits for as long as it takes
+ * @param limitMs LONGEST_TIMER_MS at most; Infinity waits without a limit
  */
-export async function withTimeout<T>(limitMs: number, promise: Promise<T>): Promise<T | undefined> {
+export async function withTimeout<T>(promise: Promise<T>, limitMs: number): Promise<T | undefined> {
   if (limitMs === Infinity) return await promise;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<undefined>((resolve) => {
+  const expired = new Promise<undefined>((resolve) => {
     const timerMs = Math.min(Math.max(0, limitMs), LONGEST_TIMER_MS);
     timer = setTimeout(() => resolve(undefined), timerMs);
   });
   try {
-    return await Promise.race([promise, late]);
+    return await Promise.race([promise, expired]);
   } finally {
     clearTimeout(timer);
     promise.catch(() => {});

@@ -97,7 +97,7 @@ export class Frontend {
       onConnected: () => this.#accepting.succeed(),
       onConnectFailed: async (node, reason) => {
         if (isExhausted(reason)) this.#accepting.fail(reason);
-        else await withTimeout(SUSPECT_TIMEOUT_MS, frontendContext.suspect(node));
+        else await withTimeout(frontendContext.suspect(node), SUSPECT_TIMEOUT_MS);
       },
       onClosed: (session) => {
         this.#counters.sessions.add(-1);
@@ -174,7 +174,7 @@ export class Frontend {
     if (graceMs === 0 || this.#sessions.size === 0) return;
     for (const session of this.#sessions) session.drain();
     this.#lookEvery(DRAIN_LOOK_MS);
-    await withTimeout(graceMs, this.#empty());
+    await withTimeout(this.#empty(), graceMs);
   }
 
   /** Ends all sessions, and is done when they are. */

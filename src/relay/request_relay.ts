@@ -212,7 +212,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 
   async #untilTransactionIsKnown(): Promise<void> {
     const known = this.#options.tracker.transactionKnown().then(() => true);
-    if (await withTimeout(TRANSACTION_TIMEOUT_MS, known)) return;
+    if (await withTimeout(known, TRANSACTION_TIMEOUT_MS)) return;
     throw new PairingError(
       `The replies before a request behind MULTI did not come within ${TRANSACTION_TIMEOUT_MS} ms`,
     );

@@ -160,13 +160,13 @@ export class WorkerPool {
 
   /** Lets sessions end in order, but waits for the last of them no longer than that. */
   async drain(graceMs: number): Promise<void> {
-    await withTimeout(graceMs + END_TIMEOUT_MS, this.#askAll("drain", { graceMs }));
+    await withTimeout(this.#askAll("drain", { graceMs }), graceMs + END_TIMEOUT_MS);
   }
 
   /** Ends all sessions and then the threads. */
   async end(): Promise<void> {
     clearInterval(this.#aliveTimer);
-    await withTimeout(END_TIMEOUT_MS, this.#askAll("end", undefined));
+    await withTimeout(this.#askAll("end", undefined), END_TIMEOUT_MS);
     this.#terminate(new Error("The proxy is stopping"));
   }
 
