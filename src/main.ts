@@ -3,7 +3,6 @@ import { formatHostPort } from "./platform/address.ts";
 import { checkStart } from "./cli/check.ts";
 import { NoPublicPortError } from "./nat/nat_table.ts";
 import { NotReadyError } from "./cluster/readiness.ts";
-import { descriptorsNeeded, descriptorWarning, readDescriptorLimit } from "./cli/descriptors.ts";
 import { ListenError } from "./proxy/listener.ts";
 import { checkHealth, UnhealthyError } from "./cli/healthcheck.ts";
 import { configureLog, log, writeStderr } from "./platform/log.ts";
@@ -93,7 +92,6 @@ async function serve(config: Config, stopping: Promise<undefined>): Promise<void
     host: config.publicHost,
   });
   logUncaughtErrors();
-  warnOfDescriptors(config, proxy.listenerCount);
   await Promise.race([stopping, proxy.failure]);
   log.info("Stopping");
   await proxy.stop(config.shutdownGraceMs);
@@ -129,21 +127,6 @@ function untilStopped(): Promise<undefined> {
       });
     }
   });
-}
-
-function warnOfDescriptors({ maxConnections, threads }: Config, listeners: number): void {
-  const limit = readDescriptorLimit();
-  const demand = { maxConnections, threads, listeners };
-  if (limit !== undefined) {
-    const warning = descriptorWarning(limit, demand);
-    if (warning !== undefined) log.warning("{warning}", { warning });
-  } else if (maxConnections < Infinity) {
-    log.info(
-      "The limit of open files (ulimit -n) can be read with all permissions only, and on Linux; " +
-        "{count} clients (--max-connections) need one of {needed}",
-      { count: maxConnections, needed: descriptorsNeeded(demand) },
-    );
-  }
 }
 
 /** An executable tells the commit it was made from. */

@@ -1,4 +1,4 @@
-import { resolve } from "@std/path/resolve";
+import { resolve } from "node:path";
 import {
   canonicalHost,
   formatHostPort,

@@ -13,16 +13,6 @@ declare module "@std/cli/parse-args" {
   ): { _: (string | number)[]; [flag: string]: unknown };
 }
 
-declare module "@std/path/dirname" {
-  /** The path without its last part. */
-  export function dirname(path: string): string;
-}
-
-declare module "@std/path/resolve" {
-  /** The absolute path at the end of all, which reads the working directory only if it must. */
-  export function resolve(...paths: string[]): string;
-}
-
 declare module "@std/assert" {
   export function assert(condition: unknown, message?: string): asserts condition;
   export function assertEquals<T>(actual: T, expected: T, message?: string): void;

@@ -1,5 +1,4 @@
-import { dirname } from "@std/path/dirname";
-import { resolve } from "@std/path/resolve";
+import { dirname, resolve } from "node:path";
 import { writeAll } from "./net.ts";
 
 /** Readable to all, as the file of a program is that other programs are to read. */

@@ -106,38 +106,14 @@ const RESOLVE_TIMEOUT_MS = 3000;
  */
 export async function resolve(host: string): Promise<string[]> {
   try {
-    const { lookup } = await (nodeDns ??= importNodeDns());
+    // Unlike Deno.resolveDns, it reads /etc/hosts; loaded on first use, for a short start.
+    const { lookup } = await import("node:dns/promises");
     const found = await withTimeout(lookup(host, { all: true }), RESOLVE_TIMEOUT_MS) ?? [];
     return found.map(({ address }) => address);
   } catch {
     // There are others to say what is wrong with a name.
     return [];
   }
-}
-
-let nodeDns: Promise<NodeDns> | undefined;
-
-/**
- * The runtime's own resolver does not know what the system does, such as /etc/hosts. With this
- * one, older runtimes warn on stderr of a module that they use themselves for each name.
- */
-async function importNodeDns(): Promise<NodeDns> {
-  const { default: process }: NodeProcess = await import(NODE_PROCESS);
-  process.noDeprecation = true;
-  return await import(NODE_DNS);
-}
-
-/** A plain import would have older runtimes get the types of all of Node from npm. */
-const NODE_DNS: string = "node:dns/promises";
-const NODE_PROCESS: string = "node:process";
-
-/** What is in use of them. */
-interface NodeDns {
-  lookup(host: string, options: { all: true }): Promise<{ address: string }[]>;
-}
-
-interface NodeProcess {
-  readonly default: { noDeprecation: boolean };
 }
 
 /** The address of a socket; sockets of both families put a prefix before IPv4, which goes. */
