@@ -1,5 +1,4 @@
-import { readDescriptorLimit } from "../../src/cli/descriptors.ts";
-import { residentBytes } from "../support/processes.ts";
+import { readDescriptorLimit, residentBytes } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 import type { ContenderName, Way } from "./contenders.ts";

@@ -29,3 +29,17 @@ async function memory(pid: number, field: string): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)![1]);
 }
+
+/** The soft limit on file descriptors of this process; undefined where it cannot be read. */
+export function readDescriptorLimit(): number | undefined {
+  let limits: string;
+  try {
+    limits = Deno.readTextFileSync("/proc/self/limits");
+  } catch {
+    // Linux has the file, and shows it to a process with all permissions only.
+    return undefined;
+  }
+  const [, soft] = /^Max open files +(\d+|unlimited) /m.exec(limits) ?? [];
+  if (soft === undefined) return undefined;
+  return soft === "unlimited" ? Infinity : Number(soft);
+}
