@@ -24,9 +24,13 @@ export function seededRandom(seed: number): Random {
   };
 }
 
-/** The seed that the environment variable TEST_SEED gives, or a new one. */
+/**
+ * The seed from the environment variable TEST_SEED, or a new one. Unit tests run without permissions,
+ * so they need `--allow-env=TEST_SEED` to repeat a seed.
+ */
 export function testSeed(): number {
-  const given = Deno.env.get("TEST_SEED");
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "TEST_SEED" });
+  const given = state === "granted" ? Deno.env.get("TEST_SEED") : undefined;
   if (given === undefined) return Math.floor(Math.random() * 2 ** 32);
   const seed = Number(given);
   if (given === "" || !Number.isSafeInteger(seed)) {

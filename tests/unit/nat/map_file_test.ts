@@ -1,10 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { HostPort } from "../../../src/platform/address.ts";
 import { formatMap, type MapNode } from "../../../src/nat/map_file.ts";
-import { IoredisClient } from "../../integration/clients/ioredis.ts";
-import { RedisCluster } from "../../support/cluster.ts";
 import { run } from "../../support/program.ts";
-import { startProxy } from "../../support/proxy.ts";
 
 function node(number: number, names: readonly HostPort[], publicPort = 8000 + number): MapNode {
   return {
@@ -108,31 +105,6 @@ Deno.test("a name that several nodes have is left out, one that a node has twice
   assertEquals(redisPy.address_remap.match(/\("a", /g)?.length, 3);
   assert(!redisPy.address_remap.includes('("redis.lan", 7000)'), redisPy.address_remap);
 });
-
-for (const family of ["IPv4", "IPv6"] as const) {
-  Deno.test(`ioredis finds its way by the map from a node that tells ${family}`, async () => {
-    await using cluster = await RedisCluster.start({ family });
-    await using proxy = await startProxy(cluster);
-    const nodes = cluster.nodes.map((node) => ({
-      id: node.id,
-      role: node.role,
-      address: node,
-      names: [node],
-      publicPort: proxy.portOf(node),
-    }));
-    const { host, port } = cluster.nodes[0]!;
-    await using client = await IoredisClient.connect(
-      { host, port, protocol: 2 },
-      read(proxy.host, nodes).ioredis,
-    );
-    const publicAddresses = nodes.map(({ publicPort }) => `${proxy.host}:${publicPort}`);
-    assertEquals(client.addresses.toSorted(), publicAddresses.toSorted());
-    for (const key of Array.from({ length: 30 }, (_, index) => `key:${index}`)) {
-      await client.command(key, "SET", key, key);
-      assertEquals(await client.command(key, "GET", key), key);
-    }
-  });
-}
 
 const python = await run(["python3", "--version"]).then(({ code }) => code === 0, () => false);
 

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { HostPort } from "../../../src/platform/address.ts";
-import type { SavedPort, SavedPorts } from "../../../src/nat/port_allocator.ts";
-import { formatState, readStateFile, StateFileError } from "../../../src/nat/state_file.ts";
-import { seededRandom, testSeed } from "../../support/random.ts";
-import { TemporaryDirectory } from "../../support/temporary.ts";
+import type { HostPort } from "../../src/platform/address.ts";
+import type { SavedPort, SavedPorts } from "../../src/nat/port_allocator.ts";
+import { formatState, readStateFile, StateFileError } from "../../src/nat/state_file.ts";
+import { seededRandom, testSeed } from "../support/random.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 
 const SAVED: SavedPorts = {
   nodes: [

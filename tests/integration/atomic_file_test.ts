@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { checkReplaceable, replaceFile } from "../../../src/platform/atomic_file.ts";
-import { TemporaryDirectory } from "../../support/temporary.ts";
+import { checkReplaceable, replaceFile } from "../../src/platform/atomic_file.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 
 Deno.test("a file that is not there is made, for all to read", async () => {
   await using directory = await TemporaryDirectory.create();

@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { NodeDialer } from "../../../src/cluster/node_dialer.ts";
-import type { NatEntry } from "../../../src/nat/nat_table.ts";
-import { NodeMonitor, type NodeMonitorActions } from "../../../src/proxy/node_monitor.ts";
-import { Logged } from "../../support/logged.ts";
-import { findFreePorts } from "../../support/ports.ts";
-import { until } from "../../support/until.ts";
+import { NodeDialer } from "../../src/cluster/node_dialer.ts";
+import type { NatEntry } from "../../src/nat/nat_table.ts";
+import { NodeMonitor, type NodeMonitorActions } from "../../src/proxy/node_monitor.ts";
+import { Logged } from "../support/logged.ts";
+import { findFreePorts } from "../support/ports.ts";
+import { until } from "../support/until.ts";
 
 const AT = "127.0.0.1";
 
