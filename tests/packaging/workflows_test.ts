@@ -129,6 +129,13 @@ Deno.test("the workflows, README and compose.yaml mean the same Deno and the sam
   assertEquals(new Set(texts[1]!.match(/\bredis:\d\S+/g)), new Set([image]));
 });
 
+Deno.test("no job of a push starts before format, lint, types and unit tests pass", async () => {
+  const { unit, ...others } = (await readWorkflow("test.yml")).jobs;
+  const scripts = unit!.steps!.flatMap(({ run }) => run ?? []);
+  assertEquals(scripts, ["deno task check", "deno task test:unit"]);
+  for (const [name, { needs }] of Object.entries(others)) assertEquals(needs, "unit", name);
+});
+
 Deno.test("a push is tested with every server on Linux and macOS", async () => {
   const { os, server } = (await readWorkflow("test.yml")).jobs.servers!.strategy!.matrix;
   assertEquals(os.map((name) => name.split("-")[0]), ["ubuntu", "macos"]);
@@ -179,12 +186,12 @@ Deno.test({
       return await bash(await scriptOf("release.yml", step), { cwd: directory.at("") });
     };
     assertEquals(await inDirectory("Checksums"), { code: 0, output: "" });
-    assertEquals(await inDirectory("Check what came"), {
+    assertEquals(await inDirectory("Verify the checksums"), {
       code: 0,
       output: "redis-cluster-nat-a: OK\nredis-cluster-nat-b.exe: OK\n",
     });
     await Deno.writeTextFile(directory.at("redis-cluster-nat-a"), "c");
-    assertEquals((await inDirectory("Check what came")).code, 1);
+    assertEquals((await inDirectory("Verify the checksums")).code, 1);
   },
 });
 
