@@ -1,40 +1,17 @@
 import project from "../deno.json" with { type: "json" };
 import { formatHostPort } from "./platform/address.ts";
 import { checkStart } from "./cli/check.ts";
-import { NoPublicPortError } from "./nat/nat_table.ts";
-import { NotReadyError } from "./cluster/readiness.ts";
-import { ListenError } from "./proxy/listener.ts";
-import { checkHealth, UnhealthyError } from "./cli/healthcheck.ts";
-import { configureLog, log, writeStderr } from "./platform/log.ts";
-import { OutputError, writeLine } from "./platform/output.ts";
+import { checkHealth } from "./cli/healthcheck.ts";
+import { configureLog, log } from "./platform/log.ts";
+import { OperatorError } from "./platform/operator_error.ts";
+import { OutputError, writeLine, writeStderr } from "./platform/output.ts";
 import { Proxy } from "./proxy/proxy.ts";
-import { MappingFileError } from "./nat/mapping_files.ts";
-import { StateFileError } from "./nat/state_file.ts";
 import { type Config, ConfigError, readConfig } from "./cli/config.ts";
 import { helpText, readSubcommand } from "./cli/options.ts";
 import { logUncaughtErrors } from "./platform/uncaught_errors.ts";
-import { WorkerError } from "./workers/worker_error.ts";
 
 /** Exit statuses: all went well, the proxy could not start, it was not told rightly how to. */
 const Exit = { ok: 0, failed: 1, misused: 2 } as const;
-
-/** A check has no result. */
-class UncheckedError extends Error {
-  override readonly name = "UncheckedError";
-}
-
-/** What the operator is told in one line. */
-const FAILURES = [
-  NotReadyError,
-  OutputError,
-  ListenError,
-  NoPublicPortError,
-  StateFileError,
-  MappingFileError,
-  UncheckedError,
-  UnhealthyError,
-  WorkerError,
-];
 
 async function main(): Promise<number> {
   let fail = (message: string) => writeStderr(`redis-cluster-nat: ${message}`);
@@ -63,9 +40,9 @@ async function main(): Promise<number> {
     }
     return Exit.ok;
   } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    fail(error.message);
     const misused = error instanceof ConfigError;
-    if (!misused && !FAILURES.some((failure) => error instanceof failure)) throw error;
-    fail((error as Error).message);
     // Of a health check Docker understands no other status.
     return misused && readSubcommand(Deno.args) !== "healthcheck" ? Exit.misused : Exit.failed;
   }
@@ -74,12 +51,12 @@ async function main(): Promise<number> {
 /**
  * Finds out whether the proxy could start.
  *
- * @throws {UncheckedError} when `stopping` ends it before
+ * @throws {OperatorError} when `stopping` ends it before
  */
 async function check(config: Config, stopping: Promise<undefined>): Promise<void> {
   const checked = prepare(config).then(() => checkStart(config, print)).then(() => true);
   if (await Promise.race([checked, stopping])) return;
-  throw new UncheckedError("The check was stopped before it was done");
+  throw new OperatorError("The check was stopped before it was done");
 }
 
 /** Runs the proxy until `stopping` ends it. */

@@ -1,11 +1,7 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 import { dial } from "../platform/net.ts";
 import { ping, type PingResult } from "../cluster/ping.ts";
-
-/** No client can use the proxy now. The message is for the operator. */
-export class UnhealthyError extends Error {
-  override readonly name = "UnhealthyError";
-}
 
 /** Shorter than the timeout of a probe whose manifest wants to show why it failed. */
 const DEADLINE_MS = 5000;
@@ -21,7 +17,7 @@ const MAX_PROBES = 64;
  *
  * @param addresses where the proxy may be listening
  * @returns the address that answered first
- * @throws {UnhealthyError} when none did within DEADLINE_MS
+ * @throws {OperatorError} when none did within DEADLINE_MS
  */
 export async function checkHealth(addresses: readonly HostPort[]): Promise<HostPort> {
   // The node behind a port is the same, at every address of the machine.
@@ -51,12 +47,12 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
   if (answering !== undefined) return answering;
   const silent = first("silent");
   if (silent !== undefined) {
-    throw new UnhealthyError(
+    throw new OperatorError(
       `The proxy takes connections at ${formatHostPort(silent)}, but no node answers through ` +
         "it; is the cluster up?",
     );
   }
-  throw new UnhealthyError(
+  throw new OperatorError(
     `Nothing listens at ${formatHostPort(addresses[0]!)} or another port of the proxy; ` +
       "is it running, with the same LISTEN_ADDR, MAX_NODES and PORT_MAP, and is a node up?",
   );

@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { oneLine } from "../platform/log.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 
 /** What the program can be told to be in front of all flags; a server unless told. */
 const WORDS = ["server", "healthcheck"] as const;
@@ -31,14 +31,9 @@ export interface RawValue {
 /** Settings by name; those that were not given and have no default are absent. */
 export type RawOptions = ReadonlyMap<OptionName, RawValue>;
 
-/** A setting that the operator must mend; the message is one line and names the setting. */
-export class ConfigError extends Error {
+/** An option that cannot be used; the message names it, and the exit status is 2. */
+export class ConfigError extends OperatorError {
   override readonly name = "ConfigError";
-
-  constructor(message: string, options?: ErrorOptions) {
-    // A value may hold anything, a line break too.
-    super(oneLine(message), options);
-  }
 }
 
 /**

@@ -1,5 +1,6 @@
 import { formatHostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { NodeConnectionError } from "./node_connection.ts";
 import { SLOT_COUNT } from "./node.ts";
@@ -10,11 +11,6 @@ import {
   isHealthy,
   isReady,
 } from "./discovery.ts";
-
-/** The cluster did not become ready, or cannot. */
-export class NotReadyError extends Error {
-  override readonly name = "NotReadyError";
-}
 
 /** A cluster that starts takes seconds, so there is no hurry after the first few questions. */
 const FIRST_PAUSE_MS = 100;
@@ -32,7 +28,7 @@ const WHOLE_WAIT_PART = 1 / 2;
  * `timeoutMs`, or 10 seconds if that is less, counted from when it was first seen. What is waited
  * for is logged whenever that changes, and what is missing when the wait is over.
  *
- * @throws {NotReadyError} after `timeoutMs`, or at once where waiting cannot help
+ * @throws {OperatorError} after `timeoutMs`, or at once where waiting cannot help
  */
 export async function waitUntilReady(
   discovery: ClusterDiscovery,
@@ -66,7 +62,7 @@ export async function waitUntilReady(
       return usable;
     }
     if (leftMs <= 0) {
-      throw new NotReadyError(`${obstacle} (gave up after ${timeoutMs / 1000} s, --start-timeout)`);
+      throw new OperatorError(`${obstacle} (gave up after ${timeoutMs / 1000} s, --start-timeout)`);
     }
     await new Promise((resolve) => setTimeout(resolve, Math.min(pauseMs, leftMs)));
     pauseMs = Math.min(LONGEST_PAUSE_MS, 2 * pauseMs);
@@ -83,7 +79,7 @@ async function look(discovery: ClusterDiscovery): Promise<ClusterView | string> 
     const hopeless = error.errors.every((reason) =>
       reason instanceof NodeConnectionError && reason.lasting
     );
-    if (hopeless) throw new NotReadyError(obstacle);
+    if (hopeless) throw new OperatorError(obstacle);
     return obstacle;
   }
 }

@@ -1,14 +1,10 @@
 import { log } from "../platform/log.ts";
 import type { Mapping } from "../proxy/startup.ts";
 import type { Config } from "../cli/config.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 import { checkReplaceable, replaceFile } from "../platform/atomic_file.ts";
 import { formatMap } from "./map_file.ts";
 import { formatState } from "./state_file.ts";
-
-/** A file cannot be written. The message is for the operator. */
-export class MappingFileError extends Error {
-  override readonly name = "MappingFileError";
-}
 
 /** The files that tell of the mapping: the state file and the map file, as far as there are. */
 export class MappingFiles {
@@ -30,7 +26,7 @@ export class MappingFiles {
   /**
    * Finds out whether the files can be written, and leaves them as they are.
    *
-   * @throws {MappingFileError} when one cannot
+   * @throws {OperatorError} when one cannot
    */
   async checkWritable(): Promise<void> {
     for (const record of this.#records) await record.rehearse();
@@ -39,7 +35,7 @@ export class MappingFiles {
   /**
    * Writes the files for the first time.
    *
-   * @throws {MappingFileError} when one cannot be written; then the others are as they were
+   * @throws {OperatorError} when one cannot be written; then the others are as they were
    */
   async begin(): Promise<void> {
     await this.checkWritable();
@@ -75,13 +71,13 @@ class Record {
   }
 
   async rehearse(): Promise<void> {
-    if (this.#path !== undefined) await asRecord(checkReplaceable(this.#path, this.#format()));
+    if (this.#path !== undefined) await checkReplaceable(this.#path, this.#format());
   }
 
   async write(): Promise<void> {
     const text = this.#format();
     if (this.#path === undefined || text === this.#written) return;
-    await asRecord(replaceFile(this.#path, text));
+    await replaceFile(this.#path, text);
     this.#written = text;
   }
 
@@ -91,20 +87,9 @@ class Record {
       await this.write();
       this.#failed = false;
     } catch (error) {
-      if (!(error instanceof MappingFileError)) throw error;
+      if (!(error instanceof OperatorError)) throw error;
       if (!this.#failed) log.error("{reason}", { reason: error.message });
       this.#failed = true;
     }
-  }
-}
-
-/** Waits for what may fail for a reason that the operator can mend. */
-async function asRecord(writing: Promise<void>): Promise<void> {
-  try {
-    await writing;
-  } catch (error) {
-    throw new MappingFileError(error instanceof Error ? error.message : String(error), {
-      cause: error,
-    });
   }
 }

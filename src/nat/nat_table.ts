@@ -1,3 +1,4 @@
+import { OperatorError } from "../platform/operator_error.ts";
 import { canonicalHost, formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
@@ -48,7 +49,7 @@ export interface NatEntry {
 }
 
 /** A node of the cluster has no port, and why. */
-export class NoPublicPortError extends Error {
+export class NoPublicPortError extends OperatorError {
   override readonly name = "NoPublicPortError";
 }
 

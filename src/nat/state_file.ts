@@ -1,15 +1,6 @@
 import { formatHostPort, LAST_PORT, splitAddress } from "../platform/address.ts";
 import type { SavedPort, SavedPorts } from "./port_allocator.ts";
-import { oneLine } from "../platform/log.ts";
-
-/** A state file that cannot be used; the message is one line that tells the operator what to do. */
-export class StateFileError extends Error {
-  override readonly name = "StateFileError";
-
-  constructor(message: string, options?: ErrorOptions) {
-    super(oneLine(message), options);
-  }
-}
+import { OperatorError } from "../platform/operator_error.ts";
 
 /** Tells the file from JSON of other programs. */
 const FORMAT = "redis-cluster-nat state";
@@ -35,7 +26,7 @@ export function formatState({ nodes, retired }: SavedPorts): string {
 /**
  * Reads a state file; undefined if there is none. Fields that it does not know are passed over.
  *
- * @throws {StateFileError} if the file is there and cannot be read or understood
+ * @throws {OperatorError} if the file is there and cannot be read or understood
  */
 export function readStateFile(path: string): SavedPorts | undefined {
   let bytes: Uint8Array;
@@ -44,7 +35,7 @@ export function readStateFile(path: string): SavedPorts | undefined {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new StateFileError(
+    throw new OperatorError(
       `Cannot read the state file '${path}': ${reason}; ` +
         "make it readable, or name another with --state-file",
       { cause: error },
@@ -54,7 +45,7 @@ export function readStateFile(path: string): SavedPorts | undefined {
     return parseState(bytes);
   } catch (error) {
     if (!(error instanceof InvalidState)) throw error;
-    throw new StateFileError(`The state file '${path}' ${error.message}`);
+    throw new OperatorError(`The state file '${path}' ${error.message}`);
   }
 }
 

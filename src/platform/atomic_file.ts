@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { OperatorError } from "./operator_error.ts";
 import { writeAll } from "./net.ts";
 
 /** Readable to all, as the file of a program is that other programs are to read. */
@@ -9,7 +10,7 @@ const NEW_FILE_MODE = 0o644;
  * comes after a crash, finds all of the old text or all of the new. The file keeps its mode; of a
  * symbolic link the target is replaced. Of several at once the last to finish stays.
  *
- * @throws {Error} that names the file and what the system has against it; the file is then as it
+ * @throws {OperatorError} that names the file and what the system has against it; the file is then as it
  * was, and nothing is left beside it
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
@@ -19,7 +20,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 /**
  * Does all that `replaceFile` does but the last step, so that nothing has changed.
  *
- * @throws {Error} as `replaceFile` would
+ * @throws {OperatorError} as `replaceFile` would
  */
 export async function checkReplaceable(path: string, text: string): Promise<void> {
   await writeBeside(path, text, (temporary) => Deno.remove(temporary));
@@ -48,7 +49,7 @@ async function writeBeside(
     }
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`Cannot write the file '${path}': ${reason}`, { cause: error });
+    throw new OperatorError(`Cannot write the file '${path}': ${reason}`, { cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
-import { OutputError, writeLine } from "./output.ts";
+import { writeStderr } from "./output.ts";
 
 /** What is logged, and how. */
 export interface LogOptions {
@@ -79,21 +79,6 @@ export function setThreadNumber(number: number | undefined): void {
   thread = number;
 }
 
-/**
- * Escapes everything that could end a line or steer a terminal, so that no name or value from
- * outside forges a line of its own. JSON stays the same JSON.
- */
-export function oneLine(text: string): string {
-  return text.replace(STEERING, (char) =>
-    ESCAPES[char] ??
-      `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
-
-/** Control characters, C1 too, and the two separators of Unicode that some readers split at. */
-const STEERING = /[\p{Cc}\p{Zl}\p{Zp}]/gu;
-
-const ESCAPES: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
 /** As wide as each other. */
 const LEVEL_NAMES: Record<LogRecord["level"], string> = {
   trace: "TRACE",
@@ -137,13 +122,4 @@ function replaceForJson(_key: string, value: unknown): unknown {
   if (value instanceof Error) return value.message;
   if (typeof value === "bigint") return String(value);
   return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
-}
-
-/** Writes a line to stderr. If that is closed there is nobody to tell, and clients are served. */
-export function writeStderr(text: string): void {
-  try {
-    writeLine(Deno.stderr, oneLine(text));
-  } catch (error) {
-    if (!(error instanceof OutputError)) throw error;
-  }
 }

@@ -1,16 +1,18 @@
-/** Where lines are printed: stdout or stderr. */
+import { oneLine } from "./one_line.ts";
+import { OperatorError } from "./operator_error.ts";
+
+/** A stream that takes lines: stdout or stderr. */
 export type Output = Pick<typeof Deno.stdout, "writeSync">;
 
-/** Nobody takes what is to be printed: a disk is full, or a reader gone. */
-export class OutputError extends Error {
+/** A line cannot be written: the disk is full, or the reader has closed the pipe. */
+export class OutputError extends OperatorError {
   override readonly name = "OutputError";
 }
 
 /**
- * Writes a line; it is written when this returns, so that the last words before an exit are not
- * lost.
+ * Writes a line synchronously, so that the last line before an exit is not lost.
  *
- * @throws {OutputError} when it cannot
+ * @throws {OutputError} when the stream does not take it
  */
 export function writeLine(output: Output, line: string): void {
   let bytes = new TextEncoder().encode(`${line}\n`);
@@ -19,5 +21,14 @@ export function writeLine(output: Output, line: string): void {
     while (bytes.length > 0) bytes = bytes.subarray(output.writeSync(bytes));
   } catch (error) {
     throw new OutputError(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+/** Writes a line to stderr. A closed stderr is ignored: clients are served without a log. */
+export function writeStderr(text: string): void {
+  try {
+    writeLine(Deno.stderr, oneLine(text));
+  } catch (error) {
+    if (!(error instanceof OutputError)) throw error;
   }
 }

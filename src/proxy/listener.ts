@@ -1,8 +1,9 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 import { close, isExhausted, listen, type Listener } from "../platform/net.ts";
 
-/** A port cannot be listened on. The message is for the operator. */
-export class ListenError extends Error {
+/** A port cannot be listened on. */
+export class ListenError extends OperatorError {
   override readonly name = "ListenError";
 }
 

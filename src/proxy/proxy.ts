@@ -108,7 +108,7 @@ export class Proxy {
    * Listens on pinned ports, waits for the cluster, then listens for each of its nodes.
    *
    * @param announce gets a line for each node when it is listened for, in the order of ports
-   * @throws {NotReadyError | ListenError | StateFileError | RecordError | ThreadError} when it
+   * @throws {OperatorError} when it
    * cannot; then nothing is left listening
    */
   static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
@@ -151,7 +151,7 @@ export class Proxy {
     return this.#counters.captured.value;
   }
 
-  /** Rejected with a ThreadError when a thread ends by itself or is stuck, else never settled. */
+  /** Rejected with an OperatorError when a thread ends by itself or is stuck, else never settled. */
   get failure(): Promise<never> {
     return this.#others?.failure ?? new Promise(() => {});
   }
@@ -160,7 +160,7 @@ export class Proxy {
    * Stops listening, lets the replies that are under way come for up to `graceMs`, ends all
    * sessions, and is done when they are.
    *
-   * @throws {ThreadError} when a thread ends by itself while replies come; then all is done, too
+   * @throws {OperatorError} when a thread ends by itself while replies come; then all is done, too
    */
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;

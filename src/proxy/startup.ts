@@ -7,7 +7,8 @@ import { waitUntilReady } from "../cluster/readiness.ts";
 import { ClusterDiscovery } from "../cluster/discovery.ts";
 import { assignIds, resolveAddresses } from "../nat/refresher.ts";
 import { log } from "../platform/log.ts";
-import { readStateFile, StateFileError } from "../nat/state_file.ts";
+import { OperatorError } from "../platform/operator_error.ts";
+import { readStateFile } from "../nat/state_file.ts";
 import type { Config } from "../cli/config.ts";
 
 /** Which node has which port: what both the proxy and `--check` begin with. */
@@ -26,7 +27,7 @@ export interface StartupContext extends Mapping {
 /**
  * The mapping that a configuration asks for, before anything is known of the cluster.
  *
- * @throws {StateFileError} when there is a state file that cannot be used
+ * @throws {OperatorError} when there is a state file that cannot be used
  */
 export function createMapping(config: Config, actions: NatTableActions): Mapping {
   const { listen, maxNodes, pins, forgetAfterMs } = config;
@@ -100,7 +101,7 @@ function readSavedPorts({ stateFile, listen, maxNodes, pins }: Config): SavedPor
     )
   );
   if (stray === undefined) return saved;
-  throw new StateFileError(
+  throw new OperatorError(
     `The state file '${stateFile}' has port ${stray.port} for node ` +
       `${formatHostPort(stray.address)}, and ports are now ${listen.port} to ${last}; ` +
       "set --listen-addr, --max-nodes and --port-map as they were, or delete the file",

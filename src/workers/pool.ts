@@ -8,7 +8,7 @@ import type { Config } from "../cli/config.ts";
 import { SharedCounters } from "../proxy/counters.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { TableReplica } from "./table_replica.ts";
-import { WorkerError } from "./worker_error.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 import { Channel } from "./channel.ts";
 import { ClientCache } from "./client_cache.ts";
 import type {
@@ -80,7 +80,7 @@ export class WorkerPool {
   /** Set between the start and the stop: only then is what threads do not listen on news. */
   #serving = false;
 
-  /** @throws {WorkerError} when one cannot be started; then none is left */
+  /** @throws {OperatorError} when one cannot be started; then none is left */
   constructor(config: Config, owner: MainThread) {
     this.#owner = owner;
     const shared = SharedCounters.forThreads();
@@ -247,7 +247,7 @@ export class WorkerPool {
 
   /** What one thread does not do the others cannot make good: this is the end of all. */
   #lose({ number, line }: Thread, how: string): void {
-    const error = new WorkerError(`Thread ${number} of --threads ${how}`);
+    const error = new OperatorError(`Thread ${number} of --threads ${how}`);
     line.close(error);
     this.#failure.reject(error);
   }
@@ -360,7 +360,7 @@ export class WorkerPool {
   }
 }
 
-/** @throws {WorkerError} when the system has no thread left, for example */
+/** @throws {OperatorError} when the system has no thread left, for example */
 function startWorker(number: number): Worker {
   try {
     return new Worker(new URL("./worker.ts", import.meta.url), {
@@ -369,7 +369,7 @@ function startWorker(number: number): Worker {
     });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new WorkerError(`Thread ${number} of --threads cannot be started: ${reason}`, {
+    throw new OperatorError(`Thread ${number} of --threads cannot be started: ${reason}`, {
       cause: error,
     });
   }

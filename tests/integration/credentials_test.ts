@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { Credentials } from "../../src/cluster/credentials.ts";
-import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
+import { waitUntilReady } from "../../src/cluster/readiness.ts";
 import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
@@ -85,7 +86,7 @@ Deno.test("a start waits for the right password in its file", async () => {
   });
   await assertRejects(
     () => waitUntilReady(discovery, 300),
-    NotReadyError,
+    OperatorError,
     `refuses the user name or the password: WRONGPASS invalid username-password pair ` +
       `(password file '${file}') (gave up after 0.3 s, --start-timeout)`,
   );

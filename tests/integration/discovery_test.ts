@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { OperatorError } from "../../src/platform/operator_error.ts";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { type NatTable, type NodeRef, NoPublicPortError } from "../../src/nat/nat_table.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
-import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
+import { waitUntilReady } from "../../src/cluster/readiness.ts";
 import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
@@ -60,7 +61,7 @@ Deno.test("a proxy waits for a cluster that is being made, and says for what", a
   const discovery = new ClusterDiscovery({ seeds: [place(second)], ...PLAIN_LINK });
   await assertRejects(
     () => waitUntilReady(discovery, 300),
-    NotReadyError,
+    OperatorError,
     `The cluster at ${second.address} is not ready: its state is fail, 0 of 16384 slots are ` +
       "covered (gave up after 0.3 s, --start-timeout)",
   );

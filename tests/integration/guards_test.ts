@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
 import type { NodeRef } from "../../src/nat/nat_table.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
-import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
+import { waitUntilReady } from "../../src/cluster/readiness.ts";
 import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
 import { encodeRequest, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
@@ -334,7 +335,7 @@ Deno.test("the start gives up when its time is over", async (t) => {
       const start = performance.now();
       const { message } = await assertRejects(
         () => waitUntilReady(topology, timeoutMs),
-        NotReadyError,
+        OperatorError,
       );
       const tookMs = performance.now() - start;
       assert(message.includes(says), message);
@@ -381,7 +382,7 @@ Deno.test("the start waits over an error that passes, and ends at one that lasts
       await using topology = WatchedTopology.of([peer], "s3cret");
       const { message } = await within(
         "see the start give up",
-        assertRejects(() => waitUntilReady(topology, lasting ? FOR_EVER : 350), NotReadyError),
+        assertRejects(() => waitUntilReady(topology, lasting ? FOR_EVER : 350), OperatorError),
         PROMPTLY_MS,
       );
       assertMatch(message.replace(/ \(gave up after .*\)$/, ""), says);
@@ -395,7 +396,7 @@ Deno.test("a node that never comes to an end is not heard to the end", async () 
   await using topology = WatchedTopology.of([peer]);
   const { message } = await within(
     "see the start give up",
-    assertRejects(() => waitUntilReady(topology, 2000), NotReadyError),
+    assertRejects(() => waitUntilReady(topology, 2000), OperatorError),
     5000,
   );
   assertMatch(message, /broke off: it sent more than 16777216 bytes/);
@@ -421,7 +422,7 @@ Deno.test("what the start says of an error to AUTH does not repeat the password"
     await t.step(answer, async () => {
       await using peer = new Peer({ answer: `-${answer}\r\n` });
       await using topology = WatchedTopology.of([peer], "s3cret");
-      const { message } = await assertRejects(() => waitUntilReady(topology, 350), NotReadyError);
+      const { message } = await assertRejects(() => waitUntilReady(topology, 350), OperatorError);
       assert(!message.includes("s3cret"), message);
       assertMatch(message.replace(/ \(gave up after .*\)$/, ""), says);
     });

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
-import { checkHealth, UnhealthyError } from "../../src/cli/healthcheck.ts";
+import { checkHealth } from "../../src/cli/healthcheck.ts";
 import { close } from "../../src/platform/net.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
@@ -185,7 +186,7 @@ async function failureOf(addresses: Parameters<typeof checkHealth>[0]): Promise<
     const { port } = await checkHealth(addresses);
     throw new Error(`Port ${port} passed`);
   } catch (error) {
-    if (error instanceof UnhealthyError) return error.message;
+    if (error instanceof OperatorError) return error.message;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { NotReadyError, waitUntilReady } from "../../src/cluster/readiness.ts";
+import { OperatorError } from "../../src/platform/operator_error.ts";
+import { waitUntilReady } from "../../src/cluster/readiness.ts";
 import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
@@ -72,7 +73,7 @@ Deno.test("a cluster whose first slot comes late is served at the end of the tim
 Deno.test("a cluster without a slot is not served", async () => {
   await assertRejects(
     () => waitUntilReady(new SeenTopology(EMPTY), 200),
-    NotReadyError,
+    OperatorError,
     "is not ready: its state is fail, 0 of 16384 slots are covered (gave up after 0.2 s",
   );
 });

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
 import type { SavedPort, SavedPorts } from "../../src/nat/port_allocator.ts";
-import { formatState, readStateFile, StateFileError } from "../../src/nat/state_file.ts";
+import { formatState, readStateFile } from "../../src/nat/state_file.ts";
 import { seededRandom, testSeed } from "../support/random.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 
@@ -212,7 +213,7 @@ function damaged(
 for (const [name, content, message] of DAMAGES) {
   Deno.test(`${name} in a state file: refused, with what to do`, async () => {
     const error = await read(content).catch((error) => error);
-    assert(error instanceof StateFileError, Deno.inspect(error));
+    assert(error instanceof OperatorError, Deno.inspect(error));
     assertEquals(error.message.replace(/^The state file '[^']+\/state\.json' /, ""), message);
   });
 }
@@ -221,7 +222,7 @@ Deno.test("a state file that cannot be read is refused in one line, with the rea
   await using directory = await TemporaryDirectory.create();
   await Deno.writeTextFile(directory.at("file"), TEXT);
   for (const path of [directory.at("file/state.json"), directory.at(""), "/no\n\0such"]) {
-    const { message } = assertThrows(() => readStateFile(path), StateFileError);
+    const { message } = assertThrows(() => readStateFile(path), OperatorError);
     assert(/^Cannot read the state file '[^\n]+ make it readable, or name/.test(message), message);
   }
 });
@@ -240,7 +241,7 @@ Deno.test("no corruption of a state file does worse than to be refused", async (
     Deno.writeFileSync(path, whole.subarray(0, length));
     // Only the line break at the end can be missed.
     if (length >= whole.length - 1) assertEquals(readStateFile(path), SAVED);
-    else assertThrows(() => readStateFile(path), StateFileError);
+    else assertThrows(() => readStateFile(path), OperatorError);
   }
 
   for (let turn = 0; turn < CORRUPTIONS; turn++) {
@@ -262,7 +263,7 @@ Deno.test("no corruption of a state file does worse than to be refused", async (
     try {
       saved = readStateFile(path)!;
     } catch (error) {
-      assert(error instanceof StateFileError, `${Deno.inspect(error)}\n${text}`);
+      assert(error instanceof OperatorError, `${Deno.inspect(error)}\n${text}`);
       continue;
     }
     // A digit in the place of another makes another state, but still one.

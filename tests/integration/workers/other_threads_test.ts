@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { OperatorError } from "../../../src/platform/operator_error.ts";
 import { NatTable, type NatTableActions } from "../../../src/nat/nat_table.ts";
 import { PortAllocator, type PortAllocatorOptions } from "../../../src/nat/port_allocator.ts";
 import type { ClusterView } from "../../../src/cluster/discovery.ts";
 import { Frontend } from "../../../src/proxy/frontend.ts";
-import { WorkerError } from "../../../src/workers/worker_error.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
 import { Logged } from "../../support/logged.ts";
 import { findFreePorts } from "../../support/ports.ts";
@@ -281,7 +281,7 @@ Deno.test(
     }
     await assertRejects(
       () => within("miss a thread", others.failure, 10_000),
-      WorkerError,
+      OperatorError,
       "Thread 2 of --threads has not answered for 120000 ms",
     );
     await within("give up waiting", others.published(), 10_000);
@@ -332,7 +332,7 @@ Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => 
   natTable.applyView(viewOf([A]));
   await assertRejects(
     () => within("see a thread end", others.failure, 10_000),
-    WorkerError,
+    OperatorError,
     "of --threads has ended: Uncaught Error: There are no timers",
   );
 });
@@ -355,7 +355,7 @@ Deno.test("no thread is left where one cannot be started", ON_LINUX, () => {
   try {
     assertThrows(
       () => new Scene(),
-      WorkerError,
+      OperatorError,
       "Thread 3 of --threads cannot be started: Resource temporarily unavailable",
     );
     assertEquals(running.size, 0);
