@@ -3,7 +3,6 @@ import { rewriteClients } from "../rewrite/replies/client_list.ts";
 import type { Rewriter } from "../rewrite/address_map.ts";
 import { rewriteInfo } from "../rewrite/replies/info.ts";
 import { rewriteNodes, rewriteReplicas } from "../rewrite/replies/nodes.ts";
-import { rewriteAclLog, rewriteSlowlog } from "../rewrite/replies/slowlog.ts";
 import { rewriteRole } from "../rewrite/replies/role.ts";
 import { rewriteShards } from "../rewrite/replies/shards.ts";
 import { rewriteSlots } from "../rewrite/replies/slots.ts";
@@ -93,8 +92,6 @@ export const ExpectedReplies = {
   role: { type: "addresses", form: "list", rewrite: rewriteRole },
   info: { type: "addresses", form: "text", rewrite: rewriteInfo },
   clients: { type: "addresses", form: "text", rewrite: rewriteClients },
-  slowlog: { type: "addresses", form: "list", rewrite: rewriteSlowlog },
-  aclLog: { type: "addresses", form: "list", rewrite: rewriteAclLog },
   multi: { type: "multi" },
   exec: { type: "exec" },
   abort: { type: "abort" },

@@ -67,8 +67,6 @@ export const COMMANDS: CommandTable<CommandSpec> = new CommandTable<CommandSpec>
   module: hidesAllBut(3, "load", "loadex"),
   command: hidesAllBut(3, "getkeys", "getkeysandflags"),
   sentinel: hidesAllBut(3, "set", "config"),
-  slowlog: { keepArgs: 2, reply: slowlogReply },
-  commandlog: { keepArgs: 2, reply: slowlogReply },
 });
 
 function always(reply: ExpectedReply): CommandSpec {
@@ -181,7 +179,7 @@ function replconfReply(argv: readonly string[], argc: number): ExpectedReply {
   return unsure ? ExpectedReplies.unknown : ExpectedReplies.plain;
 }
 
-function aclReply([, subcommand, word]: readonly string[]): ExpectedReply {
+function aclReply([, subcommand]: readonly string[]): ExpectedReply {
   switch (subcommand) {
     case "getuser":
     case "list":
@@ -191,8 +189,6 @@ function aclReply([, subcommand, word]: readonly string[]): ExpectedReply {
     case "dryrun":
     case "load":
       return ExpectedReplies.guarded;
-    case "log":
-      return word === "reset" ? ExpectedReplies.plain : ExpectedReplies.aclLog;
     default:
       return ExpectedReplies.plain;
   }
@@ -201,11 +197,6 @@ function aclReply([, subcommand, word]: readonly string[]): ExpectedReply {
 function configReply(argv: readonly string[], argc: number): ExpectedReply {
   if (argv[1] === "get") return ExpectedReplies.secret;
   return hidesAny(hidesInConfig, argv, argc) ? ExpectedReplies.guarded : ExpectedReplies.plain;
-}
-
-/** COMMANDLOG, which Valkey has had since 8.1, is SLOWLOG for more than what is slow. */
-function slowlogReply([, subcommand]: readonly string[]): ExpectedReply {
-  return subcommand === "get" ? ExpectedReplies.slowlog : ExpectedReplies.plain;
 }
 
 /** Whether any word of a request is hidden. */

@@ -13,7 +13,6 @@ import {
 } from "../platform/net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import { RespError } from "../resp/reply_scanner.ts";
-import { publicPeer } from "../rewrite/replies/client_list.ts";
 import { type RequestAddressMap, rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
 import { type CaptureBudget, CaptureLimitError } from "../relay/capture.ts";
 import { TrafficLog } from "./traffic_log.ts";
@@ -74,12 +73,6 @@ const SURELY_SENT_BYTES = 64 * 1024;
  * come from it then.
  */
 const HALF_CLOSED_TIMEOUT_MS = 60_000;
-
-/**
- * Lines of MONITOR may name strangers by the thousand; a look at the cluster that is not older does
- * for all of them, lest the node has to keep what the client cannot get meanwhile.
- */
-const VIEW_AGE_MS = 1000;
 
 /**
  * One client connection and the one upstream connection that belongs to it. The session owns
@@ -304,7 +297,6 @@ export class Session {
       budget,
       trafficLog,
       translate: (frame, action, sinceMs) => this.#translate(frame, action, sinceMs),
-      peer: (address) => this.#publicPeerAddress(address),
     });
     this.#directions = 2;
     // Callbacks, because a function that waits takes four times the memory of one for as long.
@@ -395,29 +387,14 @@ export class Session {
     };
   }
 
-  /** What is shown in the place of the address of one of the node's clients. */
-  async #publicPeerAddress(address: string): Promise<string> {
-    const { publicHost, clients, otherClients } = this.#context.addressSources;
-    let client = clients.clientAt(this.node, address) ?? otherClients?.clientAt(this.node, address);
-    if (client === undefined) {
-      client = (await otherClients?.clientsAt(this.node, [address]))?.get(address);
-    }
-    return publicPeer(address, { host: publicHost, clientAt: () => client ?? undefined });
-  }
-
   async #translate(
     frame: Uint8Array,
-    { rewrite, unasked, limitBytes }: RewriteAction,
+    { rewrite, unasked }: RewriteAction,
     sinceMs: number,
   ): Promise<Uint8Array> {
     const { addressSources } = this.#context;
-    const origin = { from: this.node, sinceMs, addressSources };
-    if (limitBytes !== undefined) {
-      const someTimeAgoMs = sinceMs - VIEW_AGE_MS;
-      return await rewriteFrame(frame, rewrite, { ...origin, sinceMs: someTimeAgoMs });
-    }
     try {
-      return await rewriteFrame(frame, rewrite, origin);
+      return await rewriteFrame(frame, rewrite, { from: this.node, sinceMs, addressSources });
     } catch (error) {
       if (!(error instanceof NoPublicPortError)) throw error;
       const message = "Client {connection} gets an error in place of an address: {reason}";

@@ -1,6 +1,4 @@
 import { Byte } from "../resp/bytes.ts";
-import { HOLD_LIMIT_BYTES } from "../resp/request_scanner.ts";
-import { type MonitorHead, rewriteMonitored } from "../rewrite/replies/monitor.ts";
 import type { Rewriter } from "../rewrite/address_map.ts";
 import { rewritePush } from "../rewrite/replies/push.ts";
 import {
@@ -28,8 +26,6 @@ export type FrameAction =
   | { readonly type: "hold" }
   /** It goes on as it is, and who paired it wants to know the integer that ends it. */
   | { readonly type: "confirm" }
-  /** It goes on, but the address of a client that is at [from, to) in it gives way to another. */
-  | { readonly type: "peer"; readonly from: number; readonly to: number }
   | RewriteAction
   /** From here on the connection is no conversation of requests and replies. */
   | { readonly type: "blind" };
@@ -40,21 +36,9 @@ export interface RewriteAction {
   readonly rewrite: Rewriter;
   /** No request waits for the frame. */
   readonly unasked?: true;
-  /**
-   * Only so much of the frame, which is a line, is kept and rewritten; what is behind it goes on as
-   * it is, so that the line can neither be left out nor give way to another frame.
-   */
-  readonly limitBytes?: number;
   /** An echo of the traffic must not show it. */
   readonly secret?: true | undefined;
 }
-
-/**
- * In a line of MONITOR a byte of a request may take four, as in `\x00`. One time more of what is
- * translated leaves room for what stands before the words, and for private addresses that are
- * longer than public ones.
- */
-export const MONITORED_BYTES = 5 * HOLD_LIMIT_BYTES;
 
 /** The verdicts that need no more to be said of them. */
 export const FrameActions = {
@@ -71,20 +55,7 @@ export const FrameActions = {
   rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
   rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },
   rewriteRefusal: { type: "rewrite", rewrite: rewriteRefusal },
-  rewriteMonitored: {
-    type: "rewrite",
-    rewrite: rewriteMonitored,
-    unasked: true,
-    limitBytes: MONITORED_BYTES,
-  },
 } as const satisfies Record<string, FrameAction>;
-
-/** What to do with a line of MONITOR. */
-export function actionForMonitorLine({ peer, namesNode }: MonitorHead): FrameAction {
-  if (namesNode) return FrameActions.rewriteMonitored;
-  if (peer === undefined) return FrameActions.pass;
-  return { type: "peer", from: 1 + peer.from, to: 1 + peer.to };
-}
 
 /** What to do with a frame that answers a request which would be answered by `reply`. */
 export function actionFor(reply: ExpectedReply, head: FrameHead): FrameAction {

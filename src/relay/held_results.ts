@@ -1,5 +1,5 @@
 import { Byte } from "../resp/bytes.ts";
-import { readMonitorHead } from "../rewrite/replies/monitor.ts";
+import { isMonitorLine } from "./monitor_line.ts";
 import type { FrameHead } from "./frame_head.ts";
 import type { ExpectedReply } from "../commands/expected_reply.ts";
 import { ReplyQueue } from "./reply_queue.ts";
@@ -68,7 +68,7 @@ export class HeldResults {
   note(head: FrameHead, isMarker: boolean): this {
     const { hasMessages, hasLines } = this.#interludes;
     const hasSubscribed = this.#subscriptions > 0;
-    const isLine = hasLines && head.type === Byte.status && readMonitorHead(head.text);
+    const isLine = hasLines && head.type === Byte.status && isMonitorLine(head.text);
     if (isMarker) this.#isComplete = true;
     else if (head.type === Byte.push || isLine) return this;
     else if (hasMessages && hasSubscribed && isMessage(head)) this.#messages++;

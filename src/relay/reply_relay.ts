@@ -1,5 +1,5 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
-import { Byte, fromLatin1, joined, toLatin1 } from "../resp/bytes.ts";
+import { Byte, fromLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/reply_scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import type { TrafficLog } from "../proxy/traffic_log.ts";
@@ -7,12 +7,10 @@ import { readHead } from "./frame_head.ts";
 import type { ReplyTracker } from "./reply_tracker.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import type { ReadScheduler } from "../proxy/read_scheduler.ts";
-import { type FrameAction, FrameActions, type RewriteAction } from "./frame_action.ts";
+import type { FrameAction, RewriteAction } from "./frame_action.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
 const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
-
-const CRLF = fromLatin1("\r\n");
 
 /** What a reply relay works with. */
 export interface ReplyRelayOptions {
@@ -31,8 +29,6 @@ export interface ReplyRelayOptions {
     action: RewriteAction,
     sinceMs: number,
   ) => Promise<Uint8Array>;
-  /** What is shown in the place of the address of one of the node's clients. */
-  readonly peer: (address: string) => Promise<string>;
   readonly trafficLog: TrafficLog | undefined;
 }
 
@@ -43,7 +39,6 @@ export interface ReplyRelayOptions {
  *   read ─▶ plain run ──────────────────────────────▶ write    ranges of the read buffer
  *        └▶ any other frame ─▶ head ─▶ judge ─▶ pass ─▶ write
  *                                            ├▶ drop
- *                                            ├▶ replace an address ─▶ write
  *                                            ├▶ capture ─▶ rewrite ─▶ write
  *                                            └▶ hold until a marker ─▶ judge again
  * ```
@@ -63,8 +58,6 @@ export class ReplyRelay {
   #inHeldFrame = false;
   /** What was held, while it is relayed. */
   #released: Uint8Array | undefined;
-  /** What goes to the client before the bytes from `#sent` on, of which there are some then. */
-  #ahead: Uint8Array[] | undefined;
   /** Where the frame begins that is being judged. */
   #unjudgedAt: number | undefined;
   /** Up to where the client has what was read. */
@@ -191,12 +184,6 @@ export class ReplyRelay {
           at = this.#sent = await this.#hold(at, end);
           if (this.#action !== undefined) return at;
           break;
-        case "peer":
-          // The head was read whole, so the address is here.
-          await this.#replacePeer(at + action.from, at + action.to);
-          at = this.#advance(at, this.#sent);
-          this.#action = FrameActions.pass;
-          break;
         case "rewrite":
           await this.#pass(at);
           at = this.#sent = await this.#rewrite(action, at, end);
@@ -293,22 +280,13 @@ export class ReplyRelay {
     return at;
   }
 
-  /** Has the client get another address in the place of the one at [from, to). */
-  async #replacePeer(from: number, to: number): Promise<void> {
-    const bytes = this.#bytes;
-    const shown = await this.#options.peer(toLatin1(bytes.subarray(from, to)));
-    (this.#ahead ??= []).push(bytes.subarray(this.#sent, from), fromLatin1(shown));
-    this.#sent = to;
-  }
-
   async #rewrite(action: RewriteAction, from: number, to: number): Promise<number> {
     const { client, budget } = this.#options;
-    const { limitBytes = Infinity } = action;
     const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
-    const at = this.#advance(from, Math.min(to, from + limitBytes - capture.length));
+    const at = this.#advance(from, to);
     try {
       capture.add(this.#bytes.subarray(from, at));
-      if (this.#action !== undefined && capture.length < limitBytes) return at;
+      if (this.#action !== undefined) return at;
       const translated = await this.#translated(capture, action);
       capture.hold(translated.length);
       await writeAll(client, translated);
@@ -320,20 +298,14 @@ export class ReplyRelay {
       throw error;
     }
     this.#endCapture();
-    // What is behind the beginning of a line goes on as it is.
-    if (this.#action !== undefined) this.#action = FrameActions.pass;
     return at;
   }
 
-  /** What the client gets in the place of what was captured, which is all that it is to be. */
+  /** What the client gets instead of the captured frame. */
   async #translated(capture: Capture, action: RewriteAction): Promise<Uint8Array> {
     const { translate, trafficLog } = this.#options;
-    const isCut = this.#action !== undefined;
-    const captured = capture.join(this.#readAtMs);
-    // What there is of a line is rewritten as if it ended there.
-    const frame = isCut ? joined([captured, CRLF]) : captured;
-    const whole = await translate(frame, action, this.#readAtMs);
-    const translated = isCut ? whole.subarray(0, -CRLF.length) : whole;
+    const frame = capture.join(this.#readAtMs);
+    const translated = await translate(frame, action, this.#readAtMs);
     if (action.secret) trafficLog?.secretReply(translated.length);
     else trafficLog?.rewritten(frame, translated);
     return translated;
@@ -347,12 +319,8 @@ export class ReplyRelay {
   /** Sends what was read up to `to` and not sent yet. */
   async #pass(to: number, visibility?: "secret"): Promise<void> {
     if (this.#sent === to) return;
-    let bytes = this.#bytes.subarray(this.#sent, to);
+    const bytes = this.#bytes.subarray(this.#sent, to);
     this.#sent = to;
-    if (this.#ahead !== undefined) {
-      bytes = joined([...this.#ahead, bytes]);
-      this.#ahead = undefined;
-    }
     if (visibility === "secret") this.#options.trafficLog?.secretReply(bytes.length);
     else this.#options.trafficLog?.reply(bytes);
     await writeAll(this.#options.client, bytes);

@@ -1,9 +1,9 @@
 import { Byte } from "../resp/bytes.ts";
-import { type MonitorHead, readMonitorHead } from "../rewrite/replies/monitor.ts";
 import { isAddressPush } from "../rewrite/replies/push.ts";
 import { type FrameHead, isFailure } from "./frame_head.ts";
 import { HeldResults, NOTHING_UNUSUAL, type Reading } from "./held_results.ts";
 import { isMarkerAnswer, isMarkerLine } from "./marker.ts";
+import { isMonitorLine } from "./monitor_line.ts";
 import {
   type ClientReplyMode,
   ExpectedReplies,
@@ -14,7 +14,7 @@ import {
 } from "../commands/expected_reply.ts";
 import { ReplyQueue } from "./reply_queue.ts";
 import { isMessage, isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
-import { actionFor, actionForMonitorLine, type FrameAction, FrameActions } from "./frame_action.ts";
+import { actionFor, type FrameAction, FrameActions } from "./frame_action.ts";
 
 /** A frame came that answers nothing; which reply is whose is not known any more. */
 export class PairingError extends Error {
@@ -261,9 +261,8 @@ export class ReplyTracker {
       if (this.#isMessage(head)) return FrameActions.pass;
       if (this.#isShardLoss(head)) return this.#beginConfirmation("sunsubscribe", false);
     }
-    if (head.type === Byte.status && this.#monitoring) {
-      const line = readMonitorHead(head.text);
-      if (line !== undefined) return this.#judgeLine(line, head);
+    if (head.type === Byte.status && this.#monitoring && isMonitorLine(head.text)) {
+      return this.#judgeLine(head);
     }
     const reply = this.#coming.first;
     if (reply === undefined) return this.#judgeUnasked(head);
@@ -436,12 +435,12 @@ export class ReplyTracker {
    * A client gets no lines while it gets no replies (networking.c `prepareClientToWrite`). A script
    * may return what looks like one: it goes out as such, and the marker tells what was the answer.
    */
-  #judgeLine(line: MonitorHead, head: FrameHead): FrameAction {
+  #judgeLine(head: FrameHead): FrameAction {
     if (this.isMuted || isMarkerLine(head.text)) return FrameActions.drop;
     if (this.#transaction === undefined && this.#queue.first?.type === "script") {
       throw new PairingError("A script may have made up a line of MONITOR");
     }
-    return actionForMonitorLine(line);
+    return FrameActions.pass;
   }
 
   #judgeUnasked(head: FrameHead): FrameAction {

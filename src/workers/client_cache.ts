@@ -7,8 +7,7 @@ const MOST_REMEMBERED = 10_000;
 
 /**
  * Remembers what other threads have said about their clients for as long as it surely holds: that
- * an address is a client's, until any client leaves; that it is none's, until any client comes. So
- * a client that monitors does not wait for other threads at every line.
+ * an address is a client's, until any client leaves; that it is none's, until any client comes.
  */
 export class ClientCache implements OtherClients {
   readonly #asked: Pick<OtherClients, "clientsAt" | "upstreamOf">;

@@ -28,8 +28,7 @@ const CAPTURING_LIMIT_BYTES = 400 * MIB * THREADS;
 /** A flood goes through in a second or two, where machines are not busy. */
 const FLOOD_DEADLINE_MS = 30_000;
 
-/** A line that may name a node, so that its beginning is kept; but it has no port to look for. */
-const MONITORED = '+1700000000.123456 [0 lua] "MIGRATE" "host" "port" "" "0" "9" "KEYS"';
+const MONITORED = '+1700000000.123456 [0 lua] "MSET"';
 
 /** The beginning of a request, and what follows it without an end. */
 const REQUESTS: [what: string, head: string, rest: string][] = [

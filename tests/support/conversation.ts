@@ -61,15 +61,12 @@ export function shown(text: string): string {
   return text.replaceAll(/‹[^›]*›/g, "");
 }
 
-/** Rewrites nothing, but puts marks around it. That of a line stands before its end. */
-export const MARKING: Pick<ReplyRelayOptions, "translate" | "peer"> = {
-  translate: (frame, { rewrite, limitBytes }) => {
+/** Rewrites nothing, but puts marks around the frame. */
+export const MARKING: Pick<ReplyRelayOptions, "translate"> = {
+  translate: (frame, { rewrite }) => {
     const name = rewrite.name.replace("rewrite", "").toLowerCase();
-    const text = toLatin1(frame);
-    const end = limitBytes === undefined ? text.length : text.indexOf("\r\n");
-    return Promise.resolve(fromLatin1(`«${name} ${text.slice(0, end)}»${text.slice(end)}`));
+    return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
   },
-  peer: (address) => Promise.resolve(`«peer ${address}»`),
 };
 
 /** Takes the marks out of a text, which leaves what the node sent. */

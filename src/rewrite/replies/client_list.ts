@@ -23,14 +23,11 @@ export function rewriteClients(frame: Value, addresses: AddressMap): Value {
   );
 }
 
-/** What has to be known for that of a client's address. */
-type PeerNaming = Pick<AddressMap, "host" | "clientAt">;
-
 /** What is shown in the place of the address of a node's client, as CLIENT LIST has it. */
-export function publicPeer(address: string, naming: PeerNaming): string {
+function publicPeer(address: string, addresses: AddressMap): string {
   const peer = overTcp(address);
   if (peer === undefined) return address;
-  return naming.clientAt(address) ?? publicAddress(naming, peer.port);
+  return addresses.clientAt(address) ?? publicAddress(addresses, peer.port);
 }
 
 /** A connection through a Unix socket has the socket's path for an address. */

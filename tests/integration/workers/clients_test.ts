@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { itemsOf, textOf, type Value } from "../../../src/resp/frame.ts";
+import { textOf, type Value } from "../../../src/resp/frame.ts";
 import { RedisCluster } from "../../support/cluster.ts";
 import { AT, connectIn, ON_LINUX, threadedNat } from "./threaded.ts";
 
@@ -52,19 +52,6 @@ Deno.test("CLIENT LIST and CLIENT KILL mean the clients of every thread", ON_LIN
       }
     });
   }
-
-  await t.step("as SLOWLOG remembers them", async () => {
-    const [one, two] = [clients.get(1)!, clients.get(2)!];
-    await node.order("CONFIG", "SET", "slowlog-log-slower-than", "0");
-    await two.ask("CLIENT", "KILL", "ADDR", one.localAddress, "ID", "0");
-    await node.order("CONFIG", "SET", "slowlog-log-slower-than", "-1");
-    const log = itemsOf(await one.ask("SLOWLOG", "GET", "10"))!;
-    const entry = log.map((entry) => itemsOf(entry)!).find((entry) =>
-      itemsOf(entry[3]!)!.some((word) => textOf(word) === "KILL")
-    )!;
-    assertEquals(itemsOf(entry[3]!)!.map(textOf).slice(2, 4), ["ADDR", one.localAddress]);
-    assertEquals(textOf(entry[4]!), two.localAddress);
-  });
 
   await t.step("and a client that is of no thread stays what it is", async () => {
     using direct = await node.connect();
