@@ -9,7 +9,6 @@ import {
 } from "../platform/address.ts";
 import { type Connection, dial, isLocalAddress, resolve } from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
-import type { NatTable } from "../nat/nat_table.ts";
 
 /** Clients wait meanwhile, and a name server may be out of reach. */
 const PUBLIC_LOOKUP_LIMIT_MS = 250;
@@ -35,6 +34,12 @@ export interface NodeDialerOptions {
   readonly connectTimeoutMs: number;
 }
 
+/** The public ports of the proxy. */
+export interface PublicPorts {
+  /** What is served on a port; undefined if nothing is. */
+  atPort(publicPort: number): unknown;
+}
+
 /**
  * Connects to nodes, for sessions, for probes and for the proxy's own questions. It refuses
  * addresses that are ports of the proxy itself, as nodes announce them that were set up to announce
@@ -44,7 +49,7 @@ export class NodeDialer {
   /** How long a node may take to accept a connection. */
   readonly connectTimeoutMs: number;
   readonly #options: NodeDialerOptions;
-  readonly #ports: Pick<NatTable, "atPort">;
+  readonly #ports: PublicPorts;
   readonly #resolve: (host: string) => Promise<string[]>;
   /** Whether hosts are the proxy's, and since when that is kept. */
   #hosts = { sinceMs: -Infinity, own: new Map<string, Promise<boolean>>() };
@@ -56,7 +61,7 @@ export class NodeDialer {
   /** @param resolveHost how names are looked up; one that remembers is good for sessions */
   constructor(
     options: NodeDialerOptions,
-    ports: Pick<NatTable, "atPort">,
+    ports: PublicPorts,
     resolveHost = resolve,
   ) {
     this.connectTimeoutMs = options.connectTimeoutMs;

@@ -4,13 +4,8 @@ import { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { NodeConnectionError } from "./node_connection.ts";
 import { SLOT_COUNT } from "./node.ts";
-import {
-  type ClusterDiscovery,
-  type ClusterView,
-  coveredSlots,
-  isHealthy,
-  isReady,
-} from "./discovery.ts";
+import type { ClusterDiscovery } from "./discovery.ts";
+import { type ClusterView, coveredSlots, isHealthy, isReady } from "./view.ts";
 
 /** A cluster that starts takes seconds, so there is no hurry after the first few questions. */
 const FIRST_PAUSE_MS = 100;

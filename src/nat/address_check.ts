@@ -1,7 +1,8 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import { withTimeout } from "../platform/timeout.ts";
-import { aliasOf, type NatEntry, type NatTable } from "./nat_table.ts";
+import { aliasOf } from "../cluster/node_ref.ts";
+import type { NatEntry, NatTable } from "./nat_table.ts";
 import type { SavedPort } from "./port_allocator.ts";
 import type { ClusterDiscovery } from "../cluster/discovery.ts";
 

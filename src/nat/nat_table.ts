@@ -1,37 +1,11 @@
 import { OperatorError } from "../platform/operator_error.ts";
-import { canonicalHost, formatHostPort, type HostPort } from "../platform/address.ts";
+import { aliasOf, isAddress, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
+import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import { type ClusterNode } from "../cluster/node.ts";
 import type { PortAllocator, StaticMapping } from "./port_allocator.ts";
-import { type ClusterView, dialAddress, isHealthy, isReady } from "../cluster/discovery.ts";
-
-/** A node as a frame names it: by what it has of an id, an address, and a slot. */
-export interface NodeRef {
-  /** The node id, where the frame gives one that lasts. */
-  readonly id?: string;
-  /** An IP address or a host name; "" or `?` where the node does not know it. */
-  readonly host: string;
-  readonly port: number;
-  /** The slot of a redirect, which names a node even when its host does not. */
-  readonly slot?: number;
-  /** The redirect is an ASK: the slot's owner is not meant, but the node it migrates to. */
-  readonly asking?: boolean;
-  /**
-   * What is mentioned may be no node: an address that a script made up, or that somebody gave to
-   * CLUSTER MEET or MIGRATE. It is never dialled, and may stay unknown.
-   */
-  readonly doubtful?: boolean;
-  /** Clients go where the frame leads, so that port 0 in its place would be no answer. */
-  readonly redirects?: boolean;
-  /** The node that sent the frame says that this is itself: it is, unless the id is another's. */
-  readonly own?: boolean;
-  /**
-   * What the node is to the one that mentions it, in terms of replication, whose addresses are
-   * those of its own connections and may be others than the cluster knows.
-   */
-  readonly relation?: "primary" | "replica";
-}
+import { type ClusterView, dialAddress, isHealthy, isReady } from "../cluster/view.ts";
 
 /** A node that has a port on the public side. Its fields change as the cluster does. */
 export interface NatEntry {
@@ -264,7 +238,7 @@ export class NatTable {
     const heardAtMs = this.#view?.takenAtMs ?? -Infinity;
     return view.takenAtMs - heardAtMs > this.#options.forgetAfterMs ||
       placedNodes(view).some(({ address }) =>
-        this.#nodes.some((entry) => isSame(entry.address, address))
+        this.#nodes.some((entry) => isSameAddress(entry.address, address))
       );
   }
 
@@ -301,7 +275,7 @@ export class NatTable {
    */
   move({ id }: NatEntry, address: HostPort, spelling = false): void {
     const entry = this.#byId.get(id);
-    if (entry === undefined || isSame(entry.address, address)) return;
+    if (entry === undefined || isSameAddress(entry.address, address)) return;
     if (spelling) {
       this.#place(entry, address);
       this.#options.actions.learned();
@@ -372,7 +346,7 @@ export class NatTable {
   #addEntry(node: ClusterNode, address: HostPort, view: ClusterView, strict: boolean): Row {
     const names = namesOf(node, view.tlsPorts.get(node.id));
     const awaited = this.#nodes.find((entry) =>
-      entry.id === "" && [address, ...names].some((name) => isSame(name, entry.address))
+      entry.id === "" && [address, ...names].some((name) => isSameAddress(name, entry.address))
     );
     if (awaited !== undefined) {
       this.#identify(awaited, node.id);
@@ -413,7 +387,7 @@ export class NatTable {
     for (const id of ports.holders) {
       const entry = this.#byId.get(id);
       const places = [entry?.address ?? ports.addressOf(id), entry?.pin];
-      if (!places.some((known) => known !== undefined && isSame(known, address))) continue;
+      if (!places.some((known) => known !== undefined && isSameAddress(known, address))) continue;
       // Of one that is only somewhere else the port goes with it, and so does a pinned one.
       if (view.nodes.some((other) => other.id === id) || ports.staticPort(id) !== undefined) {
         continue;
@@ -438,12 +412,12 @@ export class NatTable {
     entry.role = node.flags.has("slave") ? "replica" : "primary";
     entry.busPort = node.busPort;
     // Of a node that is out of touch others tell where it was.
-    if (!isHealthy(node) || isSame(entry.address, address)) {
+    if (!isHealthy(node) || isSameAddress(entry.address, address)) {
       this.#conflicting.delete(entry);
       return;
     }
     this.#conflicting.add(entry);
-    const news = entry.claimed === undefined || !isSame(entry.claimed, address);
+    const news = entry.claimed === undefined || !isSameAddress(entry.claimed, address);
     entry.claimed = address;
     if (news) this.#options.actions.disputed();
   }
@@ -565,11 +539,6 @@ export class NatTable {
   }
 }
 
-/** In place of a host that it does not know, a node puts "", or `?` where clients want names. */
-export function isAddress({ host, port }: NodeRef): boolean {
-  return host !== "" && host !== "?" && port > 0;
-}
-
 /** A node as the directory keeps it. */
 type Row = { -readonly [Field in keyof NatEntry]: NatEntry[Field] } & {
   /** Where a view placed it that did so elsewhere. */
@@ -635,14 +604,4 @@ function namesOf(node: ClusterNode, tlsPort: number | undefined): HostPort[] {
     for (const port of [node.port, tlsPort]) if (port) names.push({ host, port });
   }
   return names;
-}
-
-/** An address in the one spelling in which it is an alias. */
-export function aliasOf({ host, port }: HostPort): string {
-  // Only IPv6 has more than one spelling, and takes time to bring into the usual one.
-  return `${host.includes(":") ? canonicalHost(host) : host.toLowerCase()} ${port}`;
-}
-
-function isSame(a: HostPort, b: HostPort): boolean {
-  return aliasOf(a) === aliasOf(b);
 }

@@ -1,14 +1,10 @@
 import { formatHostPort } from "../platform/address.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
-import {
-  isAddress,
-  type NatEntry,
-  type NatTable,
-  type NodeRef,
-  NoPublicPortError,
-} from "./nat_table.ts";
+import { isAddress, type NodeRef } from "../cluster/node_ref.ts";
+import { type NatEntry, type NatTable, NoPublicPortError } from "./nat_table.ts";
 import { NodeConnectionError } from "../cluster/node_connection.ts";
-import { type ClusterDiscovery, type ClusterView, ownerOf } from "../cluster/discovery.ts";
+import type { ClusterDiscovery } from "../cluster/discovery.ts";
+import { type ClusterView, ownerOf } from "../cluster/view.ts";
 import { queryOptionsFor } from "./refresher.ts";
 
 /** A script can make up any number of redirects, each of which might be a real one. */

@@ -1,13 +1,8 @@
 import { formatHostPort } from "../platform/address.ts";
 import { AddressCheck } from "./address_check.ts";
 import type { AddressConflict, NatTable, Suspect } from "./nat_table.ts";
-import {
-  type ClusterDiscovery,
-  dialAddress,
-  isHealthy,
-  isReady,
-  type QueryOptions,
-} from "../cluster/discovery.ts";
+import type { ClusterDiscovery, QueryOptions } from "../cluster/discovery.ts";
+import { dialAddress, isHealthy, isReady } from "../cluster/view.ts";
 
 /**
  * Between two looks at the cluster: what makes one necessary, such as a node that is gone, is

@@ -1,5 +1,5 @@
 import { formatHostPort } from "../platform/address.ts";
-import type { NodeRef } from "../nat/nat_table.ts";
+import type { NodeRef } from "../cluster/node_ref.ts";
 import type { Value } from "../resp/frame.ts";
 
 /** What a rewriter knows of the public side while it rewrites one frame. */

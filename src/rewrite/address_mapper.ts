@@ -1,5 +1,6 @@
 import { splitAddress } from "../platform/address.ts";
-import type { NatEntry, NatTable, NodeRef } from "../nat/nat_table.ts";
+import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NodeResolver } from "../nat/node_resolver.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { AddressMap, Rewriter } from "./address_map.ts";

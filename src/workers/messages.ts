@@ -1,4 +1,5 @@
-import type { NatEntry, NodeRef } from "../nat/nat_table.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
+import type { NodeRef } from "../cluster/node_ref.ts";
 import type { LogRecord } from "@logtape/logtape";
 import type { Config } from "../cli/config.ts";
 import type { LogOptions } from "../platform/log.ts";

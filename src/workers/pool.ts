@@ -1,4 +1,5 @@
-import type { NatEntry, NatTable, NodeRef } from "../nat/nat_table.ts";
+import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { NodeRef } from "../cluster/node_ref.ts";
 import type { FrontendContext } from "../proxy/frontend.ts";
 import { ListenError } from "../proxy/listener.ts";
 import { log, logRecord, setThreadNumber, workerLogOptions } from "../platform/log.ts";

@@ -1,5 +1,6 @@
 import type { HostPort } from "../platform/address.ts";
-import { aliasOf, isAddress, type NatEntry, type NodeRef } from "../nat/nat_table.ts";
+import { aliasOf, isAddress, type NodeRef } from "../cluster/node_ref.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
 import type { NodeKey, TableSnapshot } from "./messages.ts";
 
 /** What one picture has other than the one before. */

@@ -1,10 +1,12 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { type NatTable, type NodeRef, NoPublicPortError } from "../../src/nat/nat_table.ts";
+import { type NatTable, NoPublicPortError } from "../../src/nat/nat_table.ts";
+import type { NodeRef } from "../../src/cluster/node_ref.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { waitUntilReady } from "../../src/cluster/readiness.ts";
-import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
+import type { ClusterView } from "../../src/cluster/view.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import {

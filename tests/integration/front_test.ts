@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
-import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
+import type { ClusterView } from "../../src/cluster/view.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
 import { namedInLines } from "../support/mentions.ts";
 import { findFreePorts } from "../support/ports.ts";

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import { waitUntilReady } from "../../src/cluster/readiness.ts";
-import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
+import type { ClusterView } from "../../src/cluster/view.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { idAt } from "../support/mentions.ts";

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort, splitAddress } from "../../src/platform/address.ts";
-import { ClusterDiscovery, type ClusterView } from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
+import type { ClusterView } from "../../src/cluster/view.ts";
 import { TopologyRefresher } from "../../src/nat/refresher.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";

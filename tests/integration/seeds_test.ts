@@ -1,11 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { HostPort } from "../../src/platform/address.ts";
 import { waitUntilReady } from "../../src/cluster/readiness.ts";
-import {
-  ClusterDiscovery,
-  type ClusterView,
-  type QueryOptions,
-} from "../../src/cluster/discovery.ts";
+import { ClusterDiscovery, type QueryOptions } from "../../src/cluster/discovery.ts";
+import type { ClusterView } from "../../src/cluster/view.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { bulk } from "../support/frames.ts";
 import { idAt } from "../support/mentions.ts";

@@ -1,4 +1,4 @@
-import type { NodeRef } from "../../src/nat/nat_table.ts";
+import type { NodeRef } from "../../src/cluster/node_ref.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeFrame } from "../../src/resp/frame.ts";
 import type { AddressMap, Rewriter } from "../../src/rewrite/address_map.ts";

@@ -7,7 +7,7 @@ import {
   type SavedPorts,
   type StaticMapping,
 } from "../../src/nat/port_allocator.ts";
-import type { ClusterView } from "../../src/cluster/discovery.ts";
+import type { ClusterView } from "../../src/cluster/view.ts";
 
 /** How a topology talks to nodes that want no password. */
 export const PLAIN_LINK: NodeConnectionOptions = {

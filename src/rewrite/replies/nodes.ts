@@ -1,4 +1,4 @@
-import type { NodeRef } from "../../nat/nat_table.ts";
+import type { NodeRef } from "../../cluster/node_ref.ts";
 import { formatNodeAddress, parseNodeAddress } from "../../cluster/node.ts";
 import { itemsOf, type Value } from "../../resp/frame.ts";
 import type { AddressMap } from "../address_map.ts";

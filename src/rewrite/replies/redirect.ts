@@ -1,4 +1,4 @@
-import type { NodeRef } from "../../nat/nat_table.ts";
+import type { NodeRef } from "../../cluster/node_ref.ts";
 import { splitAddress } from "../../platform/address.ts";
 import type { Value } from "../../resp/frame.ts";
 import type { AddressMap } from "../address_map.ts";

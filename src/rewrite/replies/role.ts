@@ -1,4 +1,4 @@
-import type { NodeRef } from "../../nat/nat_table.ts";
+import type { NodeRef } from "../../cluster/node_ref.ts";
 import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
 import type { AddressMap } from "../address_map.ts";
 

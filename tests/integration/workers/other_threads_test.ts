@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OperatorError } from "../../../src/platform/operator_error.ts";
 import { NatTable, type NatTableActions } from "../../../src/nat/nat_table.ts";
 import { PortAllocator, type PortAllocatorOptions } from "../../../src/nat/port_allocator.ts";
-import type { ClusterView } from "../../../src/cluster/discovery.ts";
+import type { ClusterView } from "../../../src/cluster/view.ts";
 import { Frontend } from "../../../src/proxy/frontend.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
 import { Logged } from "../../support/logged.ts";
