@@ -1,139 +1,196 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DCLinter } from "dclint";
 import { fileURLToPath } from "node:url";
-import project from "../../deno.json" with { type: "json" };
+import { parse } from "yaml";
 import { OPTIONS } from "../../src/cli/options.ts";
-import { COMPOSE_FILE, environmentOf, readCompose } from "../support/compose.ts";
-import { Composition } from "../support/composition.ts";
 import { fetchModules, Namespace } from "../support/namespace.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { Program, run } from "../support/program.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
+
+const COMPOSE_FILE = new URL("../../compose.yaml", import.meta.url);
 
 const NODES = [1, 2, 3, 4, 5, 6].map((number) => `redis-${number}`);
 
 const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
 
-/** Matters of order and taste, and two that are meant so here. */
+/** A node that is down fails its health check at once. */
+const HEALTH_DEADLINE_MS = 60_000;
+
+/** Rules of order and taste, and two that this file breaks on purpose. */
 const RULES_OFF = [
   ...["service-keys-order", "services-alphabetical-order", "top-level-properties-order"],
   "require-quotes-in-ports",
-  // Together they build the image under a name.
+  // Both together build the image under a name.
   "no-build-and-image",
-  // A variable says which interface; see the test of ports.
+  // A variable sets the interface.
   "no-unbound-port-interfaces",
 ];
+
+/** What the tests use of a service. */
+interface Service {
+  readonly command: readonly string[];
+  /** A variable without a value passes on that of Compose. */
+  readonly environment: Readonly<Record<string, string | null>>;
+  readonly healthcheck: { readonly test: readonly string[] };
+}
+
+/** Reads the services, with `${NAME:-default}` and `$$` filled in as Compose does. */
+async function readServices(env: Record<string, string>): Promise<Record<string, Service>> {
+  const fill = (text: string) =>
+    text.replaceAll(/\$(?:(\$)|\{(\w+):-([^}]*)\})/g, (_, dollar, name, fallback) => {
+      return dollar ?? (env[name] || fallback);
+    });
+  const reviver = (_: unknown, value: unknown) => typeof value === "string" ? fill(value) : value;
+  return parse(await Deno.readTextFile(COMPOSE_FILE), reviver, { merge: true }).services;
+}
 
 Deno.test("compose.yaml follows the Compose Specification and the linter", () => {
   const rules = Object.fromEntries(RULES_OFF.map((rule) => [rule, 0 as const]));
   const linter = new DCLinter({ rules, quiet: false, debug: false, exclude: [] });
   const results = linter.lintFiles([fileURLToPath(COMPOSE_FILE)], false);
-  assertEquals(results.length, 1);
-  const found = results[0]!.messages.map(({ line, rule, message }) =>
-    `${line}: ${message} (${rule})`
-  );
-  assertEquals(found, []);
+  assertEquals(results.map(({ messages }) => messages), [[]]);
 });
 
-Deno.test("the proxy of compose.yaml takes every setting by its variable", async () => {
-  const all = OPTIONS.flatMap(({ variable }) => variable ?? []);
-  const env = Object.fromEntries(all.map((variable) => [variable, `value of ${variable}`]));
-  const { proxy } = (await readCompose(env)).services;
-  assertEquals(Object.keys(proxy!.environment).sort(), all.sort());
-  assertEquals(environmentOf(proxy!, env), env);
-  assertEquals(environmentOf((await readCompose({})).services.proxy!, {}), {
-    LISTEN_ADDR: ":8000",
-    CLUSTER_ADDR: NODES.join(","),
-    PUBLIC_HOST: "127.0.0.1",
-    MAX_NODES: "6",
-    PORT_MAP: NODES.map((node, index) => `${node}:6379=${8000 + index}`).join(","),
-  });
+Deno.test("compose.yaml passes every option on to the proxy", async () => {
+  const { proxy } = await readServices({});
+  const variables = OPTIONS.flatMap(({ variable }) => variable ?? []);
+  assertEquals(Object.keys(proxy!.environment).sort(), variables.sort());
 });
 
-Deno.test("nothing but the proxy can be reached from outside, on its ports alone", async () => {
-  const { services, networks } = await readCompose({});
-  assertEquals(Object.keys(services).sort(), [...NODES, "create-cluster", "proxy"].sort());
-  assertEquals(networks, { private: { internal: true }, public: null });
-  for (const [name, { networks, ports }] of Object.entries(services)) {
-    const isProxy = name === "proxy";
-    assertEquals(networks, isProxy ? ["private", "public"] : ["private"], name);
-    assertEquals(ports, isProxy ? ["127.0.0.1:8000-8005:8000-8005"] : undefined, name);
+/** The commands of compose.yaml, each in a network namespace that holds the container's address. */
+class Services implements AsyncDisposable {
+  readonly #services: Readonly<Record<string, Service>>;
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #volumes: TemporaryDirectory;
+  readonly #stack = new AsyncDisposableStack();
+  readonly #namespaces = new Map<string, Namespace>();
+  proxy!: NatProcess;
+
+  constructor(
+    services: Readonly<Record<string, Service>>,
+    env: Readonly<Record<string, string>>,
+    volumes: TemporaryDirectory,
+  ) {
+    this.#services = services;
+    this.#env = env;
+    this.#volumes = volumes;
   }
-  const { proxy } = (await readCompose({ PUBLISH_ADDR: "0.0.0.0" })).services;
-  assertEquals(proxy!.ports, ["0.0.0.0:8000-8005:8000-8005"]);
-});
 
-Deno.test("no command of compose.yaml has the password among its words", async () => {
-  const password = "secret";
-  const { services } = await readCompose({ CLUSTER_PASSWORD: password });
-  for (const [name, { command = [], healthcheck }] of Object.entries(services)) {
-    const words = [...command, ...healthcheck?.test ?? []];
-    assert(!words.some((word) => word.includes(password)), name);
+  /** Starts all services in the order of `depends_on`; `network` is the first three numbers. */
+  async up(network: string): Promise<void> {
+    const names = Object.keys(this.#services);
+    const addresses = names.map((name, index) => [name, `${network}.${index + 2}`] as const);
+    const middle = this.#stack.use(await Namespace.create("switch"));
+    for (const [name, address] of addresses) {
+      const namespace = this.#stack.use(await Namespace.create(name));
+      this.#namespaces.set(name, namespace);
+      await middle.connect(namespace, { name, here: [], there: [`${address}/24`] });
+      await namespace.name({ localhost: "127.0.0.1", ...Object.fromEntries(addresses) });
+    }
+    await middle.join(...names);
+    for (const node of NODES) {
+      await Deno.mkdir(this.#volumes.at(node), { recursive: true });
+      const command = this.#inside(node, this.#services[node]!.command);
+      const { program } = await Program.start(command, () => true, HEALTH_DEADLINE_MS);
+      this.#stack.use(program);
+    }
+    for (const node of NODES) {
+      const [, check] = this.#services[node]!.healthcheck.test;
+      await until(`${node} is healthy`, async (saw) => {
+        const outcome = await this.run(node, ["sh", "-c", check!]);
+        saw(outcome);
+        return outcome.code === 0;
+      }, HEALTH_DEADLINE_MS);
+    }
+    const { code, output } = await this.createCluster();
+    assertEquals(code, 0, output);
+    const { before } = this.#namespaces.get("proxy")!;
+    const env = this.#environment("proxy");
+    this.proxy = this.#stack.use(new NatProcess([], { before, env }));
+    await this.proxy.untilMapped(NODES.length);
   }
-});
 
-Deno.test("the proxy of compose.yaml has a volume where the image lets it write", async () => {
-  const { proxy } = (await readCompose({})).services;
-  assertEquals(proxy!.volumes, ["proxy:/data"]);
-});
+  createCluster() {
+    return this.run("create-cluster", this.#services["create-cluster"]!.command);
+  }
 
-Deno.test("the images of compose.yaml have versions, the proxy's that of the project", async () => {
-  const { services } = await readCompose({});
-  for (const { image } of Object.values(services)) assertMatch(image, /:\d+\.\d+\.\d+(-[\w.]+)?$/);
-  assertEquals(services.proxy!.image, `redis-cluster-nat:${project.version}`);
-});
+  /** Runs a command beside a service. */
+  run(name: string, command: readonly string[], input?: string) {
+    return run(this.#inside(name, command), input);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#stack.disposeAsync();
+  }
+
+  /** A node works in its volume. */
+  #inside(name: string, command: readonly string[]): string[] {
+    const variables = Object.entries(this.#environment(name)).map((entry) => entry.join("="));
+    const directory = NODES.includes(name) ? this.#volumes.at(name) : "/";
+    const { before } = this.#namespaces.get(name)!;
+    return [...before, "env", `--chdir=${directory}`, ...variables, ...command];
+  }
+
+  #environment(name: string): Record<string, string> {
+    const variables = Object.entries(this.#services[name]!.environment)
+      .map(([variable, value]) => [variable, value ?? this.#env[variable]]);
+    return Object.fromEntries(variables.filter(([, value]) => value !== undefined));
+  }
+}
 
 const hindrance = await Namespace.hindrance();
 
 Deno.test({
-  name: "the services of compose.yaml make a cluster that is there again after every start" +
+  name: "the commands of compose.yaml create a cluster and find it again after a restart" +
     (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
   ignore: hindrance !== undefined,
   fn: async (t) => {
     await fetchModules(fileURLToPath(new URL("../../src/main.ts", import.meta.url)));
     await using volumes = await TemporaryDirectory.create();
 
-    await t.step("a first start makes the cluster, and the proxy's ports are as said", async () => {
-      await using composition = await Composition.up({ env: {}, network: "10.78.1.", volumes });
-      const expected = NODES.map((node, index) => [`${node}:6379`, 8000 + index] as const);
-      // Pinned ports serve before the cluster is found.
-      await until("all ports are told", () => composition.mapping.size === NODES.length);
-      assertEquals(composition.mapping, new Map(expected));
-      const { code, output } = await use(composition, (key) => `SET ${key} value-of-${key}`);
-      assertEquals(code, 0);
-      assertEquals(output, KEYS.map(() => "OK\n").join(""));
-
-      const { code: again, output: said } = await composition.runOnce("create-cluster");
-      assertEquals(again, 0, said);
-      assert(!said.includes("Performing hash slots allocation"), said);
-      await assertKept(composition);
+    await t.step("the first start creates the cluster and serves it at fixed ports", async () => {
+      await using services = new Services(await readServices({}), {}, volumes);
+      await services.up("10.78.1");
+      const ports = NODES.map((node, index) => [`${node}:6379`, 8000 + index] as const);
+      assertEquals(services.proxy.mapping, new Map(ports));
+      assertEquals(
+        await ask(services, (key) => `SET ${key} value-of-${key}`),
+        KEYS.map(() => "OK\n").join(""),
+      );
+      const { code, output } = await services.createCluster();
+      assertEquals(code, 0, output);
+      assert(!output.includes("Performing hash slots allocation"), output);
+      await assertKept(services);
     });
 
-    await t.step("a start at other addresses, with a password, finds it again", async () => {
-      // What the server's configuration has quotes and backslashes for.
+    await t.step("a start at other addresses with a password finds the data again", async () => {
+      // Quotes and backslashes are escaped in the configuration of the server.
       const password = 'se"cr\\et $1';
       const env = { CLUSTER_PASSWORD: password };
-      await using composition = await Composition.up({ env, network: "10.78.2.", volumes });
-      await assertKept(composition, "--no-auth-warning", "-a", password);
+      await using services = new Services(await readServices(env), env, volumes);
+      await services.up("10.78.2");
+      await assertKept(services, "--no-auth-warning", "-a", password);
     });
   },
 });
 
-/** Sends a command for each key from where Docker publishes the proxy's ports. */
-async function use(composition: Composition, command: (key: string) => string, ...more: string[]) {
-  const outcome = await composition.exec(
+/** Sends a command for each key to where Docker publishes the ports of the proxy. */
+async function ask(services: Services, command: (key: string) => string, ...more: string[]) {
+  const { code, output } = await services.run(
     "proxy",
     ["redis-cli", "-c", "-p", "8000", ...more],
     KEYS.map((key) => `${command(key)}\n`).join(""),
   );
-  const redirects = [...outcome.output.matchAll(/^-> Redirected .* at (\S+)\n/gm)];
+  assertEquals(code, 0, output);
+  const redirects = [...output.matchAll(/^-> Redirected .* at (\S+)\n/gm)];
   for (const [, address] of redirects) assertMatch(address!, /^127\.0\.0\.1:800[0-5]$/);
-  assert(redirects.length > 0, outcome.output);
-  return { ...outcome, output: outcome.output.replaceAll(/^-> Redirected .*\n/gm, "") };
+  assert(redirects.length > 0, output);
+  return output.replaceAll(/^-> Redirected .*\n/gm, "");
 }
 
-async function assertKept(composition: Composition, ...more: string[]): Promise<void> {
-  await until("all ports are told", () => composition.mapping.size === NODES.length);
-  const { code, output } = await use(composition, (key) => `GET ${key}`, ...more);
-  assertEquals(code, 0, output);
-  assertEquals(output, KEYS.map((key) => `value-of-${key}\n`).join(""));
+async function assertKept(services: Services, ...more: string[]): Promise<void> {
+  const values = await ask(services, (key) => `GET ${key}`, ...more);
+  assertEquals(values, KEYS.map((key) => `value-of-${key}\n`).join(""));
 }
