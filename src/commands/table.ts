@@ -1,4 +1,4 @@
-import { type Command, CommandTable } from "../resp/request_scanner.ts";
+import { type Command, CommandTable } from "../resp/command_table.ts";
 import { ExpectedReplies, type ExpectedReply } from "./expected_reply.ts";
 import type { SubscribeWord } from "../relay/subscriptions.ts";
 

@@ -1,7 +1,8 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
 import { joined } from "../resp/bytes.ts";
 import { encodePrefix } from "../resp/frame.ts";
-import { type RequestPrefix, RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
+import type { RequestPrefix } from "../resp/request_prefix.ts";
+import { RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
 import { COMMANDS, type CommandSpec } from "../commands/table.ts";
 import type { TrafficLog } from "../proxy/traffic_log.ts";
 import { encodeMarker } from "./marker.ts";
@@ -250,10 +251,10 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   }
 
   /** What goes on in the place of the words of a request, if something else does. */
-  async #translated({ words, argc, hasHeader }: RequestPrefix): Promise<Uint8Array | undefined> {
-    const translated = answeredAnyway(words, argc) ?? await this.#options.translate(words);
+  async #translated({ args, argc, hasHeader }: RequestPrefix): Promise<Uint8Array | undefined> {
+    const translated = answeredAnyway(args, argc) ?? await this.#options.translate(args);
     if (translated === undefined) return undefined;
-    const count = hasHeader ? argc + translated.length - words.length : undefined;
+    const count = hasHeader ? argc + translated.length - args.length : undefined;
     return encodePrefix(translated, count);
   }
 

@@ -4,7 +4,8 @@
 
 import { Byte, fromLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
-import { type Command, RequestScanner, type RequestSink } from "../../src/resp/request_scanner.ts";
+import type { Command } from "../../src/resp/command_table.ts";
+import { RequestScanner, type RequestSink } from "../../src/resp/request_scanner.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { COMMANDS } from "../../src/commands/table.ts";
 

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Byte } from "../../src/resp/bytes.ts";
-import { type Command, CommandTable, RequestScanner } from "../../src/resp/request_scanner.ts";
+import { type Command, CommandTable } from "../../src/resp/command_table.ts";
+import { RequestScanner } from "../../src/resp/request_scanner.ts";
 import { NO_STOPS, ReplyScanner, RespError } from "../../src/resp/reply_scanner.ts";
 import { type Piece, piecesOf, show } from "../support/pieces.ts";
 import { seededRandom } from "../support/random.ts";

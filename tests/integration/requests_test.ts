@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
-import { CommandTable, RequestScanner } from "../../src/resp/request_scanner.ts";
+import { CommandTable } from "../../src/resp/command_table.ts";
+import { RequestScanner } from "../../src/resp/request_scanner.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { type Random, seededRandom, testSeed } from "../support/random.ts";

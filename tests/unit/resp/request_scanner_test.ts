@@ -1,11 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
-import {
-  type Command,
-  CommandTable,
-  RequestScanner,
-  type RequestSink,
-} from "../../../src/resp/request_scanner.ts";
+import { type Command, CommandTable } from "../../../src/resp/command_table.ts";
+import { RequestScanner, type RequestSink } from "../../../src/resp/request_scanner.ts";
 import { everyCut, type Piece, piecesOf, show } from "../../support/pieces.ts";
 import { type Random, seededRandom, testSeed } from "../../support/random.ts";
 
@@ -427,10 +423,10 @@ Deno.test("a request is told before its last word is shown", () => {
   const scanner = new RequestScanner(HOLDING, tellsTo(told));
   const bytes = fromLatin1(arrays("FAILOVER", "ABORT") + "FAILOVER\r\n");
   const first = scanner.advance(bytes, 0, bytes.length);
-  assertEquals(scanner.prefix, { words: ["FAILOVER", "ABORT"], argc: 2, hasHeader: true });
+  assertEquals(scanner.prefix, { args: ["FAILOVER", "ABORT"], argc: 2, hasHeader: true });
   assertEquals(told, ["failover 2: failover"]);
   assertEquals(scanner.advance(bytes, first, bytes.length), bytes.length);
-  assertEquals(scanner.prefix, { words: ["FAILOVER"], argc: 1, hasHeader: true });
+  assertEquals(scanner.prefix, { args: ["FAILOVER"], argc: 1, hasHeader: true });
   assertEquals(told.length, 2);
 });
 
@@ -538,7 +534,7 @@ function passedOf(pieces: readonly Piece[]): string {
       held = held.slice(heldFrom);
       const { prefix } = scanner;
       if (prefix === undefined) continue;
-      passed += `<${prefix.words.join(" ")} of ${prefix.argc}>`;
+      passed += `<${prefix.args.join(" ")} of ${prefix.argc}>`;
       held = "";
     }
   }

@@ -1,0 +1,63 @@
+import { Byte, fromLatin1 } from "./bytes.ts";
+
+/** How the request scanner treats the arguments of a command. The command name is argument 0. */
+export interface Command {
+  /** How many arguments the sink gets, the command name included. */
+  readonly keepArgs: number;
+  /**
+   * How many arguments must be complete before any byte of the request is forwarded, given the
+   * first of them as they came; called again with each further argument. 0 buffers none, Infinity
+   * all.
+   */
+  bufferArgs?(args: readonly string[]): number;
+  /** Whether argument `index` is a secret, given the kept arguments before it. */
+  isSecretArg?(argv: readonly string[], index: number): boolean;
+}
+
+/** Command names may have at most this many bytes. */
+export const MAX_NAME_BYTES = 16;
+
+/** The commands that a scanner recognizes: names in lower case, found in any case. */
+export class CommandTable<C extends Command> {
+  /** By length of the name and by its first letter, of which the last five bits are enough. */
+  readonly #buckets: (Entry<C>[] | undefined)[] = Array(32 * (MAX_NAME_BYTES + 1)).fill(undefined);
+
+  /** @throws {RangeError} when a name is longer than MAX_NAME_BYTES */
+  constructor(commands: Record<string, C>) {
+    for (const [name, command] of Object.entries(commands)) {
+      if (name.length > MAX_NAME_BYTES) throw new RangeError(`Command name '${name}' is too long`);
+      const bucket = 32 * name.length + (name.charCodeAt(0) & 31);
+      (this.#buckets[bucket] ??= []).push({ name: fromLatin1(name), command });
+    }
+  }
+
+  /** The command whose name is the `length` bytes at `from`. */
+  find(bytes: Uint8Array, from: number, length: number): C | undefined {
+    if (length === 0 || length > MAX_NAME_BYTES) return undefined;
+    const entries = this.#buckets[32 * length + (bytes[from]! & 31)];
+    if (entries === undefined) return undefined;
+    for (const { name, command } of entries) if (isNamed(bytes, from, name)) return command;
+    return undefined;
+  }
+
+  /** The command of this name, one character a byte. */
+  findByName(name: string): C | undefined {
+    return this.find(fromLatin1(name), 0, name.length);
+  }
+}
+
+/** A command and its name, in lower case. */
+interface Entry<C> {
+  readonly name: Uint8Array;
+  readonly command: C;
+}
+
+/** Whether the bytes at `from` are a name, in letters of any case. */
+function isNamed(bytes: Uint8Array, from: number, name: Uint8Array): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const byte = bytes[from + at]!;
+    const isUpper = byte >= Byte.upperA && byte <= Byte.upperZ;
+    if ((isUpper ? byte | 0x20 : byte) !== name[at]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,114 @@
+import type { Command } from "./command_table.ts";
+
+/** The buffered arguments of a request, as they came, one character a byte. */
+export interface RequestPrefix {
+  /** The first arguments of the request; all of an inline one. */
+  readonly args: readonly string[];
+  /** How many arguments the request has. */
+  readonly argc: number;
+  /** Whether the header with `argc` is held, too. */
+  readonly hasHeader: boolean;
+}
+
+/** Requests that name nodes are far shorter; a longer one is not held. */
+export const PREFIX_LIMIT_BYTES = 4 * 1024;
+
+/** What an argument adds to a prefix besides its own bytes: more than the longest header has. */
+const ARG_OVERHEAD_BYTES = 32;
+
+/**
+ * An unauthenticated client may announce this many arguments (networking.c
+ * `processMultibulkBuffer`). Rewriting never changes the number of arguments of a longer request.
+ */
+const MAX_HELD_HEADER = 10;
+
+/**
+ * Decides whether the request in progress is held, and collects its first arguments meanwhile. The
+ * held bytes themselves stay with the reader of the connection.
+ */
+export class RequestHold {
+  /** Whether the request in progress is held. */
+  isHeld = false;
+  /** Where the held bytes begin in the buffer that is being scanned; before it if negative. */
+  from = 0;
+  /** The complete arguments, once the command is known to buffer some. */
+  #args: string[] | undefined;
+  /** The argument in progress. */
+  #arg = "";
+  #budgetBytes = 0;
+
+  /** Holds the request that begins at `from`. */
+  begin(from: number): void {
+    this.isHeld = true;
+    this.from = from;
+  }
+
+  /** Holds the request no longer. */
+  release(): void {
+    this.isHeld = false;
+    this.#args = undefined;
+    this.#arg = "";
+  }
+
+  /** The header ended before `at`; a server may refuse a large one before an argument comes. */
+  endHeader(argc: number, at: number): void {
+    if (argc > MAX_HELD_HEADER) this.from = at;
+  }
+
+  /** Whether the bytes of arguments are wanted. */
+  get isCollecting(): boolean {
+    return this.#args !== undefined;
+  }
+
+  /** An argument of so many bytes begins. */
+  beginArg(lengthBytes: number): void {
+    this.#budgetBytes -= lengthBytes + ARG_OVERHEAD_BYTES;
+    if (this.#budgetBytes < 0) this.release();
+  }
+
+  /** Adds a piece of the argument in progress. */
+  add(text: string): void {
+    this.#arg += text;
+  }
+
+  /**
+   * An argument of the held request ended. Returns the prefix if all arguments that the command
+   * buffers are complete, and releases the request if it buffers none.
+   *
+   * @param name the command name as it came
+   */
+  endArg(command: Command | undefined, name: string, argc: number): RequestPrefix | undefined {
+    if (command?.bufferArgs === undefined) {
+      this.release();
+      return undefined;
+    }
+    if (this.#args === undefined) {
+      this.#budgetBytes = PREFIX_LIMIT_BYTES;
+      this.#args = [name];
+    } else this.#args.push(this.#arg);
+    this.#arg = "";
+    const args = this.#args;
+    const wanted = command.bufferArgs(args);
+    if (wanted === 0) this.release();
+    if (wanted === 0 || args.length < Math.min(wanted, argc)) return undefined;
+    this.#args = undefined;
+    return { args, argc, hasHeader: argc <= MAX_HELD_HEADER };
+  }
+
+  /**
+   * A held inline request ended. All its arguments are buffered or none, because they are forwarded
+   * in another form.
+   */
+  endInline(command: Command | undefined, args: readonly string[]): RequestPrefix | undefined {
+    const argc = args.length;
+    let seen = 0;
+    for (let wanted = 1; wanted > seen && seen < argc;) {
+      seen = Math.min(wanted, argc);
+      wanted = command?.bufferArgs?.(args.slice(0, seen)) ?? 0;
+      if (wanted === 0) break;
+      if (wanted <= seen || seen === argc) return { args, argc, hasHeader: true };
+    }
+    this.release();
+    return undefined;
+  }
+}
