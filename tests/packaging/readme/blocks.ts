@@ -1,4 +1,4 @@
-/** A fenced block of README.md. */
+/** A fenced block of README.md or of a page in docs. */
 export interface Block {
   /** What stands behind the fence; "" where nothing does. */
   readonly language: string;
@@ -8,17 +8,24 @@ export interface Block {
   readonly text: string;
 }
 
-/** The path of README.md. */
 export const README = new URL("../../../README.md", import.meta.url);
+export const RECIPES = new URL("../../../docs/recipes.md", import.meta.url);
+
+/** The documents whose blocks are run or marked. */
+const DOCUMENTS = [
+  README,
+  RECIPES,
+  new URL("../../../docs/operation.md", import.meta.url),
+];
 
 const BLOCK = /(?:^<!-- (.*) -->\n\n)?^```(\w*)\n([^]*?)^```$/gm;
 
-/** Reads all fenced blocks, in their order. */
+/** Reads the fenced blocks of all documents, in their order. */
 export async function readBlocks(): Promise<Block[]> {
-  const text = await Deno.readTextFile(README);
-  return [...text.matchAll(BLOCK)].map(([, mark = "", language, text]) => {
-    return { language: language!, mark, text: text! };
-  });
+  const texts = await Promise.all(DOCUMENTS.map((path) => Deno.readTextFile(path)));
+  return texts.flatMap((text) => [...text.matchAll(BLOCK)]).map(
+    ([, mark = "", language, text]) => ({ language: language!, mark, text: text! }),
+  );
 }
 
 /** The block with a mark, of which there must be one. */

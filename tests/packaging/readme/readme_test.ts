@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { helpText } from "../../../src/cli/options.ts";
+import { OPTIONS } from "../../../src/cli/options.ts";
 import { Compiler } from "../../support/compiler.ts";
 import { Namespace } from "../../support/namespace.ts";
 import { run } from "../../support/program.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
-import { blockAfter, blockMarked, readBlocks, README } from "./blocks.ts";
+import { blockAfter, blockMarked, readBlocks, README, RECIPES } from "./blocks.ts";
 import { CLIENTS } from "./clients.ts";
 import { ReadmeNetwork } from "./network.ts";
 
@@ -14,21 +14,21 @@ const hindrance = await Namespace.hindrance();
 
 const compiler = await Compiler.find();
 
-/** The commands of README that are run elsewhere, and where. */
+/** The commands of the documents that are run elsewhere, and where. */
 const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
   demo: "deno task demo",
   test: "deno task ok",
 };
 
-/** What a command needs that there may not be where tests run; said in the block's first line. */
-const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS)\n/;
+/** The first line of a block that needs what tests may lack, and is not run. */
+const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|root)\n/;
 
-/** Those of the tests below. */
+/** The commands that the tests below run. */
 const RUN_HERE = [
   ...["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"],
 ];
 
-Deno.test("every command and snippet of README is run by a test, or says what it needs", async () => {
+Deno.test("every command and snippet of the documents is run by a test, or says what it needs", async () => {
   const marks: string[] = [];
   for (const { language, mark, text } of await readBlocks()) {
     if (!["sh", "ts", "python", "java", "go"].includes(language)) continue;
@@ -48,32 +48,25 @@ Deno.test("every command and snippet of README is run by a test, or says what it
   }
 });
 
-Deno.test("the shell understands every command of README", async () => {
+Deno.test("the shell understands every command of the documents", async () => {
   for (const { language, text } of await readBlocks()) {
     if (language !== "sh") continue;
     assertEquals(await run(["bash", "-n"], text), { code: 0, output: "" }, text);
   }
 });
 
-Deno.test("the table of settings says what --help says", async () => {
+Deno.test("the table of options agrees with --help", async () => {
   const text = await Deno.readTextFile(README);
-  const rows = [...text.matchAll(/^\| `--([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|$/gm)];
-  const told = rows.flatMap(([, flags, variable, , value]) =>
-    flags!.split(", ").map((flag) => {
-      const [, fallback] = /^ `([^`]*)` +$/.exec(value!) ?? [];
-      const names = [variable!.trim().replaceAll("`", ""), fallback && `default ${fallback}`];
-      return [flag.replaceAll(/[` ]/g, "").replace(/^--/, ""), names.filter(Boolean).join(", ")];
-    })
-  );
-  const help = helpText().split("\n\n").find((part) => part.startsWith("  --"))!.replaceAll(
-    /\n {10,}/g,
-    " ",
-  );
-  const settings = [
-    ...help.matchAll(/^ {2}--([\w-]+).*?(?:\[([A-Z][^[\]]*|default [^[\]]*)\])?$/gm),
-  ];
-  assertEquals(told, settings.map(([, flag, names = ""]) => [flag, names]));
-  assertStringIncludes(text, "`START_DELAY`");
+  const rows = [...text.matchAll(/^\| `--([\w-]+)` *\|([^|]*)\|[^|]*\|([^|]*)\|$/gm)];
+  assert(rows.length > 10, `${rows.length} rows`);
+  const options = new Map(OPTIONS.map((option) => [option.name as string, option]));
+  for (const [, name, variable, value] of rows) {
+    const option = options.get(name!);
+    assert(option !== undefined, name);
+    assertEquals(variable!.replaceAll("`", "").trim(), option.variable ?? "", name);
+    const [, defaultValue] = /^ `([^`-]*)` +$/.exec(value!) ?? [];
+    assertEquals(defaultValue, option.defaultValue, name);
+  }
 });
 
 Deno.test("the symptoms that README quotes are what the program says", async () => {
@@ -100,8 +93,8 @@ async function readSource(): Promise<string> {
   return output.replaceAll(/["`] \+\s+["`]/g, "");
 }
 
-Deno.test("README tells the versions of the clients that are tested", async () => {
-  const text = (await Deno.readTextFile(README)).replaceAll("\n", " ");
+Deno.test("the recipes name the versions of the clients that are tested", async () => {
+  const text = (await Deno.readTextFile(RECIPES)).replaceAll("\n", " ");
   for (const [name, { version }] of Object.entries(CLIENTS)) {
     assertStringIncludes(text, `${name} ${version.replace(/\.\d+$/, "")}`);
   }
