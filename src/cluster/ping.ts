@@ -1,6 +1,6 @@
 import { close, type Connection, isExhausted, writeAll } from "../platform/net.ts";
 import { encodeRequest } from "../resp/frame.ts";
-import { beginsValue } from "../resp/reply_scanner.ts";
+import { beginsValue } from "../resp/framing.ts";
 import { withTimeout } from "../platform/timeout.ts";
 
 /**

@@ -12,7 +12,7 @@ import {
   peerAddress,
 } from "../platform/net.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
-import { RespError } from "../resp/reply_scanner.ts";
+import { RespError } from "../resp/framing.ts";
 import { type RequestAddressMap, rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
 import { type CaptureBudget, CaptureLimitError } from "../relay/capture.ts";
 import { TrafficLog } from "./traffic_log.ts";

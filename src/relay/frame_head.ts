@@ -1,5 +1,5 @@
 import { Byte, toLatin1 } from "../resp/bytes.ts";
-import { beginsValue, notRespError } from "../resp/reply_scanner.ts";
+import { beginsValue, notRespError } from "../resp/framing.ts";
 
 /** The beginning of a frame, as far as it tells what the frame is. */
 export interface FrameHead {

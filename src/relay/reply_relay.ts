@@ -1,6 +1,6 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
-import { Byte, fromLatin1 } from "../resp/bytes.ts";
-import { NO_STOPS, ReplyScanner, stopsAt } from "../resp/reply_scanner.ts";
+import { Byte, byteSet, fromLatin1 } from "../resp/bytes.ts";
+import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import type { TrafficLog } from "../proxy/traffic_log.ts";
 import { readHead } from "./frame_head.ts";
@@ -10,7 +10,7 @@ import type { ReadScheduler } from "../proxy/read_scheduler.ts";
 import type { FrameAction, RewriteAction } from "./frame_action.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */
-const NOT_PLAIN = stopsAt(Byte.error, Byte.push);
+const NOT_PLAIN = byteSet(Byte.error, Byte.push);
 
 /** What a reply relay works with. */
 export interface ReplyRelayOptions {

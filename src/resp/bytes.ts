@@ -1,4 +1,4 @@
-/** The bytes that give RESP its shape, by the name of what they stand for. */
+/** The bytes with a meaning in RESP, by name. */
 export const Byte = {
   cr: 0x0d,
   lf: 0x0a,
@@ -29,12 +29,22 @@ export const Byte = {
   verbatim: 0x3d, // =
 } as const;
 
+/** A set of bytes: 1 at the index of each byte that is in it. */
+export type ByteSet = Uint8Array;
+
+/** The set of the given bytes. */
+export function byteSet(...bytes: number[]): ByteSet {
+  const set = new Uint8Array(256);
+  for (const byte of bytes) set[byte] = 1;
+  return set;
+}
+
 /**
- * Reads bytes as text, one character a byte, so that `fromLatin1` gives the same bytes back
- * whatever they are. (TextDecoder's "latin1" is windows-1252 and would not.)
+ * Decodes any bytes to text, one character a byte; `fromLatin1` is the inverse. (TextDecoder's
+ * "latin1" is windows-1252, which has no inverse.)
  */
 export function toLatin1(bytes: Uint8Array): string {
-  // Calls take a bounded number of arguments; 8192 is far below every engine's bound.
+  // Engines limit the number of arguments of a call; 8192 is far below every limit.
   const step = 8192;
   if (bytes.length <= step) return charsOf(bytes);
   let text = "";
@@ -42,12 +52,12 @@ export function toLatin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** The spread of bytes into arguments would take an iterator, and several times as long. */
+/** Spreading the bytes into arguments would use an iterator and take several times as long. */
 function charsOf(bytes: Uint8Array): string {
   return Reflect.apply(String.fromCharCode, null, bytes);
 }
 
-/** The bytes of all pieces, in a copy. */
+/** A copy of all pieces, one after the other. */
 export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
   let at = 0;
@@ -58,7 +68,7 @@ export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The bytes of a text whose characters are all below 256; the inverse of `toLatin1`. */
+/** Encodes a text whose characters are all below 256; the inverse of `toLatin1`. */
 export function fromLatin1(text: string): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(text.length);
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);

@@ -1,15 +1,15 @@
 import { Byte, fromLatin1, toLatin1 } from "./bytes.ts";
-import { RespError } from "./reply_scanner.ts";
+import { RespError } from "./framing.ts";
 
-/** A value of one line; `text` is what stands between its type and its CRLF. */
+/** A value of one line; `text` is the line without its type and its CRLF. */
 export interface Simple {
   readonly type: "+" | "-" | ":" | "_" | "#" | "," | "(";
   text: string;
-  /** The attributes before the value, each their keys and values in turn. */
+  /** The attributes before the value, each as keys and values in turn. */
   attributes?: Value[][];
 }
 
-/** A value with a payload, or a null one. A verbatim's text begins with its format, `txt:`. */
+/** A value with a payload, or a null of such a type. A verbatim's text begins with its format, `txt:`. */
 export interface Bulk {
   readonly type: "$" | "=" | "!";
   text: string | null;
@@ -24,8 +24,8 @@ export interface Aggregate {
 }
 
 /**
- * A frame in memory, exact to the byte: each type stays what it was, attributes stay before
- * their value, and texts hold one character a byte.
+ * A frame in memory, exact to the byte: types are kept, attributes stay before their value, and
+ * texts hold one character a byte.
  */
 export type Value = Simple | Bulk | Aggregate;
 
@@ -33,60 +33,60 @@ export type Value = Simple | Bulk | Aggregate;
 const MAX_DEPTH = 32;
 
 /**
- * More values than any reply that carries an address has: CLUSTER SLOTS of a thousand nodes with
- * every slot a range of its own has a million. A value takes a hundred bytes of memory or so,
- * however few it has on the wire.
+ * More values than any reply that carries an address has: CLUSTER SLOTS of a thousand nodes, where
+ * every slot is a range of its own, has a million. A value takes about 100 bytes of memory, however
+ * short it is on the wire.
  */
 const MAX_VALUES = 2_000_000;
 
 /**
- * Reads the one frame that `bytes` is.
+ * Decodes one frame.
  *
- * @throws {RespError} when it is less or more than one frame, has a streamed type, or is nested
- * deeper or has more values than any frame worth reading
+ * @throws {RespError} when `bytes` are less or more than one frame, have a streamed type, are nested
+ * deeper than MAX_DEPTH or have more than MAX_VALUES values
  */
 export function decodeFrame(bytes: Uint8Array): Value {
   const reader = new FrameReader(bytes);
   const value = reader.value(0);
-  if (reader.at !== bytes.length) throw new RespError("Bytes stand behind the frame");
+  if (reader.at !== bytes.length) throw new RespError("Unexpected bytes after the frame");
   return value;
 }
 
-/** The bytes of a frame; the inverse of `decodeFrame`. */
+/** Encodes a frame; the inverse of `decodeFrame`. */
 export function encodeFrame(value: Value): Uint8Array<ArrayBuffer> {
   const parts: string[] = [];
   write(value, parts);
   return fromLatin1(parts.join(""));
 }
 
-/** The request of these words, as an array of bulks. The words are sent as UTF-8. */
-export function encodeRequest(words: readonly string[]): Uint8Array<ArrayBuffer> {
-  const items = words.map((word): Value => ({
+/** Encodes a request as an array of bulks. The arguments are sent as UTF-8. */
+export function encodeRequest(args: readonly string[]): Uint8Array<ArrayBuffer> {
+  const items = args.map((arg): Value => ({
     type: "$",
-    text: toLatin1(new TextEncoder().encode(word)),
+    text: toLatin1(new TextEncoder().encode(arg)),
   }));
   return encodeFrame({ type: "*", items });
 }
 
 /**
- * The first words of a request, one character a byte, and before them the header that announces
- * `argc` words, unless that is undefined.
+ * Encodes the first arguments of a request, given with one character a byte, and before them the
+ * header for `argc` arguments unless that is undefined.
  */
 export function encodePrefix(
-  words: readonly string[],
+  args: readonly string[],
   argc: number | undefined,
 ): Uint8Array<ArrayBuffer> {
   const header = argc === undefined ? "" : `*${argc}\r\n`;
-  const bulks = words.map((word) => `$${word.length}\r\n${word}\r\n`);
+  const bulks = args.map((arg) => `$${arg.length}\r\n${arg}\r\n`);
   return fromLatin1(header + bulks.join(""));
 }
 
-/** A bulk string. */
+/** Makes a bulk string. */
 export function bulk(text: string): Bulk {
   return { type: "$", text };
 }
 
-/** The text of a value that is one, in whichever type it came; undefined for all others. */
+/** The text of a value of any type with one; undefined for nulls and aggregates. */
 export function textOf(value: Value | undefined): string | undefined {
   if (value === undefined || "items" in value || value.text === null) return undefined;
   return value.type === "=" ? value.text.slice("txt:".length) : value.text;
@@ -97,7 +97,7 @@ export function itemsOf(value: Value | undefined): Value[] | undefined {
   return value !== undefined && "items" in value ? value.items ?? undefined : undefined;
 }
 
-/** The value behind a key, in a map or in the flat array that RESP2 has for one. */
+/** The value of a key, in a map or in the flat array that RESP2 uses instead. */
 export function fieldOf(map: Value | undefined, key: string): Value | undefined {
   const items = itemsOf(map) ?? [];
   for (let at = 0; at + 1 < items.length; at += 2) {
@@ -142,8 +142,8 @@ class FrameReader {
   }
 
   value(depth: number): Value {
-    if (depth > MAX_DEPTH) throw new RespError("A frame is nested too deep to be read");
-    if (++this.#values > MAX_VALUES) throw new RespError("A frame has too many values to be read");
+    if (depth > MAX_DEPTH) throw new RespError("The frame is nested too deep");
+    if (++this.#values > MAX_VALUES) throw new RespError("The frame has too many values");
     const type = this.#bytes[this.at];
     switch (type) {
       case Byte.attribute: {
@@ -180,13 +180,13 @@ class FrameReader {
       case Byte.bigNumber:
         return { type: "(", text: this.#line() };
       default:
-        throw new RespError("A frame has a value of no type that can be read");
+        throw new RespError("The frame has a value of an unknown type");
     }
   }
 
   #line(): string {
     const end = this.#bytes.indexOf(Byte.lf, this.at);
-    if (end < 0) throw new RespError("A frame ends inside a line");
+    if (end < 0) throw new RespError("The frame ends inside a line");
     const text = toLatin1(this.#bytes.subarray(this.at + 1, end - 1));
     this.at = end + 1;
     return text;
@@ -196,7 +196,7 @@ class FrameReader {
     const text = this.#line();
     const length = Number(text);
     if (text === "" || !Number.isSafeInteger(length)) {
-      throw new RespError(`A frame has the length '${text}'`);
+      throw new RespError(`The frame has a value of the length '${text}'`);
     }
     return length;
   }
@@ -205,7 +205,7 @@ class FrameReader {
     const length = this.#length();
     if (length < 0) return null;
     const end = this.at + length;
-    if (end + 2 > this.#bytes.length) throw new RespError("A frame ends inside a payload");
+    if (end + 2 > this.#bytes.length) throw new RespError("The frame ends inside a payload");
     const text = toLatin1(this.#bytes.subarray(this.at, end));
     this.at = end + 2;
     return text;

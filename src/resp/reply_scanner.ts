@@ -1,123 +1,76 @@
-import { Byte } from "./bytes.ts";
+import { Byte, type ByteSet, byteSet } from "./bytes.ts";
+import {
+  Framing,
+  FRAMINGS,
+  NEVER_NULL,
+  notRespError,
+  RespError,
+  showByte,
+  STREAMED,
+} from "./framing.ts";
 
-/** What a node sent is not RESP: nothing that follows on the connection can be understood. */
-export class RespError extends Error {
-  override readonly name = "RespError";
-}
+// Local constants, because imported ones make the hot loop 10% slower.
+const FRAMING_OF = FRAMINGS;
+const { line: LINE, header: HEADER } = Framing;
 
-/** Where `ReplyScanner.advance` stops before a frame: 1 at the index of each such first byte. */
-export type ByteSet = Uint8Array;
+/** Stops before no frame. */
+export const NO_STOPS: ByteSet = byteSet();
 
-/** The stops before frames that begin with one of the given bytes. */
-export function stopsAt(...types: number[]): ByteSet {
-  const stops = new Uint8Array(256);
-  for (const type of types) stops[type] = 1;
-  return stops;
-}
-
-/** Stops nowhere. */
-export const NO_STOPS: ByteSet = stopsAt();
-
-/** How each type is framed: by its line alone, by a number in its header, or not at all. */
-const Framing = { none: 0, line: 1, header: 2 } as const;
-
-const FRAMINGS = new Uint8Array(256);
-for (
-  const type of [
-    Byte.status,
-    Byte.error,
-    Byte.null,
-    Byte.boolean,
-    Byte.double,
-    Byte.bigNumber,
-  ]
-) FRAMINGS[type] = Framing.line;
-for (
-  const type of [
-    Byte.integer,
-    Byte.bulk,
-    Byte.verbatim,
-    Byte.bulkError,
-    Byte.array,
-    Byte.set,
-    Byte.push,
-    Byte.map,
-    Byte.attribute,
-    Byte.streamChunk,
-    Byte.streamEnd,
-  ]
-) FRAMINGS[type] = Framing.header;
-
-/** The types that may be streamed. */
-const STREAMED = stopsAt(Byte.bulk, Byte.array, Byte.set, Byte.map);
-
-const NEVER_NULL = stopsAt(Byte.attribute, Byte.push, Byte.streamChunk);
-
-/** The shortest value is a null of RESP3. */
+/** The length of the shortest value, a null of RESP3. */
 const SHORTEST_BYTES = 3;
 
-/** Numbers in headers of so many bytes, CRLF aside, are small ones to any engine; most are. */
+/** Headers of at most so many bytes without their CRLF hold numbers that engines keep as small integers. */
 const USUAL_HEADER_BYTES = 10;
 
-/** Streams in streams, of which each takes memory; there is no server that sends even one. */
-const MOST_STREAMS = 128;
-
-/** Whether a value of RESP may begin with this byte. */
-export function beginsValue(type: number): boolean {
-  return FRAMINGS[type] !== Framing.none;
-}
-
-/** Says that none does. */
-export function notRespError(type: number): RespError {
-  return new RespError(`${name(type)} begins no RESP value`);
-}
+/** Bounds the memory of nested streams. No server sends even one. */
+const MAX_STREAM_DEPTH = 128;
 
 /**
  * Finds the ends of frames in what a node sends, in pieces of any size.
  *
- * It never waits for a whole frame, never copies, and looks at no byte more than twice: a payload
- * costs its header only. Every type of RESP2 and RESP3 is accepted at any time, because servers mix
- * them (`_` reaches RESP2 connections, `$-1` stands inside RESP3 pushes). The end of a frame is
- * found by one counter of the values still owed to it, so depth costs nothing; only the streamed
- * aggregates of the RESP3 specification, which no server sends today, need a stack.
+ * It never waits for a whole frame, never copies, and reads no byte more than twice: only the header
+ * of a payload is read. It accepts every type of RESP2 and RESP3 at any time, because servers mix
+ * them (`_` reaches RESP2 connections, `$-1` is sent inside RESP3 pushes). A frame ends when a
+ * counter of its missing values reaches 0, so depth costs nothing; only the streamed aggregates of
+ * the RESP3 specification, which no server sends today, need a stack.
  */
 export class ReplyScanner {
   /** How many frames ended in the last `advance`. */
   frames = 0;
-  /** The last `:` integer passed; exact up to 2^53. */
+  /** The last `:` integer that was read; exact up to 2^53. */
   integer = 0;
-  /** Where the byte is at which the last `advance` threw; what is before it was RESP. */
+  /** The position at which the last `advance` threw; everything before it was RESP. */
   brokenAt: number | undefined;
 
-  /** Values still owed to the frame in progress; 0 between frames. */
+  /** How many values the frame in progress still lacks; 0 between frames. */
   #owed = 0;
-  /** Bytes of payload still to pass, the CRLF behind it included. */
+  /** Remaining bytes of a payload, with its CRLF. */
   #payload = 0;
   /** The type of the header or line in progress; 0 between values. */
   #type = 0;
-  /** The number of the header in progress, as far as its digits were seen. */
+  /** The number of the header in progress, from the digits so far. */
   #number = 0;
   #digits = 0;
   #negative = false;
-  /** The header in progress has `?` for a length: the value is streamed. */
+  /** The header in progress has the length `?`: the value is streamed. */
   #streamed = false;
-  /** The header to come, or in progress, is that of a frame which is a push. */
+  /** The next header, or the one in progress, is that of a frame which is a push. */
   #pushFrame = false;
-  /** The frame in progress began with attributes and its own value is still to come. */
+  /** The frame in progress began with attributes, and its own value has not begun. */
   #prefixed = false;
-  /** Payloads are the chunks of a streamed string. */
+  /** The next payloads are chunks of a streamed string. */
   #inString = false;
-  /** What was owed around each streamed aggregate in progress. */
+  /** How many values were owed around each streamed aggregate in progress. */
   readonly #around: number[] = [];
 
-  /** Whether the bytes passed so far end between two frames. */
+  /** Whether the last byte read ended a frame, or there was none yet. */
   get atBoundary(): boolean {
     return this.#owed === 0 && this.#around.length === 0;
   }
 
   /**
-   * Passes over `bytes` in [from, to) until `limit` (1 or more) frames have ended or a frame
-   * begins with one of `stops`, and returns where it stopped; `frames` counts those that ended.
+   * Reads `bytes` in [from, to) until `limit` (1 or more) frames have ended or a frame begins with
+   * one of `stops`, and returns where it stopped; `frames` counts those that ended.
    *
    * @throws {RespError} at bytes that are not RESP
    */
@@ -128,7 +81,7 @@ export class ReplyScanner {
       at = this.#passUsual(bytes, at, to, limit, stops);
       if (at === to || this.frames === limit) break;
       const next = this.#passAny(bytes, at, to, stops);
-      // It passes something, unless a frame begins there that stops.
+      // It makes progress unless a frame begins there at which to stop.
       if (next === at || this.frames === limit) return next;
       at = next;
     }
@@ -136,8 +89,8 @@ export class ReplyScanner {
   }
 
   /**
-   * Passes values that are there whole, are of the types that most replies consist of, and have
-   * headers in the usual form, and returns where they end. It leaves all else to `#passAny`.
+   * Passes over values that are complete, are of the most common types, and have headers in the
+   * usual form, and returns where they end. `#passAny` handles all others.
    */
   #passUsual(bytes: Uint8Array, from: number, to: number, limit: number, stops: ByteSet): number {
     if (this.#payload > 0 || this.#type !== 0 || this.#prefixed) return from;
@@ -145,13 +98,13 @@ export class ReplyScanner {
     let at = from;
     let owed = this.#owed;
     let frames = this.frames;
-    // Nothing looks beyond `to`: engines are slow with a look beyond the array, even at nothing.
+    // No read goes beyond `to`: engines are slow at reads beyond the array, even of nothing.
     scan: while (to - at >= SHORTEST_BYTES) {
       const type = bytes[at]!;
       if (owed === 0 && stops[type] === 1) break;
       let next = at + 1;
       let elements = 0;
-      if (FRAMINGS[type] === Framing.line) {
+      if (FRAMING_OF[type] === LINE) {
         while (next < to && bytes[next] !== Byte.lf) next++;
         next++;
       } else {
@@ -205,7 +158,7 @@ export class ReplyScanner {
     return at;
   }
 
-  /** Passes what there is of one header, line or payload, unless a frame stops that begins there. */
+  /** Passes over the available part of one header, line or payload, unless it is to stop there. */
   #passAny(bytes: Uint8Array, from: number, to: number, stops: ByteSet): number {
     if (this.#payload > 0) {
       const passed = Math.min(to - from, this.#payload);
@@ -223,14 +176,14 @@ export class ReplyScanner {
       at++;
     }
     const type = this.#type;
-    switch (FRAMINGS[type]) {
-      case Framing.line:
+    switch (FRAMING_OF[type]) {
+      case LINE:
         while (at < to && bytes[at] !== Byte.lf) at++;
         if (at === to) return to;
         at++;
         this.#owed--;
         break;
-      case Framing.header:
+      case HEADER:
         at = this.#readHeader(bytes, at, to, type);
         if (bytes[at - 1] !== Byte.lf) return to;
         this.#endHeader(type, at - 1);
@@ -245,12 +198,12 @@ export class ReplyScanner {
 
   #beginValue(type: number, at: number): void {
     if (this.#owed === 0 && this.#around.length > 0) {
-      // Elements of a stream are owed one by one, and pushes between them are none.
+      // Elements of a stream are owed one by one; a push between them is not an element.
       if (type !== Byte.streamEnd && type !== Byte.push) this.#owed = 1;
     } else if (
       this.#owed === 0 || (this.#prefixed && this.#owed === 1 && this.#around.length === 0)
     ) {
-      // A frame begins; or the value that its attributes stand before, which is the frame.
+      // A frame begins, or the value after its attributes, which belongs to the same frame.
       this.#owed = 1;
       this.#pushFrame = type === Byte.push;
       this.#prefixed = type === Byte.attribute;
@@ -259,14 +212,14 @@ export class ReplyScanner {
       throw this.#broken(
         at,
         this.#inString
-          ? `${name(type)} stands inside a streamed string`
-          : "A chunk stands outside a streamed string",
+          ? `Unexpected ${showByte(type)} inside a streamed string`
+          : "Unexpected chunk outside a streamed string",
       );
     }
     this.#type = type;
   }
 
-  /** Takes the header of a value that ends at `at`. */
+  /** Handles the header that ends at `at`. */
   #endHeader(type: number, at: number): void {
     const number = this.#number;
     switch (type) {
@@ -303,20 +256,20 @@ export class ReplyScanner {
   }
 
   #beginStream(at: number): void {
-    if (this.#around.length === MOST_STREAMS) {
-      throw this.#broken(at, `More than ${MOST_STREAMS} streams stand in each other`);
+    if (this.#around.length === MAX_STREAM_DEPTH) {
+      throw this.#broken(at, `Streams are nested deeper than ${MAX_STREAM_DEPTH}`);
     }
     this.#around.push(this.#owed - 1);
     this.#owed = 0;
   }
 
   #endStream(at: number): void {
-    if (this.#around.length === 0) throw this.#broken(at, "A stream ends that never began");
-    if (this.#owed > 0) throw this.#broken(at, "A stream ends inside one of its elements");
+    if (this.#around.length === 0) throw this.#broken(at, "Unexpected end of stream");
+    if (this.#owed > 0) throw this.#broken(at, "Unexpected end of stream inside an element");
     this.#owed = this.#around.pop()!;
   }
 
-  /** By how much an aggregate of `number` elements changes what is owed. */
+  /** How many more values are owed after the header of an aggregate of `number` elements. */
   #elements(type: number, number: number): number {
     switch (type) {
       case Byte.array:
@@ -325,11 +278,11 @@ export class ReplyScanner {
       case Byte.map:
         return 2 * number - 1;
       case Byte.attribute:
-        // An attribute stands before a value and is not one itself.
+        // An attribute precedes a value and does not count as one.
         return 2 * number;
       default:
-        // Nor is a push inside another frame: servers before 7.2 write a client's own messages
-        // into the middle of whatever reply is being written.
+        // Nor does a push inside another frame: servers before 7.2 write a client's own messages
+        // into the reply that is being written.
         if (!this.#pushFrame) return number;
         this.#pushFrame = false;
         return number - 1;
@@ -337,8 +290,8 @@ export class ReplyScanner {
   }
 
   /**
-   * Reads a header's number from `at` on. The header is complete if the byte before the returned
-   * position is its LF; otherwise it goes on in the next piece.
+   * Reads a header's number. The header is complete if the byte before the returned position is its
+   * LF; otherwise it continues in the next piece.
    */
   #readHeader(bytes: Uint8Array, from: number, to: number, type: number): number {
     let at = from;
@@ -358,7 +311,7 @@ export class ReplyScanner {
       } else if (byte !== Byte.cr && !this.#takeMark(byte, type, digits)) {
         throw this.#broken(
           at - 1,
-          `${name(byte)} stands in the header of a ${name(type)} value`,
+          `Unexpected ${showByte(byte)} in the header of a ${showByte(type)} value`,
         );
       }
     }
@@ -367,7 +320,7 @@ export class ReplyScanner {
     return at;
   }
 
-  /** Takes what may stand before the digits of a header; false if it may not. */
+  /** Takes a sign or `?` before the digits of a header; false if it may not be there. */
   #takeMark(byte: number, type: number, digits: number): boolean {
     if (digits > 0 || this.#negative || this.#streamed) return false;
     if (byte === Byte.minus) this.#negative = true;
@@ -376,19 +329,23 @@ export class ReplyScanner {
     return true;
   }
 
-  /** Says what is wrong with a whole header that has anything but digits in it, or too many. */
+  /** Checks a complete header that has other bytes than digits, or too many digits. */
   #checkHeader(at: number, type: number, number: number, digits: number): void {
     if (this.#streamed || type === Byte.streamEnd) {
       if (digits === 0 && !this.#negative) return;
-      throw this.#broken(at, `A ${name(type)} value has a number that it should not have`);
+      throw this.#broken(at, `Unexpected number in the header of a ${showByte(type)} value`);
     }
-    if (digits === 0) throw this.#broken(at, `A ${name(type)} value has no ${length(type)}`);
-    // No value of these types can be null: two stand before another value, one inside it.
+    if (digits === 0) {
+      throw this.#broken(
+        at,
+        `A ${showByte(type)} value has no ${type === Byte.integer ? "digits" : "length"}`,
+      );
+    }
     if (this.#negative && NEVER_NULL[type] === 1) {
-      throw this.#broken(at, `A ${name(type)} value has a negative length`);
+      throw this.#broken(at, `A ${showByte(type)} value has a negative length`);
     }
     if (number > Number.MAX_SAFE_INTEGER && type !== Byte.integer) {
-      throw this.#broken(at, `A ${name(type)} value has a length beyond counting`);
+      throw this.#broken(at, `A ${showByte(type)} value has a length above 2^53`);
     }
   }
 
@@ -396,14 +353,4 @@ export class ReplyScanner {
     this.brokenAt = at;
     return new RespError(reason);
   }
-}
-
-function length(type: number): string {
-  return type === Byte.integer ? "digits" : "length";
-}
-
-function name(byte: number): string {
-  return byte > 0x20 && byte < 0x7f
-    ? `'${String.fromCharCode(byte)}'`
-    : `byte 0x${byte.toString(16).padStart(2, "0")}`;
 }

@@ -23,7 +23,7 @@ Deno.test("what clients bring upon themselves is said once, however often they d
     client.close();
   }
   await scene.assertNothingLeft();
-  assertMatch(logged.lines.join("\n"), /^warning Client 1 at .*: 'g' begins no RESP value$/);
+  assertMatch(logged.lines.join("\n"), /^warning Client 1 at .*: Expected a RESP value, got 'g'$/);
 });
 
 Deno.test("an address without a port is said once, however often it is asked for", async () => {

@@ -7,32 +7,38 @@ import { PING, PONG, Scene, SLOTS } from "../support/scripted_node.ts";
  * that was not said before.
  */
 const GARBAGE: [what: string, asked: string, sent: string, got: string, reason: string | null][] = [
-  ["HTTP", PING, "HTTP/1.1 400 Bad Request\r\n\r\n", "", "'H' begins no RESP value"],
-  ["zeros", PING, "\0\0\0\0", "", "byte 0x00 begins no RESP value"],
-  ["a length in words", PING, "$five\r\n", "$", "'f' stands in the header of a '$' value"],
+  ["HTTP", PING, "HTTP/1.1 400 Bad Request\r\n\r\n", "", "Expected a RESP value, got 'H'"],
+  ["zeros", PING, "\0\0\0\0", "", "Expected a RESP value, got byte 0x00"],
+  ["a length in words", PING, "$five\r\n", "$", "Unexpected 'f' in the header of a '$' value"],
   ["a header of nothing", PING, "*\r\n", "*\r", "A '*' value has no length"],
-  ["TLS", PING, "\x15\x03\x03\0\x02\x02\x28", "", "byte 0x15 begins no RESP value"],
-  ["garbage behind a reply", PING + PING, `${PONG}garbage\r\n`, PONG, "'g' begins no RESP value"],
+  ["TLS", PING, "\x15\x03\x03\0\x02\x02\x28", "", "Expected a RESP value, got byte 0x15"],
+  [
+    "garbage behind a reply",
+    PING + PING,
+    `${PONG}garbage\r\n`,
+    PONG,
+    "Expected a RESP value, got 'g'",
+  ],
   [
     "garbage behind replies of which more are due",
     PING.repeat(5),
     `${PONG}$3\r\nabc\r\n\x01`,
     `${PONG}$3\r\nabc\r\n`,
-    "byte 0x01 begins no RESP value",
+    "Expected a RESP value, got byte 0x01",
   ],
   [
     "garbage in the middle of a reply",
     PING,
     "*2\r\n$3\r\nabc\r\n$x\r\n",
     "*2\r\n$3\r\nabc\r\n$",
-    "'x' stands in the header of a '$' value",
+    "Unexpected 'x' in the header of a '$' value",
   ],
   [
     "garbage behind a header too long to count",
     PING,
     "$99999999999999999999\r\n",
     "$99999999999999999999\r",
-    "A '$' value has a length beyond counting",
+    "A '$' value has a length above 2^53",
   ],
   ["a reply to nothing", "", PONG, "", "A reply came to no request"],
   ["a reply too many", PING, PONG + PONG, PONG, null],
@@ -41,7 +47,7 @@ const GARBAGE: [what: string, asked: string, sent: string, got: string, reason: 
     PING + SLOTS,
     `${PONG}*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$9\r\n127.0.0.1\r\n?\r\n`,
     PONG,
-    "'?' begins no RESP value",
+    "Expected a RESP value, got '?'",
   ],
 ];
 

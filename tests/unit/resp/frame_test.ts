@@ -10,7 +10,8 @@ import {
   textOf,
   type Value,
 } from "../../../src/resp/frame.ts";
-import { NO_STOPS, ReplyScanner, RespError } from "../../../src/resp/reply_scanner.ts";
+import { RespError } from "../../../src/resp/framing.ts";
+import { NO_STOPS, ReplyScanner } from "../../../src/resp/reply_scanner.ts";
 import { type Random, seededRandom, testSeed } from "../../support/random.ts";
 
 const FRAMES: Record<string, [wire: string, value: Value]> = {
@@ -73,7 +74,7 @@ for (const [name, [wire, value]] of Object.entries(FRAMES)) {
       assertThrows(() => decodeFrame(fromLatin1(wire.slice(0, end))), RespError);
     }
     for (const rest of ["\r", "\n", "+OK\r\n"]) {
-      assertThrows(() => decodeFrame(fromLatin1(wire + rest)), RespError, "Bytes stand behind");
+      assertThrows(() => decodeFrame(fromLatin1(wire + rest)), RespError, "Unexpected bytes after");
     }
   });
 }
@@ -84,19 +85,22 @@ Deno.test("two attributes of one value keep all their bytes", () => {
 });
 
 const REFUSED: Record<string, [wire: string, message: string]> = {
-  "nothing": ["", "no type that can be read"],
-  "an unknown type": ["x\r\n", "no type that can be read"],
-  "a streamed string": ["$?\r\n;1\r\na\r\n;0\r\n", "A frame has the length '?'"],
-  "a streamed array": ["*?\r\n.\r\n", "A frame has the length '?'"],
-  "the end of a stream": [".\r\n", "no type that can be read"],
-  "no length": ["*\r\n", "A frame has the length ''"],
-  "a length beyond counting": ["*9007199254740993\r\n", "has the length '9007199254740993'"],
+  "nothing": ["", "unknown type"],
+  "an unknown type": ["x\r\n", "unknown type"],
+  "a streamed string": ["$?\r\n;1\r\na\r\n;0\r\n", "has a value of the length '?'"],
+  "a streamed array": ["*?\r\n.\r\n", "has a value of the length '?'"],
+  "the end of a stream": [".\r\n", "unknown type"],
+  "no length": ["*\r\n", "has a value of the length ''"],
+  "a length beyond counting": ["*9007199254740993\r\n", "of the length '9007199254740993'"],
   "a length beyond the bytes": ["$9007199254740991\r\na\r\n", "ends inside a payload"],
-  "a count beyond the bytes": ["*9007199254740991\r\n:1\r\n", "no type that can be read"],
-  "an attribute of nothing": ["|1\r\n+a\r\n+b\r\n", "no type that can be read"],
+  "a count beyond the bytes": ["*9007199254740991\r\n:1\r\n", "unknown type"],
+  "an attribute of nothing": ["|1\r\n+a\r\n+b\r\n", "unknown type"],
   "a value too deep": ["*1\r\n".repeat(40) + ":1\r\n", "nested too deep"],
   "attributes too deep": ["|0\r\n".repeat(40) + ":1\r\n", "nested too deep"],
-  "a push inside, which no aggregate counts": ["*1\r\n>1\r\n+a\r\n:1\r\n", "Bytes stand behind"],
+  "a push inside, which no aggregate counts": [
+    "*1\r\n>1\r\n+a\r\n:1\r\n",
+    "Unexpected bytes after",
+  ],
 };
 
 for (const [name, [wire, message]] of Object.entries(REFUSED)) {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { Byte } from "../../../src/resp/bytes.ts";
-import { NO_STOPS, ReplyScanner, RespError, stopsAt } from "../../../src/resp/reply_scanner.ts";
+import { Byte, byteSet } from "../../../src/resp/bytes.ts";
+import { RespError } from "../../../src/resp/framing.ts";
+import { NO_STOPS, ReplyScanner } from "../../../src/resp/reply_scanner.ts";
 import { everyCut, type Piece, piecesOf, show } from "../../support/pieces.ts";
 import { type Random, seededRandom, testSeed } from "../../support/random.ts";
 
@@ -94,27 +95,30 @@ for (const [name, frames] of Object.entries(FRAMES)) {
 }
 
 const MALFORMED: Record<string, [wire: string, message: string]> = {
-  "a byte that begins no value": ["x\r\n", "'x' begins no RESP value"],
-  "a byte that is no character": ["\x00", "byte 0x00 begins no RESP value"],
-  "a bare line end": ["\r\n", "byte 0x0d begins no RESP value"],
-  "an inline answer": ["HTTP/1.1 400 Bad Request\r\n", "'H' begins no RESP value"],
-  "such a byte inside": ["*2\r\n:1\r\nx\r\n", "'x' begins no RESP value"],
-  "text for a length": ["$abc\r\n", "'a' stands in the header of a '$' value"],
-  "text behind a length": ["*1x\r\n", "'x' stands in the header of a '*' value"],
-  "a space before a length": ["$ 3\r\nabc\r\n", "byte 0x20 stands in the header of a '$' value"],
-  "a plus before a length": ["$+3\r\nabc\r\n", "'+' stands in the header of a '$' value"],
-  "a minus behind a length": ["$3-\r\n", "'-' stands in the header of a '$' value"],
-  "a fraction for an integer": [":1.5\r\n", "'.' stands in the header of a ':' value"],
-  "a stream mark behind a length": ["*1?\r\n", "'?' stands in the header of a '*' value"],
+  "a byte that begins no value": ["x\r\n", "Expected a RESP value, got 'x'"],
+  "a byte that is no character": ["\x00", "Expected a RESP value, got byte 0x00"],
+  "a bare line end": ["\r\n", "Expected a RESP value, got byte 0x0d"],
+  "an inline answer": ["HTTP/1.1 400 Bad Request\r\n", "Expected a RESP value, got 'H'"],
+  "such a byte inside": ["*2\r\n:1\r\nx\r\n", "Expected a RESP value, got 'x'"],
+  "text for a length": ["$abc\r\n", "Unexpected 'a' in the header of a '$' value"],
+  "text behind a length": ["*1x\r\n", "Unexpected 'x' in the header of a '*' value"],
+  "a space before a length": [
+    "$ 3\r\nabc\r\n",
+    "Unexpected byte 0x20 in the header of a '$' value",
+  ],
+  "a plus before a length": ["$+3\r\nabc\r\n", "Unexpected '+' in the header of a '$' value"],
+  "a minus behind a length": ["$3-\r\n", "Unexpected '-' in the header of a '$' value"],
+  "a fraction for an integer": [":1.5\r\n", "Unexpected '.' in the header of a ':' value"],
+  "a stream mark behind a length": ["*1?\r\n", "Unexpected '?' in the header of a '*' value"],
   "no length of a bulk": ["$\r\nabc\r\n", "A '$' value has no length"],
   "no length of an array": ["*\r\n", "A '*' value has no length"],
   "no length but a minus": ["*-\r\n", "A '*' value has no length"],
-  "a length beyond counting": ["$9007199254740993\r\n", "'$' value has a length beyond counting"],
-  "a chunk without a stream": [";1\r\na\r\n", "A chunk stands outside a streamed string"],
-  "an end without a stream": [".\r\n", "A stream ends that never began"],
-  "an end inside an array": ["*1\r\n.\r\n", "A stream ends that never began"],
-  "streams too deep in each other": ["*?\r\n".repeat(129), "More than 128 streams stand in each"],
-  "replication": ["$EOF:0123456789\r\n", "'E' stands in the header of a '$' value"],
+  "a length beyond counting": ["$9007199254740993\r\n", "'$' value has a length above 2^53"],
+  "a chunk without a stream": [";1\r\na\r\n", "Unexpected chunk outside a streamed string"],
+  "an end without a stream": [".\r\n", "Unexpected end of stream"],
+  "an end inside an array": ["*1\r\n.\r\n", "Unexpected end of stream"],
+  "streams too deep in each other": ["*?\r\n".repeat(129), "Streams are nested deeper than 128"],
+  "replication": ["$EOF:0123456789\r\n", "Unexpected 'E' in the header of a '$' value"],
 };
 
 for (const [name, [wire, message]] of Object.entries(MALFORMED)) {
@@ -188,7 +192,7 @@ Deno.test("frames are counted anew by each call, also where nothing ends", () =>
 
 Deno.test("the scanner stops before a frame of a type it was told, however it is cut", () => {
   const frames = ["+a\r\n", "-b\r\n", "*2\r\n-c\r\n>1\r\n+d\r\n:1\r\n", ">1\r\n-e\r\n", "+f\r\n"];
-  const stops = stopsAt(Byte.error, Byte.push);
+  const stops = byteSet(Byte.error, Byte.push);
   const ends = endsOf(frames);
   const wanted = [ends[0], ends[2]];
   for (const pieces of everyCut(frames.join(""))) {
