@@ -1,48 +1,46 @@
 import { Cluster } from "ioredis";
-import { join } from "node:path";
 import { formatHostPort } from "../src/platform/address.ts";
 import type { NatEntry } from "../src/nat/nat_table.ts";
 import { ListenError } from "../src/proxy/listener.ts";
 import { Proxy } from "../src/proxy/proxy.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { configOf } from "./support/proxy.ts";
-import { until, within } from "./support/until.ts";
+import { within } from "./support/until.ts";
 
 const NODE_COUNT = 6;
 
 /** Where the README's examples look for the proxy. */
 const FIRST_PORT = 8000;
 
-/** Of all three shards, in the order of their slots. */
+/** One key in each shard, in the order of their slots. */
 const CAPITALS = { lima: "Peru", oslo: "Norway", cairo: "Egypt" };
 
-/** It takes a fraction of a second; the client by itself would try for ever. */
+/** Takes a fraction of a second; the client would retry for ever. */
 const PROOF_DEADLINE_MS = 10_000;
 
-/** One or two attempts do; a server that is hard to kill must not keep the program. */
-const SWEEP_DEADLINE_MS = 1000;
-
-/** `deno task` passes on the Ctrl-C that the terminal has sent already, so that one comes twice. */
+/** One Ctrl-C arrives twice: from the terminal and from `deno task`. */
 const ONE_PRESS_MS = 200;
 
 async function main(): Promise<number> {
   const [unknown] = Deno.args.filter((argument) => argument !== "--once");
   if (unknown !== undefined) {
-    console.error(`Cannot use '${unknown}': the demo takes nothing but --once`);
+    console.error(`Unknown argument '${unknown}'; the demo takes only --once`);
     return 2;
   }
-  const stopping = untilStopped();
-  const scratch = Deno.makeTempDirSync({ prefix: "redis-cluster-nat-demo-" });
-  addEventListener("unload", () => sweep(scratch));
+  const cancelling = new AbortController();
+  const stopping = untilStopped().then(() => {
+    cancelling.abort();
+    return undefined;
+  });
   try {
-    const starting = start(scratch);
+    const starting = start(cancelling.signal);
     await using running = await Promise.race([starting, stopping]);
-    if (running === undefined) {
-      await untilSweepable(starting, scratch);
+    if (!running) {
+      await starting.then((running) => running[Symbol.asyncDispose](), () => {});
       return 0;
     }
     const port = await Promise.race([show(running), stopping]);
-    if (port === undefined || Deno.args.includes("--once")) return 0;
+    if (!port || Deno.args.includes("--once")) return 0;
     print(`Try it, and end it with Ctrl-C:\n\n  redis-cli -c -p ${port}`);
     await stopping;
     return 0;
@@ -62,12 +60,9 @@ interface Running extends AsyncDisposable {
   readonly proxy: Proxy;
 }
 
-async function start(scratch: string): Promise<Running> {
-  // The cluster makes its directory in here.
-  Deno.env.set("TMPDIR", scratch);
+async function start(signal: AbortSignal): Promise<Running> {
   await using stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(scratch, { recursive: true }));
-  const cluster = stack.use(await RedisCluster.start());
+  const cluster = stack.use(await RedisCluster.start({ signal }));
   const proxy = stack.adopt(await startProxy(cluster), (proxy) => proxy.stop());
   const owned = stack.move();
   return { cluster, proxy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
@@ -93,7 +88,7 @@ async function startProxy(cluster: RedisCluster): Promise<Proxy> {
   }
 }
 
-/** Prints the mapping and the proof, and gives the public port of the first node. */
+/** Prints the mapping and the values, and returns the public port of the first node. */
 async function show({ cluster, proxy }: Running): Promise<number> {
   const nodes = proxy.nodes.toSorted((a, b) => a.publicPort - b.publicPort);
   const first = nodes[0]!;
@@ -122,10 +117,10 @@ interface Kept {
   readonly at: string;
 }
 
-/** Keeps a value in each shard, with a client that knows nothing of the proxy. */
+/** Writes and reads a value in each shard with an ordinary cluster client. */
 async function prove(port: number): Promise<Kept[]> {
   const client = new Cluster([{ host: "127.0.0.1", port }]);
-  // Commands fail by themselves; without a listener the client prints its troubles as well.
+  // Commands reject on their own; without a listener the client also prints its errors.
   client.on("error", () => {});
   try {
     const kept: Kept[] = [];
@@ -134,7 +129,7 @@ async function prove(port: number): Promise<Kept[]> {
       const value = await client.get(key);
       if (value !== country) throw new Error(`Cannot read '${key}' back: it is ${value}`);
       const slot = await client.cluster("KEYSLOT", key);
-      // The client asks the first of these, and puts it right when the cluster redirects it.
+      // The client sends to the first of these, and updates it after a redirect.
       kept.push({ key, value, slot, at: client.slots[slot]![0]! });
     }
     return kept;
@@ -143,76 +138,23 @@ async function prove(port: number): Promise<Kept[]> {
   }
 }
 
-/** Is settled by the first signal; the next one ends the program. */
-function untilStopped(): Promise<undefined> {
+/** Resolves on the first signal; the next one ends the program. */
+function untilStopped(): Promise<void> {
   return new Promise((resolve) => {
     let firstAt: number | undefined;
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       Deno.addSignalListener(signal, () => {
         if (firstAt === undefined) {
           firstAt = performance.now();
-          // On a line of its own, for a terminal has written ^C.
+          // The terminal has printed ^C on this line.
           print("\nStopping");
-          resolve(undefined);
+          resolve();
         } else if (performance.now() - firstAt > ONE_PRESS_MS) {
           Deno.exit(130);
         }
       });
     }
   });
-}
-
-/**
- * Waits until nothing of a start can escape `sweep`. A start cannot be called off: it fails soon,
- * because a terminal's Ctrl-C has ended its servers too, or goes on until all of them run.
- */
-async function untilSweepable(starting: Promise<Running>, scratch: string): Promise<void> {
-  let over = false;
-  starting.then((running) => running[Symbol.asyncDispose]()).catch(() => {}).then(() =>
-    over = true
-  );
-  await until("the start is over", () => over || findServers(scratch).length === NODE_COUNT);
-}
-
-/** Ends and removes at once what a start or a stop that was cut short has left. */
-function sweep(scratch: string): void {
-  const end = performance.now() + SWEEP_DEADLINE_MS;
-  while (exists(scratch) && performance.now() < end) {
-    try {
-      findServers(scratch).forEach(kill);
-      Deno.removeSync(scratch, { recursive: true });
-    } catch {
-      // Files come and go as long as a server lives: the next attempt will find it.
-    }
-  }
-}
-
-/** The process ids of the servers below a directory: their logs begin with them. */
-function findServers(directory: string): number[] {
-  return [...Deno.readDirSync(directory)].flatMap(({ name, isDirectory }) => {
-    const path = join(directory, name);
-    if (isDirectory) return findServers(path);
-    if (!name.endsWith(".log")) return [];
-    const [pid] = /^\d+(?=:)/.exec(Deno.readTextFileSync(path)) ?? [];
-    return pid === undefined ? [] : [Number(pid)];
-  });
-}
-
-function kill(pid: number): void {
-  try {
-    Deno.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended by itself.
-  }
-}
-
-function exists(path: string): boolean {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function publicAddress({ publicPort }: NatEntry): string {

@@ -1,8 +1,9 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import project from "../../deno.json" with { type: "json" };
 import { blockAfter } from "./readme/blocks.ts";
+import { run } from "../support/program.ts";
 import { until, within } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
@@ -22,7 +23,7 @@ Deno.test("the demo serves what it shows until a terminal's Ctrl-C and leaves no
   assertEquals(shapeOf(demo.output), shapeOf(text));
 
   const mapping = [...demo.output.matchAll(MAPPING)];
-  assertEquals(mapping.map(([, address]) => address).sort(), servers.map(addressOf).sort());
+  assertEquals(mapping.map(([, address]) => address).sort(), servers.map(formatHostPort).sort());
   assertEquals(mapping[0]![2], `127.0.0.1:${port}`);
   const primaries = mapping.filter(([, , , role]) => role === "primary").map(([, , at]) => at);
   assertEquals([mapping.length, primaries.length], [6, 3]);
@@ -50,22 +51,15 @@ function shapeOf(text: string): string {
   return text.replaceAll(/\d+(\.\d+)*/g, "0").replaceAll(/ +/g, " ").trimEnd();
 }
 
-Deno.test("the demo leaves nothing behind when it is stopped while it starts", async (t) => {
-  await t.step("by a terminal's Ctrl-C, which its servers get too", async () => {
+for (const [signal, isSent] of [["a Ctrl-C", "pressCtrlC"], ["a SIGTERM", "terminate"]] as const) {
+  Deno.test(`the demo leaves nothing when ${signal} stops it while it starts`, async () => {
     await using demo = await Demo.start();
     const servers = await demo.untilServers();
-    demo.pressCtrlC();
+    demo[isSent]();
     assertEquals(await demo.ended(), { code: 0, errors: "" });
     await demo.assertNothingLeft(servers);
   });
-  await t.step("by a SIGTERM, which its servers do not get", async () => {
-    await using demo = await Demo.start();
-    const servers = await demo.untilServers();
-    demo.kill("SIGTERM");
-    assertEquals(await demo.ended(), { code: 0, errors: "" });
-    await demo.assertNothingLeft(servers);
-  });
-});
+}
 
 Deno.test("the demo takes other ports, and says so, when its own are taken", async () => {
   using _taken = take(8000);
@@ -85,11 +79,6 @@ Deno.test("the demo names what to install when there is no server", async () => 
   assertEquals(demo.output, "");
   await demo.assertNothingLeft([]);
 });
-
-interface Place {
-  host: string;
-  port: number;
-}
 
 /** The demo as its task runs it, in a process group as a shell gives it one. */
 class Demo implements AsyncDisposable {
@@ -135,20 +124,20 @@ class Demo implements AsyncDisposable {
     }, START_DEADLINE_MS);
   }
 
-  /** Where the servers are, by the configurations that were written for them. */
-  async servers(): Promise<Place[]> {
-    const places: Place[] = [];
+  /** The addresses in the configurations of the servers. */
+  async servers(): Promise<HostPort[]> {
+    const found: HostPort[] = [];
     for (const path of await filesIn(this.#directory)) {
       if (!path.endsWith("redis.conf")) continue;
       const conf = await Deno.readTextFile(path);
       const [, host] = /^bind (\S+)$/m.exec(conf) ?? [];
       const [, port] = /^port (\d+)$/m.exec(conf) ?? [];
-      if (host !== undefined && port !== undefined) places.push({ host, port: Number(port) });
+      if (host !== undefined && port !== undefined) found.push({ host, port: Number(port) });
     }
-    return places;
+    return found;
   }
 
-  async untilServers(): Promise<Place[]> {
+  async untilServers(): Promise<HostPort[]> {
     return await until("all servers answer", async (saw) => {
       const servers = await this.servers();
       saw(servers);
@@ -157,8 +146,9 @@ class Demo implements AsyncDisposable {
     }, START_DEADLINE_MS);
   }
 
-  kill(signal: Deno.Signal): void {
-    this.#process.kill(signal);
+  /** Its servers do not get the signal. */
+  terminate(): void {
+    this.#process.kill("SIGTERM");
   }
 
   /** A terminal sends its signals to the whole process group. */
@@ -172,10 +162,10 @@ class Demo implements AsyncDisposable {
     return { code, errors: this.#errors.text };
   }
 
-  async assertNothingLeft(servers: Place[]): Promise<void> {
+  async assertNothingLeft(servers: HostPort[]): Promise<void> {
     assertEquals(await filesIn(this.#directory), []);
     for (const server of servers) {
-      await until(`no server answers at ${addressOf(server)}`, async () => {
+      await until(`no server answers at ${formatHostPort(server)}`, async () => {
         try {
           (await WireClient.connect(server.host, server.port)).close();
           return false;
@@ -198,33 +188,20 @@ class Demo implements AsyncDisposable {
   }
 }
 
-/** What a process writes, from its start to its end. */
+/** Collects what a process writes. */
 class Captured {
   text = "";
   readonly ended: Promise<void>;
 
-  constructor(stream: ReadableStream<Uint8Array>) {
-    this.ended = this.#capture(stream);
-  }
-
-  async #capture(stream: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const chunk of stream) this.text += decoder.decode(chunk, { stream: true });
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.ended = stream.pipeThrough(new TextDecoderStream())
+      .pipeTo(new WritableStream({ write: (text) => void (this.text += text) }));
   }
 }
 
 async function filesIn(directory: string): Promise<string[]> {
-  const found: string[] = [];
-  for await (const { name, isDirectory } of Deno.readDir(directory)) {
-    const path = join(directory, name);
-    found.push(path);
-    if (isDirectory) found.push(...await filesIn(path));
-  }
-  return found;
-}
-
-function addressOf({ host, port }: Place): string {
-  return `${host}:${port}`;
+  const { output } = await run(["find", directory, "-mindepth", "1"]);
+  return output.split("\n").filter(Boolean);
 }
 
 /** Sees to it that a port is taken, if only by somebody else. */

@@ -22,6 +22,8 @@ export interface ClusterOptions {
   samePort?: boolean;
   /** IPv4 unless told; with IPv6 all nodes are at ::1. */
   family?: "IPv4" | "IPv6";
+  /** Cancels the start. */
+  signal?: AbortSignal;
 }
 
 /** A node as it sees itself. */
@@ -84,8 +86,11 @@ export class RedisCluster implements AsyncDisposable {
       return new ClusterNode(server, { host, port, role, directives, directory });
     });
     const cluster = new RedisCluster(nodes, { server, places, options, directory });
+    const { signal } = options;
+    const { promise: cancelled, reject } = Promise.withResolvers<never>();
+    signal?.addEventListener("abort", () => reject(signal.reason));
     try {
-      await cluster.#form();
+      await Promise.race([cluster.#form(), cancelled]);
     } catch (cause) {
       const logs = await Promise.all(nodes.map((node) => node.logTail()));
       await cluster[Symbol.asyncDispose]();
