@@ -57,7 +57,7 @@ const TARGETS = [
  */
 const RUNTIME_FLAGS = project.tasks.start.split(" ").slice(2, -1).map((option) =>
   option === "--allow-env"
-    ? `${option}=${OPTIONS.flatMap(({ variable }) => variable ?? []).join(",")}`
+    ? `${option}=${OPTIONS.flatMap(({ env }) => env ?? []).join(",")}`
     : option
 );
 

@@ -8,19 +8,31 @@ import {
 } from "../proxy/startup.ts";
 import { close } from "../platform/net.ts";
 import { MappingFiles } from "../nat/mapping_files.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
+import { print } from "./exit.ts";
+import { prepare } from "./prepare.ts";
+import { untilStopped } from "./signals.ts";
 
 /**
- * Finds out whether a proxy could start, and leaves no trace: discovers the cluster, listens on
- * each port for a moment, in which it accepts nobody, and tries the files.
+ * Runs `--check`: verifies that the proxy could start, and prints the mapping.
  *
- * @param announce gets a line for each node, in the order of ports, whether those can be had or not
- * @throws what `Proxy.start` would, and {UnmappedError} where some node would have no port
+ * @throws {OperatorError} when it could not, or when a signal stops the check
  */
-export async function checkStart(
-  config: Config,
-  announce: (line: string) => void,
-): Promise<void> {
+export async function check(config: Config): Promise<void> {
+  const stopping = untilStopped();
+  const checked = prepare(config).then(() => checkStart(config)).then(() => true);
+  if (await Promise.race([checked, stopping])) return;
+  throw new OperatorError("The check was stopped before it finished");
+}
+
+/**
+ * Discovers the cluster, listens on each port for a moment without accepting a connection, and
+ * verifies that the files can be written. Nothing is changed.
+ *
+ * @throws {OperatorError} what `Proxy.start` would throw, and also for a node without a public port
+ */
+async function checkStart(config: Config): Promise<void> {
   let refused: ListenError | undefined;
   const mapping = createMapping(config, {
     open(_node, port) {
@@ -35,12 +47,12 @@ export async function checkStart(
   await discover(createStartupContext(mapping, config), config);
   const { noPortError, nodes } = mapping.natTable;
   if (noPortError !== undefined) throw noPortError;
-  for (const node of byPort(nodes)) announce(mappingLine(config, node));
+  for (const node of byPort(nodes)) print(mappingLine(config, node));
   if (refused !== undefined) throw refused;
   await new MappingFiles(config, mapping).checkWritable();
 }
 
-/** Why a port cannot be listened on. */
+/** The error if a port cannot be listened on. */
 function tryToListen({ listen }: Config, port: number): ListenError | undefined {
   try {
     listenOn({ host: listen.host, port }).forEach(close);

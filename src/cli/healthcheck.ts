@@ -2,30 +2,39 @@ import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { dial } from "../platform/net.ts";
 import { ping, type PingResult } from "../cluster/ping.ts";
+import { print } from "./exit.ts";
 
-/** Shorter than the timeout of a probe whose manifest wants to show why it failed. */
+/** Shorter than the timeout of a probe, so that the orchestrator gets the reason of a failure. */
 const DEADLINE_MS = 5000;
 
-/** Connections at a time: one for each port of the default range. Each counts as a client. */
+/** Connections at once: one per port of the default range. Each counts as a client. */
 const MAX_PROBES = 64;
 
 /**
- * Asks a running proxy whether clients can use it: all ports at once, until the first one answers.
- * An error counts as an answer: a proxy that wants a password, or has too many clients, is at work.
- * A port that is closed belongs to no node, or to one that is down. With some nodes down the proxy
- * serves the rest; with all of them down it serves nobody.
+ * Runs `healthcheck`: prints the address that answers first.
+ *
+ * @throws {OperatorError} when none answers
+ */
+export async function healthcheck(addresses: readonly HostPort[]): Promise<void> {
+  print(`Healthy: ${formatHostPort(await checkHealth(addresses))} answers`);
+}
+
+/**
+ * Probes all ports of a running proxy at once, until the first one answers. An error such as
+ * `NOAUTH` counts as an answer. The proxy is healthy if at least one node answers: a closed port
+ * has no node, or its node is down, and the proxy serves the others.
  *
  * @param addresses where the proxy may be listening
  * @returns the address that answered first
- * @throws {OperatorError} when none did within DEADLINE_MS
+ * @throws {OperatorError} when none answers within DEADLINE_MS
  */
 export async function checkHealth(addresses: readonly HostPort[]): Promise<HostPort> {
-  // The node behind a port is the same, at every address of the machine.
+  // A port leads to the same node at every address of the machine.
   const hostsByPort = Map.groupBy(addresses, ({ port }) => port);
   const waiting = hostsByPort.values();
   const rounds = Math.ceil(hostsByPort.size / MAX_PROBES);
   const answered = new AbortController();
-  const findings = new Map<HostPort, PingResult>();
+  const results = new Map<HostPort, PingResult>();
   const probes = Array.from({ length: MAX_PROBES }, async () => {
     for (const hosts of waiting) {
       const endMs = performance.now() + DEADLINE_MS / rounds;
@@ -33,27 +42,29 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
         if (answered.signal.aborted) return;
         const connect = (timeoutMs: number, attempt: AbortController) =>
           dial(address, timeoutMs, attempt);
-        const finding = await ping(connect, endMs - performance.now(), answered.signal);
-        findings.set(address, finding);
-        if (finding === "answering") answered.abort();
-        if (finding !== "closed") break;
+        const result = await ping(connect, endMs - performance.now(), answered.signal);
+        results.set(address, result);
+        if (result === "answering") answered.abort();
+        if (result !== "closed") break;
       }
     }
   });
   await Promise.all(probes);
 
-  const first = (finding: PingResult) => addresses.find((place) => findings.get(place) === finding);
+  const first = (result: PingResult) =>
+    addresses.find((address) => results.get(address) === result);
   const answering = first("answering");
   if (answering !== undefined) return answering;
   const silent = first("silent");
   if (silent !== undefined) {
     throw new OperatorError(
-      `The proxy takes connections at ${formatHostPort(silent)}, but no node answers through ` +
-        "it; is the cluster up?",
+      `The proxy accepts connections at ${formatHostPort(silent)}, but no node answers; ` +
+        "check that the cluster is up",
     );
   }
   throw new OperatorError(
     `Nothing listens at ${formatHostPort(addresses[0]!)} or another port of the proxy; ` +
-      "is it running, with the same LISTEN_ADDR, MAX_NODES and PORT_MAP, and is a node up?",
+      "check that it is running with the same LISTEN_ADDR, MAX_NODES and PORT_MAP, and that a " +
+      "node is up",
   );
 }

@@ -1,462 +1,295 @@
-import { parseArgs } from "@std/cli/parse-args";
-import { OperatorError } from "../platform/operator_error.ts";
+import {
+  count,
+  duration,
+  flag,
+  listenAddress,
+  logFormat,
+  logLevel,
+  onOff,
+  type OptionType,
+  positiveDuration,
+  publicHost,
+  seconds,
+  seedList,
+  text,
+  threadCount,
+} from "./option_types.ts";
+import { portMap } from "./port_map.ts";
 
-/** What the program can be told to be in front of all flags; a server unless told. */
-const WORDS = ["server", "healthcheck"] as const;
-
-/** Something that the operator can set, by a flag, by an environment variable, or by both. */
-export interface Option<Name extends string> {
-  /** In kebab-case: the flag without its dashes. */
+/** A setting of the program: a flag, an environment variable, or both. */
+export interface Option<Name extends string = string, T = unknown> {
+  /** The name in kebab-case, and the flag without its dashes. */
   readonly name: Name;
-  /** What the original program calls the flag, in kebab-case. */
+  /** Another flag for the option, in kebab-case: the one of redisClusterProxy. */
   readonly alias?: string;
-  readonly variable?: string;
-  /** There is a variable only. */
+  /** The environment variable. */
+  readonly env?: string;
+  /** The option has no flag. */
   readonly envOnly?: true;
-  /** What the help calls the value; a setting without it is on or off. */
-  readonly value?: string;
-  /** The value of a setting that is not given. */
-  readonly defaultValue?: string;
-  /** One sentence. */
+  readonly type: OptionType<T>;
+  /** The text that counts if the option is not set. */
+  readonly default?: string;
+  /** One sentence for `--help`. */
   readonly help: string;
 }
 
-/** A value as it was given, and what the operator calls the place that it came from. */
-export interface RawValue {
-  readonly text: string;
-  /** A flag with its dashes, or a variable. */
-  readonly source: string;
-}
-
-/** Settings by name; those that were not given and have no default are absent. */
-export type RawOptions = ReadonlyMap<OptionName, RawValue>;
-
-/** An option that cannot be used; the message names it, and the exit status is 2. */
-export class ConfigError extends OperatorError {
-  override readonly name = "ConfigError";
-}
-
 /**
- * The size of a read buffer unless the operator gives one, in bytes. Small requests do not feel
- * it; values of 1 MiB come at 0.38, 0.57, 0.65, 0.62 and 0.66 of the speed straight from a node
- * with 8, 16, 32, 64 and 128 KiB, and two buffers are kept for each client.
+ * The default size of a read buffer, in bytes. It does not matter for small requests. Values of
+ * 1 MiB arrive at 0.38, 0.57, 0.65, 0.62 and 0.66 of the throughput of a direct connection with
+ * buffers of 8, 16, 32, 64 and 128 KiB, and each client has two buffers.
  */
 export const DEFAULT_READ_BUFFER_BYTES = 32 * 1024;
 
 /**
- * How long a forgotten node keeps its port unless the operator says. For 60 s after a CLUSTER
- * FORGET the nodes refuse to hear of it again (cluster_legacy.c CLUSTER_BLACKLIST_TTL); ten times
- * that is enough for an operator who forgets a node in order to bring it back.
- */
-const DEFAULT_FORGET_AFTER = "10m";
-
-/**
- * How much is kept of replies that are rewritten unless the operator says otherwise, in bytes.
- * CLUSTER SLOTS of a thousand nodes with every slot a range of its own takes about 10 MB, and
- * CLIENT LIST about 400 bytes a client.
+ * The default limit on captured replies, in bytes. CLUSTER SLOTS of a thousand nodes where every
+ * slot is a range takes about 10 MB, and CLIENT LIST about 400 bytes a client.
  */
 export const DEFAULT_CAPTURE_LIMIT_BYTES = 64 * 1024 * 1024;
+
+/** Far more than the nodes of any known cluster, and far fewer than there are ports. */
+const MAX_NODES_LIMIT = 1024;
+
+/** Ten queries a second notice every change in time; a shorter interval is a wrong unit. */
+const MIN_REFRESH_MS = 100;
+
+/** With a smaller buffer a read holds a few commands, and the cost of reads dominates. */
+const MIN_READ_BUFFER_BYTES = 512;
+
+/** With a larger one a hundred connections take gigabytes, and no socket has that much at once. */
+const MAX_READ_BUFFER_BYTES = 16 * 1024 * 1024;
+
+/** Holds CLUSTER NODES of the largest known clusters. */
+const MIN_CAPTURE_LIMIT_BYTES = 1024 * 1024;
+
+/** Twice the longest string of V8. */
+const MAX_CAPTURE_LIMIT_BYTES = 1024 * 1024 * 1024;
 
 const rows = [
   {
     name: "listen-addr",
-    variable: "LISTEN_ADDR",
-    value: "[HOST]:PORT",
-    defaultValue: ":8000",
-    help: "Listener of the first node; further nodes take the next ports, or free ones if it is 0.",
+    env: "LISTEN_ADDR",
+    type: listenAddress,
+    default: ":8000",
+    help: "Listener of the first node; further nodes get the next ports, or free ports if it is 0.",
   },
   {
     name: "cluster-addr",
-    variable: "CLUSTER_ADDR",
-    value: "HOST[:PORT],...",
-    help: "Required: any node of the cluster, or several; a name is all its addresses; a missing " +
-      "port is 6379.",
+    env: "CLUSTER_ADDR",
+    type: seedList,
+    help: "Required: one or more nodes of the cluster; a host name stands for all its addresses; " +
+      "the default port is 6379.",
   },
   {
     name: "public-host",
-    variable: "PUBLIC_HOST",
-    value: "HOST",
-    help: "Host name or IP address, without a port, that clients are given; if there is none, " +
-      "the host of --listen-addr, else 127.0.0.1.",
+    env: "PUBLIC_HOST",
+    type: publicHost,
+    help: "Host name or IP address, without a port, to advertise to clients; by default the host " +
+      "of --listen-addr, or 127.0.0.1 if that has no host.",
   },
   {
     name: "max-nodes",
-    variable: "MAX_NODES",
-    value: "COUNT",
-    defaultValue: "64",
-    help: "Size of the port range, 1 to 1024.",
+    env: "MAX_NODES",
+    type: count(1, MAX_NODES_LIMIT),
+    default: "64",
+    help: `Size of the port range, 1 to ${MAX_NODES_LIMIT}.`,
   },
   {
     name: "port-map",
-    variable: "PORT_MAP",
-    value: "NODE=PORT,...",
-    help: "Nodes that get a certain port, of the range or not; a NODE is a node id or its " +
-      "private HOST:PORT, where IPv6 has brackets.",
+    env: "PORT_MAP",
+    type: portMap,
+    help: "Fixed public ports, inside the port range or outside; NODE is a node id or a private " +
+      "HOST:PORT, with brackets around IPv6.",
   },
   {
     name: "username",
-    variable: "CLUSTER_USERNAME",
-    value: "NAME",
-    help: "User of the proxy's own connection to the cluster; clients authenticate themselves.",
+    env: "CLUSTER_USERNAME",
+    type: text("NAME"),
+    help: "User of the proxy's own connections to the cluster; clients authenticate themselves.",
   },
   {
     name: "password",
-    variable: "CLUSTER_PASSWORD",
-    value: "PASSWORD",
-    help: "Password of that connection; a flag can be seen by other users of the machine, so " +
-      "better use the variable or a file.",
+    env: "CLUSTER_PASSWORD",
+    type: text("PASSWORD"),
+    help: "Password of these connections; other users of the machine can see flags, so prefer " +
+      "the variable or a file.",
   },
   {
     name: "password-file",
-    variable: "CLUSTER_PASSWORD_FILE",
-    value: "PATH",
-    help:
-      "File that holds that password, read for each connection; a line break at its end does not " +
-      "count.",
+    env: "CLUSTER_PASSWORD_FILE",
+    type: text("PATH"),
+    help: "File with this password, read again for each connection; a trailing line break is " +
+      "ignored.",
   },
   {
     name: "start-timeout",
-    variable: "START_TIMEOUT",
-    value: "DURATION",
-    defaultValue: "60s",
-    help: "How long to wait for a cluster that has slots, such as 500ms, 60s, 5m or 1h; 0 waits " +
-      "for ever.",
+    env: "START_TIMEOUT",
+    type: duration({ zero: Infinity }),
+    default: "60s",
+    help: "How long to wait for a cluster with assigned slots, such as 500ms, 60s, 5m or 1h; 0 " +
+      "waits without a limit.",
   },
   {
     name: "refresh-interval",
-    variable: "REFRESH_INTERVAL",
-    value: "DURATION",
-    defaultValue: "10s",
-    help: "How often to ask the cluster who is there, at least 100ms; 0 asks only when something " +
-      "says that the picture is old.",
+    env: "REFRESH_INTERVAL",
+    type: duration({ zero: Infinity, minMs: MIN_REFRESH_MS }),
+    default: "10s",
+    help: `How often to query the cluster topology, at least ${MIN_REFRESH_MS}ms; 0 queries only ` +
+      "after a sign of a change, such as a redirect.",
   },
   {
     name: "forget-after",
-    variable: "FORGET_AFTER",
-    value: "DURATION",
-    defaultValue: DEFAULT_FORGET_AFTER,
-    help: "How long a node that the cluster has forgotten keeps its port; 0 takes it at once.",
+    env: "FORGET_AFTER",
+    type: duration(),
+    // For 60 s after a CLUSTER FORGET the nodes refuse to add the node again (cluster_legacy.c
+    // CLUSTER_BLACKLIST_TTL). Ten times that suffices to forget a node and bring it back.
+    default: "10m",
+    help:
+      "How long a node keeps its port after the cluster has forgotten it; 0 frees the port at " +
+      "once.",
   },
   {
     name: "state-file",
-    variable: "STATE_FILE",
-    value: "PATH",
-    help: "File that keeps the ports of all nodes over a restart; it is made if there is none.",
+    env: "STATE_FILE",
+    type: text("PATH"),
+    help: "File that preserves the ports of all nodes across restarts; created if missing.",
   },
   {
     name: "map-file",
-    variable: "MAP_FILE",
-    value: "PATH",
-    help: "File to write the mapping to, in JSON, as ioredis and redis-py take it, too.",
+    env: "MAP_FILE",
+    type: text("PATH"),
+    help: "File to write the mapping to, as JSON, with address maps for ioredis and redis-py.",
   },
   {
     name: "max-connections",
     alias: "max-concurrent-connections",
-    variable: "MAX_CONNECTIONS",
-    value: "COUNT",
-    help: "How many client connections are served at once; unlimited if not given. The original " +
-      "program calls it --max-concurrent-connections, which is accepted, too.",
+    env: "MAX_CONNECTIONS",
+    type: count(1),
+    help: "How many client connections are served at once; unlimited by default. " +
+      "--max-concurrent-connections, the flag of redisClusterProxy, is accepted as well.",
   },
   {
     name: "number-of-buffers",
-    variable: "NUM_BUFFERS",
-    value: "COUNT",
-    help: "Twice as much, as the original program counts; give one or the other.",
+    env: "NUM_BUFFERS",
+    type: count(1),
+    help: "Twice the number of client connections, as redisClusterProxy counts them; excludes " +
+      "--max-connections.",
   },
   {
     name: "connect-timeout",
-    variable: "CONNECT_TIMEOUT",
-    value: "DURATION",
-    defaultValue: "3s",
+    env: "CONNECT_TIMEOUT",
+    type: positiveDuration(),
+    default: "3s",
     help: "How long a node may take to accept a connection.",
   },
   {
     name: "idle-timeout",
-    variable: "IDLE_TIMEOUT",
-    value: "DURATION",
-    defaultValue: "0",
-    help: "How long neither side of a client connection may send anything; 0 is for ever, as " +
+    env: "IDLE_TIMEOUT",
+    type: duration({ zero: Infinity }),
+    default: "0",
+    help: "How long a client connection may be idle in both directions; 0 sets no limit, as " +
       "blocked and subscribed clients need.",
   },
   {
     name: "keepalive",
-    variable: "KEEPALIVE",
-    value: "ON|OFF",
-    defaultValue: "on",
-    help: "Whether the system probes connections that are silent, at its own times, and ends " +
-      "those whose peer is gone.",
+    env: "KEEPALIVE",
+    type: onOff,
+    default: "on",
+    help: "Whether the kernel sends TCP keepalive probes on idle connections, at its own " +
+      "intervals, and closes those whose peer is gone.",
   },
   {
     name: "capture-limit",
-    variable: "CAPTURE_LIMIT",
-    value: "BYTES",
-    defaultValue: String(DEFAULT_CAPTURE_LIMIT_BYTES),
-    help: "How much is kept at once of replies that are rewritten, beyond 16 KiB for each " +
-      "connection, of all connections together; the one that is just being rewritten takes up to " +
-      "15 times its size more.",
+    env: "CAPTURE_LIMIT",
+    type: count(MIN_CAPTURE_LIMIT_BYTES, MAX_CAPTURE_LIMIT_BYTES, "BYTES"),
+    default: String(DEFAULT_CAPTURE_LIMIT_BYTES),
+    help: "Memory for replies that are being rewritten, beyond 16 KiB per connection, for all " +
+      "connections together; rewriting a reply takes up to 15 times its size in addition.",
   },
   {
     name: "capture-timeout",
-    variable: "CAPTURE_TIMEOUT",
-    value: "DURATION",
-    defaultValue: "30s",
-    help:
-      "How long a reply that is rewritten may take to come whole, and then a client to take one " +
-      "that is longer than that; 0 is for ever.",
+    env: "CAPTURE_TIMEOUT",
+    type: duration({ zero: Infinity }),
+    default: "30s",
+    help: "How long a reply that is rewritten may take to arrive in full, and then a client to " +
+      "read one that is longer than that; 0 sets no limit.",
   },
   {
     name: "threads",
-    variable: "THREADS",
-    value: "COUNT|auto",
-    defaultValue: "1",
-    help: "How many threads serve clients, 1 to 64; auto is as many as the machine has cores. " +
-      "More than one needs Linux.",
+    env: "THREADS",
+    type: threadCount,
+    default: "1",
+    help: "How many threads serve clients, 1 to 64; auto is one per core. More than one needs " +
+      "Linux.",
   },
   {
     name: "shutdown-grace",
-    variable: "SHUTDOWN_GRACE",
-    value: "DURATION",
-    defaultValue: "10s",
-    help: "How long replies that are under way have at the end, after SIGTERM or SIGINT.",
+    env: "SHUTDOWN_GRACE",
+    type: duration(),
+    default: "10s",
+    help: "How long to wait for outstanding replies after SIGTERM or SIGINT.",
   },
   {
     name: "read-buffer-byte-size",
-    variable: "BUF_SIZE_BYTES",
-    value: "BYTES",
-    defaultValue: String(DEFAULT_READ_BUFFER_BYTES),
-    help: "How much of a large value is read at once, 512 to 16777216; values may be of any size.",
+    env: "BUF_SIZE_BYTES",
+    type: count(MIN_READ_BUFFER_BYTES, MAX_READ_BUFFER_BYTES, "BYTES"),
+    default: String(DEFAULT_READ_BUFFER_BYTES),
+    help: `Size of a read buffer for large values, ${MIN_READ_BUFFER_BYTES} to ` +
+      `${MAX_READ_BUFFER_BYTES}; it does not limit the size of values.`,
   },
   {
     name: "debug",
-    variable: "DEBUG",
-    help: "Echo all traffic on stderr, readable, with passwords shown as ***.",
+    env: "DEBUG",
+    type: flag,
+    help: "Log all traffic on stderr, readable, with passwords masked as ***.",
   },
   {
     name: "log-level",
-    variable: "LOG_LEVEL",
-    value: "LEVEL",
-    defaultValue: "info",
-    help: "The least of debug, info, warning and error that is logged.",
+    env: "LOG_LEVEL",
+    type: logLevel,
+    default: "info",
+    help: "Lowest level that is logged: debug, info, warning or error.",
   },
   {
     name: "log-format",
-    variable: "LOG_FORMAT",
-    value: "FORMAT",
-    defaultValue: "text",
-    help: "Either text or json, which is one object a line.",
+    env: "LOG_FORMAT",
+    type: logFormat,
+    default: "text",
+    help: "Either text, or json for one JSON object a line.",
   },
   {
     name: "check",
-    help:
-      "Find the cluster, print which port stands for which node, try to listen on the ports and " +
-      "to write the files, and exit with 0, or with 1 if anything of that fails.",
+    type: flag,
+    help: "Discover the cluster, print the mapping of nodes to ports, try to listen on the ports " +
+      "and to write the files, and exit with status 0, or 1 if any of that fails.",
   },
-  { name: "help", help: "Print this text." },
-  { name: "version", help: "Print the version." },
+  { name: "help", type: flag, help: "Print this text." },
+  { name: "version", type: flag, help: "Print the version." },
   {
     name: "start-delay",
-    variable: "START_DELAY",
+    env: "START_DELAY",
     envOnly: true,
-    value: "SECONDS",
-    defaultValue: "0",
-    help: "A variable only, and not needed: sleep before the start, although the proxy waits " +
-      "until the cluster is ready.",
+    type: seconds,
+    default: "0",
+    help: "Environment variable only; sleep before the start. Not needed: the proxy waits until " +
+      "the cluster is ready.",
   },
-] as const satisfies readonly Option<string>[];
+] as const satisfies readonly Option[];
 
-/** The name of a setting. */
-export type OptionName = (typeof rows)[number]["name"];
+type Row = (typeof rows)[number];
 
-/** Every setting there is, in the order of the help. */
+/** The name of an option. */
+export type OptionName = Row["name"];
+
+/** The value of an option; undefined if it is not set and has no default. */
+export type OptionValue<Name extends OptionName> =
+  | (Extract<Row, { name: Name }>["type"] extends OptionType<infer T> ? T : never)
+  | (Extract<Row, { name: Name }> extends { default: string } ? never : undefined);
+
+/** All options, in the order of `--help`. */
 export const OPTIONS: readonly Option<OptionName>[] = rows;
 
-/** The word in front of the flags, or undefined. */
-export function readSubcommand(args: readonly string[]): (typeof WORDS)[number] | undefined {
-  return WORDS.find((word) => word === args[0]);
-}
-
-/**
- * Reads every setting from the arguments, else from its environment variable unless that is
- * empty, else from its default. The values are not looked at.
- *
- * @throws {ConfigError} for an argument that is no flag, or a flag without its value
- */
-export function readOptions(
-  args: readonly string[],
-  env: (name: string) => string | undefined,
-): RawOptions {
-  const flags = parseArgs(normalize(args), { string: OPTIONS.flatMap(flagsOf) });
-  const settings = new Map<OptionName, RawValue>();
-  for (const setting of OPTIONS) {
-    const { name, variable, defaultValue } = setting;
-    const [flag, other] = flagsOf(setting).flatMap((flag) => {
-      const text = flags[flag];
-      return typeof text === "string" ? { text, source: `--${flag}` } : [];
-    });
-    if (other !== undefined) {
-      throw new ConfigError(`Both ${flag!.source} and ${other.source} are given; expected one`);
-    }
-    const fromEnv = variable === undefined ? undefined : env(variable);
-    if (flag !== undefined) settings.set(name, flag);
-    else if (variable !== undefined && fromEnv) {
-      settings.set(name, { text: fromEnv, source: variable });
-    } else if (defaultValue !== undefined) {
-      settings.set(name, { text: defaultValue, source: `--${name}` });
-    }
-  }
-  return settings;
-}
-
-/** The text of `--help`: every setting, at most 100 columns wide. */
-export function helpText(): string {
-  const lines = [
-    "Lets clients outside a NAT use a whole Redis Cluster, through one public port for each node.",
-    "",
-    "Usage: redis-cluster-nat [server] [options]",
-    "       redis-cluster-nat healthcheck [options]",
-    "",
-    "With healthcheck, asks a proxy that runs with the same options whether it serves, and exits",
-    "with 0 or 1.",
-    "",
-  ];
-  for (const setting of OPTIONS) {
-    const sources = [
-      !setting.envOnly && setting.variable,
-      setting.defaultValue !== undefined && `default ${setting.defaultValue}`,
-    ].filter(Boolean);
-    const help = setting.help + (sources.length > 0 ? ` [${sources.join(", ")}]` : "");
-    let title = usage(setting);
-    for (const line of wrap(help, HELP_COLUMNS - HELP_INDENT)) {
-      lines.push(`  ${title}`.padEnd(HELP_INDENT) + line);
-      title = "";
-    }
-  }
-  lines.push(
-    "",
-    "The name in brackets is the environment variable that sets the same; the flag wins, and an",
-    "empty variable counts as none. Flags may be written in camelCase too, with one dash or two,",
-    "and with '=' or a space before the value; a value that is itself a flag needs the '='.",
-    "--debug, --check, --help and --version take no value, or one after '=': true or false.",
-  );
-  return lines.join("\n") + "\n";
-}
-
-/** A flag in kebab-case, and what it sets. */
-interface Flag {
-  readonly name: string;
-  readonly setting: Option<OptionName>;
-}
-
-/** Each spelling of a flag, without dashes. */
-const flagsBySpelling = new Map<string, Flag>();
-for (const setting of OPTIONS) {
-  for (const name of flagsOf(setting)) {
-    const flag = { name, setting };
-    flagsBySpelling.set(name, flag);
-    const camelCase = name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase());
-    flagsBySpelling.set(camelCase, flag);
-    if (name === "help") flagsBySpelling.set("h", flag);
-  }
-}
-
-/** The flags that set a setting, in kebab-case. */
-function flagsOf({ name, alias, envOnly }: Option<OptionName>): string[] {
+/** The flags of an option, without dashes. */
+export function flagsOf({ name, alias, envOnly }: Option): string[] {
   if (envOnly) return [];
   return alias === undefined ? [name] : [name, alias];
-}
-
-/**
- * Gives every flag the one form `--kebab-case=value`. What follows a flag that takes a value is
- * its value, with a dash in front or not, as in Go's flag package and getopt; but a flag of ours
- * is not, for it means that the value was forgotten.
- *
- * Arguments that are not understood may be parts of a password, so only names are repeated.
- */
-function normalize(args: readonly string[]): string[] {
-  const normalized: string[] = [];
-  let previous: Flag | undefined;
-  for (let at = readSubcommand(args) === undefined ? 0 : 1; at < args.length; at++) {
-    const given = splitFlag(args[at]!);
-    if (given === undefined) throw new ConfigError(describeStray(args[at]!, previous));
-    const flag = flagsBySpelling.get(given.name);
-    if (flag === undefined) throw new ConfigError(describeUnknown(given.name));
-    const { name, setting } = flag;
-    let value = given.value;
-    if (value === undefined) {
-      if (setting.value === undefined) value = "true";
-      else {
-        value = args[++at];
-        if (value !== undefined && isFlag(value)) {
-          throw new ConfigError(
-            `A flag follows --${name} where its value should be; ` +
-              `if it is the value, write --${name}=${setting.value}`,
-          );
-        }
-      }
-    }
-    if (!value) {
-      throw new ConfigError(
-        setting.value === undefined
-          ? `No value after --${name}=; expected true or false`
-          : `No value for --${name}; write --${name}=${setting.value}`,
-      );
-    }
-    normalized.push(`--${name}=${value}`);
-    previous = flag;
-  }
-  return normalized;
-}
-
-function splitFlag(argument: string): { name: string; value: string | undefined } | undefined {
-  const match = /^--?([^=]+)(?:=(.*))?$/s.exec(argument);
-  return match === null || match[1] === "-" ? undefined : { name: match[1]!, value: match[2] };
-}
-
-function isFlag(argument: string): boolean {
-  const flag = splitFlag(argument);
-  return flag !== undefined && flagsBySpelling.has(flag.name);
-}
-
-function describeStray(word: string, previous: Flag | undefined): string {
-  if (previous === undefined) {
-    return `Unexpected word '${word}'; expected flags, and before them at most ` +
-      WORDS.join(" or ");
-  }
-  return `Unexpected word after --${previous.name}; ` +
-    (previous.setting.value === undefined
-      ? `write --${previous.name}=true or --${previous.name}=false`
-      : "put a value that holds spaces in quotes");
-}
-
-function describeUnknown(name: string): string {
-  const near = OPTIONS.flatMap(flagsOf).find((flag) => squash(flag) === squash(name));
-  return `Unknown flag --${name}; ` +
-    (near === undefined ? "--help lists those there are" : `did you mean --${near}?`);
-}
-
-function squash(name: string): string {
-  return name.replace(/[-_]/g, "").toLowerCase();
-}
-
-const HELP_COLUMNS = 100;
-
-/** Wide enough for the longest flag with its value, and two spaces on both sides. */
-const HELP_INDENT = 4 + Math.max(...OPTIONS.map((setting) => usage(setting).length));
-
-function usage(setting: Option<OptionName>): string {
-  const name = setting.envOnly ? setting.variable : `--${setting.name}`;
-  return setting.value === undefined ? `${name}` : `${name} ${setting.value}`;
-}
-
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > columns) {
-      lines.push(line);
-      line = "";
-    }
-    line += line === "" ? word : ` ${word}`;
-  }
-  return [...lines, line];
 }

@@ -49,7 +49,7 @@ export function configureLog(options: LogOptions): void {
 let configured: LogOptions | undefined;
 
 /** How another thread of this program is to log: as this one does, or to this one. */
-export function workerLogOptions(): LogOptions | undefined {
+export function logOptions(): LogOptions | undefined {
   return configured;
 }
 

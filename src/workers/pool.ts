@@ -2,7 +2,7 @@ import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { FrontendContext } from "../proxy/frontend.ts";
 import { ListenError } from "../proxy/listener.ts";
-import { log, logRecord, setThreadNumber, workerLogOptions } from "../platform/log.ts";
+import { log, logOptions, logRecord, setThreadNumber } from "../platform/log.ts";
 import type { ClientRegistry } from "../proxy/client_registry.ts";
 import type { OtherClients } from "../rewrite/address_mapper.ts";
 import type { Config } from "../cli/config.ts";
@@ -201,7 +201,7 @@ export class WorkerPool {
     const beginning: WorkerInit = {
       thread: number,
       config: { ...config, credentials: undefined },
-      log: workerLogOptions(),
+      log: logOptions(),
       shared,
     };
     worker.postMessage(beginning);

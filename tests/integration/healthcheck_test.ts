@@ -64,7 +64,7 @@ Deno.test("a health check of the program", async (t) => {
     assertEquals([code, stdout], [1, ""]);
     assertMatch(
       stderr,
-      new RegExp(`^redis-cluster-nat: Nothing listens at \\S+:${port} .*is a node up.*\n$`),
+      new RegExp(`^redis-cluster-nat: Nothing listens at \\S+:${port} .*a node is up.*\n$`),
     );
   });
 

@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type Config, ConfigError, readConfig } from "../../src/cli/config.ts";
+import { type Config, parseCommand } from "../../src/cli/config.ts";
+import { ConfigError } from "../../src/cli/config_error.ts";
 import { readPassword } from "../../src/cluster/credentials.ts";
 
 function config(...args: readonly string[]): Config {
-  const command = readConfig(["--cluster-addr=10.0.0.1:7000", ...args], () => undefined);
-  assert(command.kind === "run");
+  const command = parseCommand(["--cluster-addr=10.0.0.1:7000", ...args], () => undefined);
+  assert(command.kind === "serve");
   return command.config;
 }
 

@@ -55,7 +55,7 @@ Deno.test("compose.yaml follows the Compose Specification and the linter", () =>
 
 Deno.test("compose.yaml passes every option on to the proxy", async () => {
   const { proxy } = await readServices({});
-  const variables = OPTIONS.flatMap(({ variable }) => variable ?? []);
+  const variables = OPTIONS.flatMap(({ env }) => env ?? []);
   assertEquals(Object.keys(proxy!.environment).sort(), variables.sort());
 });
 

@@ -27,7 +27,7 @@ Deno.test("all files name the same versions of the project, Deno and Redis", () 
 
 Deno.test("the image exposes the default ports", async () => {
   const [listen, count] = ["listen-addr", "max-nodes"].map((name) =>
-    OPTIONS.find((option) => option.name === name)!.defaultValue!
+    OPTIONS.find((option) => option.name === name)!.default!
   );
   const first = Number(listen!.slice(1));
   const [, exposed] = /^EXPOSE (.*)$/m.exec(await readText("Dockerfile"))!;

@@ -165,7 +165,7 @@ export async function runNat(
 
 /** The environment without the variables that the program would read. */
 function foreignVariables(): Record<string, string> {
-  const own = new Set(OPTIONS.map(({ variable }) => variable));
+  const own = new Set(OPTIONS.map(({ env }) => env));
   return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !own.has(name)));
 }
 

@@ -127,7 +127,7 @@ function spawn(
 ) {
   const [program, ...args] = command;
   // The proxy would take them for its settings, whoever set them.
-  const settings = new Set(OPTIONS.map(({ variable }) => variable));
+  const settings = new Set(OPTIONS.map(({ env }) => env));
   const variables = Object.entries(Deno.env.toObject()).filter(([name]) => !settings.has(name));
   return new Deno.Command(program!, {
     ...options,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { Proxy } from "../../src/proxy/proxy.ts";
-import { type Config, readConfig } from "../../src/cli/config.ts";
+import { type Config, parseCommand } from "../../src/cli/config.ts";
 import type { ClusterNode } from "./cluster.ts";
 import { Program } from "./program.ts";
 import { THREADS } from "./threads.ts";
@@ -82,7 +82,7 @@ export async function startProxyProcess(
   cluster: { readonly nodes: readonly HostPort[] },
   { host = "127.0.0.1", before = [] }: ProcessOptions = {},
 ): Promise<RunningProxy> {
-  const deno = [Deno.execPath(), "run", ...PERMISSIONS, MAIN];
+  const deno = [Deno.execPath(), "serve", ...PERMISSIONS, MAIN];
   const { program, known: ports } = await Program.start(
     [...before, ...deno, ...flagsFor(cluster.nodes[0]!, host)],
     (stdout) => {
@@ -105,8 +105,10 @@ export async function startProxyProcess(
 
 /** What the program makes of such a command line, where no variables are set. */
 export function configOf(words: string[]): Config {
-  const command = readConfig(words, () => undefined);
-  if (command.kind !== "run") throw new TypeError(`Expected a command to run, not ${command.kind}`);
+  const command = parseCommand(words, () => undefined);
+  if (command.kind !== "serve") {
+    throw new TypeError(`Expected the command serve, not ${command.kind}`);
+  }
   return command.config;
 }
 

@@ -63,9 +63,9 @@ Deno.test("the table of options agrees with --help", async () => {
   for (const [, name, variable, value] of rows) {
     const option = options.get(name!);
     assert(option !== undefined, name);
-    assertEquals(variable!.replaceAll("`", "").trim(), option.variable ?? "", name);
+    assertEquals(variable!.replaceAll("`", "").trim(), option.env ?? "", name);
     const [, defaultValue] = /^ `([^`-]*)` +$/.exec(value!) ?? [];
-    assertEquals(defaultValue, option.defaultValue, name);
+    assertEquals(defaultValue, option.default, name);
   }
 });
 

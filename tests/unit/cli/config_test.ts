@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { formatHostPort, parseHostPort } from "../../../src/platform/address.ts";
+import { type Config, parseCommand } from "../../../src/cli/config.ts";
+import { ConfigError } from "../../../src/cli/config_error.ts";
 import {
-  type Config,
-  ConfigError,
   DEFAULT_CAPTURE_LIMIT_BYTES,
   DEFAULT_READ_BUFFER_BYTES,
-  readConfig,
-} from "../../../src/cli/config.ts";
+} from "../../../src/cli/options.ts";
 
 const SEED = "CLUSTER_ADDR=10.0.0.1:7000";
 
@@ -21,20 +20,19 @@ function command(words: readonly string[]) {
     if (name === undefined) args.push(word);
     else env.set(name, value!);
   }
-  return readConfig(args, (name) => env.get(name));
+  return parseCommand(args, (name) => env.get(name));
 }
 
-/** Variables first, so that a word of the case wins. */
+/** The seed comes first, so that the words of a case override it. */
 function config(words: readonly string[]): Config {
   const read = command([SEED, ...words]);
-  if (read.kind !== "run") throw new TypeError(`Read ${read.kind}, expected a configuration`);
+  if (read.kind !== "serve") throw new TypeError(`Read ${read.kind}, expected a configuration`);
   return read.config;
 }
 
-Deno.test("with a seed alone, the rest has its default", () => {
+Deno.test("with a seed only, all other options have their default", () => {
   assertEquals(command(["--cluster-addr=10.0.0.1:7000"]), {
-    kind: "run",
-    check: false,
+    kind: "serve",
     config: {
       listen: { host: "", port: 8000 },
       seeds: [{ host: "10.0.0.1", port: 7000 }],
@@ -74,7 +72,7 @@ const COMMANDS: [words: string[], kind: string][] = [
   [["--help", "--max-nodes=none"], "help"],
   [["--version"], "version"],
   [["--version", "MAX_NODES=none"], "version"],
-  [[SEED, "--help=false"], "run"],
+  [[SEED, "--help=false"], "serve"],
   [["healthcheck"], "healthcheck"],
   [["healthcheck", "--help"], "help"],
 ];
@@ -85,32 +83,32 @@ for (const [words, kind] of COMMANDS) {
   });
 }
 
-Deno.test("--check asks for a check", () => {
-  for (const [word, check] of [["--check", true], ["--check=false", false]] as const) {
-    assertEquals(command([SEED, word]), { kind: "run", config: config([]), check });
+Deno.test("--check selects the command check", () => {
+  for (const [word, kind] of [["--check", "check"], ["--check=false", "serve"]] as const) {
+    assertEquals(command([SEED, word]), { kind, config: config([]) });
   }
 });
 
-const ASKED: [words: string[], addresses: string[]][] = [
+const PROBED: [words: string[], addresses: string[]][] = [
   [["--max-nodes=2"], ["127.0.0.1:8000", "[::1]:8000", "127.0.0.1:8001", "[::1]:8001"]],
   [["LISTEN_ADDR=[::]:9", "MAX_NODES=1"], ["127.0.0.1:9", "[::1]:9"]],
   [["--listen-addr=localhost:9", "--max-nodes=1"], ["127.0.0.1:9", "[::1]:9"]],
   [["--listen-addr=10.0.0.1:9", "--max-nodes=2"], ["10.0.0.1:9", "10.0.0.1:10"]],
   [["-listenAddr=a.b:9", "-maxNodes=2", "-portMap=a:1=10,a:2=99"], ["a.b:9", "a.b:10", "a.b:99"]],
   [["--listen-addr=10.0.0.1:0", "PORT_MAP=a:1=99"], ["10.0.0.1:99"]],
-  // What the proxy is to do otherwise is not the affair of a health check.
+  // A health check ignores all other options.
   [["-listenAddr=a:1", "-maxNodes=1", "--start-timeout=60", "--check", "DEBUG=?"], ["a:1"]],
 ];
 
-for (const [words, addresses] of ASKED) {
-  Deno.test(`healthcheck ${words.join(" ")} asks ${addresses.join(", ")}`, () => {
+for (const [words, addresses] of PROBED) {
+  Deno.test(`healthcheck ${words.join(" ")} probes ${addresses.join(", ")}`, () => {
     const read = command(["healthcheck", ...words]);
     if (read.kind !== "healthcheck") throw new TypeError(`Read ${read.kind}`);
     assertEquals(read.addresses.map(formatHostPort), addresses);
   });
 }
 
-Deno.test("a health check must know a port", () => {
+Deno.test("a health check needs a known port", () => {
   assertThrows(() => command(["healthcheck", "LISTEN_ADDR=:0"]), ConfigError, "--listen-addr");
 });
 
@@ -218,8 +216,8 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["START_DELAY=2.5"], {
     startDelayMs: 2500,
     warnings: [
-      "START_DELAY only delays the start by 2.5 s; leave it out, the proxy waits until the " +
-      "cluster is ready",
+      "START_DELAY delays the start by 2.5 s; remove it, the proxy waits until the cluster is " +
+      "ready",
     ],
   }],
   [["START_DELAY=0"], { startDelayMs: 0, warnings: [] }],
@@ -261,7 +259,9 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
 ];
 
 function localhostWarning(source: string): string[] {
-  return [`${source} 'localhost' is given to clients as 127.0.0.1, which is this machine only`];
+  return [
+    `Advertising ${source} 'localhost' as 127.0.0.1, which only clients on this machine can reach`,
+  ];
 }
 
 function debug(source: string, echo: boolean) {
@@ -277,7 +277,7 @@ for (const [words, expected] of ACCEPTED) {
   });
 }
 
-const REFUSED: [words: string[], message: string][] = [
+const INVALID: [words: string[], message: string][] = [
   [
     ["--listen-addr=8000"],
     "The host is neither a host name nor an IP address in --listen-addr '8000'; " +
@@ -296,15 +296,14 @@ const REFUSED: [words: string[], message: string][] = [
   [["--listen-addr=:80\n01"], "The port is not a number up to 65535 in --listen-addr ':80\\n01'; "],
   [
     ["--listen-addr=:65473"],
-    "Ports 65473 to 65536 run past 65535; lower the port of --listen-addr or lower --max-nodes " +
+    "Ports 65473 to 65536 exceed 65535; lower the port of --listen-addr or lower --max-nodes " +
     "(now 64)",
   ],
-  [["LISTEN_ADDR=:65535", "MAX_NODES=2"], "Ports 65535 to 65536 run past 65535; "],
+  [["LISTEN_ADDR=:65535", "MAX_NODES=2"], "Ports 65535 to 65536 exceed 65535; "],
 
   [
     ["CLUSTER_ADDR="],
-    "No --cluster-addr and no CLUSTER_ADDR; expected host:port of a node, or several separated " +
-    "by commas",
+    "No cluster is given; set --cluster-addr or CLUSTER_ADDR to host:port",
   ],
   [["--cluster-addr=::1"], "The IPv6 address has no brackets in --cluster-addr '::1'; expected"],
   [["--cluster-addr=a,b:x"], "The port is not a number up to 65535 in --cluster-addr 'b:x'; "],
@@ -317,7 +316,7 @@ const REFUSED: [words: string[], message: string][] = [
 
   [
     ["--public-host=a:8000"],
-    "Cannot use --public-host 'a:8000': it has a port; leave that out, each node's own port is",
+    "Cannot use --public-host 'a:8000': it has a port; leave that out, the proxy adds the port",
   ],
   [["PUBLIC_HOST=[::1]:8000"], "Cannot use PUBLIC_HOST '[::1]:8000': it has a port; "],
   [["--public-host=a:"], "Cannot use --public-host 'a:': it has a port; "],
@@ -374,13 +373,16 @@ const REFUSED: [words: string[], message: string][] = [
   [["--port-map=a b:1=2"], "The host is neither a host name nor an IP address in --port-map 'a b:"],
   [
     ["--port-map=a:1=8000,b:1=8001,A:1=8002"],
-    "Cannot use --port-map 'A:1=8002': 'a:1=8000' has the node; expected each node once",
+    "Cannot use --port-map 'A:1=8002': 'a:1=8000' has the same node; expected each node once",
   ],
-  [[`--port-map=${NODE_ID}=1,${NODE_ID.toUpperCase()}=2`], `: '${NODE_ID}=1' has the node; `],
-  [["--port-map=[::1]:1=8000,[0:0::1]:1=8001"], "'[0:0::1]:1=8001': '[::1]:1=8000' has the node; "],
+  [[`--port-map=${NODE_ID}=1,${NODE_ID.toUpperCase()}=2`], `: '${NODE_ID}=1' has the same node; `],
+  [
+    ["--port-map=[::1]:1=8000,[0:0::1]:1=8001"],
+    "'[0:0::1]:1=8001': '[::1]:1=8000' has the same node; ",
+  ],
   [
     ["PORT_MAP=a:1=8000,b:1=8000"],
-    "Cannot use PORT_MAP 'b:1=8000': 'a:1=8000' has the port; expected each port once",
+    "Cannot use PORT_MAP 'b:1=8000': 'a:1=8000' has the same port; expected each port once",
   ],
 
   [
@@ -390,7 +392,7 @@ const REFUSED: [words: string[], message: string][] = [
   [["CLUSTER_USERNAME=u"], "Cannot use CLUSTER_USERNAME 'u': there is no password; "],
   [
     ["--password=p", "CLUSTER_PASSWORD_FILE=f"],
-    "Both --password and CLUSTER_PASSWORD_FILE are given; expected one",
+    "Both --password and CLUSTER_PASSWORD_FILE are set; expected one",
   ],
 
   ...["60", "s", "-1s", "1 s", "1d", "1m30s", "0x1s", ".5s", "infinity"].map(
@@ -404,7 +406,7 @@ const REFUSED: [words: string[], message: string][] = [
   [["--start-timeout=597h"], "Cannot use --start-timeout '597h': it is too long; "],
   [
     ["--refresh-interval=99ms"],
-    "Cannot use --refresh-interval '99ms': it is too short; expected at least 100ms, or 0",
+    "Cannot use --refresh-interval '99ms': it is too short; expected at least 100ms",
   ],
   [["REFRESH_INTERVAL=0.1ms"], "Cannot use REFRESH_INTERVAL '0.1ms': it is too short; "],
   [["--refresh-interval=10"], "Cannot use --refresh-interval '10': expected a number and ms, s, m"],
@@ -414,19 +416,19 @@ const REFUSED: [words: string[], message: string][] = [
 
   [
     ["--state-file=/a/b", "--map-file=/a/b"],
-    "Cannot use --map-file '/a/b': --state-file is the same file; expected one of its own",
+    "Cannot use --map-file '/a/b': --state-file names the same file; expected a different one",
   ],
   [
     ["STATE_FILE=b", "--map-file=./a/../b"],
-    "'./a/../b': STATE_FILE is the same file; expected one",
+    "'./a/../b': STATE_FILE names the same file; expected a d",
   ],
   [
     ["--password-file=/p", "--state-file=/p"],
-    "Cannot use --state-file '/p': --password-file is the same file; expected one of its own",
+    "Cannot use --state-file '/p': --password-file names the same file; expected a different one",
   ],
   [
     ["--password-file=/p", "MAP_FILE=//p"],
-    "Cannot use MAP_FILE '//p': --password-file is the same",
+    "Cannot use MAP_FILE '//p': --password-file names the same",
   ],
 
   [["START_DELAY=5s"], "Cannot use START_DELAY '5s': expected a number of seconds, such as 5"],
@@ -436,11 +438,11 @@ const REFUSED: [words: string[], message: string][] = [
   [["--max-connections=0"], "Cannot use --max-connections '0': expected a whole number from 1"],
   [
     ["--max-connections=1", "NUM_BUFFERS=1"],
-    "Both --max-connections and NUM_BUFFERS are given; expected one",
+    "Both --max-connections and NUM_BUFFERS are set; expected one",
   ],
   [
     ["-maxConcurrentConnections=1", "-numberOfBuffers=1"],
-    "Both --max-concurrent-connections and --number-of-buffers are given; expected one",
+    "Both --max-concurrent-connections and --number-of-buffers are set; expected one",
   ],
   [
     ["-maxConcurrentConnections=0"],
@@ -449,7 +451,7 @@ const REFUSED: [words: string[], message: string][] = [
   [["--threads=0"], "Cannot use --threads '0': expected a whole number from 1 to 64, or auto"],
   [["--threads=65"], "Cannot use --threads '65': expected a whole number from 1 to 64, or auto"],
   [["THREADS=all"], "Cannot use THREADS 'all': expected a whole number from 1 to 64, or auto"],
-  [["--connect-timeout=0"], "Cannot use --connect-timeout '0': no node connects in no time"],
+  [["--connect-timeout=0"], "Cannot use --connect-timeout '0': expected a duration greater than 0"],
   [["--keepalive=60s"], "Cannot use --keepalive '60s': expected one of 0, 1, true, yes, on, false"],
   [["--capture-limit=1000"], "Cannot use --capture-limit '1000': expected a whole number from 104"],
   [["--idle-timeout=5"], "Cannot use --idle-timeout '5': expected a number and ms, s, m or h"],
@@ -476,14 +478,14 @@ const REFUSED: [words: string[], message: string][] = [
   [["--no-such-flag"], "Unknown flag --no-such-flag"],
 ];
 
-for (const [words, message] of REFUSED) {
-  Deno.test(`${JSON.stringify(words.join(" "))} is refused`, () => {
+for (const [words, message] of INVALID) {
+  Deno.test(`${JSON.stringify(words.join(" "))} is invalid`, () => {
     const error = assertThrows(() => config(words), ConfigError, message);
     assert(!/[\r\n]/.test(error.message), error.message);
   });
 }
 
-Deno.test("no refusal repeats a password", () => {
+Deno.test("no error repeats a password", () => {
   const cases = [
     ["--password=S3CRET", "--password-file=x"],
     ["--password=S3CRET", "--max-nodes=0"],
@@ -498,7 +500,7 @@ Deno.test("no refusal repeats a password", () => {
   }
 });
 
-Deno.test("a configuration is frozen all through", () => {
+Deno.test("a configuration is deeply frozen", () => {
   const parts = config(["--password=p", "START_DELAY=1", "--port-map=a:1=2"]);
   for (
     const part of [
@@ -515,7 +517,7 @@ Deno.test("a configuration is frozen all through", () => {
   ) assert(Object.isFrozen(part), Deno.inspect(part));
 });
 
-Deno.test("an address is written the way it is read", () => {
+Deno.test("an address is formatted as it is parsed", () => {
   for (const text of [":8000", "a:1", "10.0.0.1:0", "[::1]:65535", "[2001:db8::7]:80"]) {
     assertEquals(formatHostPort(parseHostPort(text)), text);
   }

@@ -1,0 +1,148 @@
+import { parseArgs } from "@std/cli/parse-args";
+import { ConfigError, type RawValue } from "./config_error.ts";
+import { flagsOf, type Option, type OptionName, OPTIONS, type OptionValue } from "./options.ts";
+
+const SUBCOMMANDS = ["server", "healthcheck"] as const;
+
+/** The subcommand in front of all flags, or undefined. */
+export function subcommand(args: readonly string[]): (typeof SUBCOMMANDS)[number] | undefined {
+  return SUBCOMMANDS.find((name) => name === args[0]);
+}
+
+/** The options as they are set. A value is parsed when it is read. */
+export class OptionReader {
+  readonly #raw: ReadonlyMap<OptionName, RawValue>;
+
+  /**
+   * Takes each option from its flag, else from its environment variable unless that is empty, else
+   * from its default.
+   *
+   * @throws {ConfigError} for an argument that is no flag, or a flag without its value
+   */
+  constructor(args: readonly string[], env: (name: string) => string | undefined) {
+    const flags = parseArgs(normalize(args), { string: OPTIONS.flatMap(flagsOf) });
+    const raw = new Map<OptionName, RawValue>();
+    for (const option of OPTIONS) {
+      const value = rawFlag(option, flags) ?? rawVariable(option, env) ?? rawDefault(option);
+      if (value !== undefined) raw.set(option.name, value);
+    }
+    this.#raw = raw;
+  }
+
+  /** The text of an option and where it was set; undefined if it is not set and has no default. */
+  raw(name: OptionName): RawValue | undefined {
+    return this.#raw.get(name);
+  }
+
+  /**
+   * The value of an option.
+   *
+   * @throws {ConfigError} when the value cannot be used
+   */
+  get<Name extends OptionName>(name: Name): OptionValue<Name> {
+    const raw = this.#raw.get(name);
+    const { type } = OPTIONS.find((option) => option.name === name)!;
+    return (raw === undefined ? undefined : type.parse(raw)) as OptionValue<Name>;
+  }
+}
+
+function rawFlag(option: Option, flags: Record<string, unknown>): RawValue | undefined {
+  const [raw, other] = flagsOf(option).flatMap((flag) => {
+    const text = flags[flag];
+    return typeof text === "string" ? { text, source: `--${flag}` } : [];
+  });
+  if (other === undefined) return raw;
+  throw new ConfigError(`Both ${raw!.source} and ${other.source} are set; expected one`);
+}
+
+function rawVariable(
+  { env: name }: Option,
+  env: (name: string) => string | undefined,
+): RawValue | undefined {
+  const text = name === undefined ? undefined : env(name);
+  return name !== undefined && text ? { text, source: name } : undefined;
+}
+
+function rawDefault({ name, default: text }: Option): RawValue | undefined {
+  return text === undefined ? undefined : { text, source: `--${name}` };
+}
+
+/** A flag in kebab-case, and its option. */
+interface Flag {
+  readonly name: string;
+  readonly option: Option;
+}
+
+/** Every spelling of every flag, without dashes. */
+const FLAGS: ReadonlyMap<string, Flag> = new Map(
+  OPTIONS.flatMap((option) =>
+    flagsOf(option).flatMap((name) => {
+      const camelCase = name.replace(/-(.)/g, (_dash, letter) => letter.toUpperCase());
+      const spellings = name === "help" ? [name, "h"] : [name, camelCase];
+      return spellings.map((spelling): [string, Flag] => [spelling, { name, option }]);
+    })
+  ),
+);
+
+/**
+ * Rewrites each flag as `--kebab-case=value`. The argument after a flag that takes a value is the
+ * value, even with a leading dash, as in getopt and in Go's flag package; but a known flag is not,
+ * because then the value was forgotten.
+ *
+ * An argument that is not understood may be part of a password, so messages repeat names only.
+ */
+function normalize(args: readonly string[]): string[] {
+  const rest = subcommand(args) === undefined ? [...args] : args.slice(1);
+  const normalized: string[] = [];
+  while (rest.length > 0) {
+    const { name: spelling, value: inline } = splitFlag(rest[0]!) ?? {};
+    if (spelling === undefined) throw new ConfigError(strayMessage(rest[0]!, normalized));
+    const flag = FLAGS.get(spelling);
+    if (flag === undefined) throw new ConfigError(unknownMessage(spelling));
+    rest.shift();
+    const { name, option: { type: { placeholder } } } = flag;
+    const value = inline ?? (placeholder === undefined ? "true" : rest.shift());
+    if (inline === undefined && value !== undefined && isFlag(value)) {
+      throw new ConfigError(
+        `No value for --${name} before the next flag; ` +
+          `if that is the value, write --${name}=${placeholder}`,
+      );
+    }
+    if (!value) {
+      const form = `--${name}=${placeholder ?? "true or false"}`;
+      throw new ConfigError(`No value for --${name}; write ${form}`);
+    }
+    normalized.push(`--${name}=${value}`);
+  }
+  return normalized;
+}
+
+function splitFlag(argument: string): { name: string; value: string | undefined } | undefined {
+  const match = /^--?([^=]+)(?:=(.*))?$/s.exec(argument);
+  return match === null || match[1] === "-" ? undefined : { name: match[1]!, value: match[2] };
+}
+
+function isFlag(argument: string): boolean {
+  const flag = splitFlag(argument);
+  return flag !== undefined && FLAGS.has(flag.name);
+}
+
+function strayMessage(argument: string, normalized: readonly string[]): string {
+  const [previous] = normalized.at(-1)?.split("=") ?? [];
+  return previous === undefined
+    ? `Unexpected argument '${argument}'; expected flags, or ${
+      SUBCOMMANDS.join(" or ")
+    } before them`
+    : `Unexpected argument after ${previous}; write ${previous}=value, with quotes around a value ` +
+      "that contains spaces";
+}
+
+function unknownMessage(name: string): string {
+  const near = OPTIONS.flatMap(flagsOf).find((flag) => squash(flag) === squash(name));
+  return `Unknown flag --${name}; ` +
+    (near === undefined ? "see --help" : `did you mean --${near}?`);
+}
+
+function squash(name: string): string {
+  return name.replace(/[-_]/g, "").toLowerCase();
+}

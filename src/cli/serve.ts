@@ -1,0 +1,27 @@
+import { log } from "../platform/log.ts";
+import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
+import { Proxy } from "../proxy/proxy.ts";
+import type { Config } from "./config.ts";
+import { stdoutAnnouncer } from "./exit.ts";
+import { prepare } from "./prepare.ts";
+import { untilStopped } from "./signals.ts";
+
+/**
+ * Runs the proxy until a signal stops it.
+ *
+ * @throws {OperatorError} when it cannot start, or a thread ends
+ */
+export async function serve(config: Config): Promise<void> {
+  const stopping = untilStopped();
+  const starting = prepare(config).then(() => Proxy.start(config, stdoutAnnouncer()));
+  const proxy = await Promise.race([starting, stopping]);
+  if (proxy === undefined) return;
+  log.info("Ready: {nodes} nodes at {host}", {
+    nodes: proxy.nodes.length,
+    host: config.publicHost,
+  });
+  logUncaughtErrors();
+  await Promise.race([stopping, proxy.failure]);
+  log.info("Stopping");
+  await proxy.stop(config.shutdownGraceMs);
+}
