@@ -1,10 +1,10 @@
-# An image of one executable and the libraries that it loads: no shell, no packages, no root.
+# The image holds one executable and the libraries it loads: no shell, no packages, no root.
 #
 #   docker build --build-arg COMMIT="$(git rev-parse --short HEAD)" --tag redis-cluster-nat .
 
 ARG DENO=denoland/deno:debian-2.9.6
 
-# Compiles on the machine that builds, for the one that the image is for.
+# Cross-compiles on the build platform for the target platform.
 FROM --platform=$BUILDPLATFORM $DENO AS compile
 WORKDIR /checkout
 COPY deno.json deno.lock ./
@@ -20,12 +20,12 @@ RUN case "$TARGETARCH" in \
     deno task compile --target="$target" --commit="$COMMIT" --directory=/compiled && \
     mv "/compiled/redis-cluster-nat-$target" /compiled/redis-cluster-nat
 
-# Gathers the files of the image, on a machine of its kind, for the libraries are from there.
+# Runs on the target platform, because the image gets its libraries.
 FROM $DENO AS gather
 WORKDIR /image
 COPY --from=compile /compiled/redis-cluster-nat ./
-# Glibc finds names in files and by DNS without more libraries, and all addresses of a name in a
-# file only if it is told.
+# Glibc resolves names through /etc/hosts and DNS without further libraries. "multi on" makes it
+# return all addresses of a name in /etc/hosts.
 RUN ldd redis-cluster-nat | grep -o '/[^ ]*' | \
       xargs cp --parents --dereference --target-directory=. && \
     mkdir data etc && \
@@ -36,7 +36,7 @@ RUN ldd redis-cluster-nat | grep -o '/[^ ]*' | \
 
 FROM scratch
 COPY --from=gather /image/ /
-# A volume that is mounted here belongs to the user, so that state and map can be kept in it.
+# A new volume mounted here belongs to the user, so the proxy can write its state and map files.
 COPY --from=gather --chown=65532:65532 /image/data/ /data/
 ARG COMMIT
 LABEL org.opencontainers.image.title="redis-cluster-nat" \
@@ -47,6 +47,6 @@ LABEL org.opencontainers.image.title="redis-cluster-nat" \
 USER 65532:65532
 EXPOSE 8000-8063
 STOPSIGNAL SIGTERM
-# As long as --start-timeout the cluster may take to be ready.
+# start-period: the default of --start-timeout.
 HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["/redis-cluster-nat", "healthcheck"]
 ENTRYPOINT ["/redis-cluster-nat"]

@@ -6,13 +6,13 @@ import project from "../deno.json" with { type: "json" };
 import { OPTIONS } from "../src/cli/options.ts";
 
 /**
- * Makes executables of the program, each a single file, with the deno that runs this:
+ * Compiles the program into executables, each a single file, with the deno that runs this script:
  *
  *     deno task compile [--target TARGET]... [--commit COMMIT] [--directory DIRECTORY]
  *
- * Without a target that is `redis-cluster-nat` for this machine, otherwise
- * `redis-cluster-nat-TARGET` for each. They tell the commit of the checkout, or the one that is
- * given, and are put into `dist` unless told.
+ * Without a target it makes `redis-cluster-nat` for this machine, else `redis-cluster-nat-TARGET`
+ * for each target, in `dist` by default. The executables print the commit of the checkout, or the
+ * given one, with --version.
  */
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -25,7 +25,7 @@ async function main(): Promise<void> {
   const targets = values.target ?? [undefined];
   const unknown = targets.find((target) => target !== undefined && !TARGETS.includes(target));
   if (unknown !== undefined) {
-    throw new TypeError(`There is no target '${unknown}'; expected one of ${TARGETS.join(", ")}`);
+    throw new TypeError(`Unknown target '${unknown}'; expected one of ${TARGETS.join(", ")}`);
   }
   const stage = await Deno.makeTempDir({ prefix: "compile-" });
   try {
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-/** The machines that there are releases for. */
+/** The targets of a release. */
 const TARGETS = [
   "x86_64-unknown-linux-gnu",
   "aarch64-unknown-linux-gnu",
@@ -52,8 +52,8 @@ const TARGETS = [
 ];
 
 /**
- * What stands in the task `start` between `deno run` and the program, except that of all variables
- * only its own are for the program.
+ * The options of the task `start`, except that an executable may read only its own environment
+ * variables.
  */
 const RUNTIME_FLAGS = project.tasks.start.split(" ").slice(2, -1).map((option) =>
   option === "--allow-env"
@@ -61,7 +61,7 @@ const RUNTIME_FLAGS = project.tasks.start.split(" ").slice(2, -1).map((option) =
     : option
 );
 
-/** The modules below src that are started as threads, and so are named by no import. */
+/** The modules below src that are started as workers, which no import names. */
 const THREADS: readonly string[] = ["workers/worker.ts"];
 
 function nameOf(target: string | undefined): string {
@@ -69,7 +69,7 @@ function nameOf(target: string | undefined): string {
   return ["redis-cluster-nat", ...target === undefined ? [] : [target]].join("-") + extension;
 }
 
-/** The commit that is checked out, marked if files differ from it; undefined if there is none. */
+/** The checked-out commit, with `-dirty` if files differ from it; undefined without a checkout. */
 async function readCommit(): Promise<string | undefined> {
   try {
     const args = ["-C", ROOT, "describe", "--always", "--dirty", "--exclude=*"];
@@ -82,9 +82,8 @@ async function readCommit(): Promise<string | undefined> {
 }
 
 /**
- * Copies what the program is made of, with its commit in the copy of deno.json. All packages that
- * are in there go into an executable, and each makes its start longer, so that those of the tests
- * are left out.
+ * Copies the sources, with the commit in the copy of deno.json. Every package in that file goes into
+ * the executable and makes its start longer, so the packages of the tests are left out.
  */
 async function copyProgram(stage: string, commit: string | undefined): Promise<void> {
   await cp(join(ROOT, "src"), join(stage, "src"), { recursive: true });
@@ -112,9 +111,9 @@ async function compile(stage: string, output: string, target: string | undefined
     args: [
       "compile",
       "--quiet",
-      // `deno task ok` has done so.
+      // `deno task ok` checks the types.
       "--no-check",
-      // The cache would be a file in /tmp that any user of the machine can put there before.
+      // The cache would be a file in /tmp, which any user of the machine could create first.
       "--no-code-cache",
       ...RUNTIME_FLAGS,
       ...THREADS.map((thread) => `--include=${join(stage, "src", thread)}`),

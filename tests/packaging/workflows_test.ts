@@ -159,24 +159,24 @@ Deno.test("the notes of a release are its section of the changelog", async () =>
 });
 
 const NO_NOTES: [what: string, changelog: string, version: string, message: string][] = [
-  ["of another version", CHANGELOG, "1.0.0", "The release is to be 1.0.0, but deno.json has"],
+  ["of another version", CHANGELOG, "1.0.0", "The release is 1.0.0, but deno.json has"],
   [
     "without a date",
     CHANGELOG.replace("2027-01-31", "unreleased"),
     "1.1.0",
-    "says nothing of 1.1.0",
+    "has no text under '## [1.1.0]",
   ],
   [
     "without a section in the changelog",
     CHANGELOG.replaceAll("1.1.0", "1x1x0"),
     "1.1.0",
-    "says nothing of",
+    "has no text under",
   ],
   [
     "with an empty section in the changelog",
     CHANGELOG.replace(/### Added\n\n- One\.\n\n/, ""),
     "1.1.0",
-    "says nothing",
+    "has no text under",
   ],
 ];
 

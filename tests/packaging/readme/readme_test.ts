@@ -55,6 +55,45 @@ Deno.test("the shell understands every command of the documents", async () => {
   }
 });
 
+/** Every document, by its path in the checkout. */
+const DOCUMENTS = [
+  ...["README.md", "docs/operation.md", "docs/recipes.md", "src/README.md", "src/resp/PROTOCOL.md"],
+  ...["tests/README.md", "tests/bench/README.md"],
+  ...[".github/CONTRIBUTING.md", ".github/SECURITY.md"],
+];
+
+Deno.test("every link between documents leads to a file and a heading", async () => {
+  for (const document of DOCUMENTS) {
+    const url = new URL(document, ROOT);
+    const text = (await Deno.readTextFile(url)).replaceAll(/```[^]*?```|`[^`]*`/g, "");
+    for (const [, link] of text.matchAll(/\]\(([^)]+)\)/g)) {
+      if (/^https?:/.test(link!)) continue;
+      const target = new URL(link!, url);
+      const headings = target.hash === "" ? [""] : await readAnchors(target);
+      assert(headings.includes(target.hash), `${document}: ${link}`);
+      await Deno.stat(target);
+    }
+  }
+});
+
+/** The anchors of a document's headings, as GitHub makes them. */
+async function readAnchors(url: URL): Promise<string[]> {
+  const text = await Deno.readTextFile(url);
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
+    `#${heading!.toLowerCase().replaceAll(/[^\w\s-]/g, "").replaceAll(" ", "-")}`
+  );
+}
+
+const ROOT = new URL("../../../", import.meta.url);
+
+/** A reader in a hurry reads no more. */
+const README_LINES = 260;
+
+Deno.test("README is short", async () => {
+  const lines = (await Deno.readTextFile(README)).match(/\n/g)!.length;
+  assert(lines <= README_LINES, `${lines} lines`);
+});
+
 Deno.test("the table of options agrees with --help", async () => {
   const text = await Deno.readTextFile(README);
   const rows = [...text.matchAll(/^\| `--([\w-]+)` *\|([^|]*)\|[^|]*\|([^|]*)\|$/gm)];
