@@ -162,8 +162,11 @@ function clientReply([, subcommand, mode]: readonly string[], argc: number): Exp
   }
 }
 
+/** `HELLO version [AUTH user password] [SETNAME name]`: a name or a password may be `auth`. */
 function helloReply(argv: readonly string[], argc: number): ExpectedReply {
-  const authenticates = argv.includes("auth") || argc > WORDS_WITH_SECRETS;
+  let at = 2;
+  while (argv[at] === "setname") at += 2;
+  const authenticates = argv[at] === "auth" || argc > WORDS_WITH_SECRETS;
   return authenticates ? ExpectedReplies.helloAuth : ExpectedReplies.hello;
 }
 

@@ -17,7 +17,8 @@ import { type RequestAddressMap, rewriteRequestArgs } from "../rewrite/request_r
 import { type CaptureBudget, CaptureLimitError } from "../relay/capture.ts";
 import { TrafficLog } from "./traffic_log.ts";
 import { createNonce } from "../relay/marker.ts";
-import { AbandonedError, PairingError, ReplyTracker } from "../relay/reply_tracker.ts";
+import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
+import { ReplyTracker } from "../relay/reply_tracker.ts";
 import type { BufferPool } from "../relay/read_buffer.ts";
 import { ReplyRelay } from "../relay/reply_relay.ts";
 import { RequestRelay } from "../relay/request_relay.ts";
@@ -285,6 +286,7 @@ export class Session {
       buffers,
       scheduler,
       translate: (words) => rewriteRequestArgs(words, this.#places(upstream)),
+      unreadReplies: () => this.#replies?.unreadReplies,
       createNonce,
       trafficLog,
     });
@@ -312,8 +314,8 @@ export class Session {
       if (reason === undefined) {
         this.#clientEndedAtMs = performance.now();
         await closeWrite(upstream);
-      } else if (!this.#requests!.isRefused || !isGone(reason)) {
-        // Else a node that has closed may have said why, which is still to be read.
+      } else if (!this.#requests!.isRefused || !isOver(reason)) {
+        // A node that has closed may have sent the reason, which is still to be read.
         this.#fail(reason);
       }
     } catch (error) {
@@ -446,4 +448,9 @@ export class Session {
 /** An address as CLIENT LIST has it. */
 function addressOf(address: Deno.NetAddr): string {
   return formatHostPort(peerAddress(address));
+}
+
+/** Whether the node has ended the connection. */
+function isOver(reason: unknown): boolean {
+  return isGone(reason) || reason instanceof AbandonedError;
 }

@@ -26,7 +26,7 @@ export class CaptureBudget {
   take(bytes: number): void {
     if (this.#taken.addWithin(bytes, this.#limitBytes)) return;
     throw new CaptureLimitError(
-      `Replies with addresses take more than the ${this.#limitBytes} bytes of --capture-limit`,
+      `Replies that are held in memory take more than the ${this.#limitBytes} bytes of --capture-limit`,
     );
   }
 

@@ -23,7 +23,7 @@ export type FrameAction =
   /** Only its header is one: its elements are frames of their own. The client may not get that. */
   | { readonly type: "header"; readonly isDropped: boolean }
   /** Only its header is one, and all is kept until a marker has come, to be judged then. */
-  | { readonly type: "hold" }
+  | { readonly type: "hold"; readonly head: FrameHead }
   /** It goes on as it is, and who paired it wants to know the integer that ends it. */
   | { readonly type: "confirm" }
   | RewriteAction
@@ -47,7 +47,6 @@ export const FrameActions = {
   drop: { type: "drop" },
   header: { type: "header", isDropped: false },
   dropHeader: { type: "header", isDropped: true },
-  hold: { type: "hold" },
   confirm: { type: "confirm" },
   blind: { type: "blind" },
   rewritePush: { type: "rewrite", rewrite: rewritePush, unasked: true },

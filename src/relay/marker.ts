@@ -1,6 +1,7 @@
+import { Byte } from "../resp/bytes.ts";
 import { encodeRequest } from "../resp/frame.ts";
-import type { FrameHead } from "./frame_head.ts";
-import { isFailure } from "./frame_head.ts";
+import { type FrameHead, isFailure } from "./frame_head.ts";
+import { PairingError } from "./pairing_error.ts";
 import type { MarkedReply } from "../commands/expected_reply.ts";
 
 /**
@@ -34,23 +35,62 @@ const MARKER_LINE = new RegExp(
   `\\] "${MARKER_COMMAND}" "${NONCE_PREFIX}[0-9a-f]{${2 * NONCE_BYTES}}"$`,
 );
 
+/** Whether a request was answered; "perhaps" if what came may also have come unasked. */
+export type Answered = "no" | "perhaps" | "yes";
+
 /**
  * Whether a frame answers the marker behind a request, see `pingCommand` (server.c).
  *
- * @param isAnswered whether the request itself was answered before
+ * @throws {PairingError} if it may answer the request or the marker
  */
 export function isMarkerAnswer(
   { reply, nonce }: MarkedReply,
   head: FrameHead,
-  isAnswered: boolean,
+  answered: Answered,
 ): boolean {
-  // A RESP2 subscriber gets an array.
-  if (head.word === nonce || head.second === nonce) return true;
+  // Behind the header of an EXEC may come the answer to its marker.
+  if (reply.type === "exec" && answered === "no" && head.type === Byte.array) return false;
+  if (isNonce(nonce, head)) return true;
   if (!isFailure(head)) return false;
-  if (REFUSED_PING.test(head.text)) return true;
-  const [code] = GENERAL_ERROR.exec(head.text) ?? [];
-  // An error that may be that of either comes for the request first.
-  return code !== undefined && (isAnswered || !(REFUSALS[reply.type]?.includes(code) ?? false));
+  if (answered === "yes") return isRefusedMarker(head) !== "no";
+  // These are always answered, so the first error is theirs.
+  if (reply.type === "exec" || reply.type === "script") return false;
+  switch (isRefusedMarker(head)) {
+    case "no":
+      return false;
+    case "ping":
+      return true;
+    case "cut":
+      if (reply.type === "auth" || reply.type === "hello") return true;
+      break;
+    default: {
+      const isOwn = REFUSALS[reply.type]?.includes(refusalCode(head)!) ?? false;
+      if (!isOwn) return true;
+      if (answered === "no") return false;
+    }
+  }
+  throw new PairingError("An error may answer a request or the marker behind it");
+}
+
+/** Whether a bulk, or the array that a RESP2 subscriber gets, holds the text of a marker. */
+export function isNonce(nonce: string, { type, word, second }: FrameHead): boolean {
+  return (type === Byte.bulk && word === nonce) || second === nonce;
+}
+
+/**
+ * How an error may refuse a marker: by the name of its command, by an ACL whose error is too long
+ * to be read, or as any command is refused.
+ */
+export function isRefusedMarker(head: FrameHead): "no" | "ping" | "cut" | "general" {
+  if (REFUSED_PING.test(head.text)) return "ping";
+  if (head.cut && head.text.startsWith("NOPERM ")) return "cut";
+  // Only HELLO is refused so.
+  if (head.text.startsWith("NOAUTH HELLO ")) return "no";
+  return refusalCode(head) === undefined ? "no" : "general";
+}
+
+function refusalCode(head: FrameHead): string | undefined {
+  return GENERAL_ERROR.exec(head.text)?.[1];
 }
 
 /** ACLs and renamed commands. The name of a user may be anything, so the end of the line counts. */
@@ -59,11 +99,13 @@ const REFUSED_PING = /^NOPERM .*'ping' command( or its subcommand)?$|^ERR unknow
 /** How the server may refuse a command whatever it is (server.c `processCommand`). */
 const GENERAL_ERROR = /^(NOAUTH|BUSY|LOADING|MASTERDOWN|MISCONF)(?= )/;
 
-/** Which of these errors each kind of request may get itself; AUTH and HELLO get none. */
+/**
+ * Which of these errors a request may get itself, by the flags of its command; then the marker
+ * gets the same. AUTH and HELLO AUTH get none.
+ */
 const REFUSALS: Partial<Record<MarkedReply["reply"]["type"], readonly string[]>> = {
   subscription: ["NOAUTH", "BUSY"],
   none: ["NOAUTH"],
   monitor: ["NOAUTH", "BUSY"],
-  stream: ["NOAUTH", "BUSY", "LOADING"],
-  script: ["NOAUTH", "BUSY", "LOADING", "MASTERDOWN", "MISCONF"],
+  stream: ["NOAUTH", "BUSY", "LOADING", "MASTERDOWN"],
 };

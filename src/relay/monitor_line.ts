@@ -1,10 +1,10 @@
 /**
  * Whether a status is a line of MONITOR (replication.c `replicationFeedMonitors`), such as
- * `1700000000.123456 [0 10.0.0.9:4711] "get" "key"`, given the line or its beginning. A script has
- * `lua` instead of an address, and a Unix socket its path, which may hold spaces.
+ * `1700000000.123456 [0 10.0.0.9:4711] "get" "key"`.
  */
 export function isMonitorLine(text: string): boolean {
   return MONITOR_LINE.test(text);
 }
 
+/** A script has `lua` instead of an address, and a client on a Unix socket has a path. */
 const MONITOR_LINE = /^\d+\.\d+ \[\d+ (?:unix:.*?|\S+)\] "/;

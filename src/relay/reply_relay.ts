@@ -3,7 +3,7 @@ import { Byte, byteSet, fromLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
 import type { TrafficLog } from "../proxy/traffic_log.ts";
-import { readHead } from "./frame_head.ts";
+import { type FrameHead, readHead } from "./frame_head.ts";
 import type { ReplyTracker } from "./reply_tracker.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import type { ReadScheduler } from "../proxy/read_scheduler.ts";
@@ -65,6 +65,7 @@ export class ReplyRelay {
   /** When what is being translated had come. */
   #readAtMs = 0;
   #receivedBytes = 0;
+  #isWriting = false;
 
   constructor(options: ReplyRelayOptions) {
     this.#options = options;
@@ -91,8 +92,10 @@ export class ReplyRelay {
         if (at === this.#input.end && !isMuted && this.#options.trafficLog === undefined) {
           // Most of what comes takes this way, and each promise more would be felt.
           const bytes = this.#input.upTo(at);
+          this.#isWriting = true;
           const written = await this.#options.client.write(bytes);
           if (written < at) await writeRest(this.#options.client, bytes, written);
+          this.#isWriting = false;
           this.#input.keep(at);
         } else this.#input.keep(await this.#relay(at));
       }
@@ -109,6 +112,11 @@ export class ReplyRelay {
   /** How much the node has sent. */
   get receivedBytes(): number {
     return this.#receivedBytes;
+  }
+
+  /** How many bytes the node has sent, if some of them wait for the client to read. */
+  get unreadReplies(): number | undefined {
+    return this.#isWriting ? this.#receivedBytes : undefined;
   }
 
   /** What is kept of frames: the one that is being rewritten, or those that are held. */
@@ -181,7 +189,7 @@ export class ReplyRelay {
           break;
         case "hold":
           await this.#pass(at);
-          at = this.#sent = await this.#hold(at, end);
+          at = this.#sent = await this.#hold(action.head, at, end);
           if (this.#action !== undefined) return at;
           break;
         case "rewrite":
@@ -212,7 +220,7 @@ export class ReplyRelay {
    * Keeps the frames from the header of an EXEC on until the answer to its marker begins, then
    * relays them. Returns the beginning of that, or where it has to wait for more.
    */
-  async #hold(from: number, end: number): Promise<number> {
+  async #hold(header: FrameHead, from: number, end: number): Promise<number> {
     const { tracker, budget } = this.#options;
     const { bytes } = this.#input;
     let at = from;
@@ -227,13 +235,18 @@ export class ReplyRelay {
         const head = readHead(bytes, at, end, true);
         if (head === undefined) return at;
         if (tracker.endsHold(head)) {
-          await this.#release(this.#held);
+          await this.#release(this.#held, header);
           return at;
         }
         this.#inHeldFrame = true;
       }
       const next = this.#scanner.advance(bytes, at, end, 1, NO_STOPS);
-      this.#held.add(bytes.subarray(at, next));
+      try {
+        this.#held.add(bytes.subarray(at, next));
+      } catch (error) {
+        if (error instanceof CaptureLimitError) await this.#writeError(error);
+        throw error;
+      }
       this.#inHeldFrame = this.#scanner.frames === 0;
       at = next;
     }
@@ -241,8 +254,8 @@ export class ReplyRelay {
   }
 
   /** Relays what was held. */
-  async #release(held: Capture): Promise<void> {
-    this.#action = undefined;
+  async #release(held: Capture, header: FrameHead): Promise<void> {
+    this.#action = this.#options.tracker.match(header);
     const released = this.#released = held.join(this.#readAtMs);
     this.#sent = 0;
     await this.#pass(await this.#relayFrames(0, released.length));
@@ -281,7 +294,7 @@ export class ReplyRelay {
   }
 
   async #rewrite(action: RewriteAction, from: number, to: number): Promise<number> {
-    const { client, budget } = this.#options;
+    const { budget } = this.#options;
     const capture = this.#capture ??= new Capture(budget, this.#readAtMs);
     const at = this.#advance(from, to);
     try {
@@ -289,12 +302,12 @@ export class ReplyRelay {
       if (this.#action !== undefined) return at;
       const translated = await this.#translated(capture, action);
       capture.hold(translated.length);
-      await writeAll(client, translated);
+      await this.#write(translated);
     } catch (error) {
       if (!(error instanceof CaptureLimitError)) throw error;
       this.#endCapture();
       // The place of the frame is that of an error, unless it is nobody's answer.
-      if (!action.unasked) await writeAll(client, fromLatin1(`-ERR ${error.message}\r\n`));
+      if (!action.unasked) await this.#writeError(error);
       throw error;
     }
     this.#endCapture();
@@ -323,6 +336,17 @@ export class ReplyRelay {
     this.#sent = to;
     if (visibility === "secret") this.#options.trafficLog?.secretReply(bytes.length);
     else this.#options.trafficLog?.reply(bytes);
+    await this.#write(bytes);
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    this.#isWriting = true;
     await writeAll(this.#options.client, bytes);
+    this.#isWriting = false;
+  }
+
+  /** Sends an error in place of a reply. */
+  async #writeError({ message }: Error): Promise<void> {
+    await this.#write(fromLatin1(`-ERR ${message}\r\n`));
   }
 }

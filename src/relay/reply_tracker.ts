@@ -1,112 +1,93 @@
-import { Byte } from "../resp/bytes.ts";
-import { isAddressPush } from "../rewrite/replies/push.ts";
-import { type FrameHead, isFailure } from "./frame_head.ts";
-import { HeldResults, NOTHING_UNUSUAL, type Reading } from "./held_results.ts";
-import { isMarkerAnswer, isMarkerLine } from "./marker.ts";
-import { isMonitorLine } from "./monitor_line.ts";
 import {
-  type ClientReplyMode,
   ExpectedReplies,
   type ExpectedReply,
   fits,
   isQueued,
   type MarkedReply,
 } from "../commands/expected_reply.ts";
-import { ReplyQueue } from "./reply_queue.ts";
-import { isMessage, isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
+import { Byte } from "../resp/bytes.ts";
+import { isAddressPush } from "../rewrite/replies/push.ts";
 import { actionFor, type FrameAction, FrameActions } from "./frame_action.ts";
+import { type FrameHead, isFailure } from "./frame_head.ts";
+import { type Answered, isMarkerAnswer, isMarkerLine, isNonce } from "./marker.ts";
+import { isMonitorLine } from "./monitor_line.ts";
+import { AbandonedError, PairingError } from "./pairing_error.ts";
+import {
+  isMuted,
+  modeAfter,
+  modeAfterRequest,
+  modeAfterReset,
+  REPLIES_ON,
+  type ReplyMode,
+} from "./reply_mode.ts";
+import { ReplyQueue } from "./reply_queue.ts";
+import { SentRequests } from "./sent_requests.ts";
+import { isMessage, isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
+import {
+  HeldResults,
+  NO_TRANSACTION,
+  type Reading,
+  type Transaction,
+  USUAL_READING,
+} from "./transaction.ts";
 
-/** A frame came that answers nothing; which reply is whose is not known any more. */
-export class PairingError extends Error {
-  override readonly name = "PairingError";
-}
-
-/** The node will send nothing more: whoever waits for a reply need not. */
-export class AbandonedError extends Error {
-  override readonly name = "AbandonedError";
-
-  constructor() {
-    super("The node has ended the connection before all its replies");
-  }
-}
-
-/** An EXEC whose results are coming in. */
-interface Results {
-  /** What is left of them. */
-  readonly left: ReplyQueue;
-  readonly reading: Reading;
+/** Somebody who waits for replies. */
+interface Waiter extends PromiseWithResolvers<void> {
+  /** Whether what it waits for has happened. */
+  isOver(): boolean;
 }
 
 /**
- * Which request each frame of a node answers.
+ * Pairs every frame of a node with the request that it answers.
  *
- * The request side adds what every request will make the node send; the reply side asks, frame
- * by frame, what is to be done with it. Most requests get one frame and need no thought: `run`
- * tells how many such replies come next, `take` that they came. For the others this class
- * follows what the server does with the connection:
+ * The request side adds the reply that each request will get (`expect`). The reply side asks for
+ * each frame what to do with it (`match`). Most requests get one frame that needs no attention:
+ * `plainRun` is the number of such replies that come next, and `consume` takes them. For the other
+ * requests the tracker follows the state that the server keeps for the connection:
  *
  * ```
- *   transaction   none ──MULTI──▶ open ──EXEC──▶ results, matched one by one ──▶ none
- *   replies       on ◀──CLIENT REPLY──▶ off, or skipped for the next request
- *   connection    requests and replies ──SYNC, debugger──▶ blind
+ *   transaction   none ─▶ open ─▶ results                         transaction.ts
+ *   replies       on ─▶ off, on ─▶ skipNext ─▶ skip               reply_mode.ts
+ *   connection    requests and replies ─▶ blind (SYNC, debugger)
+ *                                      ─▶ abandoned (the node has closed)
  * ```
- *
- * An address is so found in any result of a transaction, and a server that sends more or fewer
- * elements than it announced does no harm.
  *
  * The node answers every request, because CLIENT REPLY is emulated here and never reaches it in
- * another mode than ON. Where what it sends leaves open what answers what, there is a marker
- * behind the request (see `isDoubtful`). A frame that fits nothing throws PairingError: to guess
- * would be to let an address through.
+ * another mode than ON. Where the frames leave open which request they answer, the request relay
+ * sends a marker behind the request (see `SentRequests.isDoubtful`). A frame that fits nothing
+ * throws PairingError, because a guess could let a private address through.
  */
 export class ReplyTracker {
   readonly #queue = new ReplyQueue();
-  /** What the commands queued since MULTI will send, while a transaction is open. */
-  #transaction: ReplyQueue | undefined;
-  /** Set while the results of an EXEC come in. */
-  #results: Results | undefined;
-  /** The results of an EXEC that are kept until its marker has come. */
-  #held: HeldResults | undefined;
-
-  /** MULTI was requested, and no EXEC since. */
-  #multiAsked = false;
-  /** How many requests that begin or end a transaction are not answered. */
-  #transactionRequests = 0;
-  /** A request since then may leave open what the results are. */
-  #execDoubtful = false;
-  /** SSUBSCRIBE was requested at some time. */
-  #shardsAsked = false;
-  /** MONITOR was requested at some time. */
-  #monitorAsked = false;
-
-  /** CLIENT REPLY OFF is in force. */
-  #off = false;
-  /** CLIENT REPLY SKIP is in force for the next request, or for the first in the queue. */
-  #skip: "no" | "next" | "now" = "no";
-
-  /** Whether the request at the front was answered, which has a marker behind it. */
-  #answered: "no" | "perhaps" | "yes" = "no";
-  /** Frames have come that nobody asked for. */
-  #pushed = false;
-  /** The frame that was judged last has not come whole. */
-  #inFrame = false;
-  #isBlind = false;
-  #abandoned = false;
-  #waiter: (PromiseWithResolvers<void> & { isOver(): boolean }) | undefined;
-  #resp3 = false;
-  #monitoring = false;
-  /** SCRIPT DEBUG is in force: the next EVAL starts a session of the debugger. */
-  #debugging = false;
+  readonly #sent = new SentRequests();
   readonly #subscriptions = new Subscriptions();
+  #transaction: Transaction = NO_TRANSACTION;
+  #mode: ReplyMode = REPLIES_ON;
+  #connection: "conversing" | "blind" | "abandoned" = "conversing";
+  #resp3 = false;
+  #isMonitoring = false;
+  /** SCRIPT DEBUG is in force: the next EVAL starts a session of the debugger. RESET keeps it. */
+  #isDebugging = false;
+  /** Pushes have come. */
+  #hasPushes = false;
+
+  /** Whether the marked request at the front was answered. */
+  #answered: Answered = "no";
+  /** The nonces of markers that an error seems to have answered. */
+  #refusedNonces: Set<string> | undefined;
+  /** The results of an EXEC that are held until its marker is answered. */
+  #held: HeldResults | undefined;
   /** Confirmations still to come for the subscription at the front; 0 before the first. */
   #unconfirmed = 0;
-  #confirming: { readonly word: SubscribeWord; readonly asked: boolean } | undefined;
+  #confirming: { readonly word: SubscribeWord; readonly isAsked: boolean } | undefined;
+  /** The frame that was matched last is not complete. */
+  #isInFrame = false;
+  #waiter: Waiter | undefined;
 
   /**
-   * Adds what a request that is about to reach the node will make it send, or each of `count`
-   * such requests in a row.
+   * Adds the reply to a request that is about to be sent, or to each of `count` such requests.
    *
-   * @throws {PairingError} when too much is outstanding to be remembered
+   * @throws {PairingError} when too many replies are outstanding
    */
   expect(reply: ExpectedReply, count = 1): void {
     const queue = this.#queue;
@@ -115,165 +96,120 @@ export class ReplyTracker {
       return;
     }
     if (reply === ExpectedReplies.empty) {
-      if (queue.total === 0 && this.#results === undefined) this.#countRequest();
-      // One that is nobody's next request changes nothing.
-      if (
-        queue.total === 0 && this.#results === undefined || queue.last === ExpectedReplies.plain
-      ) return;
+      if (queue.total === 0) {
+        this.#mode = modeAfterRequest(this.#mode);
+        return;
+      }
+      // SKIP can only mean this request if it is the one before.
+      if (queue.last === ExpectedReplies.plain) return;
     }
-    // Of plain ones there is at most one run more than of all others.
-    if (this.#runs >= MOST_RUNS) {
+    // There is at most one plain run more than there are other runs.
+    if (this.#runs >= MAX_RUNS) {
       throw new PairingError(
-        `More than ${MOST_RUNS} times requests of one kind follow those of another, all unanswered`,
+        `The client left more than ${MAX_RUNS} requests unanswered that alternate in kind`,
       );
     }
-    this.#note(reply.type === "marked" ? reply.reply : reply);
+    this.#sent.add(reply);
     queue.add(reply, count);
   }
 
-  /**
-   * Whether nothing that the node sends may tell how it answers a request, unless a marker is
-   * behind it:
-   *
-   * - SUNSUBSCRIBE, for a node that loses the slot of a channel sends the same by itself;
-   * - AUTH and HELLO AUTH: Redis 8.0 and Valkey 8.1 drop the error for a wrong password while
-   *   other replies wait to be sent (acl.c `addAuthErrReply`);
-   * - REPLCONF ACK, which is answered only if it is refused;
-   * - MONITOR and SYNC on a connection that monitors, which a node ignores;
-   * - a script on such a connection, for it may return what looks like a line of MONITOR;
-   * - an EXEC with any of these in its transaction, or with a subscription, whose messages stand
-   *   among the results.
-   */
+  /** Whether a marker must follow a request, see `SentRequests.isDoubtful`. */
   isDoubtful(reply: ExpectedReply): boolean {
-    switch (reply.type) {
-      case "auth":
-        return !this.#isQuiet;
-      case "hello":
-        return reply.authenticates && !this.#isQuiet;
-      case "subscription":
-        return reply.word === "sunsubscribe" && this.#shardsAsked;
-      case "none":
-        return true;
-      case "monitor":
-      case "stream":
-      case "script":
-        return this.#monitorAsked;
-      case "exec":
-        return this.#execDoubtful;
-      default:
-        return false;
-    }
+    return this.#sent.isDoubtful(reply, this.#isQuiet);
   }
 
-  /** Whether a transaction queues a request that is sent now; unknown before that was answered. */
+  /** Whether a transaction will queue a request that is sent now. */
   get transaction(): "none" | "open" | "unknown" {
-    if (!this.#multiAsked) return "none";
-    if (this.#transactionRequests > 0) return "unknown";
-    return this.#transaction === undefined ? "none" : "open";
+    if (!this.#sent.mayTransact) return "none";
+    if (this.#sent.awaitsTransaction) return "unknown";
+    return this.#transaction.phase === "none" ? "none" : "open";
   }
 
-  /** Whether the connection is no conversation of requests and replies any more. */
+  /** Whether the bytes of both sides pass without being read: replication, or the Lua debugger. */
   get isBlind(): boolean {
-    return this.#isBlind;
+    return this.#connection === "blind";
   }
 
   /**
    * Waits until every reply has come, or the connection is blind.
    *
-   * @throws {AbandonedError} when there will be none
+   * @throws {AbandonedError} when the node has closed before
    */
   drained(): Promise<void> {
     return this.#until(() => this.#isSettled);
   }
 
   /**
-   * Waits until it is known whether there is a transaction, or the connection is blind.
+   * Waits until `transaction` is known, or the connection is blind.
    *
-   * @throws {AbandonedError} when that will never be
+   * @throws {AbandonedError} when the node has closed before
    */
   transactionKnown(): Promise<void> {
     return this.#until(() => this.transaction !== "unknown");
   }
 
-  /** No more replies will come: whoever waits for them need not. */
+  /** Records that no more replies will come. */
   abandon(): void {
-    this.#abandoned = true;
+    if (this.#connection === "conversing") this.#connection = "abandoned";
     this.#waiter?.reject(new AbandonedError());
   }
 
   /**
-   * How many of the next frames, unless one is an error or a push, are all treated alike: if
-   * `isMuted` dropped, else passed on. 0: ask `judge` about each.
+   * How many of the next frames need no attention unless one is an error or a push: the client gets
+   * them, or does not if `isMuted`. With 0, `match` must be asked.
    */
   get plainRun(): number {
-    if (this.#isWatchful || this.#skip === "now") return 0;
-    const coming = this.#coming;
-    return coming.first === ExpectedReplies.plain ? coming.run : 0;
+    if (this.#isWatchful || this.#mode.skip === "now" || this.#refusedNonces !== undefined) {
+      return 0;
+    }
+    const { first, run } = this.#coming;
+    return first === ExpectedReplies.plain ? run : 0;
   }
 
-  /** `frames` of the `run` came. */
+  /** Takes frames of the `plainRun`. */
   consume(frames: number): void {
-    if (this.#results === undefined) this.#transaction?.add(ExpectedReplies.plain, frames);
+    if (this.#transaction.phase === "open") {
+      this.#transaction.queued.add(ExpectedReplies.plain, frames);
+    }
     this.#done(frames);
   }
 
-  /** Whether the client does not get the answer to the first request. */
+  /** Whether the client does not get the reply to the first request. */
   get isMuted(): boolean {
-    return this.#off || this.#skip === "now";
+    return isMuted(this.#mode);
   }
 
-  /** Whether the first value in the next array, and the text of a bulk, must be known. */
+  /** Whether `match` needs the first value of arrays, and the text of bulks. */
   get wantsWord(): boolean {
     const type = this.#coming.first?.type;
     return this.#isWatchful || type === "subscription" || type === "marked" ||
-      this.#held !== undefined;
+      this.#held !== undefined || this.#refusedNonces !== undefined;
   }
 
   /**
-   * Says what is to be done with the frame that begins with `head`.
+   * Returns what to do with the frame that begins with `head`.
    *
-   * @throws {PairingError} if it answers nothing
+   * @throws {PairingError} if it answers no request
    */
   match(head: FrameHead): FrameAction {
-    // Before anything else, for who waits for the last reply waits for its last byte.
-    this.#inFrame = true;
-    const action = this.#judge(head);
+    // Before anything else: the last reply has come when its last byte has.
+    this.#isInFrame = true;
+    const action = this.#match(head);
     if (action.type === "header") this.frameEnded();
     return action;
   }
 
-  /** The frame that was judged last has come whole. */
+  /** The frame that was matched last is complete. */
   frameEnded(): void {
-    this.#inFrame = false;
+    this.#isInFrame = false;
     this.#wake();
   }
 
-  /** Takes note of a frame that is held, and returns whether it ends the hold and is not. */
-  endsHold(head: FrameHead): boolean {
-    const marked = this.#queue.first as MarkedReply;
-    const { isComplete } = this.#held!.note(head, isMarkerAnswer(marked, head, true));
-    return isComplete;
-  }
-
-  #judge(head: FrameHead): FrameAction {
-    if (head.type === Byte.push) return this.#judgePush(head);
-    if (head.type === Byte.array && this.#isWatchful) {
-      if (this.#isMessage(head)) return FrameActions.pass;
-      if (this.#isShardLoss(head)) return this.#beginConfirmation("sunsubscribe", false);
-    }
-    if (head.type === Byte.status && this.#monitoring && isMonitorLine(head.text)) {
-      return this.#judgeLine(head);
-    }
-    const reply = this.#coming.first;
-    if (reply === undefined) return this.#judgeUnasked(head);
-    return reply.type === "marked" ? this.#answerMarked(reply, head) : this.#answer(reply, head);
-  }
-
-  /** A confirmation came whole; `count` is the number that ends it. */
+  /** A confirmation is complete; `count` is the number at its end. */
   confirm(count: number): void {
-    const { word, asked } = this.#confirming!;
+    const { word, isAsked } = this.#confirming!;
     this.#confirming = undefined;
-    if (asked) {
+    if (isAsked) {
       const reply = this.#coming.first;
       if (this.#unconfirmed === 0 && reply?.type === "subscription") {
         this.#unconfirmed = reply.channels || Math.max(1, this.#subscriptions.endedBy(word));
@@ -284,354 +220,311 @@ export class ReplyTracker {
     this.#subscriptions.confirm(word, count);
   }
 
-  get #coming(): ReplyQueue {
-    return this.#results?.left ?? this.#queue;
+  /** Counts a frame that is held, and returns whether it is the answer to the marker instead. */
+  endsHold(head: FrameHead): boolean {
+    const { nonce } = this.#queue.first as MarkedReply;
+    return this.#held!.add(head, isNonce(nonce, head));
   }
 
-  /** What there is to be remembered of requests. */
-  get #runs(): number {
-    return this.#queue.runs + (this.#transaction?.runs ?? 0) + (this.#results?.left.runs ?? 0);
-  }
-
-  /** Whether a transaction queues the next request that is answered. */
-  get #isQueuing(): boolean {
-    return this.#transaction !== undefined && this.#results === undefined;
-  }
-
-  /** Notes what of a request bears on those behind it, whatever becomes of it. */
-  #note(reply: ExpectedReply): void {
-    if (bearsOnTransaction(reply)) this.#transactionRequests++;
-    switch (reply.type) {
-      case "multi":
-        this.#multiAsked = true;
-        break;
-      case "exec":
-      case "abort":
-        this.#multiAsked = this.#execDoubtful = false;
-        return;
-      case "monitor":
-        this.#monitorAsked = true;
-        break;
-      case "subscription":
-        this.#shardsAsked ||= reply.word === "ssubscribe";
-        this.#execDoubtful ||= this.#multiAsked;
-        return;
+  #match(head: FrameHead): FrameAction {
+    if (this.#refusedNonces?.has(head.word) || this.#refusedNonces?.has(head.second)) {
+      throw new PairingError("A marker was answered after an error that seemed to be its answer");
     }
-    if (this.#multiAsked) {
-      const authenticates = reply.type === "auth" || reply.type === "hello" && reply.authenticates;
-      this.#execDoubtful ||= authenticates || reply.type === "script" && this.#monitorAsked;
+    if (head.type === Byte.push) return this.#matchPush(head);
+    if (head.type === Byte.array && this.#isWatchful) {
+      if (this.#isMessage(head)) return FrameActions.pass;
+      if (this.#isShardLoss(head)) return this.#beginConfirmation("sunsubscribe", false);
     }
-  }
-
-  /** Whether a request that is sent now finds nothing at the node that waits to be sent. */
-  get #isQuiet(): boolean {
-    const onlyReplies = !this.#resp3 && !this.#monitoring && this.#subscriptions.total === 0;
-    return this.#isSettled && onlyReplies && !this.#pushed;
-  }
-
-  /** Whether frames come that nobody asked for and that look like replies. */
-  get #isWatchful(): boolean {
-    return this.#monitoring || (!this.#resp3 && this.#subscriptions.total > 0);
-  }
-
-  /** Only one waits at a time: the request side, or whoever ends it. */
-  async #until(isOver: () => boolean): Promise<void> {
-    if (isOver() || this.#isBlind) return;
-    if (this.#abandoned) throw new AbandonedError();
-    this.#waiter = { ...Promise.withResolvers<void>(), isOver };
-    await this.#waiter.promise;
-  }
-
-  /** The first request is over. */
-  #done(count = 1): void {
-    this.#unconfirmed = 0;
-    this.#answered = "no";
-    if (this.#results === undefined && bearsOnTransaction(this.#queue.first!)) {
-      this.#transactionRequests--;
+    if (head.type === Byte.status && this.#isMonitoring && isMonitorLine(head.text)) {
+      // networking.c `prepareClientToWrite`: without replies there are no lines, either.
+      return this.isMuted || isMarkerLine(head.text) ? FrameActions.drop : FrameActions.pass;
     }
-    this.#coming.take(count);
-    if (this.#results !== undefined) this.#endResults();
-    else this.#endRequests();
+    const reply = this.#coming.first;
+    if (reply === undefined) return this.#matchUnasked(head);
+    return reply.type === "marked" ? this.#matchMarked(reply, head) : this.#matchReply(reply, head);
   }
 
-  #endRequests(): void {
-    const queue = this.#queue;
-    this.#countRequest();
-    while (queue.first === ExpectedReplies.empty) {
-      queue.take(1);
-      this.#countRequest();
-    }
-    this.#wake();
-  }
-
-  /** EXEC is over when its last result is there; a REPLCONF ACK has none. */
-  #endResults(): void {
-    const { left } = this.#results!;
-    while (left.first === ExpectedReplies.none) left.take(1);
-    if (left.total > 0) return;
-    this.#results = undefined;
-    if (this.#queue.first?.type === "marked") this.#answered = "yes";
-    else this.#done();
-  }
-
-  /** As `resetClient` (networking.c) does after each request; since Redis 8.0 not after empty ones. */
-  #countRequest(): void {
-    this.#skip = this.#skip === "next" ? "now" : "no";
-  }
-
-  #wake(): void {
-    if (this.#waiter === undefined || !(this.#isBlind || this.#waiter.isOver())) return;
-    this.#waiter.resolve();
-    this.#waiter = undefined;
-  }
-
-  get #isSettled(): boolean {
-    return this.#queue.total === 0 && !this.#inFrame;
-  }
-
-  #judgePush(head: FrameHead): FrameAction {
-    this.#pushed = true;
+  #matchPush(head: FrameHead): FrameAction {
+    this.#hasPushes = true;
     if (isAddressPush(head.word)) return FrameActions.rewritePush;
     if (!isSubscribeWord(head.word)) return FrameActions.pass;
-    return this.#judgeConfirmation(head.word);
+    return this.#matchConfirmation(head.word);
   }
 
-  /** Only `sunsubscribe` comes unasked, when a slot moves away, and may do so at any time. */
-  #judgeConfirmation(word: SubscribeWord): FrameAction {
-    const isLoss = word === "sunsubscribe" && this.#subscriptions.shardChannels > 0;
+  /** Only `sunsubscribe` comes unasked: a node that loses a slot ends its subscriptions. */
+  #matchConfirmation(word: SubscribeWord): FrameAction {
     const reply = this.#coming.first;
-    if (isSubscription(reply, word) && !this.#isQueuing) {
-      if (!isLoss || this.#results !== undefined) return this.#beginConfirmation(word, true);
-      throw new PairingError("A 'sunsubscribe' may have been asked for or not");
-    }
+    const isQueuing = this.#transaction.phase === "open";
+    if (isSubscription(reply, word) && !isQueuing) return this.#beginConfirmation(word, true);
     const isMarked = reply?.type === "marked" && isSubscription(reply.reply, word);
     if (isMarked) this.#answered = "perhaps";
-    if (isLoss || isMarked) {
-      return this.#beginConfirmation(word, false);
+    if (!isMarked && !(word === "sunsubscribe" && this.#sent.mayHaveShardChannels)) {
+      throw new PairingError(`The node sent a '${word}' that was not requested`);
     }
-    throw new PairingError(`A '${word}' came that was not asked for`);
+    return this.#beginConfirmation(word, false);
   }
 
-  #beginConfirmation(word: SubscribeWord, asked: boolean): FrameAction {
-    this.#confirming = { word, asked };
+  #beginConfirmation(word: SubscribeWord, isAsked: boolean): FrameAction {
+    this.#confirming = { word, isAsked };
     return FrameActions.confirm;
   }
 
-  /** A message to a RESP2 subscriber: an array like any reply, but nobody asked for it. */
+  /** A message to a RESP2 subscriber is an array like any reply. */
   #isMessage(head: FrameHead): boolean {
-    if (this.#resp3 || this.#subscriptions.total === 0) return false;
-    return isMessage(head) && !this.#results?.reading.resultsLookLikeMessages;
+    if (this.#resp3 || this.#subscriptions.total === 0 || !isMessage(head)) return false;
+    const { phase } = this.#transaction;
+    return phase !== "results" || !this.#transaction.reading.resultsLookLikeMessages;
   }
 
-  /** What a node sends to RESP2 subscribers of a slot that it loses, just like a confirmation. */
+  /** A RESP2 subscriber whose slot moves away gets what looks like a confirmation. */
   #isShardLoss(head: FrameHead): boolean {
-    if (this.#subscriptions.shardChannels === 0 || this.#results !== undefined) return false;
+    if (this.#subscriptions.shardChannels === 0 || this.#transaction.phase === "results") {
+      return false;
+    }
     if (head.word !== "sunsubscribe" || head.count !== 3) return false;
     const reply = this.#coming.first;
     return !isSubscription(reply?.type === "marked" ? reply.reply : reply, "sunsubscribe");
   }
 
-  /**
-   * A client gets no lines while it gets no replies (networking.c `prepareClientToWrite`). A script
-   * may return what looks like one: it goes out as such, and the marker tells what was the answer.
-   */
-  #judgeLine(head: FrameHead): FrameAction {
-    if (this.isMuted || isMarkerLine(head.text)) return FrameActions.drop;
-    if (this.#transaction === undefined && this.#queue.first?.type === "script") {
-      throw new PairingError("A script may have made up a line of MONITOR");
-    }
-    return FrameActions.pass;
-  }
-
-  #judgeUnasked(head: FrameHead): FrameAction {
-    // A node says so when it refuses or closes a connection.
+  /** A node sends an error when it refuses or closes a connection. */
+  #matchUnasked(head: FrameHead): FrameAction {
     if (head.type === Byte.error) return actionFor(ExpectedReplies.plain, head);
-    throw new PairingError("A reply came to no request");
+    throw new PairingError("The node sent a reply to no request");
   }
 
-  /** What to do with a frame that comes before the answer to the marker behind a request. */
-  #answerMarked(marked: MarkedReply, head: FrameHead): FrameAction {
-    if (this.#answered === "perhaps" && head.text.startsWith("BUSY ")) {
-      throw new PairingError("A script runs, so that the marker tells nothing");
-    }
-    if (isMarkerAnswer(marked, head, this.#answered !== "no")) {
+  /** Matches a frame that comes before the answer to the marker behind a request. */
+  #matchMarked(marked: MarkedReply, head: FrameHead): FrameAction {
+    if (isMarkerAnswer(marked, head, this.#answered)) {
+      // If the error was not its answer, that is still to come.
+      if (isFailure(head)) (this.#refusedNonces ??= new Set()).add(marked.nonce);
       this.#done();
       return FrameActions.drop;
     }
     const { reply } = marked;
     if (reply.type === "subscription" && !isFailure(head)) {
-      if (head.word !== reply.word || head.count !== 3) {
-        throw new PairingError(`No confirmation came to '${reply.word}'`);
-      }
-      // One that nobody asked for is the same to the client.
-      this.#answered = "perhaps";
-      return this.#beginConfirmation(reply.word, false);
+      return this.#confirmationOf(reply.word, head);
     }
-    if (this.#answered === "yes") throw new PairingError(`Two replies came to '${reply.type}'`);
-    if (reply.type === "exec" && hasResults(head)) return this.#answerExec(head, true);
-    const action = this.#carryOut(reply, head);
+    if (this.#answered === "yes") {
+      throw new PairingError(`The node sent two replies to one request ('${reply.type}')`);
+    }
+    if (reply.type === "exec" && hasResults(head)) return this.#beginResults(head, true);
+    const action = this.#apply(reply, head);
     this.#answered = "yes";
     return action;
   }
 
-  /** What to do with a frame that answers the first request. */
-  #answer(reply: ExpectedReply, head: FrameHead): FrameAction {
-    if (this.#isQueuing && isQueued(reply)) {
+  /** Matches a frame that answers the first request. */
+  #matchReply(reply: ExpectedReply, head: FrameHead): FrameAction {
+    if (this.#transaction.phase === "open" && isQueued(reply)) {
       if (head.type === Byte.status && head.text === "QUEUED") {
-        this.#transaction!.add(reply, 1);
-        const isMuted = this.isMuted;
+        this.#transaction.queued.add(reply, 1);
+        const { isMuted } = this;
         this.#done();
         return isMuted ? FrameActions.drop : FrameActions.pass;
       }
       // QUIT is never queued.
       if (!isFailure(head) && head.text !== "OK") {
-        throw new PairingError("A request was not queued in MULTI");
+        throw new PairingError("The node did not queue a command after MULTI");
       }
     }
     if (reply.type === "subscription" && !isFailure(head)) {
-      if (head.word !== reply.word || head.count !== 3) {
-        throw new PairingError(`No confirmation came to '${reply.word}'`);
-      }
-      return this.#judgeConfirmation(reply.word);
+      return this.#confirmationOf(reply.word, head);
     }
-    if (reply.type === "exec" && hasResults(head)) return this.#answerExec(head, false);
-    const action = this.#carryOut(reply, head);
+    if (reply.type === "exec" && hasResults(head)) return this.#beginResults(head, false);
+    const action = this.#apply(reply, head);
     this.#done();
     return action;
   }
 
-  /** Follows what the node has done for a request that it answers with this frame. */
-  #carryOut(reply: ExpectedReply, head: FrameHead): FrameAction {
-    if (!fits(reply, head)) throw new PairingError(`A frame does not answer '${reply.type}'`);
+  #confirmationOf(word: SubscribeWord, head: FrameHead): FrameAction {
+    if (head.word === word && head.count === 3) return this.#matchConfirmation(word);
+    throw new PairingError(`The node did not confirm a '${word}'`);
+  }
+
+  /** Follows what the node has done for a request, and returns what to do with its reply. */
+  #apply(reply: ExpectedReply, head: FrameHead): FrameAction {
+    // The debugger drops the replies to what was sent before its session in one write.
+    if (reply === ExpectedReplies.debugScripts && head.type === Byte.array) {
+      return this.#becomeBlind();
+    }
+    if (!fits(reply, head)) {
+      throw new PairingError(`The node sent what does not answer the request ('${reply.type}')`);
+    }
     const isRefused = isFailure(head);
     switch (reply.type) {
-      case "multi":
-        if (!isRefused) this.#transaction ??= new ReplyQueue();
-        break;
-      case "discard":
-        if (!isRefused) this.#transaction = undefined;
-        break;
       case "exec":
       case "abort":
-        // Refused, aborted, or a watched key had changed: in each case the transaction is over.
-        this.#transaction = undefined;
-        break;
-      case "hello":
-        if (!isRefused) this.#resp3 = head.type === Byte.map;
-        break;
-      case "monitor":
-        this.#monitoring ||= !isRefused;
-        break;
-      case "reset":
-        // Servers before 6.2 do not know it.
-        if (!isRefused) this.#resetConnection();
-        break;
-      case "client reply":
-        if (!isRefused) return this.#setReplyMode(reply.mode);
-        break;
-      case "script debug":
-        if (!isRefused) this.#debugging = reply.active;
-        break;
-      case "script":
-        if (this.#debugging && reply.debuggable && !isRefused) return this.#becomeBlind();
+        // Refused, aborted, or a watched key has changed: the transaction is over in each case.
+        this.#transaction = NO_TRANSACTION;
         break;
       case "stream":
         if (!isRefused) return this.#becomeBlind();
+        break;
+      case "script":
+        if (!isRefused && reply.debuggable && this.#isDebugging) return this.#becomeBlind();
+        break;
+      case "client reply": {
+        if (isRefused) break;
+        this.#mode = modeAfter(this.#mode, reply.mode);
+        return reply.mode === "on" ? FrameActions.pass : FrameActions.drop;
+      }
+      default:
+        if (!isRefused) this.#applyAccepted(reply, head);
     }
     return this.isMuted ? FrameActions.drop : actionFor(reply, head);
   }
 
+  #applyAccepted(reply: ExpectedReply, head: FrameHead): void {
+    switch (reply.type) {
+      case "multi":
+        this.#transaction = { phase: "open", queued: new ReplyQueue() };
+        break;
+      case "discard":
+        this.#transaction = NO_TRANSACTION;
+        break;
+      case "hello":
+        this.#resp3 = head.type === Byte.map;
+        break;
+      case "monitor":
+        this.#isMonitoring = true;
+        break;
+      case "script debug":
+        this.#isDebugging = reply.active;
+        break;
+      case "reset":
+        // networking.c `resetCommand`
+        this.#transaction = NO_TRANSACTION;
+        this.#mode = modeAfterReset(this.#mode);
+        this.#resp3 = this.#isMonitoring = false;
+        this.#subscriptions.clear();
+    }
+  }
+
   #becomeBlind(): FrameAction {
-    this.#isBlind = true;
+    this.#connection = "blind";
     this.#wake();
     return FrameActions.blind;
   }
 
-  /** As `clientCommand` (networking.c) does; the node itself was told ON in any case. */
-  #setReplyMode(mode: ClientReplyMode): FrameAction {
-    switch (mode) {
-      case "on":
-        this.#off = false;
-        if (this.#skip === "now") this.#skip = "no";
-        return FrameActions.pass;
-      case "off":
-        this.#off = true;
-        return FrameActions.drop;
-      case "skip":
-        if (!this.#off) this.#skip = "next";
-        return FrameActions.drop;
+  #beginResults(head: FrameHead, isMarked: boolean): FrameAction {
+    const transaction = this.#transaction;
+    if (transaction.phase !== "open" || head.count !== transaction.queued.total) {
+      throw new PairingError("The node sent results that do not fit the commands after MULTI");
     }
-  }
-
-  #answerExec(head: FrameHead, isMarked: boolean): FrameAction {
-    const queued = this.#transaction;
-    if (queued === undefined || head.count !== queued.total) {
-      throw new PairingError("The results of a transaction do not fit its commands");
-    }
-    const reading = isMarked ? this.#readingOf(queued) : NOTHING_UNUSUAL;
-    if (reading === undefined) return FrameActions.hold;
-    const isMuted = this.isMuted;
-    this.#transaction = undefined;
-    this.#results = { left: reading.left ?? queued, reading };
+    const { queued } = transaction;
+    const reading = isMarked ? this.#readingOf(queued) : USUAL_READING;
+    if (reading === undefined) return { type: "hold", head };
+    const { isMuted } = this;
+    this.#transaction = { phase: "results", left: reading.left ?? queued, reading };
     this.#endResults();
     return isMuted ? FrameActions.dropHeader : FrameActions.header;
   }
 
-  /** How to read the results of a transaction; undefined if that takes all frames to its marker. */
+  /** How to read the results of a transaction; undefined before all of them have come. */
   #readingOf(queued: ReplyQueue): Reading | undefined {
     const held = this.#held ??= new HeldResults(queued, {
       hasMessages: !this.#resp3,
-      hasLines: this.#monitoring,
+      hasLines: this.#isMonitoring,
     });
     if (held.isUnclear && !held.isComplete) return undefined;
     this.#held = undefined;
-    const reading = held.isUnclear ? held.read() : NOTHING_UNUSUAL;
+    const reading = held.isUnclear ? held.read() : USUAL_READING;
     if (reading === undefined) {
-      throw new PairingError("The results of a transaction do not tell which is whose");
+      throw new PairingError("The node sent results that may belong to several commands");
     }
     return reading;
   }
 
-  /** As `resetCommand` (networking.c) does. */
-  #resetConnection(): void {
-    this.#transaction = undefined;
-    this.#off =
-      this.#resp3 =
-      this.#monitoring =
-      this.#debugging =
-        false;
-    if (this.#skip === "next") this.#skip = "no";
-    this.#subscriptions.clear();
+  get #coming(): ReplyQueue {
+    return this.#transaction.phase === "results" ? this.#transaction.left : this.#queue;
+  }
+
+  /** How many runs are kept for this connection. */
+  get #runs(): number {
+    const transaction = this.#transaction;
+    const inTransaction = transaction.phase === "open"
+      ? transaction.queued.runs
+      : transaction.phase === "results"
+      ? transaction.left.runs
+      : 0;
+    return this.#queue.runs + inTransaction;
+  }
+
+  /** Whether frames may come unasked that look like replies. */
+  get #isWatchful(): boolean {
+    return this.#isMonitoring || (!this.#resp3 && this.#subscriptions.total > 0);
+  }
+
+  /** Whether the node has nothing to send before the reply to a request that is sent now. */
+  get #isQuiet(): boolean {
+    return this.#isSettled && !this.#resp3 && !this.#isWatchful && !this.#hasPushes;
+  }
+
+  get #isSettled(): boolean {
+    return this.#queue.total === 0 && !this.#isInFrame;
+  }
+
+  /** The first `count` requests are answered. */
+  #done(count = 1): void {
+    this.#unconfirmed = 0;
+    this.#answered = "no";
+    if (this.#transaction.phase === "results") {
+      this.#transaction.left.take(count);
+      this.#endResults();
+      return;
+    }
+    const queue = this.#queue;
+    this.#sent.answered(queue.first!);
+    queue.take(count);
+    this.#mode = modeAfterRequest(this.#mode);
+    while (queue.first === ExpectedReplies.empty) {
+      queue.take(1);
+      this.#mode = modeAfterRequest(this.#mode);
+    }
+    this.#wake();
+  }
+
+  /** EXEC is answered when its last result has come; a REPLCONF ACK has no result. */
+  #endResults(): void {
+    const transaction = this.#transaction;
+    if (transaction.phase !== "results") return;
+    const { left } = transaction;
+    while (left.first === ExpectedReplies.none) left.take(1);
+    if (left.total > 0) return;
+    this.#transaction = NO_TRANSACTION;
+    if (this.#queue.first?.type === "marked") this.#answered = "yes";
+    else this.#done();
+  }
+
+  /** Waits for one condition at a time: that of the request side, or of the end of the session. */
+  async #until(isOver: () => boolean): Promise<void> {
+    if (isOver() || this.#connection === "blind") return;
+    if (this.#connection === "abandoned") throw new AbandonedError();
+    this.#waiter = { ...Promise.withResolvers<void>(), isOver };
+    await this.#waiter.promise;
+  }
+
+  #wake(): void {
+    if (this.#refusedNonces !== undefined && this.#isSettled) this.#refusedNonces = undefined;
+    if (this.#waiter === undefined || !(this.#connection === "blind" || this.#waiter.isOver())) {
+      return;
+    }
+    this.#waiter.resolve();
+    this.#waiter = undefined;
   }
 }
 
-/** Whether a frame that answers EXEC is followed by what its commands are answered. */
+/** Whether a frame that answers EXEC is followed by the results of its commands. */
 function hasResults(head: FrameHead): boolean {
   return head.type === Byte.array && head.count >= 0;
-}
-
-/**
- * A pipeline of 30,000 scripts, each in a transaction of its own or among other commands, needs no
- * more, and is more than clients send before they read. It takes 10 MB at the most to remember.
- */
-const MOST_RUNS = 100_000;
-
-/** Whether a request may begin or end a transaction. */
-function bearsOnTransaction(reply: ExpectedReply): boolean {
-  switch (reply.type) {
-    case "multi":
-    case "exec":
-    case "abort":
-    case "discard":
-    case "reset":
-      return true;
-    case "marked":
-      return reply.reply.type === "exec";
-    default:
-      return false;
-  }
 }
 
 function isSubscription(reply: ExpectedReply | undefined, word: SubscribeWord): boolean {
   return reply?.type === "subscription" && reply.word === word;
 }
+
+/**
+ * A pipeline of 30,000 scripts, each in a transaction of its own or among other commands, needs no
+ * more, and is more than clients send before they read. A run takes some 100 bytes.
+ */
+const MAX_RUNS = 100_000;

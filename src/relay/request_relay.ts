@@ -1,12 +1,13 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
-import { joined } from "../resp/bytes.ts";
+import { comparedPart, joined } from "../resp/bytes.ts";
 import { encodePrefix } from "../resp/frame.ts";
 import type { RequestPrefix } from "../resp/request_prefix.ts";
 import { RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
 import { COMMANDS, type CommandSpec } from "../commands/table.ts";
 import type { TrafficLog } from "../proxy/traffic_log.ts";
 import { encodeMarker } from "./marker.ts";
-import { PairingError, type ReplyTracker } from "./reply_tracker.ts";
+import { PairingError } from "./pairing_error.ts";
+import { type ReplyTracker } from "./reply_tracker.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import {
   type ClientReplyMode,
@@ -27,16 +28,25 @@ export interface RequestRelayOptions {
   readonly scheduler: ReadScheduler;
   /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
   readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
+  /**
+   * How many bytes the node has sent, if some of them wait for the client to read; undefined if
+   * none do.
+   */
+  readonly unreadReplies: () => number | undefined;
   /** Makes the text of a marker, which no reply may hold. */
   readonly createNonce: () => string;
   readonly trafficLog: TrafficLog | undefined;
 }
 
 /**
- * How long a request that may need a marker waits to know whether a MULTI before it was refused;
- * a transaction would take the marker for one of its commands.
+ * A request that may need a marker waits to know whether a MULTI before it was refused, because a
+ * transaction would queue the marker. A client that reads nothing until it has written everything
+ * would wait forever, so this is how long it may leave the replies unread meanwhile.
  */
-const TRANSACTION_TIMEOUT_MS = 10_000;
+const UNREAD_TIMEOUT_MS = 10_000;
+
+/** How often that is checked. */
+const UNREAD_CHECK_MS = 1000;
 
 /**
  * Carries what a client sends to its node, and notes what each request will make the node send
@@ -211,11 +221,23 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     await this.#forward(joined([last, encodeMarker(nonce)]));
   }
 
+  /**
+   * Waits until it is known whether a transaction is open.
+   *
+   * @throws {PairingError} when the client leaves replies unread for UNREAD_TIMEOUT_MS meanwhile
+   */
   async #untilTransactionIsKnown(): Promise<void> {
-    const known = this.#options.tracker.transactionKnown().then(() => true);
-    if (await withTimeout(known, TRANSACTION_TIMEOUT_MS)) return;
+    const { tracker, unreadReplies } = this.#options;
+    const known = tracker.transactionKnown().then(() => true);
+    let unread: number | undefined;
+    for (let unreadMs = 0; unreadMs < UNREAD_TIMEOUT_MS;) {
+      if (await withTimeout(known, UNREAD_CHECK_MS)) return;
+      const before = unread;
+      unread = unreadReplies();
+      unreadMs = unread !== undefined && unread === before ? unreadMs + UNREAD_CHECK_MS : 0;
+    }
     throw new PairingError(
-      `The replies before a request behind MULTI did not come within ${TRANSACTION_TIMEOUT_MS} ms`,
+      `The client sent more and left the replies before MULTI unread for ${UNREAD_TIMEOUT_MS} ms`,
     );
   }
 
@@ -265,7 +287,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 
 /** CLIENT REPLY ON in the place of OFF and SKIP, or undefined for any other request. */
 function answeredAnyway(words: readonly string[], argc: number): readonly string[] | undefined {
-  const [command = "", subcommand = "", mode = ""] = words;
+  const [command = "", subcommand = "", mode = ""] = words.map(comparedPart);
   const isReplyMode = argc === 3 && words.length === 3 && SILENT_MODES.test(mode) &&
     /^client$/i.test(command) && /^reply$/i.test(subcommand);
   return isReplyMode ? words.with(2, ON) : undefined;

@@ -74,3 +74,12 @@ export function fromLatin1(text: string): Uint8Array<ArrayBuffer> {
   for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
   return bytes;
 }
+
+/**
+ * The part of a word that servers compare with the names of commands and options: `strcasecmp`
+ * ends at a NUL byte.
+ */
+export function comparedPart(word: string): string {
+  const nul = word.indexOf("\0");
+  return nul < 0 ? word : word.slice(0, nul);
+}

@@ -21,22 +21,36 @@ export const MAX_NAME_BYTES = 16;
 export class CommandTable<C extends Command> {
   /** By length of the name and by its first letter, of which the last five bits are enough. */
   readonly #buckets: (Entry<C>[] | undefined)[] = Array(32 * (MAX_NAME_BYTES + 1)).fill(undefined);
+  /** The length of the shortest name that begins with a letter, by its last five bits. */
+  readonly #shortest: number[] = Array(32).fill(Infinity);
 
   /** @throws {RangeError} when a name is longer than MAX_NAME_BYTES */
   constructor(commands: Record<string, C>) {
     for (const [name, command] of Object.entries(commands)) {
       if (name.length > MAX_NAME_BYTES) throw new RangeError(`Command name '${name}' is too long`);
-      const bucket = 32 * name.length + (name.charCodeAt(0) & 31);
-      (this.#buckets[bucket] ??= []).push({ name: fromLatin1(name), command });
+      const letter = name.charCodeAt(0) & 31;
+      (this.#buckets[32 * name.length + letter] ??= []).push({ name: fromLatin1(name), command });
+      this.#shortest[letter] = Math.min(this.#shortest[letter]!, name.length);
     }
   }
 
   /** The command whose name is the `length` bytes at `from`. */
   find(bytes: Uint8Array, from: number, length: number): C | undefined {
-    if (length === 0 || length > MAX_NAME_BYTES) return undefined;
-    const entries = this.#buckets[32 * length + (bytes[from]! & 31)];
-    if (entries === undefined) return undefined;
-    for (const { name, command } of entries) if (isNamed(bytes, from, name)) return command;
+    if (length === 0) return undefined;
+    const letter = bytes[from]! & 31;
+    const entries = length > MAX_NAME_BYTES ? undefined : this.#buckets[32 * length + letter];
+    if (entries !== undefined) {
+      for (const { name, command } of entries) if (isNamed(bytes, from, name)) return command;
+    }
+    return length > this.#shortest[letter]! ? this.#findBeforeNul(bytes, from, length) : undefined;
+  }
+
+  /** Servers may accept a name that ends with a NUL byte and more: they compare as `strcasecmp`. */
+  #findBeforeNul(bytes: Uint8Array, from: number, length: number): C | undefined {
+    const end = from + Math.min(length, MAX_NAME_BYTES + 1);
+    for (let at = from + 1; at < end; at++) {
+      if (bytes[at] === 0) return this.find(bytes, from, at - from);
+    }
     return undefined;
   }
 

@@ -1,3 +1,4 @@
+import { comparedPart } from "./bytes.ts";
 import type { Command } from "./command_table.ts";
 
 /** The buffered arguments of a request, as they came, one character a byte. */
@@ -88,7 +89,7 @@ export class RequestHold {
     } else this.#args.push(this.#arg);
     this.#arg = "";
     const args = this.#args;
-    const wanted = command.bufferArgs(args);
+    const wanted = command.bufferArgs(args.map(comparedPart));
     if (wanted === 0) this.release();
     if (wanted === 0 || args.length < Math.min(wanted, argc)) return undefined;
     this.#args = undefined;
@@ -104,7 +105,7 @@ export class RequestHold {
     let seen = 0;
     for (let wanted = 1; wanted > seen && seen < argc;) {
       seen = Math.min(wanted, argc);
-      wanted = command?.bufferArgs?.(args.slice(0, seen)) ?? 0;
+      wanted = command?.bufferArgs?.(args.slice(0, seen).map(comparedPart)) ?? 0;
       if (wanted === 0) break;
       if (wanted <= seen || seen === argc) return { args, argc, hasHeader: true };
     }

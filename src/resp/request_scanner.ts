@@ -1,4 +1,4 @@
-import { Byte, toLatin1 } from "./bytes.ts";
+import { Byte, comparedPart, toLatin1 } from "./bytes.ts";
 import { type Command, type CommandTable, MAX_NAME_BYTES } from "./command_table.ts";
 import { InlineRequest } from "./inline_request.ts";
 import { PREFIX_LIMIT_BYTES, RequestHold, type RequestPrefix } from "./request_prefix.ts";
@@ -267,7 +267,7 @@ export class RequestScanner<C extends Command> {
   #endArg(): void {
     if (this.#hold.isHeld) this.#show(this.#hold.endArg(this.#command, this.#arg, this.#argc));
     if (this.#command !== undefined && this.#keeps) {
-      this.#argv.push(this.#arg.toLowerCase());
+      this.#argv.push(comparedPart(this.#arg).toLowerCase());
     }
     this.#arg = "";
     this.#keeps = false;
@@ -353,7 +353,7 @@ export class RequestScanner<C extends Command> {
     else if (command === undefined) this.#sink.plain(1);
     else {
       const argv = args.slice(0, command.keepArgs)
-        .map((arg) => arg.slice(0, KEPT_BYTES).toLowerCase());
+        .map((arg) => comparedPart(arg.slice(0, KEPT_BYTES)).toLowerCase());
       this.#endKnown(command, argv, args.length);
     }
   }

@@ -62,6 +62,47 @@ const TRICKS: Record<string, Conversation> = {
     push(bulk("ssubscribe"), bulk("t"), int(2)) + push(bulk("sunsubscribe"), bulk("s"), int(1)) +
     push(bulk("sunsubscribe"), bulk("t"), int(0)) + MARK + "-MOVED 1 h:1\r\n" + MARK + END_REPLIES,
   ],
+  "a word that servers compare up to a NUL byte only": [
+    ["*3\r\n$8\r\nREPLCONF\r\n$4\r\nack\0\r\n$1\r\n0\r\n", ...END],
+    MARK + END_REPLIES,
+  ],
+  "a CLIENT REPLY with a NUL byte": [
+    ["*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\noff\0\r\n", "GET a", "CLIENT REPLY ON", ...END],
+    OK + NIL + OK + END_REPLIES,
+  ],
+  "a subcommand with a NUL byte": [
+    ["*2\r\n$7\r\nCLUSTER\r\n$7\r\nslots\0x\r\n", 'CLUSTER "slots\\x00y"\r\n', ...END],
+    SLOTS + SLOTS + END_REPLIES,
+  ],
+  "a command with a NUL byte": [
+    [
+      "*2\r\n$9\r\ncluster\0N\r\n$5\r\nslots\r\n",
+      "*2\r\n$30\r\ncluster\0" + "x".repeat(22) +
+      "\r\n$5\r\nslots\r\n",
+      ...END,
+    ],
+    SLOTS + SLOTS + END_REPLIES,
+  ],
+  "a refusal of REPLCONF in a transaction by its ACL": [
+    ["MULTI"],
+    OK,
+    ["ACL SETUSER u -replconf", "REPLCONF ACK 0", "CLUSTER SLOTS", "EXEC", ...END],
+    QUEUED.repeat(3) + "*3\r\n" + OK + "-NOPERM ACLs rules changed\r\n" + SLOTS + MARK +
+    END_REPLIES,
+  ],
+  "an error of a script that looks like the refusal of the marker behind it": [
+    ["MULTI"],
+    OK,
+    ["AUTH u p", "EVAL s 0", "EXEC", "FOO", ...END],
+    QUEUED.repeat(2) + "*2\r\n" + OK + "-NOPERM x 'ping' command\r\n" + MARK + "-ERR x\r\n" +
+    END_REPLIES,
+  ],
+  "a refusal of SUNSUBSCRIBE or of its marker that is too long to be read": [
+    ["SSUBSCRIBE s", "SUNSUBSCRIBE s", ...END],
+    array(bulk("ssubscribe"), bulk("s"), int(1)) + array(bulk("sunsubscribe"), bulk("s"), int(0)) +
+    `-NOPERM User ${"u".repeat(300)} has no permissions to run the 'ping' command\r\n` +
+    END_REPLIES,
+  ],
   "a REPLCONF that fails before its ACK": [
     ["REPLCONF foo bar ACK 1", ...END],
     "-ERR Unrecognized REPLCONF option: foo\r\n" + END_REPLIES,

@@ -74,6 +74,7 @@ const WRONGPASS = "-WRONGPASS invalid username-password pair or user is disabled
 const NO_PING = "-NOPERM User u has no permissions to run the 'ping' command\r\n";
 const NO_PING_62 =
   "-NOPERM this user has no permissions to run the 'ping' command or its subcommand\r\n";
+const MASTERDOWN = "-MASTERDOWN Link with MASTER is down\r\n";
 const ABORTED = "-EXECABORT Transaction discarded because of previous errors.\r\n";
 
 const TALKS: Record<string, Conversation> = {
@@ -314,6 +315,18 @@ const TALKS: Record<string, Conversation> = {
     ["SUBSCRIBE a b", "SSUBSCRIBE a b", "PSUBSCRIBE p q", "SUBSCRIBE", "CLUSTER SLOTS"],
     NOAUTH + "-CROSSSLOT Keys in request don't hash to the same slot\r\n" + NOPERM +
     "-ERR wrong number of arguments for 'subscribe' command\r\n" + SLOTS,
+  ],
+  "a subscription that is refused in EXEC is one error": [
+    ["MULTI", "SUBSCRIBE a b", "CLUSTER SLOTS", "SUBSCRIBE c", "EXEC", MARKER, "CLUSTER SLOTS"],
+    OK + QUEUED.repeat(3) + "*3\r\n" + NOPERM + SLOTS + confirmed("subscribe", "c", 1) + PONG_MARK +
+    SLOTS,
+  ],
+  "a transaction may end its own shard subscriptions by giving their slot away": [
+    ["HELLO 3", "SSUBSCRIBE s t", "MULTI"],
+    HELLO_3 + pushed("ssubscribe", "s", 1) + pushed("ssubscribe", "t", 2) + OK,
+    ["CLUSTER DELSLOTS 1", "SUNSUBSCRIBE s", "EXEC", MARKER, "CLUSTER SLOTS"],
+    QUEUED + QUEUED + "*2\r\n" + OK + pushed("sunsubscribe", "s", 0) +
+    pushed("sunsubscribe", "t", 0) + MARK + SLOTS_3,
   ],
   "a redirect of SSUBSCRIBE is captured": [
     ["SSUBSCRIBE a b", "SSUBSCRIBE c", "PING"],
@@ -832,6 +845,30 @@ const TALKS: Record<string, Conversation> = {
     "-LOADING Redis is loading the dataset in memory\r\n" + OK +
     hidden("-LOADING Redis is loading the dataset in memory\r\n") + SLOTS,
   ],
+  "HELLO is refused for want of a password even if a client is named auth": [
+    ["GET x", "HELLO 3 SETNAME auth", "AUTH p", MARKER, "COMMAND GETKEYS GET k", "CLUSTER SLOTS"],
+    NOAUTH + "-NOAUTH HELLO must be called with the client already authenticated\r\n" + OK + MARK +
+    array(bulk("k")) + SLOTS,
+  ],
+  "errors among results do not answer the marker behind them": [
+    ["MULTI"],
+    OK,
+    ["AUTH u p", "EVAL s 0", "CLUSTER SLOTS", "EXEC", MARKER, "CLUSTER SLOTS", "GET a"],
+    QUEUED.repeat(3) + "*3\r\n" + OK + "-BUSY x\r\n" + SLOTS + MARK + SLOTS + NIL,
+    ["MULTI"],
+    OK,
+    ["SUBSCRIBE a", "EVAL s 0", "UNSUBSCRIBE", "EXEC", MARKER, "CLUSTER SLOTS"],
+    QUEUED.repeat(3) + "*3\r\n" + confirmed("subscribe", "a", 1) + "-MISCONF x\r\n" +
+    confirmed("unsubscribe", "a", 0) + MARK + SLOTS,
+  ],
+  "an error of a script on a connection that has monitored is its answer": [
+    ["MONITOR", "RESET", "EVAL s 0", MARKER, "FOO", "CLUSTER SLOTS"],
+    OK + RESET + NO_PING + MARK + ERR + SLOTS,
+  ],
+  "a SYNC of a replica without its primary is refused, and so is the marker": [
+    ["MONITOR", "SYNC", MARKER, "GET a", "CLUSTER SLOTS"],
+    OK + MASTERDOWN + hidden(MASTERDOWN) + MOVED + SLOTS,
+  ],
   "AUTH in a transaction may have no result": [
     ["MULTI", "AUTH u x", "SET a b", "CLUSTER SLOTS", "EXEC", MARKER, "CLUSTER SLOTS", "PING"],
     OK,
@@ -854,8 +891,21 @@ const TALKS: Record<string, Conversation> = {
     OK + PONG,
     ["EVAL s 0"],
     "*2\r\n+* Stopped at 1, stop reason = step over\r\n+-> 1   return 1\r\n",
-    ["s", "info", "subscribe x", "cluster nodes", "CLIENT REPLY OFF", "CLUST\n", "monitor"]
-      .filter((word) => !word.startsWith("CLIENT")),
+    ["s", "info", "subscribe x", "cluster nodes", "CLUST\n", "monitor"],
+    "*1\r\n+<endsession>\r\n" + int(1),
+  ],
+  "a session of the debugger may drop the replies before it": [
+    ["SCRIPT DEBUG YES", "RESET", "EVAL s 0"],
+    "*1\r\n+* Stopped at 1, stop reason = step over\r\n",
+    ["CLUST\n"],
+    "*1\r\n+<endsession>\r\n" + int(1),
+  ],
+  "RESET does not end the debugging of scripts": [
+    ["SCRIPT DEBUG YES", "RESET"],
+    OK + RESET,
+    ["EVAL s 0"],
+    "*1\r\n+* Stopped at 1, stop reason = step over\r\n",
+    ["CLUST\n"],
     "*1\r\n+<endsession>\r\n" + int(1),
   ],
   "a script that the debugger does not get is answered": [
@@ -1056,8 +1106,12 @@ const TALKS: Record<string, Conversation> = {
   "REPLCONF ACK in a transaction has no result": [
     ["MULTI"],
     OK,
-    ["REPLCONF ACK 1", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
-    QUEUED.repeat(2) + "*2\r\n" + SLOTS + SLOTS,
+    ["REPLCONF ACK 1", "CLUSTER SLOTS", "EXEC", MARKER, "CLUSTER SLOTS"],
+    QUEUED.repeat(2) + "*2\r\n" + SLOTS + MARK + SLOTS,
+    ["MULTI"],
+    OK,
+    ["REPLCONF ACK 1", "EXEC", MARKER, "CLUSTER SLOTS"],
+    QUEUED + "*1\r\n" + MARK + SLOTS,
   ],
   "messages stand among the results in RESP3": [
     ["HELLO 3", "SUBSCRIBE a", "MULTI", "PUBLISH a hi", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
@@ -1077,9 +1131,9 @@ const TALKS: Record<string, Conversation> = {
   "MONITOR is refused in a transaction of a connection that monitors": [
     ["MONITOR", "MULTI"],
     OK + OK,
-    ["MONITOR", "EXEC", "CLUSTER SLOTS", "PING"],
+    ["MONITOR", "EXEC", MARKER, "CLUSTER SLOTS", "PING"],
     MONITORED + QUEUED + "*1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n" +
-    SLOTS + PONG,
+    MARK + SLOTS + PONG,
   ],
   "a status among the results that says QUEUED is a result": [
     ["MULTI", "EVAL s 0", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],

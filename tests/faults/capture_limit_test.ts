@@ -9,7 +9,7 @@ const LIMIT_BYTES = 1024 * 1024;
 
 const NODES = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
 
-const ERROR = `-ERR Replies with addresses take more than the ${LIMIT_BYTES} bytes of ` +
+const ERROR = `-ERR Replies that are held in memory take more than the ${LIMIT_BYTES} bytes of ` +
   "--capture-limit\r\n";
 
 /** An answer to CLUSTER NODES of so many bytes, of which none names a node. */

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { PairingError } from "../../src/relay/reply_tracker.ts";
+import { PairingError } from "../../src/relay/pairing_error.ts";
 import { translateHost, wireOf } from "../support/conversation.ts";
 import { seededRandom } from "../support/random.ts";
 import { PIPELINES } from "./corpus.ts";

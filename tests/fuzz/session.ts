@@ -1,6 +1,7 @@
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/relay/capture.ts";
-import { AbandonedError, ReplyTracker } from "../../src/relay/reply_tracker.ts";
+import { AbandonedError } from "../../src/relay/pairing_error.ts";
+import { ReplyTracker } from "../../src/relay/reply_tracker.ts";
 import { createNonce } from "../../src/relay/marker.ts";
 import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay } from "../../src/relay/reply_relay.ts";
@@ -89,6 +90,7 @@ export async function haveSession(
       buffers,
       scheduler,
       translate: (words) => Promise.resolve(translateHost(words)),
+      unreadReplies: () => undefined,
       createNonce,
       trafficLog: undefined,
     }).run().catch(fail),

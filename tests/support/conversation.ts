@@ -124,6 +124,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     buffers,
     scheduler,
     translate: (words) => Promise.resolve(translateHost(words)),
+    unreadReplies: () => undefined,
     createNonce: () => NONCE,
     trafficLog: undefined,
   }).run().catch((error) => {

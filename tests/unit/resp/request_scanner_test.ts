@@ -590,7 +590,9 @@ function wordsTold(words: string[]): string {
   const name = words[0]!.toLowerCase();
   const keep = { auth: 1, client: 3, cluster: 2, config: 16, role: 1 }[name];
   if (keep === undefined) return PLAIN;
-  const argv = words.slice(0, keep).map((word) => word.slice(0, 32).toLowerCase());
+  const argv = words.slice(0, keep).map((word) =>
+    word.slice(0, 32).toLowerCase().replace(/\0.*$/s, "")
+  );
   return `${name} ${words.length}: ${argv.join(" ")}`;
 }
 
