@@ -1,6 +1,6 @@
 import { Byte } from "../resp/bytes.ts";
 import { rewriteClients } from "../rewrite/replies/client_list.ts";
-import type { Rewriter } from "../rewrite/address_map.ts";
+import type { Rewriter } from "../rewrite/public_addresses.ts";
 import { rewriteInfo } from "../rewrite/replies/info.ts";
 import { rewriteNodes, rewriteReplicas } from "../rewrite/replies/nodes.ts";
 import { rewriteRole } from "../rewrite/replies/role.ts";

@@ -1,5 +1,5 @@
 import { Byte } from "../resp/bytes.ts";
-import type { Rewriter } from "../rewrite/address_map.ts";
+import type { Rewriter } from "../rewrite/public_addresses.ts";
 import { rewritePush } from "../rewrite/replies/push.ts";
 import {
   isRedirect,

@@ -92,6 +92,19 @@ export function textOf(value: Value | undefined): string | undefined {
   return value.type === "=" ? value.text.slice("txt:".length) : value.text;
 }
 
+/**
+ * Replaces the text of a bulk or verbatim, in place, and returns the value; others stay as they are.
+ * `map` does not get the format that a verbatim begins with (`txt:`).
+ */
+export function mapText(value: Value, map: (text: string) => string): Value {
+  if (value.type === "$" && value.text !== null) value.text = map(value.text);
+  else if (value.type === "=" && value.text !== null) {
+    const format = value.text.slice(0, "txt:".length);
+    value.text = format + map(value.text.slice(format.length));
+  }
+  return value;
+}
+
 /** The items of an aggregate, or undefined for a null one and for all other values. */
 export function itemsOf(value: Value | undefined): Value[] | undefined {
   return value !== undefined && "items" in value ? value.items ?? undefined : undefined;

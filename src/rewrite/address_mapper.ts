@@ -3,7 +3,7 @@ import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NodeResolver } from "../nat/node_resolver.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
-import type { AddressMap, Rewriter } from "./address_map.ts";
+import type { PublicAddresses, Rewriter } from "./public_addresses.ts";
 import type { ClientRegistry } from "../proxy/client_registry.ts";
 import type { DnsCache } from "../platform/dns_cache.ts";
 
@@ -81,7 +81,7 @@ function rewriteKnown(
 }
 
 /** What is known while one frame is rewritten, and what it turns out not to be. */
-class FrameAddressMapper implements AddressMap {
+class FrameAddressMapper implements PublicAddresses {
   /** The mentions that could not be answered. */
   readonly unknownNodes = new Map<string, NodeRef>();
   /** What was found out about them. */

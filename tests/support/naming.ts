@@ -1,7 +1,7 @@
 import type { NodeRef } from "../../src/cluster/node_ref.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeFrame } from "../../src/resp/frame.ts";
-import type { AddressMap, Rewriter } from "../../src/rewrite/address_map.ts";
+import type { PublicAddresses, Rewriter } from "../../src/rewrite/public_addresses.ts";
 
 /** Node ids: A is the node that sends the frames of the tests, G has no address. */
 export const [A, B, C, G] = ["a", "b", "c", "9"].map((digit) => digit.repeat(40)) as [
@@ -31,7 +31,7 @@ const CLIENTS: Record<string, string> = {
 };
 
 /** A public side that is a table: three nodes, and two clients of the proxy. */
-export class TableNaming implements AddressMap {
+export class TableNaming implements PublicAddresses {
   readonly host: string;
   readonly ownId = A;
   readonly ownPort = 8000;
@@ -61,7 +61,7 @@ export class TableNaming implements AddressMap {
 export function rewritten(
   wire: string,
   rewrite: Rewriter,
-  addresses: AddressMap = new TableNaming(),
+  addresses: PublicAddresses = new TableNaming(),
 ): string {
   return toLatin1(encodeFrame(rewrite(decodeFrame(fromLatin1(wire)), addresses)));
 }

@@ -1,17 +1,16 @@
 import { type HostPort, splitAddress } from "../../platform/address.ts";
-import type { Value } from "../../resp/frame.ts";
-import { type AddressMap, publicAddress } from "../address_map.ts";
-import { rewriteText } from "../text.ts";
+import { mapText, type Value } from "../../resp/frame.ts";
+import { publicAddress, type PublicAddresses } from "../public_addresses.ts";
 
 /**
- * Rewrites CLIENT LIST and CLIENT INFO (networking.c `catClientInfoString`): a line a client,
- * with the peer's address in `addr=` and the node's own in `laddr=`, IPv6 in brackets. A peer
- * that is a client of this proxy gets the address from which it reached the proxy, as it would
- * have without it. What else connects to a node, another node say, lives on the private side: its
- * port stays, to tell such lines apart, its host does not.
+ * Rewrites CLIENT LIST and CLIENT INFO (networking.c `catClientInfoString`): a line for each client,
+ * with the peer's address in `addr=` and the node's own in `laddr=`, IPv6 in brackets. A client of
+ * this proxy is shown with the address from which it reached the proxy. Any other peer, such as
+ * another node, is on the private side: its host becomes the public host, and its port stays so that
+ * such lines differ.
  */
-export function rewriteClients(frame: Value, addresses: AddressMap): Value {
-  return rewriteText(
+export function rewriteClients(frame: Value, addresses: PublicAddresses): Value {
+  return mapText(
     frame,
     (text) =>
       text.replace(ADDRESS, (_field, before: string, name: string, address: string) => {
@@ -23,14 +22,14 @@ export function rewriteClients(frame: Value, addresses: AddressMap): Value {
   );
 }
 
-/** What is shown in the place of the address of a node's client, as CLIENT LIST has it. */
-function publicPeer(address: string, addresses: AddressMap): string {
+/** The public form of a peer's address. */
+function publicPeer(address: string, addresses: PublicAddresses): string {
   const peer = overTcp(address);
   if (peer === undefined) return address;
   return addresses.clientAt(address) ?? publicAddress(addresses, peer.port);
 }
 
-/** A connection through a Unix socket has the socket's path for an address. */
+/** The address of a TCP connection; a Unix socket has its path instead of an address. */
 function overTcp(address: string): HostPort | undefined {
   const peer = splitAddress(address);
   return peer?.host.startsWith("/") ? undefined : peer;

@@ -1,24 +1,23 @@
-import { splitAddress } from "../../platform/address.ts";
+import { type HostPort, splitAddress } from "../../platform/address.ts";
 import type { Value } from "../../resp/frame.ts";
-import type { AddressMap } from "../address_map.ts";
-import { portAt, publicWord } from "../words.ts";
+import { publicAddress, type PublicAddresses } from "../public_addresses.ts";
 
-/** How CLUSTER MEET refuses an address, which follows (cluster.c `clusterCommand`). */
+/** The error of CLUSTER MEET, followed by the address (cluster.c `clusterCommand`). */
 const INVALID_ADDRESS = "ERR Invalid node address specified: ";
 
-/** How a node refuses a command that has been renamed; its first words follow, in quotes. */
+/** The error of a renamed command, followed by its name and first arguments in quotes. */
 const UNKNOWN_COMMAND = "ERR unknown command ";
 
-/** Whether the text of an error begins like one that repeats words of the request. */
+/** Whether the text of an error begins like one that echoes arguments of the request. */
 export function repeatsRequest(text: string): boolean {
   return text.startsWith(INVALID_ADDRESS) || text.startsWith(UNKNOWN_COMMAND);
 }
 
 /**
- * Rewrites the errors that repeat the addresses in a request, which may be private ones by now.
- * One that is no node's is as the client sent it.
+ * Rewrites an error that echoes the arguments of a request, which may hold private addresses since
+ * the request was rewritten. An address that is not a node's is as the client sent it, and stays.
  */
-export function rewriteRefusal(frame: Value, addresses: AddressMap): Value {
+export function rewriteRefusal(frame: Value, addresses: PublicAddresses): Value {
   if ("items" in frame || frame.text === null) return frame;
   if (frame.text.startsWith(INVALID_ADDRESS)) {
     const address = splitAddress(frame.text.slice(INVALID_ADDRESS.length));
@@ -26,30 +25,48 @@ export function rewriteRefusal(frame: Value, addresses: AddressMap): Value {
     if (port !== undefined) frame.text = `${INVALID_ADDRESS}${addresses.host}:${port}`;
   } else if (frame.text.startsWith(UNKNOWN_COMMAND)) {
     frame.text = shortened(frame.text)
-      .replace(TWO_WORDS, (words, before: string, host: string, between: string, port: string) => {
-        const known = portAt({ host, port: Number(port) }, addresses);
-        return known === undefined ? words : `${before}${addresses.host}${between}${known}`;
-      })
-      .replace(ONE_WORD, (word) => publicWord(word, addresses));
+      .replace(
+        HOST_AND_PORT,
+        (args, before: string, host: string, between: string, port: string) => {
+          const known = portAt({ host, port: Number(port) }, addresses);
+          return known === undefined ? args : `${before}${addresses.host}${between}${known}`;
+        },
+      )
+      .replace(ADDRESS, (arg) => publicArg(arg, addresses));
   }
   return frame;
 }
 
 /**
- * Servers cut the words off after 128 bytes (server.c `rejectCommandFormat`), and half an address
- * is not known for one: where that may have happened no words are left.
+ * The public port of the node at an address in a request; undefined if no node has that address,
+ * because a request may hold any text.
  */
-function shortened(text: string): string {
-  const [before, words] = text.split(WORDS_BEGIN, 2);
-  return words === undefined || words.length < SURELY_WHOLE ? text : before + WORDS_BEGIN;
+function portAt({ host, port }: HostPort, addresses: PublicAddresses): number | undefined {
+  return port > 0 ? addresses.portOf({ host, port, doubtful: true }) : undefined;
 }
 
-const WORDS_BEGIN = "with args beginning with: ";
+/** The public form of an argument that may be the `host:port` of a node or of a client. */
+function publicArg(arg: string, addresses: PublicAddresses): string {
+  const address = splitAddress(arg);
+  const port = address && portAt(address, addresses);
+  return addresses.clientAt(arg) ?? (port === undefined ? arg : publicAddress(addresses, port));
+}
 
-const SURELY_WHOLE = 100;
+/**
+ * Servers cut the arguments off after 128 bytes (server.c `rejectCommandFormat`), and half an
+ * address is not recognized. Where that may have happened, all arguments are removed.
+ */
+function shortened(text: string): string {
+  const [before, args] = text.split(ARGS_BEGIN, 2);
+  return args === undefined || args.length < CERTAINLY_WHOLE ? text : before + ARGS_BEGIN;
+}
 
-/** A host and a port as two words: `'10.0.0.1' '7000'`, before 7.0 with backquotes and a comma. */
-const TWO_WORDS = /(['`])([\w.:-]+)(\1,? \1)(\d{1,5})(?=\1)/g;
+const ARGS_BEGIN = "with args beginning with: ";
 
-/** The two as one word. */
-const ONE_WORD = /(?<=['`])[\w.:[\]-]+:\d{1,5}(?=['`])/g;
+const CERTAINLY_WHOLE = 100;
+
+/** A host and a port as two arguments: `'10.0.0.1' '7000'`, before 7.0 in backquotes with a comma. */
+const HOST_AND_PORT = /(['`])([\w.:-]+)(\1,? \1)(\d{1,5})(?=\1)/g;
+
+/** A host and a port as one argument. */
+const ADDRESS = /(?<=['`])[\w.:[\]-]+:\d{1,5}(?=['`])/g;

@@ -1,14 +1,13 @@
-import type { Value } from "../../resp/frame.ts";
-import type { AddressMap } from "../address_map.ts";
+import { mapText, type Value } from "../../resp/frame.ts";
+import type { PublicAddresses } from "../public_addresses.ts";
 import { A_REPLICA } from "./role.ts";
-import { rewriteText } from "../text.ts";
 
 /**
- * Rewrites the lines of INFO that carry addresses (server.c `genRedisInfoString`): the node's own
- * port and listeners, a replica's primary, a primary's replicas. Lines end with CRLF.
+ * Rewrites the lines of INFO with addresses (server.c `genRedisInfoString`): the node's own port and
+ * listeners, a replica's primary, a primary's replicas. Lines end with CRLF.
  */
-export function rewriteInfo(frame: Value, addresses: AddressMap): Value {
-  return rewriteText(frame, (text) => {
+export function rewriteInfo(frame: Value, addresses: PublicAddresses): Value {
+  return mapText(frame, (text) => {
     const primaryPort = Number(/^master_port:(\d+)/m.exec(text)?.[1] ?? 0);
     let primary: number | undefined;
     return text.split("\r\n").map((line) => {
@@ -26,11 +25,11 @@ export function rewriteInfo(frame: Value, addresses: AddressMap): Value {
   });
 }
 
-/** A place to listen that is every address; a `-` lets it be missing. */
+/** A bind address that means every address; `-` makes it optional. */
 export const WILDCARD_BIND = /^-?(\*|::\*)$/;
 
 /** `ip=10.0.0.2,port=6379,state=online,…` */
-function rewriteReplica(value: string, addresses: AddressMap): string {
+function rewriteReplica(value: string, addresses: PublicAddresses): string {
   const match = /^ip=([^,]*),port=(\d+)(.*)$/.exec(value);
   if (match === null) return value;
   const port = addresses.portOf({
@@ -41,8 +40,8 @@ function rewriteReplica(value: string, addresses: AddressMap): string {
   return `ip=${addresses.host},port=${port ?? 0}${match[3]}`;
 }
 
-/** `name=tcp,bind=10.0.0.2,bind=-::1,port=6379`; wildcards and Unix paths tell nothing. */
-function rewriteListener(value: string, addresses: AddressMap): string {
+/** `name=tcp,bind=10.0.0.2,bind=-::1,port=6379`; wildcards and Unix paths stay. */
+function rewriteListener(value: string, addresses: PublicAddresses): string {
   if (value.startsWith("name=unix")) return value;
   return value.split(",").map((part) => {
     const [name, setting] = splitOnce(part, "=");

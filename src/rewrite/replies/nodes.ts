@@ -1,14 +1,13 @@
 import type { NodeRef } from "../../cluster/node_ref.ts";
 import { formatNodeAddress, parseNodeAddress } from "../../cluster/node.ts";
-import { itemsOf, type Value } from "../../resp/frame.ts";
-import type { AddressMap } from "../address_map.ts";
-import { rewriteText } from "../text.ts";
+import { itemsOf, mapText, type Value } from "../../resp/frame.ts";
+import type { PublicAddresses } from "../public_addresses.ts";
 
-/** Rewrites CLUSTER NODES: one text, a line a node, each ended by LF alone. */
-export function rewriteNodes(frame: Value, addresses: AddressMap): Value {
-  return rewriteText(frame, (text) => {
+/** Rewrites CLUSTER NODES: one text with a line for each node, ended by LF alone. */
+export function rewriteNodes(frame: Value, addresses: PublicAddresses): Value {
+  return mapText(frame, (text) => {
     const lines = text.split("\n");
-    // A front may give one text, with one `myself`, for each node behind it (ElastiCache Serverless).
+    // A front may send the same text, with one `myself`, for every node (ElastiCache Serverless).
     const isAnother = addresses.ownId !== "" &&
       lines.some((line) => line.startsWith(addresses.ownId));
     return lines.map((line) => rewriteLine(line, addresses, !isAnother)).join("\n");
@@ -16,27 +15,26 @@ export function rewriteNodes(frame: Value, addresses: AddressMap): Value {
 }
 
 /** Rewrites CLUSTER REPLICAS and CLUSTER SLAVES: an array of the same lines. */
-export function rewriteReplicas(frame: Value, addresses: AddressMap): Value {
+export function rewriteReplicas(frame: Value, addresses: PublicAddresses): Value {
   for (const item of itemsOf(frame) ?? []) {
-    rewriteText(item, (line) => rewriteLine(line, addresses, true));
+    mapText(item, (line) => rewriteLine(line, addresses, true));
   }
   return frame;
 }
 
 /**
- * Host, port and hostname change; the bus port stays, because tools read it (redis_exporter
- * looks for `@<digits>`) and no client connects to it. A port of 0, of a node without an address
- * or without one for plain text, stays unless the node is known; a host that is empty with it
- * stays empty.
+ * Rewrites host, port and hostname. The bus port stays, because tools parse it (redis_exporter
+ * matches `@<digits>`) and no client connects to it. A port of 0, of a node without an address or
+ * without a plain-text port, stays unless the node is known; an empty host stays empty with it.
  *
- * @param trusted whether `myself` stands for the node that was asked where the id is not known
+ * @param trusted whether `myself` is the node that sent the frame, even if its id is unknown
  */
-function rewriteLine(line: string, addresses: AddressMap, trusted: boolean): string {
+function rewriteLine(line: string, addresses: PublicAddresses, trusted: boolean): string {
   const fields = line.split(" ");
   const address = fields[1] === undefined ? undefined : parseNodeAddress(fields[1]);
   if (address === undefined) return line;
-  const ref = mentionOf(fields, address.host, address.port);
-  // The node's own line is known for what it is, even if it has got a new id meanwhile.
+  const ref = refOf(fields, address.host, address.port);
+  // The node's own line belongs to it even if its id has changed meanwhile.
   const own = trusted && flagsOf(fields).includes("myself");
   const port = addresses.portOf(own ? { ...ref, own } : ref);
   if (address.host !== "" || address.port !== 0) {
@@ -48,9 +46,9 @@ function rewriteLine(line: string, addresses: AddressMap, trusted: boolean): str
   return fields.join(" ");
 }
 
-function mentionOf(fields: string[], host: string, port: number): NodeRef {
-  // In handshake a node is only an address that somebody gave to CLUSTER MEET, under a made-up
-  // id, until it has told its own.
+function refOf(fields: string[], host: string, port: number): NodeRef {
+  // In handshake a node is only an address passed to CLUSTER MEET, with a made-up id, until it
+  // sends its own.
   if (flagsOf(fields).includes("handshake")) return { host, port, doubtful: true };
   return { id: fields[0]!, host, port };
 }

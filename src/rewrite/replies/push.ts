@@ -1,6 +1,6 @@
 import { splitAddress } from "../../platform/address.ts";
 import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import { type AddressMap, publicAddress } from "../address_map.ts";
+import { publicAddress, type PublicAddresses } from "../public_addresses.ts";
 
 /** Whether pushes of this kind carry addresses. */
 export function isAddressPush(kind: string): boolean {
@@ -10,17 +10,17 @@ export function isAddressPush(kind: string): boolean {
 /**
  * Rewrites the maintenance notifications of Redis Software that name a node:
  * `MOVING seq seconds host:port|null`, and `SMIGRATED seq` with triplets of source, target and
- * slots (in drafts that clients still read: pairs, or the two flat). Whatever has the form of an
- * address is one: slots are numbers, commas and dashes.
+ * slots (in drafts that clients still accept: pairs, or flat). Every text in the form of an address
+ * is an address: slots are numbers, commas and dashes.
  */
-export function rewritePush(frame: Value, addresses: AddressMap): Value {
+export function rewritePush(frame: Value, addresses: PublicAddresses): Value {
   const [kind, ...items] = itemsOf(frame) ?? [];
   const redirects = textOf(kind) === "MOVING";
   for (const item of items) rewriteAddresses(item, redirects, addresses);
   return frame;
 }
 
-function rewriteAddresses(value: Value, redirects: boolean, addresses: AddressMap): void {
+function rewriteAddresses(value: Value, redirects: boolean, addresses: PublicAddresses): void {
   if ("items" in value) {
     for (const item of value.items ?? []) rewriteAddresses(item, redirects, addresses);
     return;

@@ -1,15 +1,15 @@
 import type { NodeRef } from "../../cluster/node_ref.ts";
 import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import type { AddressMap } from "../address_map.ts";
+import type { PublicAddresses } from "../public_addresses.ts";
 
-/** Any client can make a node list it as a replica, at whatever address (REPLCONF, PSYNC). */
+/** Any client can make a node list it as a replica, at any address (REPLCONF, PSYNC). */
 export const A_REPLICA = { relation: "replica", doubtful: true } as const;
 
 /**
  * Rewrites ROLE (replication.c `roleCommand`). A primary lists its replicas as
  * `[ip, port, offset]`, all bulks; a replica names its primary, with the port as an integer.
  */
-export function rewriteRole(frame: Value, addresses: AddressMap): Value {
+export function rewriteRole(frame: Value, addresses: PublicAddresses): Value {
   const [role, second, third] = itemsOf(frame) ?? [];
   if (textOf(role) === "slave") rewriteAddress(second, third, { relation: "primary" }, addresses);
   else if (textOf(role) === "master") {
@@ -25,11 +25,11 @@ function rewriteAddress(
   host: Value | undefined,
   port: Value | undefined,
   relation: Pick<NodeRef, "relation" | "doubtful">,
-  addresses: AddressMap,
+  addresses: PublicAddresses,
 ): void {
-  const mention = { ...relation, host: textOf(host) ?? "", port: Number(textOf(port)) };
-  if (mention.host === "" || host === undefined || "items" in host) return;
+  const ref = { ...relation, host: textOf(host) ?? "", port: Number(textOf(port)) };
+  if (ref.host === "" || host === undefined || "items" in host) return;
   if (port === undefined || "items" in port) return;
-  port.text = String(addresses.portOf(mention) ?? 0);
+  port.text = String(addresses.portOf(ref) ?? 0);
   host.text = addresses.host;
 }

@@ -1,19 +1,18 @@
 import { bulk, fieldOf, itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import type { AddressMap } from "../address_map.ts";
+import type { PublicAddresses } from "../public_addresses.ts";
 
 /**
  * Rewrites CLUSTER SHARDS (cluster.c `clusterCommandShards`): for each shard a map with its
- * `nodes`, each a map again. A node without any address, known by its id only, keeps its empty
- * `ip`: there is nothing to hide and nowhere to lead.
+ * `nodes`, each a map again. A node without an address, known by its id only, keeps its empty `ip`.
  */
-export function rewriteShards(frame: Value, addresses: AddressMap): Value {
+export function rewriteShards(frame: Value, addresses: PublicAddresses): Value {
   for (const shard of itemsOf(frame) ?? []) {
     for (const node of itemsOf(fieldOf(shard, "nodes")) ?? []) rewriteNode(node, addresses);
   }
   return frame;
 }
 
-function rewriteNode(node: Value, addresses: AddressMap): void {
+function rewriteNode(node: Value, addresses: PublicAddresses): void {
   const port = Number(textOf(fieldOf(node, "port")) ?? textOf(fieldOf(node, "tls-port")) ?? 0);
   const id = textOf(fieldOf(node, "id"));
   const host = textOf(fieldOf(node, "ip")) ?? "";

@@ -1,20 +1,21 @@
 import { bulk, itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import type { AddressMap } from "../address_map.ts";
+import type { PublicAddresses } from "../public_addresses.ts";
 
 /**
  * Rewrites CLUSTER SLOTS (cluster.c `clusterCommandSlots`): for each range its first and last
- * slot and its nodes, each `[endpoint, port, id]` and since 7.0 a map of metadata. The endpoint
- * may be a name, `?`, or null by `cluster-preferred-endpoint-type`; clients key nodes by its
- * text, so it becomes the public host. A node that has no port keeps an endpoint that leads nowhere.
+ * slot and its nodes, each `[endpoint, port, id]` and since 7.0 a map of metadata. Depending on
+ * `cluster-preferred-endpoint-type` the endpoint may be a name, `?`, or null; clients identify nodes
+ * by its text, so it becomes the public host. A node without a public port keeps an empty or `?`
+ * endpoint.
  */
-export function rewriteSlots(frame: Value, addresses: AddressMap): Value {
+export function rewriteSlots(frame: Value, addresses: PublicAddresses): Value {
   for (const range of itemsOf(frame) ?? []) {
     for (const node of itemsOf(range)?.slice(2) ?? []) rewriteNode(itemsOf(node), addresses);
   }
   return frame;
 }
 
-function rewriteNode(node: Value[] | undefined, addresses: AddressMap): void {
+function rewriteNode(node: Value[] | undefined, addresses: PublicAddresses): void {
   const [endpoint, port, id, metadata] = node ?? [];
   if (endpoint === undefined || port?.type !== ":") return;
   const host = textOf(endpoint) ?? "";
