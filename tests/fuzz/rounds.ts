@@ -1,4 +1,4 @@
-import { testSeed } from "../support/random.ts";
+import { testSeed, testVariable } from "../support/random.ts";
 
 /**
  * Runs a case for each of so many seeds: TEST_ROUNDS times `share`, from TEST_SEED on. A failure
@@ -8,7 +8,7 @@ export async function eachRound(
   share: number,
   run: (seed: number) => Promise<void> | void,
 ): Promise<void> {
-  const rounds = Math.ceil(Number(Deno.env.get("TEST_ROUNDS") ?? DEFAULT_ROUNDS) * share);
+  const rounds = Math.ceil(Number(testVariable("TEST_ROUNDS") ?? DEFAULT_ROUNDS) * share);
   const first = testSeed();
   for (let round = 0; round < rounds; round++) {
     const seed = first + round;

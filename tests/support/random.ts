@@ -25,12 +25,17 @@ export function seededRandom(seed: number): Random {
 }
 
 /**
- * The seed from the environment variable TEST_SEED, or a new one. Unit tests run without permissions,
- * so they need `--allow-env=TEST_SEED` to repeat a seed.
+ * The value of an environment variable that configures tests. Unit tests run without permissions, so
+ * they need `--allow-env=TEST_SEED,TEST_ROUNDS` to repeat a case.
  */
+export function testVariable(variable: string): string | undefined {
+  const { state } = Deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? Deno.env.get(variable) : undefined;
+}
+
+/** The seed from the environment variable TEST_SEED, or a new one. */
 export function testSeed(): number {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: "TEST_SEED" });
-  const given = state === "granted" ? Deno.env.get("TEST_SEED") : undefined;
+  const given = testVariable("TEST_SEED");
   if (given === undefined) return Math.floor(Math.random() * 2 ** 32);
   const seed = Number(given);
   if (given === "" || !Number.isSafeInteger(seed)) {

@@ -1,0 +1,144 @@
+import { assertEquals } from "@std/assert";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+const SOURCE = new URL("src/", `file://${ROOT}`).href;
+
+/** The modules that start a thread, and from which all others are imported. */
+const ENTRIES = ["main.ts", "workers/worker.ts"];
+
+/**
+ * The rooms of src, and the rooms that each may import:
+ *
+ *     main → cli → workers → proxy → { relay → rewrite, nat } → { commands, cluster } → resp
+ *
+ * All but resp may import platform. relay does not know the cluster.
+ */
+const ROOMS: Readonly<Record<string, readonly string[]>> = {
+  resp: [],
+  platform: [],
+  commands: ["resp", "platform"],
+  cluster: ["resp", "platform"],
+  nat: ["commands", "cluster", "resp", "platform"],
+  rewrite: ["commands", "cluster", "resp", "platform"],
+  relay: ["rewrite", "commands", "resp", "platform"],
+  proxy: ["relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
+  workers: ["proxy", "relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
+  cli: ["workers", "proxy", "relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
+  main: ["cli"],
+};
+
+/** Imports that are still to be removed. */
+const REMAINING: ReadonlySet<string> = new Set([
+  "nat → cli",
+  "nat → proxy",
+  "proxy → cli",
+  "proxy → workers",
+  "relay → proxy",
+  "rewrite → nat",
+  "rewrite → proxy",
+  "commands → relay",
+  "commands → rewrite",
+  "workers → cli",
+]);
+
+interface ModuleInfo {
+  readonly specifier: string;
+  readonly dependencies?: readonly {
+    readonly code?: { readonly specifier?: string };
+    readonly type?: { readonly specifier?: string };
+  }[];
+}
+
+/** The modules of src by path, and the modules that each imports, types included. */
+const imports = new Map<string, ReadonlySet<string>>();
+
+for (const entry of ENTRIES) {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", `src/${entry}`],
+    cwd: ROOT,
+  }).output();
+  const { modules }: { modules: readonly ModuleInfo[] } = JSON.parse(
+    new TextDecoder().decode(stdout),
+  );
+  for (const { specifier, dependencies = [] } of modules) {
+    if (!specifier.startsWith(SOURCE)) continue;
+    const imported = dependencies.flatMap(({ code, type }) => [code?.specifier, type?.specifier])
+      .filter((target) => target?.startsWith(SOURCE)).map((target) => pathOf(target!));
+    imports.set(pathOf(specifier), new Set(imported));
+  }
+}
+
+function pathOf(specifier: string): string {
+  return specifier.slice(SOURCE.length);
+}
+
+function roomOf(path: string): string {
+  return dirname(path) === "." ? path.replace(/\.ts$/, "") : path.split("/")[0]!;
+}
+
+Deno.test("a room imports only rooms below it", () => {
+  const violations = new Map<string, string[]>();
+  for (const [path, imported] of imports) {
+    for (const target of imported) {
+      const [from, to] = [roomOf(path), roomOf(target)];
+      if (from === to || ROOMS[from]?.includes(to)) continue;
+      const files = violations.get(`${from} → ${to}`) ?? [];
+      violations.set(`${from} → ${to}`, [...files, `${path} → ${target}`]);
+    }
+  }
+  for (const arrow of REMAINING) {
+    console.log(`${arrow}: ${violations.get(arrow)?.join(", ") ?? "gone, drop it from REMAINING"}`);
+    violations.delete(arrow);
+  }
+  assertEquals([...violations.values()].flat(), []);
+});
+
+Deno.test("rooms form no cycle, and every folder of src is one", () => {
+  const above = new Set<string>();
+  for (const [room, below] of Object.entries(ROOMS)) {
+    // Each imports only rooms that stand above it in this table.
+    assertEquals(below.filter((other) => !above.has(other)), [], room);
+    above.add(room);
+  }
+  const rooms = [...imports.keys()].map(roomOf).filter((room) => !above.has(room));
+  assertEquals(rooms, []);
+});
+
+Deno.test("modules form no cycle", () => {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, way: readonly string[]) => {
+    const at = way.indexOf(path);
+    if (at >= 0) cycles.push([...way.slice(at), path].join(" → "));
+    if (at >= 0 || done.has(path)) return;
+    for (const target of imports.get(path) ?? []) visit(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+  const remaining = cycles.filter((cycle) => isRemaining(cycle));
+  for (const cycle of remaining) console.log(cycle);
+  assertEquals(cycles.filter((cycle) => !isRemaining(cycle)), []);
+});
+
+/** Whether a cycle ends when the arrows of REMAINING are gone. */
+function isRemaining(cycle: string): boolean {
+  const rooms = cycle.split(" → ").map(roomOf);
+  return rooms.some((room, at) => at > 0 && REMAINING.has(`${rooms[at - 1]} → ${room}`));
+}
+
+Deno.test("the relay imports no log", () => {
+  const importers = [...imports].filter(([, imported]) => imported.has("platform/log.ts"));
+  assertEquals(importers.map(([path]) => path).filter((path) => roomOf(path) === "relay"), []);
+});
+
+Deno.test("only platform/net.ts opens sockets", async () => {
+  const callers: string[] = [];
+  for (const path of imports.keys()) {
+    const text = await Deno.readTextFile(new URL(path, SOURCE));
+    if (/\bDeno\.(listen|connect)/.test(text)) callers.push(path);
+  }
+  assertEquals(callers, ["platform/net.ts"]);
+});
