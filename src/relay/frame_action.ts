@@ -8,7 +8,7 @@ import {
   rewriteRedirect,
   rewriteScriptRedirect,
 } from "../rewrite/replies/redirect.ts";
-import { repeatsRequest, rewriteRefusal } from "../rewrite/replies/echoed_arguments.ts";
+import { echoesArguments, rewriteEchoedArguments } from "../rewrite/replies/echoed_arguments.ts";
 import { type FrameHead, isFailure } from "./frame_head.ts";
 import type { ExpectedReply } from "../commands/expected_reply.ts";
 
@@ -53,7 +53,7 @@ export const FrameActions = {
   rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect },
   rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
   rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },
-  rewriteRefusal: { type: "rewrite", rewrite: rewriteRefusal },
+  rewriteEcho: { type: "rewrite", rewrite: rewriteEchoedArguments },
 } as const satisfies Record<string, FrameAction>;
 
 /** What to do with a frame that answers a request which would be answered by `reply`. */
@@ -92,11 +92,11 @@ function verdictOnError(reply: ExpectedReply, head: FrameHead): FrameAction {
       if (head.text.startsWith(MIGRATE_ERROR)) {
         return { ...FrameActions.rewriteMigrateError, secret };
       }
-      if (repeatsRequest(head.text)) return { ...FrameActions.rewriteRefusal, secret };
+      if (echoesArguments(head.text)) return { ...FrameActions.rewriteEcho, secret };
       break;
     case "named":
     case "addresses":
-      if (repeatsRequest(head.text)) return FrameActions.rewriteRefusal;
+      if (echoesArguments(head.text)) return FrameActions.rewriteEcho;
   }
   return secret ? FrameActions.secret : FrameActions.pass;
 }

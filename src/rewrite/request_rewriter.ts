@@ -10,85 +10,85 @@ import {
   splitAddress,
 } from "../platform/address.ts";
 
-/** What is known of both sides of the proxy where the addresses in one request are put back. */
+/** The addresses on both sides of the proxy, as one session knows them. */
 export interface RequestAddressMap {
-  /** The host that every node has on the public side: a name or an IP address, no brackets. */
+  /** The public host of every node: a name or an IP address, no brackets. */
   readonly publicHost: string;
   /** The IP address at which the client reached the proxy. */
   readonly reachedAt: string;
-  /** The public port of the node that is asked. */
+  /** The public port of the node that gets the request. */
   readonly ownPort: number;
-  /** The address at which the proxy reached that node. */
+  /** The private address to which the proxy is connected. */
   readonly ownAddress: HostPort;
-  /** The node that has a public port, at its private address. */
+  /** The node at a public port. */
   nodeAt(
     publicPort: number,
   ): { readonly address: HostPort; readonly busPort: number | undefined } | undefined;
-  /** Whether an address is a node's on the private side. */
+  /** Whether an address is the private one of a node. */
   isPrivate(address: HostPort): boolean;
-  /** What the node that is asked takes for the address of a client of the proxy. */
+  /** The address that the node sees instead of the address of a client of the proxy. */
   upstreamOf(client: string): string | undefined | Promise<string | undefined>;
-  /** The IP addresses of a host name, or none. */
+  /** The IP addresses of a host name; empty if it does not resolve. */
   resolve(host: string): Promise<readonly string[]>;
 }
 
 /**
- * Puts private addresses in the place of the public ones in a request, so that the node which
- * gets it can use them. Undefined if it stays as it is: what is not certainly the public address
- * of a node is none, and what a request says does not leave the private side.
+ * Replaces public addresses in a request by private ones, which the node can use. Returns undefined
+ * if the request stays as it is: only an address that is certainly the public one of a node is
+ * replaced.
  *
- * @param words the first words of the request, as many as its command holds
+ * @param args the first arguments of the request, as many as its command buffers
  */
 export async function rewriteRequestArgs(
-  words: readonly string[],
+  args: readonly string[],
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  switch (words[0]!.toLowerCase()) {
+  switch (args[0]!.toLowerCase()) {
     case "cluster":
-      return await translateMeet(words, addressMap);
+      return await rewriteMeet(args, addressMap);
     case "migrate":
     case "replicaof":
     case "slaveof":
-      return await translateAddressAt(1, words, addressMap);
+      return await rewriteAddressAt(1, args, addressMap);
     case "failover":
-      return await translateFailover(words, addressMap);
+      return await rewriteFailover(args, addressMap);
     case "client":
-      return await translateClients(words, addressMap);
+      return await rewriteClientFilters(args, addressMap);
     default:
       return undefined;
   }
 }
 
-/** Without a bus port in the request a node takes the one that stands this far above the other. */
+/** The distance from the client port to the bus port that a node assumes without one. */
 const BUS_OFFSET = 10_000;
 
 /**
- * `CLUSTER MEET ip port [bus-port]`, where the node wants an IP address and no name (cluster.c
- * `clusterStartHandshake`). A bus port is the private one on both sides.
+ * `CLUSTER MEET ip port [bus-port]`, where the node accepts no host name (cluster.c
+ * `clusterStartHandshake`). The bus port is the private one on both sides.
  */
-async function translateMeet(
-  words: readonly string[],
+async function rewriteMeet(
+  args: readonly string[],
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  if (words[1]?.toLowerCase() !== "meet" || words.length > 5) return undefined;
-  const node = await nodeNamed(words[2], words[3], addressMap);
+  if (args[1]?.toLowerCase() !== "meet" || args.length > 5) return undefined;
+  const node = await nodeOf(args[2], args[3], addressMap);
   if (node === undefined) return undefined;
   const { address: { host, port }, busPort } = node;
   const ip = isIpAddress(host) ? host : await addressOf(host, addressMap);
-  if (ip === undefined || !isBusPort(words[4] ?? `${busPort ?? port + BUS_OFFSET}`)) {
+  if (ip === undefined || !isBusPort(args[4] ?? `${busPort ?? port + BUS_OFFSET}`)) {
     return undefined;
   }
-  const translated = [...words.slice(0, 2), ip, `${port}`, ...words.slice(4)];
-  const told = words.length > 4 || busPort === undefined || busPort === port + BUS_OFFSET;
-  return told ? translated : [...translated, `${busPort}`];
+  const rewritten = [...args.slice(0, 2), ip, `${port}`, ...args.slice(4)];
+  const isExplicit = args.length > 4 || busPort === undefined || busPort === port + BUS_OFFSET;
+  return isExplicit ? rewritten : [...rewritten, `${busPort}`];
 }
 
-/** Of a bus port that is none a node would complain, and repeat the address. */
+/** Whether a node accepts the bus port; otherwise its error would echo the address. */
 function isBusPort(digits: string): boolean {
   return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= LAST_PORT;
 }
 
-/** An IP address of a node that has a name, of the family that the proxy reaches nodes by. */
+/** An IP address of a host name, of the address family of the upstream connection if there is one. */
 async function addressOf(host: string, addressMap: RequestAddressMap): Promise<string | undefined> {
   const found = await addressMap.resolve(host);
   const { ownAddress } = addressMap;
@@ -96,53 +96,53 @@ async function addressOf(host: string, addressMap: RequestAddressMap): Promise<s
 }
 
 /** `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]` */
-async function translateFailover(
-  words: readonly string[],
+async function rewriteFailover(
+  args: readonly string[],
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  const to = words.findIndex((word, index) => index > 0 && word.toLowerCase() === "to");
-  return to < 0 ? undefined : await translateAddressAt(to + 1, words, addressMap);
+  const to = args.findIndex((arg, index) => index > 0 && arg.toLowerCase() === "to");
+  return to < 0 ? undefined : await rewriteAddressAt(to + 1, args, addressMap);
 }
 
-/** A host and a port in two words, the first of which is at `index`. */
-async function translateAddressAt(
+/** A host and a port in two arguments, the first of which is at `index`. */
+async function rewriteAddressAt(
   index: number,
-  words: readonly string[],
+  args: readonly string[],
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  const node = await nodeNamed(words[index], words[index + 1], addressMap);
+  const node = await nodeOf(args[index], args[index + 1], addressMap);
   if (node === undefined) return undefined;
   const { host, port } = node.address;
-  return words.with(index, host).with(index + 1, `${port}`);
+  return args.with(index, host).with(index + 1, `${port}`);
 }
 
 /**
- * `CLIENT KILL address`, and the filters of `CLIENT KILL` and `CLIENT LIST`. What they ask for is
- * what CLIENT LIST shows, so this is the inverse of `rewriteClients`. The filters IP and NOT-IP
- * stay: the clients of the proxy have its own address there, all the same.
+ * `CLIENT KILL address`, and the filters of `CLIENT KILL` and `CLIENT LIST`. Clients pass addresses
+ * that CLIENT LIST shows, so this is the inverse of `rewriteClients`. The filters IP and NOT-IP stay:
+ * the node sees the proxy's IP address for all its clients.
  */
-async function translateClients(
-  words: readonly string[],
+async function rewriteClientFilters(
+  args: readonly string[],
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  const [, subcommand = "", old] = words;
+  const [, subcommand = "", old] = args;
   const kills = subcommand.toLowerCase() === "kill";
   if (!kills && subcommand.toLowerCase() !== "list") return undefined;
-  if (kills && words.length === 3) {
+  if (kills && args.length === 3) {
     const upstream = await addressMap.upstreamOf(old!);
-    return upstream === undefined ? undefined : words.with(2, upstream);
+    return upstream === undefined ? undefined : args.with(2, upstream);
   }
-  let translated: readonly string[] | undefined;
-  for (let index = 2; index + 1 < words.length;) {
-    const filter = words[index]!.toLowerCase();
-    const address = await filteredAddress(filter, words[index + 1]!, addressMap);
-    if (address !== undefined) translated = (translated ?? words).with(index + 1, address);
+  let rewritten: readonly string[] | undefined;
+  for (let index = 2; index + 1 < args.length;) {
+    const filter = args[index]!.toLowerCase();
+    const address = await filteredAddress(filter, args[index + 1]!, addressMap);
+    if (address !== undefined) rewritten = (rewritten ?? args).with(index + 1, address);
     index += 2;
-    // As many ids as there are belong to one filter.
+    // One filter takes any number of ids.
     const ids = filter === "id" || filter === "not-id";
-    while (ids && /^\d+$/.test(words[index] ?? "")) index++;
+    while (ids && /^\d+$/.test(args[index] ?? "")) index++;
   }
-  return translated;
+  return rewritten;
 }
 
 async function filteredAddress(
@@ -167,26 +167,26 @@ async function filteredAddress(
   }
 }
 
-async function nodeNamed(
+async function nodeOf(
   host: string | undefined,
   digits: string | undefined,
   addressMap: RequestAddressMap,
 ): Promise<ReturnType<RequestAddressMap["nodeAt"]>> {
   const port = Number(digits);
-  // Nodes take no number in another form.
+  // Nodes accept no number in another form.
   if (host === undefined || String(port) !== digits) return undefined;
   const node = addressMap.nodeAt(port);
   return node !== undefined && await isPublic({ host, port }, addressMap) ? node : undefined;
 }
 
-/** Whether an address that has a node's public port has the public host, too. */
+/** Whether an address with a node's public port has the public host, too. */
 async function isPublic(address: HostPort, addressMap: RequestAddressMap): Promise<boolean> {
   const { host } = address;
   const { publicHost, reachedAt } = addressMap;
   if (addressMap.isPrivate(address)) return false;
   if (isSameHost(host, publicHost) || isSameHost(host, reachedAt)) return true;
   if (isLocalhost(host)) return [publicHost, reachedAt].some(isLoopback);
-  // redis-cli connects to a name, and then tells the IP address that it found.
+  // redis-cli connects to a name, and then sends the IP address to which that resolved.
   if (!isIpAddress(host) || isIpAddress(publicHost)) return false;
   return (await addressMap.resolve(publicHost)).some((found) => isSameHost(found, host));
 }

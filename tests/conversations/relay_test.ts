@@ -53,9 +53,9 @@ const ASK = "«redirect -ASK 1 10.0.0.1:7000\r\n»";
 const MOVING = `«push ${push(bulk("MOVING"), int(1), int(15), bulk("10.0.0.1:7000"))}»`;
 const MIGRATED =
   "«migrateerror -ERR Target instance replied with error: MOVED 1 10.0.0.1:7000\r\n»";
-const INVALID_ADDRESS = "«refusal -ERR Invalid node address specified: 10.0.0.1:60000\r\n»";
+const INVALID_ADDRESS = "«echoedarguments -ERR Invalid node address specified: 10.0.0.1:60000\r\n»";
 const UNKNOWN =
-  "«refusal -ERR unknown command 'X', with args beginning with: '10.0.0.1' '7000' \r\n»";
+  "«echoedarguments -ERR unknown command 'X', with args beginning with: '10.0.0.1' '7000' \r\n»";
 const HELLO_2 = array(bulk("server"), bulk("redis"), bulk("modules"), array());
 const HELLO_3 = map(bulk("server"), bulk("redis"), bulk("modules"), array());
 const RESET = "+RESET\r\n";

@@ -588,7 +588,7 @@ export class ModelNode {
     const repeats = /^ERR (unknown command |Invalid node address specified: )/.test(text);
     const names = NAMING.test(command) || command in ADDRESSES ||
       words[0]!.toLowerCase() in ADDRESSES;
-    return repeats && names ? "refusal" : undefined;
+    return repeats && names ? "echoedarguments" : undefined;
   }
 
   #error(text: string, words: Words = [""]): void {

@@ -7,7 +7,7 @@ import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { bulk } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
-import { idAt } from "../support/mentions.ts";
+import { idAt } from "../support/named_nodes.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { Peer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";

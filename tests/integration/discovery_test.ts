@@ -15,7 +15,7 @@ import {
   namedInShards,
   namedInSlots,
   type NamedNode,
-} from "../support/mentions.ts";
+} from "../support/named_nodes.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { startProxy } from "../support/proxy.ts";

@@ -8,7 +8,7 @@ import {
   namedInShards,
   namedInSlots,
   type NamedNode,
-} from "../support/mentions.ts";
+} from "../support/named_nodes.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";

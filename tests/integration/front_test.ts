@@ -4,7 +4,7 @@ import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
-import { namedInLines } from "../support/mentions.ts";
+import { namedInLines } from "../support/named_nodes.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { DirectoryScene, idOf, line, PLAIN_LINK, viewOf } from "../support/views.ts";

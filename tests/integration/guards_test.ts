@@ -9,7 +9,7 @@ import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { encodeRequest, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
-import { idAt, namedInLines } from "../support/mentions.ts";
+import { idAt, namedInLines } from "../support/named_nodes.ts";
 import { runNat } from "../support/nat_process.ts";
 import { Peer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
-import { idAt } from "../support/mentions.ts";
+import { idAt } from "../support/named_nodes.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { run } from "../support/program.ts";

@@ -6,7 +6,12 @@ import { CERTIFICATE, CERTIFICATE_KEY } from "../support/certificate.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { array, bulk, int, NIL, push } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
-import { namedInLines, namedInShards, namedInSlots, type NamedNode } from "../support/mentions.ts";
+import {
+  namedInLines,
+  namedInShards,
+  namedInSlots,
+  type NamedNode,
+} from "../support/named_nodes.ts";
 import { runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
-import { namedInSlots } from "../support/mentions.ts";
+import { namedInSlots } from "../support/named_nodes.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";

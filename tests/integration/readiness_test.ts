@@ -5,7 +5,7 @@ import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
-import { idAt } from "../support/mentions.ts";
+import { idAt } from "../support/named_nodes.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";

@@ -5,7 +5,7 @@ import type { ClusterView } from "../../src/cluster/view.ts";
 import { TopologyRefresher } from "../../src/nat/refresher.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
-import { idAt, namedInLines } from "../support/mentions.ts";
+import { idAt, namedInLines } from "../support/named_nodes.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";

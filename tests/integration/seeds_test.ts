@@ -5,7 +5,7 @@ import { ClusterDiscovery, type QueryOptions } from "../../src/cluster/discovery
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { bulk } from "../support/frames.ts";
-import { idAt } from "../support/mentions.ts";
+import { idAt } from "../support/named_nodes.ts";
 import { Peer } from "../support/peer.ts";
 import { startProxy } from "../support/proxy.ts";
 import { idOf, PLAIN_LINK } from "../support/views.ts";

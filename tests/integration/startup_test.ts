@@ -3,7 +3,7 @@ import { formatHostPort } from "../../src/platform/address.ts";
 import type { SavedPorts } from "../../src/nat/port_allocator.ts";
 import { formatState } from "../../src/nat/state_file.ts";
 import { RedisCluster } from "../support/cluster.ts";
-import { idAt } from "../support/mentions.ts";
+import { idAt } from "../support/named_nodes.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";

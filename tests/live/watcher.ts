@@ -1,6 +1,11 @@
 import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
-import { namedInLines, namedInShards, namedInSlots, type NamedNode } from "../support/mentions.ts";
+import {
+  namedInLines,
+  namedInShards,
+  namedInSlots,
+  type NamedNode,
+} from "../support/named_nodes.ts";
 import type { RunningProxy } from "../support/proxy.ts";
 import { WireClient } from "../support/wire.ts";
 

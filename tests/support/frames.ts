@@ -1,4 +1,4 @@
-// Replies as texts, written the way they are read.
+// Replies as texts, one character a byte.
 
 export const OK = "+OK\r\n";
 export const PONG = "+PONG\r\n";
@@ -14,7 +14,7 @@ export function bulk(text: string): string {
   return `$${text.length}\r\n${text}\r\n`;
 }
 
-/** A verbatim string; its length counts the `txt:`. */
+/** A verbatim string; its length includes the `txt:`. */
 export function verbatim(text: string): string {
   return `=${text.length + 4}\r\ntxt:${text}\r\n`;
 }
@@ -24,12 +24,12 @@ export function int(number: number): string {
   return `:${number}\r\n`;
 }
 
-/** An array of values that are bytes already. */
+/** An array of encoded values. */
 export function array(...values: string[]): string {
   return `*${values.length}\r\n${values.join("")}`;
 }
 
-/** A map of RESP3, of keys and values in turn. */
+/** A RESP3 map of keys and values in turn. */
 export function map(...values: string[]): string {
   return `%${values.length / 2}\r\n${values.join("")}`;
 }
@@ -39,7 +39,7 @@ export function push(...values: string[]): string {
   return `>${values.length}\r\n${values.join("")}`;
 }
 
-/** A line of MONITOR: a request, and the address of its client or what stands for one. */
+/** A line of MONITOR: a request, and the address of its client or `lua` or `unix:<path>`. */
 export function monitored(client: string, words: readonly string[]): string {
   return `+1700000000.123456 [0 ${client}] ${words.map(quoted).join(" ")}\r\n`;
 }

@@ -1,8 +1,8 @@
 import { fromLatin1 } from "../../src/resp/bytes.ts";
 
-/** A part of a wire text in a buffer of its own: what a read may give to a scanner. */
+/** A part of a wire text in a buffer of its own, as one read delivers it. */
 export interface Piece {
-  /** The piece is in [from, to); what stands around it is of no concern to anyone. */
+  /** The piece is in [from, to); a scanner must ignore the bytes around it. */
   bytes: Uint8Array;
   from: number;
   to: number;
@@ -10,12 +10,12 @@ export interface Piece {
   offset: number;
 }
 
-/** Shorter texts are cut at every pair of positions. */
+/** Up to this length, texts are also cut at every pair of positions. */
 const SHORT_BYTES = 48;
 
 /**
- * All the ways worth a try to receive `wire`: whole, byte by byte, cut at every position, and,
- * if it is short, at every pair of positions.
+ * The ways to receive `wire`: whole, byte by byte, cut at every position, and if it is short at
+ * every pair of positions.
  */
 export function* everyCut(wire: string): Generator<Piece[]> {
   const positions = Array.from({ length: Math.max(0, wire.length - 1) }, (_, at) => at + 1);
@@ -28,12 +28,12 @@ export function* everyCut(wire: string): Generator<Piece[]> {
   }
 }
 
-/** Cuts `wire` at the given positions, in rising order. */
+/** Cuts `wire` at the given positions, in ascending order. */
 export function piecesOf(wire: string, positions: readonly number[]): Piece[] {
   const ends = [...positions, wire.length];
   return ends.map((end, index) => {
     const offset = ends[index - 1] ?? 0;
-    // What stands around would mislead a scanner that looks further than it may.
+    // The bytes around the piece mislead a scanner that reads beyond its bounds.
     return {
       bytes: fromLatin1(`$9\r\n${wire.slice(offset, end)}\r\n*3\r\n`),
       from: 4,

@@ -3,46 +3,46 @@ import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts"
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { within } from "./until.ts";
 
-/** Far longer than any answer takes on a loaded machine; a test that reaches it has failed. */
+/** Far longer than any reply takes on a loaded machine; a test that reaches it has failed. */
 const DEADLINE_MS = 5_000;
 
-/** What a raw connection is made of. */
+/** The methods of a connection that a raw client uses. */
 export type WireConnection =
   & Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close" | "setNoDelay" | "localAddr">
   & { reset?(): void };
 
 /**
- * A raw connection of a test. It owns its socket; what was received and not yet read stays in it
- * over a failed wait. Texts hold one character a byte.
+ * A raw connection of a test. It owns its socket; bytes that were received and not yet read are kept
+ * when a wait fails. Texts hold one character a byte.
  */
 export class WireClient implements Disposable {
   readonly #conn: WireConnection;
-  /** Received and not yet handed out. */
+  /** Received and not yet returned. */
   #received: Uint8Array = new Uint8Array(0);
   #ended = false;
   #wasReset = false;
-  /** The read that is under way; it outlives a wait whose deadline passes. */
+  /** The read in progress, which continues after a wait whose deadline has passed. */
   #reading: Promise<void> | undefined;
   #closed = false;
 
-  /** @param conn a connection, which becomes the client's own */
+  /** @param conn a connection, which the client then owns */
   constructor(conn: WireConnection) {
     conn.setNoDelay();
     this.#conn = conn;
   }
 
-  /** Connects, with Nagle's algorithm off so that each `send` is a packet of its own. */
+  /** Connects, with Nagle's algorithm off so that each `send` is a packet. */
   static async connect(host: string, port: number): Promise<WireClient> {
     return new WireClient(await Deno.connect({ hostname: host, port }));
   }
 
-  /** The local address of the connection, as a node sees it. */
+  /** The local address of the connection as text. */
   get localAddress(): string {
     const { hostname, port } = this.#conn.localAddr;
     return `${hostname}:${port}`;
   }
 
-  /** Whether the other side has ended the connection by a reset, and not in order. */
+  /** Whether the other side has reset the connection. */
   get wasReset(): boolean {
     return this.#wasReset;
   }
@@ -64,7 +64,7 @@ export class WireClient implements Disposable {
     return value!;
   }
 
-  /** Sends requests one behind the other and then reads as many frames. */
+  /** Sends requests in one write and then reads as many frames. */
   async askAll(requests: readonly string[][], deadlineMs = DEADLINE_MS): Promise<Value[]> {
     const bytes = requests.map((words) => toLatin1(encodeRequest(words))).join("");
     await this.send(bytes, deadlineMs);
@@ -72,7 +72,7 @@ export class WireClient implements Disposable {
     return frames.map((frame) => decodeFrame(fromLatin1(frame)));
   }
 
-  /** Reads the next `count` frames, whole and as they came. */
+  /** Reads the next `count` frames, exact to the byte. */
   async readFrames(count: number, deadlineMs = DEADLINE_MS): Promise<string[]> {
     const scanner = new ReplyScanner();
     const ends: number[] = [];
@@ -91,7 +91,7 @@ export class WireClient implements Disposable {
     return frames;
   }
 
-  /** Reads up to the end of the first `text`. */
+  /** Reads up to and including the first `text`. */
   async readUntil(text: string, deadlineMs = DEADLINE_MS): Promise<string> {
     let end = -1;
     await this.#receiveUntil(JSON.stringify(text), () => {
@@ -104,7 +104,7 @@ export class WireClient implements Disposable {
     return read;
   }
 
-  /** Reads `count` bytes, or as many as come until the end, and returns how many; keeps none. */
+  /** Reads and drops `count` bytes, or all until the end, and returns how many. */
   async skip(count: number, deadlineMs = DEADLINE_MS): Promise<number> {
     const end = performance.now() + deadlineMs;
     let skipped = 0;
@@ -119,7 +119,7 @@ export class WireClient implements Disposable {
     return skipped;
   }
 
-  /** Reads all that comes until the other side ends the connection, by a reset or in order. */
+  /** Reads until the other side closes or resets the connection. */
   async readToEnd(deadlineMs = DEADLINE_MS): Promise<string> {
     await this.#receiveUntil("the end of the connection", () => this.#ended, deadlineMs);
     const read = toLatin1(this.#received);
@@ -127,20 +127,20 @@ export class WireClient implements Disposable {
     return read;
   }
 
-  /** Ends the direction to the other side; what it sends can still be read. */
+  /** Closes the writing direction; the other side can still send. */
   async closeWrite(): Promise<void> {
     await this.#conn.closeWrite();
   }
 
-  /** Whether `close` was called. */
+  /** Whether `close` or `reset` was called. */
   get isClosed(): boolean {
     return this.#closed;
   }
 
   /**
-   * Ends both directions with a reset.
+   * Resets the connection.
    *
-   * @throws {TypeError} when the connection is none that can do that
+   * @throws {TypeError} when the connection has no reset
    */
   reset(): void {
     if (this.#conn.reset === undefined) throw new TypeError("The connection cannot be reset");
@@ -148,7 +148,7 @@ export class WireClient implements Disposable {
     this.#conn.reset();
   }
 
-  /** Ends both directions; may be called again. */
+  /** Closes the connection; may be called again. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -179,7 +179,7 @@ export class WireClient implements Disposable {
       if (length === null) this.#ended = true;
       else this.#received = joined([this.#received, chunk.subarray(0, length)]);
     } catch (error) {
-      // A reset by the other side, or this side's own close.
+      // The other side has reset the connection, or this side has closed it.
       this.#ended = true;
       this.#wasReset = error instanceof Deno.errors.ConnectionReset;
     } finally {

@@ -9,7 +9,7 @@ const INVALID_ADDRESS = "ERR Invalid node address specified: ";
 const UNKNOWN_COMMAND = "ERR unknown command ";
 
 /** Whether the text of an error begins like one that echoes arguments of the request. */
-export function repeatsRequest(text: string): boolean {
+export function echoesArguments(text: string): boolean {
   return text.startsWith(INVALID_ADDRESS) || text.startsWith(UNKNOWN_COMMAND);
 }
 
@@ -17,7 +17,7 @@ export function repeatsRequest(text: string): boolean {
  * Rewrites an error that echoes the arguments of a request, which may hold private addresses since
  * the request was rewritten. An address that is not a node's is as the client sent it, and stays.
  */
-export function rewriteRefusal(frame: Value, addresses: PublicAddresses): Value {
+export function rewriteEchoedArguments(frame: Value, addresses: PublicAddresses): Value {
   if ("items" in frame || frame.text === null) return frame;
   if (frame.text.startsWith(INVALID_ADDRESS)) {
     const address = splitAddress(frame.text.slice(INVALID_ADDRESS.length));

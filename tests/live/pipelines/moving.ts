@@ -1,7 +1,7 @@
 import { fromLatin1 } from "../../../src/resp/bytes.ts";
 import { decodeFrame, itemsOf, textOf, type Value } from "../../../src/resp/frame.ts";
 import type { ClusterNode } from "../../support/cluster.ts";
-import { namedInLines, namedInSlots } from "../../support/mentions.ts";
+import { namedInLines, namedInSlots } from "../../support/named_nodes.ts";
 import { type Random, seededRandom } from "../../support/random.ts";
 import { slotOf } from "../../support/slots.ts";
 import { until } from "../../support/until.ts";

@@ -18,7 +18,7 @@ const NODES: Record<number, { address: HostPort; busPort: number | undefined }> 
 
 const NAMES: Record<string, string[]> = {
   [PUBLIC_HOST]: ["203.0.113.7", "2001:db8::7"],
-  // The first is of the other family than the proxy reaches nodes by.
+  // The first is of another address family than the upstream connection.
   "node-c.internal": ["fd00::3", "10.0.0.3"],
 };
 
@@ -27,8 +27,10 @@ const UPSTREAMS: Record<string, string> = {
   "[2001:db8::9]:50002": "[fd00::99]:40002",
 };
 
-/** Both sides of a proxy as tables. The second node is known by an address that looks public. */
-function places({ publicHost = PUBLIC_HOST, resolved = [] as string[] } = {}): RequestAddressMap {
+/** Fixed addresses on both sides. The second node has a private address that looks public. */
+function addressMap(
+  { publicHost = PUBLIC_HOST, resolved = [] as string[] } = {},
+): RequestAddressMap {
   return {
     publicHost,
     reachedAt: "192.0.2.1",
@@ -44,8 +46,8 @@ function places({ publicHost = PUBLIC_HOST, resolved = [] as string[] } = {}): R
   };
 }
 
-/** Each case is the words of a request and what they become. */
-const TRANSLATED: Record<string, string> = {
+/** Each case is a request and what it becomes. */
+const REWRITTEN: Record<string, string> = {
   "CLUSTER MEET nat.example 8000": "CLUSTER MEET 10.0.0.1 7000",
   "cluster meet NAT.Example 8000": "cluster meet 10.0.0.1 7000",
   "CLUSTER MEET nat.example 8001": "CLUSTER MEET 10.0.0.2 7001 7501",
@@ -79,18 +81,18 @@ const TRANSLATED: Record<string, string> = {
     "CLIENT LIST NOT-ID 1 2 NOT-ADDR 10.0.0.99:40001 NOT-LADDR 10.0.0.1:7000",
 };
 
-for (const [request, expected] of Object.entries(TRANSLATED)) {
-  Deno.test(`the node gets ${request} as ${expected}`, async () => {
-    const translated = await rewriteRequestArgs(request.split(" "), places());
-    assertEquals(translated?.join(" "), expected);
+for (const [request, expected] of Object.entries(REWRITTEN)) {
+  Deno.test(`${request} becomes ${expected}`, async () => {
+    const rewritten = await rewriteRequestArgs(request.split(" "), addressMap());
+    assertEquals(rewritten?.join(" "), expected);
   });
 }
 
-Deno.test("localhost is the public host on the machine of the proxy only", async () => {
+Deno.test("localhost is the public host only for clients on the same machine", async () => {
   const request = ["MIGRATE", "localhost", "8000"];
-  const here = { ...places(), reachedAt: "127.0.0.1" };
+  const here = { ...addressMap(), reachedAt: "127.0.0.1" };
   assertEquals(await rewriteRequestArgs(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
-  assertEquals(await rewriteRequestArgs(request, places()), undefined);
+  assertEquals(await rewriteRequestArgs(request, addressMap()), undefined);
 });
 
 const UNCHANGED = [
@@ -105,13 +107,13 @@ const UNCHANGED = [
   "CLUSTER MEET nat.example",
   "CLUSTER MEET",
   "CLUSTER MEET nat.example 8000 1 2",
-  // A node would refuse it, and repeat the address.
+  // A node would refuse it, and echo the address.
   "CLUSTER MEET nat.example 8000 99999",
   "CLUSTER MEET nat.example 8000 0",
   "CLUSTER MEET nat.example 8000 x",
-  // A name that leads nowhere, where an IP address has to be.
+  // A host name that does not resolve, where the node accepts only an IP address.
   "CLUSTER MEET nat.example 8003",
-  // An address on the private side, whatever it looks like.
+  // A private address, which looks public.
   "CLUSTER MEET 203.0.113.7 8001",
   "MIGRATE 203.0.113.7 8001 k 0 9",
   "CLUSTER SLOTS",
@@ -151,12 +153,12 @@ const UNCHANGED = [
 ];
 
 for (const request of UNCHANGED) {
-  Deno.test(`the node gets ${request} as it is`, async () => {
-    assertEquals(await rewriteRequestArgs(request.split(" "), places()), undefined);
+  Deno.test(`${request} passes unchanged`, async () => {
+    assertEquals(await rewriteRequestArgs(request.split(" "), addressMap()), undefined);
   });
 }
 
-/** The names that are resolved for a request. */
+/** The host names that are resolved for a request. */
 const RESOLVED: Record<string, [publicHost: string, names: string[]]> = {
   "MIGRATE nat.example 8000": [PUBLIC_HOST, []],
   "MIGRATE 192.0.2.1 8000": [PUBLIC_HOST, []],
@@ -171,22 +173,22 @@ const RESOLVED: Record<string, [publicHost: string, names: string[]]> = {
 };
 
 for (const [request, [publicHost, names]] of Object.entries(RESOLVED)) {
-  Deno.test(`for ${request} at ${publicHost} ${names.length || "no"} name is resolved`, async () => {
+  Deno.test(`${request} at ${publicHost} resolves ${names.length} host names`, async () => {
     const resolved: string[] = [];
-    await rewriteRequestArgs(request.split(" "), places({ publicHost, resolved }));
+    await rewriteRequestArgs(request.split(" "), addressMap({ publicHost, resolved }));
     assertEquals(resolved, names);
   });
 }
 
-Deno.test("words keep every byte that is not translated", async () => {
-  const words = ["MIGRATE", PUBLIC_HOST, "8000", "\xff\0\r\n"];
-  assertEquals(await rewriteRequestArgs(words, places()), [
+Deno.test("arguments keep every byte that is not rewritten", async () => {
+  const args = ["MIGRATE", PUBLIC_HOST, "8000", "\xff\0\r\n"];
+  assertEquals(await rewriteRequestArgs(args, addressMap()), [
     ...["MIGRATE", "10.0.0.1", "7000", "\xff\0\r\n"],
   ]);
 });
 
-Deno.test("a public host that is an IPv6 address is found in any spelling", async () => {
-  const at = places({ publicHost: "2001:db8::1" });
+Deno.test("an IPv6 public host is recognized in any spelling", async () => {
+  const at = addressMap({ publicHost: "2001:db8::1" });
   for (const host of ["2001:db8::1", "2001:DB8:0:0::1"]) {
     assertEquals(await rewriteRequestArgs(["MIGRATE", host, "8000"], at), [
       ...["MIGRATE", "10.0.0.1", "7000"],

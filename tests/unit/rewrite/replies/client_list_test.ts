@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { rewriteClients } from "../../../../src/rewrite/replies/client_list.ts";
 import { bulk, NIL, verbatim } from "../../../support/frames.ts";
-import { rewritten, TableNaming } from "../../../support/naming.ts";
+import { FixedAddresses, rewritten } from "../../../support/public_addresses.ts";
 
 const TAIL = "fd=8 name= age=1 idle=0 flags=N db=0 sub=0 cmd=client|list user=default resp=2";
 
@@ -15,11 +15,11 @@ const LINES: Record<string, [line: string, rewritten: string]> = {
     `id=3 addr=[fd00::99]:40002 laddr=[fd00::3]:7002 ${TAIL}`,
     `id=3 addr=[2001:db8::7]:50002 laddr=127.0.0.1:8000 ${TAIL}`,
   ],
-  "somebody else": [
+  "another peer": [
     `id=3 addr=10.0.0.2:40003 laddr=10.0.0.1:7000 ${TAIL}`,
     `id=3 addr=127.0.0.1:40003 laddr=127.0.0.1:8000 ${TAIL}`,
   ],
-  "an IPv6 stranger": [
+  "another IPv6 peer": [
     `id=3 addr=[fd00::4]:40003 laddr=[::1]:7000 ${TAIL}`,
     `id=3 addr=127.0.0.1:40003 laddr=127.0.0.1:8000 ${TAIL}`,
   ],
@@ -42,7 +42,7 @@ const LINES: Record<string, [line: string, rewritten: string]> = {
 };
 
 for (const [name, [line, expected]] of Object.entries(LINES)) {
-  Deno.test(`CLIENT LIST and INFO with ${name} have no private address of theirs`, () => {
+  Deno.test(`CLIENT LIST and INFO with ${name} show public addresses`, () => {
     for (const text of [bulk, verbatim]) {
       for (const count of [1, 2]) {
         assertEquals(
@@ -55,19 +55,19 @@ for (const [name, [line, expected]] of Object.entries(LINES)) {
   });
 }
 
-Deno.test("CLIENT LIST has an IPv6 host of the public side in brackets", () => {
+Deno.test("CLIENT LIST has an IPv6 public host in brackets", () => {
   assertEquals(
     rewritten(
       bulk("addr=10.0.0.2:4 laddr=10.0.0.1:7000\n"),
       rewriteClients,
-      new TableNaming("2001:db8::1"),
+      new FixedAddresses("2001:db8::1"),
     ),
     bulk("addr=[2001:db8::1]:4 laddr=[2001:db8::1]:8000\n"),
   );
 });
 
 for (const wire of [NIL, bulk(""), verbatim("\n"), "+QUEUED\r\n", "-ERR Invalid client ID\r\n"]) {
-  Deno.test(`CLIENT LIST that is ${JSON.stringify(wire)} stays`, () => {
+  Deno.test(`CLIENT LIST passes ${JSON.stringify(wire)} unchanged`, () => {
     assertEquals(rewritten(wire, rewriteClients), wire);
   });
 }

@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import {
-  repeatsRequest,
-  rewriteRefusal,
+  echoesArguments,
+  rewriteEchoedArguments,
 } from "../../../../src/rewrite/replies/echoed_arguments.ts";
-import { rewritten, TableNaming } from "../../../support/naming.ts";
+import { FixedAddresses, rewritten } from "../../../support/public_addresses.ts";
 
-/** Each case is the text of an error and what a client gets. */
+/** Each case is the text of an error and its rewritten text. */
 const ERRORS: Record<string, string> = {
   "ERR Invalid node address specified: 10.0.0.2:7001":
     "ERR Invalid node address specified: 127.0.0.1:8001",
@@ -22,9 +22,9 @@ const ERRORS: Record<string, string> = {
 };
 
 for (const [text, expected] of Object.entries(ERRORS)) {
-  Deno.test(`the error ${text} has no private address`, () => {
-    assertEquals(repeatsRequest(text), true);
-    assertEquals(rewritten(`-${text}\r\n`, rewriteRefusal), `-${expected}\r\n`);
+  Deno.test(`the error ${text} shows public addresses`, () => {
+    assertEquals(echoesArguments(text), true);
+    assertEquals(rewritten(`-${text}\r\n`, rewriteEchoedArguments), `-${expected}\r\n`);
   });
 }
 
@@ -39,19 +39,23 @@ const UNCHANGED = [
 ];
 
 for (const text of UNCHANGED) {
-  Deno.test(`the error ${text} stays`, () => {
-    assertEquals(rewritten(`-${text}\r\n`, rewriteRefusal), `-${text}\r\n`);
+  Deno.test(`the error ${text} passes unchanged`, () => {
+    assertEquals(rewritten(`-${text}\r\n`, rewriteEchoedArguments), `-${text}\r\n`);
   });
 }
 
-Deno.test("other errors repeat nothing", () => {
+Deno.test("other errors echo no arguments", () => {
   for (const text of ["MOVED 1 10.0.0.2:7001", "ERR No such client", "ERR unknown subcommand"]) {
-    assertEquals(repeatsRequest(text), false);
+    assertEquals(echoesArguments(text), false);
   }
 });
 
-Deno.test("what an error repeats may be no node's address", () => {
-  const naming = new TableNaming();
-  rewritten("-ERR Invalid node address specified: 10.9.9.9:7001\r\n", rewriteRefusal, naming);
-  assertEquals(naming.mentions, [{ host: "10.9.9.9", port: 7001, doubtful: true }]);
+Deno.test("an echoed address may not be a node's", () => {
+  const addresses = new FixedAddresses();
+  rewritten(
+    "-ERR Invalid node address specified: 10.9.9.9:7001\r\n",
+    rewriteEchoedArguments,
+    addresses,
+  );
+  assertEquals(addresses.refs, [{ host: "10.9.9.9", port: 7001, doubtful: true }]);
 });

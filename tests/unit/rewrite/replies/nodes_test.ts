@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { rewriteNodes, rewriteReplicas } from "../../../../src/rewrite/replies/nodes.ts";
 import { array, bulk, NIL, verbatim } from "../../../support/frames.ts";
-import { A, B, C, G, rewritten, TableNaming } from "../../../support/naming.ts";
+import { A, B, C, FixedAddresses, G, rewritten } from "../../../support/public_addresses.ts";
 
 const TAIL = "0 1700000000000 3 connected";
 
@@ -47,11 +47,11 @@ const LINES: Record<string, [line: string, rewritten: string]> = {
     `${A} :7000@17000 myself,master - ${TAIL} 0-5460`,
     `${A} 127.0.0.1:8000@17000 myself,master - ${TAIL} 0-5460`,
   ],
-  "a node without a port of the connection's kind": [
+  "a node without a plain-text port": [
     `${B} 10.0.0.2:0@17001 slave ${A} ${TAIL}`,
     `${B} 127.0.0.1:8001@17001 slave ${A} ${TAIL}`,
   ],
-  "a node without a port of the connection's kind, with a hostname": [
+  "a node without a plain-text port, with a hostname": [
     `${B} 10.0.0.2:0@17001,node-b.internal slave ${A} ${TAIL}`,
     `${B} 127.0.0.1:8001@17001,127.0.0.1 slave ${A} ${TAIL}`,
   ],
@@ -63,7 +63,7 @@ const LINES: Record<string, [line: string, rewritten: string]> = {
     `${B} 10.0.0.1:7000@17000 master,fail - ${TAIL}`,
     `${B} 127.0.0.1:8000@17000 master,fail - ${TAIL}`.replace("8000", "8001"),
   ],
-  "slots on their way": [
+  "migrating slots": [
     `${A} 10.0.0.1:7000@17000 myself,master - ${TAIL} 0-5 7 [93->-${B}] [77-<-${C}]`,
     `${A} 127.0.0.1:8000@17000 myself,master - ${TAIL} 0-5 7 [93->-${B}] [77-<-${C}]`,
   ],
@@ -79,16 +79,16 @@ const LINES: Record<string, [line: string, rewritten: string]> = {
     `${G} :0@0 slave,fail?,noaddr ${A} 0 0 3 disconnected`,
     `${G} :0@0 slave,fail?,noaddr ${A} 0 0 3 disconnected`,
   ],
-  "what is no line of a node": [
+  "a line that is not of a node": [
     "vars currentEpoch 6 lastVoteEpoch 0",
     "vars currentEpoch 6 lastVoteEpoch 0",
   ],
   "a word": ["word", "word"],
-  "nothing": ["", ""],
+  "an empty line": ["", ""],
 };
 
 for (const [name, [line, expected]] of Object.entries(LINES)) {
-  Deno.test(`CLUSTER NODES with ${name} has public addresses only`, () => {
+  Deno.test(`CLUSTER NODES with ${name} is rewritten`, () => {
     for (const text of [bulk, verbatim]) {
       for (const wrap of [(text: string) => `${text}\n`, (text: string) => `${text}\n${text}\n`]) {
         assertEquals(rewritten(text(wrap(line)), rewriteNodes), text(wrap(expected)));
@@ -96,7 +96,7 @@ for (const [name, [line, expected]] of Object.entries(LINES)) {
     }
   });
 
-  Deno.test(`CLUSTER REPLICAS with ${name} has public addresses only`, () => {
+  Deno.test(`CLUSTER REPLICAS with ${name} is rewritten`, () => {
     for (const text of [bulk, verbatim]) {
       const wire = array(text(line), text(line));
       assertEquals(rewritten(wire, rewriteReplicas), array(text(expected), text(expected)));
@@ -104,9 +104,9 @@ for (const [name, [line, expected]] of Object.entries(LINES)) {
   });
 }
 
-Deno.test("a line names its node by id, but not in handshake", () => {
+Deno.test("a line refers to its node by id, except in handshake", () => {
   const line = `${B} 10.0.0.2:7001@17001,node-b.internal`;
-  const cases: [line: string, ...mentions: object[]][] = [
+  const cases: [line: string, ...refs: object[]][] = [
     [`${line} master - ${TAIL}`, { id: B, host: "10.0.0.2", port: 7001 }],
     [
       `${line} myself,slave ${A} ${TAIL}`,
@@ -115,16 +115,16 @@ Deno.test("a line names its node by id, but not in handshake", () => {
     [`${line} handshake - ${TAIL}`, { host: "10.0.0.2", port: 7001, doubtful: true }],
     [`${line} handshake,noaddr - ${TAIL}`, { host: "10.0.0.2", port: 7001, doubtful: true }],
   ];
-  for (const [line, ...mentions] of cases) {
-    const naming = new TableNaming();
-    rewritten(bulk(`${line}\n`), rewriteNodes, naming);
-    assertEquals<unknown[]>(naming.mentions, mentions, line);
+  for (const [line, ...refs] of cases) {
+    const addresses = new FixedAddresses();
+    rewritten(bulk(`${line}\n`), rewriteNodes, addresses);
+    assertEquals<unknown[]>(addresses.refs, refs, line);
   }
 });
 
 const NEW = "d".repeat(40);
 
-Deno.test("a node's own line is its own, even under an id that nobody knows yet", () => {
+Deno.test("a node's own line belongs to it under an unknown id, too", () => {
   for (const address of [":7000", "10.0.0.1:7000"]) {
     assertEquals(
       rewritten(bulk(`${NEW} ${address}@17000 myself,master - ${TAIL}\n`), rewriteNodes),
@@ -133,7 +133,7 @@ Deno.test("a node's own line is its own, even under an id that nobody knows yet"
   }
 });
 
-Deno.test("myself does not stand for the node that was asked where the ids say another", () => {
+Deno.test("myself is not the sending node if another line has its id", () => {
   const asked = `${A} 10.0.0.1:7000@17000 slave ${B} ${TAIL}\n`;
   const shown = `${A} 127.0.0.1:8000@17000 slave ${B} ${TAIL}\n`;
   const cases: [line: string, rewritten: string][] = [
@@ -149,15 +149,15 @@ Deno.test("myself does not stand for the node that was asked where the ids say a
   }
 });
 
-Deno.test("a line has the public host without brackets, IPv6 too", () => {
-  const naming = new TableNaming("2001:db8::1");
+Deno.test("a line has an IPv6 public host without brackets", () => {
+  const addresses = new FixedAddresses("2001:db8::1");
   assertEquals(
-    rewritten(bulk(`${A} 10.0.0.1:7000@17000 master - ${TAIL}\n`), rewriteNodes, naming),
+    rewritten(bulk(`${A} 10.0.0.1:7000@17000 master - ${TAIL}\n`), rewriteNodes, addresses),
     bulk(`${A} 2001:db8::1:8000@17000 master - ${TAIL}\n`),
   );
 });
 
-Deno.test("bytes that are no text survive around an address", () => {
+Deno.test("bytes that are not text are kept around an address", () => {
   const line = (address: string) => bulk(`${A} ${address}@17000 master - ${TAIL} \xff\xe9\0\n`);
   assertEquals(rewritten(line("10.0.0.1:7000"), rewriteNodes), line("127.0.0.1:8000"));
 });
@@ -165,12 +165,12 @@ Deno.test("bytes that are no text survive around an address", () => {
 for (
   const wire of [NIL, "_\r\n", bulk(""), verbatim(""), "+QUEUED\r\n", "-ERR Unknown node x\r\n"]
 ) {
-  Deno.test(`CLUSTER NODES and REPLICAS that are ${JSON.stringify(wire)} stay`, () => {
+  Deno.test(`CLUSTER NODES and REPLICAS pass ${JSON.stringify(wire)} unchanged`, () => {
     assertEquals(rewritten(wire, rewriteNodes), wire);
     assertEquals(rewritten(wire, rewriteReplicas), wire);
   });
 }
 
-Deno.test("CLUSTER REPLICAS without replicas stays", () => {
+Deno.test("CLUSTER REPLICAS passes an empty list unchanged", () => {
   for (const wire of [array(), "*-1\r\n"]) assertEquals(rewritten(wire, rewriteReplicas), wire);
 });

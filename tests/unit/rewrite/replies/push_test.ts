@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { isAddressPush, rewritePush } from "../../../../src/rewrite/replies/push.ts";
 import { array, bulk, int, NIL, NULL, push } from "../../../support/frames.ts";
-import { rewritten, TableNaming } from "../../../support/naming.ts";
+import { FixedAddresses, rewritten } from "../../../support/public_addresses.ts";
 
 const PUSHES: Record<string, [wire: string, rewritten: string]> = {
   "MOVING to an IP": [
@@ -16,11 +16,11 @@ const PUSHES: Record<string, [wire: string, rewritten: string]> = {
     push(bulk("MOVING"), int(1), int(15), bulk("[fd00::3]:7002")),
     push(bulk("MOVING"), int(1), int(15), bulk("127.0.0.1:8002")),
   ],
-  "MOVING to nobody knows where": [
+  "MOVING to an unknown node": [
     push(bulk("MOVING"), int(1), int(15), NULL),
     push(bulk("MOVING"), int(1), int(15), NULL),
   ],
-  "MOVING to nobody knows where, with a null of RESP2": [
+  "MOVING to an unknown node, with a null of RESP2": [
     push(bulk("MOVING"), int(1), int(15), NIL),
     push(bulk("MOVING"), int(1), int(15), NIL),
   ],
@@ -58,26 +58,26 @@ const PUSHES: Record<string, [wire: string, rewritten: string]> = {
     push(bulk("SMIGRATED"), int(1), array(array(bulk("10.0.0.2:7001"), bulk("1,5-9")))),
     push(bulk("SMIGRATED"), int(1), array(array(bulk("127.0.0.1:8001"), bulk("1,5-9")))),
   ],
-  "SMIGRATED with the two flat": [
+  "SMIGRATED in flat form": [
     push(bulk("SMIGRATED"), int(1), bulk("10.0.0.2:7001"), bulk("1,5-9")),
     push(bulk("SMIGRATED"), int(1), bulk("127.0.0.1:8001"), bulk("1,5-9")),
   ],
-  "SMIGRATED of nothing": [
+  "an empty SMIGRATED": [
     push(bulk("SMIGRATED"), int(1), array()),
     push(bulk("SMIGRATED"), int(1), array()),
   ],
 };
 
 for (const [name, [wire, expected]] of Object.entries(PUSHES)) {
-  Deno.test(`${name} has public addresses only`, () => {
+  Deno.test(`${name} is rewritten`, () => {
     assertEquals(rewritten(wire, rewritePush), expected);
   });
 }
 
-Deno.test("an IPv6 host of the public side stands in brackets in a push", () => {
+Deno.test("a push has an IPv6 public host in brackets", () => {
   const wire = push(bulk("MOVING"), int(1), int(15), bulk("10.0.0.2:7001"));
   assertEquals(
-    rewritten(wire, rewritePush, new TableNaming("2001:db8::1")),
+    rewritten(wire, rewritePush, new FixedAddresses("2001:db8::1")),
     push(bulk("MOVING"), int(1), int(15), bulk("[2001:db8::1]:8001")),
   );
 });

@@ -5,7 +5,7 @@ import {
   rewriteRedirect,
   rewriteScriptRedirect,
 } from "../../../../src/rewrite/replies/redirect.ts";
-import { rewritten, TableNaming } from "../../../support/naming.ts";
+import { FixedAddresses, rewritten } from "../../../support/public_addresses.ts";
 
 const REDIRECTS: Record<string, [text: string, rewritten: string]> = {
   "MOVED by IP": ["MOVED 1 10.0.0.2:7001", "MOVED 1 127.0.0.1:8001"],
@@ -13,7 +13,7 @@ const REDIRECTS: Record<string, [text: string, rewritten: string]> = {
   "MOVED by hostname": ["MOVED 16383 node-b.internal:7001", "MOVED 16383 127.0.0.1:8001"],
   "MOVED to an unknown endpoint": ["MOVED 3999 :6379", "MOVED 3999 127.0.0.1:8001"],
   "MOVED to a node without a hostname": ["MOVED 3999 ?:6379", "MOVED 3999 127.0.0.1:8001"],
-  "MOVED to a node without a port of the kind": [
+  "MOVED to a node without a plain-text port": [
     "MOVED 3999 10.0.0.2:0",
     "MOVED 3999 127.0.0.1:8001",
   ],
@@ -37,7 +37,7 @@ for (const [name, [text, expected]] of Object.entries(REDIRECTS)) {
     assertEquals(rewritten(`-${text}\r\n`, rewriteScriptRedirect), `-${expected}\r\n`);
   });
 
-  Deno.test(`${name} is rewritten where MIGRATE passes it on`, () => {
+  Deno.test(`${name} is rewritten inside the error of MIGRATE`, () => {
     const before = "-ERR Target instance replied with error: ";
     assertEquals(
       rewritten(`${before}${text}\r\n`, rewriteMigrateError),
@@ -46,26 +46,26 @@ for (const [name, [text, expected]] of Object.entries(REDIRECTS)) {
   });
 }
 
-Deno.test("a redirect to an IPv6 host of the public side has no brackets, as servers print it", () => {
-  const naming = new TableNaming("2001:db8::1");
+Deno.test("a redirect has an IPv6 public host without brackets, as servers print it", () => {
+  const addresses = new FixedAddresses("2001:db8::1");
   assertEquals(
-    rewritten("-MOVED 1 10.0.0.2:7001\r\n", rewriteRedirect, naming),
+    rewritten("-MOVED 1 10.0.0.2:7001\r\n", rewriteRedirect, addresses),
     "-MOVED 1 2001:db8::1:8001\r\n",
   );
 });
 
-Deno.test("a redirect says which slot it is about, and whether it asks", () => {
-  const cases: [text: string, mention: object][] = [
+Deno.test("a redirect refers to its node by slot, too, and by whether it is an ASK", () => {
+  const cases: [text: string, ref: object][] = [
     ["MOVED 3999 :6379", { host: "", port: 6379, slot: 3999, asking: false }],
     ["ASK 3999 ?:6379", { host: "?", port: 6379, slot: 3999, asking: true }],
     ["MOVED 0 ::1:7", { host: "::1", port: 7, slot: 0, asking: false }],
     ["REDIRECT 10.0.0.2:7001", { host: "10.0.0.2", port: 7001 }],
   ];
-  for (const [text, mention] of cases) {
-    const naming = new TableNaming();
-    rewritten(`-${text}\r\n`, rewriteRedirect, naming);
-    const wanted = { ...mention, redirects: true, doubtful: false };
-    assertEquals<unknown[]>(naming.mentions, [wanted], text);
+  for (const [text, ref] of cases) {
+    const addresses = new FixedAddresses();
+    rewritten(`-${text}\r\n`, rewriteRedirect, addresses);
+    const wanted = { ...ref, redirects: true, doubtful: false };
+    assertEquals<unknown[]>(addresses.refs, [wanted], text);
   }
 });
 
@@ -76,11 +76,11 @@ for (
     ["a MIGRATE", "ERR Target instance replied with error: ", rewriteMigrateError],
   ] as const
 ) {
-  Deno.test(`a redirect of ${whose} is doubtful, and stays if its address is nobody's`, () => {
-    const naming = new TableNaming();
+  Deno.test(`a redirect of ${whose} is doubtful, and passes unchanged if no node has its address`, () => {
+    const addresses = new FixedAddresses();
     const wire = `-${before}MOVED 1 10.9.9.9:9999\r\n`;
-    assertEquals(rewritten(wire, rewrite, naming), wire);
-    assertEquals<unknown[]>(naming.mentions, [
+    assertEquals(rewritten(wire, rewrite, addresses), wire);
+    assertEquals<unknown[]>(addresses.refs, [
       { host: "10.9.9.9", port: 9999, slot: 1, asking: false, redirects: true, doubtful: true },
     ]);
   });
@@ -111,10 +111,10 @@ const NO_REDIRECTS = [
 ];
 
 for (const wire of NO_REDIRECTS) {
-  Deno.test(`${JSON.stringify(wire)} is no redirect and stays`, () => {
-    const naming = new TableNaming();
-    assertEquals(rewritten(wire, rewriteRedirect, naming), wire);
-    assertEquals(naming.mentions, []);
+  Deno.test(`${JSON.stringify(wire)} is not a redirect and passes unchanged`, () => {
+    const addresses = new FixedAddresses();
+    assertEquals(rewritten(wire, rewriteRedirect, addresses), wire);
+    assertEquals(addresses.refs, []);
   });
 }
 
@@ -128,12 +128,12 @@ const NO_MIGRATE_ERRORS = [
 ];
 
 for (const wire of NO_MIGRATE_ERRORS) {
-  Deno.test(`${JSON.stringify(wire)} passes no redirect on and stays`, () => {
+  Deno.test(`${JSON.stringify(wire)} holds no redirect and passes unchanged`, () => {
     assertEquals(rewritten(wire, rewriteMigrateError), wire);
   });
 }
 
-Deno.test("only what begins like an error with an address is worth a look", () => {
+Deno.test("other errors do not begin like a redirect", () => {
   for (const text of ["MOVED", "ASK", "ASKING 1 h:1", "REDIRECTED h:1", " MOVED 1 h:1", "ERR"]) {
     assertEquals(isRedirect(text), false, text);
   }

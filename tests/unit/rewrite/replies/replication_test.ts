@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { rewriteInfo } from "../../../../src/rewrite/replies/info.ts";
 import { rewriteRole } from "../../../../src/rewrite/replies/role.ts";
 import { array, bulk, int, NIL, verbatim } from "../../../support/frames.ts";
-import { rewritten, TableNaming } from "../../../support/naming.ts";
+import { FixedAddresses, rewritten } from "../../../support/public_addresses.ts";
 
 const HOST = bulk("127.0.0.1");
 
@@ -58,12 +58,12 @@ for (
     "-NOPERM this user has no permissions to run the 'role' command\r\n",
   ]
 ) {
-  Deno.test(`ROLE that is ${JSON.stringify(wire)} stays`, () => {
+  Deno.test(`ROLE passes ${JSON.stringify(wire)} unchanged`, () => {
     assertEquals(rewritten(wire, rewriteRole), wire);
   });
 }
 
-/** Each case is some lines; none stands for a line that stays. */
+/** Each case is lines and what they become, if they change. */
 const INFOS: Record<string, [line: string, rewritten?: string][]> = {
   "the server": [
     ["# Server"],
@@ -146,20 +146,20 @@ Deno.test("INFO of all sections at once is rewritten", () => {
   assertEquals(rewritten(wire, rewriteInfo), expected);
 });
 
-Deno.test("INFO and ROLE have the public host without brackets, IPv6 too", () => {
-  const naming = new TableNaming("2001:db8::1");
+Deno.test("INFO and ROLE have an IPv6 public host without brackets", () => {
+  const addresses = new FixedAddresses("2001:db8::1");
   assertEquals(
-    rewritten(bulk("master_host:10.0.0.2\r\nmaster_port:7001\r\n"), rewriteInfo, naming),
+    rewritten(bulk("master_host:10.0.0.2\r\nmaster_port:7001\r\n"), rewriteInfo, addresses),
     bulk("master_host:2001:db8::1\r\nmaster_port:8001\r\n"),
   );
   assertEquals(
-    rewritten(array(bulk("slave"), bulk("10.0.0.2"), int(7001)), rewriteRole, naming),
+    rewritten(array(bulk("slave"), bulk("10.0.0.2"), int(7001)), rewriteRole, addresses),
     array(bulk("slave"), bulk("2001:db8::1"), int(8001)),
   );
 });
 
 for (const wire of [NIL, bulk(""), verbatim("\r\n"), "+QUEUED\r\n", "-NOAUTH x\r\n", array()]) {
-  Deno.test(`INFO that is ${JSON.stringify(wire)} stays`, () => {
+  Deno.test(`INFO passes ${JSON.stringify(wire)} unchanged`, () => {
     assertEquals(rewritten(wire, rewriteInfo), wire);
   });
 }

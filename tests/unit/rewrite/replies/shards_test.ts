@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { rewriteShards } from "../../../../src/rewrite/replies/shards.ts";
 import { array, bulk, int, map, NIL } from "../../../support/frames.ts";
-import { A, B, C, G, rewritten, TableNaming } from "../../../support/naming.ts";
+import { A, B, C, FixedAddresses, G, rewritten } from "../../../support/public_addresses.ts";
 
 type Field = [key: string, value: string | number];
 
-/** Each case is the fields of one node and those of them that are different afterwards. */
+/** Each case is the fields of one node, and the fields that change. */
 const NODES: Record<string, [fields: Field[], changed: Record<string, string | number>]> = {
   "a node by IP": [
     node(A, 7000, "10.0.0.1", "10.0.0.1"),
@@ -18,7 +18,7 @@ const NODES: Record<string, [fields: Field[], changed: Record<string, string | n
     ],
     { port: 8001, ip: "127.0.0.1", endpoint: "127.0.0.1", hostname: "127.0.0.1" },
   ],
-  "a node without the hostname that is wanted": [
+  "a node without a host name that prefers one": [
     node(B, 7001, "10.0.0.2", "?"),
     { port: 8001, ip: "127.0.0.1", endpoint: "127.0.0.1" },
   ],
@@ -46,7 +46,7 @@ const NODES: Record<string, [fields: Field[], changed: Record<string, string | n
     [...node(A, 7000, "10.0.0.1", "10.0.0.1"), ["availability-zone", "eu-1a"]],
     { port: 8000, ip: "127.0.0.1", endpoint: "127.0.0.1" },
   ],
-  "fields nobody knows": [
+  "unknown fields": [
     [...node(A, 7000, "10.0.0.1", "10.0.0.1"), ["x", "ip"], ["y", 7000]],
     { port: 8000, ip: "127.0.0.1", endpoint: "127.0.0.1" },
   ],
@@ -55,7 +55,7 @@ const NODES: Record<string, [fields: Field[], changed: Record<string, string | n
     [...node(G, 0, "", ""), ["hostname", "node-g.internal"]],
     { hostname: "127.0.0.1" },
   ],
-  "a node that is wanted by hostname and lost its address": [
+  "a node that prefers its hostname and lost its address": [
     [...node(G, 0, "", "node-g.internal"), ["hostname", "node-g.internal"]],
     { endpoint: "127.0.0.1", hostname: "127.0.0.1" },
   ],
@@ -73,10 +73,10 @@ for (const [name, [fields, changed]] of Object.entries(NODES)) {
   }
 }
 
-Deno.test("CLUSTER SHARDS names nodes by id, and by what else it tells", () => {
-  const naming = new TableNaming();
-  rewritten(shards(map, node(B, 7001, "10.0.0.2", "?")), rewriteShards, naming);
-  assertEquals(naming.mentions[0], { id: B, host: "10.0.0.2", port: 7001 });
+Deno.test("CLUSTER SHARDS refers to nodes by id and address", () => {
+  const addresses = new FixedAddresses();
+  rewritten(shards(map, node(B, 7001, "10.0.0.2", "?")), rewriteShards, addresses);
+  assertEquals(addresses.refs[0], { id: B, host: "10.0.0.2", port: 7001 });
 });
 
 Deno.test("CLUSTER SHARDS may have its fields in any order", () => {
@@ -103,12 +103,12 @@ for (
     "-ERR unknown subcommand 'SHARDS'. Try CLUSTER HELP.\r\n",
   ]
 ) {
-  Deno.test(`CLUSTER SHARDS that is ${JSON.stringify(wire)} stays`, () => {
+  Deno.test(`CLUSTER SHARDS passes ${JSON.stringify(wire)} unchanged`, () => {
     assertEquals(rewritten(wire, rewriteShards), wire);
   });
 }
 
-/** What every node has; ports that are 0 are left out. */
+/** The fields of every node; a port of 0 is left out. */
 function node(id: string, port: number, ip: string, endpoint: string): Field[] {
   const fields: Field[] = [["id", id], ["ip", ip], ["endpoint", endpoint], ["role", "replica"], [
     "replication-offset",
@@ -118,7 +118,7 @@ function node(id: string, port: number, ip: string, endpoint: string): Field[] {
   return fields;
 }
 
-/** A shard without and two with nodes. */
+/** One shard without nodes and two with. */
 function shards(mapOf: typeof map, fields: Field[]): string {
   const node = mapOf(...fields.flatMap(([key, value]) => [
     bulk(key),

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { rewriteSlots } from "../../../../src/rewrite/replies/slots.ts";
 import { array, bulk, int, map, NIL, NULL } from "../../../support/frames.ts";
-import { A, B, C, G, rewritten, TableNaming } from "../../../support/naming.ts";
+import { A, B, C, FixedAddresses, G, rewritten } from "../../../support/public_addresses.ts";
 
 const HOST = bulk("127.0.0.1");
 
@@ -35,7 +35,7 @@ const NODES: Record<string, [node: string, rewritten: string]> = {
     array(bulk("node-b.internal"), int(7001), bulk(B), map(bulk("ip"), bulk("10.0.0.2"))),
     array(HOST, int(8001), bulk(B), map(bulk("ip"), HOST)),
   ],
-  "a node without the hostname that is wanted": [
+  "a node without a host name that prefers one": [
     array(bulk("?"), int(7001), bulk(B), array(bulk("ip"), bulk("10.0.0.2"))),
     array(HOST, int(8001), bulk(B), array(bulk("ip"), HOST)),
   ],
@@ -80,7 +80,7 @@ const NODES: Record<string, [node: string, rewritten: string]> = {
       ),
     ),
   ],
-  "a zone that is named like a field": [
+  "a zone with the name of a field": [
     array(bulk("10.0.0.2"), int(7001), bulk(B), map(bulk("availability-zone"), bulk("ip"))),
     array(HOST, int(8001), bulk(B), map(bulk("availability-zone"), bulk("ip"))),
   ],
@@ -96,7 +96,7 @@ const NODES: Record<string, [node: string, rewritten: string]> = {
     array(bulk("fd00::3"), int(7002), bulk(C), array()),
     array(HOST, int(8002), bulk(C), array()),
   ],
-  "a node without a port of the connection's kind": [
+  "a node without a plain-text port": [
     array(bulk("10.0.0.2"), int(0), bulk(B), array()),
     array(HOST, int(8001), bulk(B), array()),
   ],
@@ -104,15 +104,15 @@ const NODES: Record<string, [node: string, rewritten: string]> = {
     array(bulk(""), int(0), bulk(G), array()),
     array(HOST, int(8006), bulk(G), array()),
   ],
-  "a node that has no port": [
+  "a node without a public port": [
     array(bulk("10.0.0.9"), int(7009), bulk("d".repeat(40)), array(bulk("ip"), bulk("10.0.0.9"))),
     array(HOST, int(0), bulk("d".repeat(40)), array(bulk("ip"), HOST)),
   ],
-  "a node that has neither address nor port": [
+  "a node without an address and without a public port": [
     array(bulk(""), int(0), bulk("d".repeat(40)), array(bulk("ip"), bulk(""))),
     array(bulk(""), int(0), bulk("d".repeat(40)), array(bulk("ip"), bulk(""))),
   ],
-  "a node of an unknown endpoint that has neither": [
+  "a node of an unknown endpoint, without an address and without a public port": [
     array(NIL, int(0), bulk("d".repeat(40)), array(bulk("hostname"), bulk("node-d.internal"))),
     array(NIL, int(0), bulk("d".repeat(40)), array(bulk("hostname"), HOST)),
   ],
@@ -139,18 +139,18 @@ for (const [name, [node, expected]] of Object.entries(NODES)) {
   });
 }
 
-Deno.test("CLUSTER SLOTS names nodes by id, and by what else it tells", () => {
-  const naming = new TableNaming();
+Deno.test("CLUSTER SLOTS refers to nodes by id and address", () => {
+  const addresses = new FixedAddresses();
   const node = array(NULL, int(7001), bulk(B), map());
-  rewritten(array(array(int(0), int(1), node)), rewriteSlots, naming);
-  assertEquals(naming.mentions, [{ id: B, host: "", port: 7001 }]);
+  rewritten(array(array(int(0), int(1), node)), rewriteSlots, addresses);
+  assertEquals(addresses.refs, [{ id: B, host: "", port: 7001 }]);
 });
 
-Deno.test("CLUSTER SLOTS has the public host as it is, IPv6 too", () => {
+Deno.test("CLUSTER SLOTS has an IPv6 public host without brackets", () => {
   const node = array(bulk("10.0.0.1"), int(7000), bulk(A), map());
   const wire = array(array(int(0), int(1), node));
   assertEquals(
-    rewritten(wire, rewriteSlots, new TableNaming("2001:db8::1")),
+    rewritten(wire, rewriteSlots, new FixedAddresses("2001:db8::1")),
     array(array(int(0), int(1), array(bulk("2001:db8::1"), int(8000), bulk(A), map()))),
   );
 });
@@ -168,7 +168,7 @@ for (
     bulk("10.0.0.1"),
   ]
 ) {
-  Deno.test(`CLUSTER SLOTS that is ${JSON.stringify(wire)} stays`, () => {
+  Deno.test(`CLUSTER SLOTS passes ${JSON.stringify(wire)} unchanged`, () => {
     assertEquals(rewritten(wire, rewriteSlots), wire);
   });
 }

@@ -1,15 +1,15 @@
 import { fieldOf, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { WireClient } from "./wire.ts";
 
-/** A node as a reply names it, in however many places. */
+/** A node as one entry of a reply names it. */
 export interface NamedNode {
   readonly id: string;
   readonly port: number;
-  /** Every host, IP and hostname that is given for it. */
+  /** Every host, IP address and host name of the entry. */
   readonly hosts: readonly string[];
 }
 
-/** The nodes that an answer to CLUSTER SLOTS names. */
+/** The nodes in a reply to CLUSTER SLOTS. */
 export function namedInSlots(reply: Value): NamedNode[] {
   return itemsOf(reply)!.flatMap((range) =>
     itemsOf(range)!.slice(2).map((node) => {
@@ -24,7 +24,7 @@ export function namedInSlots(reply: Value): NamedNode[] {
   );
 }
 
-/** The nodes that an answer to CLUSTER SHARDS names. */
+/** The nodes in a reply to CLUSTER SHARDS. */
 export function namedInShards(reply: Value): NamedNode[] {
   return itemsOf(reply)!.flatMap((shard) =>
     itemsOf(fieldOf(shard, "nodes"))!.map((node) => ({
@@ -37,13 +37,13 @@ export function namedInShards(reply: Value): NamedNode[] {
   );
 }
 
-/** The nodes that an answer to CLUSTER NODES names, or one to CLUSTER REPLICAS. */
+/** The nodes in a reply to CLUSTER NODES or CLUSTER REPLICAS. */
 export function namedInLines(reply: Value): NamedNode[] {
   const texts = itemsOf(reply)?.map(textOf) ?? [textOf(reply)];
   return texts.flatMap((text) =>
     text!.split("\n").filter((line) => line !== "").map((line) => {
       const [, id, host, port, hostname] = LINE.exec(line) ??
-        fail(`No line of CLUSTER NODES: ${line}`);
+        fail(`Not a line of CLUSTER NODES: ${line}`);
       return {
         id: id!,
         port: Number(port),
@@ -53,7 +53,7 @@ export function namedInLines(reply: Value): NamedNode[] {
   );
 }
 
-/** Asks whatever listens at an address which node it is. */
+/** The id of the node that answers at an address. */
 export async function idAt(host: string, port: number): Promise<string> {
   using client = await WireClient.connect(host, port);
   return textOf(await client.ask("CLUSTER", "MYID"))!;

@@ -3,7 +3,7 @@ import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeFrame } from "../../src/resp/frame.ts";
 import type { PublicAddresses, Rewriter } from "../../src/rewrite/public_addresses.ts";
 
-/** Node ids: A is the node that sends the frames of the tests, G has no address. */
+/** Node ids: A is the node that sends the frames of the tests, G is a node without an address. */
 export const [A, B, C, G] = ["a", "b", "c", "9"].map((digit) => digit.repeat(40)) as [
   string,
   string,
@@ -30,20 +30,20 @@ const CLIENTS: Record<string, string> = {
   "[fd00::99]:40002": "[2001:db8::7]:50002",
 };
 
-/** A public side that is a table: three nodes, and two clients of the proxy. */
-export class TableNaming implements PublicAddresses {
+/** Fixed public addresses of three nodes and of two clients of the proxy. */
+export class FixedAddresses implements PublicAddresses {
   readonly host: string;
   readonly ownId = A;
   readonly ownPort = 8000;
-  /** All that was asked for, in order. */
-  readonly mentions: NodeRef[] = [];
+  /** The node references that were resolved, in order. */
+  readonly refs: NodeRef[] = [];
 
   constructor(host = "127.0.0.1") {
     this.host = host;
   }
 
   portOf(ref: NodeRef): number | undefined {
-    this.mentions.push(ref);
+    this.refs.push(ref);
     if (ref.id !== undefined) {
       return PORTS_BY_ID[ref.id] ?? (ref.own ? this.ownPort : undefined);
     }
@@ -57,11 +57,11 @@ export class TableNaming implements PublicAddresses {
   }
 }
 
-/** The bytes that a rewriter makes of a frame, as texts with one character a byte. */
+/** The bytes of a rewritten frame, as texts with one character a byte. */
 export function rewritten(
   wire: string,
   rewrite: Rewriter,
-  addresses: PublicAddresses = new TableNaming(),
+  addresses: PublicAddresses = new FixedAddresses(),
 ): string {
   return toLatin1(encodeFrame(rewrite(decodeFrame(fromLatin1(wire)), addresses)));
 }
