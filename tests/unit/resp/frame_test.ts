@@ -64,12 +64,12 @@ const FRAMES: Record<string, [wire: string, value: Value]> = {
 };
 
 for (const [name, [wire, value]] of Object.entries(FRAMES)) {
-  Deno.test(`${name} is decoded, and encoded to the same bytes`, () => {
+  Deno.test(`${name} is decoded and encoded to the same bytes`, () => {
     assertEquals(decodeFrame(fromLatin1(wire)), value);
     assertEquals(toLatin1(encodeFrame(value)), wire);
   });
 
-  Deno.test(`${name} that is cut short, or goes on, is refused`, () => {
+  Deno.test(`${name} is refused if bytes are missing or left over`, () => {
     for (let end = 0; end < wire.length; end++) {
       assertThrows(() => decodeFrame(fromLatin1(wire.slice(0, end))), RespError);
     }
@@ -85,19 +85,19 @@ Deno.test("two attributes of one value keep all their bytes", () => {
 });
 
 const REFUSED: Record<string, [wire: string, message: string]> = {
-  "nothing": ["", "unknown type"],
+  "no bytes": ["", "unknown type"],
   "an unknown type": ["x\r\n", "unknown type"],
   "a streamed string": ["$?\r\n;1\r\na\r\n;0\r\n", "has a value of the length '?'"],
   "a streamed array": ["*?\r\n.\r\n", "has a value of the length '?'"],
   "the end of a stream": [".\r\n", "unknown type"],
   "no length": ["*\r\n", "has a value of the length ''"],
-  "a length beyond counting": ["*9007199254740993\r\n", "of the length '9007199254740993'"],
+  "a length above 2^53": ["*9007199254740993\r\n", "of the length '9007199254740993'"],
   "a length beyond the bytes": ["$9007199254740991\r\na\r\n", "ends inside a payload"],
   "a count beyond the bytes": ["*9007199254740991\r\n:1\r\n", "unknown type"],
   "an attribute of nothing": ["|1\r\n+a\r\n+b\r\n", "unknown type"],
   "a value too deep": ["*1\r\n".repeat(40) + ":1\r\n", "nested too deep"],
   "attributes too deep": ["|0\r\n".repeat(40) + ":1\r\n", "nested too deep"],
-  "a push inside, which no aggregate counts": [
+  "a push inside an array, which does not count it": [
     "*1\r\n>1\r\n+a\r\n:1\r\n",
     "Unexpected bytes after",
   ],
@@ -123,7 +123,7 @@ Deno.test("a request is an array of bulks with lengths in bytes", () => {
   );
 });
 
-Deno.test("a text is found in every type that has one", () => {
+Deno.test("textOf returns the text of every type that has one", () => {
   const cases: [string, string | undefined][] = [
     ["+a\r\n", "a"],
     ["$1\r\na\r\n", "a"],
@@ -136,7 +136,7 @@ Deno.test("a text is found in every type that has one", () => {
   assertEquals(textOf(undefined), undefined);
 });
 
-Deno.test("items are found in every aggregate that has some", () => {
+Deno.test("itemsOf returns the items of every aggregate", () => {
   for (const wire of ["*1\r\n+a\r\n", "~1\r\n+a\r\n", ">1\r\n+a\r\n"]) {
     assertEquals(itemsOf(decodeFrame(fromLatin1(wire))), [{ type: "+", text: "a" }], wire);
   }
@@ -145,7 +145,7 @@ Deno.test("items are found in every aggregate that has some", () => {
   }
 });
 
-Deno.test("a field is found in a map and in a flat array, but never among the values", () => {
+Deno.test("fieldOf searches the keys of a map or a flat array, not the values", () => {
   for (const type of ["%2", "*4"]) {
     const map = decodeFrame(fromLatin1(`${type}\r\n+a\r\n+b\r\n+b\r\n+c\r\n`));
     assertEquals(textOf(fieldOf(map, "a")), "b", type);
@@ -154,7 +154,7 @@ Deno.test("a field is found in a map and in a flat array, but never among the va
   }
 });
 
-Deno.test("random values keep all they are through bytes, and the scanner agrees", () => {
+Deno.test("random values survive encoding and decoding, and the scanner agrees", () => {
   const seed = testSeed();
   const random = seededRandom(seed);
   for (let round = 0; round < 2000; round++) {

@@ -2,8 +2,8 @@ import { assertEquals } from "@std/assert";
 import { splitInline } from "../../../src/resp/inline_request.ts";
 import { seededRandom, testSeed } from "../../support/random.ts";
 
-const LINES: Record<string, [line: string, words: string[] | undefined][]> = {
-  "words end at spaces": [
+const LINES: Record<string, [line: string, args: string[] | undefined][]> = {
+  "arguments end at spaces": [
     ["PING", ["PING"]],
     ["SET a b", ["SET", "a", "b"]],
     [" \t SET\ta  b \r", ["SET", "a", "b"]],
@@ -12,11 +12,11 @@ const LINES: Record<string, [line: string, words: string[] | undefined][]> = {
     ["\r", []],
     [" \t\n\v\f\r", []],
   ],
-  "vertical tabs and form feeds stand between words, but end none": [
+  "vertical tabs and form feeds separate arguments, but do not end one": [
     ["\va\f b", ["a\f", "b"]],
     ["a\vb", ["a\vb"]],
   ],
-  "a no-break space is part of a word": [["a\xa0b \x85", ["a\xa0b", "\x85"]]],
+  "a no-break space is part of an argument": [["a\xa0b \x85", ["a\xa0b", "\x85"]]],
   "double quotes keep spaces": [
     ['SET a "b c"', ["SET", "a", "b c"]],
     ['""', [""]],
@@ -37,19 +37,19 @@ const LINES: Record<string, [line: string, words: string[] | undefined][]> = {
     ["'\\n\\x41\\ '", ["\\n\\x41\\ "]],
     ["''", [""]],
   ],
-  "quotes open inside a word": [
+  "quotes open inside an argument": [
     ['a"b c"', ["ab c"]],
     ["a'b c' d", ["ab c", "d"]],
   ],
-  "outside quotes a backslash is itself": [["\\n \\", ["\\n", "\\"]]],
-  "quotes close inside a word, as Valkey 9.1 has it": [
+  "a backslash outside quotes is literal": [["\\n \\", ["\\n", "\\"]]],
+  "quotes close inside an argument, as in Valkey 9.1": [
     ['"a"b', ["ab"]],
     ["'a'b c", ["ab", "c"]],
     ['"a""b c"\'d\'', ["ab cd"]],
     ["''''", [""]],
     ['"a"\vb', ["a\vb"]],
   ],
-  "an escape in front of nothing is none, as Valkey 9.1 has it": [
+  "a backslash before the last quote is literal, as in Valkey 9.1": [
     ['"a\\"', ["a\\"]],
     ["'a\\'", ["a\\"]],
   ],
@@ -68,11 +68,11 @@ const LINES: Record<string, [line: string, words: string[] | undefined][]> = {
 
 for (const [name, cases] of Object.entries(LINES)) {
   Deno.test(`in an inline request ${name}`, () => {
-    for (const [line, words] of cases) assertEquals(splitInline(line), words, JSON.stringify(line));
+    for (const [line, args] of cases) assertEquals(splitInline(line), args, JSON.stringify(line));
   });
 }
 
-Deno.test("random lines are split as Valkey 9.1 splits them, and wherever Redis splits them", () => {
+Deno.test("random lines are split as by Valkey 9.1, and as by Redis unless it refuses them", () => {
   const seed = testSeed();
   const random = seededRandom(seed);
   for (let round = 0; round < 20_000; round++) {
@@ -80,25 +80,25 @@ Deno.test("random lines are split as Valkey 9.1 splits them, and wherever Redis 
     const line = Array.from({ length }, () => random.pick([..."ab  \"\"''\\\\x4f\t\v\rn\xa0"]));
     const text = line.join("");
     const message = `TEST_SEED=${seed}, round ${round}, ${JSON.stringify(text)}`;
-    const words = splitInline(text);
-    assertEquals(words, valkeySplit(text), message);
-    const redisWords = redisSplit(text);
-    if (redisWords !== undefined && !JOINED_BY_BLANKS.test(text)) {
-      assertEquals(words, redisWords, message);
+    const args = splitInline(text);
+    assertEquals(args, valkeySplit(text), message);
+    const redisArgs = redisSplit(text);
+    if (redisArgs !== undefined && !JOINED_BY_SPACES.test(text)) {
+      assertEquals(args, redisArgs, message);
     }
   }
 });
 
-/** Behind a closing quote Redis takes two more blanks for the end of a word than Valkey 9.1. */
-const JOINED_BY_BLANKS = /["'][\v\f]/;
+/** After a closing quote, Redis ends an argument at two more kinds of space than Valkey 9.1. */
+const JOINED_BY_SPACES = /["'][\v\f]/;
 
-/** `sdsnsplitargs` of Valkey 9.1 (sds.c), word for word as far as another language allows. */
+/** `sdsnsplitargs` of Valkey 9.1 (sds.c), translated line by line. */
 function valkeySplit(line: string): string[] | undefined {
-  const words: string[] = [];
+  const args: string[] = [];
   let p = 0;
   for (;;) {
     while (p < line.length && isspace(line[p]!)) p++;
-    if (p >= line.length) return words;
+    if (p >= line.length) return args;
     let inq = false, insq = false, done = false;
     let current = "";
     while (!done) {
@@ -142,20 +142,20 @@ function valkeySplit(line: string): string[] | undefined {
         done = true;
       }
     }
-    words.push(current);
+    args.push(current);
   }
 }
 
 const HEX = /^\\x[0-9a-fA-F]{2}$/;
 
-/** `sdssplitargs` of Redis and of Valkey up to 8.1 (sds.c), in the same way. */
+/** `sdssplitargs` of Redis and of Valkey up to 8.1 (sds.c), translated line by line. */
 function redisSplit(text: string): string[] | undefined {
   const line = `${text}\0`;
-  const words: string[] = [];
+  const args: string[] = [];
   let p = 0;
   for (;;) {
     while (isspace(line[p]!)) p++;
-    if (line[p] === "\0") return words;
+    if (line[p] === "\0") return args;
     let inq = false, insq = false, done = false;
     let current = "";
     while (!done) {
@@ -204,7 +204,7 @@ function redisSplit(text: string): string[] | undefined {
       }
       if (line[p] !== "\0") p++;
     }
-    words.push(current);
+    args.push(current);
   }
 }
 

@@ -17,7 +17,7 @@ const FRAMES: Record<string, string[]> = {
   "a negative integer": [":-1\r\n"],
   "an integer with a plus": [":+1\r\n"],
   "an integer beyond 2^53": [":9223372036854775807\r\n", ":-9223372036854775808\r\n"],
-  "integers of many digits, and minus none": [
+  "integers of many digits, and minus zero": [
     ":12345678\r\n",
     ":123456789\r\n",
     ":1234567890\r\n",
@@ -25,7 +25,7 @@ const FRAMES: Record<string, string[]> = {
     ":-123456789\r\n",
     ":-0\r\n",
   ],
-  "headers with zeros in front": ["$0000000003\r\nabc\r\n", "*02\r\n:01\r\n$-01\r\n"],
+  "headers with leading zeros": ["$0000000003\r\nabc\r\n", "*02\r\n:01\r\n$-01\r\n"],
   "a bulk": ["$3\r\nabc\r\n"],
   "a bulk that looks like frames": ["$13\r\n*2\r\n+OK\r\n$9\r\n\r\n"],
   "an empty bulk": ["$0\r\n\r\n"],
@@ -37,7 +37,7 @@ const FRAMES: Record<string, string[]> = {
   "nulls in an array": ["*3\r\n$-1\r\n*-1\r\n_\r\n"],
   "empty arrays in an array": ["*2\r\n*0\r\n*0\r\n"],
   "arrays in arrays": ["*2\r\n*1\r\n*2\r\n:1\r\n:2\r\n*1\r\n$1\r\na\r\n"],
-  "depth without end": [`${"*1\r\n".repeat(200)}:1\r\n`],
+  "deep nesting": [`${"*1\r\n".repeat(200)}:1\r\n`],
   "a null": ["_\r\n"],
   "booleans": ["#t\r\n", "#f\r\n"],
   "doubles": [",3.14\r\n", ",-1e-7\r\n", ",inf\r\n", ",-inf\r\n", ",nan\r\n"],
@@ -70,9 +70,9 @@ const FRAMES: Record<string, string[]> = {
   "a streamed set": ["~?\r\n+a\r\n.\r\n"],
   "a streamed map": ["%?\r\n+a\r\n:1\r\n+b\r\n:2\r\n.\r\n"],
   "streams in streams": ["*?\r\n*?\r\n:1\r\n.\r\n%?\r\n+a\r\n$?\r\n;1\r\nb\r\n;0\r\n.\r\n.\r\n"],
-  "streams as deep as they may be": [`${"*?\r\n".repeat(128)}:1\r\n${".\r\n".repeat(128)}`],
+  "streams as deep as allowed": [`${"*?\r\n".repeat(128)}:1\r\n${".\r\n".repeat(128)}`],
   "a streamed array inside": ["*2\r\n*?\r\n:1\r\n.\r\n:2\r\n", "+OK\r\n"],
-  "all of RESP2 and RESP3 on one connection": [
+  "RESP2 and RESP3 on one connection": [
     "$-1\r\n",
     "_\r\n",
     "%1\r\n+a\r\n*-1\r\n",
@@ -84,7 +84,7 @@ const FRAMES: Record<string, string[]> = {
 
 for (const [name, frames] of Object.entries(FRAMES)) {
   Deno.test(`the scanner finds the end of ${name}, however it is cut`, () => {
-    // What follows a frame shows whether anything is left of it.
+    // The frames that follow show whether the state was reset.
     for (const all of [frames, [...frames, "*1\r\n$1\r\na\r\n", "+OK\r\n"]]) {
       for (const pieces of everyCut(all.join(""))) {
         assertEquals(endsFound(pieces), endsOf(all), show(pieces));
@@ -99,7 +99,10 @@ const MALFORMED: Record<string, [wire: string, message: string]> = {
   "a byte that is no character": ["\x00", "Expected a RESP value, got byte 0x00"],
   "a bare line end": ["\r\n", "Expected a RESP value, got byte 0x0d"],
   "an inline answer": ["HTTP/1.1 400 Bad Request\r\n", "Expected a RESP value, got 'H'"],
-  "such a byte inside": ["*2\r\n:1\r\nx\r\n", "Expected a RESP value, got 'x'"],
+  "a byte that begins no value, inside an array": [
+    "*2\r\n:1\r\nx\r\n",
+    "Expected a RESP value, got 'x'",
+  ],
   "text for a length": ["$abc\r\n", "Unexpected 'a' in the header of a '$' value"],
   "text behind a length": ["*1x\r\n", "Unexpected 'x' in the header of a '*' value"],
   "a space before a length": [
@@ -112,12 +115,12 @@ const MALFORMED: Record<string, [wire: string, message: string]> = {
   "a stream mark behind a length": ["*1?\r\n", "Unexpected '?' in the header of a '*' value"],
   "no length of a bulk": ["$\r\nabc\r\n", "A '$' value has no length"],
   "no length of an array": ["*\r\n", "A '*' value has no length"],
-  "no length but a minus": ["*-\r\n", "A '*' value has no length"],
-  "a length beyond counting": ["$9007199254740993\r\n", "'$' value has a length above 2^53"],
+  "a length that is only a minus": ["*-\r\n", "A '*' value has no length"],
+  "a length above 2^53": ["$9007199254740993\r\n", "'$' value has a length above 2^53"],
   "a chunk without a stream": [";1\r\na\r\n", "Unexpected chunk outside a streamed string"],
   "an end without a stream": [".\r\n", "Unexpected end of stream"],
   "an end inside an array": ["*1\r\n.\r\n", "Unexpected end of stream"],
-  "streams too deep in each other": ["*?\r\n".repeat(129), "Streams are nested deeper than 128"],
+  "streams nested too deep": ["*?\r\n".repeat(129), "Streams are nested deeper than 128"],
   "replication": ["$EOF:0123456789\r\n", "Unexpected 'E' in the header of a '$' value"],
 };
 
@@ -144,7 +147,7 @@ Deno.test("a chunk with a negative length is refused", () => {
   }
 });
 
-Deno.test("lengths up to 2^53 are passed without waiting for a whole", () => {
+Deno.test("a payload of up to 2^53 bytes is passed without waiting for its end", () => {
   const scanner = new ReplyScanner();
   const [header] = piecesOf(`*2\r\n$${Number.MAX_SAFE_INTEGER - 2}\r\n`, []);
   scanner.advance(header!.bytes, header!.from, header!.to, 1, NO_STOPS);
@@ -156,14 +159,14 @@ Deno.test("lengths up to 2^53 are passed without waiting for a whole", () => {
   }
 });
 
-Deno.test("as many values as an array promises are owed", () => {
+Deno.test("an array ends after as many values as its header says", () => {
   const count = 100_000;
   const wire = `*${count}\r\n${":1\r\n".repeat(count)}`;
   const pieces = piecesOf(wire + "+OK\r\n", [wire.length - 1]);
   assertEquals(endsFound(pieces), [wire.length, wire.length + 5]);
 });
 
-Deno.test("the scanner goes no further than its limit of frames", () => {
+Deno.test("the scanner stops after its limit of frames", () => {
   const frames = ["+a\r\n", "*1\r\n:1\r\n", ">1\r\n+b\r\n", "$1\r\nc\r\n", "_\r\n"];
   const ends = endsOf(frames);
   const [piece] = piecesOf(frames.join(""), []);
@@ -180,7 +183,7 @@ Deno.test("the scanner goes no further than its limit of frames", () => {
   }
 });
 
-Deno.test("frames are counted anew by each call, also where nothing ends", () => {
+Deno.test("each call counts its own frames, also when none ends", () => {
   const scanner = new ReplyScanner();
   const [piece] = piecesOf("+a\r\n+b\r\n+", []);
   const { bytes, from, to } = piece!;
@@ -190,7 +193,7 @@ Deno.test("frames are counted anew by each call, also where nothing ends", () =>
   assertEquals([scanner.frames, scanner.atBoundary], [0, false]);
 });
 
-Deno.test("the scanner stops before a frame of a type it was told, however it is cut", () => {
+Deno.test("the scanner stops before a frame of a given type, however it is cut", () => {
   const frames = ["+a\r\n", "-b\r\n", "*2\r\n-c\r\n>1\r\n+d\r\n:1\r\n", ">1\r\n-e\r\n", "+f\r\n"];
   const stops = byteSet(Byte.error, Byte.push);
   const ends = endsOf(frames);
@@ -207,7 +210,7 @@ Deno.test("the scanner stops before a frame of a type it was told, however it is
         if (at === to) break;
         assert(scanner.atBoundary, show(pieces));
         stopped.push(offset + at - from);
-        // A stop is no progress: the frame is still there, whole.
+        // A stop makes no progress: the frame is still complete.
         assertEquals(scanner.advance(bytes, at, to, Infinity, stops), at, show(pieces));
         at = scanner.advance(bytes, at, to, 1, NO_STOPS);
         frameCount += scanner.frames;
@@ -218,7 +221,7 @@ Deno.test("the scanner stops before a frame of a type it was told, however it is
   }
 });
 
-Deno.test("the last integer passed is known, however it is cut", () => {
+Deno.test("the last integer is known, however it is cut", () => {
   const cases: [string, number][] = [
     [":0\r\n", 0],
     [":42\r\n", 42],
@@ -239,7 +242,7 @@ Deno.test("the last integer passed is known, however it is cut", () => {
   }
 });
 
-Deno.test("random frames end where a naive parser finds their ends", () => {
+Deno.test("random frames end where a simple parser finds their ends", () => {
   const seed = testSeed();
   const random = seededRandom(seed);
   for (let round = 0; round < 400; round++) {
@@ -271,7 +274,7 @@ Deno.test("random frames end where a naive parser finds their ends", () => {
   }
 });
 
-Deno.test("damaged frames end, or are refused, the same however they are cut", () => {
+Deno.test("damaged frames have the same ends or the same error, however they are cut", () => {
   const seed = testSeed();
   const random = seededRandom(seed);
   for (let round = 0; round < 2000; round++) {
@@ -286,7 +289,7 @@ Deno.test("damaged frames end, or are refused, the same however they are cut", (
   }
 });
 
-/** Adds to `ends` where the frames end, when the scanner is let on by one frame at a time. */
+/** Adds the ends of frames to `ends`; the scanner stops after each frame. */
 function endsFound(pieces: readonly Piece[], ends: number[] = []): number[] {
   const scanner = new ReplyScanner();
   for (const piece of pieces) advanceOver(scanner, piece, ends);
@@ -295,19 +298,19 @@ function endsFound(pieces: readonly Piece[], ends: number[] = []): number[] {
 
 function advanceOver(scanner: ReplyScanner, piece: Piece, ends: number[] = []): void {
   const { from, to, offset } = piece;
-  // A copy that is then wiped, because a scanner may keep nothing of what it was shown.
+  // A copy that is overwritten afterwards, because a scanner may not keep references to its input.
   const bytes = piece.bytes.slice();
   let at = from;
   while (at < to) {
     at = scanner.advance(bytes, at, to, 1, NO_STOPS);
     if (scanner.frames === 1) ends.push(offset + at - from);
-    else assertEquals(at, to, "The scanner stopped without a reason");
+    else assertEquals(at, to, "The scanner stopped early");
     assertEquals(scanner.atBoundary, scanner.frames === 1);
   }
   bytes.fill(Byte.lf);
 }
 
-/** How many frames end when the scanner is told no limit. */
+/** How many frames end when the scanner has no limit. */
 function countFound(pieces: readonly Piece[]): number {
   const scanner = new ReplyScanner();
   let count = 0;
@@ -318,7 +321,7 @@ function countFound(pieces: readonly Piece[]): number {
   return count;
 }
 
-/** What becomes of the pieces: the ends of frames, and the error if there is one. */
+/** The ends of frames in the pieces, and the error if there is one. */
 function outcome(pieces: readonly Piece[]): { ends: number[]; error?: string } {
   const ends: number[] = [];
   try {
@@ -347,7 +350,7 @@ function damaged(random: Random, wire: string): string {
   return wire.slice(0, at) + byte + wire.slice(at + (random.chance(0.5) ? 1 : 0));
 }
 
-/** The naive parser: needs the whole, recurses, and knows nothing of pieces. */
+/** The simple parser, which needs the whole text and recurses. */
 function endOfValue(wire: string, at: number): number {
   const type = wire[at]!;
   const lineEnd = wire.indexOf("\r\n", at) + 2;
@@ -386,7 +389,7 @@ function randomPush(random: Random): string {
   return `>2\r\n+message\r\n${randomValue(random, 1, false)}`;
 }
 
-/** Values of every type; `pushes` tells whether pushes may stand inside aggregates. */
+/** Values of every type; `pushes` allows pushes inside aggregates. */
 function randomValue(random: Random, depth: number, pushes = true): string {
   const text = randomText(random);
   const kinds = "+-:_#,($$$=!0" + (depth > 0 ? "****%%~|s?" : "");

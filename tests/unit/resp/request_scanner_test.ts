@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
 import { type Command, CommandTable } from "../../../src/resp/command_table.ts";
 import { RequestScanner, type RequestSink } from "../../../src/resp/request_scanner.ts";
@@ -209,14 +209,6 @@ Deno.test("a payload of any length is passed without waiting for its end", () =>
   const payload = fromLatin1("*1\r\n$4\r\nROLE\r\n".repeat(1000));
   for (let times = 0; times < 100; times++) scanner.advance(payload, 0, payload.length);
   assertEquals(told, []);
-});
-
-Deno.test("a vocabulary refuses a name that it could not find", () => {
-  assertThrows(
-    () => new CommandTable({ abcdefghijklmnopq: { keepArgs: 1 } }),
-    RangeError,
-    "'abcdefghijklmnopq' is too long",
-  );
 });
 
 const SECRETS: Record<string, [wire: string, exactly: boolean]> = {
