@@ -1,13 +1,14 @@
 import { ListenError, listenOn } from "../proxy/listener.ts";
 import {
   byPort,
-  createMapping,
+  createNatTable,
   createStartupContext,
   discover,
   mappingLine,
 } from "../proxy/startup.ts";
 import { close } from "../platform/net.ts";
 import { MappingFiles } from "../nat/mapping_files.ts";
+import type { TableChange } from "../nat/table_change.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
 import { print } from "./exit.ts";
@@ -34,22 +35,20 @@ export async function check(config: Config): Promise<void> {
  */
 async function checkStart(config: Config): Promise<void> {
   let refused: ListenError | undefined;
-  const mapping = createMapping(config, {
-    open(_node, port) {
-      refused ??= tryToListen(config, port);
-      return port;
-    },
-    close() {},
-    moved() {},
-    disputed() {},
-    learned() {},
-  });
-  await discover(createStartupContext(mapping, config), config);
-  const { noPortError, nodes } = mapping.natTable;
+  const natTable = createNatTable(config);
+  const apply = (changes: readonly TableChange[]) => {
+    for (const change of changes) {
+      if (change.kind !== "opened") continue;
+      refused ??= tryToListen(config, change.port);
+      natTable.portOpened(change.node, change.port);
+    }
+  };
+  await discover(createStartupContext(natTable, config, apply), config);
+  const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) print(mappingLine(config, node));
   if (refused !== undefined) throw refused;
-  await new MappingFiles(config, mapping).checkWritable();
+  await new MappingFiles(config, natTable).checkWritable();
 }
 
 /** The error if a port cannot be listened on. */

@@ -53,9 +53,9 @@ export interface QueryOptions {
    * Whether a view is of the cluster at all: at an address where a node once was there may be
    * one of another cluster now.
    */
-  readonly ours?: (view: ClusterView) => boolean;
+  readonly belongs?: (view: ClusterView) => boolean;
   /** Whether a view that a seed gives is to be taken all the same, if nobody gives another. */
-  readonly instead?: (view: ClusterView) => boolean;
+  readonly replaces?: (view: ClusterView) => boolean;
 }
 
 /** Asks the cluster who is there, over connections of its own. */
@@ -74,14 +74,14 @@ export class ClusterDiscovery {
 
   /**
    * Asks one node after the other, the seeds last, until one gives a view that is `wanted`; if
-   * none does, the best view that is `ours` will do. A node that does not answer at once is not
+   * none does, the best view that is `belongs` will do. A node that does not answer at once is not
    * waited for before the next one is asked. Nodes that such a view calls failed are not asked.
    *
    * @throws {AggregateError} of one LinkError for each node, when none answers; the first time
    * after one did it is logged, too
    */
   async queryAny(options: QueryOptions = {}): Promise<ClusterView> {
-    const { known = [], wanted = () => true, ours = () => true, instead = ours } = options;
+    const { known = [], wanted = () => true, belongs = () => true, replaces = belongs } = options;
     const seeds = new Set(this.#options.seeds.map(formatHostPort));
     const queue = [...this.#known, ...known, ...this.#options.seeds];
     const errors: unknown[] = [];
@@ -97,10 +97,10 @@ export class ClusterDiscovery {
     let other: ClusterView | undefined;
 
     const consider = (text: string, view: ClusterView) => {
-      if (ours(view)) {
+      if (belongs(view)) {
         if (found === undefined || !isBetter(found, view)) found = view;
         for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
-      } else if (seeds.has(text) && instead(view)) other ??= view;
+      } else if (seeds.has(text) && replaces(view)) other ??= view;
       else errors.push(new NodeConnectionError(`Node ${text} is not of the cluster any more`));
     };
     const ask = async (address: HostPort, text: string) => {
@@ -140,7 +140,7 @@ export class ClusterDiscovery {
     search.abort(new NodeConnectionError("Another node has answered"));
     const view = found ?? other;
     if (view === undefined) throw this.#miss(errors);
-    if (this.#silent) log.info("The cluster answers again");
+    if (this.#silent) log.info("The cluster is reachable again");
     this.#silent = false;
     this.#known = knownAddresses(view);
     return view;
@@ -152,7 +152,7 @@ export class ClusterDiscovery {
    */
   async queryNode(address: HostPort): Promise<ClusterView | undefined> {
     try {
-      return await this.ask(address);
+      return await this.viewAt(address);
     } catch (error) {
       if (error instanceof NodeConnectionError) return undefined;
       throw error;
@@ -164,7 +164,7 @@ export class ClusterDiscovery {
    *
    * @throws {NodeConnectionError} when none does
    */
-  async ask(address: HostPort): Promise<ClusterView> {
+  async viewAt(address: HostPort): Promise<ClusterView> {
     const answer = await this.#query(address, this.#closing.signal);
     if (!("addresses" in answer)) return answer;
     throw answer.reason;
@@ -217,7 +217,7 @@ export class ClusterDiscovery {
     // Before the first answer it is for whoever waits for that to say why there is none.
     if (this.#known.length > 0 && !this.#silent && !this.#closing.signal.aborted) {
       this.#silent = true;
-      log.warning("No node answers, so that what is known of the cluster may be old: {reasons}", {
+      log.warning("No node is reachable; keeping the last known topology: {reasons}", {
         reasons: errors.map((error) => error instanceof Error ? error.message : error).join("; "),
       });
     }

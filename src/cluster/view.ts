@@ -2,26 +2,26 @@ import type { HostPort } from "../platform/address.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
 import { type ClusterNode, SLOT_COUNT } from "./node.ts";
 
-/** The cluster as one of its nodes sees it. */
+/** The cluster as one of its nodes reports it. */
 export interface ClusterView {
-  /** Every node that the answering one knows, those without an address included. */
+  /** Every node that the answering node knows, including nodes without an address. */
   readonly nodes: readonly ClusterNode[];
   /** The node that answered. */
   readonly answeredBy: ClusterNode;
-  /** The IP address at which it answered, whatever name was dialled. */
+  /** The IP address at which it answered, even if a name was dialled. */
   readonly answeredAt: HostPort;
-  /** TLS ports by node id, of the nodes that have one. */
+  /** The TLS port of each node that has one, by node id. */
   readonly tlsPorts: ReadonlyMap<string, number>;
   /** `cluster_state`: ok or fail. */
   readonly state: string;
-  /** When it was asked, in milliseconds of the machine's monotonic clock. */
+  /** When the query was sent, in milliseconds of the monotonic clock. */
   readonly takenAtMs: number;
 }
 
 /**
- * The node that answered at one of its addresses: that which says so of itself, unless it says that
- * it is somewhere else and places one other node here. So does a front that gives the same text for
- * each node behind it (ElastiCache Serverless).
+ * The node that answered at one of its addresses: the one flagged `myself`, unless its own address
+ * differs and exactly one other node has the address that was queried. A front that returns the same
+ * text for each node behind it does that (ElastiCache Serverless).
  */
 export function nodeAsked(
   nodes: readonly ClusterNode[],
@@ -32,20 +32,21 @@ export function nodeAsked(
   const isHere = ({ host, hostname, port }: ClusterNode) =>
     addresses.some((at) => at.port === port && (at.host === host || at.host === hostname));
   if (myself.host === "" || isHere(myself)) return myself;
-  // A node that came back at another address may list those that were there before, as failed.
+  // A node that came back at another address may list former nodes of that address as failed.
   const [here, ...more] = nodes.filter((node) => isHealthy(node) && isHere(node));
   return here === undefined || more.length > 0 ? myself : here;
 }
 
 /**
- * Where the nodes of a view can be asked, those last that it calls failed. Before them comes the
- * one that answered, so that another is the next: no node's view is that of all.
+ * The addresses to query after a view, failed nodes last. The node that answered comes after the
+ * other healthy nodes, so that the next query goes to another node: views differ between nodes.
  */
 export function knownAddresses(view: ClusterView): HostPort[] {
   const others = view.nodes.filter((node) => node.id !== view.answeredBy.id && isHealthy(node));
   return [...addressesOf(others, view), view.answeredAt, ...failedAddresses(view)];
 }
 
+/** The addresses of the nodes that a view reports as failed. */
 export function failedAddresses(view: ClusterView): HostPort[] {
   return addressesOf(
     view.nodes.filter((node) =>
@@ -59,12 +60,12 @@ function addressesOf(nodes: readonly ClusterNode[], view: ClusterView): HostPort
   return nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
 }
 
-/** Whether a line tells of a node that is there, at the address that it gives. */
+/** Whether a node is up and at the address in its line, according to that line. */
 export function isHealthy({ flags }: ClusterNode): boolean {
   return !["fail", "fail?", "handshake", "noaddr"].some((flag) => flags.has(flag));
 }
 
-/** Where to reach a node, or null while it has no address. */
+/** The address to dial for a node, or null if it has none. */
 export function dialAddress(node: ClusterNode, view: ClusterView): HostPort | null {
   if (node.id === view.answeredBy.id) {
     // A node that has met no other does not know its own address, but here it answered.
@@ -73,24 +74,55 @@ export function dialAddress(node: ClusterNode, view: ClusterView): HostPort | nu
   return announcedAddress(node);
 }
 
-/** The address that clients are given for a node, or null while it has none. */
+/** The address that clients get for a node, or null if it has none. */
 export function announcedAddress(node: ClusterNode): HostPort | null {
   const host = node.host || node.hostname;
   return host === "" || node.port === 0 ? null : { host, port: node.port };
 }
 
-/** Whether a view is of a cluster at work: state ok, every slot covered. */
+/** Every address that a view announces for a node: by IP and by name, for TCP and TLS. */
+export function announcedNames(node: ClusterNode, view: ClusterView): HostPort[] {
+  const names: HostPort[] = [];
+  for (const host of [node.host, node.hostname]) {
+    if (host === "") continue;
+    for (const port of [node.port, view.tlsPorts.get(node.id)]) {
+      if (port) names.push({ host, port });
+    }
+  }
+  return names;
+}
+
+/** The nodes of a view that have an address, in the order of their addresses. */
+export function locatedNodes(view: ClusterView): { node: ClusterNode; address: HostPort }[] {
+  const located: { node: ClusterNode; address: HostPort }[] = [];
+  for (const node of view.nodes) {
+    // The id of a node in handshake is random; its real id follows.
+    if (node.flags.has("handshake") || node.flags.has("noaddr")) continue;
+    const address = dialAddress(node, view);
+    if (address !== null) located.push({ node, address });
+  }
+  return located.sort((a, b) => compareAddresses(a.address, b.address));
+}
+
+/** Numbers within hosts compare as numbers, so that 10.0.0.9 comes before 10.0.0.10. */
+function compareAddresses(a: HostPort, b: HostPort): number {
+  return HOST_ORDER.compare(a.host, b.host) || a.port - b.port;
+}
+
+const HOST_ORDER = new Intl.Collator("en", { numeric: true });
+
+/** Whether the cluster works: state ok, every slot covered. */
 export function isReady(view: ClusterView): boolean {
   return view.state === "ok" && coveredSlots(view) === SLOT_COUNT;
 }
 
-/** Whether a view tells of more that is at work than another does. */
+/** Whether a view shows a cluster in a better state than another view does. */
 export function isBetter(view: ClusterView, than: ClusterView): boolean {
   const [one, other] = [view, than].map(({ state }) => Number(state === "ok"));
   return one === other ? coveredSlots(view) > coveredSlots(than) : one! > other!;
 }
 
-/** How many of the slots have an owner in a view. */
+/** The number of slots that have an owner. */
 export function coveredSlots(view: ClusterView): number {
   let covered = 0;
   for (const { slots } of view.nodes) {
@@ -99,14 +131,14 @@ export function coveredSlots(view: ClusterView): number {
   return Math.min(covered, SLOT_COUNT);
 }
 
-/** The owner of a slot in a view. */
+/** The owner of a slot. */
 export function ownerOf(view: ClusterView, slot: number): ClusterNode | undefined {
   return view.nodes.find(({ slots }) =>
     slots.some(({ first, last }) => first <= slot && slot <= last)
   );
 }
 
-/** CLUSTER NODES shows one port of each node, CLUSTER SHARDS both, but only since 7.0. */
+/** Reads TLS ports from CLUSTER SHARDS (7.0); CLUSTER NODES has only one port of each node. */
 export function tlsPortsOf(shards: Value): Map<string, number> {
   const ports = new Map<string, number>();
   for (const shard of itemsOf(shards) ?? []) {

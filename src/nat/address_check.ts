@@ -1,114 +1,119 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import { withTimeout } from "../platform/timeout.ts";
-import { aliasOf } from "../cluster/node_ref.ts";
-import type { NatEntry, NatTable } from "./nat_table.ts";
+import { isSameAddress } from "../cluster/node_ref.ts";
+import type { NatEntry } from "./nat_table.ts";
 import type { SavedPort } from "./port_allocator.ts";
-import type { ClusterDiscovery } from "../cluster/discovery.ts";
+import type { NatContext } from "./queries.ts";
 
-/** A seed that hangs is not waited for: what it would tell matters for its own node only. */
+/** A seed that hangs matters for its own node only. */
 const SEED_TIMEOUT_MS = 1000;
 
-/** What may be wrong with the address of a node that answers at another. */
-const OWN = "Node {id} announces {address}, which is a port of this proxy";
-const ELSEWHERE = "Node {id} announces {address}, where it does not answer";
+/** Why a node is not served at the address that it announces. */
+const OWN = "Node {node_id} announces {node_addr}, which is a port of this proxy";
+const ELSEWHERE = "Node {node_id} announces {node_addr}, where it does not answer";
 
 /**
- * Verifies the address that a node announces before it is believed for good. A node that answers at
- * a seed, or where it was before a restart, and not where it announces to be, is served there. One
- * that announces the proxy itself and is nowhere else cannot be served; the log says so.
+ * Verifies the addresses that nodes announce. A node that does not answer at its announced address,
+ * but at a seed or at its address before a restart, is served there. A node that announces the proxy
+ * itself, and answers nowhere else, cannot be served; the log says so.
  */
 export class AddressCheck {
-  readonly #natTable: NatTable;
-  readonly #discovery: ClusterDiscovery;
+  readonly #context: NatContext;
   readonly #saved: ReadonlyMap<string, HostPort>;
   readonly #throttle = new LogThrottle();
-  /** Addresses of nodes that need not be checked again. */
+  /** The address of each node that needs no further check. */
   readonly #checked = new WeakMap<NatEntry, HostPort>();
 
-  /** @param saved where nodes were before a restart */
-  constructor(natTable: NatTable, discovery: ClusterDiscovery, saved: readonly SavedPort[] = []) {
-    this.#natTable = natTable;
-    this.#discovery = discovery;
+  /** @param saved the addresses before a restart */
+  constructor(context: NatContext, saved: readonly SavedPort[] = []) {
+    this.#context = context;
     this.#saved = new Map(saved.map(({ id, address }) => [id, address]));
   }
 
-  /** Verifies the addresses of nodes that are new, or announced the proxy itself so far. */
+  /** Verifies the addresses that are new, or that were those of the proxy itself. */
   async run(): Promise<void> {
-    const nodes = this.#natTable.nodes.filter((node) => this.#checked.get(node) !== node.address);
-    if (nodes.length === 0) return;
-    const places = await this.#seedPlaces();
+    const { nodes } = this.#context.natTable;
+    const unchecked = nodes.filter((node) => this.#checked.get(node) !== node.address);
+    if (unchecked.length === 0) return;
+    const answering = await this.#querySeeds();
     await Promise.all(
-      nodes.map((node) => this.#check(node, places.get(node.id) ?? this.#saved.get(node.id))),
+      unchecked.map((node) =>
+        this.#check(node, answering.get(node.id) ?? this.#saved.get(node.id))
+      ),
     );
   }
 
-  /** Says that a node that is served where it was announces the proxy itself. */
+  /** Logs that a node announces the proxy itself, and is served at its old address. */
   reportOwn(node: NatEntry, announced: HostPort): void {
     this.#report(node, OWN, announced, node.address);
   }
 
-  /** @param place where the node answers perhaps, besides where it announces to be */
-  async #check(node: NatEntry, place: HostPort | undefined): Promise<void> {
+  /** @param alternative another address at which the node may answer */
+  async #check(node: NatEntry, alternative: HostPort | undefined): Promise<void> {
+    const { natTable, discovery, apply } = this.#context;
     const announced = node.address;
-    const isOwn = await this.#discovery.isOwn(announced);
-    // The next run finds out.
+    const isOwn = await discovery.isOwn(announced);
+    // The next run checks it again.
     if (isOwn === undefined) return;
-    const isElsewhere = place !== undefined && aliasOf(place) !== aliasOf(announced);
-    if (!isOwn && (!isElsewhere || await this.#answersAt(announced, node))) {
+    const other = alternative === undefined || isSameAddress(alternative, announced)
+      ? undefined
+      : alternative;
+    if (!isOwn && (other === undefined || await this.#answersAt(announced, node))) {
       this.#checked.set(node, announced);
       return;
     }
-    const isFound = isElsewhere && await this.#answersAt(place, node);
-    if (isFound) this.#natTable.serveAt(node, place);
-    if (isFound || !isOwn) this.#checked.set(node, node.address);
-    if (isFound) this.#report(node, isOwn ? OWN : ELSEWHERE, announced, place);
-    else if (isOwn) this.#reportUnserved(node);
+    if (other !== undefined && await this.#answersAt(other, node)) {
+      apply(natTable.serveAt(node, other));
+      this.#checked.set(node, node.address);
+      this.#report(node, isOwn ? OWN : ELSEWHERE, announced, other);
+    } else if (isOwn) this.#reportUnserved(node);
+    else this.#checked.set(node, node.address);
   }
 
   async #answersAt(address: HostPort, { id }: NatEntry): Promise<boolean> {
-    return (await this.#discovery.queryNode(address))?.answeredBy.id === id;
+    return (await this.#context.discovery.queryNode(address))?.answeredBy.id === id;
   }
 
-  /** Where nodes answer among the seeds, by id. */
-  async #seedPlaces(): Promise<Map<string, HostPort>> {
-    const places = new Map<string, HostPort>();
-    const { view } = this.#natTable;
-    if (view !== undefined) places.set(view.answeredBy.id, view.answeredAt);
-    const seeds = await this.#discovery.seedAddresses();
+  /** The addresses at which nodes answer, of the seeds and the latest view, by node id. */
+  async #querySeeds(): Promise<Map<string, HostPort>> {
+    const { natTable: { view }, discovery } = this.#context;
+    const answering = new Map<string, HostPort>();
+    if (view !== undefined) answering.set(view.answeredBy.id, view.answeredAt);
+    const seeds = await discovery.seedAddresses();
     await Promise.all(seeds.map(async (seed) => {
-      if (view !== undefined && aliasOf(seed) === aliasOf(view.answeredAt)) return;
-      const seen = await withTimeout(this.#discovery.queryNode(seed), SEED_TIMEOUT_MS);
-      if (seen !== undefined) places.set(seen.answeredBy.id, seed);
+      if (view !== undefined && isSameAddress(seed, view.answeredAt)) return;
+      const answer = await withTimeout(discovery.queryNode(seed), SEED_TIMEOUT_MS);
+      if (answer !== undefined) answering.set(answer.answeredBy.id, seed);
     }));
-    return places;
+    return answering;
   }
 
-  #report({ id }: NatEntry, message: string, announced: HostPort, place: HostPort): void {
-    const [address, at] = [announced, place].map(formatHostPort);
-    this.#throttle.log("warning", { topic: id, cause: `${message} ${address}` }, [
-      `${message}; serving it at {place}, where it answers. Check its cluster-announce-ip and ` +
-      "cluster-announce-port",
-      { id, address, place: at },
+  #report({ id }: NatEntry, message: string, announced: HostPort, served: HostPort): void {
+    const [announcedText, servedText] = [announced, served].map(formatHostPort);
+    this.#throttle.log("warning", { topic: id, cause: `${message} ${announcedText}` }, [
+      `${message}; serving it at {served_addr}, where it answers. Check its ` +
+      "cluster-announce-ip and cluster-announce-port",
+      { node_id: id, node_addr: announcedText, served_addr: servedText },
     ]);
   }
 
   #reportUnserved({ id, address, publicPort }: NatEntry): void {
-    const at = formatHostPort(address);
-    const subject = { topic: id, cause: `unserved ${at}` };
+    const node_addr = formatHostPort(address);
+    const key = { topic: id, cause: `unserved ${node_addr}` };
     this.#throttle.log(
       "warning",
-      subject,
+      key,
       id === ""
         ? [
-          "Port {port} is pinned to {address}, which is a port of this proxy, so it serves no " +
+          "Port {port} is mapped to {node_addr}, which is a port of this proxy, so it serves no " +
           "client; change --port-map",
-          { port: publicPort, address: at },
+          { port: publicPort, node_addr },
         ]
         : [
-          "Node {id} announces {address}, which is a port of this proxy, so no client can reach " +
-          "it; set its cluster-announce-ip and cluster-announce-port to its own address",
-          { id, address: at },
+          "Node {node_id} announces {node_addr}, which is a port of this proxy, so no client can " +
+          "reach it; set its cluster-announce-ip and cluster-announce-port to its own address",
+          { node_id: id, node_addr },
         ],
     );
   }

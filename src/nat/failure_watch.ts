@@ -1,39 +1,39 @@
-import type { NatEntry, NatTable } from "./nat_table.ts";
 import type { ClusterDiscovery } from "../cluster/discovery.ts";
+import type { NatEntry, NatTable } from "./nat_table.ts";
 
-/** What a failure watch needs of others. */
+/** What a `FailureWatch` is created from. */
 export interface FailureWatchOptions {
   readonly natTable: Pick<NatTable, "nodes">;
   readonly discovery: Pick<ClusterDiscovery, "nodesAt">;
-  /** Whether there is anything to find out now: somebody has a session that might have to end. */
+  /** Whether a failure would matter now: there is a session that might have to end. */
   readonly isNeeded: () => boolean;
-  /** Whether a node takes connections, so that it can be asked. */
+  /** Whether a node accepts connections, so that it can be queried. */
   readonly isUp: (node: NatEntry) => boolean;
-  /** The cluster says `fail` of a node. */
+  /** Takes each node that the cluster flags `fail`. */
   readonly failed: (node: NatEntry) => void;
 }
 
 /**
- * Between two queries: clients of a node that is gone without a word are to learn of it within 2 s
- * of the cluster's decision. It takes one node a fraction of a millisecond.
+ * Between two queries. Sessions of a node that vanished must end within 2 s of the cluster's
+ * decision. A query takes the node a fraction of a millisecond.
  */
 const INTERVAL_MS = 1000;
 
-/** While a node is suspected (`fail?`) the decision is near. */
+/** While a node is flagged `fail?`, the decision is near. */
 const SUSPICION_INTERVAL_MS = 250;
 
-/** Another node is asked if one takes longer. */
+/** After this time, the next node is queried. */
 const QUERY_TIMEOUT_MS = 300;
 
 /**
- * Asks the cluster once a second which nodes have failed. The word of one node is enough: it says
- * `fail`, unlike `fail?`, only when the majority of the primaries agree.
+ * Queries the cluster for failed nodes once a second. One node is enough: it flags a node `fail`,
+ * unlike `fail?`, only after the majority of the primaries agree.
  */
 export class FailureWatch {
   readonly #options: FailureWatchOptions;
-  /** Nodes that did not answer; they are asked last, for each costs time. */
+  /** Nodes that did not answer. They are queried last, because each costs a timeout. */
   readonly #silent = new Set<NatEntry>();
-  /** Where to start among the nodes, so that it is not always the same one that is asked. */
+  /** Where to start among the nodes, so that the queries rotate. */
   #offset = 0;
   #intervalMs = INTERVAL_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -43,7 +43,7 @@ export class FailureWatch {
     this.#options = options;
   }
 
-  /** Begins to watch, after a first pause. */
+  /** Starts to query, after a first pause. */
   start(): void {
     if (this.#isStopped) return;
     this.#timer = setTimeout(async () => {
@@ -52,7 +52,7 @@ export class FailureWatch {
     }, this.#intervalMs);
   }
 
-  /** Ends the watch. */
+  /** Stops. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);
@@ -62,16 +62,16 @@ export class FailureWatch {
     const { natTable, discovery, isUp, failed } = this.#options;
     this.#intervalMs = INTERVAL_MS;
     for (const node of this.#candidates(natTable.nodes.filter(isUp))) {
-      const lines = await discovery.nodesAt(node.address, QUERY_TIMEOUT_MS);
+      const answer = await discovery.nodesAt(node.address, QUERY_TIMEOUT_MS);
       if (this.#isStopped) return;
-      if (lines === undefined) {
+      if (answer === undefined) {
         this.#silent.add(node);
         continue;
       }
       this.#silent.delete(node);
-      const flags = new Map(lines.map(({ id, flags }) => [id, flags]));
+      const flags = new Map(answer.map(({ id, flags }) => [id, flags]));
       for (const known of natTable.nodes) if (flags.get(known.id)?.has("fail")) failed(known);
-      const isSuspicious = lines.some(({ flags }) => flags.has("fail?"));
+      const isSuspicious = answer.some(({ flags }) => flags.has("fail?"));
       if (isSuspicious) this.#intervalMs = SUSPICION_INTERVAL_MS;
       return;
     }

@@ -1,22 +1,34 @@
-import { log } from "../platform/log.ts";
-import type { Mapping } from "../proxy/startup.ts";
-import type { Config } from "../cli/config.ts";
-import { OperatorError } from "../platform/operator_error.ts";
 import { checkReplaceable, replaceFile } from "../platform/atomic_file.ts";
+import { log } from "../platform/log.ts";
+import { OperatorError } from "../platform/operator_error.ts";
 import { formatMap } from "./map_file.ts";
+import type { NatTable } from "./nat_table.ts";
 import { formatState } from "./state_file.ts";
 
-/** The files that tell of the mapping: the state file and the map file, as far as there are. */
-export class MappingFiles {
-  readonly #records: Record[];
-  #writing: Promise<void> = Promise.resolve();
-  /** To write once more when what is being written is. */
-  #stale = false;
+/** Which files to write. */
+export interface MappingFilesOptions {
+  /** The path of the state file; undefined for none. */
+  readonly stateFile: string | undefined;
+  /** The path of the map file; undefined for none. */
+  readonly mapFile: string | undefined;
+  /** The host that the map file has for every node. */
+  readonly publicHost: string;
+}
 
-  constructor({ stateFile, mapFile, publicHost }: Config, { natTable, ports }: Mapping) {
-    this.#records = [
-      new Record(stateFile, () => formatState(ports.saved)),
-      new Record(
+/** The files that are written from the NAT table: the state file and the map file. */
+export class MappingFiles {
+  readonly #files: MappingFile[];
+  #writing: Promise<void> = Promise.resolve();
+  /** Whether another write is queued. */
+  #isQueued = false;
+
+  constructor(
+    { stateFile, mapFile, publicHost }: MappingFilesOptions,
+    natTable: Pick<NatTable, "nodes" | "savedPorts">,
+  ) {
+    this.#files = [
+      new MappingFile(stateFile, () => formatState(natTable.savedPorts)),
+      new MappingFile(
         mapFile,
         () => formatMap(publicHost, natTable.nodes.filter(({ id }) => id !== "")),
       ),
@@ -24,53 +36,53 @@ export class MappingFiles {
   }
 
   /**
-   * Finds out whether the files can be written, and leaves them as they are.
+   * Checks that the files can be written, and leaves them unchanged.
    *
-   * @throws {OperatorError} when one cannot
+   * @throws {OperatorError} if one cannot be written
    */
   async checkWritable(): Promise<void> {
-    for (const record of this.#records) await record.rehearse();
+    for (const file of this.#files) await file.checkWritable();
   }
 
   /**
    * Writes the files for the first time.
    *
-   * @throws {OperatorError} when one cannot be written; then the others are as they were
+   * @throws {OperatorError} if one cannot be written; the others are then unchanged
    */
   async begin(): Promise<void> {
     await this.checkWritable();
-    for (const record of this.#records) await record.write();
+    for (const file of this.#files) await file.write();
   }
 
-  /** Writes what has changed, soon. What cannot be written is tried again the next time. */
+  /** Writes the changed files soon. A file that cannot be written is retried at the next update. */
   update(): void {
-    if (this.#stale) return;
-    this.#stale = true;
+    if (this.#isQueued) return;
+    this.#isQueued = true;
     this.#writing = this.#writing.then(async () => {
-      this.#stale = false;
-      for (const record of this.#records) await record.tryToWrite();
+      this.#isQueued = false;
+      for (const file of this.#files) await file.tryToWrite();
     });
   }
 
-  /** Waits until nothing is being written. */
+  /** Resolves when no write is in progress. */
   async settled(): Promise<void> {
     await this.#writing;
   }
 }
 
-/** One file, and what is in it. */
-class Record {
+/** One file. */
+class MappingFile {
   readonly #path: string | undefined;
   readonly #format: () => string;
   #written: string | undefined;
-  #failed = false;
+  #hasFailed = false;
 
   constructor(path: string | undefined, format: () => string) {
     this.#path = path;
     this.#format = format;
   }
 
-  async rehearse(): Promise<void> {
+  async checkWritable(): Promise<void> {
     if (this.#path !== undefined) await checkReplaceable(this.#path, this.#format());
   }
 
@@ -81,15 +93,15 @@ class Record {
     this.#written = text;
   }
 
-  /** Says what goes wrong, but only the first time. */
+  /** Writes the file; logs the first of several failures. */
   async tryToWrite(): Promise<void> {
     try {
       await this.write();
-      this.#failed = false;
+      this.#hasFailed = false;
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      if (!this.#failed) log.error("{reason}", { reason: error.message });
-      this.#failed = true;
+      if (!this.#hasFailed) log.error("{reason}", { reason: error.message });
+      this.#hasFailed = true;
     }
   }
 }

@@ -1,607 +1,307 @@
-import { OperatorError } from "../platform/operator_error.ts";
-import { aliasOf, isAddress, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
+/**
+ * The entrance of `nat/`: which node has which public port, and who finds that out.
+ *
+ * - `NatTable` holds the rows and answers look-ups; `reconcile.ts` applies views of the cluster to
+ *   them, `membership.ts` decides which views and nodes belong to the cluster, and `PortAllocator`
+ *   chooses the ports.
+ * - `TopologyRefresher` queries the cluster at intervals, `NodeResolver` when a frame refers to an
+ *   unknown node, `AddressCheck` when an announced address is new, `FailureWatch` for `fail` flags.
+ * - `MappingFiles` writes the state file and the map file.
+ *
+ * Every update of the table returns a list of changes (`table_change.ts`). The table opens no port
+ * and closes no connection: the proxy applies the list. `nat/` imports `cluster/` and `platform/`.
+ */
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
-import { LogThrottle } from "../platform/log_throttle.ts";
-import { type ClusterNode } from "../cluster/node.ts";
-import type { PortAllocator, StaticMapping } from "./port_allocator.ts";
-import { type ClusterView, dialAddress, isHealthy, isReady } from "../cluster/view.ts";
+import { aliasOf, isAddress, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
+import type { ClusterView } from "../cluster/view.ts";
+import { belongsToCluster, looksReplaced, MissingNodes, type Suspect } from "./membership.ts";
+import { PortAllocator, type SavedPorts, type StaticMapping } from "./port_allocator.ts";
+import { type NoPublicPortError, Reconciler } from "./reconcile.ts";
+import type { TableChange } from "./table_change.ts";
+import { type NatEntry, newRow, type Row, SHARED, TableRows } from "./table_rows.ts";
 
-/** A node that has a port on the public side. Its fields change as the cluster does. */
-export interface NatEntry {
-  /** The node id; "" for a node with a pinned port that has not told its own yet. */
-  readonly id: string;
-  /** Where the proxy reaches the node. */
-  readonly address: HostPort;
-  /** Every address, by IP and by name, under which the cluster now tells its clients of it. */
-  readonly names: readonly HostPort[];
-  readonly role: "primary" | "replica";
-  /** The port on which other nodes reach it, if the cluster tells. */
-  readonly busPort: number | undefined;
-  /** The port on which clients reach it through the proxy. */
-  readonly publicPort: number;
-}
+export type { NatEntry } from "./table_rows.ts";
+export { NoPublicPortError } from "./reconcile.ts";
 
-/** A node of the cluster has no port, and why. */
-export class NoPublicPortError extends OperatorError {
-  override readonly name = "NoPublicPortError";
-}
-
-/** What a directory has done by others. */
-export interface NatTableActions {
-  /**
-   * Starts to listen for a node and returns the port, which differs from the given one only if
-   * that is 0. The node has its `publicPort` when this returns.
-   */
-  open(node: NatEntry, port: number): number;
-  /** The node is at another address now: what goes on with the old one is over. */
-  moved(node: NatEntry): void;
-  /** Stops listening for a node that is no more, and ends what goes on with it. */
-  close(node: NatEntry): void;
-  /** A view places a node where no view did before, or does not place one: see `disputes`. */
-  disputed(): void;
-  /** Something of the nodes or their ports may be other than before. */
-  learned(): void;
-}
-
-/** What a directory starts from. */
+/** What a `NatTable` is created from. */
 export interface NatTableOptions {
-  readonly ports: PortAllocator;
-  /** The nodes for which there is a port from the start, in the cluster or not. */
-  readonly pins: readonly StaticMapping[];
-  /** How long the cluster must have forgotten a node until its port is closed. */
+  /** The first port of the range, or 0 for any free ports. */
+  readonly firstPort: number;
+  /** The size of the range. */
+  readonly maxNodes: number;
+  /** Fixed ports; those of addresses are open whether their node is in the cluster or not. */
+  readonly staticMappings: readonly StaticMapping[];
+  /** The assignments before a restart. */
+  readonly savedPorts: SavedPorts | undefined;
+  /** How long the cluster must omit a node until its port is closed. */
   readonly forgetAfterMs: number;
-  readonly actions: NatTableActions;
 }
 
-/** A node that views place elsewhere than where the proxy reaches it. */
+/** A node for which views report another address than the one the proxy uses. */
 export interface AddressConflict {
   readonly node: NatEntry;
-  readonly address: HostPort;
+  readonly reportedAddress: HostPort;
 }
-
-/** A node that has a port, or one kept for it, and that views have not listed for long. */
-export interface Suspect {
-  /** The node id. */
-  readonly id: string;
-  readonly address: HostPort;
-}
-
-/** An address that several nodes announce says nothing about which of them is meant. */
-const SHARED = Symbol("shared");
 
 /**
- * Which node has which port, and which node is meant by whatever names one. A node is its id;
- * addresses are aliases, of which it may have many: by IP and by name, for TCP and for TLS, and
- * old ones that other nodes still tell of.
+ * The NAT table: node ⇄ public port. The id identifies a node; addresses are aliases, of which a
+ * node may have many: by IP and by name, for TCP and TLS, and old ones that other nodes still send.
  *
- * Nodes disagree for seconds about what happens to their cluster, and one that was left out of it
- * may disagree for ever. So what a single view tells can add to what is known; that a node moved
- * is for somebody to verify, and so is that it is gone, once views have said so for long.
+ * Nodes disagree for seconds while their cluster changes, and a removed node may disagree forever.
+ * So a single view can add nodes, but it cannot move or remove one: the refresher verifies that a
+ * node has moved, or is gone.
+ *
+ * A method that changes the table returns the changes; the caller applies them before it yields.
  */
 export class NatTable {
   readonly #options: NatTableOptions;
-  readonly #nodes: Row[] = [];
-  readonly #byId = new Map<string, Row>();
-  readonly #byAddress = new Map<string, Row | typeof SHARED>();
-  /** The nodes that the last view places elsewhere. */
-  readonly #conflicting = new Set<Row>();
-  /** The nodes that have a port and that views do not list, by id. */
-  readonly #missing = new Map<string, Absence>();
-  /** By id, and by each address. */
-  #withoutPort = new Map<string, NoPublicPortError>();
-  /** Why the nodes of the last view have no port that cannot have one, by id. */
-  #portless = new Map<string, NoPublicPortError>();
-  /** Views that differ for good list a node by turns. */
-  readonly #throttle = new LogThrottle();
-  #view: ClusterView | undefined;
+  readonly #ports: PortAllocator;
+  readonly #rows = new TableRows();
+  readonly #missing: MissingNodes;
+  readonly #reconciler: Reconciler;
 
   constructor(options: NatTableOptions) {
     this.#options = options;
+    this.#ports = new PortAllocator({
+      first: options.firstPort,
+      count: options.maxNodes,
+      staticMappings: options.staticMappings,
+      saved: options.savedPorts,
+    });
+    this.#missing = new MissingNodes(options.forgetAfterMs);
+    this.#reconciler = new Reconciler({
+      rows: this.#rows,
+      ports: this.#ports,
+      missing: this.#missing,
+    });
   }
 
-  /** Every node that has a port, in the order of ports given out. */
+  /** Every row, in the order in which rows were added. */
   get nodes(): readonly NatEntry[] {
-    return this.#nodes;
+    return this.#rows.all;
   }
 
-  /** The view that was learned last. */
+  /** The latest view that was applied. */
   get view(): ClusterView | undefined {
-    return this.#view;
+    return this.#reconciler.view;
   }
 
-  /**
-   * Why a node of that view has no port although it could have one; it was logged, too. Undefined
-   * if all have one.
-   */
+  /** The assignments to save for the next start. */
+  get savedPorts(): SavedPorts {
+    return this.#ports.saved;
+  }
+
+  /** Why a node that could have a port has none; it was logged. Undefined if each has one. */
   get noPortError(): NoPublicPortError | undefined {
-    return this.#withoutPort.values().next().value;
+    return this.#reconciler.noPortError;
   }
 
-  /** Why a mentioned node has no port, if it was in that view. */
+  /** Why a referenced node has no port, if it is known to have none. */
   whyNoPort(ref: NodeRef): NoPublicPortError | undefined {
-    const key = ref.id ?? aliasOf(ref);
-    return this.#withoutPort.get(key) ?? this.#portless.get(key);
+    return this.#reconciler.whyNoPort(ref);
   }
 
-  /** Whether the last view names a node by its id only, and no view before told its address. */
-  get hasUnplaced(): boolean {
-    return this.#view?.nodes.some(({ id, host }) => host === "" && this.#portless.has(id)) ?? false;
+  /** Whether the latest view lists a node without an address, and no earlier view had one. */
+  get hasUnlocated(): boolean {
+    return this.#reconciler.hasUnlocated;
   }
 
-  /**
-   * Takes over what a view tells: new nodes get ports, in the order of their private addresses,
-   * and nodes that are missing for long become suspects.
-   *
-   * @param strict whether a port that cannot be listened on is an error, and not passed over
-   * @throws what `open` throws, if `strict`
-   */
-  applyView(view: ClusterView, strict = false): void {
-    // A view that was long on its way can still tell of new nodes.
-    const isNew = this.#view === undefined || view.takenAtMs >= this.#view.takenAtMs;
-    if (isNew) {
-      this.#view = view;
-      this.#noteMissing(view);
-    }
-    const unmapped = new Map<string, NoPublicPortError>();
-    const claims = new Map<string, Row | typeof SHARED>();
-    for (const { node, address } of placedNodes(view)) {
-      try {
-        const known = this.#byId.get(node.id);
-        if (known !== undefined && !isNew) continue;
-        const entry = known ?? this.#addEntry(node, address, view, strict);
-        this.#update(entry, node, address, view.tlsPorts.get(node.id));
-        for (const alias of [address, ...entry.names].map(aliasOf)) {
-          const claimed = claims.get(alias);
-          claims.set(alias, claimed === undefined || claimed === entry ? entry : SHARED);
-        }
-      } catch (error) {
-        if (!(error instanceof NoPublicPortError)) throw error;
-        if (!this.#withoutPort.has(node.id)) this.#report("error", node, error);
-        unmapped.set(node.id, error);
-        for (const name of namesOf(node, view.tlsPorts.get(node.id))) {
-          unmapped.set(aliasOf(name), error);
-        }
-      }
-    }
-    for (const [alias, entry] of claims) this.#byAddress.set(alias, entry);
-    if (isNew) {
-      this.#withoutPort = unmapped;
-      this.#notePortless(view);
-      this.#suspectMissing(view);
-    }
-    this.#options.actions.learned();
-  }
-
-  /**
-   * Listens for the nodes whose port is pinned by address, in the cluster or not: so they can be
-   * brought into it from outside.
-   *
-   * @throws what `open` throws
-   */
-  openStaticMappings(): void {
-    for (const { node: address, port } of this.#options.pins) {
-      if (typeof address === "string") continue;
-      const entry = newEntry("", address);
-      entry.pin = address;
-      entry.publicPort = this.#options.actions.open(entry, port);
-      this.#nodes.push(entry);
-      this.#byAddress.set(aliasOf(address), entry);
-    }
-    this.#options.actions.learned();
-  }
-
-  /** The nodes with a pinned port of which nobody has told the id. */
+  /** The statically mapped nodes whose id is not known yet. */
   get unidentified(): readonly NatEntry[] {
-    return this.#nodes.filter(({ id }) => id === "");
+    return this.#rows.all.filter(({ id }) => id === "");
   }
 
-  /** Notes the id that a nameless node has told. */
-  assignId(node: NatEntry, id: string): void {
-    const entry = this.#nodes.find((known) => known === node);
-    if (entry === undefined || entry.id !== "") return;
-    const other = this.#byId.get(id);
-    if (other === undefined) this.#identify(entry, id);
-    else {
-      // Clients know the other port by now, so the pinned one is a second door.
-      log.warning("Node {id} has port {port} until the next start, although {pinned} is pinned", {
-        id,
-        port: other.publicPort,
-        pinned: entry.publicPort,
-      });
-      entry.id = id;
-    }
-    this.#options.actions.learned();
-  }
-
-  /**
-   * Whether a view is of this cluster, and not of one that has taken over an address or a node,
-   * nor of a node that was left alone: it must know most nodes, and another than itself, unless
-   * the cluster has shrunk to that.
-   */
-  belongsToCluster(view: ClusterView): boolean {
-    const count = this.#byId.size;
-    const known = view.nodes.filter(({ id }) => this.#byId.has(id));
-    const others = known.filter(({ id }) => id !== view.answeredBy.id);
-    const alone = known.length === 1 && others.length === 0 && (count === 1 ||
-      (view.nodes.length === 1 && isReady(view)));
-    return count === 0 || alone ||
-      (others.length > 0 && known.length > Math.min(view.nodes.length, count) / 2);
-  }
-
-  /**
-   * Whether a view that is not recognized may be of a cluster that was set up in the place of
-   * this one: at its addresses, or when nothing was heard of it for so long that all its nodes
-   * would be forgotten.
-   */
-  looksReplaced(view: ClusterView): boolean {
-    const heardAtMs = this.#view?.takenAtMs ?? -Infinity;
-    return view.takenAtMs - heardAtMs > this.#options.forgetAfterMs ||
-      placedNodes(view).some(({ address }) =>
-        this.#nodes.some((entry) => isSameAddress(entry.address, address))
-      );
-  }
-
-  /** The nodes that the cluster has forgotten as far as views tell, each to be verified. */
+  /** The nodes that seem to have left the cluster; each is to be verified. */
   get suspects(): Suspect[] {
-    return [...this.#missing].filter(([, { isSuspect }]) => isSuspect).map(([id]) => ({
+    return this.#missing.suspects.map((id) => ({
       id,
-      address: this.#byId.get(id)?.address ?? this.#options.ports.addressOf(id)!,
+      address: this.#rows.withId(id)?.address ?? this.#ports.addressOf(id)!,
     }));
   }
 
-  /** Notes that a suspect is there, whoever does not list it: it has as long again. */
-  keep({ id }: Suspect): void {
-    this.#missing.delete(id);
-  }
-
-  /** Forgets a suspect, unless a view has listed it meanwhile. */
-  forget({ id }: Suspect): void {
-    if (!this.#missing.get(id)?.isSuspect) return;
-    this.#missing.delete(id);
-    this.#forget(id);
-    this.#options.actions.learned();
-  }
-
-  /** Where a view, and no later one, places nodes elsewhere than where the proxy reaches them. */
+  /** The nodes that the latest view reports at another address; each is to be verified. */
   get addressConflicts(): AddressConflict[] {
-    return [...this.#conflicting].map((node) => ({ node, address: node.claimed! }));
+    return this.#rows.all.filter(({ isConflicting }) => isConflicting)
+      .map((row) => ({ node: row, reportedAddress: row.reportedAddress! }));
   }
 
-  /**
-   * Notes that a node is at another address.
-   *
-   * @param spelling whether it is the same place under another name
-   */
-  move({ id }: NatEntry, address: HostPort, spelling = false): void {
-    const entry = this.#byId.get(id);
-    if (entry === undefined || isSameAddress(entry.address, address)) return;
-    if (spelling) {
-      this.#place(entry, address);
-      this.#options.actions.learned();
-      return;
-    }
-    log.info("Node {id} has moved from {old} to {new}", {
-      id,
-      old: formatHostPort(entry.address),
-      new: formatHostPort(address),
-    });
-    this.serveAt(entry, address);
-  }
-
-  /** Has a node reached at another address; what goes on with it at the old one is over. */
-  serveAt({ id }: NatEntry, address: HostPort): void {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) return;
-    this.#place(entry, address);
-    this.#options.actions.moved(entry);
-    this.#options.actions.learned();
-  }
-
-  /** Notes that a node is known by one more address. */
-  addAlias({ id }: NatEntry, address: HostPort): void {
-    const entry = this.#byId.get(id);
-    if (entry === undefined) return;
-    this.#byAddress.set(aliasOf(address), entry);
-    this.#options.actions.learned();
-  }
-
-  /** Every alias, and whose it is; of several nodes' it is nobody's. */
+  /** Every alias with its node; undefined for an alias of several nodes. */
   *aliases(): Generator<[alias: string, node: NatEntry | undefined]> {
-    for (const [alias, entry] of this.#byAddress) {
-      yield [alias, entry === SHARED ? undefined : entry];
-    }
+    for (const [alias, row] of this.#rows.aliases) yield [alias, row === SHARED ? undefined : row];
   }
 
-  /** Whether an address is a private one: that of a node, or of several. */
+  /** Whether an address is private: that of one node, or of several. */
   isKnown(address: HostPort): boolean {
-    return this.#byAddress.has(aliasOf(address));
+    return this.#rows.withAlias(address) !== undefined;
   }
 
   /** Whether several nodes announce an address. */
   isShared(address: HostPort): boolean {
-    return this.#byAddress.get(aliasOf(address)) === SHARED;
+    return this.#rows.withAlias(address) === SHARED;
   }
 
-  /** The node that clients reach on a public port. */
+  /** The node behind a public port. */
   atPort(publicPort: number): NatEntry | undefined {
-    return this.#nodes.find((node) => node.publicPort === publicPort);
+    return this.#rows.all.find((row) => row.publicPort === publicPort);
   }
 
-  /** The node of an id. */
+  /** The node with an id. */
   withId(id: string): NatEntry | undefined {
-    return this.#byId.get(id);
+    return this.#rows.withId(id);
   }
 
   /**
-   * The public port of a mentioned node, if it is known. A redirect that does not name its node
-   * by an address is never known: slots move.
+   * The public port of a referenced node, if the table has it. A redirect without an address is
+   * never answered from the table, because slots move.
    */
   portOf(ref: NodeRef): number | undefined {
-    if (ref.id !== undefined) return this.#byId.get(ref.id)?.publicPort;
-    const entry = isAddress(ref) ? this.#byAddress.get(aliasOf(ref)) : undefined;
-    return entry === SHARED ? undefined : entry?.publicPort;
+    if (ref.id !== undefined) return this.#rows.withId(ref.id)?.publicPort;
+    const row = isAddress(ref) ? this.#rows.withAlias(ref) : undefined;
+    return row === SHARED ? undefined : row?.publicPort;
   }
 
-  #addEntry(node: ClusterNode, address: HostPort, view: ClusterView, strict: boolean): Row {
-    const names = namesOf(node, view.tlsPorts.get(node.id));
-    const awaited = this.#nodes.find((entry) =>
-      entry.id === "" && [address, ...names].some((name) => isSameAddress(name, entry.address))
-    );
-    if (awaited !== undefined) {
-      this.#identify(awaited, node.id);
-      return awaited;
-    }
-    const pinned = this.#options.ports.staticPort(node.id);
-    const heir = pinned === undefined ? this.#adoptPort(node, address, view) : undefined;
-    if (heir !== undefined) return heir;
-    const entry = newEntry(node.id, address);
-    entry.publicPort = pinned === undefined
-      ? this.#open(entry, view, strict)
-      : this.#listen(entry, pinned, strict);
-    this.#nodes.push(entry);
-    this.#byId.set(entry.id, entry);
-    this.#options.ports.assign(entry.id, entry.publicPort, address);
-    return entry;
+  /** Whether a view shows this cluster; see `membership.ts`. */
+  belongsToCluster(view: ClusterView): boolean {
+    return belongsToCluster(view, this.#rows.ids);
   }
 
-  #place(entry: Row, address: HostPort): void {
-    entry.address = address;
-    entry.claimed = undefined;
-    this.#conflicting.delete(entry);
-    this.#options.ports.assign(entry.id, entry.publicPort, address);
-  }
-
-  #identify(entry: Row, id: string): void {
-    entry.id = id;
-    this.#byId.set(id, entry);
-    this.#options.ports.assign(id, entry.publicPort, entry.address);
-  }
-
-  /**
-   * A node that was set up anew has another id, but where the old one was there is now this one:
-   * it takes over the port, which leads to it in any case.
-   */
-  #adoptPort(node: ClusterNode, address: HostPort, view: ClusterView): Row | undefined {
-    const { ports } = this.#options;
-    for (const id of ports.holders) {
-      const entry = this.#byId.get(id);
-      const places = [entry?.address ?? ports.addressOf(id), entry?.pin];
-      if (!places.some((known) => known !== undefined && isSameAddress(known, address))) continue;
-      // Of one that is only somewhere else the port goes with it, and so does a pinned one.
-      if (view.nodes.some((other) => other.id === id) || ports.staticPort(id) !== undefined) {
-        continue;
-      }
-      ports.transfer(id, node.id);
-      this.#missing.delete(id);
-      if (entry === undefined) return undefined;
-      log.info("Node {id} is set up anew at {address}, as {newId}", {
-        id,
-        address: formatHostPort(address),
-        newId: node.id,
-      });
-      this.#byId.delete(id);
-      this.#identify(entry, node.id);
-      return entry;
-    }
-    return undefined;
-  }
-
-  #update(entry: Row, node: ClusterNode, address: HostPort, tlsPort: number | undefined): void {
-    entry.names = namesOf(node, tlsPort);
-    entry.role = node.flags.has("slave") ? "replica" : "primary";
-    entry.busPort = node.busPort;
-    // Of a node that is out of touch others tell where it was.
-    if (!isHealthy(node) || isSameAddress(entry.address, address)) {
-      this.#conflicting.delete(entry);
-      return;
-    }
-    this.#conflicting.add(entry);
-    const news = entry.claimed === undefined || !isSameAddress(entry.claimed, address);
-    entry.claimed = address;
-    if (news) this.#options.actions.disputed();
-  }
-
-  /**
-   * Only a node that has a say in a working cluster can tell that another is not in it, and none
-   * can tell whether itself is.
-   */
-  #noteMissing(view: ClusterView): void {
-    const listed = new Set(view.nodes.map(({ id }) => id));
-    for (const id of this.#options.ports.holders) {
-      if (id === view.answeredBy.id) continue;
-      if (listed.has(id)) this.#missing.delete(id);
-      else if (view.state === "ok" && !this.#missing.has(id)) {
-        const { takenAtMs: sinceMs, answeredBy } = view;
-        this.#missing.set(id, { sinceMs, witness: answeredBy.id, isSuspect: false });
-      }
-    }
-  }
-
-  /** Suspects the nodes that are missing for long, if more than one node says so. */
-  #suspectMissing(view: ClusterView): void {
-    if (view.state !== "ok") return;
-    for (const absence of this.#missing.values()) {
-      const isLong = view.takenAtMs - absence.sinceMs >= this.#options.forgetAfterMs;
-      const isOneWord = absence.witness === view.answeredBy.id && view.nodes.length > 1;
-      if (isLong && !isOneWord) absence.isSuspect = true;
-    }
-  }
-
-  #forget(id: string): void {
-    const { ports, actions } = this.#options;
-    const entry = this.#byId.get(id);
-    if (entry?.pin !== undefined) {
-      // Its port stays open, for whoever comes to that address.
-      ports.drop(id);
-      this.#byId.delete(id);
-      entry.id = "";
-      entry.address = entry.pin;
-      return;
-    }
-    ports.release(id);
-    if (entry === undefined) return;
-    log.info("Node {id} at {address} is forgotten; its port {port} is closed", {
-      id,
-      address: formatHostPort(entry.address),
-      port: entry.publicPort,
+  /** Whether a view may show a cluster that replaced this one; see `membership.ts`. */
+  looksReplaced(view: ClusterView): boolean {
+    return looksReplaced(view, {
+      addresses: this.#rows.all.map(({ address }) => address),
+      seenAtMs: this.view?.takenAtMs ?? -Infinity,
+      forgetAfterMs: this.#options.forgetAfterMs,
     });
-    this.#byId.delete(id);
-    this.#nodes.splice(this.#nodes.indexOf(entry), 1);
-    this.#conflicting.delete(entry);
-    for (const [alias, holder] of this.#byAddress) {
-      if (holder === entry) this.#byAddress.delete(alias);
+  }
+
+  /**
+   * Adds the rows of static mappings to addresses. Their ports open before the cluster is known, so
+   * that it can be created or repaired through them.
+   */
+  openStaticMappings(): TableChange[] {
+    const changes: TableChange[] = [];
+    for (const { node: address, port } of this.#options.staticMappings) {
+      if (typeof address === "string") continue;
+      const row = newRow("", address, { isMapped: true, isRequired: true });
+      row.publicPort = port;
+      this.#rows.add(row);
+      this.#rows.setAlias(aliasOf(address), row);
+      changes.push({ kind: "opened", node: row, port, isRequired: true });
     }
-    actions.close(entry);
+    return changes;
   }
 
-  /** Notes, and logs once, which new nodes of a view have nothing that a port could lead to. */
-  #notePortless(view: ClusterView): void {
-    const portless = new Map<string, NoPublicPortError>();
-    for (const node of view.nodes) {
-      const isPlaced = !node.flags.has("noaddr") && dialAddress(node, view) !== null;
-      if (isPlaced || node.flags.has("handshake") || this.#byId.has(node.id)) continue;
-      const error = this.#portless.get(node.id) ?? new NoPublicPortError(whyPortless(node));
-      portless.set(node.id, error);
-      if (this.#portless.has(node.id)) continue;
-      this.#report("warning", node, error);
-      if (node.host === "") this.#options.actions.disputed();
+  /**
+   * Applies a view: new nodes get ports in the order of their private addresses, and nodes that
+   * have been missing for long enough become suspects.
+   *
+   * @param isRequired whether the ports of new nodes are required: true at the start only
+   */
+  applyView(view: ClusterView, isRequired = false): TableChange[] {
+    return this.#reconciler.applyView(view, isRequired);
+  }
+
+  /** The port of a row is open: the offered one or, if that was 0, the one the kernel chose. */
+  portOpened(node: NatEntry, port: number): void {
+    this.#reconciler.portOpened(node, port);
+  }
+
+  /**
+   * The port of a row cannot be opened. The row gets the next port; if none is left, its port is
+   * static, or the reason is a `NoPublicPortError`, the table drops the row and logs why.
+   */
+  portRefused(node: NatEntry, reason: Error): TableChange[] {
+    return this.#reconciler.portRefused(node, reason);
+  }
+
+  /** Records the id of a statically mapped node that had none. */
+  assignId(node: NatEntry, id: string): TableChange[] {
+    const row = this.#rows.all.find((row) => row === node);
+    if (row === undefined || row.id !== "") return [];
+    const other = this.#rows.withId(id);
+    if (other === undefined) this.#reconciler.identify(row, id);
+    else {
+      // Clients have the other port by now; the static one is a second entrance.
+      log.warning(
+        "Node {node_id} has port {port} until the next start; its static port {static_port} " +
+          "(--port-map) works, too",
+        { node_id: id, port: other.publicPort, static_port: row.publicPort },
+      );
+      row.id = id;
     }
-    this.#portless = portless;
+    return [{ kind: "updated" }];
   }
 
-  #report(level: "warning" | "error", { id }: ClusterNode, { message }: NoPublicPortError): void {
-    this.#throttle.log(level, { topic: id, cause: message }, ["{reason}", { reason: message }]);
+  /** Keeps a suspect that was found to be in the cluster; its time starts again. */
+  keep({ id }: Suspect): void {
+    this.#missing.delete(id);
   }
 
-  #open(entry: Row, view: ClusterView, strict: boolean): number {
-    const { ports } = this.#options;
-    this.#makeRoom(entry, view);
-    for (const port of ports.candidates(entry.id)) {
-      // Where any port will do, it need not be the one of last time.
-      const firm = strict && !(ports.takesAny && port !== 0);
-      try {
-        return this.#listen(entry, port, firm);
-      } catch (error) {
-        // Without a cause it is not this port that is refused.
-        const refused = error instanceof NoPublicPortError && error.cause !== undefined;
-        if (firm || !refused) throw error;
-        log.warning("{reason}, trying the next port", { reason: error.message });
-      }
+  /** Removes a suspect, unless a view has listed it meanwhile. */
+  forget({ id }: Suspect): TableChange[] {
+    if (!this.#missing.isSuspect(id)) return [];
+    this.#missing.delete(id);
+    const row = this.#rows.withId(id);
+    if (row?.mappedAddress !== undefined) {
+      // A static port stays open for the next node at that address.
+      this.#ports.drop(id);
+      this.#rows.setId(row, "");
+      row.address = row.mappedAddress;
+      row.isConflicting = false;
+      return [{ kind: "updated" }];
     }
-    throw new NoPublicPortError(
-      `No port is left for node ${formatHostPort(entry.address)}: ` +
-        `raise --max-nodes above ${ports.count}`,
-    );
+    this.#ports.release(id);
+    if (row === undefined) return [{ kind: "updated" }];
+    log.info("Node {node_id} at {node_addr} has left the cluster; closing port {port}", {
+      node_id: id,
+      node_addr: formatHostPort(row.address),
+      port: row.publicPort,
+    });
+    this.#rows.remove(row);
+    return [{ kind: "closed", node: row }];
   }
 
-  /** Where the range is full, a saved port of a node that is not there is for one that is. */
-  #makeRoom({ id }: Row, view: ClusterView): void {
-    const { ports } = this.#options;
-    for (const holder of ports.holders) {
-      if (!ports.candidates(id).next().done) return;
-      if (this.#byId.has(holder) || view.nodes.some((node) => node.id === holder)) continue;
-      log.warning("The port saved for node {id} goes to another: no other is left", { id: holder });
-      ports.release(holder);
-      this.#missing.delete(holder);
+  /**
+   * Records that a node is at another address.
+   *
+   * @param isSamePlace whether it is another name for the same address: sessions continue
+   */
+  move({ id }: NatEntry, address: HostPort, isSamePlace = false): TableChange[] {
+    const row = this.#rows.withId(id);
+    if (row === undefined || isSameAddress(row.address, address)) return [];
+    if (isSamePlace) {
+      this.#setAddress(row, address);
+      return [{ kind: "updated" }];
     }
+    log.info("Node {node_id} has moved from {old_addr} to {node_addr}", {
+      node_id: id,
+      old_addr: formatHostPort(row.address),
+      node_addr: formatHostPort(address),
+    });
+    return this.serveAt(row, address);
   }
 
-  #listen(entry: Row, port: number, strict: boolean): number {
-    try {
-      return this.#options.actions.open(entry, port);
-    } catch (error) {
-      if (strict || error instanceof NoPublicPortError) throw error;
-      throw new NoPublicPortError(error instanceof Error ? error.message : String(error), {
-        cause: error,
-      });
-    }
+  /** Records that a node is reached at another address than the one it announces. */
+  serveAt({ id }: NatEntry, address: HostPort): TableChange[] {
+    const row = this.#rows.withId(id);
+    if (row === undefined) return [];
+    this.#setAddress(row, address);
+    return [{ kind: "moved", node: row }];
   }
-}
 
-/** A node as the directory keeps it. */
-type Row = { -readonly [Field in keyof NatEntry]: NatEntry[Field] } & {
-  /** Where a view placed it that did so elsewhere. */
-  claimed: HostPort | undefined;
-  /** The address that its port is pinned to. */
-  pin: HostPort | undefined;
-};
-
-/** A node that has a port is in no view. */
-interface Absence {
-  readonly sinceMs: number;
-  /** The id of the node whose view was the first. */
-  readonly witness: string;
-  /** It has lasted, and more than one node says so. */
-  isSuspect: boolean;
-}
-
-function newEntry(id: string, address: HostPort): Row {
-  return {
-    id,
-    address,
-    names: [],
-    role: "primary",
-    busPort: undefined,
-    publicPort: 0,
-    claimed: undefined,
-    pin: undefined,
-  };
-}
-
-/** The nodes of a view that can be reached, in the order of their addresses. */
-function placedNodes(view: ClusterView): { node: ClusterNode; address: HostPort }[] {
-  const placed: { node: ClusterNode; address: HostPort }[] = [];
-  for (const node of view.nodes) {
-    // The id of a node in handshake is made up; the true one is to come.
-    if (node.flags.has("handshake") || node.flags.has("noaddr")) continue;
-    const address = dialAddress(node, view);
-    if (address !== null) placed.push({ node, address });
+  /** Adds an address by which a node is known. */
+  addAlias({ id }: NatEntry, address: HostPort): TableChange[] {
+    const row = this.#rows.withId(id);
+    if (row === undefined) return [];
+    this.#rows.setAlias(aliasOf(address), row);
+    return [{ kind: "updated" }];
   }
-  return placed.sort((a, b) => compareAddresses(a.address, b.address));
-}
 
-/** Since 7.2 a node without `port` shows 0; before, it shows its TLS port. */
-function whyPortless({ id, host }: ClusterNode): string {
-  return host === ""
-    ? `Node ${id} has no address in the cluster (noaddr), so clients are shown port 0 for it ` +
-      "until a node tells where it is"
-    : `Node ${id} at ${host} has no plain-text port, so clients are shown port 0 for ` +
-      "it; set `port` in its configuration";
-}
-
-/** Numbers within hosts compare as numbers, so that 10.0.0.9 comes before 10.0.0.10. */
-function compareAddresses(a: HostPort, b: HostPort): number {
-  return HOST_ORDER.compare(a.host, b.host) || a.port - b.port;
-}
-
-const HOST_ORDER = new Intl.Collator("en", { numeric: true });
-
-function namesOf(node: ClusterNode, tlsPort: number | undefined): HostPort[] {
-  const names: HostPort[] = [];
-  for (const host of [node.host, node.hostname]) {
-    if (host === "") continue;
-    for (const port of [node.port, tlsPort]) if (port) names.push({ host, port });
+  #setAddress(row: Row, address: HostPort): void {
+    row.address = address;
+    row.reportedAddress = undefined;
+    row.isConflicting = false;
+    this.#ports.assign(row.id, row.publicPort, address);
   }
-  return names;
 }

@@ -1,152 +1,181 @@
 import type { HostPort } from "../platform/address.ts";
 
-/** A wish of the operator: this node is to have this public port. */
+/** A fixed public port for a node, as set by the operator. */
 export interface StaticMapping {
-  /** A node id in lower case, or an address by which the cluster knows the node. */
+  /** A node id in lower case, or an address that the cluster announces for the node. */
   readonly node: string | HostPort;
   readonly port: number;
 }
 
-/** The public port of a node as it was at some earlier time. */
+/** The public port of a node, as written to the state file. */
 export interface SavedPort {
   /** The node id. */
   readonly id: string;
-  /** Where the node was then. */
+  /** The private address of the node at that time. */
   readonly address: HostPort;
   readonly port: number;
 }
 
-/** What of the public ports lasts over a restart. No node and no port occurs twice. */
+/** The assignments that survive a restart. No node and no port occurs twice. */
 export interface SavedPorts {
   readonly nodes: readonly SavedPort[];
-  /** Ports of nodes that are no more, the one given back longest ago first. */
+  /** Ports of nodes that are gone, in the order in which they were released. */
   readonly retired: readonly number[];
 }
 
-/** What a pool starts from. */
+/** What a `PortAllocator` is created from. */
 export interface PortAllocatorOptions {
-  /** The first port of the range, or 0 for whichever ports are free. */
+  /** The first port of the range, or 0 for any free ports. */
   readonly first: number;
-  /** How many ports the range has. */
+  /** The size of the range. */
   readonly count: number;
-  readonly pins: readonly StaticMapping[];
+  readonly staticMappings: readonly StaticMapping[];
   readonly saved: SavedPorts | undefined;
 }
 
+/** A port that is being opened for a node. */
+interface Reservation {
+  readonly port: number;
+  /** The ports that were refused for the node before. */
+  readonly refused: readonly number[];
+}
+
 /**
- * The public ports: which node has which, and which comes next. A port that a node gives back is
- * the last to be given out again, so that clients who still know it do not meet a stranger there.
+ * Assigns public ports to node ids. A port is reserved, then opened by the proxy, then assigned; if
+ * it cannot be opened, `reserve` returns the next one. A released port is reused last, so that a
+ * client that still has it does not reach another node.
  */
 export class PortAllocator {
   readonly #options: PortAllocatorOptions;
-  readonly #holders = new Map<string, { address: HostPort; port: number }>();
+  readonly #assigned = new Map<string, { address: HostPort; port: number }>();
+  readonly #reserved = new Map<string, Reservation>();
   readonly #retired: number[] = [];
 
   constructor(options: PortAllocatorOptions) {
     this.#options = options;
-    const { saved } = options;
+    const { saved, staticMappings } = options;
     for (const { id, address, port } of saved?.nodes ?? []) {
-      // A pin is the newer wish.
-      const pinned = options.pins.find((pin) => pin.port === port || pin.node === id);
-      if (pinned === undefined || (pinned.node === id && pinned.port === port)) {
-        this.#holders.set(id, { address, port });
+      // A static mapping is newer than the state file.
+      const mapping = staticMappings.find(({ node, port: fixed }) => fixed === port || node === id);
+      if (mapping === undefined || (mapping.node === id && mapping.port === port)) {
+        this.#assigned.set(id, { address, port });
       }
     }
-    const held = new Set(this.#heldPorts());
-    this.#retired.push(...saved?.retired.filter((port) => !held.has(port)) ?? []);
+    const held = this.#heldPorts();
+    this.#retired.push(...saved?.retired.filter((port) => !held.includes(port)) ?? []);
   }
 
-  /** What is given out, and what was given back; the inverse of the option `saved`. */
+  /** The assignments, in the order of ports, and the retired ports: the option `saved`. */
   get saved(): SavedPorts {
-    const nodes = [...this.#holders].map(([id, holder]) => ({ id, ...holder }));
+    const nodes = [...this.#assigned].map(([id, assigned]) => ({ id, ...assigned }));
     return { nodes: nodes.sort((a, b) => a.port - b.port), retired: [...this.#retired] };
   }
 
-  /** How many ports the range has. */
+  /** The size of the range. */
   get count(): number {
     return this.#options.count;
   }
 
-  /** Whether there is no range, and whichever port is free will do. */
+  /** Whether any free port will do, because there is no range. */
   get takesAny(): boolean {
     return this.#options.first === 0;
   }
 
   /** The node ids that have a port, whether they are in the cluster or not. */
-  get holders(): Iterable<string> {
-    return this.#holders.keys();
+  get ids(): Iterable<string> {
+    return this.#assigned.keys();
   }
 
-  /** How many nodes have a port that was not pinned. */
-  get used(): number {
-    const pinned = new Set(this.#pinnedPorts());
-    return this.#heldPorts().filter((port) => !pinned.has(port)).length;
-  }
-
-  /** Where a node was when it was given its port, or last seen since. */
+  /** The address of a node when its port was assigned, or last updated. */
   addressOf(id: string): HostPort | undefined {
-    return this.#holders.get(id)?.address;
+    return this.#assigned.get(id)?.address;
   }
 
-  /** The port that is pinned to a node by its id. */
+  /** The port that a static mapping gives to a node id. */
   staticPort(id: string): number | undefined {
-    return this.#options.pins.find(({ node }) => node === id)?.port;
+    return this.#options.staticMappings.find(({ node }) => node === id)?.port;
   }
 
   /**
-   * The ports to try for a node without a pin, one after the other: that which it has, those
-   * that nobody had, those given back. A port of 0 stands for whichever is free.
+   * Reserves the next port to open for a node; 0 for any free port. A call while the node has a
+   * reservation means that this port was refused. Undefined, without a reservation, if none is left.
    */
-  *candidates(id: string): Generator<number> {
-    const { first, count } = this.#options;
-    const own = this.#holders.get(id)?.port;
-    if (own !== undefined) yield own;
-    if (first === 0) {
-      if (own !== undefined || this.used < count) yield 0;
-      return;
+  reserve(id: string): number | undefined {
+    const last = this.#reserved.get(id);
+    const refused = last === undefined ? [] : [...last.refused, last.port];
+    this.#reserved.delete(id);
+    for (const port of this.#candidates(id)) {
+      if (refused.includes(port)) continue;
+      this.#reserved.set(id, { port, refused });
+      return port;
     }
-    const taken = new Set([...this.#retired, ...this.#heldPorts(), ...this.#pinnedPorts()]);
-    for (let port = first; port < first + count; port++) if (!taken.has(port)) yield port;
-    const pinned = new Set(this.#pinnedPorts());
-    for (const port of [...this.#retired]) {
-      if (port >= first && port < first + count && !pinned.has(port)) yield port;
-    }
+    return undefined;
   }
 
-  /** Notes that a node has a port, and where it is. */
-  assign(id: string, port: number, address: HostPort): void {
-    this.#holders.set(id, { address: { host: address.host, port: address.port }, port });
+  /** Gives up the reservation of a node; a port that it had before stays assigned. */
+  cancel(id: string): void {
+    this.#reserved.delete(id);
+  }
+
+  /** Assigns a port that is open to a node, or updates the node's address. */
+  assign(id: string, port: number, { host, port: nodePort }: HostPort): void {
+    this.#reserved.delete(id);
+    this.#assigned.set(id, { address: { host, port: nodePort }, port });
     const at = this.#retired.indexOf(port);
     if (at >= 0) this.#retired.splice(at, 1);
   }
 
-  /** Lets the node `to` have what `from` had. */
+  /** Moves the assignment of one node id to another. */
   transfer(from: string, to: string): void {
-    const holder = this.#holders.get(from);
-    if (holder === undefined) return;
-    this.#holders.delete(from);
-    this.#holders.set(to, holder);
+    const assigned = this.#assigned.get(from);
+    if (assigned === undefined) return;
+    this.#assigned.delete(from);
+    this.#assigned.set(to, assigned);
   }
 
-  /** Takes a node's port back. */
+  /** Takes the port of a node back, to be reused last. */
   release(id: string): void {
-    const holder = this.#holders.get(id);
-    if (holder === undefined) return;
-    this.#holders.delete(id);
-    // Of free ports the system keeps the account.
-    if (this.#options.first !== 0) this.#retired.push(holder.port);
+    const assigned = this.#assigned.get(id);
+    if (assigned === undefined) return;
+    this.#assigned.delete(id);
+    // Without a range, the kernel chooses the ports.
+    if (!this.takesAny) this.#retired.push(assigned.port);
   }
 
-  /** Notes that a node has no port any more, without giving that to others. */
+  /** Removes the assignment of a node without releasing the port. */
   drop(id: string): void {
-    this.#holders.delete(id);
+    this.#assigned.delete(id);
   }
 
+  /** Its static port; or else its own port, then ports never assigned, then retired ports. */
+  *#candidates(id: string): Generator<number> {
+    const { first, count } = this.#options;
+    const fixed = this.staticPort(id);
+    if (fixed !== undefined) {
+      yield fixed;
+      return;
+    }
+    const own = this.#assigned.get(id)?.port;
+    if (own !== undefined) yield own;
+    const fixedPorts = new Set(this.#options.staticMappings.map(({ port }) => port));
+    const held = this.#heldPorts().filter((port) => !fixedPorts.has(port));
+    if (this.takesAny) {
+      if (own !== undefined || held.length < count) yield 0;
+      return;
+    }
+    const taken = new Set([...this.#retired, ...held, ...fixedPorts]);
+    for (let port = first; port < first + count; port++) if (!taken.has(port)) yield port;
+    for (const port of this.#retired) {
+      const isInRange = port >= first && port < first + count;
+      if (isInRange && !held.includes(port) && !fixedPorts.has(port)) yield port;
+    }
+  }
+
+  /** The assigned and the reserved ports; of a node that has both, the reserved one. */
   #heldPorts(): number[] {
-    return [...this.#holders.values()].map(({ port }) => port);
-  }
-
-  #pinnedPorts(): number[] {
-    return this.#options.pins.map(({ port }) => port);
+    const ports = new Map<string, number>();
+    for (const [id, { port }] of this.#assigned) ports.set(id, port);
+    for (const [id, { port }] of this.#reserved) ports.set(id, port);
+    return [...ports.values()];
   }
 }

@@ -2,13 +2,13 @@ import { formatHostPort, LAST_PORT, splitAddress } from "../platform/address.ts"
 import type { SavedPort, SavedPorts } from "./port_allocator.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 
-/** Tells the file from JSON of other programs. */
+/** Distinguishes the file from JSON of other programs. */
 const FORMAT = "redis-cluster-nat state";
 
-/** Rises when a program that knows only what was before would misunderstand the file. */
+/** Raised when programs of older versions would misread the file. */
 const VERSION = 1;
 
-/** The text of a state file: JSON, with the nodes in the order of ports. */
+/** Formats a state file: JSON, with the nodes in the order of ports. */
 export function formatState({ nodes, retired }: SavedPorts): string {
   const state = {
     format: FORMAT,
@@ -24,9 +24,9 @@ export function formatState({ nodes, retired }: SavedPorts): string {
 }
 
 /**
- * Reads a state file; undefined if there is none. Fields that it does not know are passed over.
+ * Reads a state file; undefined if it does not exist. Unknown fields are ignored.
  *
- * @throws {OperatorError} if the file is there and cannot be read or understood
+ * @throws {OperatorError} if the file exists and cannot be read, or is invalid
  */
 export function readStateFile(path: string): SavedPorts | undefined {
   let bytes: Uint8Array;
@@ -49,12 +49,12 @@ export function readStateFile(path: string): SavedPorts | undefined {
   }
 }
 
-/** What is wrong with a file, and what to do about it: the end of a sentence about that file. */
+/** Why a file is invalid and how to fix it; the message completes "The state file '…' ". */
 class InvalidState extends Error {}
 
-const REMEDY = "mend it, delete it, or name another with --state-file";
+const REMEDY = "fix it, delete it, or name another with --state-file";
 
-/** The file may be somebody else's, so nothing of what is in it is repeated. */
+/** Errors never quote the file: it may be another program's, with secrets. */
 function parseState(bytes: Uint8Array): SavedPorts {
   const state = parseJson(bytes);
   if (!isRecord(state) || state["format"] !== FORMAT) {
@@ -99,7 +99,7 @@ function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    // The rest of what is said there quotes the file.
+    // The rest of that message quotes the file.
     const message = error instanceof Error ? error.message : "";
     const [place = ""] = / \(line \d+ column \d+\)/.exec(message) ?? [];
     throw new InvalidState(`is not JSON${place}; ${REMEDY}`);
@@ -112,7 +112,7 @@ function parseNode(item: unknown, field: string): SavedPort {
   if (typeof id !== "string" || !/^[\da-f]{40}$/.test(id)) {
     throw invalid(`${field}.id`, "a node id of 40 hexadecimal digits in lower case");
   }
-  // What a node is called is the cluster's affair, so any host will do.
+  // The cluster decides on hosts, so any host is valid.
   const parts = typeof address === "string" ? splitAddress(address) : undefined;
   if (parts === undefined || parts.host === "" || !isWhole(parts.port, 1, LAST_PORT)) {
     throw invalid(`${field}.address`, "host:port");

@@ -1,17 +1,17 @@
-import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
+import { type NatEntry, type NatTable, NoPublicPortError } from "../nat/nat_table.ts";
 import { FailureWatch } from "../nat/failure_watch.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
+import type { PortChange, TableChange } from "../nat/table_change.ts";
 import { Frontend, type FrontendContext } from "./frontend.ts";
 import { ListenError } from "./listener.ts";
 import { NodeMonitor } from "./node_monitor.ts";
 import { log } from "../platform/log.ts";
 import {
   byPort,
-  createMapping,
+  createNatTable,
   createStartupContext,
   discover,
-  type Mapping,
   mappingLine,
   type StartupContext,
 } from "./startup.ts";
@@ -30,7 +30,7 @@ type Threads = Pick<typeof import("../workers/pool.ts"), "WorkerPool">;
 export class Proxy {
   readonly #config: Config;
   readonly #announce: (line: string) => void;
-  readonly #mapping: Mapping;
+  readonly #natTable: NatTable;
   readonly #discovery: StartupContext;
   readonly #files: MappingFiles;
   readonly #watch: TopologyRefresher;
@@ -49,23 +49,17 @@ export class Proxy {
   private constructor(config: Config, announce: (line: string) => void, threads?: Threads) {
     this.#config = config;
     this.#announce = announce;
-    this.#mapping = createMapping(config, {
-      open: (node, port) => this.#open(node, port),
-      close: (node) => this.#close(node),
-      moved: (node) => this.#follow(node),
-      disputed: () => this.#watch.requestRefresh(),
-      learned: () => this.#learned(),
-    });
-    this.#discovery = createStartupContext(this.#mapping, config);
-    this.#files = new MappingFiles(config, this.#mapping);
-    const { natTable, dialer, discovery, addressCheck } = this.#discovery;
-    this.#watch = new TopologyRefresher(
-      natTable,
-      discovery,
-      config.refreshIntervalMs,
+    const natTable = createNatTable(config);
+    this.#natTable = natTable;
+    const context = createStartupContext(natTable, config, (changes) => this.#apply(changes));
+    this.#discovery = context;
+    const { dialer, discovery, addressCheck } = context;
+    this.#files = new MappingFiles(config, natTable);
+    this.#watch = new TopologyRefresher(context, {
+      intervalMs: config.refreshIntervalMs,
       addressCheck,
-    );
-    const nodeResolver = new NodeResolver(natTable, discovery);
+    });
+    const nodeResolver = new NodeResolver(context);
     const probesRegularly = config.refreshIntervalMs < Infinity;
     const monitor = new NodeMonitor({
       probesRegularly,
@@ -133,7 +127,7 @@ export class Proxy {
 
   /** The nodes and their public ports, in the order of ports given out. */
   get nodes(): readonly NatEntry[] {
-    return this.#mapping.natTable.nodes;
+    return this.#natTable.nodes;
   }
 
   /** How many sockets take clients, in all threads. */
@@ -197,12 +191,51 @@ export class Proxy {
     });
   }
 
-  #open(node: NatEntry, port: number): number {
-    if (this.#stopping) throw new NoPublicPortError("The proxy is stopping");
-    const publicPort = this.#frontend.open(node, port, this.#others?.isClosing(port));
-    this.#news.push(mappingLine(this.#config, { ...node, publicPort }));
+  /** Applies changes of the NAT table, in order, and publishes the table. */
+  #apply(changes: readonly TableChange[]): void {
+    if (changes.length === 0) return;
+    const queue = [...changes];
+    for (let change = queue.shift(); change !== undefined; change = queue.shift()) {
+      queue.unshift(...this.#applyOne(change));
+    }
+    this.#learned();
+  }
+
+  /** Applies one change; returns the changes that follow from a port that cannot be opened. */
+  #applyOne(change: TableChange): readonly TableChange[] {
+    switch (change.kind) {
+      case "opened":
+        return this.#open(change);
+      case "moved":
+        this.#follow(change.node);
+        break;
+      case "closed":
+        this.#close(change.node);
+        break;
+      case "conflict":
+      case "unlocated":
+        this.#watch.requestRefresh();
+        break;
+      case "updated":
+        break;
+    }
+    return [];
+  }
+
+  #open({ node, port, isRequired }: PortChange): readonly TableChange[] {
+    const natTable = this.#natTable;
+    if (this.#stopping) {
+      return natTable.portRefused(node, new NoPublicPortError("The proxy is stopping"));
+    }
+    try {
+      natTable.portOpened(node, this.#frontend.open(node, port, this.#others?.isClosing(port)));
+    } catch (error) {
+      if (isRequired || !(error instanceof ListenError)) throw error;
+      return natTable.portRefused(node, error);
+    }
+    this.#news.push(mappingLine(this.#config, node));
     this.#monitor.watch(node);
-    return publicPort;
+    return [];
   }
 
   #close(node: NatEntry): void {

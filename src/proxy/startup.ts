@@ -1,77 +1,67 @@
 import { formatHostPort } from "../platform/address.ts";
 import { AddressCheck } from "../nat/address_check.ts";
 import { NodeDialer } from "../cluster/node_dialer.ts";
-import { type NatEntry, NatTable, type NatTableActions } from "../nat/nat_table.ts";
-import { PortAllocator, type SavedPorts } from "../nat/port_allocator.ts";
+import { type NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { SavedPorts } from "../nat/port_allocator.ts";
+import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
 import { ClusterDiscovery } from "../cluster/discovery.ts";
-import { assignIds, resolveAddresses } from "../nat/refresher.ts";
+import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts";
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { readStateFile } from "../nat/state_file.ts";
 import type { Config } from "../cli/config.ts";
 
-/** Which node has which port: what both the proxy and `--check` begin with. */
-export interface Mapping {
-  readonly natTable: NatTable;
-  readonly ports: PortAllocator;
-}
-
-/** What finds out about the cluster for a mapping. */
-export interface StartupContext extends Mapping {
+/** What queries the cluster for the NAT table. */
+export interface StartupContext extends NatContext {
   readonly dialer: NodeDialer;
-  readonly discovery: ClusterDiscovery;
   readonly addressCheck: AddressCheck;
 }
 
 /**
- * The mapping that a configuration asks for, before anything is known of the cluster.
+ * Creates the NAT table before the cluster is known.
  *
- * @throws {OperatorError} when there is a state file that cannot be used
+ * @throws {OperatorError} when the state file cannot be used
  */
-export function createMapping(config: Config, actions: NatTableActions): Mapping {
-  const { listen, maxNodes, pins, forgetAfterMs } = config;
-  const ports = new PortAllocator({
-    first: listen.port,
-    count: maxNodes,
-    pins,
-    saved: readSavedPorts(config),
+export function createNatTable(config: Config): NatTable {
+  return new NatTable({
+    firstPort: config.listen.port,
+    maxNodes: config.maxNodes,
+    staticMappings: config.pins,
+    savedPorts: readSavedPorts(config),
+    forgetAfterMs: config.forgetAfterMs,
   });
-  return { natTable: new NatTable({ ports, pins, forgetAfterMs, actions }), ports };
 }
 
-/** What is to find out about the cluster for a mapping that knows nothing of it yet. */
-export function createStartupContext(mapping: Mapping, config: Config): StartupContext {
-  const { natTable, ports } = mapping;
+/** Creates what queries the cluster; it opens no connection yet. */
+export function createStartupContext(
+  natTable: NatTable,
+  config: Config,
+  apply: ApplyChanges,
+): StartupContext {
   const dialer = new NodeDialer(config, natTable);
   const discovery = new ClusterDiscovery({ ...config, dialer });
-  return {
-    ...mapping,
-    dialer,
-    discovery,
-    addressCheck: new AddressCheck(natTable, discovery, ports.saved.nodes),
-  };
+  const context: NatContext = { natTable, discovery, apply };
+  return { ...context, dialer, addressCheck: new AddressCheck(context, natTable.savedPorts.nodes) };
 }
 
 /**
- * Opens the ports that are pinned to an address, waits for the cluster, and gives every node its
- * port. A cluster can be created and fixed through pinned ports, so these do not wait for it.
+ * Opens the ports of static mappings to an address, waits for the cluster, and assigns each node its
+ * port. Static mappings do not wait, because a cluster can be created and repaired through them.
  *
- * @throws {NotReadyError} and what the directory's `open` throws
+ * @throws {OperatorError} when the cluster is not ready in time, and what `apply` throws
  */
-export async function discover(
-  { natTable, ports, discovery, addressCheck }: StartupContext,
-  config: Config,
-): Promise<void> {
-  const saved = ports.saved.nodes;
-  natTable.openStaticMappings();
+export async function discover(context: StartupContext, config: Config): Promise<void> {
+  const { natTable, discovery, apply, addressCheck } = context;
+  const saved = natTable.savedPorts.nodes;
+  apply(natTable.openStaticMappings());
   const view = await waitUntilReady(discovery, config.startTimeoutMs);
-  await assignIds(natTable, discovery);
-  natTable.applyView(view, true);
-  await resolveAddresses(natTable, discovery);
+  await assignIds(context);
+  apply(natTable.applyView(view, true));
+  await resolveAddresses(context);
   await addressCheck.run();
   if (saved.length > 0 && saved.every(({ id }) => natTable.withId(id) === undefined)) {
-    log.warning("None of the {count} nodes of the state file '{path}' is in this cluster", {
+    log.warning("None of the {count} nodes in the state file '{path}' is in this cluster", {
       count: saved.length,
       path: config.stateFile,
     });

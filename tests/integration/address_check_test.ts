@@ -13,7 +13,7 @@ import { Peer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
-import { DirectoryScene, idOf, PLAIN_LINK } from "../support/views.ts";
+import { idOf, PLAIN_LINK, TableScene } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** More than a proxy of three nodes has open, far less than one that dials itself. */
@@ -53,11 +53,12 @@ for (const [name, announced, reached] of PLACES) {
       const seeds = from === "seeds" ? places : places.slice(0, 1);
       const saved = from === "seeds" ? [] : [{ id: idOf("b"), address: places[1]!, port: 8001 }];
       const discovery = new ClusterDiscovery({ seeds, ...PLAIN_LINK });
-      const { natTable } = new DirectoryScene();
+      const scene = new TableScene();
+      const { natTable } = scene;
       using logged = new Logged();
 
-      natTable.applyView(await discovery.queryAny());
-      const check = new AddressCheck(natTable, discovery, saved);
+      scene.applyView(await discovery.queryAny());
+      const check = new AddressCheck(scene.context(discovery), saved);
       await check.run();
       const found = ["a", "b"].map((digit) =>
         formatHostPort(natTable.withId(idOf(digit))!.address)
@@ -97,10 +98,11 @@ Deno.test("an address is verified later where there is no file descriptor for it
   } as NodeDialer;
   const seed = { host: peer.host, port: peer.port };
   const discovery = new ClusterDiscovery({ seeds: [seed], credentials: undefined, dialer: poor });
-  const { natTable } = new DirectoryScene();
+  const scene = new TableScene();
+  const { natTable } = scene;
   using _logged = new Logged();
-  natTable.applyView(await discovery.queryAny());
-  const check = new AddressCheck(natTable, discovery);
+  scene.applyView(await discovery.queryAny());
+  const check = new AddressCheck(scene.context(discovery));
   const place = () => formatHostPort(natTable.withId(idOf("a"))!.address);
   await check.run();
   assertEquals(place(), DEAD);
@@ -206,7 +208,7 @@ Deno.test("a port that is pinned to the proxy itself serves nobody, and the log 
     maxNodes: 1,
     pins: [{ node: own, port: port + 1 }],
   });
-  const warning = `warning Port ${port + 1} is pinned to 127.0.0.1:${port + 1}, which is a port ` +
+  const warning = `warning Port ${port + 1} is mapped to 127.0.0.1:${port + 1}, which is a port ` +
     "of this proxy, so it serves no client; change --port-map";
   assert(logged.lines.includes(warning), logged.lines.join("\n"));
   assertEquals(await idAt(proxy.host, port), cluster.nodes[0]!.id);

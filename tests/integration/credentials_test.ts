@@ -35,7 +35,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   });
 
   async function assertLetIn(): Promise<void> {
-    assertEquals((await discovery.ask(address)).answeredBy.id, node.id);
+    assertEquals((await discovery.viewAt(address)).answeredBy.id, node.id);
   }
 
   await Deno.writeTextFile(directory.at("one"), "first\n");
@@ -57,7 +57,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   await t.step("it is empty for a moment", async () => {
     await Deno.writeTextFile(directory.at("two"), "");
     await assertRejects(
-      () => discovery.ask(address),
+      () => discovery.viewAt(address),
       Error,
       `The password file '${link}' is empty; write a password`,
     );
@@ -67,7 +67,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   await t.step("it is gone", async () => {
     await Deno.remove(link);
     const message = `Cannot read the password file '${link}': No such file`;
-    await assertRejects(() => discovery.ask(address), Error, message);
+    await assertRejects(() => discovery.viewAt(address), Error, message);
   });
 });
 
@@ -118,7 +118,7 @@ Deno.test("the log says that it is the password where a node cannot be found for
   await until("the log says why", (saw) => {
     saw(logged.lines.join("\n"));
     return logged.lines.some((line) =>
-      line.includes("gets an error in place of an address: The proxy cannot ask the cluster: ") &&
+      line.includes("gets an error in place of an address: The proxy cannot query the cluster: ") &&
       line.includes(`refuses the user name or the password: WRONGPASS`) && line.includes(file)
     );
   });

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { type NatTable, NoPublicPortError } from "../../src/nat/nat_table.ts";
+import { NoPublicPortError } from "../../src/nat/nat_table.ts";
 import type { NodeRef } from "../../src/cluster/node_ref.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { waitUntilReady } from "../../src/cluster/readiness.ts";
@@ -20,7 +20,7 @@ import { findFreePorts } from "../support/ports.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
-import { DirectoryScene, idOf, PLAIN_LINK, viewOf } from "../support/views.ts";
+import { idOf, PLAIN_LINK, TableScene, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -186,10 +186,10 @@ function viewOfLines(...lines: string[]): ClusterView {
   return viewOf(lines.map((line, index) => `${index + 1} ${line}`));
 }
 
-function directoryOf(view: ClusterView): NatTable {
-  const { natTable } = new DirectoryScene({ count: 3 });
-  natTable.applyView(view);
-  return natTable;
+function sceneOf(view: ClusterView): TableScene {
+  const scene = new TableScene({ count: 3 });
+  scene.applyView(view);
+  return scene;
 }
 
 Deno.test("a node without an address gets a port when it has one", () => {
@@ -199,14 +199,15 @@ Deno.test("a node without an address gets a port when it has one", () => {
     "10.0.0.3:7000@17000 handshake - 0 0 0 disconnected",
     "10.0.0.2:7000@17000 slave,fail - 0 0 1 disconnected",
   );
-  const natTable = directoryOf(noAddress);
+  const scene = sceneOf(noAddress);
+  const { natTable } = scene;
   assertEquals(natTable.nodes.map(({ id, publicPort }) => [id, publicPort]), [
     [IDS[0], 8000],
     [IDS[3], 8001],
   ]);
   const ref: NodeRef = { id: IDS[1]!, host: "10.0.0.9", port: 7000 };
   assertEquals(natTable.portOf(ref), undefined);
-  natTable.applyView(viewOfLines(
+  scene.applyView(viewOfLines(
     "10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383",
     "10.0.0.9:7000@17000 slave - 0 0 1 connected",
   ));
@@ -215,11 +216,11 @@ Deno.test("a node without an address gets a port when it has one", () => {
 
 Deno.test("numbers in addresses are compared as numbers", () => {
   const [myself, other] = ["myself,master - 0 0 1 connected", "master - 0 0 1 connected"];
-  const hosts = directoryOf(viewOfLines(
+  const hosts = sceneOf(viewOfLines(
     `10.0.0.10:7000@17000 ${myself}`,
     `10.0.0.9:10000@20000 ${other}`,
     `10.0.0.9:7000@17000 ${other}`,
-  )).nodes.map(({ address }) => formatHostPort(address));
+  )).natTable.nodes.map(({ address }) => formatHostPort(address));
   assertEquals(hosts, ["10.0.0.9:7000", "10.0.0.9:10000", "10.0.0.10:7000"]);
 });
 
@@ -373,16 +374,15 @@ Deno.test("a port that is taken is left out when a node comes later", async () =
 });
 
 Deno.test("a name that says nothing of a node is shown with port 0, but leads nowhere", async () => {
-  const natTable = directoryOf(
+  const scene = sceneOf(
     viewOfLines("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
   );
   const nodeResolver = new NodeResolver(
-    natTable,
-    new ClusterDiscovery({ seeds: [], ...PLAIN_LINK }),
+    scene.context(new ClusterDiscovery({ seeds: [], ...PLAIN_LINK })),
   );
   for (const host of ["", "?"]) {
     const ref: NodeRef = { host, port: 0 };
-    const locate = (ref: NodeRef) => nodeResolver.resolve(ref, natTable.nodes[0]!, 0);
+    const locate = (ref: NodeRef) => nodeResolver.resolve(ref, scene.natTable.nodes[0]!, 0);
     assertEquals(await locate(ref), 0);
     await assertRejects(() => locate({ ...ref, redirects: true }), NoPublicPortError);
   }

@@ -7,7 +7,7 @@ import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
 import { namedInLines } from "../support/named_nodes.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
-import { DirectoryScene, idOf, line, PLAIN_LINK, viewOf } from "../support/views.ts";
+import { idOf, line, PLAIN_LINK, TableScene, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 const [A, B, C] = ["a", "b", "c"].map(idOf) as [string, string, string];
@@ -99,17 +99,17 @@ Deno.test("a node with a new id has the port it was asked at, unless it lists wh
   class ScriptedTopology extends ClusterDiscovery {
     view: ClusterView | undefined;
     readonly asked: string[] = [];
-    override ask = (address: HostPort) => {
+    override viewAt = (address: HostPort) => {
       this.asked.push(formatHostPort(address));
       return Promise.resolve(this.view!);
     };
     override queryAny = () =>
       Promise.resolve(viewOf([line("b", "10.0.0.1:7000", "myself,master")]));
   }
-  const { natTable } = new DirectoryScene({ count: 1 }).knowing([line("b", "10.0.0.1:7000")]);
+  const scene = new TableScene({ count: 1 }).knowing([line("b", "10.0.0.1:7000")]);
   const topology = new ScriptedTopology({ seeds: [], ...PLAIN_LINK });
-  const nodeResolver = new NodeResolver(natTable, topology);
-  const [from] = natTable.nodes;
+  const nodeResolver = new NodeResolver(scene.context(topology));
+  const [from] = scene.natTable.nodes;
   const mention = { id: A, host: "10.0.0.9", port: 7000 };
   const own = line("a", "10.0.0.9:7000", "myself,master");
   topology.view = viewOf([own]);

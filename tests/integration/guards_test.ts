@@ -15,7 +15,7 @@ import { Peer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
-import { DirectoryScene, PLAIN_LINK } from "../support/views.ts";
+import { PLAIN_LINK, TableScene } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -271,17 +271,17 @@ Deno.test("an address that all nodes share is none's, after a slot moved meanwhi
   const asked: HostPort[] = [];
   class ScriptedTopology extends ClusterDiscovery {
     override queryAny = () => Promise.resolve(viewWith(owner));
-    override ask = (address: HostPort) => {
+    override viewAt = (address: HostPort) => {
       asked.push(address);
       return Promise.resolve(viewWith(owner));
     };
   }
-  const { natTable } = new DirectoryScene();
+  const scene = new TableScene();
+  const { natTable } = scene;
   const nodeResolver = new NodeResolver(
-    natTable,
-    new ScriptedTopology({ seeds: [], ...PLAIN_LINK }),
+    scene.context(new ScriptedTopology({ seeds: [], ...PLAIN_LINK })),
   );
-  natTable.applyView(viewWith(B));
+  scene.applyView(viewWith(B));
   const from = natTable.nodes[0]!;
   const located = (slot: number) => {
     const ref: NodeRef = { host: "redis.svc", port: 6379, slot, asking: false };

@@ -117,7 +117,7 @@ Deno.test("a node without a plain-text port is shown as it is, and spoils nothin
   await t.step("and is named in the log, once", () => {
     const about = scene.logged.lines.filter((line) => line.includes(B));
     assertEquals(about, [
-      `warning Node ${B} at 127.0.0.1 has no plain-text port, so clients are shown port 0 for it; ` +
+      `warning Node ${B} at 127.0.0.1 has no plain-text port, so clients get port 0 for it; ` +
       "set `port` in its configuration",
     ]);
   });
@@ -275,8 +275,8 @@ Deno.test("a node whose address nobody knows is shown without one until somebody
   await using scene = await Scene.start(nodes.first, { refreshIntervalMs: 100 });
   assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, 0));
   assertEquals(scene.logged.lines.filter((line) => line.startsWith("warning Node")), [
-    `warning Node ${B} has no address in the cluster (noaddr), so clients are shown port 0 for it ` +
-    "until a node tells where it is",
+    `warning Node ${B} has no address in the cluster (noaddr), so clients get port 0 for it ` +
+    "until a node reports its address",
   ]);
   // Looks ask the first nodes that answer by turns, and would never come to this one.
   nodes.show([D]);

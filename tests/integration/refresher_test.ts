@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort, splitAddress } from "../../src/platform/address.ts";
 import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
+import { AddressCheck } from "../../src/nat/address_check.ts";
 import { TopologyRefresher } from "../../src/nat/refresher.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
@@ -9,7 +10,7 @@ import { idAt, namedInLines } from "../support/named_nodes.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
-import { DirectoryScene, idOf, line, PLAIN_LINK, seenBy, viewOf } from "../support/views.ts";
+import { idOf, line, PLAIN_LINK, seenBy, TableScene, viewOf } from "../support/views.ts";
 
 /** A cluster that is what a test says. */
 class ScriptedTopology extends ClusterDiscovery {
@@ -43,6 +44,11 @@ class ScriptedTopology extends ClusterDiscovery {
   }
 }
 
+function refresherOf(scene: TableScene, discovery: ClusterDiscovery, intervalMs: number) {
+  const context = scene.context(discovery);
+  return new TopologyRefresher(context, { intervalMs, addressCheck: new AddressCheck(context) });
+}
+
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 
 /** What a node tells of itself. */
@@ -52,8 +58,8 @@ function itself(digit: string, address: string): ClusterView {
 
 Deno.test("looks never pile up, however many reasons there are", async () => {
   const topology = new ScriptedTopology(viewOf([A]));
-  const { natTable } = new DirectoryScene().knowing([A]);
-  const watch = new TopologyRefresher(natTable, topology, Infinity);
+  const scene = new TableScene().knowing([A]);
+  const watch = refresherOf(scene, topology, Infinity);
   const { promise, resolve } = Promise.withResolvers<void>();
   topology.gate = promise;
   watch.start();
@@ -116,8 +122,8 @@ for (const [name, answers, moved] of MOVES) {
     for (const [address, view] of Object.entries(answers)) {
       topology.answers.set(address, { ...view, answeredAt: splitAddress(address)! });
     }
-    const scene = new DirectoryScene().knowing([A, line("b", OLD)]);
-    const watch = new TopologyRefresher(scene.natTable, topology, 5);
+    const scene = new TableScene().knowing([A, line("b", OLD)]);
+    const watch = refresherOf(scene, topology, 5);
     watch.start();
     await until("it was found out", () => topology.asked.lastIndexOf("look") > 1);
     await watch.stop();
@@ -151,10 +157,10 @@ for (const [name, answer, stays] of SUSPECTS) {
     // Two nodes by turns: neither lists the third.
     const C = line("c", "10.0.0.3:7000");
     const topology = new ScriptedTopology(viewOf([A, C]));
-    const scene = new DirectoryScene({ verifies: true }).knowing([A, line("b", OLD), C]);
-    scene.natTable.applyView(seenBy("c", viewOf([A, C])));
+    const scene = new TableScene({ verifies: true }).knowing([A, line("b", OLD), C]);
+    scene.applyView(seenBy("c", viewOf([A, C])));
     if (answer !== undefined) topology.answers.set(OLD, answer);
-    const watch = new TopologyRefresher(scene.natTable, topology, 5);
+    const watch = refresherOf(scene, topology, 5);
     watch.start();
     await until("it was found out", (saw) => {
       saw(topology.asked);
@@ -189,10 +195,10 @@ Deno.test("a node that all others have forgotten keeps its port until it has lef
 
 Deno.test("a node that nobody knows by its pinned address is asked who it is", async () => {
   const topology = new ScriptedTopology(viewOf([A]));
-  const pins = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
-  const scene = new DirectoryScene({ pins });
-  scene.natTable.openStaticMappings();
-  const watch = new TopologyRefresher(scene.natTable, topology, 5);
+  const staticMappings = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
+  const scene = new TableScene({ staticMappings });
+  scene.apply(scene.natTable.openStaticMappings());
+  const watch = refresherOf(scene, topology, 5);
   watch.start();
   topology.answers.set("node-d:7000", itself("d", "10.0.0.9:7000"));
   await until("it has told", () => scene.natTable.unidentified.length === 0);

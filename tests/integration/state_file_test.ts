@@ -113,18 +113,18 @@ for (const [name, content] of TOLERATED) {
   });
 }
 
-const MEND = "; mend it, delete it, or name another with --state-file";
+const REMEDY = "; fix it, delete it, or name another with --state-file";
 
 const DAMAGES: [name: string, content: string | Uint8Array, message: string][] = [
   ["nothing", "", "is empty; delete it, or name another with --state-file"],
   ["blanks", " \n\t\r\n", "is empty; delete it, or name another with --state-file"],
-  ["words", "my SECRET\n", `is not JSON${MEND}`],
-  ["half of it", TEXT.slice(0, 200), `is not JSON (line 11 column 1)${MEND}`],
-  ["a comma too many", '{\n"SECRET": 1,\n}', `is not JSON (line 3 column 1)${MEND}`],
-  ["two states", TEXT + TEXT, `is not JSON (line 26 column 1)${MEND}`],
-  ["zeros, as after a crash", new Uint8Array(100), `is not JSON${MEND}`],
-  ["no text", new Uint8Array([0x7b, 0xff, 0x7d]), `is not text in UTF-8${MEND}`],
-  ["UTF-16", new Uint8Array([0xff, 0xfe, 0x7b, 0x00]), `is not text in UTF-8${MEND}`],
+  ["words", "my SECRET\n", `is not JSON${REMEDY}`],
+  ["half of it", TEXT.slice(0, 200), `is not JSON (line 11 column 1)${REMEDY}`],
+  ["a comma too many", '{\n"SECRET": 1,\n}', `is not JSON (line 3 column 1)${REMEDY}`],
+  ["two states", TEXT + TEXT, `is not JSON (line 26 column 1)${REMEDY}`],
+  ["zeros, as after a crash", new Uint8Array(100), `is not JSON${REMEDY}`],
+  ["no text", new Uint8Array([0x7b, 0xff, 0x7d]), `is not text in UTF-8${REMEDY}`],
+  ["UTF-16", new Uint8Array([0xff, 0xfe, 0x7b, 0x00]), `is not text in UTF-8${REMEDY}`],
 
   ...["null", "7", '"SECRET"', "[]", "{}", '{"format":"SECRET","version":1}', `[${TEXT}]`].map(
     (content): [string, string, string] => [
@@ -181,22 +181,22 @@ const DAMAGES: [name: string, content: string | Uint8Array, message: string][] =
   [
     "one id twice",
     edited((state) => state.nodes[2]!["id"] = idOf(1)),
-    `is damaged: nodes[2].id is the same as nodes[0].id${MEND}`,
+    `is damaged: nodes[2].id is the same as nodes[0].id${REMEDY}`,
   ],
   [
     "one port twice",
     edited((state) => state.nodes[1]!["port"] = 8000),
-    `is damaged: nodes[1].port is the same as nodes[0].port${MEND}`,
+    `is damaged: nodes[1].port is the same as nodes[0].port${REMEDY}`,
   ],
   [
     "a port retired twice",
     edited((state) => state.retired.push(8003)),
-    `is damaged: retired[2] is the same as retired[0]${MEND}`,
+    `is damaged: retired[2] is the same as retired[0]${REMEDY}`,
   ],
   [
     "a port in use and retired",
     edited((state) => state.retired.push(8002)),
-    `is damaged: retired[2] is the same as nodes[1].port${MEND}`,
+    `is damaged: retired[2] is the same as nodes[1].port${REMEDY}`,
   ],
 ];
 
@@ -207,7 +207,7 @@ function damaged(
   change: (state: Edited) => void,
 ): [string, string, string] {
   const name = `${field} ${value === undefined ? "missing" : JSON.stringify(value)}`;
-  return [name, edited(change), `is damaged: ${field} is not ${expected}${MEND}`];
+  return [name, edited(change), `is damaged: ${field} is not ${expected}${REMEDY}`];
 }
 
 for (const [name, content, message] of DAMAGES) {

@@ -1,12 +1,11 @@
 import { NodeDialer } from "../../src/cluster/node_dialer.ts";
-import { type NatEntry, NatTable, type NatTableActions } from "../../src/nat/nat_table.ts";
+import { NatTable } from "../../src/nat/nat_table.ts";
+import type { NatContext } from "../../src/nat/queries.ts";
+import type { TableChange } from "../../src/nat/table_change.ts";
 import type { NodeConnectionOptions } from "../../src/cluster/node_connection.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
-import {
-  PortAllocator,
-  type SavedPorts,
-  type StaticMapping,
-} from "../../src/nat/port_allocator.ts";
+import type { SavedPorts, StaticMapping } from "../../src/nat/port_allocator.ts";
+import type { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 
 /** How a topology talks to nodes that want no password. */
@@ -50,24 +49,23 @@ export function line(digit: string, address: string, flags = "master"): string {
   return `${digit} ${address}@17000 ${flags} - 0 0 1 connected`;
 }
 
-/** What a test's directory may have other than the ordinary. */
-export interface DirectorySceneOptions {
+/** What the NAT table of a test has other than the ordinary. */
+export interface TableSceneOptions {
   first?: number;
   count?: number;
-  pins?: readonly StaticMapping[];
+  staticMappings?: readonly StaticMapping[];
   saved?: SavedPorts;
   forgetAfterMs?: number;
-  /** Ports that cannot be listened on. */
+  /** Ports that cannot be opened. */
   taken?: readonly number[];
-  /** Whether a test says itself what becomes of suspects; else nobody answers where they were. */
+  /** Whether a test verifies suspects itself; otherwise none of them answers. */
   verifies?: boolean;
 }
 
-/** A directory, and what it had done by others. */
-export class DirectoryScene implements NatTableActions {
+/** A NAT table with the changes that were applied, as the proxy applies them. */
+export class TableScene {
   readonly natTable: NatTable;
-  readonly ports: PortAllocator;
-  /** In words: `open 8000`, `close 8000`, `moved 8000`, `disputed`. */
+  /** As text: `open 8000`, `close 8000`, `moved 8000`, `conflict`, `unlocated`. */
   readonly done: string[] = [];
   readonly #taken: Set<number>;
   readonly #verifies: boolean;
@@ -76,26 +74,41 @@ export class DirectoryScene implements NatTableActions {
     {
       first = 8000,
       count = 8,
-      pins = [],
+      staticMappings = [],
       saved,
       forgetAfterMs = 0,
       taken = [],
       verifies = false,
-    }: DirectorySceneOptions = {},
+    }: TableSceneOptions = {},
   ) {
     this.#taken = new Set(taken);
     this.#verifies = verifies;
-    this.ports = new PortAllocator({ first, count, pins, saved });
-    this.natTable = new NatTable({ ports: this.ports, pins, forgetAfterMs, actions: this });
+    this.natTable = new NatTable({
+      firstPort: first,
+      maxNodes: count,
+      staticMappings,
+      savedPorts: saved,
+      forgetAfterMs,
+    });
   }
 
-  /** The same with a view learned, in the manner of `viewOf`. */
+  /** The same scene after a view, in the form of `viewOf`. */
   knowing(lines: readonly string[]): this {
-    this.natTable.applyView(viewOf(lines));
+    this.applyView(viewOf(lines));
     return this;
   }
 
-  /** The ports by the digit of each node's id, and the address it is reached at. */
+  /** Applies a view and its changes. */
+  applyView(view: ClusterView, isRequired = false): void {
+    this.apply(this.natTable.applyView(view, isRequired));
+  }
+
+  /** What resolvers and refreshers of the table work with. */
+  context(discovery: ClusterDiscovery): NatContext {
+    return { natTable: this.natTable, discovery, apply: (changes) => this.apply(changes) };
+  }
+
+  /** The ports and private addresses by the digit of each node's id. */
   get mapping(): Record<string, string> {
     return Object.fromEntries(
       this.natTable.nodes.map(({ id, publicPort, address }) => [
@@ -105,27 +118,26 @@ export class DirectoryScene implements NatTableActions {
     );
   }
 
-  open(_node: NatEntry, port: number): number {
-    if (this.#taken.has(port)) throw new Error(`Cannot listen on ${port}`);
-    this.done.push(`open ${port}`);
-    // A system that gives a free port gives any.
-    return port === 0 ? 40_000 + this.done.length : port;
-  }
-
-  close({ publicPort }: NatEntry): void {
-    this.done.push(`close ${publicPort}`);
-  }
-
-  moved({ publicPort }: NatEntry): void {
-    this.done.push(`moved ${publicPort}`);
-  }
-
-  disputed(): void {
-    this.done.push("disputed");
-  }
-
-  learned(): void {
+  /** Applies changes; ports that cannot be opened are refused. */
+  apply(changes: readonly TableChange[]): void {
+    const { natTable } = this;
+    const queue = [...changes];
+    for (let change = queue.shift(); change !== undefined; change = queue.shift()) {
+      if (change.kind === "opened") {
+        const { node, port, isRequired } = change;
+        const error = new Error(`Cannot listen on ${port}`);
+        if (!this.#taken.has(port)) {
+          this.done.push(`open ${port}`);
+          // For port 0, the kernel chooses any port.
+          natTable.portOpened(node, port === 0 ? 40_000 + this.done.length : port);
+        } else if (isRequired) throw error;
+        else queue.unshift(...natTable.portRefused(node, error));
+      } else if (change.kind === "closed" || change.kind === "moved") {
+        const verb = change.kind === "closed" ? "close" : "moved";
+        this.done.push(`${verb} ${change.node.publicPort}`);
+      } else if (change.kind !== "updated") this.done.push(change.kind);
+    }
     if (this.#verifies) return;
-    for (const suspect of this.natTable.suspects) this.natTable.forget(suspect);
+    for (const suspect of natTable.suspects) this.apply(natTable.forget(suspect));
   }
 }

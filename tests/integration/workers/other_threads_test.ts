@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OperatorError } from "../../../src/platform/operator_error.ts";
-import { NatTable, type NatTableActions } from "../../../src/nat/nat_table.ts";
-import { PortAllocator, type PortAllocatorOptions } from "../../../src/nat/port_allocator.ts";
+import { type NatEntry, NatTable, type NatTableOptions } from "../../../src/nat/nat_table.ts";
+import type { TableChange } from "../../../src/nat/table_change.ts";
 import type { ClusterView } from "../../../src/cluster/view.ts";
 import { Frontend } from "../../../src/proxy/frontend.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
@@ -28,26 +28,19 @@ class Scene implements AsyncDisposable {
   readonly others: WorkerPool;
   readonly frontend: Frontend;
   /** Listens for a node in the owner's own thread. */
-  open: NatTableActions["open"] = (node, port) =>
+  open = (node: NatEntry, port: number): number =>
     this.frontend.open(node, port, this.others.isClosing(port));
   /** How often clients have made known that a node cannot be reached. */
   suspicions = 0;
 
-  constructor(ports: Partial<PortAllocatorOptions> = {}) {
+  constructor(options: Partial<NatTableOptions> = {}) {
     this.natTable = new NatTable({
-      ports: new PortAllocator({ first: 0, count: 64, pins: [], saved: undefined, ...ports }),
-      pins: [],
+      firstPort: 0,
+      maxNodes: 64,
+      staticMappings: [],
+      savedPorts: undefined,
       forgetAfterMs: 0,
-      actions: {
-        open: (node, port) => this.open(node, port),
-        close: (node) => this.frontend.close(node),
-        moved: (node) => {
-          this.frontend.endSessions(node);
-          this.others.moved(node);
-        },
-        disputed() {},
-        learned: () => this.others.update(),
-      },
+      ...options,
     });
     const config = configOf(["--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`]);
     this.others = new WorkerPool({ ...config, threads: THREADS }, {
@@ -61,6 +54,31 @@ class Scene implements AsyncDisposable {
       clients: () => this.frontend.clients,
     });
     this.frontend = new Frontend(config, this.others.frontendContext);
+  }
+
+  /** Applies changes as the proxy does. */
+  apply(changes: readonly TableChange[]): void {
+    for (const change of changes) {
+      if (change.kind === "opened") {
+        this.natTable.portOpened(change.node, this.open(change.node, change.port));
+      } else if (change.kind === "closed") this.frontend.close(change.node);
+      else if (change.kind === "moved") {
+        this.frontend.endSessions(change.node);
+        this.others.moved(change.node);
+      }
+    }
+    this.others.update();
+  }
+
+  /** Applies a view. */
+  applyView(view: ClusterView): void {
+    this.apply(this.natTable.applyView(view));
+  }
+
+  /** Applies a view, and forgets the suspects, as if they did not answer. */
+  applyFinalView(view: ClusterView): void {
+    this.applyView(view);
+    for (const suspect of this.natTable.suspects) this.apply(this.natTable.forget(suspect));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,19 +124,13 @@ function listenersAt(port: number): number {
   }).length;
 }
 
-/** Takes over a view, and forgets the nodes that it suspects, as if they did not answer. */
-function learnForgotten(natTable: NatTable, view: ClusterView): void {
-  natTable.applyView(view);
-  for (const suspect of natTable.suspects) natTable.forget(suspect);
-}
-
 Deno.test("a node is named when all threads listen for it, and no sooner", ON_LINUX, async () => {
   await using scene = new Scene();
   const { natTable, others } = scene;
   const { nodeResolver, natTable: known } = others.frontendContext;
   const views = [viewOf([A]), viewOf([A, B])];
   for (const [at, digit] of ["a", "b"].entries()) {
-    natTable.applyView(views[at]!);
+    scene.applyView(views[at]!);
     const mention = { host: "", port: 0, id: idOf(digit) };
     const port = natTable.portOf(mention)!;
     // Requests may name it as soon as a client can know of it, however that was.
@@ -129,7 +141,7 @@ Deno.test("a node is named when all threads listen for it, and no sooner", ON_LI
   }
 
   const left = natTable.nodes[1]!;
-  learnForgotten(natTable, seenBy("a", viewOf([A])));
+  scene.applyFinalView(seenBy("a", viewOf([A])));
   assertEquals(natTable.nodes.length, 1);
   assertEquals(known.portOf({ host: "", port: 0, id: idOf("b") }), undefined);
   await until("no thread listens for it", () => listenersAt(left.publicPort) === 0);
@@ -141,9 +153,9 @@ Deno.test(
   async () => {
     await using scene = new Scene();
     const { natTable, others } = scene;
-    natTable.applyView(viewOf([A]));
+    scene.applyView(viewOf([A]));
     const first = others.published();
-    natTable.applyView(viewOf([A, B]));
+    scene.applyView(viewOf([A, B]));
     const { natTable: known } = others.frontendContext;
     await first;
     await others.published();
@@ -160,11 +172,11 @@ Deno.test(
   async () => {
     using logged = new Logged();
     await using scene = new Scene();
-    const { natTable, others } = scene;
-    natTable.applyView(viewOf([A]));
+    const { others } = scene;
+    scene.applyView(viewOf([A]));
     await others.begin();
     const learn = async () => {
-      natTable.applyView(viewOf([A, B]));
+      scene.applyView(viewOf([A, B]));
       await others.published();
     };
     // The one who listens shares it with nobody.
@@ -204,7 +216,7 @@ Deno.test(
     const taking = (async () => {
       for await (const connection of listener) taken.push(connection);
     })();
-    natTable.applyView(
+    scene.applyView(
       viewOf([`a ${AT}:${listener.addr.port}@1 myself,master - 0 0 1 connected 0-16383`]),
     );
     await others.published();
@@ -216,7 +228,7 @@ Deno.test(
     listener.close();
     await taking;
 
-    natTable.move(node, { host: AT, port: 1 });
+    scene.apply(natTable.move(node, { host: AT, port: 1 }));
     const ends = await Promise.all(clients.map((client) => client.readToEnd()));
     assertEquals(ends, clients.map(() => ""));
     assertEquals(scene.suspicions, 0);
@@ -233,15 +245,15 @@ Deno.test(
 
 Deno.test("a port that is taken back can be given out again at once", ON_LINUX, async () => {
   using logged = new Logged();
-  await using scene = new Scene({ first: findFreePorts(2), count: 2 });
+  await using scene = new Scene({ firstPort: findFreePorts(2), maxNodes: 2 });
   const { natTable, others } = scene;
-  natTable.applyView(viewOf([A, B]));
+  scene.applyView(viewOf([A, B]));
   await others.begin();
   const { publicPort } = natTable.withId(idOf("b"))!;
-  learnForgotten(natTable, viewOf([A]));
+  scene.applyFinalView(viewOf([A]));
   assertEquals(natTable.withId(idOf("b")), undefined);
   // The other threads have hardly heard of that.
-  natTable.applyView(viewOf([A, line("c", "10.0.0.3:7000")]));
+  scene.applyView(viewOf([A, line("c", "10.0.0.3:7000")]));
   assertEquals(natTable.withId(idOf("c"))?.publicPort, publicPort);
   await others.published();
   // What is closed listens until the thread goes on with other things.
@@ -252,14 +264,14 @@ Deno.test("a port that is taken back can be given out again at once", ON_LINUX, 
 Deno.test("threads that take no more clients do not begin to again", ON_LINUX, async () => {
   await using scene = new Scene();
   const { natTable, frontend, others } = scene;
-  natTable.applyView(viewOf([A]));
+  scene.applyView(viewOf([A]));
   await others.published();
   const node = natTable.nodes[0]!;
   assertEquals(listenersAt(node.publicPort), THREADS);
   frontend.stopListening();
   others.stopListening();
   // A client that is still served may have the proxy learn something.
-  natTable.move(node, { host: "10.0.0.9", port: 7000 });
+  scene.apply(natTable.move(node, { host: "10.0.0.9", port: 7000 }));
   await others.published();
   await until("no thread listens", () => listenersAt(node.publicPort) === 0);
 });
@@ -271,10 +283,10 @@ Deno.test(
     using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
     using timers = new HeldTimers();
     await using scene = new Scene();
-    const { natTable, others } = scene;
-    natTable.applyView(viewOf([A]));
+    const { others } = scene;
+    scene.applyView(viewOf([A]));
     await others.begin();
-    natTable.applyView(viewOf([A, B]));
+    scene.applyView(viewOf([A, B]));
     for (let times = 0; times < 13; times++) {
       timers.goOff();
       await new Promise((resolve) => setImmediate(resolve));
@@ -291,13 +303,13 @@ Deno.test(
 Deno.test("threads that answer are there for as long as they do", ON_LINUX, async () => {
   using timers = new HeldTimers();
   await using scene = new Scene();
-  const { natTable, others } = scene;
+  const { others } = scene;
   let failure: unknown;
   others.failure.catch((error) => failure = error);
   for (let times = 0; times < 15; times++) {
     timers.goOff();
     // Answers come in the order of questions.
-    learnForgotten(natTable, viewOf(times % 2 === 0 ? [A] : [A, B]));
+    scene.applyFinalView(viewOf(times % 2 === 0 ? [A] : [A, B]));
     await others.published();
   }
   assertEquals(failure, undefined);
@@ -307,7 +319,7 @@ Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX
   using logged = new Logged();
   using _program = runInThreads(new URL("./failing_worker.ts", import.meta.url));
   await using scene = new Scene();
-  scene.natTable.applyView(viewOf([A]));
+  scene.applyView(viewOf([A]));
   await scene.others.published();
   assertEquals(
     logged.lines,
@@ -328,8 +340,8 @@ Deno.test("who asks about a node that is no more gets no error for it", ON_LINUX
 Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
   using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
   await using scene = new Scene();
-  const { natTable, others } = scene;
-  natTable.applyView(viewOf([A]));
+  const { others } = scene;
+  scene.applyView(viewOf([A]));
   await assertRejects(
     () => within("see a thread end", others.failure, 10_000),
     OperatorError,

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Logged } from "../../support/logged.ts";
-import { DirectoryScene, idOf, line, seenBy, viewOf } from "../../support/views.ts";
+import { idOf, line, seenBy, TableScene, viewOf } from "../../support/views.ts";
 
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 const B = line("b", "10.0.0.2:7000");
@@ -12,9 +12,9 @@ function later(ms: number): { takenAtMs: number } {
 }
 
 Deno.test("a new node gets the next port, whatever its address", () => {
-  const scene = new DirectoryScene();
-  scene.natTable.applyView(viewOf([A, C]));
-  scene.natTable.applyView(viewOf([A, B, C]));
+  const scene = new TableScene();
+  scene.applyView(viewOf([A, C]));
+  scene.applyView(viewOf([A, B, C]));
   assertEquals(scene.mapping, {
     a: "8000 10.0.0.1:7000",
     c: "8001 10.0.0.3:7000",
@@ -23,18 +23,20 @@ Deno.test("a new node gets the next port, whatever its address", () => {
 });
 
 Deno.test("a node that a view places elsewhere stays until it is known to have moved", () => {
-  const scene = new DirectoryScene();
+  const scene = new TableScene();
   const { natTable } = scene;
-  natTable.applyView(viewOf([A, B]));
+  scene.applyView(viewOf([A, B]));
   for (let times = 0; times < 3; times++) {
-    natTable.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
+    scene.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
   }
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000");
-  assertEquals(scene.done, ["open 8000", "open 8001", "disputed"], "news is told once");
-  const [{ node, address }] = natTable.addressConflicts as [typeof natTable.addressConflicts[0]];
+  assertEquals(scene.done, ["open 8000", "open 8001", "conflict"], "news is told once");
+  const [{ node, reportedAddress: address }] = natTable.addressConflicts as [
+    typeof natTable.addressConflicts[0],
+  ];
   assertEquals([node.id, address], [idOf("b"), { host: "10.9.9.9", port: 7000 }]);
 
-  natTable.move(node, address);
+  scene.apply(natTable.move(node, address));
   assertEquals(scene.mapping["b"], "8001 10.9.9.9:7000");
   assertEquals(scene.done.at(-1), "moved 8001");
   assertEquals(natTable.addressConflicts, []);
@@ -45,9 +47,10 @@ Deno.test("a node that a view places elsewhere stays until it is known to have m
 });
 
 Deno.test("a node is found by its public port, with the bus port that it has now", () => {
-  const { natTable } = new DirectoryScene().knowing([A]);
+  const scene = new TableScene().knowing([A]);
+  const { natTable } = scene;
   assertEquals(natTable.atPort(8000)?.busPort, 17000);
-  natTable.applyView(viewOf([A.replace("@17000", "@7501,name.internal")]));
+  scene.applyView(viewOf([A.replace("@17000", "@7501,name.internal")]));
   const { id, busPort } = natTable.atPort(8000)!;
   assertEquals([id, busPort], [idOf("a"), 7501]);
   assertEquals(natTable.atPort(8001), undefined);
@@ -60,30 +63,32 @@ Deno.test("a node is found by its public port, with the bus port that it has now
 });
 
 Deno.test("a view that agrees settles a dispute, and one of a failed node begins none", () => {
-  const { natTable } = new DirectoryScene().knowing([A, B]);
-  natTable.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
-  natTable.applyView(viewOf([A, B]));
+  const scene = new TableScene().knowing([A, B]);
+  const { natTable } = scene;
+  scene.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
+  scene.applyView(viewOf([A, B]));
   assertEquals(natTable.addressConflicts, []);
-  natTable.applyView(viewOf([A, line("b", "10.9.9.9:7000", "master,fail")]));
+  scene.applyView(viewOf([A, line("b", "10.9.9.9:7000", "master,fail")]));
   assertEquals(natTable.addressConflicts, []);
 });
 
 Deno.test("a role changes with the view", () => {
-  const { natTable } = new DirectoryScene().knowing([A, B, C]);
+  const scene = new TableScene().knowing([A, B, C]);
+  const { natTable } = scene;
   assertEquals(natTable.nodes.map(({ role }) => role), ["primary", "primary", "replica"]);
-  natTable.applyView(viewOf([A, line("b", "10.0.0.2:7000", "slave"), line("c", "10.0.0.3:7000")]));
+  scene.applyView(viewOf([A, line("b", "10.0.0.2:7000", "slave"), line("c", "10.0.0.3:7000")]));
   assertEquals(natTable.nodes.map(({ role }) => role), ["primary", "replica", "primary"]);
 });
 
 Deno.test("a forgotten node keeps its port for the grace time, which it must be gone for", () => {
-  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B]);
+  const scene = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B]);
   const { natTable } = scene;
   const forgotten = (...at: number[]) => {
-    for (const ms of at) natTable.applyView(viewOf([A], later(ms)));
+    for (const ms of at) scene.applyView(viewOf([A], later(ms)));
     return scene.mapping["b"] === undefined;
   };
   assertEquals(forgotten(5000, 5999), false);
-  natTable.applyView(viewOf([A, B], later(6000)));
+  scene.applyView(viewOf([A, B], later(6000)));
   assertEquals(forgotten(7000, 7999), false, "its time begins anew");
   assertEquals(forgotten(8000), true);
   assertEquals(scene.done.at(-1), "close 8001");
@@ -92,51 +97,49 @@ Deno.test("a forgotten node keeps its port for the grace time, which it must be 
 });
 
 Deno.test("a single node cannot have another forgotten", () => {
-  const scene = new DirectoryScene().knowing([A, B, C]);
-  const { natTable } = scene;
-  for (let times = 0; times < 3; times++) natTable.applyView(viewOf([A, C]));
+  const scene = new TableScene().knowing([A, B, C]);
+  for (let times = 0; times < 3; times++) scene.applyView(viewOf([A, C]));
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000");
-  natTable.applyView(seenBy("c", viewOf([A, C])));
+  scene.applyView(seenBy("c", viewOf([A, C])));
   assertEquals(scene.mapping["b"], undefined);
 });
 
 Deno.test("a node that all others have forgotten does not speak for itself", () => {
-  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
-  const { natTable } = scene;
-  natTable.applyView(viewOf([A, C], later(0)));
-  natTable.applyView(seenBy("b", viewOf([A, B, C], later(500))));
-  natTable.applyView(seenBy("c", viewOf([A, C], later(1500))));
+  const scene = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
+  scene.applyView(viewOf([A, C], later(0)));
+  scene.applyView(seenBy("b", viewOf([A, B, C], later(500))));
+  scene.applyView(seenBy("c", viewOf([A, C], later(1500))));
   assertEquals(scene.mapping["b"], undefined);
 });
 
 Deno.test("a node that is missing for long is forgotten when it is known to be gone", () => {
-  const scene = new DirectoryScene({ verifies: true }).knowing([A, B, C]);
+  const scene = new TableScene({ verifies: true }).knowing([A, B, C]);
   const { natTable } = scene;
   const address = { host: "10.0.0.2", port: 7000 };
-  natTable.applyView(viewOf([A, C]));
+  scene.applyView(viewOf([A, C]));
   assertEquals(natTable.suspects, [], "one node alone says so");
-  natTable.applyView(seenBy("c", viewOf([A, C])));
+  scene.applyView(seenBy("c", viewOf([A, C])));
   assertEquals(natTable.suspects, [{ id: idOf("b"), address }]);
   natTable.keep(natTable.suspects[0]!);
   assertEquals([natTable.suspects, scene.mapping["b"]], [[], "8001 10.0.0.2:7000"]);
 
-  for (const digit of ["a", "c"]) natTable.applyView(seenBy(digit, viewOf([A, C])));
+  for (const digit of ["a", "c"]) scene.applyView(seenBy(digit, viewOf([A, C])));
   const [suspect] = natTable.suspects;
-  natTable.applyView(viewOf([A, B, C]));
-  natTable.forget(suspect!);
+  scene.applyView(viewOf([A, B, C]));
+  scene.apply(natTable.forget(suspect!));
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000", "a view has listed it meanwhile");
 
-  for (const digit of ["a", "c"]) natTable.applyView(seenBy(digit, viewOf([A, C])));
-  natTable.forget(natTable.suspects[0]!);
+  for (const digit of ["a", "c"]) scene.applyView(seenBy(digit, viewOf([A, C])));
+  scene.apply(natTable.forget(natTable.suspects[0]!));
   assertEquals([natTable.suspects, scene.mapping["b"]], [[], undefined]);
 });
 
 Deno.test("a view that is late adds nodes, and changes nothing", () => {
-  const scene = new DirectoryScene().knowing([A, B]);
+  const scene = new TableScene().knowing([A, B]);
   const { natTable } = scene;
   const late = viewOf([A, line("b", "10.9.9.9:7000", "slave"), line("d", "10.0.0.4:7000")]);
-  natTable.applyView(viewOf([A, B, C], later(1000)));
-  natTable.applyView(late);
+  scene.applyView(viewOf([A, B, C], later(1000)));
+  scene.applyView(late);
   assertEquals(scene.mapping, {
     a: "8000 10.0.0.1:7000",
     b: "8001 10.0.0.2:7000",
@@ -148,17 +151,16 @@ Deno.test("a view that is late adds nodes, and changes nothing", () => {
 });
 
 Deno.test("a node of a cluster that is down says nothing of who is forgotten", () => {
-  const scene = new DirectoryScene().knowing([A, B]);
-  scene.natTable.applyView(viewOf([A], { ...later(1000), state: "fail" }));
+  const scene = new TableScene().knowing([A, B]);
+  scene.applyView(viewOf([A], { ...later(1000), state: "fail" }));
   assertEquals(scene.done, ["open 8000", "open 8001"]);
 });
 
 Deno.test("the port of a forgotten node is the last to be given out again", () => {
-  const scene = new DirectoryScene({ count: 4 }).knowing([A, B, C]);
-  const { natTable } = scene;
-  natTable.applyView(viewOf([A, C]));
-  natTable.applyView(viewOf([A]));
-  natTable.applyView(viewOf([A, ...["d", "e", "f"].map((id) => line(id, `10.0.1.${id}:1`))]));
+  const scene = new TableScene({ count: 4 }).knowing([A, B, C]);
+  scene.applyView(viewOf([A, C]));
+  scene.applyView(viewOf([A]));
+  scene.applyView(viewOf([A, ...["d", "e", "f"].map((id) => line(id, `10.0.1.${id}:1`))]));
   assertEquals(scene.done.slice(3), [
     "close 8001",
     "close 8002",
@@ -169,14 +171,14 @@ Deno.test("the port of a forgotten node is the last to be given out again", () =
 });
 
 Deno.test("a node that is set up anew where one was takes over its port", () => {
-  const scene = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
+  const scene = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
   const anew = [line("d", "10.0.0.2:7000"), "c 10.0.0.3:7000@17000 slave - 0 0 1 connected"];
-  scene.natTable.applyView(viewOf([A, ...anew]));
+  scene.applyView(viewOf([A, ...anew]));
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
   assertEquals(scene.mapping["b"], undefined);
   assertEquals(scene.done.length, 3, "nothing was closed or opened");
   // Listed still, although it is another that has its address now: it is somewhere else.
-  scene.natTable.applyView(
+  scene.applyView(
     viewOf([A, anew[0]!, line("e", "10.0.0.3:7000"), "c :0@0 slave,noaddr -"]),
   );
   assertEquals(scene.mapping["e"], "8003 10.0.0.3:7000");
@@ -184,8 +186,8 @@ Deno.test("a node that is set up anew where one was takes over its port", () => 
 });
 
 Deno.test("a node that is still there does not lose its port to one at the same address", () => {
-  const scene = new DirectoryScene().knowing([A, B]);
-  scene.natTable.applyView(viewOf([A, B, line("d", "10.0.0.2:7000")]));
+  const scene = new TableScene().knowing([A, B]);
+  scene.applyView(viewOf([A, B, line("d", "10.0.0.2:7000")]));
   assertEquals(scene.done, ["open 8000", "open 8001", "open 8002"]);
 });
 
@@ -207,13 +209,13 @@ const VIEWS: [whose: string, lines: string[], ours: boolean][] = [
 
 for (const [whose, lines, ours] of VIEWS) {
   Deno.test(`a view of ${whose} is ${ours ? "" : "not "}one of the cluster`, () => {
-    const { natTable } = new DirectoryScene().knowing([A, B, C]);
+    const { natTable } = new TableScene().knowing([A, B, C]);
     assertEquals(natTable.belongsToCluster(viewOf(lines)), ours);
   });
 }
 
 Deno.test("another cluster takes the place of one at its addresses, or of one long silent", () => {
-  const { natTable } = new DirectoryScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
+  const { natTable } = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
   const elsewhere = [line("d", "10.0.1.4:7000"), line("e", "10.0.1.5:7000")];
   assertEquals(natTable.looksReplaced(viewOf(elsewhere)), false);
   assertEquals(natTable.looksReplaced(viewOf(elsewhere, later(2000))), true);
@@ -221,8 +223,8 @@ Deno.test("another cluster takes the place of one at its addresses, or of one lo
 });
 
 Deno.test("the first view is of the cluster, and a lone node's own", () => {
-  assertEquals(new DirectoryScene().natTable.belongsToCluster(viewOf([A])), true);
-  const { natTable } = new DirectoryScene().knowing([A]);
+  assertEquals(new TableScene().natTable.belongsToCluster(viewOf([A])), true);
+  const { natTable } = new TableScene().knowing([A]);
   assertEquals([[A], [A, B, C], [D, E]].map((lines) => natTable.belongsToCluster(viewOf(lines))), [
     true,
     true,
@@ -231,42 +233,42 @@ Deno.test("the first view is of the cluster, and a lone node's own", () => {
 });
 
 Deno.test("what is said of a node without a port is said until it has one", () => {
-  const scene = new DirectoryScene({ count: 2 }).knowing([A, B, C]);
+  const scene = new TableScene({ count: 2 }).knowing([A, B, C]);
   const { natTable } = scene;
   const reason = "No port is left for node 10.0.0.3:7000: raise --max-nodes above 2";
   assertEquals(natTable.noPortError?.message, reason);
   for (const id of [{ id: idOf("c") }, {}]) {
     assertEquals(natTable.whyNoPort({ ...id, host: "10.0.0.3", port: 7000 })?.message, reason);
   }
-  natTable.applyView(viewOf([A, C]));
-  natTable.applyView(seenBy("c", viewOf([A, C])));
-  natTable.applyView(viewOf([A, C]));
+  scene.applyView(viewOf([A, C]));
+  scene.applyView(seenBy("c", viewOf([A, C])));
+  scene.applyView(viewOf([A, C]));
   assertEquals([scene.mapping["c"], natTable.noPortError], ["8001 10.0.0.3:7000", undefined]);
 });
 
 Deno.test("a node without a port that views list by turns is told of once", () => {
   using logged = new Logged();
   const TLS_ONLY = line("d", "10.0.0.4:0");
-  const { natTable } = new DirectoryScene({ count: 2 }).knowing([A, B]);
+  const scene = new TableScene({ count: 2 }).knowing([A, B]);
   for (let times = 0; times < 3; times++) {
-    natTable.applyView(viewOf([A, B, C, TLS_ONLY]));
-    natTable.applyView(viewOf([A, B]));
+    scene.applyView(viewOf([A, B, C, TLS_ONLY]));
+    scene.applyView(viewOf([A, B]));
   }
   assertEquals(logged.lines, [
     "error No port is left for node 10.0.0.3:7000: raise --max-nodes above 2",
-    `warning Node ${idOf("d")} at 10.0.0.4 has no plain-text port, so clients are shown port 0 ` +
+    `warning Node ${idOf("d")} at 10.0.0.4 has no plain-text port, so clients get port 0 ` +
     "for it; set `port` in its configuration",
   ]);
 });
 
 Deno.test("a port that is taken by another program is passed over", () => {
-  const scene = new DirectoryScene({ taken: [8001] }).knowing([A, B]);
+  const scene = new TableScene({ taken: [8001] }).knowing([A, B]);
   assertEquals(scene.mapping["b"], "8002 10.0.0.2:7000");
 });
 
 Deno.test("a pinned node has its port, and nobody else has that", () => {
-  const pins = [{ node: idOf("c"), port: 8000 }, { node: idOf("b"), port: 9000 }];
-  const scene = new DirectoryScene({ pins, count: 2 }).knowing([A, B, C]);
+  const staticMappings = [{ node: idOf("c"), port: 8000 }, { node: idOf("b"), port: 9000 }];
+  const scene = new TableScene({ staticMappings, count: 2 }).knowing([A, B, C]);
   assertEquals(scene.mapping, {
     a: "8001 10.0.0.1:7000",
     b: "9000 10.0.0.2:7000",
@@ -275,35 +277,37 @@ Deno.test("a pinned node has its port, and nobody else has that", () => {
 });
 
 Deno.test("a port that is pinned to an address is open before its node is there", () => {
-  const pins = [{ node: { host: "10.0.0.9", port: 7000 }, port: 8005 }];
-  const scene = new DirectoryScene({ pins });
+  const staticMappings = [{ node: { host: "10.0.0.9", port: 7000 }, port: 8005 }];
+  const scene = new TableScene({ staticMappings });
   const { natTable } = scene;
-  natTable.openStaticMappings();
-  natTable.applyView(viewOf([A]));
+  scene.apply(natTable.openStaticMappings());
+  scene.applyView(viewOf([A]));
   assertEquals(scene.done, ["open 8005", "open 8000"]);
   assertEquals(natTable.unidentified.map(({ publicPort }) => publicPort), [8005]);
 
-  natTable.applyView(viewOf([A, line("d", "10.0.0.9:7000")]));
+  scene.applyView(viewOf([A, line("d", "10.0.0.9:7000")]));
   assertEquals(scene.done.length, 2);
   assertEquals(scene.mapping["d"], "8005 10.0.0.9:7000");
   assertEquals(natTable.unidentified, []);
   // It stays open when the node is gone, for the next one.
-  natTable.applyView(viewOf([A]));
+  scene.applyView(viewOf([A]));
   assertEquals(scene.mapping[""], "8005 10.0.0.9:7000");
-  natTable.applyView(viewOf([A, line("e", "10.0.0.9:7000")]));
+  scene.applyView(viewOf([A, line("e", "10.0.0.9:7000")]));
   assertEquals(scene.mapping["e"], "8005 10.0.0.9:7000");
   assertEquals(scene.done.length, 2);
 });
 
 Deno.test("a node with a pinned address may tell its id before the cluster does", () => {
-  const pins = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
-  const scene = new DirectoryScene({ pins });
+  const staticMappings = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
+  const scene = new TableScene({ staticMappings });
   const { natTable } = scene;
-  natTable.openStaticMappings();
-  natTable.assignId(natTable.unidentified[0]!, idOf("d"));
-  natTable.applyView(viewOf([A, line("d", "10.0.0.9:7000")]));
+  scene.apply(natTable.openStaticMappings());
+  scene.apply(natTable.assignId(natTable.unidentified[0]!, idOf("d")));
+  scene.applyView(viewOf([A, line("d", "10.0.0.9:7000")]));
   assertEquals(scene.mapping, { d: "8005 node-d:7000", a: "8000 10.0.0.1:7000" });
-  assertEquals(natTable.addressConflicts.map(({ address }) => address.host), ["10.0.0.9"]);
+  assertEquals(natTable.addressConflicts.map(({ reportedAddress }) => reportedAddress.host), [
+    "10.0.0.9",
+  ]);
 });
 
 const SAVED = {
@@ -315,17 +319,16 @@ const SAVED = {
 };
 
 Deno.test("ports that were saved are those of their nodes", () => {
-  const scene = new DirectoryScene({ saved: SAVED, count: 4, forgetAfterMs: 60_000 });
-  const { natTable } = scene;
-  natTable.applyView(viewOf([A, C]));
+  const scene = new TableScene({ saved: SAVED, count: 4, forgetAfterMs: 60_000 });
+  scene.applyView(viewOf([A, C]));
   assertEquals(scene.mapping, { a: "8003 10.0.0.1:7000", c: "8002 10.0.0.3:7000" });
   // 8001 is kept for b, which may be on its way, and 8000 is the last resort.
-  natTable.applyView(viewOf([A, C, line("d", "10.0.0.4:7000"), B]));
+  scene.applyView(viewOf([A, C, line("d", "10.0.0.4:7000"), B]));
   assertEquals([scene.mapping["b"], scene.mapping["d"]], [
     "8001 10.0.0.2:7000",
     "8000 10.0.0.4:7000",
   ]);
-  assertEquals(scene.ports.saved.nodes.map(({ id, port }) => [id[0], port]), [
+  assertEquals(scene.natTable.savedPorts.nodes.map(({ id, port }) => [id[0], port]), [
     ["d", 8000],
     ["b", 8001],
     ["c", 8002],
@@ -334,16 +337,16 @@ Deno.test("ports that were saved are those of their nodes", () => {
 });
 
 Deno.test("a saved node that does not come back loses its port as any other", () => {
-  const scene = new DirectoryScene({ saved: SAVED, forgetAfterMs: 1000 });
-  scene.natTable.applyView(viewOf([A]));
-  scene.natTable.applyView(viewOf([A], later(1000)));
-  assertEquals(scene.ports.saved.nodes.map(({ id }) => id), [idOf("a")]);
-  assertEquals(scene.ports.saved.retired, [8000, 8001]);
+  const scene = new TableScene({ saved: SAVED, forgetAfterMs: 1000 });
+  scene.applyView(viewOf([A]));
+  scene.applyView(viewOf([A], later(1000)));
+  assertEquals(scene.natTable.savedPorts.nodes.map(({ id }) => id), [idOf("a")]);
+  assertEquals(scene.natTable.savedPorts.retired, [8000, 8001]);
 });
 
 Deno.test("a saved port of a node that is not there is for one that is, in a full range", () => {
-  const scene = new DirectoryScene({ saved: SAVED, count: 2, forgetAfterMs: 60_000 });
-  scene.natTable.applyView(
+  const scene = new TableScene({ saved: SAVED, count: 2, forgetAfterMs: 60_000 });
+  scene.applyView(
     viewOf([C.replace("slave", "myself,slave"), line("d", "10.0.0.4:7000")]),
   );
   assertEquals(scene.natTable.noPortError, undefined);
@@ -351,27 +354,27 @@ Deno.test("a saved port of a node that is not there is for one that is, in a ful
 });
 
 Deno.test("a node with a pin of its own takes over no port, and a pinned port is no heirloom", () => {
-  const pins = [{ node: idOf("d"), port: 9000 }, { node: idOf("c"), port: 9001 }];
-  const scene = new DirectoryScene({ pins, forgetAfterMs: 1000 }).knowing([A, B, C]);
-  scene.natTable.applyView(viewOf([A, line("d", "10.0.0.2:7000"), line("e", "10.0.0.3:7000")]));
+  const staticMappings = [{ node: idOf("d"), port: 9000 }, { node: idOf("c"), port: 9001 }];
+  const scene = new TableScene({ staticMappings, forgetAfterMs: 1000 }).knowing([A, B, C]);
+  scene.applyView(viewOf([A, line("d", "10.0.0.2:7000"), line("e", "10.0.0.3:7000")]));
   assertEquals(scene.mapping["d"], "9000 10.0.0.2:7000");
   assertEquals(scene.mapping["e"], "8002 10.0.0.3:7000");
 });
 
 Deno.test("a saved port goes to the node that was set up anew meanwhile", () => {
-  const scene = new DirectoryScene({ saved: SAVED });
-  scene.natTable.applyView(viewOf([A, line("d", "10.0.0.2:7000")]));
+  const scene = new TableScene({ saved: SAVED });
+  scene.applyView(viewOf([A, line("d", "10.0.0.2:7000")]));
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
 });
 
 Deno.test("a pin is newer than what was saved", () => {
-  const pins = [{ node: idOf("b"), port: 8003 }];
-  const scene = new DirectoryScene({ saved: SAVED, pins }).knowing([A, B]);
+  const staticMappings = [{ node: idOf("b"), port: 8003 }];
+  const scene = new TableScene({ saved: SAVED, staticMappings }).knowing([A, B]);
   assertEquals(scene.mapping, { a: "8001 10.0.0.1:7000", b: "8003 10.0.0.2:7000" });
 });
 
 Deno.test("with free ports a saved one is taken if it is free", () => {
-  const scene = new DirectoryScene({ first: 0, saved: SAVED, taken: [8001] });
-  scene.natTable.applyView(viewOf([A, B]), true);
+  const scene = new TableScene({ first: 0, saved: SAVED, taken: [8001] });
+  scene.applyView(viewOf([A, B]), true);
   assertEquals(scene.done, ["open 8003", "open 0"]);
 });

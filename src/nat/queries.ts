@@ -1,0 +1,53 @@
+import type { ClusterDiscovery, QueryOptions } from "../cluster/discovery.ts";
+import { dialAddress, isHealthy } from "../cluster/view.ts";
+import type { NatTable } from "./nat_table.ts";
+import type { ApplyChanges } from "./table_change.ts";
+
+/** What every class that updates the NAT table works with. */
+export interface NatContext {
+  readonly natTable: NatTable;
+  readonly discovery: ClusterDiscovery;
+  /** Takes the changes of each update of the table. */
+  readonly apply: ApplyChanges;
+}
+
+/**
+ * How many nodes are queried for the address of another. An address is usually missing in one view
+ * only, and a node that is gone for good is queried for again and again.
+ */
+const MOST_QUERIED = 16;
+
+/** The options of a query for any node of the cluster in a table. */
+export function queryOptionsFor(
+  natTable: NatTable,
+  more: Pick<QueryOptions, "wanted"> = {},
+): QueryOptions {
+  return {
+    known: natTable.nodes.map(({ address }) => address),
+    belongs: natTable.belongsToCluster.bind(natTable),
+    replaces: natTable.looksReplaced.bind(natTable),
+    ...more,
+  };
+}
+
+/** Queries the statically mapped nodes without an id for their ids. */
+export async function assignIds({ natTable, discovery, apply }: NatContext): Promise<void> {
+  await Promise.all(natTable.unidentified.map(async (node) => {
+    const view = await discovery.queryNode(node.address);
+    if (view !== undefined) apply(natTable.assignId(node, view.answeredBy.id));
+  }));
+}
+
+/** Queries other nodes for the addresses that are missing in the latest view. */
+export async function resolveAddresses({ natTable, discovery, apply }: NatContext): Promise<void> {
+  const { view } = natTable;
+  if (view === undefined || !natTable.hasUnlocated) return;
+  const others = view.nodes.filter((node) => isHealthy(node) && node.id !== view.answeredBy.id)
+    .map((node) => dialAddress(node, view)).filter((address) => address !== null);
+  await Promise.all(
+    others.slice(0, MOST_QUERIED).map(async (address) => {
+      const other = await discovery.queryNode(address);
+      if (other !== undefined && natTable.belongsToCluster(other)) apply(natTable.applyView(other));
+    }),
+  );
+}

@@ -1,0 +1,291 @@
+import { formatHostPort, type HostPort } from "../platform/address.ts";
+import { log } from "../platform/log.ts";
+import { LogThrottle } from "../platform/log_throttle.ts";
+import { OperatorError } from "../platform/operator_error.ts";
+import type { ClusterNode } from "../cluster/node.ts";
+import { aliasOf, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
+import {
+  announcedNames,
+  type ClusterView,
+  dialAddress,
+  isHealthy,
+  locatedNodes,
+} from "../cluster/view.ts";
+import type { MissingNodes } from "./membership.ts";
+import type { PortAllocator } from "./port_allocator.ts";
+import type { PortChange, TableChange } from "./table_change.ts";
+import { type NatEntry, newRow, type Row, SHARED, type TableRows } from "./table_rows.ts";
+
+/** A node of the cluster has no public port. The message says why. */
+export class NoPublicPortError extends OperatorError {
+  override readonly name = "NoPublicPortError";
+}
+
+/** What a `Reconciler` changes. */
+export interface ReconcilerOptions {
+  readonly rows: TableRows;
+  readonly ports: PortAllocator;
+  readonly missing: MissingNodes;
+}
+
+/**
+ * Brings the rows of the NAT table in line with a view of the cluster: new nodes get a row and a
+ * port, known nodes get new names and roles. A known node that a view reports at another address is
+ * a conflict, which the refresher settles; a node that views omit goes to `MissingNodes`.
+ */
+export class Reconciler {
+  readonly #rows: TableRows;
+  readonly #ports: PortAllocator;
+  readonly #missing: MissingNodes;
+  #view: ClusterView | undefined;
+  /** Why located nodes have no port, by id, with the aliases of each. */
+  readonly #withoutPort = new Map<string, { error: NoPublicPortError; aliases: string[] }>();
+  /** Why nodes of the last view cannot have a port, by id. */
+  #unreachable = new Map<string, NoPublicPortError>();
+  /** Views that differ for good list a node by turns. */
+  readonly #throttle = new LogThrottle();
+
+  constructor({ rows, ports, missing }: ReconcilerOptions) {
+    this.#rows = rows;
+    this.#ports = ports;
+    this.#missing = missing;
+  }
+
+  /** The latest view. */
+  get view(): ClusterView | undefined {
+    return this.#view;
+  }
+
+  /** Why a node that could have a port has none; undefined if each has one. */
+  get noPortError(): NoPublicPortError | undefined {
+    return this.#withoutPort.values().next().value?.error;
+  }
+
+  /** Whether the latest view lists a node without an address, and no earlier view had one. */
+  get hasUnlocated(): boolean {
+    return this.#view?.nodes.some(({ id, host }) => host === "" && this.#unreachable.has(id)) ??
+      false;
+  }
+
+  /** Why a referenced node has no port, if it is known to have none. */
+  whyNoPort(ref: NodeRef): NoPublicPortError | undefined {
+    if (ref.id !== undefined) {
+      return this.#withoutPort.get(ref.id)?.error ?? this.#unreachable.get(ref.id);
+    }
+    const alias = aliasOf(ref);
+    return [...this.#withoutPort.values()].find(({ aliases }) => aliases.includes(alias))?.error;
+  }
+
+  /** See `NatTable.applyView`. */
+  applyView(view: ClusterView, isRequired: boolean): TableChange[] {
+    const changes: TableChange[] = [];
+    // A view that arrives late can still add nodes.
+    const isLatest = this.#view === undefined || view.takenAtMs >= this.#view.takenAtMs;
+    if (isLatest) {
+      this.#view = view;
+      this.#missing.record(view, this.#ports.ids);
+      for (const id of this.#withoutPort.keys()) {
+        if (!view.nodes.some((node) => node.id === id)) this.#withoutPort.delete(id);
+      }
+    }
+    const aliases = new Map<string, Row | typeof SHARED>();
+    for (const { node, address } of locatedNodes(view)) {
+      const known = this.#rows.withId(node.id);
+      if (known !== undefined && !isLatest) continue;
+      const names = announcedNames(node, view);
+      const row = known ?? this.#existingRow(node, address, view) ??
+        this.#addRow(node.id, address, { view, names, isRequired, changes });
+      if (row === undefined) continue;
+      row.names = names;
+      row.role = node.flags.has("slave") ? "replica" : "primary";
+      row.busPort = node.busPort;
+      this.#noteConflict(row, node, address, changes);
+      for (const alias of [address, ...names].map(aliasOf)) {
+        const other = aliases.get(alias);
+        aliases.set(alias, other === undefined || other === row ? row : SHARED);
+      }
+    }
+    for (const [alias, row] of aliases) this.#rows.setAlias(alias, row);
+    if (isLatest) {
+      this.#noteUnreachable(view, changes);
+      this.#missing.suspectOld(view);
+    }
+    changes.push({ kind: "updated" });
+    return changes;
+  }
+
+  /** See `NatTable.portOpened`. */
+  portOpened(node: NatEntry, port: number): void {
+    const row = this.#rows.all.find((row) => row === node);
+    if (row === undefined) return;
+    row.publicPort = port;
+    this.#withoutPort.delete(row.id);
+    if (row.id !== "") this.#ports.assign(row.id, port, row.address);
+  }
+
+  /** See `NatTable.portRefused`. */
+  portRefused(node: NatEntry, reason: Error): TableChange[] {
+    const row = this.#rows.all.find((row) => row === node);
+    if (row === undefined) return [];
+    let error = reason instanceof NoPublicPortError ? reason : undefined;
+    if (error === undefined && this.#ports.staticPort(row.id) === undefined) {
+      log.warning("{reason}, trying the next port", { reason: reason.message });
+      const port = this.#ports.reserve(row.id);
+      if (port !== undefined) return [this.#offer(row, port)];
+      error = this.#noPortLeft(row.address);
+    }
+    this.#ports.cancel(row.id);
+    this.#rows.remove(row);
+    this.#noteWithoutPort(
+      row.id,
+      row.names,
+      error ?? new NoPublicPortError(reason.message, { cause: reason }),
+    );
+    return [{ kind: "updated" }];
+  }
+
+  /** Gives a row without an id the id of its node. */
+  identify(row: Row, id: string): void {
+    this.#rows.setId(row, id);
+    this.#withoutPort.delete(id);
+    this.#ports.assign(id, row.publicPort, row.address);
+  }
+
+  /** The row that a new node takes over: a static mapping to its address, or its predecessor's. */
+  #existingRow(node: ClusterNode, address: HostPort, view: ClusterView): Row | undefined {
+    const mapped = this.#rows.unidentifiedAt([address, ...announcedNames(node, view)]);
+    if (mapped !== undefined) {
+      this.identify(mapped, node.id);
+      return mapped;
+    }
+    return this.#ports.staticPort(node.id) === undefined
+      ? this.#adoptPort(node, address, view)
+      : undefined;
+  }
+
+  /**
+   * Transfers the port of a node that is gone to its successor at the same address, which is the
+   * same server with a new id (CLUSTER RESET HARD). Returns the row, if the old node had one.
+   */
+  #adoptPort(node: ClusterNode, address: HostPort, view: ClusterView): Row | undefined {
+    const ports = this.#ports;
+    for (const id of ports.ids) {
+      const row = this.#rows.withId(id);
+      const addresses = [row?.address ?? ports.addressOf(id), row?.mappedAddress];
+      if (!addresses.some((one) => one !== undefined && isSameAddress(one, address))) continue;
+      // A node that is still listed keeps its port, and so does a static mapping to an id.
+      if (view.nodes.some((other) => other.id === id) || ports.staticPort(id) !== undefined) {
+        continue;
+      }
+      ports.transfer(id, node.id);
+      this.#missing.delete(id);
+      if (row === undefined) return undefined;
+      log.info("Node {node_id} at {node_addr} was reset; its new id is {new_node_id}", {
+        node_id: id,
+        node_addr: formatHostPort(address),
+        new_node_id: node.id,
+      });
+      this.identify(row, node.id);
+      return row;
+    }
+    return undefined;
+  }
+
+  /** Adds a row with a reserved port; records the reason and adds none if no port is left. */
+  #addRow(id: string, address: HostPort, { view, names, isRequired, changes }: {
+    readonly view: ClusterView;
+    readonly names: readonly HostPort[];
+    readonly isRequired: boolean;
+    readonly changes: TableChange[];
+  }): Row | undefined {
+    const port = this.#reserve(id, view);
+    if (port === undefined) {
+      this.#noteWithoutPort(id, names, this.#noPortLeft(address));
+      return undefined;
+    }
+    const row = newRow(id, address, { isRequired });
+    this.#rows.add(row);
+    changes.push(this.#offer(row, port));
+    return row;
+  }
+
+  /** Reserves a port; in a full range, one saved for a node that the cluster does not list. */
+  #reserve(id: string, view: ClusterView): number | undefined {
+    const ports = this.#ports;
+    for (const saved of ports.ids) {
+      const port = ports.reserve(id);
+      if (port !== undefined) return port;
+      const isListed = view.nodes.some((node) => node.id === saved);
+      if (isListed || this.#rows.withId(saved) !== undefined) continue;
+      log.warning(
+        "Reassigning the port saved for node {node_id}: no other port is left; raise --max-nodes",
+        { node_id: saved },
+      );
+      ports.release(saved);
+      this.#missing.delete(saved);
+    }
+    return ports.reserve(id);
+  }
+
+  #offer(row: Row, port: number): PortChange {
+    row.publicPort = port;
+    // Without a range, a saved port is only preferred.
+    const isPreferred = this.#ports.takesAny && port !== 0 &&
+      this.#ports.staticPort(row.id) === undefined;
+    return { kind: "opened", node: row, port, isRequired: row.isRequired && !isPreferred };
+  }
+
+  #noPortLeft(address: HostPort): NoPublicPortError {
+    return new NoPublicPortError(
+      `No port is left for node ${formatHostPort(address)}: ` +
+        `raise --max-nodes above ${this.#ports.count}`,
+    );
+  }
+
+  #noteConflict(row: Row, node: ClusterNode, address: HostPort, changes: TableChange[]): void {
+    // For a node that is down, views report its old address.
+    row.isConflicting = isHealthy(node) && !isSameAddress(row.address, address);
+    if (!row.isConflicting) return;
+    const { reportedAddress: last } = row;
+    row.reportedAddress = address;
+    if (last !== undefined && isSameAddress(last, address)) return;
+    changes.push({ kind: "conflict", node: row, reportedAddress: address });
+  }
+
+  #noteWithoutPort(id: string, names: readonly HostPort[], error: NoPublicPortError): void {
+    if (!this.#withoutPort.has(id)) this.#report("error", id, error);
+    this.#withoutPort.set(id, { error, aliases: names.map(aliasOf) });
+  }
+
+  /** Records which new nodes of a view have no address to which a port could lead. */
+  #noteUnreachable(view: ClusterView, changes: TableChange[]): void {
+    const unreachable = new Map<string, NoPublicPortError>();
+    for (const node of view.nodes) {
+      const isLocated = !node.flags.has("noaddr") && dialAddress(node, view) !== null;
+      if (isLocated || node.flags.has("handshake") || this.#rows.withId(node.id)) continue;
+      const known = this.#unreachable.get(node.id);
+      const error = known ?? new NoPublicPortError(whyUnreachable(node));
+      unreachable.set(node.id, error);
+      if (known !== undefined) continue;
+      this.#report("warning", node.id, error);
+      if (node.host === "") changes.push({ kind: "unlocated", id: node.id });
+    }
+    this.#unreachable = unreachable;
+  }
+
+  #report(level: "warning" | "error", id: string, { message }: NoPublicPortError): void {
+    this.#throttle.log(level, { topic: id, cause: message }, ["{reason}", {
+      reason: message,
+      node_id: id,
+    }]);
+  }
+}
+
+/** A node without `port` reports port 0 since 7.2, and its TLS port before. */
+function whyUnreachable({ id, host }: ClusterNode): string {
+  return host === ""
+    ? `Node ${id} has no address in the cluster (noaddr), so clients get port 0 for it until a ` +
+      "node reports its address"
+    : `Node ${id} at ${host} has no plain-text port, so clients get port 0 for it; ` +
+      "set `port` in its configuration";
+}

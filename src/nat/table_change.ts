@@ -1,0 +1,31 @@
+import type { HostPort } from "../platform/address.ts";
+import type { NatEntry } from "./table_rows.ts";
+
+/** One change of the NAT table. The proxy applies changes in order, right after they are made. */
+export type TableChange =
+  | PortChange
+  /** The node has another address now; sessions with the old one must end. */
+  | { readonly kind: "moved"; readonly node: NatEntry }
+  /** The row is gone; its port must be closed and its sessions must end. */
+  | { readonly kind: "closed"; readonly node: NatEntry }
+  /** A view reports another address for a node; the next refresh verifies it. */
+  | { readonly kind: "conflict"; readonly node: NatEntry; readonly reportedAddress: HostPort }
+  /** A view lists a node without an address; the next refresh queries other nodes for it. */
+  | { readonly kind: "unlocated"; readonly id: string }
+  /** Ids, names, roles or aliases may differ. Copies of the table compare them. */
+  | { readonly kind: "updated" };
+
+/**
+ * A row has a port that must be opened. Answer with `NatTable.portOpened` or `portRefused`; a
+ * required port that cannot be opened ends the start instead.
+ */
+export interface PortChange {
+  readonly kind: "opened";
+  readonly node: NatEntry;
+  /** The port to listen on; 0 for any free port. */
+  readonly port: number;
+  readonly isRequired: boolean;
+}
+
+/** Applies changes: opens and closes ports, ends sessions, informs copies of the table. */
+export type ApplyChanges = (changes: readonly TableChange[]) => void;
