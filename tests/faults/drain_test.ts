@@ -27,17 +27,13 @@ function words(...words: string[]): string {
   return toLatin1(encodeRequest(words));
 }
 
-async function start(
-  node: ClusterNode,
-  grace: string,
-  before: readonly string[] = [],
-): Promise<NatProcess> {
+async function start(node: ClusterNode, grace: string): Promise<NatProcess> {
   const flags = [
     `--cluster-addr=${node.address}`,
     `--listen-addr=${AT}:0`,
     `--shutdown-grace=${grace}`,
   ];
-  return await new NatProcess(flags, { before }).ready();
+  return await new NatProcess(flags).ready();
 }
 
 function portOf(nat: NatProcess, node: ClusterNode): number {
@@ -345,45 +341,4 @@ Deno.test("a program that is told to stop", async (t) => {
     assertEquals((await ending).code, 0);
     assertEquals(await blocked.readToEnd(), "");
   });
-
-  const hindrance = await processOneHindrance();
-  await t.step({
-    name: `does so as process 1 as well${
-      hindrance === undefined ? "" : ` (skipped: ${hindrance})`
-    }`,
-    ignore: hindrance !== undefined,
-    async fn() {
-      await node.order("DEL", KEY);
-      await using nat = await start(node, LONG_GRACE, PROCESS_ONE);
-      using client = await WireClient.connect(AT, portOf(nat, node));
-      await client.send(words("BLPOP", KEY, "0"));
-      await until("it waits", async () => {
-        return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
-      });
-      const children = `/proc/${nat.pid}/task/${nat.pid}/children`;
-      const inside = Number(await Deno.readTextFile(children));
-      assertMatch(await Deno.readTextFile(`/proc/${inside}/status`), /^NSpid:\t\d+\t1$/m);
-      Deno.kill(inside, "SIGTERM");
-      await nat.untilLogged(/Stopping/);
-      await node.order("RPUSH", KEY, "value");
-      assertMatch(await lastWords(client), /value\r\n$/);
-      client.close();
-      await assertEndsInOrder(nat, 0);
-    },
-  });
 });
-
-/** Runs a program as the first process of a namespace, as containers do; ends it with itself. */
-const PROCESS_ONE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"];
-
-/** Why there can be no other process 1, here or for this user; undefined if there can. */
-async function processOneHindrance(): Promise<string | undefined> {
-  if (Deno.build.os !== "linux") return "only Linux has namespaces";
-  const [program, ...args] = [...PROCESS_ONE, "true"];
-  try {
-    const { success, stderr } = await new Deno.Command(program!, { args }).output();
-    return success ? undefined : new TextDecoder().decode(stderr).trim();
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}

@@ -20,72 +20,24 @@ const PASSWORD = "s3cret-Of-The-Cluster";
 /** Runs a program whose stdout takes no byte. */
 const TO_FULL_DISK = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
 
+/** One of each kind; the tests of the configuration have all. */
 const MISUSES: [name: string, args: string[], env: Record<string, string>, names: RegExp][] = [
   ["no cluster", [], {}, /--cluster-addr.*CLUSTER_ADDR.*host:port/],
-  ["a flag there is not", [ANYWHERE, "--max-node=3"], {}, /--max-node;.*--help/],
-  ["a flag spelt with underscores", [ANYWHERE, "--max_nodes=3"], {}, /did you mean --max-nodes/],
-  ["a flag without its value", ["--cluster-addr"], {}, /--cluster-addr.*HOST/],
-  ["a word that is no flag", [ANYWHERE, "serve"], {}, /--cluster-addr.*quotes/],
+  ["an unknown flag", [ANYWHERE, "--max_nodes=3"], {}, /did you mean --max-nodes/],
+  ["an argument that is no flag", [ANYWHERE, "serve"], {}, /--cluster-addr.*quotes/],
   [
-    "a cluster port out of range",
-    ["--cluster-addr=a:70000"],
-    {},
-    /65535.*--cluster-addr.*host:port/,
-  ],
-  ["a listen port that is none", [ANYWHERE, "--listen-addr=:80x"], {}, /--listen-addr.*:8000/],
-  [
-    "a listen port out of range",
+    "an invalid value in Go's form of a flag",
     [ANYWHERE, "-listenAddr", ":65536"],
     {},
     /65535.*--listen-addr.*:8000/,
   ],
-  [
-    "a range past the last port",
-    [ANYWHERE, "--listen-addr=:65530"],
-    {},
-    /lower.*--listen-addr.*--max-nodes/,
-  ],
-  ["a public host with a port", [ANYWHERE, "-publicHost=a.b:80"], {}, /--public-host.*leave/],
-  ["too many nodes", [ANYWHERE, "--max-nodes", "1025"], {}, /--max-nodes.*1024/],
-  ["a time without a unit", [ANYWHERE, "--start-timeout=60"], {}, /--start-timeout.*60s/],
-  ["a buffer with a unit", [ANYWHERE, "-readBufferByteSize=16k"], {}, /--read-buffer.*512/],
-  [
-    "a node without a public port",
-    [ANYWHERE, "--port-map=a:7000"],
-    {},
-    /--port-map.*HOST:PORT=PORT/,
-  ],
-  ["one port for two nodes", [ANYWHERE], { PORT_MAP: "a:1=8000,b:1=8000" }, /PORT_MAP.*a:1=.*once/],
-  ["a refresh without a pause", [ANYWHERE, "-refreshInterval=1ms"], {}, /--refresh-in.*100ms/],
-  ["a time to forget without a unit", [ANYWHERE, "--forget-after=60"], {}, /--forget-after.*60s/],
-  [
-    "one file for two purposes",
-    [ANYWHERE, "--state-file=/tmp/nat.json", "--map-file=/tmp/nat.json"],
-    {},
-    /--map-file.*--state-file.*different/,
-  ],
-  ["a level there is not", [ANYWHERE, "--log-level=loud"], {}, /--log-level.*debug/],
-  ["a format there is not", [ANYWHERE, "--log-format=xml"], {}, /--log-format.*json/],
-  ["a user without a password", [ANYWHERE, "--username=u"], {}, /--username.*--password/],
-  [
-    "a password file that is not there",
-    [ANYWHERE, "--password-file=/no/such/file"],
-    {},
-    /--password-file.*no\/such\/file/,
-  ],
-  [
-    "two passwords",
-    [ANYWHERE, `--password=${PASSWORD}`, "--password-file=/no/such/file"],
-    {},
-    /--password and --password-file/,
-  ],
-  ["a URL", [`--cluster-addr=redis://:${PASSWORD}@a:7000`], {}, /--cluster-addr.*--password/],
-  ["a variable without a host", [], { CLUSTER_ADDR: ":7000" }, /CLUSTER_ADDR.*host:port/],
-  ["a switch in a variable", [ANYWHERE], { DEBUG: "redis:*" }, /DEBUG.*true.*false/],
+  ["an invalid variable", [ANYWHERE], { DEBUG: "redis:*" }, /DEBUG.*true.*false/],
+  ["a missing file", [ANYWHERE, "--password-file=/no/such/file"], {}, /--password-file.*no\/such/],
   ["a value with line breaks", [ANYWHERE, "--max-nodes=1\n2\n"], {}, /--max-nodes '1\\n2\\n'/],
+  ["a URL", [`--cluster-addr=redis://:${PASSWORD}@a:7000`], {}, /--cluster-addr.*--password/],
 ];
 
-Deno.test("an invalid option prints one line that names it and the fix, and exits with 2", async (t) => {
+Deno.test("an invalid option prints one line and exits with 2", async (t) => {
   const endings = await Promise.all(MISUSES.map(([, args, env]) => runNat(args, { env })));
   for (const [index, [name, , , names]] of MISUSES.entries()) {
     await t.step(name, () => {
@@ -150,14 +102,14 @@ Deno.test("the program against a cluster", async (t) => {
         `Cannot listen on ${last("127.0.0.1", taken + 1)}`,
       ],
       [
+        [`--listen-addr=:${taken}`],
+        mapping("", taken),
+        `Cannot listen on ${last("", taken + 1)}`,
+      ],
+      [
         ["--listen-addr=192.0.2.1:8000"],
         mapping("192.0.2.1", 8000),
         `Cannot listen on ${last("192.0.2.1", 8000)}`,
-      ],
-      [
-        [`--listen-addr=:${port}`, "--state-file=/no/such/state.json"],
-        mapping("", port),
-        "Cannot write the file '/no/such/state.json': [^\n]*",
       ],
       [
         [`--listen-addr=:${port}`, "--map-file=/no/such/map.json"],
@@ -284,55 +236,6 @@ Deno.test("the program against a cluster", async (t) => {
     assertEquals(named!.hosts[0], "127.0.0.1");
     assertMatch(nat.stderr, /^\S+ WARN .*--public-host 'localhost'.*127\.0\.0\.1/m);
   });
-
-  await t.step("a signal ends it with 0, clients or none", async () => {
-    const grace = "--shutdown-grace=100ms";
-    for (const signal of ["SIGTERM", "SIGINT"] as const) {
-      await using nat = await new NatProcess([seed, elsewhere, grace]).ready();
-      using client = await WireClient.connect("127.0.0.1", nat.mapping.get(first!)!);
-      await client.ask("PING");
-      await client.send("BLPOP key{b} 0\r\n");
-      nat.signal(signal);
-      assertEquals(await client.readToEnd(), "");
-      const { code, stderr } = await nat.ended();
-      assertEquals(code, 0, `${signal}: ${stderr}`);
-    }
-  });
-
-  await t.step("a port that is taken ends it with 1 and a line that names the port", async () => {
-    const port = findFreePorts(3);
-    // The last of the three, so that others were listened for before.
-    using _taken = Deno.listen({ hostname: "127.0.0.1", port: port + 2 });
-    for (const host of ["", "127.0.0.1"]) {
-      const { code, stdout, stderr } = await runNat([
-        seed,
-        `--listen-addr=${host}:${port}`,
-        "--public-host=127.0.0.1",
-        "--max-nodes=3",
-      ]);
-      assertMatch(
-        stderr,
-        new RegExp(
-          `^redis-cluster-nat: Cannot listen on ${host}:${
-            port + 2
-          }: .*--listen-addr or --port-map\n$`,
-        ),
-      );
-      assertEquals([code, stdout], [1, ""]);
-    }
-  });
-
-  await t.step(
-    "an address of another machine ends it with 1 and a line that names it",
-    async () => {
-      const { code, stdout, stderr } = await runNat([seed, "--listen-addr=192.0.2.1:8000"]);
-      assertMatch(
-        stderr,
-        /^redis-cluster-nat: Cannot listen on 192\.0\.2\.1:8000: .*--listen-addr\n$/,
-      );
-      assertEquals([code, stdout], [1, ""]);
-    },
-  );
 
   await t.step("--debug shows requests and replies with direction, client and node", async () => {
     await using nat = await new NatProcess([seed, elsewhere, "--debug", "--log-level=error"])

@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
@@ -40,44 +40,6 @@ async function listed(node: ClusterNode, name: string): Promise<string | undefin
   const list = textOf(await node.ask("CLIENT", "LIST"))!;
   return list.split("\n").find((line) => line.includes(` name=${name} `));
 }
-
-Deno.test("a client of a node that is down is closed at once, and the log says which", async (t) => {
-  await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
-  await using nat = await new NatProcess(flagsFor(cluster.nodes[0]!)).ready();
-  const node = cluster.nodes[1]!;
-  const port = nat.mapping.get(node.address)!;
-
-  await t.step("when the node is killed", async () => {
-    using idle = await WireClient.connect(AT, port);
-    await idle.ask("PING");
-    using blocked = await WireClient.connect(AT, port);
-    await blocked.send(words("CLIENT", "SETNAME", "blocked") + words("BLPOP", "a", "0"));
-    await until("the client is blocked", async () => {
-      return (await listed(node, "blocked"))?.includes(" flags=b ");
-    });
-    await node.kill();
-    assertEquals(await idle.readToEnd(), "");
-    assertEquals(await blocked.readToEnd(), "+OK\r\n");
-  });
-
-  await t.step("and refused when it connects again", async () => {
-    await assertRejects(() => WireClient.connect(AT, port), Deno.errors.ConnectionRefused);
-    const [line] = await nat.untilLogged(/^.* WARN .*$/m);
-    assertMatch(
-      line,
-      new RegExp(`Node ${node.address} takes no connection: .+; closing port ${port} until .+`),
-    );
-  });
-
-  await t.step("while others are served, and until the node is back", async () => {
-    const other = cluster.nodes[0]!;
-    using client = await WireClient.connect(AT, nat.mapping.get(other.address)!);
-    assertEquals(await client.ask("CLUSTER", "MYID"), { type: "$", text: other.id });
-    await node.start();
-    using again = await until("the port is open", () => WireClient.connect(AT, port));
-    assertEquals(await again.ask("CLUSTER", "MYID"), { type: "$", text: node.id });
-  });
-});
 
 /** What a client sends before it shuts its side. */
 const LAST_WORDS: Record<string, string> = {
@@ -155,32 +117,6 @@ Deno.test("a client that vanishes is gone from its node, whatever it was doing",
       await until("the proxy has forgotten it", () => proxy.proxy.sessionCount === 0);
     });
   }
-});
-
-Deno.test("a client too many is told so in the server's words and closed", async () => {
-  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-  const node = cluster.nodes[0]!;
-  // The original counted two buffers a connection.
-  await using nat = await new NatProcess([...flagsFor(node), "--number-of-buffers=4"]).ready();
-  const port = nat.mapping.get(node.address)!;
-  using first = await WireClient.connect(AT, port);
-  await first.ask("PING");
-  using second = await WireClient.connect(AT, port);
-  await second.ask("PING");
-  for (let attempt = 0; attempt < 3; attempt++) {
-    using third = await WireClient.connect(AT, port);
-    assertEquals(await third.readToEnd(), "-ERR max number of clients reached\r\n");
-  }
-  for (const client of [first, second]) {
-    assertEquals(await client.ask("PING"), { type: "+", text: "PONG" });
-  }
-  first.close();
-  await until("there is room for another", async (saw) => {
-    using third = await WireClient.connect(AT, port);
-    const reply = await third.ask("PING");
-    saw(reply);
-    return reply.type === "+";
-  });
 });
 
 /** Requests with a wrong password, which Redis and Valkey do not always answer. */
@@ -334,45 +270,6 @@ Deno.test({
     });
     const node = cluster.nodes[0]!;
 
-    await t.step("a client that does not read holds its node back, not the program", async () => {
-      const blocks = 200;
-      using straight = await Bulky.connect(node.host, node.port);
-      for (let index = 0; index < blocks; index++) {
-        await straight.send(`*3\r\n$5\r\nRPUSH\r\n$${KEY.length}\r\n${KEY}\r\n$${MIB}\r\n`);
-        await straight.send(block(index));
-        await straight.send("\r\n");
-        assertEquals(await straight.line(), `:${index + 1}`);
-      }
-      const { nat: started, port } = await startWarm(cluster);
-      await using nat = started;
-      const before = await nat.peakBytes();
-      using client = await Bulky.connect(AT, port);
-      await client.send(words("CLIENT", "SETNAME", "lazy"));
-      assertEquals(await client.line(), "+OK");
-      await client.send(words("LRANGE", KEY, "0", "-1") + SLOTS);
-
-      // All that the sockets on the way hold has left the node when nothing more does.
-      const held: number[] = [];
-      await until("the node is held back", async (saw) => {
-        const line = await listed(node, "lazy");
-        saw(line);
-        held.unshift(Number(/ omem=(\d+) /.exec(line!)![1]));
-        return held.length > STILL_LOOKS &&
-          held.slice(0, STILL_LOOKS).every((omem) => omem === held[0]);
-      });
-      assert(held[0]! > blocks * MIB / 2, `The node holds ${held[0]} bytes only`);
-      await assertGrewLittle(nat, before);
-
-      assertEquals(await client.line(), `*${blocks}`);
-      const hash = createHash("sha1");
-      for (let index = 0; index < blocks; index++) {
-        assertEquals(await within("read an item", client.bulk(hash), TRANSFER_DEADLINE_MS), MIB);
-      }
-      assertEquals(hash.digest("hex"), hashOf(blocks));
-      assertRewritten(await client.until("THE-END\r\n"), cluster);
-      await assertGrewLittle(nat, before);
-    });
-
     await t.step("a value of 512 MB is read, and what is behind it is rewritten", async () => {
       const blocks = LONGEST_VALUE_BYTES / MIB;
       const last = `${LONGEST_VALUE_BYTES - 1}`;
@@ -415,9 +312,6 @@ Deno.test({
     });
   },
 });
-
-/** Looks in a row, some milliseconds apart, at which nothing has moved when all is at rest. */
-const STILL_LOOKS = 30;
 
 async function write(client: Bulky, blocks: number): Promise<void> {
   const header = `*3\r\n$3\r\nSET\r\n$${KEY.length}\r\n${KEY}\r\n$${blocks * MIB}\r\n`;
