@@ -1,21 +1,21 @@
-/** As whom the proxy itself talks to the nodes. */
+/** The user and password for the proxy's own connections to nodes. */
 export interface Credentials {
   /** Undefined for the default user. */
   readonly username: string | undefined;
-  /** The password, or the path of a file that holds it and is read for each connection. */
+  /** The password, or the path of a file that is read for each connection. */
   readonly password: string | { readonly file: string };
 }
 
-/** A password file cannot be used now. The message is for the operator. */
+/** A password file cannot be read, or is empty. The message is for the operator. */
 export class PasswordFileError extends Error {
   override readonly name = "PasswordFileError";
 }
 
 /**
- * The password as it is now: a file may have another one than a minute ago, under the same path or
- * behind another symbolic link, as Kubernetes rotates secrets.
+ * Returns the current password. A file may change under the same path, or through another symbolic
+ * link, as when Kubernetes rotates a secret.
  *
- * @throws {PasswordFileError} when there is a file and no password in it
+ * @throws {PasswordFileError} if the file cannot be read, or is empty
  */
 export async function readPassword({ password }: Credentials): Promise<string> {
   if (typeof password === "string") return password;
@@ -33,7 +33,7 @@ export async function readPassword({ password }: Credentials): Promise<string> {
   throw new PasswordFileError(`The password file '${password.file}' is empty; write a password`);
 }
 
-/** The password in the text of a file; a line break at its end does not count. */
+/** The password in a file: its text without a line break at the end. */
 export function passwordIn(text: string): string {
   return text.replace(/\r?\n$/, "");
 }

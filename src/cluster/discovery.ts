@@ -21,64 +21,68 @@ import {
   tlsPortsOf,
 } from "./view.ts";
 
-/** What a topology starts from. */
+/** What a `ClusterDiscovery` is created from. */
 export interface ClusterDiscoveryOptions extends NodeConnectionOptions {
-  /** Addresses of nodes, or names: a name is as many seeds as it has addresses. */
+  /** The first addresses to query. A host name counts as one seed for each of its addresses. */
   readonly seeds: readonly HostPort[];
 }
 
-/** Addresses to ask instead: those of a name, or of nodes that one lists that is no node itself. */
+/** Addresses to query instead: those of a name, or the nodes that a discovery service lists. */
 interface Referral {
   readonly addresses: readonly HostPort[];
-  /** Why it is no answer by itself, if the addresses do not give one either. */
+  /** The error to report if none of the addresses answers. */
   readonly reason?: NodeConnectionError;
 }
 
 /**
- * A node that has not answered for so long may hang, so that another is asked, too. Nodes that are
- * far need less, and RFC 8305 gives an address of a host as much.
+ * A node that has not answered after this time may hang, so the next one is queried, too. It is
+ * enough for distant nodes; RFC 8305 gives each address of a host as much.
  */
 const HEAD_START_MS = 250;
 
-/** How long to wait for a better view, once there is one and all others have been asked. */
+/** How long to wait for a better view when there is one and no node is left to query. */
 const PATIENCE_MS = 1000;
 
-/** Whom a look asks, and which view it is for. */
+/** Which nodes a query goes to, and which view ends it. */
 export interface QueryOptions {
-  /** Where nodes are besides those that told of themselves last. */
+  /** Addresses to query in addition to those of the last view. */
   readonly known?: readonly HostPort[];
-  /** What sets a good view off from one that will do. */
+  /** Whether a view is good enough to end the query; otherwise, the best view is returned. */
   readonly wanted?: (view: ClusterView) => boolean;
-  /**
-   * Whether a view is of the cluster at all: at an address where a node once was there may be
-   * one of another cluster now.
-   */
+  /** Whether a view shows the right cluster: a former address may belong to another one now. */
   readonly belongs?: (view: ClusterView) => boolean;
-  /** Whether a view that a seed gives is to be taken all the same, if nobody gives another. */
+  /** Whether to accept another cluster's view from a seed, if no node has a view that belongs. */
   readonly replaces?: (view: ClusterView) => boolean;
 }
 
-/** Asks the cluster who is there, over connections of its own. */
+/**
+ * Queries nodes for their view of the cluster, on connections of its own.
+ *
+ * This is the entrance of `cluster/`: what a cluster reports about itself. `node.ts` parses CLUSTER
+ * NODES, `view.ts` answers questions about one view, `node_connection.ts` sends the proxy's own
+ * requests, and `readiness.ts` waits for a cluster that can be served. `cluster/` imports `resp/` and
+ * `platform/`.
+ */
 export class ClusterDiscovery {
   readonly #options: ClusterDiscoveryOptions;
-  readonly #links = new Set<NodeConnection>();
+  readonly #connections = new Set<NodeConnection>();
   readonly #closing = new AbortController();
-  /** Where nodes were when last heard of; the seeds may be gone by now. */
+  /** The addresses of the last view; the seeds may be gone by now. */
   #known: readonly HostPort[] = [];
-  /** Nothing answered the last look, and that was said. */
-  #silent = false;
+  /** Whether the last query had no answer, which was logged. */
+  #isUnreachable = false;
 
   constructor(options: ClusterDiscoveryOptions) {
     this.#options = options;
   }
 
   /**
-   * Asks one node after the other, the seeds last, until one gives a view that is `wanted`; if
-   * none does, the best view that is `belongs` will do. A node that does not answer at once is not
-   * waited for before the next one is asked. Nodes that such a view calls failed are not asked.
+   * Queries one node after the other, seeds last, until a view is `wanted`; returns the best view
+   * that `belongs` if none is. A node that does not answer soon does not delay the next one. Nodes
+   * that a view reports as failed are skipped.
    *
-   * @throws {AggregateError} of one LinkError for each node, when none answers; the first time
-   * after one did it is logged, too
+   * @throws {AggregateError} of a NodeConnectionError for each node, if none answers; the first
+   * failure after a success is logged
    */
   async queryAny(options: QueryOptions = {}): Promise<ClusterView> {
     const { known = [], wanted = () => true, belongs = () => true, replaces = belongs } = options;
@@ -86,7 +90,7 @@ export class ClusterDiscovery {
     const queue = [...this.#known, ...known, ...this.#options.seeds];
     const errors: unknown[] = [];
     const done = new Set<string>();
-    const asking = new Set<Promise<void>>();
+    const pending = new Set<Promise<void>>();
     // AbortSignal.any would do, but a million of them took a gigabyte (Deno 2.9.6).
     const search = new AbortController();
     const { signal } = search;
@@ -101,7 +105,7 @@ export class ClusterDiscovery {
         if (found === undefined || !isBetter(found, view)) found = view;
         for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
       } else if (seeds.has(text) && replaces(view)) other ??= view;
-      else errors.push(new NodeConnectionError(`Node ${text} is not of the cluster any more`));
+      else errors.push(new NodeConnectionError(`Node ${text} is in another cluster now`));
     };
     const ask = async (address: HostPort, text: string) => {
       try {
@@ -109,7 +113,7 @@ export class ClusterDiscovery {
           ? await this.#resolveSeed(address)
           : await this.#query(address, signal);
         if (!("addresses" in answer)) return consider(text, answer);
-        // Whom a seed refers to counts as a seed, and comes before the next one.
+        // The addresses that a seed refers to are seeds, and come before the next seed.
         if (seeds.has(text)) answer.addresses.forEach((one) => seeds.add(formatHostPort(one)));
         queue.unshift(...answer.addresses);
         if (answer.reason !== undefined) errors.push(answer.reason);
@@ -124,31 +128,31 @@ export class ClusterDiscovery {
         const text = formatHostPort(address);
         if (done.has(text)) continue;
         done.add(text);
-        const asked: Promise<void> = ask(address, text).finally(() => asking.delete(asked));
-        asking.add(asked);
+        const asked: Promise<void> = ask(address, text).finally(() => pending.delete(asked));
+        pending.add(asked);
       }
-      if (asking.size === 0) break;
+      if (pending.size === 0) break;
       const limitMs = queue.length > 0
         ? HEAD_START_MS
         : (found ?? other) === undefined
         ? Infinity
         : PATIENCE_MS;
-      const answered = await withTimeout(Promise.race(asking).then(() => true), limitMs);
+      const answered = await withTimeout(Promise.race(pending).then(() => true), limitMs);
       if (answered === undefined && queue.length === 0) break;
     }
     this.#closing.signal.removeEventListener("abort", stop);
     search.abort(new NodeConnectionError("Another node has answered"));
     const view = found ?? other;
-    if (view === undefined) throw this.#miss(errors);
-    if (this.#silent) log.info("The cluster is reachable again");
-    this.#silent = false;
+    if (view === undefined) throw this.#unreachable(errors);
+    if (this.#isUnreachable) log.info("The cluster is reachable again");
+    this.#isUnreachable = false;
     this.#known = knownAddresses(view);
     return view;
   }
 
   /**
-   * The cluster as the node at an address sees it that a node has vouched for, or undefined if
-   * no node answers there. The credentials are shown to whoever listens.
+   * The view of the node at an address that another node has reported; undefined if no node answers
+   * there. It sends the credentials.
    */
   async queryNode(address: HostPort): Promise<ClusterView | undefined> {
     try {
@@ -160,9 +164,9 @@ export class ClusterDiscovery {
   }
 
   /**
-   * The same, where it matters why no node answers.
+   * Like `queryNode`, for callers that need the reason.
    *
-   * @throws {NodeConnectionError} when none does
+   * @throws {NodeConnectionError} if no node answers
    */
   async viewAt(address: HostPort): Promise<ClusterView> {
     const answer = await this.#query(address, this.#closing.signal);
@@ -170,7 +174,7 @@ export class ClusterDiscovery {
     throw answer.reason;
   }
 
-  /** The seeds, each name replaced by its addresses. */
+  /** The seeds, with each name replaced by its addresses. */
   async seedAddresses(): Promise<HostPort[]> {
     const resolved = this.#options.seeds.map(async (seed) => {
       if (isIpAddress(seed.host)) return [seed];
@@ -180,8 +184,8 @@ export class ClusterDiscovery {
   }
 
   /**
-   * Whether the proxy itself is what one reaches at an address; undefined while there is no file
-   * descriptor to find that out.
+   * Whether an address is a port of the proxy itself; undefined if no file descriptor is left to
+   * find out.
    */
   async isOwn(address: HostPort): Promise<boolean | undefined> {
     try {
@@ -192,31 +196,31 @@ export class ClusterDiscovery {
     }
   }
 
-  /** The IP addresses of the name of a seed, or none. */
+  /** The IP addresses of a host name; none if it does not resolve. */
   resolve(host: string): Promise<string[]> {
     return resolve(host);
   }
 
-  /** What CLUSTER NODES says at an address; undefined if no answer comes within `limitMs`. */
+  /** The reply to CLUSTER NODES at an address; undefined without one within `limitMs`. */
   async nodesAt(address: HostPort, limitMs: number): Promise<ClusterNode[] | undefined> {
     try {
-      return await withTimeout(this.#askNodes(address), limitMs);
+      return await withTimeout(this.#queryNodes(address), limitMs);
     } catch (error) {
       if (error instanceof NodeConnectionError) return undefined;
       throw error;
     }
   }
 
-  /** Breaks off what is being asked; nothing can be asked any more. */
+  /** Ends all queries, and makes later ones fail. */
   close(): void {
     this.#closing.abort(new Error("the proxy is stopping"));
-    for (const link of this.#links) link.close();
+    for (const connection of this.#connections) connection.close();
   }
 
-  #miss(errors: unknown[]): AggregateError {
-    // Before the first answer it is for whoever waits for that to say why there is none.
-    if (this.#known.length > 0 && !this.#silent && !this.#closing.signal.aborted) {
-      this.#silent = true;
+  #unreachable(errors: unknown[]): AggregateError {
+    // Before the first answer, `waitUntilReady` logs the reasons.
+    if (this.#known.length > 0 && !this.#isUnreachable && !this.#closing.signal.aborted) {
+      this.#isUnreachable = true;
       log.warning("No node is reachable; keeping the last known topology: {reasons}", {
         reasons: errors.map((error) => error instanceof Error ? error.message : error).join("; "),
       });
@@ -230,20 +234,20 @@ export class ClusterDiscovery {
     return { addresses: found.map((ip) => ({ host: ip, port })) };
   }
 
-  /** A node's view, or whom to ask instead: a discovery service lists nodes and is none. */
+  /** The view of a node; or a referral, if it is a discovery service that lists nodes. */
   async #query(address: HostPort, signal: AbortSignal): Promise<ClusterView | Required<Referral>> {
     const takenAtMs = performance.now();
-    using link = await this.#open(address, signal);
-    const abort = () => link.close();
+    using connection = await this.#open(address, signal);
+    const abort = () => connection.close();
     signal.addEventListener("abort", abort);
     try {
-      const [told, info, shards] = await link.requestAll([
+      const [nodesReply, info, shards] = await connection.requestAll([
         ["CLUSTER", "NODES"],
         ["CLUSTER", "INFO"],
         ["CLUSTER", "SHARDS"],
       ]);
-      const nodes = parseNodes(textOf(orThrow(told!)) ?? "");
-      const answeredBy = nodeAsked(nodes, [address, link.remote]);
+      const nodes = parseNodes(textOf(orThrow(nodesReply!)) ?? "");
+      const answeredBy = nodeAsked(nodes, [address, connection.remote]);
       if (answeredBy === undefined || info instanceof NodeConnectionError) {
         const others = nodes.filter((node) => node !== answeredBy && isHealthy(node));
         return {
@@ -256,7 +260,7 @@ export class ClusterDiscovery {
       return {
         nodes,
         answeredBy,
-        answeredAt: link.remote,
+        answeredAt: connection.remote,
         tlsPorts: shards instanceof NodeConnectionError ? new Map() : tlsPortsOf(shards!),
         state: /^cluster_state:(\w+)/m.exec(textOf(info!) ?? "")?.[1] ?? "unknown",
         takenAtMs,
@@ -266,17 +270,17 @@ export class ClusterDiscovery {
     }
   }
 
-  async #askNodes(address: HostPort): Promise<ClusterNode[]> {
-    using link = await this.#open(address, this.#closing.signal);
-    return parseNodes(textOf(await link.request("CLUSTER", "NODES")) ?? "");
+  async #queryNodes(address: HostPort): Promise<ClusterNode[]> {
+    using connection = await this.#open(address, this.#closing.signal);
+    return parseNodes(textOf(await connection.request("CLUSTER", "NODES")) ?? "");
   }
 
   async #open(address: HostPort, signal: AbortSignal): Promise<NodeConnection> {
     const options = { ...this.#options, signal };
     if (!signal.aborted) {
-      const link = await NodeConnection.open(address, options, this.#links);
-      if (!signal.aborted) return link;
-      link.close();
+      const connection = await NodeConnection.open(address, options, this.#connections);
+      if (!signal.aborted) return connection;
+      connection.close();
     }
     throw new NodeConnectionError(
       signal.reason instanceof Error ? signal.reason.message : "The proxy is stopping",

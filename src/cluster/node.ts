@@ -6,13 +6,13 @@ export interface SlotRange {
 
 /** One line of CLUSTER NODES. */
 export interface ClusterNode {
-  /** 40 hexadecimal digits; the one thing about a node that never changes. */
+  /** 40 hexadecimal digits; only CLUSTER RESET HARD changes it. */
   readonly id: string;
-  /** The announced IP address; "" while the node itself does not know it. */
+  /** The announced IP address; "" if the node does not know it. */
   readonly host: string;
   /** The client port; 0 for a node without an address, or without a plain-text port. */
   readonly port: number;
-  /** The port of the cluster bus; undefined from a node before 4.0, or of one without an address. */
+  /** The cluster bus port; undefined before 4.0, or for a node without an address. */
   readonly busPort: number | undefined;
   /** The announced host name, or "". */
   readonly hostname: string;
@@ -20,26 +20,26 @@ export interface ClusterNode {
   /** The node id of the primary that this node replicates. */
   readonly primaryId: string | undefined;
   readonly slots: readonly SlotRange[];
-  /** The node ids to which slots are on their way; only a node's own line tells them. */
+  /** The target node id of each migrating slot; only the line of the answering node has it. */
   readonly migrating: ReadonlyMap<number, string>;
 }
 
 /** The number of hash slots of every cluster (cluster.h CLUSTER_SLOTS). */
 export const SLOT_COUNT = 16384;
 
-/** The address field of a node's line, taken apart: `host:port[@busPort][,hostname[,field…]]`. */
+/** The address field of a node's line: `host:port[@busPort][,hostname[,field…]]`. */
 export interface NodeAddress {
   host: string;
   port: number;
-  /** From the `@` on, or "": servers before 4.0 have no bus port here. */
+  /** The bus port with its `@`; "" before 4.0. */
   readonly bus: string;
-  /** Undefined if there is no such field. */
+  /** Undefined if the field is missing. */
   hostname: string | undefined;
-  /** What stands behind the hostname, with its comma. No server sends such fields today. */
+  /** The fields after the host name, with their comma. No current server sends any. */
   readonly rest: string;
 }
 
-/** Takes the address field of a node's line apart, or returns undefined if it is none. */
+/** Parses the address field of a node's line; undefined if it is malformed. */
 export function parseNodeAddress(field: string): NodeAddress | undefined {
   const match = NODE_ADDRESS.exec(field);
   if (match === null) return undefined;
@@ -53,10 +53,10 @@ export function formatNodeAddress(address: NodeAddress): string {
   return `${host}:${port}${bus}${hostname === undefined ? "" : `,${hostname}`}${rest}`;
 }
 
-/** IPv6 hosts stand without brackets here, so the last colon before `@` or `,` counts. */
+/** IPv6 hosts have no brackets here, so the last colon before `@` or `,` separates the port. */
 const NODE_ADDRESS = /^([^@,]*):(\d+)(@\d+)?(?:,([^,]*))?(,.*)?$/;
 
-/** Reads the text of CLUSTER NODES (cluster_legacy.c `clusterGenNodeDescription`). */
+/** Parses the text of CLUSTER NODES (cluster_legacy.c `clusterGenNodeDescription`). */
 export function parseNodes(text: string): ClusterNode[] {
   const nodes: ClusterNode[] = [];
   for (const line of text.split("\n")) {

@@ -6,41 +6,41 @@ import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
 import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
 import type { NodeDialer } from "./node_dialer.ts";
 
-/** How the proxy itself talks to the nodes. */
+/** What the proxy's own connections to nodes need. */
 export interface NodeConnectionOptions {
-  /** Undefined where no password is needed. */
+  /** Undefined if the nodes need no password. */
   readonly credentials: Credentials | undefined;
   readonly dialer: NodeDialer;
 }
 
-/** A node could not be asked, or would not answer. */
+/** A node could not be queried. The message is for the operator. */
 export class NodeConnectionError extends Error {
   override readonly name = "NodeConnectionError";
-  /** Waiting will not help: what is wrong is in somebody's configuration. */
+  /** Whether the operator must change a configuration; a retry will not help. */
   readonly lasting: boolean;
-  /** The node refuses the user of the proxy or its password, or there is none to send. */
+  /** Whether the node refused the user or the password, or there is no password to send. */
   readonly denied: boolean;
 
-  constructor(message: string, options: LinkErrorOptions = {}) {
+  constructor(message: string, options: NodeConnectionErrorOptions = {}) {
     super(message, { cause: options.cause });
     this.lasting = options.lasting ?? false;
     this.denied = options.denied ?? false;
   }
 }
 
-interface LinkErrorOptions {
+interface NodeConnectionErrorOptions {
   readonly lasting?: boolean;
   readonly denied?: boolean;
   readonly cause?: unknown;
 }
 
-/** Nodes answer about their cluster in a millisecond; busy with a script, when that is over. */
+/** Nodes answer cluster queries within a millisecond, unless a script blocks them. */
 const ANSWER_TIMEOUT_MS = 5000;
 
-/** Ten times what nodes say of a cluster of a thousand in which every slot is a range of its own. */
-const MOST_BYTES = 16 * 1024 * 1024;
+/** Ten times the replies of a cluster of 1000 nodes in which each slot is a range of its own. */
+const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
-/** The proxy's own connection to a node, on which it asks about the cluster. */
+/** A connection of the proxy itself to a node, for queries about the cluster. */
 export class NodeConnection {
   readonly address: HostPort;
   readonly #connection: Connection;
@@ -59,16 +59,15 @@ export class NodeConnection {
   }
 
   /**
-   * Connects and authenticates, unless a signal ends the attempt. The link is the caller's to
-   * close.
+   * Connects and authenticates, unless a signal ends the attempt. The caller closes the connection.
    *
-   * @param links has the link from when it is connected until it is closed
-   * @throws {NodeConnectionError} with what the operator needs to know
+   * @param open has the connection from when it is connected until it is closed
+   * @throws {NodeConnectionError} if that fails
    */
   static async open(
     address: HostPort,
     { credentials, dialer, signal }: NodeConnectionOptions & { signal: AbortSignal },
-    links: Set<NodeConnection>,
+    open: Set<NodeConnection>,
   ): Promise<NodeConnection> {
     const attempt = new AbortController();
     const abort = () => attempt.abort(signal.reason);
@@ -82,12 +81,12 @@ export class NodeConnection {
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const link = new NodeConnection(address, connection, links);
+    const opened = new NodeConnection(address, connection, open);
     try {
-      if (credentials !== undefined) await link.#authenticate(credentials);
-      return link;
+      if (credentials !== undefined) await opened.#authenticate(credentials);
+      return opened;
     } catch (error) {
-      link.close();
+      opened.close();
       throw error;
     }
   }
@@ -95,8 +94,8 @@ export class NodeConnection {
   async #authenticate(credentials: Credentials): Promise<void> {
     const { username, password } = credentials;
     try {
-      const words = username === undefined ? [] : [username];
-      await this.request("AUTH", ...words, await readPassword(credentials));
+      const user = username === undefined ? [] : [username];
+      await this.request("AUTH", ...user, await readPassword(credentials));
     } catch (error) {
       if (error instanceof PasswordFileError) {
         throw new NodeConnectionError(error.message, { denied: true, cause: error });
@@ -104,27 +103,27 @@ export class NodeConnection {
       if (!(error instanceof NodeConnectionError && error.denied) || typeof password === "string") {
         throw error;
       }
-      // The file may have another password soon, or the node another user.
+      // A later attempt may find another password in the file, or another user on the node.
       const message = `${error.message} (password file '${password.file}')`;
       throw new NodeConnectionError(message, { denied: true, cause: error });
     }
   }
 
   /**
-   * Sends one request and returns its answer.
+   * Sends one request and returns its reply.
    *
-   * @throws {NodeConnectionError} when there is none, or it is an error
+   * @throws {NodeConnectionError} if there is none, or it is an error
    */
-  async request(...words: string[]): Promise<Value> {
-    const [answer] = await this.requestAll([words]);
+  async request(...args: string[]): Promise<Value> {
+    const [answer] = await this.requestAll([args]);
     return orThrow(answer!);
   }
 
   /**
-   * Sends requests all at once, for the node may be far, and returns the answer to each or, in the
-   * place of an error, what it means.
+   * Sends requests in one pipeline and returns the reply to each; an error reply becomes a
+   * NodeConnectionError that explains it.
    *
-   * @throws {NodeConnectionError} when there are not as many
+   * @throws {NodeConnectionError} if a reply is missing
    */
   async requestAll(requests: readonly string[][]): Promise<(Value | NodeConnectionError)[]> {
     let late = false;
@@ -134,7 +133,7 @@ export class NodeConnection {
     }, ANSWER_TIMEOUT_MS);
     let answers: Value[];
     try {
-      await writeAll(this.#connection, joined(requests.map((words) => encodeRequest(words))));
+      await writeAll(this.#connection, joined(requests.map((args) => encodeRequest(args))));
       answers = (await this.#readFrames(requests.length)).map(decodeFrame);
     } catch (error) {
       const why = late
@@ -151,12 +150,12 @@ export class NodeConnection {
     );
   }
 
-  /** Where the node is, as the system found it: an IP address, even if a name was dialled. */
+  /** The IP address and port of the node, even if a name was dialled. */
   get remote(): HostPort {
     return peerAddress(this.#connection.remoteAddr);
   }
 
-  /** Ends the connection; may be called again. */
+  /** Closes the connection; may be called again. */
   close(): void {
     close(this.#connection);
     this.#open.delete(this);
@@ -175,7 +174,7 @@ export class NodeConnection {
       const read = await this.#connection.read(this.#buffer);
       if (read === null) throw new Error("the connection was closed");
       bytes += read;
-      if (bytes > MOST_BYTES) throw new Error(`it sent more than ${MOST_BYTES} bytes`);
+      if (bytes > MAX_REPLY_BYTES) throw new Error(`it sent more than ${MAX_REPLY_BYTES} bytes`);
       for (let at = 0; at < read && frames.length < count;) {
         const end = scanner.advance(this.#buffer, at, read, 1, NO_STOPS);
         pieces.push(this.#buffer.slice(at, end));
@@ -189,7 +188,7 @@ export class NodeConnection {
   }
 }
 
-/** The answer that there is, or else what stands in its place. */
+/** Returns a reply, or throws the error that `requestAll` returned instead. */
 export function orThrow(answer: Value | NodeConnectionError): Value {
   if (answer instanceof NodeConnectionError) throw answer;
   return answer;
@@ -204,34 +203,34 @@ function dialMessage(address: HostPort, timeoutMs: number, error: unknown): stri
     return `Node ${node} cannot be reached: no connection within ${timeoutMs} ms`;
   }
   const message = error instanceof Error ? error.message : String(error);
-  // The runtime has no class of its own for this.
+  // The runtime has no error class for this.
   if (message.includes("failed to lookup address")) {
     return `The name '${address.host}' does not resolve`;
   }
   return `Node ${node} cannot be reached: ${message}`;
 }
 
-function refusal(address: HostPort, words: string[], error: string): NodeConnectionError {
+function refusal(address: HostPort, args: string[], error: string): NodeConnectionError {
   const node = formatHostPort(address);
   const lasting = true;
   const denied = true;
   if (error.startsWith("NOAUTH")) {
     return new NodeConnectionError(
-      `Node ${node} wants a password: give --password, --password-file or CLUSTER_PASSWORD`,
+      `Node ${node} requires a password: set --password, --password-file or CLUSTER_PASSWORD`,
       { lasting, denied },
     );
   }
   if (error.startsWith("DENIED")) {
     return new NodeConnectionError(
-      `Node ${node} is in protected mode and takes no connections from here: set a password or ` +
+      `Node ${node} is in protected mode and refuses remote connections: set a password or ` +
         "protected-mode no",
       { lasting },
     );
   }
-  if (words[0] === "AUTH") return authRefusal(node, error);
+  if (args[0] === "AUTH") return authRefusal(node, error);
   if (error.startsWith("NOPERM")) {
     return new NodeConnectionError(
-      `Node ${node} does not let this user ask: ${error}; ` +
+      `Node ${node} denies the query to this user: ${error}; ` +
         "the proxy needs +cluster|nodes +cluster|shards +cluster|info",
       { lasting, denied },
     );
@@ -242,31 +241,33 @@ function refusal(address: HostPort, words: string[], error: string): NodeConnect
       { lasting },
     );
   }
-  return new NodeConnectionError(`Node ${node} answers ${words.join(" ")} with an error: ${error}`);
-}
-
-/** An error to AUTH may repeat the password, so no more is shown of it than is known. */
-function authRefusal(node: string, error: string): NodeConnectionError {
-  const known = (beginnings: readonly string[]) =>
-    beginnings.find((beginning) => error.startsWith(beginning));
-  const lasting = true;
-  const refused = known(PASSWORD_ERRORS);
-  if (refused !== undefined) {
-    const message = `Node ${node} refuses the user name or the password: ${refused}`;
-    return new NodeConnectionError(message, { lasting, denied: true });
-  }
-  // The words that it goes on with are those of the request (server.c `processCommand`).
-  if (error.startsWith("ERR unknown command ")) {
-    const message = `Node ${node} knows no command AUTH: undo its rename-command`;
-    return new NodeConnectionError(message, { lasting });
-  }
   return new NodeConnectionError(
-    `Node ${node} answers AUTH with an error: ` +
-      (known(PASSING_ERRORS) ?? "it is not shown, because it may repeat the password"),
+    `Node ${node} replied to ${args.join(" ")} with an error: ${error}`,
   );
 }
 
-/** How those errors begin that say so; a server before 6.0, or without a password, says ERR. */
+/** An error to AUTH may repeat the password, so only known beginnings are shown. */
+function authRefusal(node: string, error: string): NodeConnectionError {
+  const known = (prefixes: readonly string[]) =>
+    prefixes.find((prefix) => error.startsWith(prefix));
+  const lasting = true;
+  const refused = known(PASSWORD_ERRORS);
+  if (refused !== undefined) {
+    const message = `Node ${node} refused the user name or the password: ${refused}`;
+    return new NodeConnectionError(message, { lasting, denied: true });
+  }
+  // The error repeats the arguments of the request (server.c `processCommand`).
+  if (error.startsWith("ERR unknown command ")) {
+    const message = `Node ${node} has no command AUTH: remove its rename-command`;
+    return new NodeConnectionError(message, { lasting });
+  }
+  return new NodeConnectionError(
+    `Node ${node} replied to AUTH with an error: ` +
+      (known(PASSING_ERRORS) ?? "it is not shown, because it may contain the password"),
+  );
+}
+
+/** The beginnings of such errors; a server before 6.0, or without a password, sends ERR. */
 const PASSWORD_ERRORS = [
   "WRONGPASS invalid username-password pair",
   "WRONGPASS",
@@ -276,5 +277,5 @@ const PASSWORD_ERRORS = [
   "ERR wrong number of arguments for 'auth' command",
 ];
 
-/** How a node may answer whatever it is asked, for a while. */
+/** The beginnings of errors that a node sends to any command for a time. */
 const PASSING_ERRORS = ["ERR max number of clients", "LOADING", "BUSY"];

@@ -10,13 +10,13 @@ import {
 import { type Connection, dial, isLocalAddress, resolve } from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
 
-/** Clients wait meanwhile, and a name server may be out of reach. */
+/** Clients wait for the lookup, and the name server may not answer. */
 const PUBLIC_LOOKUP_LIMIT_MS = 250;
 
-/** The address of a public host hardly ever changes. */
+/** The address of the public host rarely changes. */
 const PUBLIC_LOOKUP_INTERVAL_MS = 60_000;
 
-/** To find out whose a host is takes a socket or a name server, which is too much for each client. */
+/** A check takes a socket or a name lookup, which is too much for each client. */
 const FRESH_MS = 5000;
 
 /** The address of a node is a port of the proxy itself. The message is for the operator. */
@@ -24,13 +24,13 @@ export class OwnAddressError extends Error {
   override readonly name = "OwnAddressError";
 }
 
-/** What a dialer starts from. */
+/** What a `NodeDialer` is created from. */
 export interface NodeDialerOptions {
-  /** Where the proxy listens; the port does not matter. */
+  /** The address on which the proxy listens; its port is not used. */
   readonly listen: HostPort;
-  /** The host that clients are given. */
+  /** The host that clients get for every node. */
   readonly publicHost: string;
-  /** How long a node may take to accept a connection. */
+  /** The time a node has to accept a connection. */
   readonly connectTimeoutMs: number;
 }
 
@@ -41,24 +41,24 @@ export interface PublicPorts {
 }
 
 /**
- * Connects to nodes, for sessions, for probes and for the proxy's own questions. It refuses
- * addresses that are ports of the proxy itself, as nodes announce them that were set up to announce
- * the proxy: each connection would bring about the next one. Another proxy is a node like any other.
+ * Connects to nodes, for sessions, probes and the proxy's own queries. It refuses the ports of the
+ * proxy itself, because each such connection would cause the next one; nodes that are configured to
+ * announce the proxy report them. Another proxy is dialled like any node.
  */
 export class NodeDialer {
-  /** How long a node may take to accept a connection. */
+  /** The time a node has to accept a connection. */
   readonly connectTimeoutMs: number;
   readonly #options: NodeDialerOptions;
   readonly #ports: PublicPorts;
   readonly #resolve: (host: string) => Promise<string[]>;
-  /** Whether hosts are the proxy's, and since when that is kept. */
+  /** Whether hosts are the proxy's, and when the first of these checks was made. */
   #hosts = { sinceMs: -Infinity, own: new Map<string, Promise<boolean>>() };
-  /** The last lookup of the public host, when it began, and what was found at last. */
+  /** The last lookup of the public host, its start, and the last addresses found. */
   #publicLookup: Promise<void> = Promise.resolve();
   #publicLookupAtMs = -Infinity;
   #publicIps: readonly string[] = [];
 
-  /** @param resolveHost how names are looked up; one that remembers is good for sessions */
+  /** @param resolveHost looks up names; a cache makes sense for sessions */
   constructor(
     options: NodeDialerOptions,
     ports: PublicPorts,
@@ -73,7 +73,7 @@ export class NodeDialer {
   /**
    * Connects to a node; see `dial`.
    *
-   * @throws {OwnAddressError} when there is no node, but the proxy
+   * @throws {OwnAddressError} if the address is a port of the proxy
    */
   async dial(
     address: HostPort,
@@ -89,7 +89,7 @@ export class NodeDialer {
     return await dial(address, timeoutMs, attempt);
   }
 
-  /** Whether the proxy itself is what one reaches at an address. */
+  /** Whether an address is a port of the proxy itself. */
   async isOwn({ host, port }: HostPort): Promise<boolean> {
     if (this.#ports.atPort(port) === undefined) return false;
     const nowMs = performance.now();
@@ -99,7 +99,7 @@ export class NodeDialer {
     if (known !== undefined) return await known;
     const found = this.#isOwnHost(host);
     own.set(host, found);
-    // Without a file descriptor nothing was found out.
+    // Without a file descriptor there is no result to keep.
     found.catch(() => own.delete(host));
     return await found;
   }
@@ -107,8 +107,8 @@ export class NodeDialer {
   async #isOwnHost(host: string): Promise<boolean> {
     const ips = await this.#addressesOf(host);
     for (const ip of ips) if (await this.#listensAt(ip)) return true;
-    // A gateway may lead from the public address back to here. A public name is left out, because
-    // inside the network it may be that of the next proxy.
+    // A gateway may forward the public address back to the proxy. A public name is not compared:
+    // inside the network it may resolve to another proxy.
     if (!isIpAddress(host) || isLoopback(host)) return false;
     return (await this.#publicAddresses()).some((ip) => isSameHost(ip, host));
   }
@@ -120,7 +120,7 @@ export class NodeDialer {
     return (await this.#addressesOf(host)).some((own) => isSameHost(own, ip));
   }
 
-  /** The addresses of the public host; those of before while a lookup takes long or finds none. */
+  /** The addresses of the public host; the previous ones if a lookup is slow or finds none. */
   async #publicAddresses(): Promise<readonly string[]> {
     const nowMs = performance.now();
     if (nowMs - this.#publicLookupAtMs > PUBLIC_LOOKUP_INTERVAL_MS) {

@@ -4,17 +4,17 @@ import { beginsValue } from "../resp/framing.ts";
 import { withTimeout } from "../platform/timeout.ts";
 
 /**
- * The peer takes no connection, sends no RESP in time, or answers; or this process has no file
- * descriptor left to try.
+ * The peer refuses the connection (`closed`), sends no RESP in time (`silent`), or answers; or no
+ * file descriptor is left to try (`untried`).
  */
 export type PingResult = "closed" | "silent" | "answering" | "untried";
 
 /**
- * Connects, sends a PING and waits for the first byte of an answer; an error such as `-NOAUTH` is
- * an answer, too.
+ * Connects, sends a PING and waits for the first byte of the reply; an error such as `-NOAUTH`
+ * counts as an answer.
  *
  * @param connect dials the peer
- * @param over when aborted, ends the attempt as one without an answer
+ * @param over ends the attempt when aborted; the result is then `silent` or `closed`
  */
 export async function ping(
   connect: (timeoutMs: number, attempt: AbortController) => Promise<Connection>,
@@ -36,7 +36,7 @@ export async function ping(
     return typeof read === "number" && beginsValue(answer[0]!) ? "answering" : "silent";
   } catch (error) {
     if (isExhausted(error)) return "untried";
-    // A connection that breaks off was there.
+    // The connection was accepted before it broke.
     return connection === undefined ? "closed" : "silent";
   } finally {
     over.removeEventListener("abort", giveUp);

@@ -87,7 +87,7 @@ Deno.test("a start waits for the right password in its file", async () => {
   await assertRejects(
     () => waitUntilReady(discovery, 300),
     OperatorError,
-    `refuses the user name or the password: WRONGPASS invalid username-password pair ` +
+    `refused the user name or the password: WRONGPASS invalid username-password pair ` +
       `(password file '${file}') (gave up after 0.3 s, --start-timeout)`,
   );
   const starting = waitUntilReady(discovery, 10_000);
@@ -119,7 +119,7 @@ Deno.test("the log says that it is the password where a node cannot be found for
     saw(logged.lines.join("\n"));
     return logged.lines.some((line) =>
       line.includes("gets an error in place of an address: The proxy cannot query the cluster: ") &&
-      line.includes(`refuses the user name or the password: WRONGPASS`) && line.includes(file)
+      line.includes(`refused the user name or the password: WRONGPASS`) && line.includes(file)
     );
   });
 

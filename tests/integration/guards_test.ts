@@ -368,11 +368,11 @@ const REFUSALS: [answer: string, lasting: boolean, says: RegExp][] = [
   ["ERR max number of clients reached", false, /AUTH .*an error: ERR max number of clients/],
   ["ERR max number of clients + cluster connections reached", false, /ERR max number of clients/],
   ["LOADING Redis is loading the dataset in memory", false, /an error: LOADING/],
-  ["WRONGPASS invalid username-password pair", true, /refuses the user name or the password/],
+  ["WRONGPASS invalid username-password pair", true, /refused the user name or the password/],
   [
     "DENIED Redis is running in protected mode because protected mode is enabled",
     true,
-    /is in protected mode and takes no connections from here: set a password or protected-mode no$/,
+    /is in protected mode and refuses remote connections: set a password or protected-mode no$/,
   ],
 ];
 
@@ -405,19 +405,22 @@ Deno.test("a node that never comes to an end is not heard to the end", async () 
 
 Deno.test("what the start says of an error to AUTH does not repeat the password", async (t) => {
   const errors: [answer: string, says: RegExp][] = [
-    ["ERR max number of clients reached", /answers AUTH with an error: ERR max number of clients/],
+    [
+      "ERR max number of clients reached",
+      /replied to AUTH with an error: ERR max number of clients/,
+    ],
     // As 7.0 and as 6.2 say it where AUTH has another name.
     [
       "ERR unknown command 'AUTH', with args beginning with: 's3cret' ",
-      /knows no command AUTH: undo its rename-command$/,
+      /has no command AUTH: remove its rename-command$/,
     ],
     [
       "ERR unknown command `AUTH`, with args beginning with: `s3cret`, ",
-      /knows no command AUTH: undo its rename-command$/,
+      /has no command AUTH: remove its rename-command$/,
     ],
-    ["WRONGPASS for s3cret", /refuses the user name or the password: WRONGPASS$/],
-    ["NOPERM s3cret may not", /answers AUTH with an error: it is not shown/],
-    ["s3cret", /answers AUTH with an error: it is not shown/],
+    ["WRONGPASS for s3cret", /refused the user name or the password: WRONGPASS$/],
+    ["NOPERM s3cret may not", /replied to AUTH with an error: it is not shown/],
+    ["s3cret", /replied to AUTH with an error: it is not shown/],
   ];
   for (const [answer, says] of errors) {
     await t.step(answer, async () => {

@@ -357,7 +357,7 @@ Deno.test("passwords", async (t) => {
     const { code, stdout, stderr } = await runNat([seed, ...forEver]);
     assertMatch(
       stderr,
-      /^redis-cluster-nat: Node \S+ wants a password: .*--password-file[^\n]*\n$/,
+      /^redis-cluster-nat: Node \S+ requires a password: .*--password-file[^\n]*\n$/,
     );
     assertEquals([code, stdout], [1, ""]);
   });
@@ -379,7 +379,7 @@ Deno.test("passwords", async (t) => {
     const { code, stdout, stderr } = await runNat([seed, ...forEver, ...user]);
     assertMatch(
       stderr,
-      /^redis-cluster-nat: Node \S+ does not let this user ask: NOPERM [^\n]*\n$/,
+      /^redis-cluster-nat: Node \S+ denies the query to this user: NOPERM [^\n]*\n$/,
     );
     assertEquals([code, stdout], [1, ""]);
   });

@@ -79,7 +79,7 @@ Deno.test("a cluster without a slot is not served", async () => {
   );
 });
 
-/** In slot 4843, and in slot 8042, which no node has. */
+/** In slot 4843, and in slot 8042, which no node owns. */
 const [COVERED, UNCOVERED] = ["lima", "oslo"];
 
 Deno.test("a partial outage is no outage for a proxy that starts", async (t) => {
@@ -98,8 +98,8 @@ Deno.test("a partial outage is no outage for a proxy that starts", async (t) => 
     `--state-file=${directory.at("state.json")}`,
     "--start-timeout=2s",
   ];
-  const lack = "Serving a cluster that is not whole: its state is ok, 16383 of 16384 slots are " +
-    "covered; no node has 8042";
+  const lack = "Serving an incomplete cluster: its state is ok, 16383 of 16384 slots are " +
+    "covered; no node owns 8042";
 
   await t.step("a slot without an owner: every other key is served", async () => {
     await until("all nodes know that the slot has no owner", async () => {
@@ -132,7 +132,9 @@ Deno.test("a partial outage is no outage for a proxy that starts", async (t) => 
     await using nat = await new NatProcess(args).ready();
     assertMatch(
       nat.stderr,
-      new RegExp(`not whole: .*node ${third!.id} at ${third!.address}, .*is marked fail`),
+      new RegExp(
+        `an incomplete cluster: .*node ${third!.id} at ${third!.address}, .*is flagged fail`,
+      ),
     );
     for (const [at, node] of [first!, second!].entries()) {
       assertEquals(await idAt("127.0.0.1", port + at), node.id);

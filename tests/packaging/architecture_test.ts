@@ -32,8 +32,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Imports that are still to be removed. */
 const REMAINING: ReadonlySet<string> = new Set([
-  "nat → cli",
-  "nat → proxy",
   "proxy → cli",
   "proxy → workers",
   "relay → proxy",
