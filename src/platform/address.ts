@@ -4,14 +4,14 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** The highest port there is. */
+/** The highest TCP port. */
 export const LAST_PORT = 65535;
 
 /**
- * Reads `host:port` or, if there is a default port, `host`. The host may be empty and the port 0:
- * what they mean is the caller's affair. An IPv6 address stands in brackets.
+ * Parses `host:port` or, if there is a default port, `host`. The host may be empty and the port 0;
+ * the caller decides what they mean. An IPv6 address has brackets.
  *
- * @throws {SyntaxError} that says what is wrong with the text without repeating it
+ * @throws {SyntaxError} with the reason; the message does not repeat the text
  */
 export function parseHostPort(text: string, defaultPort?: number): HostPort {
   const match = HOST_PORT.exec(text);
@@ -19,12 +19,12 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort {
     throw new SyntaxError(
       isIpv6(text.replace(/:\d*$/, "")) || isIpv6(text)
         ? "The IPv6 address has no brackets"
-        : "The colons or brackets are not those of host:port",
+        : "The colons or brackets do not match host:port",
     );
   }
   const [, bracketed, plain = "", digits] = match;
   if (bracketed !== undefined && !isIpv6(bracketed)) {
-    throw new SyntaxError("The brackets hold no IPv6 address");
+    throw new SyntaxError("The brackets contain no IPv6 address");
   }
   if (plain !== "" && !isHostName(plain)) {
     throw new SyntaxError("The host is neither a host name nor an IP address");
@@ -37,56 +37,56 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort {
   return { host: bracketed ?? plain, port };
 }
 
-/** Writes `host:port`, with brackets around an IPv6 address; the inverse of `parseHostPort`. */
+/** Formats `host:port`, with brackets around an IPv6 address; the inverse of `parseHostPort`. */
 export function formatHostPort({ host, port }: HostPort): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** Whether a text is an IPv6 address, without brackets and without a zone. */
 export function isIpv6(text: string): boolean {
-  // No other syntax of a URL is made of these characters only, so nothing else gets through.
+  // No other URL syntax consists of these characters only.
   return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`);
 }
 
-/** Whether a text is an IP address, of either kind and without brackets. */
+/** Whether a text is an IPv4 address, or an IPv6 address without brackets. */
 export function isIpAddress(text: string): boolean {
   return isIpv6(text) || (/^[\d.]+$/.test(text) && isHostName(text));
 }
 
-/** Whether a host is this machine by its usual name. */
+/** Whether a host is `localhost`. */
 export function isLocalhost(host: string): boolean {
   return /^localhost\.?$/i.test(host);
 }
 
-/** Whether an IP address is this machine's own, on every machine. */
+/** Whether an IP address is a loopback address. */
 export function isLoopback(host: string): boolean {
   return isSameHost(host, "::1") || (isIpAddress(host) && host.startsWith("127."));
 }
 
-/** Whether two texts are the same host name or the same IP address, in any spelling. */
+/** Whether two texts are the same host name or IP address, in any notation. */
 export function isSameHost(one: string, other: string): boolean {
   return canonicalHost(one) === canonicalHost(other);
 }
 
-/** Whether a text is an IPv4 address or a host name, with a dot behind it or not. */
+/** Whether a text is an IPv4 address or a host name, with or without a trailing dot. */
 export function isHostName(text: string): boolean {
   const labels = text.replace(/\.$/, "").split(".");
   if (labels.every((label) => /^\d+$/.test(label))) {
-    // Resolvers read `10.1` and `010.0.0.1` as addresses that hardly anybody means.
+    // Resolvers accept `10.1` and `010.0.0.1`, but as other addresses than users expect.
     return !text.endsWith(".") && labels.length === 4 &&
       labels.every((label) => String(Number(label)) === label && Number(label) <= 255);
   }
   return text.length <= LONGEST_NAME && labels.every((label) => LABEL.test(label));
 }
 
-/** A host as servers print it: in lower case, and an IPv6 address in its shortest form. */
+/** A host in lower case, and an IPv6 address in its shortest form, as servers print it. */
 export function canonicalHost(host: string): string {
-  // Of IPv4 within IPv6 the servers keep the dots, and URLs do not.
+  // Servers keep the dots of an IPv4-mapped IPv6 address, URLs do not.
   if (!isIpv6(host) || host.includes(".")) return host.toLowerCase();
   return new URL(`http://[${host}]`).hostname.slice(1, -1);
 }
 
-/** Whether an address stands for every interface: one can listen on it, but not connect to it. */
+/** Whether an address means every interface: a program can listen on it, but not connect to it. */
 export function isWildcard(host: string): boolean {
   return host === "" || host === "0.0.0.0" ||
     (isIpv6(host) && new URL(`http://[${host}]`).hostname === "[::]");
@@ -95,12 +95,12 @@ export function isWildcard(host: string): boolean {
 /** RFC 1035, 2.3.4, in characters. */
 const LONGEST_NAME = 253;
 
-/** RFC 1123, 2.1, and the underscore: names of containers have it. */
+/** RFC 1123, 2.1, and the underscore, which names of containers contain. */
 const LABEL = /^(?!-)[\w-]{1,63}(?<!-)$/;
 
 const HOST_PORT = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/;
 
-/** Splits `host:port` at the last colon, as the servers print it: IPv6 has no brackets there. */
+/** Splits `host:port` at the last colon: servers print IPv6 addresses without brackets. */
 export function splitAddress(text: string): HostPort | undefined {
   const match = /^(.*):(\d{1,5})$/.exec(text);
   if (match === null) return undefined;

@@ -2,23 +2,23 @@ import { dirname, resolve } from "node:path";
 import { OperatorError } from "./operator_error.ts";
 import { writeAll } from "./net.ts";
 
-/** Readable to all, as the file of a program is that other programs are to read. */
+/** Other users may run the programs that read the file. */
 const NEW_FILE_MODE = 0o644;
 
 /**
- * Puts a text in the place of a file, or makes the file. Whoever reads it meanwhile, and whoever
- * comes after a crash, finds all of the old text or all of the new. The file keeps its mode; of a
- * symbolic link the target is replaced. Of several at once the last to finish stays.
+ * Replaces the content of a file, or creates the file. A reader at any time, even after a crash,
+ * gets all of the old text or all of the new. The file keeps its mode, and a symbolic link its
+ * target path. If several calls run at once, the last one to finish wins.
  *
- * @throws {OperatorError} that names the file and what the system has against it; the file is then as it
- * was, and nothing is left beside it
+ * @throws {OperatorError} with the path and the reason; the file is then unchanged, and no temporary
+ * file is left
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
   await writeBeside(path, text, (temporary, target) => Deno.rename(temporary, target));
 }
 
 /**
- * Does all that `replaceFile` does but the last step, so that nothing has changed.
+ * Does everything that `replaceFile` does except the rename, and so changes nothing.
  *
  * @throws {OperatorError} as `replaceFile` would
  */
@@ -26,7 +26,7 @@ export async function checkReplaceable(path: string, text: string): Promise<void
   await writeBeside(path, text, (temporary) => Deno.remove(temporary));
 }
 
-/** Writes a file that is like the one at a path but for the text, and hands over both. */
+/** Writes the text to a temporary file with the mode of the target, and passes both paths on. */
 async function writeBeside(
   path: string,
   text: string,
@@ -35,15 +35,15 @@ async function writeBeside(
   try {
     const target = await followLinks(path);
     const mode = await modeOf(target);
-    // Only within a file system is a rename one step, so it is in the same directory.
+    // In the same directory, because a rename is atomic only within a file system.
     const temporary = `${target}.${crypto.randomUUID()}`;
     try {
       await writeNew(temporary, text, mode ?? NEW_FILE_MODE);
-      // It was made with less than that, if the umask is strict; the old file was made its own.
+      // The umask may have cleared bits that the old file has.
       if (mode !== undefined) await Deno.chmod(temporary, mode);
       await finish(temporary, target);
     } catch (error) {
-      // It may not have come to be; and what went wrong first is what there is to say.
+      // The file may not exist; and the first error is the one to report.
       await Deno.remove(temporary).catch(() => {});
       throw error;
     }
@@ -53,7 +53,7 @@ async function writeBeside(
   }
 }
 
-/** Where a file is or, at the end of links that lead nowhere yet, would be. */
+/** The path of a file behind symbolic links, which need not exist yet. */
 async function followLinks(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
@@ -65,7 +65,7 @@ async function followLinks(path: string): Promise<string> {
   return link === undefined ? path : await followLinks(resolve(directory, link));
 }
 
-/** What a symbolic link says; undefined if there is none, which may be so only by now. */
+/** The target of a symbolic link; undefined if there is no link, or no longer. */
 async function readLink(path: string): Promise<string | undefined> {
   try {
     const { isSymlink } = await Deno.lstat(path);
@@ -76,11 +76,11 @@ async function readLink(path: string): Promise<string | undefined> {
   }
 }
 
-/** The permissions of a file; undefined if it does not exist, or the system has none. */
+/** The mode of a file; undefined if it does not exist, or on Windows. */
 async function modeOf(path: string): Promise<number | undefined> {
   try {
     const { isFile, mode } = await Deno.stat(path);
-    // Root could put a file in the place of /dev/null.
+    // Without this, root could replace /dev/null with a file.
     if (!isFile) throw new TypeError("it is a directory or a device, not a file");
     return mode === null ? undefined : mode & 0o777;
   } catch (error) {
@@ -92,6 +92,6 @@ async function modeOf(path: string): Promise<number | undefined> {
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true, mode });
   await writeAll(file, new TextEncoder().encode(text));
-  // Without it the rename may survive a loss of power, and the text not.
+  // Without it a power loss may keep the rename and lose the text.
   await file.sync();
 }

@@ -1,19 +1,19 @@
 import { resolve } from "./net.ts";
 
-/** A name is looked up once for all the requests of one run of a tool. */
+/** One look-up of a name serves all requests of one run of a tool. */
 const FRESH_MS = 5000;
 
-/** Looks names up, each once in a while: those of the public host and of nodes, no client's. */
+/** Caches DNS look-ups of the public host and of nodes, never of names that clients send. */
 export class DnsCache {
-  readonly #found = new Map<string, { atMs: number; addresses: Promise<string[]> }>();
+  readonly #entries = new Map<string, { atMs: number; addresses: Promise<string[]> }>();
 
-  /** The IP addresses of a host name, or none. */
+  /** The IP addresses of a host name; empty if there are none. */
   resolve(host: string): Promise<string[]> {
-    const found = this.#found.get(host);
+    const entry = this.#entries.get(host);
     const nowMs = performance.now();
-    if (found !== undefined && nowMs - found.atMs < FRESH_MS) return found.addresses;
+    if (entry !== undefined && nowMs - entry.atMs < FRESH_MS) return entry.addresses;
     const addresses = resolve(host);
-    this.#found.set(host, { atMs: nowMs, addresses });
+    this.#entries.set(host, { atMs: nowMs, addresses });
     return addresses;
   }
 }

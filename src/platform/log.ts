@@ -1,25 +1,25 @@
 import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
 import { writeStderr } from "./output.ts";
 
-/** What is logged, and how. */
+/** The level and the format of the log. */
 export interface LogOptions {
-  /** The least level at which the program's messages appear. */
+  /** The lowest level of messages that are logged. */
   readonly level: "debug" | "info" | "warning" | "error";
-  /** Lines to read, or one JSON object a line. */
+  /** Text, or one JSON object a line. */
   readonly format: "text" | "json";
-  /** Whether traffic appears, whatever the level. */
+  /** Whether traffic is logged, independently of the level. */
   readonly echo: boolean;
 }
 
-/** What the program has to say to its operator. Silent until `configureLog`. */
+/** The messages of the program to its operator. Discarded until `configureLog`. */
 export const log = getLogger(["nat"]);
 
-/** The echo of all traffic, which `level` does not hold back. Silent until `configureLog`. */
+/** The log of all traffic, to which `level` does not apply. Discarded until `configureLog`. */
 export const traffic = getLogger(["traffic"]);
 
 /**
- * Sends the log to stderr, one line a message. Lines are written when the call that logs them
- * returns, so the last words before an exit are not lost; a stderr that is closed is ignored.
+ * Sends the log to stderr, one line a message. A line is written before the call that logs it
+ * returns, so that an exit loses none. A closed stderr is ignored.
  */
 export function configureLog(options: LogOptions): void {
   const { level, format, echo } = options;
@@ -31,8 +31,8 @@ export function configureLog(options: LogOptions): void {
       stderr(record: LogRecord) {
         writeStderr(render(record));
       },
-      // For messages about a failure of the one above, such as JSON that cannot be: with the
-      // record that failed among its properties, such a message would fail the same way.
+      // For messages about a failure of the sink above, such as a value that JSON cannot express.
+      // The properties contain the record that failed, and would make this message fail as well.
       failures(record: LogRecord) {
         writeStderr(render({ ...record, properties: {} }));
       },
@@ -45,15 +45,15 @@ export function configureLog(options: LogOptions): void {
   });
 }
 
-/** What `configureLog` was told last. */
+/** The options of the last call of `configureLog`. */
 let configured: LogOptions | undefined;
 
-/** How another thread of this program is to log: as this one does, or to this one. */
+/** How the program logs; undefined before `configureLog`. */
 export function logOptions(): LogOptions | undefined {
   return configured;
 }
 
-/** Has somebody else take what is logged, whatever its level. */
+/** Sends all records, at any level, to `take` instead of stderr. */
 export function forwardLog(take: (record: LogRecord) => void): void {
   configureSync({
     reset: true,
@@ -66,20 +66,20 @@ export function forwardLog(take: (record: LogRecord) => void): void {
   });
 }
 
-/** Logs what another thread has forwarded. */
+/** Logs a record that another thread has forwarded. */
 export function logRecord(record: LogRecord): void {
   getLogger(record.category).emit(record);
 }
 
-/** The number of this thread, if there are several. */
+/** The number of this thread; undefined if it is the only one. */
 let thread: number | undefined;
 
-/** Tells which of several threads this is, which the JSON form says, or that it is the only one. */
+/** Sets the number of this thread, a field of JSON records; undefined if it is the only one. */
 export function setThreadNumber(number: number | undefined): void {
   thread = number;
 }
 
-/** As wide as each other. */
+/** All of the same width. */
 const LEVEL_NAMES: Record<LogRecord["level"], string> = {
   trace: "TRACE",
   debug: "DEBUG",
@@ -101,23 +101,23 @@ function renderJson(record: LogRecord): string {
     message: renderMessage(record),
     ...(thread === undefined ? {} : { thread }),
   };
-  // Twice: the first gives their place at the front, the second wins over a property of the name.
+  // Twice: the first puts the fields in front, the second overrides properties of the same name.
   return JSON.stringify({ ...fields, ...record.properties, ...fields }, replaceForJson);
 }
 
-/** Texts of the message stand at even places, the values between them at odd ones. */
+/** Formats a message: text at even indices, values at odd ones. */
 function renderMessage(record: LogRecord): string {
   return record.message.map((part, at) => at % 2 === 0 ? part : renderValue(part)).join("");
 }
 
 function renderValue(value: unknown): string {
   if (typeof value === "string") return value;
-  // The stack is for the developer, who logs it by itself.
+  // Callers log the stack separately, at level debug.
   if (value instanceof Error) return value.message;
   return Deno.inspect(value, { colors: false, breakLength: Infinity });
 }
 
-/** JSON has no text for these, or one that says nothing. */
+/** Replaces values that JSON cannot express, or only as an empty object or null. */
 function replaceForJson(_key: string, value: unknown): unknown {
   if (value instanceof Error) return value.message;
   if (typeof value === "bigint") return String(value);

@@ -1,102 +1,102 @@
 import { log } from "./log.ts";
 
-/** What is said, where that may be the same again and again. */
+/** Identifies messages that may repeat. */
 export interface ThrottleKey {
-  /** What may be well again at some time: a node, a client. */
+  /** The subject, which may recover: a node, a client. */
   readonly topic: string;
-  /** What is wrong with it. */
+  /** The problem of the subject. */
   readonly cause: string;
 }
 
-/** What goes on is said so often. */
-const AGAIN_AFTER_MS = 60_000;
+/** How often a problem that continues is logged. */
+const REPEAT_AFTER_MS = 60_000;
 
-/** What has not been said for so long is forgotten. */
-const FORGET_AFTER_MS = 2 * AGAIN_AFTER_MS;
+/** When a cause that has not been logged again is removed. */
+const FORGET_AFTER_MS = 2 * REPEAT_AFTER_MS;
 
-/** What comes and goes is not over before it has been gone for so long. */
-const OVER_AFTER_MS = 1000;
+/** A problem counts as resolved once it has not recurred for this long. */
+const RECOVERED_AFTER_MS = 1000;
 
-/** More than are wrong at once, of one topic and of all; whoever brings about others goes unheard. */
-const MOST_CAUSES_EACH = 100;
-const MOST_CAUSES = 1000;
+/** More causes than real problems have at once; clients that provoke others are not logged. */
+const MAX_CAUSES_PER_TOPIC = 100;
+const MAX_CAUSES = 1000;
 
-/** When a cause was said, and how often it was not since then. */
-interface Saying {
+/** When a cause was last logged, and how often it has recurred since. */
+interface Entry {
   readonly topic: string;
-  readonly saidAtMs: number;
+  readonly loggedAtMs: number;
   suppressed: number;
 }
 
 /**
- * Tells what is new from what happens again and again, so that no client and no dead node fills the
- * log: each cause is said at once and, while it goes on, once a minute with the number of times.
- * The others are said at level debug.
+ * Limits repeated messages, so that no client and no dead node floods the log. A cause is logged at
+ * once and, while it continues, once a minute with the number of suppressed messages. Suppressed
+ * messages appear at level debug.
  */
 export class LogThrottle {
-  /** By topic and cause, that first which was said longest ago. */
-  readonly #sayings = new Map<string, Saying>();
+  /** By topic and cause, in the order of `loggedAtMs`. */
+  readonly #entries = new Map<string, Entry>();
   readonly #topics = new Map<string, { causes: number; lastAtMs: number }>();
   readonly #now: () => number;
 
-  /** @param now tells the time in milliseconds */
+  /** @param now returns the time in milliseconds */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }
 
-  /** Says something, unless it was said lately. */
+  /** Logs a message, unless its cause was logged less than a minute ago. */
   log(
     level: "info" | "warning" | "error",
     { topic, cause }: ThrottleKey,
     [message, properties]: readonly [message: string, properties: Record<string, unknown>],
   ): void {
-    const unsaid = this.#take(topic, cause);
-    if (unsaid === undefined) log.debug(message, properties);
-    else if (unsaid === 0) log[level](message, properties);
-    else log[level](`${message} ({unsaid} times more)`, { ...properties, unsaid });
+    const suppressed = this.#take(topic, cause);
+    if (suppressed === undefined) log.debug(message, properties);
+    else if (suppressed === 0) log[level](message, properties);
+    else log[level](`${message} ({suppressed} times more)`, { ...properties, suppressed });
   }
 
-  /** Notes that all is well with a topic, and returns whether it was not. */
+  /** Marks a topic as recovered, and returns whether it had a problem. */
   recovered(topic: string): boolean {
     const known = this.#topics.get(topic);
-    if (known === undefined || this.#now() - known.lastAtMs < OVER_AFTER_MS) return false;
-    for (const [key, saying] of this.#sayings) if (saying.topic === topic) this.#forget(key);
+    if (known === undefined || this.#now() - known.lastAtMs < RECOVERED_AFTER_MS) return false;
+    for (const [key, entry] of this.#entries) if (entry.topic === topic) this.#remove(key);
     return true;
   }
 
-  /** How often a cause was not said that is to be said now; undefined if it is not. */
+  /** The number of suppressed messages of a cause that is due; undefined if it is not due. */
   #take(topic: string, cause: string): number | undefined {
     const nowMs = this.#now();
     const key = JSON.stringify([topic, cause]);
-    const known = this.#sayings.get(key);
+    const known = this.#entries.get(key);
     const knownTopic = this.#topics.get(topic);
     if (knownTopic !== undefined) knownTopic.lastAtMs = nowMs;
-    if (known !== undefined && nowMs - known.saidAtMs < AGAIN_AFTER_MS) {
+    if (known !== undefined && nowMs - known.loggedAtMs < REPEAT_AFTER_MS) {
       known.suppressed++;
       return undefined;
     }
-    this.#forgetOld(nowMs);
-    this.#forget(key);
+    this.#removeOld(nowMs);
+    this.#remove(key);
     const { causes } = this.#topics.get(topic) ?? { causes: 0 };
-    if (causes === MOST_CAUSES_EACH || this.#sayings.size === MOST_CAUSES) return undefined;
-    this.#sayings.set(key, { topic, saidAtMs: nowMs, suppressed: 0 });
+    if (causes === MAX_CAUSES_PER_TOPIC || this.#entries.size === MAX_CAUSES) return undefined;
+    this.#entries.set(key, { topic, loggedAtMs: nowMs, suppressed: 0 });
     this.#topics.set(topic, { causes: causes + 1, lastAtMs: nowMs });
     return known?.suppressed ?? 0;
   }
 
-  #forgetOld(nowMs: number): void {
-    for (const [key, { saidAtMs }] of this.#sayings) {
-      if (nowMs - saidAtMs < FORGET_AFTER_MS) return;
-      this.#forget(key);
+  #removeOld(nowMs: number): void {
+    for (const [key, { loggedAtMs }] of this.#entries) {
+      if (nowMs - loggedAtMs < FORGET_AFTER_MS) return;
+      this.#remove(key);
     }
   }
 
-  #forget(key: string): void {
-    const saying = this.#sayings.get(key);
-    if (saying === undefined) return;
-    this.#sayings.delete(key);
-    const topic = this.#topics.get(saying.topic)!;
+  #remove(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    this.#entries.delete(key);
+    const topic = this.#topics.get(entry.topic)!;
     topic.causes--;
-    if (topic.causes === 0) this.#topics.delete(saying.topic);
+    if (topic.causes === 0) this.#topics.delete(entry.topic);
   }
 }

@@ -1,25 +1,25 @@
 import { type HostPort, isLoopback } from "./address.ts";
 import { withTimeout } from "./timeout.ts";
 
-/** A TCP connection, on either side of the proxy. */
+/** A TCP connection, to a client or to a node. */
 export type Connection = Deno.TcpConn;
 
-/** The side of a connection that is read; null is the peer's end. */
+/** The readable side of a connection; a read returns null at the end of the stream. */
 export type ByteSource = Pick<Connection, "read">;
 
-/** The side of a connection that is written; a write may be short. */
+/** The writable side of a connection; a write may be short. */
 export type ByteSink = Pick<Connection, "write">;
 
-/** A socket that takes connections. */
+/** A socket that accepts connections. */
 export type Listener = Deno.TcpListener;
 
 /**
- * Listens on a port; on every interface, of both families where the machine has both, if `host`
- * is "". Port 0 takes a free one.
+ * Listens on a port; if `host` is "", on every interface, for IPv4 and IPv6 where the machine has
+ * both. Port 0 is any free port.
  *
- * @param shared whether others, who say the same, may listen on the port, too: the system then
- * gives each of them some of the connections
- * @throws {Deno.errors.AddrInUse} and what else the system has against it
+ * @param shared whether other listeners with this option may share the port (SO_REUSEPORT): the
+ * kernel then distributes the connections over them by hash
+ * @throws {Deno.errors.AddrInUse} and other errors of bind(2)
  */
 export function listen(host: string, port: number, shared = false): Listener {
   const options = { port, reusePort: shared };
@@ -30,18 +30,18 @@ export function listen(host: string, port: number, shared = false): Listener {
     if (!(error instanceof Deno.errors.AddrNotAvailable) && !isUnsupportedFamily(error)) {
       throw error;
     }
-    // No IPv6 on this machine.
+    // This machine has no IPv6.
     return Deno.listen({ ...options, hostname: "0.0.0.0" });
   }
 }
 
-/** Documentation only, so no machine has it (RFC 5737). */
-const NOBODYS_ADDRESS = "192.0.2.1";
+/** Reserved for documentation (RFC 5737), so that no machine has it. */
+const UNASSIGNED_ADDRESS = "192.0.2.1";
 
-/** Whether an IP address is one of this machine's: what lists those wants a permission more. */
+/** Whether an IP address is one of this machine. Listing them would need another permission. */
 export function isLocalAddress(ip: string): boolean {
-  // Linux can be told to bind to any address (net.ipv4.ip_nonlocal_bind).
-  return isLoopback(ip) || (canBind(ip) && !canBind(NOBODYS_ADDRESS));
+  // With net.ipv4.ip_nonlocal_bind, Linux binds to any address.
+  return isLoopback(ip) || (canBind(ip) && !canBind(UNASSIGNED_ADDRESS));
 }
 
 function canBind(ip: string): boolean {
@@ -49,23 +49,22 @@ function canBind(ip: string): boolean {
     Deno.listen({ hostname: ip, port: 0 }).close();
     return true;
   } catch (error) {
-    // Which says nothing of the address.
+    // Without a free descriptor the result is unknown.
     if (isExhausted(error)) throw error;
     return false;
   }
 }
 
-/** A socket of a family that the system does not have; the runtime has no class for it. */
+/** Whether an error is EAFNOSUPPORT, for which the runtime has no class. */
 function isUnsupportedFamily(error: unknown): boolean {
   return error instanceof Error && /address family not supported/i.test(error.message);
 }
 
 /**
- * Connects, or gives up after `timeoutMs` or when somebody aborts `attempt`; nothing is left open
- * then. The connection is the caller's to close.
+ * Connects within `timeoutMs`, unless `attempt` is aborted. Closes the socket if it fails; otherwise
+ * the caller owns the connection.
  *
- * @throws {Deno.errors.TimedOut} and what else the system has against it, or the reason of the
- * abort
+ * @throws {Deno.errors.TimedOut} and other errors of connect(2), or the reason of the abort
  */
 export async function dial(
   { host, port }: HostPort,
@@ -74,8 +73,8 @@ export async function dial(
 ): Promise<Connection> {
   const { signal } = attempt;
   signal.throwIfAborted();
-  // The runtime asks this once more when it has connected. By then the connection would be lost if
-  // it threw: the abort of a program that stood still for a while comes in the same turn.
+  // The runtime calls this again after it has connected. If it threw then, the socket would leak:
+  // after a stall of the process, the timeout and the connection come in the same turn.
   signal.throwIfAborted = () => {};
   const timer = setTimeout(() => {
     attempt.abort(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
@@ -97,12 +96,12 @@ export async function dial(
   }
 }
 
-/** A client waits meanwhile, and so does the end of the program. */
+/** A client waits for this, and so may the shutdown. */
 const RESOLVE_TIMEOUT_MS = 3000;
 
 /**
- * The IP addresses of a host as the system finds them, /etc/hosts included, in the system's order;
- * none if it finds none within RESOLVE_TIMEOUT_MS.
+ * The IP addresses of a host in the order of getaddrinfo(3), which reads /etc/hosts; empty if there
+ * is no answer within RESOLVE_TIMEOUT_MS.
  */
 export async function resolve(host: string): Promise<string[]> {
   try {
@@ -111,23 +110,23 @@ export async function resolve(host: string): Promise<string[]> {
     const found = await withTimeout(lookup(host, { all: true }), RESOLVE_TIMEOUT_MS) ?? [];
     return found.map(({ address }) => address);
   } catch {
-    // There are others to say what is wrong with a name.
+    // A connection to the host reports what is wrong with its name.
     return [];
   }
 }
 
-/** The address of a socket; sockets of both families put a prefix before IPv4, which goes. */
+/** The address of a socket, without the prefix of IPv4-mapped IPv6 addresses. */
 export function peerAddress({ hostname, port }: Deno.NetAddr): HostPort {
   return { host: hostname.replace(/^::ffff:(?=\d+\.)/, ""), port };
 }
 
-/** Writes all of `bytes`, which must not change until the promise is settled. */
+/** Writes all of `bytes`. They are borrowed: do not change them until the promise settles. */
 export async function writeAll(connection: ByteSink, bytes: Uint8Array): Promise<void> {
   // A write may be short.
   await writeRest(connection, bytes, await connection.write(bytes));
 }
 
-/** Writes what is left of `bytes` behind those that are `written`; the same holds for them. */
+/** Writes `bytes` from index `written`. They are borrowed as in `writeAll`. */
 export async function writeRest(
   connection: ByteSink,
   bytes: Uint8Array,
@@ -137,7 +136,7 @@ export async function writeRest(
   while (at < bytes.length) at += await connection.write(bytes.subarray(at));
 }
 
-/** Says to the peer that no more will be written, if it is still there to be told. */
+/** Shuts down the writable side (FIN); a connection that is gone is ignored. */
 export async function closeWrite(connection: Connection): Promise<void> {
   try {
     await connection.closeWrite();
@@ -155,7 +154,7 @@ export function close(resource: { close(): void }): void {
   }
 }
 
-/** Whether an error says no more than that the connection is over, by either side's doing. */
+/** Whether an error means that either side has closed the connection. */
 export function isGone(error: unknown): boolean {
   return error instanceof Deno.errors.ConnectionReset ||
     error instanceof Deno.errors.ConnectionAborted ||
@@ -163,13 +162,13 @@ export function isGone(error: unknown): boolean {
     error instanceof Deno.errors.NotConnected ||
     error instanceof Deno.errors.BadResource ||
     error instanceof Deno.errors.Interrupted ||
-    // The machine of the peer is gone, or the way to it.
+    // The host of the peer is unreachable.
     error instanceof Deno.errors.TimedOut ||
     error instanceof Deno.errors.UnexpectedEof;
 }
 
-/** Whether an error says that the program, or the machine, may open no more files. */
+/** Whether an error means that no file descriptor is free. */
 export function isExhausted(error: unknown): boolean {
-  // EMFILE and ENFILE, for which the runtime has no class.
+  // EMFILE or ENFILE, for which the runtime has no class.
   return error instanceof Error && /too many open files/i.test(error.message);
 }

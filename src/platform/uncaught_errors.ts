@@ -1,22 +1,22 @@
 import { log } from "./log.ts";
 
 /**
- * What a session does not expect ends that session; what is left over, such as an error in a
- * timer, is a fault of the program and no reason to cut off everybody.
+ * Logs uncaught errors instead of exiting. An unexpected error in a session ends that session; any
+ * other, such as one in a timer, is a fault of the program and no reason to disconnect all clients.
  */
 export function logUncaughtErrors(): void {
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    say(event.reason);
+    logError(event.reason);
   });
   addEventListener("error", (event) => {
     event.preventDefault();
-    say(event.error);
+    logError(event.error);
   });
 }
 
-function say(error: unknown): void {
-  log.error("An error that nobody expected: {reason}", {
+function logError(error: unknown): void {
+  log.error("Uncaught error: {reason}", {
     reason: error instanceof Error ? error.stack ?? error.message : String(error),
   });
 }

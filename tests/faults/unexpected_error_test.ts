@@ -52,8 +52,8 @@ Deno.test("an error that nobody catches is logged, and the program goes on", {
   using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
   await client.ask("PING");
   const faults: [Deno.Signal, RegExp][] = [
-    ["SIGUSR1", /^.* ERROR An error that nobody expected: Error: A promise that nobody awaits.*$/m],
-    ["SIGUSR2", /^.* ERROR An error that nobody expected: Error: A timer that nobody watches.*$/m],
+    ["SIGUSR1", /^.* ERROR Uncaught error: Error: A promise that nobody awaits.*$/m],
+    ["SIGUSR2", /^.* ERROR Uncaught error: Error: A timer that nobody watches.*$/m],
   ];
   for (const [signal, line] of faults) {
     nat.signal(signal);

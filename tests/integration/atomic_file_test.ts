@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { checkReplaceable, replaceFile } from "../../src/platform/atomic_file.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 
-Deno.test("a file that is not there is made, for all to read", async () => {
+Deno.test("a missing file is created, readable by all", async () => {
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
   await replaceFile(path, "new\n");
@@ -22,7 +22,7 @@ for (const mode of [0o444, 0o600, 0o666, 0o755]) {
   });
 }
 
-Deno.test("a rehearsal leaves everything as it is, and fails where the act would", async () => {
+Deno.test("checkReplaceable changes nothing, and fails where replaceFile would", async () => {
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
   await checkReplaceable(path, "new\n");
@@ -39,14 +39,14 @@ Deno.test("a rehearsal leaves everything as it is, and fails where the act would
 });
 
 for (const text of ["", "ä\u0000😀\r\n", "x".repeat(5_000_000)]) {
-  Deno.test(`a text of ${text.length} characters is written as it is`, async () => {
+  Deno.test(`a text of ${text.length} characters is written unchanged`, async () => {
     await using directory = await TemporaryDirectory.create();
     await replaceFile(directory.at("map"), text);
     assert((await directory.read())["map"] === text);
   });
 }
 
-Deno.test("who has the old file open reads all of it after the change", async () => {
+Deno.test("a reader with the old file open reads all of it after the change", async () => {
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("map.json");
   await replaceFile(path, "old");
@@ -58,7 +58,7 @@ Deno.test("who has the old file open reads all of it after the change", async ()
   assertEquals(await Deno.readTextFile(path), "new and longer");
 });
 
-Deno.test("who reads while the file is replaced finds one text or another, whole", async () => {
+Deno.test("a reader during replacements gets one text or the other, complete", async () => {
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("map.json");
   const texts = Array.from({ length: 20 }, (_, index) => `${index}`.repeat(50_000 + index));
@@ -71,7 +71,7 @@ Deno.test("who reads while the file is replaced finds one text or another, whole
   assertEquals(Object.keys(await directory.read()), ["map.json"]);
 });
 
-Deno.test("a file may be made by several at once", async () => {
+Deno.test("several calls may create a file at once", async () => {
   await using directory = await TemporaryDirectory.create();
   const texts = Array.from({ length: 10 }, (_, index) => `text ${index}`);
   await Promise.all(texts.map((text) => replaceFile(directory.at("map.json"), text)));
@@ -80,7 +80,7 @@ Deno.test("a file may be made by several at once", async () => {
   assertEquals(others, {});
 });
 
-Deno.test("a symbolic link stays, and what it leads to is replaced", async () => {
+Deno.test("a symbolic link stays, and its target is replaced", async () => {
   await using directory = await TemporaryDirectory.create();
   await Deno.mkdir(directory.at("shelf"));
   await Deno.writeTextFile(directory.at("shelf/real"), "old");
@@ -91,7 +91,7 @@ Deno.test("a symbolic link stays, and what it leads to is replaced", async () =>
   assertEquals(await Deno.readTextFile(directory.at("shelf/real")), "new");
 });
 
-Deno.test("what a symbolic link leads to is made where it should be", async () => {
+Deno.test("the missing target of a symbolic link is created", async () => {
   await using directory = await TemporaryDirectory.create();
   await Deno.mkdir(directory.at("deep/shelf"), { recursive: true });
   await Deno.symlink("deep/shelf", directory.at("shelf"));
@@ -110,7 +110,7 @@ const FAILURES: [name: string, path: string, reason: RegExp][] = [
 ];
 
 for (const [name, path, reason] of FAILURES) {
-  Deno.test(`${name} cannot be replaced, and nothing is left behind`, async () => {
+  Deno.test(`${name} cannot be replaced, and no temporary file is left`, async () => {
     await using directory = await TemporaryDirectory.create();
     await Deno.writeTextFile(directory.at("file"), "old");
     await Deno.mkdir(directory.at("shelf"));

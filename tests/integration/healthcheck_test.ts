@@ -77,7 +77,7 @@ Deno.test("a health check of the program", async (t) => {
   });
 });
 
-Deno.test("a health check takes an error for an answer", async (t) => {
+Deno.test("a health check counts an error as an answer", async (t) => {
   await using cluster = await RedisCluster.start({
     primaries: 1,
     replicasEach: 0,
@@ -99,7 +99,7 @@ Deno.test("a health check takes an error for an answer", async (t) => {
 });
 
 Deno.test({
-  name: "a health check is passed when a node stands still, and fails when all do",
+  name: "a health check passes when one node is stopped, and fails when all are",
   ignore: Deno.build.os === "windows",
   async fn(t) {
     await using cluster = await RedisCluster.start({
@@ -129,7 +129,7 @@ Deno.test({
 });
 
 for (const count of [2, 10]) {
-  Deno.test(`a health check is not delayed by ${count} nodes that are silent`, async () => {
+  Deno.test(`a health check is not delayed by ${count} silent nodes`, async () => {
     await using scene = await Scene.start();
     await using silent = new SilentPorts(count);
     const proxy = { host: scene.node.host, port: scene.port };
@@ -142,7 +142,7 @@ for (const count of [2, 10]) {
   });
 }
 
-Deno.test("a health check has 64 connections open at most, and asks every port", async () => {
+Deno.test("a health check opens at most 64 connections, and probes every port", async () => {
   await using scene = await Scene.start();
   await using silent = new SilentPorts(64);
   const proxy = { host: scene.node.host, port: scene.port };
@@ -154,7 +154,7 @@ Deno.test("a health check has 64 connections open at most, and asks every port",
   assertEquals(await within("check", check, DEADLINE_MS), proxy);
 });
 
-Deno.test("a health check asks the next address of a port that is closed at the first", async () => {
+Deno.test("a health check probes the next address of a port that is closed at the first", async () => {
   using elsewhere = Deno.listen({ hostname: "127.0.0.2", port: 0 });
   const { port } = elsewhere.addr;
   const check = checkHealth([{ host: "127.0.0.1", port }, { host: "127.0.0.2", port }]);
@@ -163,7 +163,7 @@ Deno.test("a health check asks the next address of a port that is closed at the 
   assertEquals(await within("check", check, DEADLINE_MS), { host: "127.0.0.2", port });
 });
 
-Deno.test("a health check is not passed by another program at the port", async () => {
+Deno.test("a health check fails if another program answers at the port", async () => {
   await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
     return new Response("Hello");
   });

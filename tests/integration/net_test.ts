@@ -3,18 +3,18 @@ import { isIpAddress } from "../../src/platform/address.ts";
 import { dial, isGone, resolve } from "../../src/platform/net.ts";
 import { within } from "../support/until.ts";
 
-Deno.test("a name has the addresses that the system finds", async () => {
+Deno.test("a host name resolves as in getaddrinfo", async () => {
   const found = await resolve("localhost");
   assert(found.includes("127.0.0.1") || found.includes("::1"), found.join(" "));
   assert(found.every(isIpAddress), found.join(" "));
   assertEquals(await resolve("127.0.0.9"), ["127.0.0.9"]);
 });
 
-Deno.test("a name that cannot be one has no address", async () => {
+Deno.test("an invalid host name has no address", async () => {
   assertEquals(await resolve("a".repeat(300)), []);
 });
 
-Deno.test("a connection is gone by either side's doing, by a machine's and by that of the way", () => {
+Deno.test("isGone covers a close by either side, an unreachable host and a timeout", () => {
   const { errors } = Deno;
   const ends = {
     "reset by the peer": errors.ConnectionReset,
@@ -32,7 +32,7 @@ Deno.test("a connection is gone by either side's doing, by a machine's and by th
   }
 });
 
-Deno.test("a connection that is there when the attempt is given up is closed", async () => {
+Deno.test("a connection that is established as the attempt is aborted is closed", async () => {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   for (const at of ["by the time", "by its owner"] as const) {

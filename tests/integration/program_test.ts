@@ -20,8 +20,8 @@ const PASSWORD = "s3cret-Of-The-Cluster";
 /** Runs a program whose stdout takes no byte. */
 const TO_FULL_DISK = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
 
-/** One of each kind; the tests of the configuration have all. */
-const MISUSES: [name: string, args: string[], env: Record<string, string>, names: RegExp][] = [
+/** One of each kind; tests/unit/cli has all. */
+const INVALID: [name: string, args: string[], env: Record<string, string>, names: RegExp][] = [
   ["no cluster", [], {}, /--cluster-addr.*CLUSTER_ADDR.*host:port/],
   ["an unknown flag", [ANYWHERE, "--max_nodes=3"], {}, /did you mean --max-nodes/],
   ["an argument that is no flag", [ANYWHERE, "serve"], {}, /--cluster-addr.*quotes/],
@@ -38,8 +38,8 @@ const MISUSES: [name: string, args: string[], env: Record<string, string>, names
 ];
 
 Deno.test("an invalid option prints one line and exits with 2", async (t) => {
-  const endings = await Promise.all(MISUSES.map(([, args, env]) => runNat(args, { env })));
-  for (const [index, [name, , , names]] of MISUSES.entries()) {
+  const endings = await Promise.all(INVALID.map(([, args, env]) => runNat(args, { env })));
+  for (const [index, [name, , , names]] of INVALID.entries()) {
     await t.step(name, () => {
       const { code, stdout, stderr } = endings[index]!;
       assertMatch(stderr, /^redis-cluster-nat: [^\n]+\n$/);
@@ -277,7 +277,7 @@ Deno.test("the program against a cluster", async (t) => {
   });
 });
 
-Deno.test("a signal ends the program with 0 while it waits", async (t) => {
+Deno.test("a signal during a wait exits with status 0", async (t) => {
   const args = [`--cluster-addr=${DEAD}`, "--start-timeout=0"];
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await t.step(`${signal} while it waits for the cluster`, async () => {
@@ -305,7 +305,7 @@ Deno.test("a signal ends the program with 0 while it waits", async (t) => {
   }
 });
 
-Deno.test("what is wrong with the cluster's address is said, each in its own words", async (t) => {
+Deno.test("each fault of the cluster's address has its own message", async (t) => {
   const short = "--start-timeout=300ms";
   await t.step("a node that refuses connections", async () => {
     const { code, stderr } = await runNat([`--cluster-addr=${DEAD}`, short]);

@@ -24,7 +24,7 @@ function nat(cluster: RedisCluster, port: number, ...more: string[]): Promise<Na
   ]).ready();
 }
 
-Deno.test("a state file keeps the ports, and is left as it is when it cannot be used", async (t) => {
+Deno.test("a state file preserves the ports, and an invalid one stays unchanged", async (t) => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
@@ -119,7 +119,7 @@ Deno.test("a state file keeps the ports, and is left as it is when it cannot be 
   );
 });
 
-Deno.test("the map file tells of every node, and of what changes", async () => {
+Deno.test("the map file lists every node, and follows changes", async () => {
   await using cluster = await RedisCluster.start({ primaries: 3, replicasEach: 1 });
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("map.json");
@@ -148,7 +148,7 @@ Deno.test("the map file tells of every node, and of what changes", async () => {
   });
 });
 
-Deno.test("nodes have the ports that are pinned to their id or address", async () => {
+Deno.test("nodes get the ports that --port-map gives to their id or address", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   const [first, second, third] = cluster.nodes;
   const port = findFreePorts(8);
@@ -161,7 +161,7 @@ Deno.test("nodes have the ports that are pinned to their id or address", async (
   }
 });
 
-Deno.test("what nobody answers is said once, and once that somebody does", async () => {
+Deno.test("an unreachable cluster is logged once, and once its recovery", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   await using proxy = await nat(cluster, findFreePorts(4));
   const silent = /WARN .*No node is reachable; keeping the last known topology: /;

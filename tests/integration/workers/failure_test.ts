@@ -21,11 +21,11 @@ Deno.test(
     const faults: [Deno.Signal, RegExp][] = [
       [
         "SIGUSR1",
-        /"message":"An error that nobody expected: Error: A promise that nobody awaits.*"thread":2/,
+        /"message":"Uncaught error: Error: A promise that nobody awaits.*"thread":2/,
       ],
       [
         "SIGUSR2",
-        /"message":"An error that nobody expected: Error: A timer that nobody watches.*"thread":2/,
+        /"message":"Uncaught error: Error: A timer that nobody watches.*"thread":2/,
       ],
     ];
     for (const [signal, line] of faults) {

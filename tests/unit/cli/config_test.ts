@@ -289,10 +289,10 @@ const INVALID: [words: string[], message: string][] = [
   [["--listen-addr=:-1"], "The port is not a number up to 65535 in --listen-addr ':-1'; "],
   [["--listen-addr=:65536"], "The port is not a number up to 65535 in --listen-addr ':65536'; "],
   [["--listen-addr=::1:8000"], "The IPv6 address has no brackets in --listen-addr '::1:8000'; "],
-  [["--listen-addr=[::x]:8000"], "The brackets hold no IPv6 address in --listen-addr"],
-  [["--listen-addr=[]:8000"], "The brackets hold no IPv6 address in --listen-addr"],
+  [["--listen-addr=[::x]:8000"], "The brackets contain no IPv6 address in --listen-addr"],
+  [["--listen-addr=[]:8000"], "The brackets contain no IPv6 address in --listen-addr"],
   [["--listen-addr=*:8000"], "The host is neither a host name nor an IP address in --listen-addr"],
-  [["--listen-addr=a:b:c"], "The colons or brackets are not those of host:port in --listen-addr"],
+  [["--listen-addr=a:b:c"], "The colons or brackets do not match host:port in --listen-addr"],
   [["--listen-addr=:80\n01"], "The port is not a number up to 65535 in --listen-addr ':80\\n01'; "],
   [
     ["--listen-addr=:65473"],

@@ -5,9 +5,7 @@ import { configureLog, log, type LogOptions, traffic } from "../../../src/platfo
 const TEXT: LogOptions = { level: "info", format: "text", echo: false };
 const JSON_LINES: LogOptions = { ...TEXT, format: "json" };
 
-/**
- * The bytes that stderr is given while `body` runs, as text. A write takes `writeBytes` at most.
- */
+/** The text that `body` writes to stderr. A write takes at most `writeBytes`. */
 function written(options: LogOptions, body: () => void, writeBytes = Infinity): string {
   const chunks: number[] = [];
   const { writeSync } = Deno.stderr;
@@ -29,7 +27,7 @@ function written(options: LogOptions, body: () => void, writeBytes = Infinity): 
 /** The lines without their timestamps. */
 function textLines(options: LogOptions, body: () => void): string[] {
   const lines = written(options, body).split("\n");
-  assertEquals(lines.pop(), "", "the last line is whole");
+  assertEquals(lines.pop(), "", "the last line is complete");
   return lines.map((line) => {
     assertMatch(line, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /);
     return line.slice("2026-11-22T17:00:00.000Z ".length);
@@ -38,7 +36,7 @@ function textLines(options: LogOptions, body: () => void): string[] {
 
 function jsonLine(body: () => void): Record<string, unknown> {
   const [line, rest, ...more] = written(JSON_LINES, body).split("\n");
-  assertEquals([rest, more.length], ["", 0], "one line, and whole");
+  assertEquals([rest, more.length], ["", 0], "one complete line");
   return JSON.parse(line!);
 }
 
@@ -62,7 +60,7 @@ for (const [level, lines] of LEVELS) {
 }
 
 for (const level of ["debug", "info", "warning", "error"] as const) {
-  Deno.test(`at level ${level} traffic is shown if and only if it is echoed`, () => {
+  Deno.test(`at level ${level} traffic is logged only with echo`, () => {
     for (const echo of [true, false]) {
       const lines = textLines({ ...TEXT, level, echo }, () => traffic.debug("GET a"));
       assertEquals(lines, echo ? ["DEBUG GET a"] : []);
@@ -70,7 +68,7 @@ for (const level of ["debug", "info", "warning", "error"] as const) {
   });
 }
 
-/** A value in a message, and how it reads. */
+/** A value in a message, and its text. */
 const VALUES: [name: string, value: unknown, text: string][] = [
   ["a string", "it's", "it's"],
   ["a number", 7000, "7000"],
@@ -92,13 +90,13 @@ for (const [name, value, text] of VALUES) {
   });
   Deno.test(`${name} in a message is one line of JSON`, () => {
     const { message } = jsonLine(() => log.info("got {value}", { value }));
-    // The reader has the characters themselves back, in a string where they do no harm.
+    // JSON escapes the characters, and a parser restores them.
     const plain = value instanceof Error ? value.message : value;
     assertEquals(message, `got ${typeof plain === "string" ? plain : text}`);
   });
 }
 
-Deno.test("a line break in the message itself stays inside its line", () => {
+Deno.test("a line break in the message template is escaped", () => {
   assertEquals(textLines(TEXT, () => log.info("a\nb")), ["INFO  a\\nb"]);
   assertEquals(jsonLine(() => log.info("a\nb")).message, "a\nb");
 });
@@ -128,7 +126,7 @@ Deno.test("a line of JSON has the time, the level, the message and the propertie
   });
 });
 
-Deno.test("what cannot be JSON is said to be lost, and the program goes on", () => {
+Deno.test("a value that JSON cannot express is reported, and the program continues", () => {
   const loop: { self?: unknown } = {};
   loop.self = loop;
   const { level, message } = jsonLine(() => log.info("a {loop}", { loop }));
@@ -137,11 +135,11 @@ Deno.test("what cannot be JSON is said to be lost, and the program goes on", () 
 });
 
 Deno.test("a short write is continued", () => {
-  const say = () => log.info("{name}", { name: "häß 漢字" });
-  assertMatch(written(TEXT, say, 1), /^\S+Z INFO {2}häß 漢字\n$/);
+  const logIt = () => log.info("{name}", { name: "häß 漢字" });
+  assertMatch(written(TEXT, logIt, 1), /^\S+Z INFO {2}häß 漢字\n$/);
 });
 
-Deno.test("nothing is logged before the log is set up", () => {
+Deno.test("nothing is logged before configureLog", () => {
   resetSync();
   log.error("lost");
 });

@@ -2,13 +2,13 @@ import { assertEquals } from "@std/assert";
 import { LogThrottle } from "../../../src/platform/log_throttle.ts";
 import { Logged } from "../../support/logged.ts";
 
-/** What is new at times that a test chooses. */
-class Scene implements Disposable {
+/** A throttle whose clock the test sets. */
+class Fixture implements Disposable {
   nowMs = 0;
   readonly throttle = new LogThrottle(() => this.nowMs);
   readonly #logged = new Logged();
 
-  say(topic: string, cause: string): void {
+  log(topic: string, cause: string): void {
     this.throttle.log("warning", { topic, cause }, ["{topic} {cause}", { topic, cause }]);
   }
 
@@ -21,48 +21,50 @@ class Scene implements Disposable {
   }
 }
 
-Deno.test("what happens again and again is said once a minute, and how often it was not", () => {
-  using scene = new Scene();
+Deno.test("a cause that continues is logged once a minute, with the number of suppressed messages", () => {
+  using fixture = new Fixture();
   for (let second = 0; second < 150; second++) {
-    scene.nowMs = second * 1000;
-    scene.say("a", "fails");
+    fixture.nowMs = second * 1000;
+    fixture.log("a", "fails");
   }
   const again = "a fails (59 times more)";
-  assertEquals(scene.lines, ["a fails", again, again]);
+  assertEquals(fixture.lines, ["a fails", again, again]);
 });
 
-Deno.test("every topic and every cause is news of its own", () => {
-  using scene = new Scene();
+Deno.test("every topic and every cause is throttled separately", () => {
+  using fixture = new Fixture();
   for (let times = 0; times < 3; times++) {
-    for (const topic of ["a", "b"]) for (const cause of ["fails", "hangs"]) scene.say(topic, cause);
+    for (const topic of ["a", "b"]) {
+      for (const cause of ["fails", "hangs"]) fixture.log(topic, cause);
+    }
   }
-  assertEquals(scene.lines, ["a fails", "a hangs", "b fails", "b hangs"]);
+  assertEquals(fixture.lines, ["a fails", "a hangs", "b fails", "b hangs"]);
 });
 
-Deno.test("what is over is news when it begins anew, but not if it comes and goes", () => {
-  using scene = new Scene();
-  assertEquals(scene.throttle.recovered("a"), false);
-  scene.say("a", "fails");
-  scene.nowMs += 900;
-  assertEquals(scene.throttle.recovered("a"), false);
-  scene.say("a", "fails");
-  scene.nowMs += 1000;
-  assertEquals([scene.throttle.recovered("a"), scene.throttle.recovered("a")], [true, false]);
-  scene.say("a", "fails");
-  assertEquals(scene.lines, ["a fails", "a fails"]);
+Deno.test("a cause is logged at once again after a recovery of a second, but not if it comes and goes", () => {
+  using fixture = new Fixture();
+  assertEquals(fixture.throttle.recovered("a"), false);
+  fixture.log("a", "fails");
+  fixture.nowMs += 900;
+  assertEquals(fixture.throttle.recovered("a"), false);
+  fixture.log("a", "fails");
+  fixture.nowMs += 1000;
+  assertEquals([fixture.throttle.recovered("a"), fixture.throttle.recovered("a")], [true, false]);
+  fixture.log("a", "fails");
+  assertEquals(fixture.lines, ["a fails", "a fails"]);
 });
 
-Deno.test("of one topic no more than a hundred causes are said, and of all a thousand", () => {
-  using scene = new Scene();
-  for (let cause = 0; cause < 200; cause++) scene.say("a", `${cause}`);
-  assertEquals(scene.lines.length, 100);
-  scene.say("b", "fails");
-  assertEquals(scene.lines.at(-1), "b fails");
-  for (let topic = 0; topic < 2000; topic++) scene.say(`${topic}`, "fails");
-  assertEquals(scene.lines.length, 1000);
-  // By and by there is room for others.
-  scene.nowMs += 120_000;
-  scene.say("c", "fails");
-  scene.say("a", "199");
-  assertEquals(scene.lines.slice(1000), ["c fails", "a 199"]);
+Deno.test("at most a hundred causes of one topic are logged, and a thousand of all topics", () => {
+  using fixture = new Fixture();
+  for (let cause = 0; cause < 200; cause++) fixture.log("a", `${cause}`);
+  assertEquals(fixture.lines.length, 100);
+  fixture.log("b", "fails");
+  assertEquals(fixture.lines.at(-1), "b fails");
+  for (let topic = 0; topic < 2000; topic++) fixture.log(`${topic}`, "fails");
+  assertEquals(fixture.lines.length, 1000);
+  // Old entries make room for others.
+  fixture.nowMs += 120_000;
+  fixture.log("c", "fails");
+  fixture.log("a", "199");
+  assertEquals(fixture.lines.slice(1000), ["c fails", "a 199"]);
 });
