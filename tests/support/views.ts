@@ -8,7 +8,7 @@ import type { SavedPorts, StaticMapping } from "../../src/nat/port_allocator.ts"
 import type { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 
-/** How a topology talks to nodes that want no password. */
+/** How a discovery connects to nodes without a password. */
 export const PLAIN_LINK: NodeConnectionOptions = {
   credentials: undefined,
   dialer: new NodeDialer(
@@ -17,14 +17,13 @@ export const PLAIN_LINK: NodeConnectionOptions = {
   ),
 };
 
-/** The node id that is one digit throughout. */
+/** The node id that consists of one digit. */
 export function idOf(digit: string): string {
   return digit.repeat(40);
 }
 
 /**
- * What a node at 10.0.0.1:7000 sees: lines of CLUSTER NODES whose id is one digit, the first its
- * own.
+ * The view of a node at 10.0.0.1:7000: lines of CLUSTER NODES with one-digit ids, its own first.
  */
 export function viewOf(lines: readonly string[], more: Partial<ClusterView> = {}): ClusterView {
   const nodes = parseNodes(lines.map((line) => `${idOf(line[0]!)}${line.slice(1)}\n`).join(""));
@@ -39,12 +38,12 @@ export function viewOf(lines: readonly string[], more: Partial<ClusterView> = {}
   };
 }
 
-/** The same view as another of its nodes has it. */
+/** The same view, from another of its nodes. */
 export function seenBy(digit: string, view: ClusterView): ClusterView {
   return { ...view, answeredBy: view.nodes.find(({ id }) => id === idOf(digit))! };
 }
 
-/** A line of CLUSTER NODES for `viewOf`, of a primary that is not the one to answer. */
+/** A line of CLUSTER NODES for `viewOf`, by default of a primary other than the one that answers. */
 export function line(digit: string, address: string, flags = "master"): string {
   return `${digit} ${address}@17000 ${flags} - 0 0 1 connected`;
 }
@@ -96,6 +95,11 @@ export class TableScene {
   knowing(lines: readonly string[]): this {
     this.applyView(viewOf(lines));
     return this;
+  }
+
+  /** Lets a port be opened that could not be. */
+  free(port: number): void {
+    this.#taken.delete(port);
   }
 
   /** Applies a view and its changes. */

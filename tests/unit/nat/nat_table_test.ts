@@ -1,4 +1,5 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
+import type { PortChange, TableChange } from "../../../src/nat/table_change.ts";
 import { Logged } from "../../support/logged.ts";
 import { idOf, line, seenBy, TableScene, viewOf } from "../../support/views.ts";
 
@@ -6,7 +7,7 @@ const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 const B = line("b", "10.0.0.2:7000");
 const C = line("c", "10.0.0.3:7000", "slave");
 
-/** As after `ms` more milliseconds of the clock that views are dated by. */
+/** The time stamp of a view taken `ms` milliseconds from now. */
 function later(ms: number): { takenAtMs: number } {
   return { takenAtMs: performance.now() + ms };
 }
@@ -22,7 +23,7 @@ Deno.test("a new node gets the next port, whatever its address", () => {
   });
 });
 
-Deno.test("a node that a view places elsewhere stays until it is known to have moved", () => {
+Deno.test("a node that a view reports elsewhere keeps its address until it has moved", () => {
   const scene = new TableScene();
   const { natTable } = scene;
   scene.applyView(viewOf([A, B]));
@@ -30,7 +31,11 @@ Deno.test("a node that a view places elsewhere stays until it is known to have m
     scene.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
   }
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000");
-  assertEquals(scene.done, ["open 8000", "open 8001", "conflict"], "news is told once");
+  assertEquals(
+    scene.done,
+    ["open 8000", "open 8001", "conflict"],
+    "the same conflict is reported once",
+  );
   const [{ node, reportedAddress: address }] = natTable.addressConflicts as [
     typeof natTable.addressConflicts[0],
   ];
@@ -40,13 +45,13 @@ Deno.test("a node that a view places elsewhere stays until it is known to have m
   assertEquals(scene.mapping["b"], "8001 10.9.9.9:7000");
   assertEquals(scene.done.at(-1), "moved 8001");
   assertEquals(natTable.addressConflicts, []);
-  // Other nodes may still tell of the old one.
+  // Other nodes may still send the old address.
   for (const host of ["10.0.0.2", "10.9.9.9"]) {
     assertEquals(natTable.portOf({ host, port: 7000 }), 8001);
   }
 });
 
-Deno.test("a node is found by its public port, with the bus port that it has now", () => {
+Deno.test("a look-up by public port has the current bus port", () => {
   const scene = new TableScene().knowing([A]);
   const { natTable } = scene;
   assertEquals(natTable.atPort(8000)?.busPort, 17000);
@@ -62,7 +67,7 @@ Deno.test("a node is found by its public port, with the bus port that it has now
   }
 });
 
-Deno.test("a view that agrees settles a dispute, and one of a failed node begins none", () => {
+Deno.test("a matching view ends a conflict, and a failed node causes none", () => {
   const scene = new TableScene().knowing([A, B]);
   const { natTable } = scene;
   scene.applyView(viewOf([A, line("b", "10.9.9.9:7000")]));
@@ -72,7 +77,7 @@ Deno.test("a view that agrees settles a dispute, and one of a failed node begins
   assertEquals(natTable.addressConflicts, []);
 });
 
-Deno.test("a role changes with the view", () => {
+Deno.test("a view changes roles", () => {
   const scene = new TableScene().knowing([A, B, C]);
   const { natTable } = scene;
   assertEquals(natTable.nodes.map(({ role }) => role), ["primary", "primary", "replica"]);
@@ -80,7 +85,7 @@ Deno.test("a role changes with the view", () => {
   assertEquals(natTable.nodes.map(({ role }) => role), ["primary", "replica", "primary"]);
 });
 
-Deno.test("a forgotten node keeps its port for the grace time, which it must be gone for", () => {
+Deno.test("a missing node keeps its port for forgetAfterMs without interruption", () => {
   const scene = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B]);
   const { natTable } = scene;
   const forgotten = (...at: number[]) => {
@@ -89,14 +94,14 @@ Deno.test("a forgotten node keeps its port for the grace time, which it must be 
   };
   assertEquals(forgotten(5000, 5999), false);
   scene.applyView(viewOf([A, B], later(6000)));
-  assertEquals(forgotten(7000, 7999), false, "its time begins anew");
+  assertEquals(forgotten(7000, 7999), false, "the time starts again");
   assertEquals(forgotten(8000), true);
   assertEquals(scene.done.at(-1), "close 8001");
   assertEquals(natTable.portOf({ host: "10.0.0.2", port: 7000 }), undefined);
   assertEquals(natTable.portOf({ id: idOf("b"), host: "", port: 0 }), undefined);
 });
 
-Deno.test("a single node cannot have another forgotten", () => {
+Deno.test("one node's views alone cannot remove a node", () => {
   const scene = new TableScene().knowing([A, B, C]);
   for (let times = 0; times < 3; times++) scene.applyView(viewOf([A, C]));
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000");
@@ -104,7 +109,7 @@ Deno.test("a single node cannot have another forgotten", () => {
   assertEquals(scene.mapping["b"], undefined);
 });
 
-Deno.test("a node that all others have forgotten does not speak for itself", () => {
+Deno.test("a node's own view does not keep it in the table", () => {
   const scene = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
   scene.applyView(viewOf([A, C], later(0)));
   scene.applyView(seenBy("b", viewOf([A, B, C], later(500))));
@@ -112,12 +117,12 @@ Deno.test("a node that all others have forgotten does not speak for itself", () 
   assertEquals(scene.mapping["b"], undefined);
 });
 
-Deno.test("a node that is missing for long is forgotten when it is known to be gone", () => {
+Deno.test("a suspect is removed only when it is verified to be gone", () => {
   const scene = new TableScene({ verifies: true }).knowing([A, B, C]);
   const { natTable } = scene;
   const address = { host: "10.0.0.2", port: 7000 };
   scene.applyView(viewOf([A, C]));
-  assertEquals(natTable.suspects, [], "one node alone says so");
+  assertEquals(natTable.suspects, [], "only one node has reported it");
   scene.applyView(seenBy("c", viewOf([A, C])));
   assertEquals(natTable.suspects, [{ id: idOf("b"), address }]);
   natTable.keep(natTable.suspects[0]!);
@@ -134,7 +139,7 @@ Deno.test("a node that is missing for long is forgotten when it is known to be g
   assertEquals([natTable.suspects, scene.mapping["b"]], [[], undefined]);
 });
 
-Deno.test("a view that is late adds nodes, and changes nothing", () => {
+Deno.test("a late view adds nodes and changes no others", () => {
   const scene = new TableScene().knowing([A, B]);
   const { natTable } = scene;
   const late = viewOf([A, line("b", "10.9.9.9:7000", "slave"), line("d", "10.0.0.4:7000")]);
@@ -150,13 +155,13 @@ Deno.test("a view that is late adds nodes, and changes nothing", () => {
   assertEquals(natTable.addressConflicts, []);
 });
 
-Deno.test("a node of a cluster that is down says nothing of who is forgotten", () => {
+Deno.test("a view of a cluster that is down makes no node missing", () => {
   const scene = new TableScene().knowing([A, B]);
   scene.applyView(viewOf([A], { ...later(1000), state: "fail" }));
   assertEquals(scene.done, ["open 8000", "open 8001"]);
 });
 
-Deno.test("the port of a forgotten node is the last to be given out again", () => {
+Deno.test("a released port is reused last", () => {
   const scene = new TableScene({ count: 4 }).knowing([A, B, C]);
   scene.applyView(viewOf([A, C]));
   scene.applyView(viewOf([A]));
@@ -170,14 +175,14 @@ Deno.test("the port of a forgotten node is the last to be given out again", () =
   ]);
 });
 
-Deno.test("a node that is set up anew where one was takes over its port", () => {
+Deno.test("a node with a new id at the same address adopts the port", () => {
   const scene = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
   const anew = [line("d", "10.0.0.2:7000"), "c 10.0.0.3:7000@17000 slave - 0 0 1 connected"];
   scene.applyView(viewOf([A, ...anew]));
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
   assertEquals(scene.mapping["b"], undefined);
   assertEquals(scene.done.length, 3, "nothing was closed or opened");
-  // Listed still, although it is another that has its address now: it is somewhere else.
+  // The old node is still listed, so it keeps its port although another node has its address.
   scene.applyView(
     viewOf([A, anew[0]!, line("e", "10.0.0.3:7000"), "c :0@0 slave,noaddr -"]),
   );
@@ -185,54 +190,13 @@ Deno.test("a node that is set up anew where one was takes over its port", () => 
   assertEquals(scene.mapping["c"], "8002 10.0.0.3:7000");
 });
 
-Deno.test("a node that is still there does not lose its port to one at the same address", () => {
+Deno.test("a node that is still listed keeps its port when another has its address", () => {
   const scene = new TableScene().knowing([A, B]);
   scene.applyView(viewOf([A, B, line("d", "10.0.0.2:7000")]));
   assertEquals(scene.done, ["open 8000", "open 8001", "open 8002"]);
 });
 
-const D = line("d", "10.0.0.4:7000");
-const E = line("e", "10.0.0.5:7000");
-
-const VIEWS: [whose: string, lines: string[], ours: boolean][] = [
-  ["a node", [A, B, C], true],
-  ["a node that has met many new ones", [A, B, C, D, E], true],
-  ["a node that misses some", [A, B], true],
-  ["a node that has just joined", [D, A, B, C], true],
-  ["one that has met a single node yet", [D, B], false],
-  ["one that was left alone", ["a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected"], false],
-  ["the last node of a cluster that has shrunk", [A], true],
-  ["one that has changed sides", [A, D], false],
-  ["whoever has one on its side now", [D, A, E], false],
-  ["strangers", [D, E], false],
-];
-
-for (const [whose, lines, ours] of VIEWS) {
-  Deno.test(`a view of ${whose} is ${ours ? "" : "not "}one of the cluster`, () => {
-    const { natTable } = new TableScene().knowing([A, B, C]);
-    assertEquals(natTable.belongsToCluster(viewOf(lines)), ours);
-  });
-}
-
-Deno.test("another cluster takes the place of one at its addresses, or of one long silent", () => {
-  const { natTable } = new TableScene({ forgetAfterMs: 1000 }).knowing([A, B, C]);
-  const elsewhere = [line("d", "10.0.1.4:7000"), line("e", "10.0.1.5:7000")];
-  assertEquals(natTable.looksReplaced(viewOf(elsewhere)), false);
-  assertEquals(natTable.looksReplaced(viewOf(elsewhere, later(2000))), true);
-  assertEquals(natTable.looksReplaced(viewOf([line("d", "10.0.0.2:7000")])), true);
-});
-
-Deno.test("the first view is of the cluster, and a lone node's own", () => {
-  assertEquals(new TableScene().natTable.belongsToCluster(viewOf([A])), true);
-  const { natTable } = new TableScene().knowing([A]);
-  assertEquals([[A], [A, B, C], [D, E]].map((lines) => natTable.belongsToCluster(viewOf(lines))), [
-    true,
-    true,
-    false,
-  ]);
-});
-
-Deno.test("what is said of a node without a port is said until it has one", () => {
+Deno.test("the reason why a node has no port stays until it has one", () => {
   const scene = new TableScene({ count: 2 }).knowing([A, B, C]);
   const { natTable } = scene;
   const reason = "No port is left for node 10.0.0.3:7000: raise --max-nodes above 2";
@@ -246,7 +210,7 @@ Deno.test("what is said of a node without a port is said until it has one", () =
   assertEquals([scene.mapping["c"], natTable.noPortError], ["8001 10.0.0.3:7000", undefined]);
 });
 
-Deno.test("a node without a port that views list by turns is told of once", () => {
+Deno.test("a node without a port is logged once, even if views list it by turns", () => {
   using logged = new Logged();
   const TLS_ONLY = line("d", "10.0.0.4:0");
   const scene = new TableScene({ count: 2 }).knowing([A, B]);
@@ -261,12 +225,12 @@ Deno.test("a node without a port that views list by turns is told of once", () =
   ]);
 });
 
-Deno.test("a port that is taken by another program is passed over", () => {
+Deno.test("a port that another program has is passed over", () => {
   const scene = new TableScene({ taken: [8001] }).knowing([A, B]);
   assertEquals(scene.mapping["b"], "8002 10.0.0.2:7000");
 });
 
-Deno.test("a pinned node has its port, and nobody else has that", () => {
+Deno.test("a static mapping reserves its port for its node", () => {
   const staticMappings = [{ node: idOf("c"), port: 8000 }, { node: idOf("b"), port: 9000 }];
   const scene = new TableScene({ staticMappings, count: 2 }).knowing([A, B, C]);
   assertEquals(scene.mapping, {
@@ -276,7 +240,7 @@ Deno.test("a pinned node has its port, and nobody else has that", () => {
   });
 });
 
-Deno.test("a port that is pinned to an address is open before its node is there", () => {
+Deno.test("a static mapping to an address opens its port before its node is there", () => {
   const staticMappings = [{ node: { host: "10.0.0.9", port: 7000 }, port: 8005 }];
   const scene = new TableScene({ staticMappings });
   const { natTable } = scene;
@@ -289,7 +253,7 @@ Deno.test("a port that is pinned to an address is open before its node is there"
   assertEquals(scene.done.length, 2);
   assertEquals(scene.mapping["d"], "8005 10.0.0.9:7000");
   assertEquals(natTable.unidentified, []);
-  // It stays open when the node is gone, for the next one.
+  // The port stays open for the next node at that address.
   scene.applyView(viewOf([A]));
   assertEquals(scene.mapping[""], "8005 10.0.0.9:7000");
   scene.applyView(viewOf([A, line("e", "10.0.0.9:7000")]));
@@ -297,7 +261,7 @@ Deno.test("a port that is pinned to an address is open before its node is there"
   assertEquals(scene.done.length, 2);
 });
 
-Deno.test("a node with a pinned address may tell its id before the cluster does", () => {
+Deno.test("a statically mapped node may send its id before a view lists it", () => {
   const staticMappings = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
   const scene = new TableScene({ staticMappings });
   const { natTable } = scene;
@@ -318,11 +282,11 @@ const SAVED = {
   retired: [8000],
 };
 
-Deno.test("ports that were saved are those of their nodes", () => {
+Deno.test("saved ports go to their nodes", () => {
   const scene = new TableScene({ saved: SAVED, count: 4, forgetAfterMs: 60_000 });
   scene.applyView(viewOf([A, C]));
   assertEquals(scene.mapping, { a: "8003 10.0.0.1:7000", c: "8002 10.0.0.3:7000" });
-  // 8001 is kept for b, which may be on its way, and 8000 is the last resort.
+  // 8001 is kept for b, which may still join; 8000 was released and is used last.
   scene.applyView(viewOf([A, C, line("d", "10.0.0.4:7000"), B]));
   assertEquals([scene.mapping["b"], scene.mapping["d"]], [
     "8001 10.0.0.2:7000",
@@ -336,7 +300,7 @@ Deno.test("ports that were saved are those of their nodes", () => {
   ]);
 });
 
-Deno.test("a saved node that does not come back loses its port as any other", () => {
+Deno.test("a saved node that does not come back loses its port", () => {
   const scene = new TableScene({ saved: SAVED, forgetAfterMs: 1000 });
   scene.applyView(viewOf([A]));
   scene.applyView(viewOf([A], later(1000)));
@@ -344,7 +308,7 @@ Deno.test("a saved node that does not come back loses its port as any other", ()
   assertEquals(scene.natTable.savedPorts.retired, [8000, 8001]);
 });
 
-Deno.test("a saved port of a node that is not there is for one that is, in a full range", () => {
+Deno.test("in a full range, a present node gets the saved port of an absent one", () => {
   const scene = new TableScene({ saved: SAVED, count: 2, forgetAfterMs: 60_000 });
   scene.applyView(
     viewOf([C.replace("slave", "myself,slave"), line("d", "10.0.0.4:7000")]),
@@ -353,7 +317,7 @@ Deno.test("a saved port of a node that is not there is for one that is, in a ful
   assertEquals(Object.keys(scene.mapping), ["c", "d"]);
 });
 
-Deno.test("a node with a pin of its own takes over no port, and a pinned port is no heirloom", () => {
+Deno.test("a statically mapped node adopts no port, and its port is not adopted", () => {
   const staticMappings = [{ node: idOf("d"), port: 9000 }, { node: idOf("c"), port: 9001 }];
   const scene = new TableScene({ staticMappings, forgetAfterMs: 1000 }).knowing([A, B, C]);
   scene.applyView(viewOf([A, line("d", "10.0.0.2:7000"), line("e", "10.0.0.3:7000")]));
@@ -361,20 +325,89 @@ Deno.test("a node with a pin of its own takes over no port, and a pinned port is
   assertEquals(scene.mapping["e"], "8002 10.0.0.3:7000");
 });
 
-Deno.test("a saved port goes to the node that was set up anew meanwhile", () => {
+Deno.test("a node with a new id at the same address adopts the saved port", () => {
   const scene = new TableScene({ saved: SAVED });
   scene.applyView(viewOf([A, line("d", "10.0.0.2:7000")]));
   assertEquals(scene.mapping["d"], "8001 10.0.0.2:7000");
 });
 
-Deno.test("a pin is newer than what was saved", () => {
+Deno.test("a static mapping overrides the state file", () => {
   const staticMappings = [{ node: idOf("b"), port: 8003 }];
   const scene = new TableScene({ saved: SAVED, staticMappings }).knowing([A, B]);
   assertEquals(scene.mapping, { a: "8001 10.0.0.1:7000", b: "8003 10.0.0.2:7000" });
 });
 
-Deno.test("with free ports a saved one is taken if it is free", () => {
+Deno.test("without a range, a saved port is used if it is free", () => {
   const scene = new TableScene({ first: 0, saved: SAVED, taken: [8001] });
   scene.applyView(viewOf([A, B]), true);
   assertEquals(scene.done, ["open 8003", "open 0"]);
+});
+
+Deno.test("an update returns its changes as values, and applies none", () => {
+  const { natTable } = new TableScene({ count: 2 });
+  const kinds = (changes: readonly TableChange[]) => changes.map(({ kind }) => kind);
+  const changes = natTable.applyView(viewOf([A, B, "d :0@0 slave,noaddr - 0 0 1 disconnected"]));
+  assertEquals(kinds(changes), ["opened", "opened", "unlocated", "updated"]);
+  const [a, b] = changes as PortChange[];
+  assertEquals([a!.port, b!.port, a!.isRequired], [8000, 8001, false]);
+  natTable.portOpened(a!.node, 8000);
+  natTable.portOpened(b!.node, 8001);
+  assertEquals(kinds(natTable.applyView(viewOf([A, line("b", "10.9.9.9:7000")]))), [
+    "conflict",
+    "updated",
+  ]);
+  assertEquals(kinds(natTable.serveAt(b!.node, { host: "10.9.9.9", port: 7000 })), ["moved"]);
+  assertEquals(natTable.move(b!.node, { host: "10.9.9.9", port: 7000 }), []);
+});
+
+Deno.test("a refused port leads to the next one, and in the end to none", () => {
+  using logged = new Logged();
+  const scene = new TableScene({ count: 4, taken: [8001, 8002, 8003] });
+  scene.applyView(viewOf([A, B, C]));
+  assertEquals(scene.mapping, { a: "8000 10.0.0.1:7000" });
+  assertEquals(
+    ["b", "c"].map((digit) => scene.natTable.whyNoPort({ host: "", port: 0, id: idOf(digit) })),
+    scene.natTable.noPortError &&
+      ["10.0.0.2", "10.0.0.3"].map((host) => scene.natTable.whyNoPort({ host, port: 7000 })),
+  );
+  assertEquals(logged.lines.filter((line) => line.startsWith("error")), [
+    "error No port is left for node 10.0.0.2:7000: raise --max-nodes above 4",
+    "error No port is left for node 10.0.0.3:7000: raise --max-nodes above 4",
+  ]);
+  assertEquals(scene.natTable.savedPorts, {
+    nodes: [{ id: idOf("a"), address: { host: "10.0.0.1", port: 7000 }, port: 8000 }],
+    retired: [],
+  });
+  assertEquals(scene.natTable.isKnown({ host: "10.0.0.2", port: 7000 }), false);
+});
+
+Deno.test("a saved port that is refused stays assigned, and is tried at the next view", () => {
+  const taken = [8000, 8001, 8002, 8003];
+  const scene = new TableScene({ saved: SAVED, count: 4, forgetAfterMs: 60_000, taken });
+  using _logged = new Logged();
+  scene.applyView(viewOf([A]));
+  assertEquals(scene.natTable.nodes, []);
+  assertEquals(scene.natTable.savedPorts, {
+    nodes: SAVED.nodes.toSorted((a, b) => a.port - b.port),
+    retired: SAVED.retired,
+  });
+  scene.free(8003);
+  scene.applyView(viewOf([A]));
+  assertEquals([scene.mapping, scene.natTable.noPortError], [
+    { a: "8003 10.0.0.1:7000" },
+    undefined,
+  ]);
+});
+
+Deno.test("at the start, a port that cannot be opened is an error", () => {
+  const scene = new TableScene({ taken: [8001] });
+  assertThrows(() => scene.applyView(viewOf([A, B]), true), Error, "Cannot listen on 8001");
+});
+
+Deno.test("a static port that is refused leaves its node without a port, and has no substitute", () => {
+  using _logged = new Logged();
+  const staticMappings = [{ node: idOf("b"), port: 9000 }];
+  const scene = new TableScene({ staticMappings, taken: [9000] }).knowing([A, B]);
+  assertEquals(scene.mapping, { a: "8000 10.0.0.1:7000" });
+  assertEquals(scene.natTable.noPortError?.message, "Cannot listen on 9000");
 });
