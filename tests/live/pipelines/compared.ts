@@ -47,12 +47,8 @@ export interface Outcome {
   /** How many tokens of RESP were compared. */
   readonly compared: number;
   readonly fault?: Fault;
-  /** Whether the error of an AUTH came to one of them alone. */
-  readonly lostError?: boolean;
-  /** Whether the node closed the connection, as it does straight. */
-  readonly closedByNode?: boolean;
-  /** Whether it did so on one side alone, for a reason that `isNodesOwn` has. */
-  readonly closedAlone?: boolean;
+  /** A difference that is the server's own, to be counted. */
+  readonly note?: string;
 }
 
 /** What must not be. */
@@ -299,7 +295,7 @@ export class Lane implements AsyncDisposable {
     if (leak !== undefined) return fault("leak", leak);
     const [straightEnd, proxiedEnd] = endings;
     if (proxiedEnd !== straightEnd && isNodesOwn(scenario, endings, { expected, actual })) {
-      return { compared, closedAlone: true };
+      return { compared, note: "connections closed by the node on one side" };
     }
     if (proxiedEnd === "ended" && straightEnd !== "ended") {
       const reason = await this.#stage.reasonOf(proxied.client.address, logged);
@@ -312,7 +308,7 @@ export class Lane implements AsyncDisposable {
       const [one, other] = [expected, actual].map((tokens) =>
         tokens.filter((token) => !token.startsWith("-WRONGPASS "))
       );
-      if (isSame(one!, other!)) return { compared, lostError: true };
+      if (isSame(one!, other!)) return { compared, note: "errors to AUTH lost by the server" };
     }
     const at = expected.findIndex((token, index) => token !== actual[index]);
     if (at >= 0 || actual.length > expected.length) {
@@ -321,12 +317,12 @@ export class Lane implements AsyncDisposable {
         const reason = await this.#stage.reasonOf(proxied.client.address, logged);
         if (reason !== undefined) return fault("closed", reason);
         // What a node has not sent yet is lost when it closes, straight sooner than through a proxy.
-        if (index === expected.length) return { compared, closedByNode: true };
+        if (index === expected.length) return { compared, note: CLOSED_BY_NODE };
       }
       const [one, other] = [expected[index], actual[index]].map((token) => JSON.stringify(token));
       return fault("differs", `token ${index}: straight ${one}, through the proxy ${other}`);
     }
-    return { compared, closedByNode: straightEnd === "ended" };
+    return straightEnd === "ended" ? { compared, note: CLOSED_BY_NODE } : { compared };
   }
 }
 
@@ -353,6 +349,9 @@ function isNodesOwn(
 function isSame(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((token, index) => token === other[index]);
 }
+
+/** Closed on both sides. */
+export const CLOSED_BY_NODE = "connections closed by the node";
 
 type Ending = "answers" | "ended" | "hangs";
 

@@ -6,9 +6,9 @@ import { type Random, seededRandom } from "../../support/random.ts";
 import { slotOf } from "../../support/slots.ts";
 import { until } from "../../support/until.ts";
 import { WireClient } from "../../support/wire.ts";
-import { type Fault, privateIn } from "./compared.ts";
+import { CLOSED_BY_NODE, type Fault, privateIn } from "./compared.ts";
 import type { Report } from "./report.ts";
-import { PASSWORD, textsLike, USERS } from "./requests.ts";
+import { PASSWORD, shownRequest, textsLike, USERS } from "./requests.ts";
 import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
 
 /** What is wanted of a run. */
@@ -17,8 +17,6 @@ export interface MovingOptions {
   readonly count: number;
   readonly seed: number;
   readonly report: Report;
-  readonly onPipeline?: () => void;
-  readonly onFault?: (requests: readonly (readonly string[])[], fault: Fault) => void;
 }
 
 /** How many clients there are at once. */
@@ -167,16 +165,9 @@ const RESET_SHARE = 0.1;
 /** Who may be at work, `mute` without a right to PING, so that its pipelines end otherwise. */
 const WHO = ["default", "default", "default", "mute"];
 
-/** How often something changed. */
-export interface Moves {
-  slots: number;
-  failovers: number;
-}
-
 /** Answers random pipelines through the proxy while slots and primaries change all the time. */
-export async function movePipelines(stage: Stage, options: MovingOptions): Promise<Moves> {
+export async function movePipelines(stage: Stage, options: MovingOptions): Promise<void> {
   const targets = await Promise.all(stage.cluster.nodes.map((node) => targetOf(stage, node)));
-  const moves: Moves = { slots: 0, failovers: 0 };
   let over = false;
   const isOver = () => over;
   const random = seededRandom(options.seed);
@@ -184,9 +175,9 @@ export async function movePipelines(stage: Stage, options: MovingOptions): Promi
     ...targets.slice(0, 2).map((target, index) => {
       const otherId = targets[1 - index]!.node.id;
       const random = seededRandom(options.seed + index);
-      return moveSlot(target, { otherId, random, isOver, moves });
+      return moveSlot(target, { otherId, random, isOver, report: options.report });
     }),
-    failOver(stage, isOver, moves),
+    failOver(stage, isOver, options.report),
   ];
   try {
     await Promise.all(Array.from({ length: CLIENTS }, async (_, index) => {
@@ -201,7 +192,6 @@ export async function movePipelines(stage: Stage, options: MovingOptions): Promi
     over = true;
     await Promise.all(changes);
   }
-  return moves;
 }
 
 async function targetOf(stage: Stage, node: ClusterNode): Promise<Target> {
@@ -223,11 +213,11 @@ async function targetOf(stage: Stage, node: ClusterNode): Promise<Target> {
 /** Lets a slot go, and takes it back, as its node sees it. */
 async function moveSlot(
   { node, move }: Target,
-  { otherId, random, isOver, moves }: {
+  { otherId, random, isOver, report }: {
     otherId: string;
     random: Random;
     isOver: () => boolean;
-    moves: Moves;
+    report: Report;
   },
 ): Promise<void> {
   using admin = await node.connect();
@@ -235,7 +225,7 @@ async function moveSlot(
   while (!isOver()) {
     for (const words of [["NODE", otherId], ["NODE", node.id]]) {
       await admin.ask("CLUSTER", "SETSLOT", slot, ...words);
-      moves.slots++;
+      report.count("moves of a slot");
       const stayMs = STAY_MS.least + random.int(STAY_MS.most - STAY_MS.least);
       await new Promise((resolve) => setTimeout(resolve, stayMs));
     }
@@ -246,7 +236,7 @@ async function moveSlot(
 async function failOver(
   { cluster }: Stage,
   isOver: () => boolean,
-  moves: Moves,
+  report: Report,
 ): Promise<void> {
   const pair = cluster.nodes.slice(2);
   const roles = async () => {
@@ -259,7 +249,7 @@ async function failOver(
       return pair.find((_, index) => infos[index]!.includes("master_link_status:up"));
     }, LINK_DEADLINE_MS);
     await replica.order("CLUSTER", "FAILOVER", "TAKEOVER");
-    moves.failovers++;
+    report.count("failovers");
     const end = performance.now() + FAILOVER_PAUSE_MS;
     await until("the next failover is due", () => isOver() || performance.now() >= end);
   }
@@ -269,7 +259,7 @@ async function failOver(
 async function visitNode(
   stage: Stage,
   target: Target,
-  { random, token, count, report, onPipeline, onFault }: MovingOptions & {
+  { random, token, count, report }: MovingOptions & {
     random: Random;
     token: string;
   },
@@ -292,14 +282,11 @@ async function visitNode(
     const sent = requests.map((words) => wire(...words)).join("");
     const { frames, parts, ended } = await exchange(client, sent, marks);
     const fault = await faultOf({ frames, parts, ended }, { steps, target, stage, client, logged });
-    const closedByNode = ended === "closed" && fault === undefined;
     report.add(1, {
       compared: frames.length,
-      closedByNode,
-      ...fault === undefined ? {} : { fault },
+      ...fault !== undefined ? { fault } : ended === "closed" ? { note: CLOSED_BY_NODE } : {},
     });
-    onPipeline?.();
-    if (fault !== undefined) onFault?.(requests, fault);
+    if (fault !== undefined) report.show(requests.map(shownRequest).join(" | "), fault);
     if (fault !== undefined || ended) return;
   }
 }

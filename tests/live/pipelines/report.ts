@@ -1,52 +1,73 @@
 import type { Fault, Outcome } from "./compared.ts";
 
-/** The figures of a run. */
+/** How often progress is printed. */
+const PROGRESS_MS = 10_000;
+
+/** How a run is reported. */
+export interface ReportOptions {
+  /** How many faults are kept, 20 by default. */
+  readonly shown?: number;
+  /** Prints progress and faults when they come. */
+  readonly print?: (text: string) => void;
+}
+
+/** The figures and faults of a run. */
 export class Report {
   pipelines = 0;
   compared = 0;
-  /** Faults by their kind. */
-  readonly faults = new Map<Fault["kind"], number>();
-  /** Why connections were closed. */
-  readonly closings = new Map<string, number>();
-  /** Rounds whose answers differed once, and were equal when they were played again. */
-  passing = 0;
-  /** Rounds in which the error of an AUTH came straight alone, or through the proxy alone. */
-  lostErrors = 0;
-  /** Connections that the node closed, as it does without a proxy. */
-  closedByNode = 0;
-  /** Those that it closed straight alone, or through the proxy alone, for a reason of its own. */
-  closedAlone = 0;
+  /** The first faults, each with the pipeline that shows it. */
+  readonly faults: string[] = [];
+  readonly #counts = new Map<string, number>();
+  readonly #shown: number;
+  readonly #print: (text: string) => void;
+  #isClean = true;
+  #printedAtMs = performance.now();
 
-  /** Counts a round that is over. */
-  add(pipelines: number, { compared, fault, lostError, closedByNode, closedAlone }: Outcome): void {
-    this.pipelines += pipelines;
-    this.compared += compared;
-    if (lostError) this.lostErrors++;
-    if (closedByNode) this.closedByNode++;
-    if (closedAlone) this.closedAlone++;
-    if (fault === undefined) return;
-    count(this.faults, fault.kind);
-    if (fault.kind === "closed") count(this.closings, fault.what);
+  constructor({ shown = 20, print = () => {} }: ReportOptions = {}) {
+    this.#shown = shown;
+    this.#print = print;
   }
 
-  /** Whether all was as it should be. */
+  /** Whether no fault was found, kept or not. */
   get isClean(): boolean {
-    return this.faults.size === 0;
+    return this.#isClean;
+  }
+
+  /** Whether another fault would be kept. */
+  get wantsFaults(): boolean {
+    return this.faults.length < this.#shown;
+  }
+
+  /** Counts a round that is over. */
+  add(pipelines: number, { compared, fault, note }: Outcome): void {
+    this.pipelines += pipelines;
+    this.compared += compared;
+    if (note !== undefined) this.count(note);
+    if (fault !== undefined) {
+      this.#isClean = false;
+      this.count(`${fault.kind}: ${fault.what}`);
+    }
+    if (performance.now() - this.#printedAtMs < PROGRESS_MS) return;
+    this.#printedAtMs = performance.now();
+    this.#print(`${this}`);
+  }
+
+  /** Counts one more of something. */
+  count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  }
+
+  /** Keeps a fault with what was asked, if it is one of the first. */
+  show(asked: string, { kind, what, straight, proxied }: Fault): void {
+    if (!this.wantsFaults) return;
+    const [one, other] = [straight, proxied].map((answer) => JSON.stringify(answer));
+    this.faults.push(`${asked}\n${kind}: ${what}\n  straight: ${one}\n  proxied:  ${other}`);
+    this.#print(`\n${this.faults.at(-1)}\n`);
   }
 
   toString(): string {
-    const kinds = (["leak", "differs", "closed", "hangs"] as const)
-      .map((kind) => `${kind} ${this.faults.get(kind) ?? 0}`).join(", ");
-    const closings = [...this.closings].sort(([, one], [, other]) => other - one)
-      .map(([reason, times]) => `\n  ${times} closed: ${reason}`).join("");
-    return `${this.pipelines} pipelines, ${this.compared} values compared; ${kinds}; ` +
-      `${this.passing} differed only once, ${this.lostErrors} in an error that the server lost; ` +
-      `${this.closedByNode} closed by the node, ` +
-      `and one alone of ${this.closedAlone} pairs` +
-      closings;
+    const counts = [...this.#counts].sort(([, one], [, other]) => other - one)
+      .map(([what, times]) => `\n  ${times} ${what}`).join("");
+    return `${this.pipelines} pipelines, ${this.compared} values compared${counts}`;
   }
-}
-
-function count<Key>(counts: Map<Key, number>, key: Key): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }

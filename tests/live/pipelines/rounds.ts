@@ -1,10 +1,10 @@
 import {
-  type Fault,
   Lane,
   type Outcome,
   randomScenario,
   type Scenario,
   settle,
+  shownScenario,
   shrunk,
 } from "./compared.ts";
 import type { Report } from "./report.ts";
@@ -18,10 +18,6 @@ export interface RunOptions {
   /** The one round to be played. */
   readonly only?: number;
   readonly report: Report;
-  /** Whether a fault that is found now is to be made small. */
-  readonly wantsShrunk: () => boolean;
-  readonly onRound?: () => void;
-  readonly onFault?: (round: number, scenario: Scenario, fault: Fault) => void;
 }
 
 /** Rounds that two nodes play at the same time, before those with a failover. */
@@ -85,7 +81,7 @@ async function judge(
   round: number,
   scenario: Scenario,
   play: (scenario: Scenario) => Promise<Outcome>,
-  { report, wantsShrunk, onRound, onFault }: RunOptions,
+  { report }: RunOptions,
 ): Promise<void> {
   const pipelines = scenario.batches.length;
   let outcome = await play(scenario);
@@ -94,20 +90,17 @@ async function judge(
   for (let tries = 1; fault !== undefined && fault.kind !== "leak" && tries <= TRIES; tries++) {
     outcome = await play(scenario);
     if (outcome.fault === undefined) {
-      report.passing++;
+      report.count("rounds that differed only once");
       fault = undefined;
     }
   }
   report.add(pipelines, outcome);
-  onRound?.();
   if (fault === undefined) return;
-  let least = scenario;
-  if (wantsShrunk()) {
-    least = await shrunk(scenario, fault.kind, async (candidate) => {
-      const outcome = await play(candidate);
-      if (outcome.fault?.kind === fault!.kind) fault = outcome.fault;
-      return outcome;
-    });
-  }
-  onFault?.(round, least, fault);
+  if (!report.wantsFaults) return;
+  const least = await shrunk(scenario, fault.kind, async (candidate) => {
+    const outcome = await play(candidate);
+    if (outcome.fault?.kind === fault!.kind) fault = outcome.fault;
+    return outcome;
+  });
+  report.show(`--only ${round}\n${shownScenario(least)}`, fault);
 }
