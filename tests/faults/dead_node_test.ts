@@ -49,6 +49,7 @@ Deno.test("the port of a node that was killed refuses before clients come back",
     clients.push(await WireClient.connect(proxy.host, port));
   }
   assertEquals(await clients[0]!.ask("CLUSTER", "MYID"), { type: "$", text: node.id });
+  await clients[1]!.send("BLPOP a 0\r\n");
   await node.kill();
   const refused = clients.map(async (client) => {
     assertEquals(await client.readToEnd(), "");

@@ -1,58 +1,22 @@
-import { formatHostPort } from "../../src/platform/address.ts";
 import { writeAll } from "../../src/platform/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { bulk } from "./frames.ts";
+import { TcpPeer } from "./peer.ts";
 
 /** A node that gives each connection the answers of a table, for clusters that no server forms. */
-export class AnsweringNode implements AsyncDisposable {
-  readonly host = "127.0.0.1";
-  readonly port: number;
+export class AnsweringNode extends TcpPeer {
   /** What it answers, by the request in capitals, or by the beginning of one. */
   answers: Readonly<Record<string, string>> = {};
   /** All requests so far, in capitals. */
   readonly asked: string[] = [];
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #connections = new Set<Deno.TcpConn>();
-  readonly #done: Promise<void>;
 
-  constructor() {
-    this.port = this.#listener.addr.port;
-    this.#done = this.#accept();
-  }
-
-  /** The address as servers write it. */
-  get address(): string {
-    return formatHostPort(this);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
-    for (const connection of this.#connections) connection.close();
-    this.#connections.clear();
-    await this.#done;
-  }
-
-  async #accept(): Promise<void> {
-    const talks: Promise<void>[] = [];
-    for await (const connection of this.#listener) {
-      this.#connections.add(connection);
-      talks.push(this.#talk(connection));
+  protected override async talk(connection: Deno.TcpConn): Promise<void> {
+    for await (const request of requestsOf(connection)) {
+      this.asked.push(request);
+      await writeAll(connection, fromLatin1(this.#answer(request)));
     }
-    await Promise.all(talks);
-  }
-
-  async #talk(connection: Deno.TcpConn): Promise<void> {
-    try {
-      for await (const request of requestsOf(connection)) {
-        this.asked.push(request);
-        await writeAll(connection, fromLatin1(this.#answer(request)));
-      }
-    } catch {
-      // Reset by the other side, or closed by this one.
-    }
-    if (this.#connections.delete(connection)) connection.close();
   }
 
   #answer(request: string): string {

@@ -3,23 +3,20 @@ import { writeAll } from "../../src/platform/net.ts";
 import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { findFreePorts } from "./ports.ts";
 
-/** A program at an address of no node: it says the same to whatever comes, or nothing at all. */
-export class Peer implements AsyncDisposable {
+/** Listens at an address and serves every connection until its block ends. */
+export abstract class TcpPeer implements AsyncDisposable {
   readonly host: string;
   readonly port: number;
   /** How many connections there were. */
   accepted = 0;
   readonly #listener: Deno.TcpListener;
-  readonly #answer: string;
   readonly #connections = new Set<Deno.TcpConn>();
   readonly #done: Promise<void>;
 
-  /** @param port a free one unless told, low enough for a bus port above it, as CLUSTER MEET wants */
-  constructor({ answer = "", host = "127.0.0.1", port = findFreePorts(1) } = {}) {
-    this.port = port;
+  constructor({ host = "127.0.0.1", port = 0 } = {}) {
+    this.#listener = Deno.listen({ hostname: host, port });
     this.host = host;
-    this.#answer = answer;
-    this.#listener = Deno.listen({ hostname: host, port: this.port });
+    this.port = this.#listener.addr.port;
     this.#done = this.#accept();
   }
 
@@ -31,36 +28,42 @@ export class Peer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
     for (const connection of this.#connections) connection.close();
+    this.#connections.clear();
     await this.#done;
   }
+
+  /** Talks until the other side ends; the connection is closed afterwards. */
+  protected abstract talk(connection: Deno.TcpConn): Promise<void>;
 
   async #accept(): Promise<void> {
     const talks: Promise<void>[] = [];
     for await (const connection of this.#listener) {
       this.accepted++;
       this.#connections.add(connection);
-      talks.push(this.#talk(connection));
+      // The other side may reset the connection, or this one close it.
+      const talk = this.talk(connection).catch(() => {});
+      talks.push(talk.then(() => {
+        if (this.#connections.delete(connection)) connection.close();
+      }));
     }
     await Promise.all(talks);
   }
+}
 
-  async #talk(connection: Deno.TcpConn): Promise<void> {
+/** A program at an address of no node: it sends the same answer to every read, or nothing. */
+export class Peer extends TcpPeer {
+  readonly #answer: string;
+
+  /** @param port by default one low enough for a bus port above it, as CLUSTER MEET wants */
+  constructor({ answer = "", host = "127.0.0.1", port = findFreePorts(1) } = {}) {
+    super({ host, port });
+    this.#answer = answer;
+  }
+
+  protected override async talk(connection: Deno.TcpConn): Promise<void> {
     const buffer = new Uint8Array(1024);
-    try {
-      while (await connection.read(buffer) !== null) {
-        if (this.#answer !== "") await writeAll(connection, fromLatin1(this.#answer));
-      }
-      this.#connections.delete(connection);
-      connection.close();
-    } catch {
-      // Reset by the other side, or closed by this one.
-      if (this.#connections.delete(connection)) {
-        try {
-          connection.close();
-        } catch {
-          // It was this one.
-        }
-      }
+    while (await connection.read(buffer) !== null) {
+      if (this.#answer !== "") await writeAll(connection, fromLatin1(this.#answer));
     }
   }
 }

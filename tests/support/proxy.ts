@@ -3,7 +3,7 @@ import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { Proxy } from "../../src/proxy/proxy.ts";
 import { type Config, parseCommand } from "../../src/cli/config.ts";
 import type { ClusterNode } from "./cluster.ts";
-import { Program } from "./program.ts";
+import { NatProcess } from "./nat_process.ts";
 import { THREADS } from "./threads.ts";
 import { within } from "./until.ts";
 
@@ -33,8 +33,6 @@ export interface ProcessOptions {
   before?: readonly string[];
 }
 
-const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
-
 const SOURCES = fileURLToPath(new URL("../../src", import.meta.url));
 
 /** All that the program needs, unless it has a password file to read. */
@@ -42,9 +40,6 @@ const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-env"];
 
 /** The runtime reads the program of a thread only with leave. */
 if (THREADS > 1) PERMISSIONS.push(`--allow-read=${SOURCES}`);
-
-/** The types of a program that is new have to be stripped first, on a machine that may be busy. */
-const START_DEADLINE_MS = 30_000;
 
 /** A proxy that stops does not wait for its clients. */
 const STOP_DEADLINE_MS = 5_000;
@@ -82,24 +77,23 @@ export async function startProxyProcess(
   cluster: { readonly nodes: readonly HostPort[] },
   { host = "127.0.0.1", before = [] }: ProcessOptions = {},
 ): Promise<RunningProxy> {
-  const deno = [Deno.execPath(), "serve", ...PERMISSIONS, MAIN];
-  const { program, known: ports } = await Program.start(
-    [...before, ...deno, ...flagsFor(cluster.nodes[0]!, host)],
-    (stdout) => {
-      const ports = readMapping(stdout);
-      return ports.size === cluster.nodes.length ? ports : undefined;
-    },
-    START_DEADLINE_MS,
-  );
+  const flags = flagsFor(cluster.nodes[0]!, host);
+  const nat = new NatProcess(flags, { before, options: PERMISSIONS });
+  const { mapping } = await nat.untilMapped(cluster.nodes.length);
   return {
     host,
-    ports: [...ports.values()],
+    ports: [...mapping.values()],
     portOf(node) {
-      const port = ports.get(formatHostPort(node));
+      const port = mapping.get(formatHostPort(node));
       if (port === undefined) throw new RangeError(`No port for node ${formatHostPort(node)}`);
       return port;
     },
-    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await using ending = nat;
+      ending.signal("SIGTERM");
+      const { code, stderr } = await within("stop the program", nat.ended(), STOP_DEADLINE_MS);
+      if (code !== 0) throw new Error(`The program ended with the code ${code}: ${stderr}`);
+    },
   };
 }
 
@@ -119,15 +113,4 @@ function flagsFor(seed: HostPort, host: string): string[] {
     `--public-host=${host}`,
     `--threads=${THREADS}`,
   ];
-}
-
-/** The public ports by the private addresses that the program prints. */
-function readMapping(output: string): Map<string, number> {
-  const ports = new Map<string, number>();
-  for (const line of output.split("\n").slice(0, -1)) {
-    const match = /^Listening on: \S+:(\d+) proxy to: (\S+)$/.exec(line);
-    if (match === null) throw new Error(`The program printed ${JSON.stringify(line)}`);
-    ports.set(match[2]!, Number(match[1]));
-  }
-  return ports;
 }
