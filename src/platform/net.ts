@@ -1,3 +1,9 @@
+// Room platform: what the operating system and the runtime offer, each in a file: TCP here, and
+// addresses, DNS, log, output, files, timeouts. It imports no other room, and every room but resp may
+// import it. OperatorError is here because every room throws it.
+//
+// This file alone calls Deno.listen and Deno.connect.
+
 import { type HostPort, isLoopback } from "./address.ts";
 import { withTimeout } from "./timeout.ts";
 

@@ -17,7 +17,7 @@ const DEAD = "127.0.0.1:1";
 
 const PASSWORD = "s3cret-Of-The-Cluster";
 
-/** Runs a program whose stdout takes no byte. */
+/** Runs a program whose stdout is full. */
 const TO_FULL_DISK = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
 
 /** One of each kind; tests/unit/cli has all. */
@@ -68,14 +68,14 @@ Deno.test("the program against a cluster", async (t) => {
   const seed = `--cluster-addr=${first}`;
   const elsewhere = "--listen-addr=127.0.0.1:0";
 
-  /** What the original program printed. */
+  /** The output of redisClusterProxy. */
   function mapping(host: string, port: number): string {
     return [first, second, third].map((address, index) =>
       `Listening on: ${host}:${port + index} proxy to: ${address}\n`
     ).join("");
   }
 
-  await t.step("--check prints the mapping, leaves no trace and exits with 0", async () => {
+  await t.step("--check prints the mapping, changes nothing and exits with 0", async () => {
     const port = findFreePorts(3);
     await using directory = await TemporaryDirectory.create();
     const { code, stdout, stderr } = await runNat([
@@ -90,7 +90,7 @@ Deno.test("the program against a cluster", async (t) => {
     assertEquals(await directory.read(), {});
   });
 
-  await t.step("--check exits with 1 where a start would, and says why", async () => {
+  await t.step("--check exits with 1 where a start would, with the same error", async () => {
     const port = findFreePorts(3);
     const taken = findFreePorts(3);
     using _taken = Deno.listen({ hostname: "127.0.0.1", port: taken + 1 });
@@ -142,9 +142,9 @@ Deno.test("the program against a cluster", async (t) => {
     assertMatch(stderr, /\nredis-cluster-nat: Node 127\.0\.0\.1:1 refuses.*--start-timeout\)\n$/);
   });
 
-  await t.step("stdout is the lines of the original, in the order of ports", async () => {
+  await t.step("stdout has the lines of redisClusterProxy, in the order of ports", async () => {
     const port = findFreePorts(64);
-    // The seed is the last of them, so the order is not that of who answered.
+    // The seed is the last node, so that the order is not that of the answers.
     await using nat = new NatProcess([`--cluster-addr=${third}`, `--listen-addr=:${port}`]);
     await nat.ready();
     assertMatch(nat.stderr, /Advertising all nodes as 127\.0\.0\.1; .*--public-host/);
@@ -153,7 +153,7 @@ Deno.test("the program against a cluster", async (t) => {
     assertEquals([code, stdout], [0, mapping("", port)]);
   });
 
-  await t.step("flags as the original has them, behind the word server, do the same", async () => {
+  await t.step("the flags of redisClusterProxy work after the subcommand server", async () => {
     const port = findFreePorts(64);
     await using nat = new NatProcess([
       "server",
@@ -179,7 +179,7 @@ Deno.test("the program against a cluster", async (t) => {
     assertEquals((await nat.ended()).stdout, mapping("127.0.0.1", port));
   });
 
-  await t.step("variables set what no flag sets", async () => {
+  await t.step("variables set the options that no flag sets", async () => {
     const port = findFreePorts(3);
     await using nat = new NatProcess([`--listen-addr=127.0.0.1:${port}`, "--log-level=info"], {
       env: {
@@ -208,7 +208,7 @@ Deno.test("the program against a cluster", async (t) => {
   });
 
   await t.step({
-    name: "a stdout that takes nothing is said once, and clients are served",
+    name: "a full stdout is logged once, and clients are served",
     ignore: Deno.build.os !== "linux",
     fn: async () => {
       const port = findFreePorts(3);
@@ -228,7 +228,7 @@ Deno.test("the program against a cluster", async (t) => {
     },
   });
 
-  await t.step("localhost is given to clients as 127.0.0.1, and said so", async () => {
+  await t.step("localhost is advertised as 127.0.0.1, with a warning", async () => {
     await using nat = new NatProcess([seed, elsewhere, "--public-host=localhost"]);
     await nat.ready();
     using client = await WireClient.connect("127.0.0.1", nat.mapping.get(second!)!);
@@ -237,7 +237,7 @@ Deno.test("the program against a cluster", async (t) => {
     assertMatch(nat.stderr, /^\S+ WARN .*--public-host 'localhost'.*127\.0\.0\.1/m);
   });
 
-  await t.step("--debug shows requests and replies with direction, client and node", async () => {
+  await t.step("--debug logs requests and replies with direction, client and node", async () => {
     await using nat = await new NatProcess([seed, elsewhere, "--debug", "--log-level=error"])
       .untilMapped(3);
     const [portOfFirst, portOfSecond] = [first, second].map((at) => nat.mapping.get(at!)!);
@@ -245,7 +245,7 @@ Deno.test("the program against a cluster", async (t) => {
     await one.ask("SET", "key{b}", "a\x01\\");
     using two = await WireClient.connect("127.0.0.1", portOfSecond!);
     await two.ask("GET", "key{b}");
-    const lines = await until("four lines are shown", () => {
+    const lines = await until("four lines are logged", () => {
       const lines = nat.stderr.trimEnd().split("\n");
       return lines.length >= 4 && lines;
     });
@@ -260,7 +260,7 @@ Deno.test("the program against a cluster", async (t) => {
     ]);
   });
 
-  await t.step("with --log-format json every line is an object, the last words too", async () => {
+  await t.step("with --log-format json every line is an object, the last error too", async () => {
     const json = "--log-format=json";
     await using nat = await new NatProcess([seed, elsewhere, json, "--debug"]).ready();
     using client = await WireClient.connect("127.0.0.1", nat.mapping.get(first!)!);
@@ -287,7 +287,7 @@ Deno.test("a signal during a wait exits with status 0", async (t) => {
       const { code, stdout } = await nat.ended();
       assertEquals([code, stdout], [0, ""]);
     });
-    await t.step(`${signal} while it checks, which has no result then`, async () => {
+    await t.step(`${signal} during a check, which then has no result`, async () => {
       await using nat = new NatProcess([...args, "--check"]);
       await nat.untilLogged(/Waiting: Node 127\.0\.0\.1:1 refuses/);
       nat.signal(signal);
