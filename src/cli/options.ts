@@ -157,7 +157,7 @@ const rows = [
     name: "map-file",
     env: "MAP_FILE",
     type: text("PATH"),
-    help: "File to write the mapping to, as JSON, with address maps for ioredis and redis-py.",
+    help: "File to write the mapping to, as JSON, with the natMap of ioredis.",
   },
   {
     name: "max-connections",

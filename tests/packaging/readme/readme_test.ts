@@ -6,7 +6,7 @@ import { Namespace } from "../../support/namespace.ts";
 import { run } from "../../support/program.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
 import { until } from "../../support/until.ts";
-import { blockAfter, blockMarked, readBlocks, README, RECIPES } from "./blocks.ts";
+import { blockAfter, blockMarked, OPERATION, readBlocks, README, RECIPES } from "./blocks.ts";
 import { CLIENTS } from "./clients.ts";
 import { ReadmeNetwork } from "./network.ts";
 
@@ -108,27 +108,27 @@ Deno.test("the table of options agrees with --help", async () => {
   }
 });
 
-Deno.test("the symptoms that README quotes are what the program says", async () => {
-  const text = await Deno.readTextFile(README);
-  const section = /^## If it does not work$([^]*?)^## /m.exec(text)![1]!;
-  const titles = [...section.matchAll(/^- (\*\*[^]*?\*\*)(?:\.|:| )/gm)].map(([title]) => title);
-  const quotes = [...titles.join("\n").matchAll(/`([^`]*)`/g)].map(([, quote]) => quote!);
+Deno.test("the messages that the documents quote are those of the program", async () => {
+  const sections = [
+    /^## If it does not work$([^]*?)^## /m.exec(await Deno.readTextFile(README))![1]!,
+    /^## Other messages$([^]*?)^## /m.exec(await Deno.readTextFile(OPERATION))![1]!,
+  ].join("\n").replaceAll(/\s+/g, " ");
+  // The beginning of an item, what is bold, and what leaves something out.
+  const titles = sections.match(/(?<= - )`[^`]*`|\*\*.*?\*\*|`[^`]*…[^`]*`/g)!.join("\n");
+  const quotes = [...titles.matchAll(/`([^`]*)`/g)].map(([, quote]) => quote!);
   const source = await readSource();
-  // Others say that.
+  // Messages of clients and nodes.
   const foreign = ["wrong version number"];
   for (const quote of quotes.filter((quote) => !foreign.includes(quote))) {
-    for (const part of quote.replaceAll(/\s+/g, " ").split("…")) {
-      assert(source.includes(part.trim()), quote);
-    }
+    for (const part of quote.split("…")) assert(source.includes(part.trim()), quote);
   }
-  assert(quotes.length > 5, quotes.join("; "));
+  assert(quotes.length > 10, quotes.join("; "));
 });
 
-/** All that the program can say, as one text. */
+/** The source, with strings joined that make up one message. */
 async function readSource(): Promise<string> {
   const source = fileURLToPath(new URL("../../../src", import.meta.url));
   const { output } = await run(["find", source, "-name", "*.ts", "-exec", "cat", "{}", "+"]);
-  // A message may be made of several strings.
   return output.replaceAll(/["`] \+\s+["`]/g, "");
 }
 
