@@ -2,7 +2,8 @@ import { Cluster } from "ioredis";
 import { formatHostPort } from "../src/platform/address.ts";
 import type { NatEntry } from "../src/nat/nat_table.ts";
 import { ListenError } from "../src/proxy/listener.ts";
-import { Proxy } from "../src/proxy/proxy.ts";
+import { startProxy } from "../src/cli/start_proxy.ts";
+import type { Proxy } from "../src/proxy/proxy.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { configOf } from "./support/proxy.ts";
 import { within } from "./support/until.ts";
@@ -63,12 +64,12 @@ interface Running extends AsyncDisposable {
 async function start(signal: AbortSignal): Promise<Running> {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await RedisCluster.start({ signal }));
-  const proxy = stack.adopt(await startProxy(cluster), (proxy) => proxy.stop());
+  const proxy = stack.adopt(await startProxyFor(cluster), (proxy) => proxy.stop());
   const owned = stack.move();
   return { cluster, proxy, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-async function startProxy(cluster: RedisCluster): Promise<Proxy> {
+async function startProxyFor(cluster: RedisCluster): Promise<Proxy> {
   const startAt = (port: number) => {
     const seeds = cluster.nodes.map(formatHostPort);
     const config = configOf([
@@ -76,7 +77,7 @@ async function startProxy(cluster: RedisCluster): Promise<Proxy> {
       `--cluster-addr=${seeds}`,
       `--max-nodes=${NODE_COUNT}`,
     ]);
-    return Proxy.start(config, () => {});
+    return startProxy(config, () => {});
   };
   try {
     return await startAt(FIRST_PORT);

@@ -8,11 +8,11 @@
 
 import { log } from "../platform/log.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
-import { Proxy } from "../proxy/proxy.ts";
 import type { Config } from "./config.ts";
 import { stdoutAnnouncer } from "./exit.ts";
 import { prepare } from "./prepare.ts";
 import { untilStopped } from "./signals.ts";
+import { startProxy } from "./start_proxy.ts";
 
 /**
  * Runs the proxy until a signal stops it.
@@ -21,7 +21,7 @@ import { untilStopped } from "./signals.ts";
  */
 export async function serve(config: Config): Promise<void> {
   const stopping = untilStopped();
-  const starting = prepare(config).then(() => Proxy.start(config, stdoutAnnouncer()));
+  const starting = prepare(config).then(() => startProxy(config, stdoutAnnouncer()));
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;
   log.info("Ready: {nodes} nodes at {host}", {

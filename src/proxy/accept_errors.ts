@@ -1,42 +1,46 @@
+import type { AtomicCounter } from "../platform/atomic_counter.ts";
 import { log } from "../platform/log.ts";
-import type { AtomicCounter, SharedCounters } from "./counters.ts";
+import type { SharedCounters } from "./counters.ts";
 
-/** So long nothing must have failed for lack of descriptors until there are some again. */
+/** File descriptors are available again when nothing has failed for the lack of one for this long. */
 const RECOVERED_AFTER_MS = 1000;
 
-/** Says once that clients cannot be taken, and once that they can again. */
+/** Logs once that clients cannot be accepted, and once that they can again, for all threads. */
 export class AcceptErrors {
   readonly #failures: AtomicCounter;
-  /** Whether failing was said last, 1, or not, 0. */
-  readonly #fails: AtomicCounter;
-  /** How many failures there were, in any thread, when that was last looked at, and since when. */
+  /** 1 if the last message was that accepting fails. */
+  readonly #failing: AtomicCounter;
+  /** The number of failures in all threads at the last check, and since when it is the same. */
   #seen = 0;
   #seenSinceMs = -Infinity;
 
-  constructor({ failures, fails }: Pick<SharedCounters, "failures" | "fails">) {
-    this.#failures = failures;
-    this.#fails = fails;
+  constructor(
+    { acceptFailures, acceptFailing }: Pick<SharedCounters, "acceptFailures" | "acceptFailing">,
+  ) {
+    this.#failures = acceptFailures;
+    this.#failing = acceptFailing;
   }
 
-  /** A client could not be taken. */
+  /** Records that a client could not be accepted. */
   fail(error: unknown): void {
     this.#failures.add(1);
-    this.#look();
-    if (!this.#fails.replace(0, 1)) return;
-    log.error("Cannot take clients, trying again: {reason}; see ulimit -n and --max-connections", {
-      reason: error instanceof Error ? error.message : String(error),
-    });
+    this.#check();
+    if (!this.#failing.replace(0, 1)) return;
+    log.error(
+      "Cannot accept clients: {reason}; retrying. Raise ulimit -n, or lower --max-connections",
+      { reason: error instanceof Error ? error.message : String(error) },
+    );
   }
 
-  /** A client is served; so were others, perhaps, just before one could not be. */
+  /** Records that a client is served, which may also happen just before a failure. */
   succeed(): void {
-    if (this.#fails.value === 0) return;
-    this.#look();
+    if (this.#failing.value === 0) return;
+    this.#check();
     if (performance.now() - this.#seenSinceMs < RECOVERED_AFTER_MS) return;
-    if (this.#fails.replace(1, 0)) log.info("Taking clients again");
+    if (this.#failing.replace(1, 0)) log.info("Accepting clients again");
   }
 
-  #look(): void {
+  #check(): void {
     const failures = this.#failures.value;
     if (failures === this.#seen) return;
     this.#seen = failures;

@@ -1,21 +1,22 @@
 import type { NatEntry } from "../nat/nat_table.ts";
+import type { ClientAddresses } from "../rewrite/address_mapper.ts";
 import type { ClientCounts } from "./counters.ts";
 
 /**
- * From where the clients of the proxy reached it, and what their nodes take for their addresses:
- * those of the upstream connections. Addresses are texts as CLIENT LIST has them. Two connections
- * to different nodes may have one and the same local address, so each node has its own.
+ * The clients that one thread serves: by node, the address of each client and that of its upstream
+ * connection. Addresses are text in the form of CLIENT LIST. Two connections to different nodes may
+ * have the same local address, so each node has its own maps.
  */
-export class ClientRegistry {
+export class ClientRegistry implements ClientAddresses {
   readonly #byNode = new Map<NatEntry, Clients>();
   readonly #counts: ClientCounts | undefined;
 
-  /** @param counts those of all threads, if there are several */
+  /** @param counts shared by all threads, if there are several */
   constructor(counts?: ClientCounts) {
     this.#counts = counts;
   }
 
-  /** Notes a client when its upstream connection is there. */
+  /** Adds a client when its upstream connection is open. */
   add(node: NatEntry, upstream: string, client: string): void {
     let clients = this.#byNode.get(node);
     if (clients === undefined) {
@@ -28,7 +29,7 @@ export class ClientRegistry {
     this.#counts?.arrivals.add(1);
   }
 
-  /** Forgets a client when its upstream connection is closed. */
+  /** Deletes a client when its upstream connection is closed. */
   delete(node: NatEntry, upstream: string): void {
     const clients = this.#byNode.get(node);
     const client = clients?.byUpstream.get(upstream);
@@ -36,30 +37,35 @@ export class ClientRegistry {
     clients.byUpstream.delete(upstream);
     this.#count(node, -1);
     this.#counts?.departures.add(1);
-    // The system may have given its address to another by now.
+    // The kernel may have given the client's address to a new connection by now.
     if (clients.byClient.get(client) === upstream) clients.byClient.delete(client);
     if (clients.byUpstream.size === 0) this.#byNode.delete(node);
   }
 
-  /** How many clients a node has through the proxy. */
+  /** The number of clients that a node has through the proxy, in all threads. */
   countOf(node: NatEntry): number {
     if (this.#counts !== undefined) return Atomics.load(this.#counts.atPort, node.publicPort);
     return this.#byNode.get(node)?.byUpstream.size ?? 0;
   }
 
-  /** The address from which a client of `node` reached the proxy. */
-  clientAt(node: NatEntry, upstream: string): string | undefined {
-    return this.#byNode.get(node)?.byUpstream.get(upstream);
+  /** The address from which a client of `node` connected to the proxy; null if there is none. */
+  clientAt(node: NatEntry, upstream: string): string | null {
+    return this.#byNode.get(node)?.byUpstream.get(upstream) ?? null;
   }
 
-  /** Those of some upstream addresses that are of clients, with the clients' own. */
+  /** The clients among some upstream addresses, by upstream address. */
   among(node: NatEntry, upstreams: readonly string[]): Map<string, string> {
     const found = new Map<string, string>();
     for (const upstream of upstreams) {
       const client = this.clientAt(node, upstream);
-      if (client !== undefined) found.set(upstream, client);
+      if (client !== null) found.set(upstream, client);
     }
     return found;
+  }
+
+  /** The same as `among`, for callers whose clients may be in other threads. */
+  fetchClients(node: NatEntry, upstreams: readonly string[]): Promise<Map<string, string>> {
+    return Promise.resolve(this.among(node, upstreams));
   }
 
   /** The inverse of `clientAt`. */
@@ -72,7 +78,7 @@ export class ClientRegistry {
   }
 }
 
-/** The clients of one node, both ways. */
+/** The clients of one node, in both directions. */
 interface Clients {
   readonly byUpstream: Map<string, string>;
   readonly byClient: Map<string, string>;

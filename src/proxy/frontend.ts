@@ -1,106 +1,140 @@
 import { NodeDialer } from "../cluster/node_dialer.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
-import { close, type Connection, isExhausted, type Listener, writeAll } from "../platform/net.ts";
-import { LogThrottle } from "../platform/log_throttle.ts";
-import { fromLatin1 } from "../resp/bytes.ts";
-import { CaptureBudget } from "../relay/capture.ts";
-import { ClientRegistry } from "./client_registry.ts";
-import { BufferPool } from "../relay/read_buffer.ts";
+import type { HostPort } from "../platform/address.ts";
 import { DnsCache } from "../platform/dns_cache.ts";
-import { Session, type SessionContext } from "./session.ts";
-import type { AddressSources } from "../rewrite/address_mapper.ts";
-import { ReadScheduler } from "./read_scheduler.ts";
-import type { Config } from "../cli/config.ts";
-import { SharedCounters } from "./counters.ts";
+import { LogThrottle } from "../platform/log_throttle.ts";
+import { close, type Connection, isExhausted, type Listener, writeAll } from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
+import { CaptureBudget } from "../relay/capture.ts";
+import { BufferPool } from "../relay/read_buffer.ts";
+import { fromLatin1 } from "../resp/bytes.ts";
+import type { AddressSources } from "../rewrite/address_mapper.ts";
 import { AcceptErrors } from "./accept_errors.ts";
+import { ClientRegistry } from "./client_registry.ts";
+import { SharedCounters } from "./counters.ts";
+import type { Frontends, FrontendsContext } from "./frontends.ts";
 import { type BindMode, listenOn } from "./listener.ts";
+import { FairReadScheduler } from "./read_scheduler.ts";
+import { Session, type SessionContext } from "./session.ts";
 
-/** Of a silence that is as long as allowed this part is not noticed, at the worst. */
-const LOOKS_PER_TIMEOUT = 4;
+/** Sessions are checked this often per timeout: a timeout is late by a quarter at the most. */
+const CHECKS_PER_TIMEOUT = 4;
 
-/** A look at ten thousand sessions takes a millisecond. */
-const LONGEST_LOOK_MS = 1000;
+/** To check ten thousand sessions takes a millisecond. */
+const MAX_CHECK_INTERVAL_MS = 1000;
 
-/** How often to look while sessions are drained. */
-const DRAIN_LOOK_MS = 100;
+/** How often sessions are checked while they drain. */
+const DRAIN_CHECK_INTERVAL_MS = 100;
 
-/** As the servers say it (networking.c `acceptCommonHandler`). */
+/** The same error as a server's (networking.c `acceptCommonHandler`). */
 const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
 
-/** A client whose node is gone waits so long at most for the node's port to be closed. */
+/** How long a client whose node is gone waits for the node's public port to be closed. */
 const SUSPECT_TIMEOUT_MS = 250;
 
-/** Between two attempts to accept a client when the system has no descriptors left for one. */
+/** Pause between two attempts to accept when the process has no file descriptors left. */
 const ACCEPT_PAUSE_MS = 100;
 
-/** What a frontend knows of the cluster, and whom it tells what its clients notice. */
+/** The options of a frontend; workers get a copy, so it holds no credentials. */
+export interface FrontendOptions {
+  /** Listens on this host; host "" is every interface. */
+  readonly listen: HostPort;
+  /** The host name or IP address that clients get for every node; IPv6 without brackets. */
+  readonly publicHost: string;
+  /** The maximum number of clients in all threads; Infinity is no limit. */
+  readonly maxConnections: number;
+  /** How long a node may take to accept a connection. */
+  readonly connectTimeoutMs: number;
+  /** How long a connection may be idle; Infinity is no limit. */
+  readonly idleTimeoutMs: number;
+  /** Whether the kernel probes idle connections. */
+  readonly keepAlive: boolean;
+  /** The memory for captured replies, of all threads together. */
+  readonly captureLimitBytes: number;
+  /** How long a captured reply may take to arrive, or to be read; Infinity is no limit. */
+  readonly captureTimeoutMs: number;
+  /** The size of the buffers for large values. */
+  readonly readBufferBytes: number;
+  /** Whether all traffic is logged. */
+  readonly echo: boolean;
+}
+
+/** What a frontend looks up while it serves clients. */
 export interface FrontendContext
-  extends Pick<AddressSources, "natTable" | "nodeResolver" | "otherClients"> {
-  /** Counts the clients of all frontends. */
+  extends Pick<AddressSources, "natTable" | "nodeResolver">, Pick<FrontendsContext, "suspect"> {}
+
+/** What a frontend shares with the frontends of other threads. */
+export interface FrontendSharing extends Pick<AddressSources, "clients"> {
   readonly counters: SharedCounters;
-  /** Whether the ports are this frontend's own. */
+  /** The clients of this frontend; `clients` knows those of all threads. */
+  readonly registry: ClientRegistry;
   readonly bindMode: BindMode;
-  /**
-   * A node takes no connection, or has ended one unasked. Resolved when the node was probed and,
-   * if it takes none, its public port is closed.
-   */
-  suspect(node: NatEntry): Promise<void>;
 }
 
 /**
- * The side that clients see: a listener for each node, a session for each client. Which nodes
- * there are is for others to say.
+ * Serves clients in one thread: a listener for each node, a session for each client. It owns the
+ * listeners and the sessions. Others decide which nodes it listens for.
+ *
+ * ```
+ *   listener ── accept ─▶ admit (--max-connections) ─▶ Session ── onClosed ─▶ forgotten
+ * ```
  */
-export class Frontend {
-  /** The clients it serves. */
-  readonly clients: ClientRegistry;
-  readonly #config: Config;
+export class Frontend implements Frontends {
+  /** Counts the clients of all frontends. */
+  readonly counters: SharedCounters;
+  /** Never settled: the thread of a frontend ends with the program. */
+  readonly failure = new Promise<never>(() => {});
+  readonly #options: FrontendOptions;
   readonly #bindMode: BindMode;
-  readonly #counters: SharedCounters;
   readonly #context: SessionContext;
   readonly #listeners = new Map<NatEntry, Listener[]>();
-  /** Those that take clients, one for each listener; the port of one that is done is closed. */
-  readonly #taking = new Map<Listener, Promise<void>>();
+  /** The accept loop of each listener; when it has ended, the port is closed. */
+  readonly #accepting = new Map<Listener, Promise<void>>();
   readonly #sessions = new Set<Session>();
-  /** Resolved when there is no session any more, once somebody waits for that. */
+  /** Resolved when the last session has ended, once somebody waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
-  readonly #accepting: AcceptErrors;
-  #timekeeper: ReturnType<typeof setInterval> | undefined;
+  readonly #acceptErrors: AcceptErrors;
+  #checkTimer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(config: Config, frontendContext: FrontendContext) {
-    const { natTable, nodeResolver, otherClients, counters, bindMode } = frontendContext;
-    this.#config = config;
-    this.#bindMode = bindMode;
-    this.#counters = counters;
-    this.#accepting = new AcceptErrors(counters);
-    this.clients = new ClientRegistry(counters.clients);
+  /** @param sharing what it shares with other threads, if there are several */
+  constructor(
+    options: FrontendOptions,
+    context: FrontendContext,
+    sharing: FrontendSharing = shareNothing(),
+  ) {
+    this.#options = options;
+    this.#bindMode = sharing.bindMode;
+    this.counters = sharing.counters;
+    this.#acceptErrors = new AcceptErrors(sharing.counters);
+    this.#context = this.#createSessionContext(context, sharing);
+  }
+
+  #createSessionContext(
+    { natTable, nodeResolver, suspect }: FrontendContext,
+    { clients, registry, counters }: FrontendSharing,
+  ): SessionContext {
+    const options = this.#options;
+    const { publicHost, keepAlive, idleTimeoutMs, captureTimeoutMs, echo } = options;
     const resolver = new DnsCache();
-    this.#context = {
-      addressSources: {
-        publicHost: config.publicHost,
-        natTable,
-        nodeResolver,
-        clients: this.clients,
-        otherClients,
-        resolver,
-      },
-      buffers: new BufferPool(config.readBufferBytes),
-      scheduler: new ReadScheduler(),
-      dialer: new NodeDialer(config, natTable, (host) => resolver.resolve(host)),
-      keepAlive: config.keepAlive,
-      idleTimeoutMs: config.idleTimeoutMs,
-      captureTimeoutMs: config.captureTimeoutMs,
-      budget: new CaptureBudget(config.captureLimitBytes, counters.captured),
-      echo: config.echo,
+    return {
+      addressSources: { publicHost, natTable, nodeResolver, clients, resolver },
+      registry,
+      buffers: new BufferPool(options.readBufferBytes),
+      scheduler: new FairReadScheduler(),
+      dialer: new NodeDialer(options, natTable, (host) => resolver.resolve(host)),
+      keepAlive,
+      idleTimeoutMs,
+      captureTimeoutMs,
+      budget: new CaptureBudget(options.captureLimitBytes, counters.captured),
+      echo,
       throttle: new LogThrottle(),
-      onConnected: () => this.#accepting.succeed(),
+      onConnected: () => this.#acceptErrors.succeed(),
       onConnectFailed: async (node, reason) => {
-        if (isExhausted(reason)) this.#accepting.fail(reason);
-        else await withTimeout(frontendContext.suspect(node), SUSPECT_TIMEOUT_MS);
+        if (isExhausted(reason)) this.#acceptErrors.fail(reason);
+        else await withTimeout(suspect(node), SUSPECT_TIMEOUT_MS);
       },
       onClosed: (session) => {
-        this.#counters.sessions.add(-1);
+        counters.sessions.add(-1);
         this.#sessions.delete(session);
         if (this.#sessions.size === 0) this.#emptied?.resolve();
       },
@@ -108,25 +142,21 @@ export class Frontend {
   }
 
   /**
-   * Listens for a node and returns the port, which differs from the given one only if that is 0.
+   * Listens for a node and returns the port, which differs from `port` only if that is 0.
    *
-   * @param held whether another thread of this program may have the port, so that nobody else has
    * @throws {ListenError} when it cannot
    */
-  open(node: NatEntry, port: number, held = false): number {
-    const bindMode = held ? "further" : this.#bindMode;
-    const opened = listenOn({ host: this.#config.listen.host, port }, bindMode);
+  open(node: NatEntry, port: number, bindMode = this.#bindMode): number {
+    const opened = listenOn({ host: this.#options.listen.host, port }, bindMode);
+    if (this.#checkTimer === undefined) this.#checkSessions(this.#checkIntervalMs);
     for (const listener of opened) {
-      const taking = this.#accept(listener, node).finally(() => this.#taking.delete(listener));
-      this.#taking.set(listener, taking);
+      const accepting = this.#accept(listener, node).finally(() =>
+        this.#accepting.delete(listener)
+      );
+      this.#accepting.set(listener, accepting);
     }
     this.#listeners.set(node, opened);
     return opened[0]!.addr.port;
-  }
-
-  /** How many sockets take clients: a node may have several. */
-  get listenerCount(): number {
-    return [...this.#listeners.values()].flat().length;
   }
 
   /** Whether it listens for a node. */
@@ -134,70 +164,76 @@ export class Frontend {
     return this.#listeners.has(node);
   }
 
-  /** Listens no more for a node, and ends what goes on with it. */
+  /** Closes the port of a node, and its sessions. */
   close(node: NatEntry): void {
     this.closePort(node);
     this.endSessions(node);
   }
 
   /**
-   * Listens no more for a node, and is done when the kernel refuses connections to its port; it
-   * resets those that wait to be accepted.
+   * Closes the port of a node; done when the kernel refuses connections to it. The kernel resets
+   * connections that wait to be accepted.
    */
   async closePort(node: NatEntry): Promise<void> {
     const listeners = this.#listeners.get(node) ?? [];
     this.#listeners.delete(node);
     listeners.forEach(close);
-    // A socket is open as long as an accept is under way.
-    await Promise.all(listeners.map((listener) => this.#taking.get(listener)));
+    // A socket stays open while an accept is in progress.
+    await Promise.all(listeners.map((listener) => this.#accepting.get(listener)));
   }
 
-  /** Ends what goes on with a node. */
+  /** Ends the sessions with a node. */
   endSessions(node: NatEntry): void {
     for (const session of this.#sessions) if (session.node === node) session.end();
   }
 
-  /** Looks at the sessions often enough to end those in time that take too long for something. */
-  checkTimeouts(): void {
-    const shortestMs = Math.min(this.#config.idleTimeoutMs, this.#config.captureTimeoutMs);
-    this.#lookEvery(Math.min(LONGEST_LOOK_MS, Math.ceil(shortestMs / LOOKS_PER_TIMEOUT)));
-  }
+  /** Does nothing: a single frontend uses the NAT table directly. */
+  async update(): Promise<void> {}
 
-  /** Takes no more clients. */
+  /** Does nothing: a single frontend listens when `open` returns. */
+  async ready(): Promise<void> {}
+
+  /** Accepts no more clients. */
   stopListening(): void {
     for (const listeners of this.#listeners.values()) listeners.forEach(close);
     this.#listeners.clear();
   }
 
-  /** Lets sessions end in order, but waits for the last of them no longer than that. */
+  /** Lets sessions finish the replies in progress, for up to `graceMs`. */
   async drain(graceMs: number): Promise<void> {
     if (graceMs === 0 || this.#sessions.size === 0) return;
     for (const session of this.#sessions) session.drain();
-    this.#lookEvery(DRAIN_LOOK_MS);
+    this.#checkSessions(DRAIN_CHECK_INTERVAL_MS);
     await withTimeout(this.#empty(), graceMs);
   }
 
-  /** Ends all sessions, and is done when they are. */
+  /** Ends all sessions; done when they have ended. */
   async end(): Promise<void> {
-    clearInterval(this.#timekeeper);
+    clearInterval(this.#checkTimer);
     for (const session of this.#sessions) session.end();
-    await Promise.all([this.#empty(), ...this.#taking.values()]);
+    await Promise.all([this.#empty(), ...this.#accepting.values()]);
   }
 
-  /** Waits until all sessions are over. */
+  /** Waits until all sessions have ended. */
   async #empty(): Promise<void> {
     if (this.#sessions.size > 0) await (this.#emptied ??= Promise.withResolvers()).promise;
   }
 
-  #lookEvery(intervalMs: number): void {
-    clearInterval(this.#timekeeper);
-    this.#timekeeper = setInterval(() => {
+  get #checkIntervalMs(): number {
+    const { idleTimeoutMs, captureTimeoutMs } = this.#options;
+    const shortestMs = Math.min(idleTimeoutMs, captureTimeoutMs);
+    return Math.min(MAX_CHECK_INTERVAL_MS, Math.ceil(shortestMs / CHECKS_PER_TIMEOUT));
+  }
+
+  #checkSessions(intervalMs: number): void {
+    clearInterval(this.#checkTimer);
+    this.#checkTimer = setInterval(() => {
       const nowMs = performance.now();
-      for (const session of this.#sessions) session.checkTimes(nowMs);
+      for (const session of this.#sessions) session.checkTimeouts(nowMs);
     }, intervalMs);
   }
 
-  /** Takes the clients of one listener until it is closed. */
+  /** Accepts the clients of one listener until it is closed. */
   async #accept(listener: Listener, node: NatEntry): Promise<void> {
     const isOpen = () => this.#listeners.get(node)?.includes(listener) ?? false;
     do {
@@ -207,29 +243,37 @@ export class Frontend {
         else close(client);
       } catch (error) {
         if (!isOpen()) return;
-        this.#accepting.fail(error);
+        this.#acceptErrors.fail(error);
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     } while (isOpen());
   }
 
+  /** Starts a session for a client, unless there are too many. */
   #serve(client: Connection, node: NatEntry): void {
-    const { sessions } = this.#counters;
-    if (!sessions.addWithin(1, this.#config.maxConnections)) {
+    const { counters } = this;
+    if (!counters.sessions.addWithin(1, this.#options.maxConnections)) {
       turnAway(client);
       return;
     }
-    const session = new Session(this.#counters.accept(), client, node, this.#context);
+    const session = new Session(counters.nextClientId(), client, node, this.#context);
     this.#sessions.add(session);
     session.start();
   }
+}
+
+/** For the only frontend of a program. */
+function shareNothing(): FrontendSharing {
+  const registry = new ClientRegistry();
+  const counters = new SharedCounters();
+  return { registry, clients: registry, counters, bindMode: "exclusive" };
 }
 
 async function turnAway(client: Connection): Promise<void> {
   try {
     await writeAll(client, fromLatin1(TOO_MANY_CLIENTS));
   } catch {
-    // It left by itself.
+    // The client has disconnected.
   } finally {
     close(client);
   }

@@ -8,25 +8,24 @@ export class ListenError extends OperatorError {
 }
 
 /**
- * Whose a port is that is listened on: only the listener's own, or that of several threads, of
- * which the `first` makes sure that it is nobody else's.
+ * How a port is bound. `exclusive`: by this listener only. `shared`: by several threads.
+ * `shared-first`: by several threads, after a check that no other program has the port.
  */
-export type BindMode = "own" | "first" | "further";
+export type BindMode = "exclusive" | "shared-first" | "shared";
 
 /**
- * Listens on a port of a host that an operator named, at all its addresses; port 0 takes one that
- * is free.
+ * Listens on a port, on all addresses of a host that the operator has set; port 0 takes a free one.
  *
  * @throws {ListenError} when it cannot; then nothing is left listening
  */
-export function listenOn({ host, port }: HostPort, bindMode: BindMode = "own"): Listener[] {
+export function listenOn({ host, port }: HostPort, bindMode: BindMode = "exclusive"): Listener[] {
   const opened: Listener[] = [];
   try {
     for (const address of listenHosts(host)) {
       const wanted = opened[0]?.addr.port ?? port;
-      // Another proxy that shares its ports among threads would share them with this one, too.
-      if (bindMode === "first" && wanted !== 0) listen(address, wanted).close();
-      opened.push(listen(address, wanted, bindMode !== "own"));
+      // A shared bind would succeed even if another proxy with threads has the port.
+      if (bindMode === "shared-first" && wanted !== 0) listen(address, wanted).close();
+      opened.push(listen(address, wanted, bindMode !== "exclusive"));
     }
     return opened;
   } catch (error) {
@@ -35,7 +34,7 @@ export function listenOn({ host, port }: HostPort, bindMode: BindMode = "own"): 
   }
 }
 
-/** `localhost` is two addresses where there is IPv6, and clients try either first. */
+/** With IPv6 `localhost` is two addresses, and clients may try either first. */
 function listenHosts(host: string): string[] {
   return host === "localhost" ? ["127.0.0.1", ...(canListen("::1") ? ["::1"] : [])] : [host];
 }
@@ -45,7 +44,7 @@ function canListen(host: string): boolean {
     listen(host, 0).close();
     return true;
   } catch (error) {
-    // Which says nothing of the host.
+    // The failure says nothing about the host.
     if (isExhausted(error)) throw error;
     return false;
   }
@@ -54,9 +53,9 @@ function canListen(host: string): boolean {
 function listenError(host: string, port: number, error: unknown): ListenError {
   const address = formatHostPort({ host, port });
   const reason = error instanceof Deno.errors.AddrInUse
-    ? "the port is taken by another program; free it or choose another --listen-addr or --port-map"
+    ? "the port is in use by another program; free it, or change --listen-addr or --port-map"
     : error instanceof Deno.errors.AddrNotAvailable
-    ? "this machine has no such address; mend the host of --listen-addr"
+    ? "no such address on this machine; change the host in --listen-addr"
     : error instanceof Error
     ? error.message
     : String(error);

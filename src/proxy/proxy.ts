@@ -1,12 +1,13 @@
-import { type NatEntry, type NatTable, NoPublicPortError } from "../nat/nat_table.ts";
 import { FailureWatch } from "../nat/failure_watch.ts";
+import { MappingFiles, type MappingFilesOptions } from "../nat/mapping_files.ts";
+import { type NatEntry, type NatTable, NoPublicPortError } from "../nat/nat_table.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
 import type { PortChange, TableChange } from "../nat/table_change.ts";
-import { Frontend, type FrontendContext } from "./frontend.ts";
+import { log } from "../platform/log.ts";
+import type { CreateFrontends, Frontends } from "./frontends.ts";
 import { ListenError } from "./listener.ts";
 import { NodeMonitor } from "./node_monitor.ts";
-import { log } from "../platform/log.ts";
 import {
   byPort,
   createNatTable,
@@ -14,61 +15,66 @@ import {
   discover,
   mappingLine,
   type StartupContext,
+  type StartupOptions,
 } from "./startup.ts";
-import { MappingFiles } from "../nat/mapping_files.ts";
-import type { Config } from "../cli/config.ts";
-import { SharedCounters } from "./counters.ts";
-import type { WorkerPool } from "../workers/pool.ts";
 
-/** What of the threads is loaded only if there are some. */
-type Threads = Pick<typeof import("../workers/pool.ts"), "WorkerPool">;
+// proxy/ owns sockets, sessions and time. It may import relay/, rewrite/ and nat/, and all below
+// them; it knows neither the configuration nor threads. Start with `Proxy`, which keeps the
+// frontends in step with the NAT table; a reply's way starts in frontend.ts.
+
+/** The options of a proxy. */
+export interface ProxyOptions extends StartupOptions, MappingFilesOptions {
+  /** How often to query the topology; Infinity is only when something has happened. */
+  readonly refreshIntervalMs: number;
+}
 
 /**
- * The proxy in service: it knows the cluster, and has a frontend serve the clients of each of its
- * nodes, or one in each of several threads. `start` gives one that listens; `stop` ends it.
+ * The proxy in service: it follows the topology of the cluster, and has its frontends serve the
+ * clients of each node. `start` returns one that listens; `stop` ends it.
  */
 export class Proxy {
-  readonly #config: Config;
+  readonly #options: ProxyOptions;
   readonly #announce: (line: string) => void;
   readonly #natTable: NatTable;
-  readonly #discovery: StartupContext;
+  readonly #startup: StartupContext;
   readonly #files: MappingFiles;
-  readonly #watch: TopologyRefresher;
+  readonly #refresher: TopologyRefresher;
   readonly #monitor: NodeMonitor;
   readonly #failures: FailureWatch;
-  readonly #counters: SharedCounters;
-  readonly #frontend: Frontend;
-  readonly #others: WorkerPool | undefined;
-  /** Lines to announce when the other threads know what has changed, too. */
-  readonly #news: string[] = [];
-  /** Nodes that are up and whose ports another program has taken meanwhile. */
+  readonly #frontends: Frontends;
+  /** Lines to announce when all threads have followed a change. */
+  readonly #announcements: string[] = [];
+  /** Nodes that are up, but whose ports another program has taken meanwhile. */
   readonly #refused = new Set<NatEntry>();
   #started = false;
   #stopping = false;
 
-  private constructor(config: Config, announce: (line: string) => void, threads?: Threads) {
-    this.#config = config;
+  private constructor(
+    options: ProxyOptions,
+    createFrontends: CreateFrontends,
+    announce: (line: string) => void,
+  ) {
+    this.#options = options;
     this.#announce = announce;
-    const natTable = createNatTable(config);
+    const natTable = createNatTable(options);
     this.#natTable = natTable;
-    const context = createStartupContext(natTable, config, (changes) => this.#apply(changes));
-    this.#discovery = context;
+    const context = createStartupContext(natTable, options, (changes) => this.#apply(changes));
+    this.#startup = context;
     const { dialer, discovery, addressCheck } = context;
-    this.#files = new MappingFiles(config, natTable);
-    this.#watch = new TopologyRefresher(context, {
-      intervalMs: config.refreshIntervalMs,
+    this.#files = new MappingFiles(options, natTable);
+    this.#refresher = new TopologyRefresher(context, {
+      intervalMs: options.refreshIntervalMs,
       addressCheck,
     });
-    const nodeResolver = new NodeResolver(context);
-    const probesRegularly = config.refreshIntervalMs < Infinity;
+    const probesRegularly = options.refreshIntervalMs < Infinity;
     const monitor = new NodeMonitor({
       probesRegularly,
       dialer,
       actions: {
-        closePort: (node) => this.#closePort(node),
-        openPort: (node) => this.#openPort(node),
+        closePort: (node) => this.#frontends.closePort(node),
+        openPort: (node) => this.#reopen(node),
         fail: (node) => this.#fail(node),
-        unreachable: () => this.#watch.requestRefresh(),
+        unreachable: () => this.#refresher.requestRefresh(),
       },
     });
     this.#monitor = monitor;
@@ -81,34 +87,26 @@ export class Proxy {
       isUp: (node) => monitor.isUp(node),
       failed: (node) => monitor.confirmFailure(node),
     });
-    const suspect = (node: NatEntry) => monitor.suspect(node);
-    const isUp = (node: NatEntry) => monitor.isUp(node);
-    const clients = () => this.#frontend.clients;
-    this.#others = threads &&
-      new threads.WorkerPool(config, { natTable, nodeResolver, suspect, isUp, clients });
-    const frontendContext: FrontendContext = this.#others?.frontendContext ?? {
+    this.#frontends = createFrontends({
       natTable,
-      nodeResolver,
-      otherClients: undefined,
-      counters: new SharedCounters(),
-      bindMode: "own",
-      suspect,
-    };
-    this.#counters = frontendContext.counters;
-    this.#frontend = new Frontend(config, frontendContext);
+      nodeResolver: new NodeResolver(context),
+      isUp: (node) => monitor.isUp(node),
+      suspect: (node) => monitor.suspect(node),
+    });
   }
 
   /**
-   * Listens on pinned ports, waits for the cluster, then listens for each of its nodes.
+   * Listens on the ports of static mappings, waits for the cluster, then listens for each node.
    *
-   * @param announce gets a line for each node when it is listened for, in the order of ports
-   * @throws {OperatorError} when it
-   * cannot; then nothing is left listening
+   * @param announce gets a line for each node when its port is open, in the order of ports
+   * @throws {OperatorError} when it cannot start; then nothing is left listening
    */
-  static async start(config: Config, announce: (line: string) => void): Promise<Proxy> {
-    const proxy = config.threads === 1
-      ? new Proxy(config, announce)
-      : new Proxy(config, announce, await import("../workers/pool.ts"));
+  static async start(
+    options: ProxyOptions,
+    createFrontends: CreateFrontends,
+    announce: (line: string) => void,
+  ): Promise<Proxy> {
+    const proxy = new Proxy(options, createFrontends, announce);
     try {
       await Promise.race([proxy.#begin(), proxy.failure]);
     } catch (error) {
@@ -116,89 +114,85 @@ export class Proxy {
       throw error;
     }
     proxy.#started = true;
-    proxy.#news.length = 0;
-    for (const node of byPort(proxy.nodes)) announce(mappingLine(config, node));
-    // Clients may have made it learn something meanwhile.
+    proxy.#announcements.length = 0;
+    for (const node of byPort(proxy.nodes)) announce(mappingLine(options, node));
+    // Clients may have changed the NAT table meanwhile.
     proxy.#files.update();
-    proxy.#watch.start();
+    proxy.#refresher.start();
     proxy.#failures.start();
     return proxy;
   }
 
-  /** The nodes and their public ports, in the order of ports given out. */
+  /** The nodes and their public ports, in the order in which ports were assigned. */
   get nodes(): readonly NatEntry[] {
     return this.#natTable.nodes;
   }
 
-  /** How many sockets take clients, in all threads. */
-  get listenerCount(): number {
-    return this.#frontend.listenerCount * this.#config.threads;
-  }
-
-  /** How many clients are connected. */
+  /** The number of connected clients. */
   get sessionCount(): number {
-    return this.#counters.sessions.value;
+    return this.#frontends.counters.sessions.value;
   }
 
-  /** How much is kept of replies that are to be rewritten, in bytes. */
+  /** The memory that captured replies take, in bytes. */
   get capturedBytes(): number {
-    return this.#counters.captured.value;
+    return this.#frontends.counters.captured.value;
   }
 
-  /** Rejected with an OperatorError when a thread ends by itself or is stuck, else never settled. */
+  /** Rejected with an OperatorError when clients cannot be served any more, else never settled. */
   get failure(): Promise<never> {
-    return this.#others?.failure ?? new Promise(() => {});
+    return this.#frontends.failure;
   }
 
   /**
-   * Stops listening, lets the replies that are under way come for up to `graceMs`, ends all
-   * sessions, and is done when they are.
+   * Stops listening, lets sessions finish the replies in progress for up to `graceMs`, and ends all
+   * sessions; done when they have ended.
    *
-   * @throws {OperatorError} when a thread ends by itself while replies come; then all is done, too
+   * @throws {OperatorError} when a thread is lost meanwhile; then all has ended, too
    */
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
     this.#monitor.stop();
     this.#failures.stop();
-    this.#frontend.stopListening();
-    this.#others?.stopListening();
+    this.#frontends.stopListening();
     try {
       if (graceMs > 0) await this.#drain(graceMs);
     } finally {
-      // A session that waits to hear about a node need not any more.
-      this.#discovery.discovery.close();
-      await Promise.all([this.#watch.stop(), this.#frontend.end(), this.#others?.end()]);
+      // Sessions do not wait for queries any more.
+      this.#startup.discovery.close();
+      await Promise.all([this.#refresher.stop(), this.#frontends.end()]);
       await this.#files.settled();
     }
   }
 
   async #begin(): Promise<void> {
-    // Pinned ports take clients while the proxy waits for the cluster.
-    this.#frontend.checkTimeouts();
-    await discover(this.#discovery, this.#config);
+    await discover(this.#startup, this.#options);
     await this.#files.begin();
-    await this.#others?.begin();
+    await this.#frontends.ready();
   }
 
   async #drain(graceMs: number): Promise<void> {
-    const drained = Promise.all([this.#frontend.drain(graceMs), this.#others?.drain(graceMs)]);
-    await Promise.race([drained, this.failure]);
+    await Promise.race([this.#frontends.drain(graceMs), this.failure]);
     const { sessionCount } = this;
     if (sessionCount === 0) return;
-    log.warning("{count} clients are cut off, {grace} ms after the stop (--shutdown-grace)", {
-      count: sessionCount,
-      grace: graceMs,
-    });
+    log.warning(
+      "Closing {count} clients that have not ended within {grace_ms} ms " +
+        "(--shutdown-grace)",
+      { count: sessionCount, grace_ms: graceMs },
+    );
   }
 
-  /** Applies changes of the NAT table, in order, and publishes the table. */
+  /** Applies changes of the NAT table in order, then has all threads follow. */
   #apply(changes: readonly TableChange[]): void {
     if (changes.length === 0) return;
     const queue = [...changes];
     for (let change = queue.shift(); change !== undefined; change = queue.shift()) {
       queue.unshift(...this.#applyOne(change));
     }
-    this.#learned();
+    const updated = this.#frontends.update();
+    if (!this.#started) return;
+    this.#files.update();
+    const lines = this.#announcements.splice(0);
+    updated.then(() => lines.forEach(this.#announce));
   }
 
   /** Applies one change; returns the changes that follow from a port that cannot be opened. */
@@ -214,7 +208,7 @@ export class Proxy {
         break;
       case "conflict":
       case "unlocated":
-        this.#watch.requestRefresh();
+        this.#refresher.requestRefresh();
         break;
       case "updated":
         break;
@@ -228,12 +222,12 @@ export class Proxy {
       return natTable.portRefused(node, new NoPublicPortError("The proxy is stopping"));
     }
     try {
-      natTable.portOpened(node, this.#frontend.open(node, port, this.#others?.isClosing(port)));
+      natTable.portOpened(node, this.#frontends.open(node, port));
     } catch (error) {
       if (isRequired || !(error instanceof ListenError)) throw error;
       return natTable.portRefused(node, error);
     }
-    this.#news.push(mappingLine(this.#config, node));
+    this.#announcements.push(mappingLine(this.#options, node));
     this.#monitor.watch(node);
     return [];
   }
@@ -241,54 +235,33 @@ export class Proxy {
   #close(node: NatEntry): void {
     this.#monitor.forget(node);
     this.#refused.delete(node);
-    this.#frontend.close(node);
+    this.#frontends.close(node);
   }
 
-  async #closePort(node: NatEntry): Promise<void> {
-    await Promise.all([this.#frontend.closePort(node), this.#updateThreads()]);
-  }
-
-  async #openPort(node: NatEntry): Promise<boolean> {
-    const { publicPort: port } = node;
+  /** Opens the port of a node that is up again; false if another program has the port. */
+  async #reopen(node: NatEntry): Promise<boolean> {
     try {
-      this.#frontend.open(node, port, this.#others?.isClosing(port));
+      this.#frontends.open(node, node.publicPort);
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
-      if (!this.#refused.has(node)) log.error("{reason}; trying again", { reason: error.message });
+      if (!this.#refused.has(node)) log.error("{reason}; retrying", { reason: error.message });
       this.#refused.add(node);
       return false;
     }
     this.#refused.delete(node);
-    await this.#updateThreads();
+    await this.#frontends.update();
     return true;
   }
 
+  /** Ends the sessions of a failed node, and closes its port. */
   async #fail(node: NatEntry): Promise<void> {
-    const closed = this.#frontend.closePort(node);
-    this.#frontend.endSessions(node);
-    this.#others?.moved(node);
-    await Promise.all([closed, this.#updateThreads()]);
-  }
-
-  async #updateThreads(): Promise<void> {
-    this.#others?.update();
-    await this.#others?.published();
+    this.#frontends.endSessions(node);
+    await this.#frontends.closePort(node);
   }
 
   #follow(node: NatEntry): void {
-    this.#frontend.endSessions(node);
-    this.#others?.moved(node);
+    this.#frontends.endSessions(node);
     this.#monitor.reached(node);
-    this.#news.push(mappingLine(this.#config, node));
-  }
-
-  #learned(): void {
-    this.#others?.update();
-    if (!this.#started) return;
-    this.#files.update();
-    const news = this.#news.splice(0);
-    const tell = () => news.forEach(this.#announce);
-    if (this.#others === undefined) tell();
-    else this.#others.published().then(tell);
+    this.#announcements.push(mappingLine(this.#options, node));
   }
 }

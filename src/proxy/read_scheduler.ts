@@ -1,55 +1,57 @@
+import type { ReadScheduler } from "../relay/relay_context.ts";
+
 /**
- * In one round of its event loop the runtime reads from so many connections that have something to
- * read. (A task of tokio has a budget of 128 operations, of which a few may be others than reads.)
- * Those that are left over it asks behind those to which something has come meanwhile: where more
- * than these are busy all the time, many would wait for seconds.
+ * The runtime serves at most this many connections in one round of its event loop. (A tokio task
+ * has a budget of 128 operations, of which a few may not be reads.) The runtime polls the
+ * connections left over only after those that received data meanwhile: with more busy connections
+ * than this, many would wait for seconds.
  */
 const READS_OF_A_FULL_ROUND = 120;
 
-/** So many are let read at once: with a write for each read they leave some of the budget. */
-const LET_AT_ONCE = 50;
+/** How many connections are released at once: a write for each read still fits into the budget. */
+const RELEASED_AT_ONCE = 50;
 
 /**
- * After a full round that had left over nobody there may be no other for a while. Longer than most
- * rounds take, for a busy machine: whoever is let in before those left over takes their place.
+ * After a full round that left no connection over, the next round may be far away. Longer than most
+ * rounds of a busy machine: a connection released earlier takes the place of one left over.
  */
 const PATIENCE_MS = 3;
 
 /**
- * Whose turn it is to read, among the connections of a thread. As long as each round of the event
- * loop serves all who have something to read, nobody is held up. When rounds are full, those that
- * were served wait in a queue until a round was not, for that has served the others.
+ * Decides which connections of a thread may read. While each round of the event loop serves all
+ * connections that have data, none waits. When rounds are full, connections that were served wait in
+ * a queue until a round is not full, because such a round has served the others.
  *
  *     for (;;) {
- *       if (turns.areScarce) await turns.next();
+ *       if (scheduler.isSaturated) await scheduler.waitTurn();
  *       const read = await source.read(room);
- *       turns.note();
+ *       scheduler.recordRead();
  *       …
  *     }
  */
-export class ReadScheduler {
+export class FairReadScheduler implements ReadScheduler {
   #reads = 0;
-  #areScarce = false;
-  /** Who waits, longest first. */
+  #isSaturated = false;
+  /** Resolves the waiting connections, the longest waiting first. */
   readonly #waiting: (() => void)[] = [];
-  /** While turns are scarce, one of these two is under way. */
-  #soon: ReturnType<typeof setImmediate> | undefined;
-  #atLast: ReturnType<typeof setTimeout> | undefined;
+  /** While saturated, one of these two timers is set. */
+  #nextRound: ReturnType<typeof setImmediate> | undefined;
+  #fallback: ReturnType<typeof setTimeout> | undefined;
 
-  /** Whether others may have waited for longer than whoever was just served. */
+  /** Whether connections may have waited for longer than the one that was served last. */
   get isSaturated(): boolean {
-    return this.#areScarce;
+    return this.#isSaturated;
   }
 
-  /** Waits for one's turn. To be called as soon as turns are seen to be scarce. */
+  /** Waits for the turn to read; to be called as soon as `isSaturated` is seen. */
   waitTurn(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Notes a read, right after it. */
+  /** Records a read, right after it. */
   recordRead(): void {
-    // The runtime settles all reads of a round together. So this runs when each of them has been
-    // noted, and before any of those who wrote what they read asks for more.
+    // The runtime settles all reads of a round together. So this microtask runs after each of them
+    // was recorded, and before any connection that wrote what it read asks for more.
     if (this.#reads++ === 0) queueMicrotask(() => this.#endRound());
   }
 
@@ -57,25 +59,25 @@ export class ReadScheduler {
     const isFull = this.#reads >= READS_OF_A_FULL_ROUND;
     this.#reads = 0;
     if (isFull) {
-      this.#areScarce = true;
-      clearImmediate(this.#soon);
-      this.#soon = undefined;
-      clearTimeout(this.#atLast);
-      // Those left over come before what is due behind that time.
-      this.#atLast = setTimeout(() => this.#letSomeSoon(), PATIENCE_MS);
-    } else if (this.#areScarce) this.#letSomeSoon();
+      this.#isSaturated = true;
+      clearImmediate(this.#nextRound);
+      this.#nextRound = undefined;
+      clearTimeout(this.#fallback);
+      // The runtime serves the connections left over before a timer that is due later.
+      this.#fallback = setTimeout(() => this.#releaseNextRound(), PATIENCE_MS);
+    } else if (this.#isSaturated) this.#releaseNextRound();
   }
 
-  #letSomeSoon(): void {
-    clearTimeout(this.#atLast);
-    this.#soon ??= setImmediate(() => this.#letSome());
+  #releaseNextRound(): void {
+    clearTimeout(this.#fallback);
+    this.#nextRound ??= setImmediate(() => this.#release());
   }
 
-  /** Lets some of those in the queue read, and others in the next round unless this one gets full. */
-  #letSome(): void {
-    this.#soon = undefined;
-    for (const resolve of this.#waiting.splice(0, LET_AT_ONCE)) resolve();
-    if (this.#waiting.length > 0) this.#letSomeSoon();
-    else this.#areScarce = false;
+  /** Releases some connections, and more in the next round unless this one gets full. */
+  #release(): void {
+    this.#nextRound = undefined;
+    for (const resolve of this.#waiting.splice(0, RELEASED_AT_ONCE)) resolve();
+    if (this.#waiting.length > 0) this.#releaseNextRound();
+    else this.#isSaturated = false;
   }
 }

@@ -1,16 +1,36 @@
-import { formatHostPort } from "../platform/address.ts";
+import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { AddressCheck } from "../nat/address_check.ts";
-import { NodeDialer } from "../cluster/node_dialer.ts";
+import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import { type NatEntry, NatTable } from "../nat/nat_table.ts";
-import type { SavedPorts } from "../nat/port_allocator.ts";
+import type { SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
 import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
-import { ClusterDiscovery } from "../cluster/discovery.ts";
+import { ClusterDiscovery, type ClusterDiscoveryOptions } from "../cluster/discovery.ts";
 import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts";
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { readStateFile } from "../nat/state_file.ts";
-import type { Config } from "../cli/config.ts";
+
+/** The options that decide which node gets which public port. */
+export interface MappingOptions {
+  /** The first public port; port 0 takes free ports. */
+  readonly listen: HostPort;
+  /** The number of ports of the range. */
+  readonly maxNodes: number;
+  /** Static mappings; no node and no port twice. */
+  readonly pins: readonly StaticMapping[];
+  /** How long a node that the cluster has forgotten keeps its port; 0 is not at all. */
+  readonly forgetAfterMs: number;
+  /** Keeps the ports of all nodes over a restart. */
+  readonly stateFile: string | undefined;
+}
+
+/** The options for finding the cluster. */
+export interface StartupOptions
+  extends MappingOptions, NodeDialerOptions, Omit<ClusterDiscoveryOptions, "dialer"> {
+  /** How long to wait for the cluster to be ready; Infinity is no limit. */
+  readonly startTimeoutMs: number;
+}
 
 /** What queries the cluster for the NAT table. */
 export interface StartupContext extends NatContext {
@@ -23,24 +43,24 @@ export interface StartupContext extends NatContext {
  *
  * @throws {OperatorError} when the state file cannot be used
  */
-export function createNatTable(config: Config): NatTable {
+export function createNatTable(options: MappingOptions): NatTable {
   return new NatTable({
-    firstPort: config.listen.port,
-    maxNodes: config.maxNodes,
-    staticMappings: config.pins,
-    savedPorts: readSavedPorts(config),
-    forgetAfterMs: config.forgetAfterMs,
+    firstPort: options.listen.port,
+    maxNodes: options.maxNodes,
+    staticMappings: options.pins,
+    savedPorts: readSavedPorts(options),
+    forgetAfterMs: options.forgetAfterMs,
   });
 }
 
 /** Creates what queries the cluster; it opens no connection yet. */
 export function createStartupContext(
   natTable: NatTable,
-  config: Config,
+  options: StartupOptions,
   apply: ApplyChanges,
 ): StartupContext {
-  const dialer = new NodeDialer(config, natTable);
-  const discovery = new ClusterDiscovery({ ...config, dialer });
+  const dialer = new NodeDialer(options, natTable);
+  const discovery = new ClusterDiscovery({ ...options, dialer });
   const context: NatContext = { natTable, discovery, apply };
   return { ...context, dialer, addressCheck: new AddressCheck(context, natTable.savedPorts.nodes) };
 }
@@ -51,11 +71,14 @@ export function createStartupContext(
  *
  * @throws {OperatorError} when the cluster is not ready in time, and what `apply` throws
  */
-export async function discover(context: StartupContext, config: Config): Promise<void> {
+export async function discover(
+  context: StartupContext,
+  { startTimeoutMs, stateFile }: Pick<StartupOptions, "startTimeoutMs" | "stateFile">,
+): Promise<void> {
   const { natTable, discovery, apply, addressCheck } = context;
   const saved = natTable.savedPorts.nodes;
   apply(natTable.openStaticMappings());
-  const view = await waitUntilReady(discovery, config.startTimeoutMs);
+  const view = await waitUntilReady(discovery, startTimeoutMs);
   await assignIds(context);
   apply(natTable.applyView(view, true));
   await resolveAddresses(context);
@@ -63,7 +86,7 @@ export async function discover(context: StartupContext, config: Config): Promise
   if (saved.length > 0 && saved.every(({ id }) => natTable.withId(id) === undefined)) {
     log.warning("None of the {count} nodes in the state file '{path}' is in this cluster", {
       count: saved.length,
-      path: config.stateFile,
+      path: stateFile,
     });
   }
 }
@@ -73,14 +96,16 @@ export function byPort(nodes: readonly NatEntry[]): NatEntry[] {
   return nodes.toSorted((a, b) => a.publicPort - b.publicPort);
 }
 
-/** The line of the original program that tells where a node can be reached. */
-export function mappingLine(config: Config, node: NatEntry): string {
-  const listening = formatHostPort({ host: config.listen.host, port: node.publicPort });
+/** The line on stdout for a node, in the format of the original program. */
+export function mappingLine({ listen }: Pick<MappingOptions, "listen">, node: NatEntry): string {
+  const listening = formatHostPort({ host: listen.host, port: node.publicPort });
   return `Listening on: ${listening} proxy to: ${formatHostPort(node.address)}`;
 }
 
-/** What the state file tells, all of which can be had again. */
-function readSavedPorts({ stateFile, listen, maxNodes, pins }: Config): SavedPorts | undefined {
+/** Reads the state file, and checks that all its ports are still available. */
+function readSavedPorts(
+  { stateFile, listen, maxNodes, pins }: MappingOptions,
+): SavedPorts | undefined {
   const saved = stateFile === undefined ? undefined : readStateFile(stateFile);
   const last = listen.port + maxNodes - 1;
   const stray = saved?.nodes.find(({ id, address, port }) =>

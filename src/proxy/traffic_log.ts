@@ -1,18 +1,20 @@
+import type { NatEntry } from "../nat/nat_table.ts";
+import { formatHostPort } from "../platform/address.ts";
 import { traffic } from "../platform/log.ts";
+import type { TrafficLog } from "../relay/relay_context.ts";
 import { toLatin1 } from "../resp/bytes.ts";
 
-/** Shows the traffic of one session, readable and escaped, without the secrets in it. */
-export class TrafficLog {
-  readonly #connection: number;
-  readonly #node: string;
+/** Logs the traffic of one session, readable and escaped, without the secrets in it. */
+export class SessionTrafficLog implements TrafficLog {
+  readonly #clientId: number;
+  readonly #node: NatEntry;
 
-  /** @param node the private address of the session's node, as text */
-  constructor(connection: number, node: string) {
-    this.#connection = connection;
+  constructor(clientId: number, node: NatEntry) {
+    this.#clientId = clientId;
     this.#node = node;
   }
 
-  /** Shows what a client sent, with the ranges [from, to) in `hidden` left out. */
+  /** Shows what a client sent, without the ranges [from, to) that `hidden` lists in pairs. */
   request(bytes: Uint8Array, hidden: readonly number[]): void {
     let text = "";
     let at = 0;
@@ -23,12 +25,12 @@ export class TrafficLog {
     this.#show("->", text + escape(bytes.subarray(at)));
   }
 
-  /** Shows what the node sent and the client gets, with the addresses that the client gets. */
+  /** Shows what the node sent and the client gets unchanged. */
   reply(bytes: Uint8Array): void {
     this.#show("<-", escape(bytes));
   }
 
-  /** Shows that the client gets something that is nobody else's business. */
+  /** Shows that the client gets a reply of `length` bytes which holds a secret. */
   secretReply(length: number): void {
     this.#show("<-", `${HIDDEN} (${length} bytes)`);
   }
@@ -39,10 +41,11 @@ export class TrafficLog {
   }
 
   #show(direction: string, text: string): void {
-    traffic.info("client {connection} {direction} node {node} {text}", {
-      connection: this.#connection,
+    traffic.info("client {client_id} {direction} node {node_addr} {text}", {
+      client_id: this.#clientId,
       direction,
-      node: this.#node,
+      node_id: this.#node.id,
+      node_addr: formatHostPort(this.#node.address),
       text,
     });
   }
@@ -50,7 +53,7 @@ export class TrafficLog {
 
 const HIDDEN = "***";
 
-/** Printable ASCII as it is, all other bytes as in a string literal. */
+/** Escapes all bytes but printable ASCII, as in a string literal. */
 function escape(bytes: Uint8Array): string {
   return toLatin1(bytes).replace(/[^ -[\]-~]/g, (char) => {
     switch (char) {

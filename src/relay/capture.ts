@@ -1,5 +1,5 @@
 import { joined } from "../resp/bytes.ts";
-import { AtomicCounter } from "../proxy/counters.ts";
+import { AtomicCounter } from "../platform/atomic_counter.ts";
 
 /** Frames that are to be rewritten are larger, together, than what is kept of them. */
 export class CaptureLimitError extends Error {

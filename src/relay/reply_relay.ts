@@ -2,11 +2,10 @@ import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform
 import { Byte, byteSet, fromLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
 import { Capture, type CaptureBudget, CaptureLimitError } from "./capture.ts";
-import type { TrafficLog } from "../proxy/traffic_log.ts";
+import type { ReadScheduler, TrafficLog } from "./relay_context.ts";
 import { type FrameHead, readHead } from "./frame_head.ts";
 import type { ReplyTracker } from "./reply_tracker.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
-import type { ReadScheduler } from "../proxy/read_scheduler.ts";
 import type { FrameAction, RewriteAction } from "./frame_action.ts";
 
 /** Within a run of plain replies only these may need more than to be passed on. */

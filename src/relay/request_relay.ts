@@ -4,7 +4,7 @@ import { encodePrefix } from "../resp/frame.ts";
 import type { RequestPrefix } from "../resp/request_prefix.ts";
 import { RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
 import { COMMANDS, type CommandSpec } from "../commands/table.ts";
-import type { TrafficLog } from "../proxy/traffic_log.ts";
+import type { ReadScheduler, TrafficLog } from "./relay_context.ts";
 import { encodeMarker } from "./marker.ts";
 import { PairingError } from "./pairing_error.ts";
 import { type ReplyTracker } from "./reply_tracker.ts";
@@ -14,7 +14,6 @@ import {
   ExpectedReplies,
   type MarkedReply,
 } from "../commands/expected_reply.ts";
-import type { ReadScheduler } from "../proxy/read_scheduler.ts";
 import { withTimeout } from "../platform/timeout.ts";
 
 /** What a request relay works with. */

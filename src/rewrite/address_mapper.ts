@@ -1,10 +1,8 @@
-import { splitAddress } from "../platform/address.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NodeResolver } from "../nat/node_resolver.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { PublicAddresses, Rewriter } from "./public_addresses.ts";
-import type { ClientRegistry } from "../proxy/client_registry.ts";
 import type { DnsCache } from "../platform/dns_cache.ts";
 
 /** What is known of both sides of the proxy. */
@@ -13,23 +11,24 @@ export interface AddressSources {
   readonly publicHost: string;
   readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isKnown">;
   readonly nodeResolver: Pick<NodeResolver, "resolve">;
-  readonly clients: ClientRegistry;
-  /** Those of the clients that other threads serve, if there are any. */
-  readonly otherClients: OtherClients | undefined;
+  readonly clients: ClientAddresses;
   readonly resolver: DnsCache;
 }
 
-/** The clients that other threads serve, about which they have to be asked. */
-export interface OtherClients {
+/**
+ * The addresses of the proxy's clients, as text in the form of CLIENT LIST: the client's own, and
+ * that of its upstream connection, which its node takes for the client's.
+ */
+export interface ClientAddresses {
   /**
-   * The address of such a client by its upstream address, as far as they were asked: null if it is
-   * none's, undefined if they have to be asked.
+   * The client's own address; null if no client has this upstream address, undefined if only
+   * `fetchClients` can find out.
    */
   clientAt(node: NatEntry, upstream: string): string | null | undefined;
-  /** Those among some upstream addresses that are of such clients, with the clients' own. */
-  clientsAt(node: NatEntry, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** The upstream address of such a client. */
-  upstreamOf(node: NatEntry, client: string): Promise<string | undefined>;
+  /** Finds the clients of some upstream addresses; the result has no entry for the others. */
+  fetchClients(node: NatEntry, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** The upstream address of a client, if there is such a client. */
+  upstreamOf(node: NatEntry, client: string): string | undefined | Promise<string | undefined>;
 }
 
 /** Where a frame comes from. */
@@ -59,9 +58,8 @@ export async function rewriteFrame(
     addresses.resolvedPorts.set(key, await addressSources.nodeResolver.resolve(ref, from, sinceMs));
   }
   if (unknownClients.size > 0) {
-    addresses.fetchedClients = await addressSources.otherClients!.clientsAt(from, [
-      ...unknownClients,
-    ]);
+    const { clients } = addressSources;
+    addresses.fetchedClients = await clients.fetchClients(from, [...unknownClients]);
   }
   return encodeFrame(rewrite(decodeFrame(frame), addresses));
 }
@@ -86,9 +84,9 @@ class FrameAddressMapper implements PublicAddresses {
   readonly unknownNodes = new Map<string, NodeRef>();
   /** What was found out about them. */
   readonly resolvedPorts = new Map<string, number | undefined>();
-  /** The addresses that may be those of other threads' clients. */
+  /** The upstream addresses whose clients have to be fetched. */
   readonly unknownClients = new Set<string>();
-  /** What the other threads said to them. */
+  /** The clients that were fetched for them. */
   fetchedClients: ReadonlyMap<string, string> | undefined;
   readonly #from: NatEntry;
   readonly #addressSources: AddressSources;
@@ -120,14 +118,9 @@ class FrameAddressMapper implements PublicAddresses {
   }
 
   clientAt(upstream: string): string | undefined {
-    const { clients, otherClients } = this.#addressSources;
-    const own = clients.clientAt(this.#from, upstream) ?? this.fetchedClients?.get(upstream);
-    // The words of requests are asked for, too, and most are no addresses.
-    if (own !== undefined || otherClients === undefined || splitAddress(upstream) === undefined) {
-      return own;
-    }
-    const other = otherClients.clientAt(this.#from, upstream);
-    if (other === undefined) this.unknownClients.add(upstream);
-    return other ?? undefined;
+    const client = this.fetchedClients?.get(upstream) ??
+      this.#addressSources.clients.clientAt(this.#from, upstream);
+    if (client === undefined) this.unknownClients.add(upstream);
+    return client ?? undefined;
   }
 }

@@ -1,120 +1,124 @@
 import { NoPublicPortError } from "../nat/nat_table.ts";
 
-/** What a line needs of the worker at its other end, or in it of the worker's own scope. */
+/** One end of a message port: a `Worker`, or a worker's global scope. */
 export interface ChannelPort {
   postMessage(message: unknown): void;
   onmessage: ((event: MessageEvent) => void) | null;
 }
 
-/** What may be said on a line: by the type of a message what is in it, and what the answer is. */
-export type Messages = Record<string, { readonly said: unknown; readonly answer: unknown }>;
+/** The messages in one direction: by type, the payload and what the other side replies. */
+export type Messages = Record<string, { readonly payload: unknown; readonly reply: unknown }>;
 
-/** What one side of a line does when it hears something: for each type of message. */
-export type Handlers<Heard extends Messages> = {
-  readonly [Type in keyof Heard]: (
-    said: Heard[Type]["said"],
-  ) => Heard[Type]["answer"] | Promise<Heard[Type]["answer"]>;
+/** Handles each type of message that one side receives. */
+export type Handlers<Received extends Messages> = {
+  readonly [Type in keyof Received]: (
+    payload: Received[Type]["payload"],
+  ) => Received[Type]["reply"] | Promise<Received[Type]["reply"]>;
 };
 
-type Message =
-  | { readonly type: string; readonly said: unknown; readonly question: number | undefined }
-  | { readonly answers: number; readonly value: unknown }
-  | { readonly answers: number; readonly failure: Failure };
+type Envelope =
+  | { readonly type: string; readonly payload: unknown; readonly requestId: number | undefined }
+  | { readonly replyTo: number; readonly value: unknown }
+  | { readonly replyTo: number; readonly failure: Failure };
 
-/** Errors lose their class on the way. */
+/** An error; its class is lost when it is posted. */
 interface Failure {
   readonly message: string;
   readonly stack: string | undefined;
-  readonly unmapped: boolean;
+  readonly isNoPublicPort: boolean;
 }
 
 /**
- * One end of the line between two threads. Everything on it keeps its order: what was said before
- * an answer was given has been heard when the answer is there.
+ * One end of the channel between the main thread and a worker. Messages keep their order: when a
+ * reply has arrived, everything posted before it was handled.
  */
-export class Channel<Said extends Messages, Heard extends Messages> {
+export class Channel<Sent extends Messages, Received extends Messages> {
   readonly #port: ChannelPort;
-  readonly #hearing: Handlers<Heard>;
-  readonly #questions = new Map<number, PromiseWithResolvers<unknown>>();
-  #asked = 0;
-  /** Why nobody is at the other end. */
-  #lost: Error | undefined;
+  readonly #handlers: Handlers<Received>;
+  readonly #pending = new Map<number, PromiseWithResolvers<unknown>>();
+  #lastRequestId = 0;
+  /** Why the channel is closed. */
+  #closed: Error | undefined;
 
-  constructor(port: ChannelPort, hearing: Handlers<Heard>) {
+  constructor(port: ChannelPort, handlers: Handlers<Received>) {
     this.#port = port;
-    this.#hearing = hearing;
-    port.onmessage = ({ data }) => this.#hear(data);
+    this.#handlers = handlers;
+    port.onmessage = ({ data }) => this.#receive(data);
   }
 
-  /** Whether nobody is at the other end any more. */
-  get isLost(): boolean {
-    return this.#lost !== undefined;
+  /** Whether there is nobody at the other end any more. */
+  get isClosed(): boolean {
+    return this.#closed !== undefined;
   }
 
-  /** Says something that needs no answer. */
-  notify<Type extends keyof Said & string>(type: Type, said: Said[Type]["said"]): void {
-    if (this.#lost === undefined) this.#post({ type, said, question: undefined });
+  /** Sends a message that needs no reply. */
+  notify<Type extends keyof Sent & string>(type: Type, payload: Sent[Type]["payload"]): void {
+    if (this.#closed === undefined) this.#post({ type, payload, requestId: undefined });
   }
 
   /**
-   * Says something and waits for the answer.
+   * Sends a message and waits for the reply.
    *
-   * @throws {NoPublicPortError} where the other side does, and an Error for what else goes wrong there
+   * @throws {NoPublicPortError} if the handler throws one, and an Error for all other failures
    */
-  request<Type extends keyof Said & string>(
+  request<Type extends keyof Sent & string>(
     type: Type,
-    said: Said[Type]["said"],
-  ): Promise<Said[Type]["answer"]> {
-    if (this.#lost !== undefined) return Promise.reject(this.#lost);
-    const question = ++this.#asked;
-    const answered = Promise.withResolvers<unknown>();
-    this.#questions.set(question, answered);
-    this.#post({ type, said, question });
-    return answered.promise as Promise<Said[Type]["answer"]>;
+    payload: Sent[Type]["payload"],
+  ): Promise<Sent[Type]["reply"]> {
+    if (this.#closed !== undefined) return Promise.reject(this.#closed);
+    const requestId = ++this.#lastRequestId;
+    const replied = Promise.withResolvers<unknown>();
+    this.#pending.set(requestId, replied);
+    this.#post({ type, payload, requestId });
+    return replied.promise as Promise<Sent[Type]["reply"]>;
   }
 
-  /** Nobody is at the other end any more: who waits for an answer gets this error. */
+  /** Closes the channel because nobody is at the other end; pending requests fail with `error`. */
   close(error: Error): void {
-    this.#lost ??= error;
-    for (const { reject } of this.#questions.values()) reject(this.#lost);
-    this.#questions.clear();
+    this.#closed ??= error;
+    for (const { reject } of this.#pending.values()) reject(this.#closed);
+    this.#pending.clear();
   }
 
-  #post(message: Message): void {
-    this.#port.postMessage(message);
+  #post(envelope: Envelope): void {
+    this.#port.postMessage(envelope);
   }
 
-  #hear(message: Message): void {
-    if ("type" in message) {
-      this.#answer(message.type, message.said, message.question);
+  #receive(envelope: Envelope): void {
+    if ("type" in envelope) {
+      this.#handle(envelope.type, envelope.payload, envelope.requestId);
       return;
     }
-    const answered = this.#questions.get(message.answers);
-    this.#questions.delete(message.answers);
-    if ("failure" in message) answered?.reject(errorOf(message.failure));
-    else answered?.resolve(message.value);
+    const replied = this.#pending.get(envelope.replyTo);
+    this.#pending.delete(envelope.replyTo);
+    if ("failure" in envelope) replied?.reject(errorOf(envelope.failure));
+    else replied?.resolve(envelope.value);
   }
 
-  async #answer(type: keyof Heard, said: unknown, question: number | undefined): Promise<void> {
+  async #handle(
+    type: keyof Received,
+    payload: unknown,
+    requestId: number | undefined,
+  ): Promise<void> {
     try {
-      // Without a wait in between where there is none: what is told is done when this returns.
-      const answer = this.#hearing[type]!(said);
-      const value = answer instanceof Promise ? await answer : answer;
-      if (question !== undefined) this.#post({ answers: question, value });
+      // No await for a handler that is not async: it is done before the next message is received.
+      const reply = this.#handlers[type]!(payload);
+      const value = reply instanceof Promise ? await reply : reply;
+      if (requestId !== undefined) this.#post({ replyTo: requestId, value });
     } catch (error) {
-      // What goes wrong with what needs no answer is for this thread to report.
-      if (question === undefined) throw error;
-      this.#post({ answers: question, failure: failureOf(error) });
+      // The failure of a notification is reported in this thread.
+      if (requestId === undefined) throw error;
+      this.#post({ replyTo: requestId, failure: failureOf(error) });
     }
   }
 }
 
 function failureOf(error: unknown): Failure {
   const { message, stack } = error instanceof Error ? error : new Error(String(error));
-  return { message, stack, unmapped: error instanceof NoPublicPortError };
+  return { message, stack, isNoPublicPort: error instanceof NoPublicPortError };
 }
 
-function errorOf({ message, stack, unmapped }: Failure): Error {
-  const error = unmapped ? new NoPublicPortError(message) : new Error(message);
+function errorOf({ message, stack, isNoPublicPort }: Failure): Error {
+  const error = isNoPublicPort ? new NoPublicPortError(message) : new Error(message);
   return stack === undefined ? error : Object.assign(error, { stack });
 }

@@ -1,77 +1,77 @@
-import type { NatEntry } from "../nat/nat_table.ts";
-import type { NodeRef } from "../cluster/node_ref.ts";
 import type { LogRecord } from "@logtape/logtape";
-import type { Config } from "../cli/config.ts";
+import type { NodeRef } from "../cluster/node_ref.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
 import type { LogOptions } from "../platform/log.ts";
+import type { FrontendOptions } from "../proxy/frontend.ts";
 
-/** A node by the number that the owner gave it: neither its id nor its port is its own for ever. */
+/** Identifies a row of the NAT table: a node may change its id and its port, but not its key. */
 export type NodeKey = number;
 
-/** A node as the owner tells others of it. */
+/** A row of the NAT table as the main thread sends it. */
 export interface SnapshotEntry {
   readonly key: NodeKey;
   readonly node: NatEntry;
-  /** Whether it is the one that its id stands for. */
+  /** Whether the node is the one that its id stands for. */
   readonly identified: boolean;
-  /** Whether it takes connections, so that its public port is open. */
+  /** Whether the node accepts connections, so that its public port is to be open. */
   readonly isUp: boolean;
-  /** How often what went on with it was over, as when it moves. */
+  /** How often all sessions of the node were ended, as when it has moved. */
   readonly moves: number;
 }
 
-/** All that threads know of the nodes. */
+/** The NAT table as the main thread sends it. */
 export interface TableSnapshot {
   readonly nodes: readonly SnapshotEntry[];
-  /** Which node is meant by an address; null for one that several nodes announce. */
+  /** The node that an address stands for; null if several nodes report the address. */
   readonly aliases: readonly (readonly [alias: string, key: NodeKey | null])[];
 }
 
-/** What a thread starts from, and hears before anything else. */
+/** The first message to a worker. */
 export interface WorkerInit {
   readonly thread: number;
-  readonly config: Config;
-  /** How to log to stderr; undefined if the owner is to have the log. */
+  readonly options: FrontendOptions;
+  /** How to log to stderr; undefined if the log goes to the main thread. */
   readonly log: LogOptions | undefined;
-  /** The memory of the tally. */
+  /** The memory of `SharedCounters`. */
   readonly shared: SharedArrayBuffer;
 }
 
-/** What a thread may be asked about the clients that it serves, and the owner about all others. */
+/** Queries for clients: a worker answers for its own, the main thread for all others. */
 export type ClientMessages = {
-  clientsAt: {
-    said: { readonly key: NodeKey; readonly upstreams: readonly string[] };
-    answer: ReadonlyMap<string, string>;
+  fetchClients: {
+    payload: { readonly key: NodeKey; readonly upstreams: readonly string[] };
+    reply: ReadonlyMap<string, string>;
   };
   upstreamOf: {
-    said: { readonly key: NodeKey; readonly client: string };
-    answer: string | undefined;
+    payload: { readonly key: NodeKey; readonly client: string };
+    reply: string | undefined;
   };
 };
 
-/** What the owner says to the other threads. */
+/** Messages of the main thread to a worker. */
 export type MainMessages = ClientMessages & {
-  /** The nodes are these now: listen for them. The answer, when that is done, is what cannot be. */
-  picture: { said: TableSnapshot; answer: readonly string[] };
-  /** All threads listen for the nodes of the last picture, so that replies may name them. */
-  publish: { said: undefined; answer: void };
-  /** Whether the thread is still there, which any answer tells. */
-  alive: { said: undefined; answer: void };
-  stopListening: { said: undefined; answer: void };
-  drain: { said: { readonly graceMs: number }; answer: void };
-  end: { said: undefined; answer: void };
+  /** Listen for these nodes. The reply, when that is done, lists why some ports cannot be opened. */
+  update: { payload: TableSnapshot; reply: readonly string[] };
+  /** All threads listen for the nodes of the last snapshot, so replies may name them. */
+  publish: { payload: undefined; reply: void };
+  /** Any reply proves that the worker is alive. */
+  ping: { payload: undefined; reply: void };
+  stopListening: { payload: undefined; reply: void };
+  drain: { payload: { readonly graceMs: number }; reply: void };
+  end: { payload: undefined; reply: void };
 };
 
-/** What the other threads say to the owner. */
+/** Messages of a worker to the main thread. */
 export type WorkerMessages = ClientMessages & {
-  locate: {
-    said: {
+  resolve: {
+    payload: {
       readonly ref: NodeRef;
       readonly from: NodeKey;
-      /** How long ago the ref came: each thread has a clock of its own. */
+      /** How long ago the reference arrived: threads do not share a clock. */
       readonly agoMs: number;
     };
-    answer: number | undefined;
+    reply: number | undefined;
   };
-  suspect: { said: { readonly key: NodeKey }; answer: void };
-  log: { said: LogRecord; answer: void };
+  suspect: { payload: { readonly key: NodeKey }; reply: void };
+  log: { payload: LogRecord; reply: void };
 };

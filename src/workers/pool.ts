@@ -1,385 +1,321 @@
-import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
-import type { FrontendContext } from "../proxy/frontend.ts";
-import { ListenError } from "../proxy/listener.ts";
-import { log, logOptions, logRecord, setThreadNumber } from "../platform/log.ts";
-import type { ClientRegistry } from "../proxy/client_registry.ts";
-import type { OtherClients } from "../rewrite/address_mapper.ts";
-import type { Config } from "../cli/config.ts";
-import { SharedCounters } from "../proxy/counters.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
+import { log, logRecord, setThreadNumber } from "../platform/log.ts";
+import type { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
+import { ClientRegistry } from "../proxy/client_registry.ts";
+import { SharedCounters } from "../proxy/counters.ts";
+import { Frontend, type FrontendContext, type FrontendOptions } from "../proxy/frontend.ts";
+import type { Frontends, FrontendsContext } from "../proxy/frontends.ts";
+import { ListenError } from "../proxy/listener.ts";
+import type { Handlers } from "./channel.ts";
+import { ClientCache, type OtherClients } from "./client_cache.ts";
+import type { MainMessages, WorkerMessages } from "./messages.ts";
+import { SnapshotSource } from "./snapshot_source.ts";
 import { TableReplica } from "./table_replica.ts";
-import { OperatorError } from "../platform/operator_error.ts";
-import { Channel } from "./channel.ts";
-import { ClientCache } from "./client_cache.ts";
-import type {
-  MainMessages,
-  NodeKey,
-  TableSnapshot,
-  WorkerInit,
-  WorkerMessages,
-} from "./messages.ts";
+import { PING_INTERVAL_MS, WorkerThread } from "./worker_thread.ts";
 
-/** A thread that only closes what it has needs a moment; one that does not answer is stuck. */
+// workers/ serves clients in several threads. It may import proxy/ and all below it. Start with
+// `WorkerPool`, which runs in the main thread; `WorkerServer` is its counterpart in each worker,
+// and messages.ts lists what they send each other. Workers have no connection to the cluster of
+// their own: the main thread sends them snapshots of the NAT table.
+
+/** How long a worker may take to close its sessions; one that takes longer hangs. */
 export const END_TIMEOUT_MS = 1000;
 
-/**
- * How often threads are asked whether they are still there: a program that closes itself does so
- * without a word to the one who started it.
- */
-const ALIVE_INTERVAL_MS = 10_000;
-
-/**
- * A thread that leaves so many of those questions open is stuck. To rewrite a reply as long as
- * --capture-limit may be takes one 50 s, in which it hears nothing, and twice that if it is slow.
- * They are counted, and not timed, because a program that was stopped for a while has no answers.
- */
-const MOST_UNANSWERED = 12;
-
-/** What the owner's own frontend and its knowledge are to the other threads. */
-export interface MainThread extends Pick<FrontendContext, "nodeResolver" | "suspect"> {
-  readonly natTable: NatTable;
-  /** Whether a node takes connections, so that threads are to listen for it. */
-  readonly isUp: (node: NatEntry) => boolean;
-  /** The clients that the owner's thread serves. */
-  readonly clients: () => ClientRegistry;
+/** The options of a pool. */
+export interface WorkerPoolOptions {
+  /** The number of threads, the main thread included. */
+  readonly threads: number;
+  readonly frontend: FrontendOptions;
 }
 
 /**
- * The threads but the first, which owns the topology and all of these. They listen on the same
- * ports and serve clients as the first one does:
+ * Frontends in several threads: one in the main thread, which owns the NAT table, and one in each
+ * worker. All listen on the same ports, and the kernel distributes connections over them by hash.
  *
  * ```
- *   owner ── picture ─▶ thread   listens for new nodes, ends sessions of those that have moved
- *         ◀─ answer ───
- *         ── publish ─▶          when all have answered; from now on replies name the new nodes
+ *   main ── update ──▶ worker   listens for new nodes, ends sessions of nodes that have moved
+ *        ◀─ reply ────
+ *        ── publish ─▶          when all have replied; from now on replies name the new nodes
  *
- *   thread ── locate ─▶ owner    a reply names a node that nobody knows
- *          ◀─ port ────          when that is published
+ *   worker ── resolve ─▶ main   a reply names an unknown node
+ *          ◀─ port ─────        when that port is published
  * ```
  *
- * So whoever learns a port from any of the threads is understood by all of them.
+ * So a client that gets a port from one thread can use it in a request to any other.
  */
-export class WorkerPool {
-  /** What the frontend of the owner's own thread is to work with. */
+export class WorkerPool implements Frontends {
+  /** Counts the clients of all threads. */
+  readonly counters: SharedCounters;
+  /** What the frontend of the main thread looks up. */
   readonly frontendContext: FrontendContext;
-  readonly #owner: MainThread;
-  readonly #copy = new TableReplica();
-  readonly #threads: Thread[] = [];
-  /** The keys of nodes, and how often what went on with each was over. */
-  readonly #marks = new WeakMap<NatEntry, { readonly key: NodeKey; moves: number }>();
+  readonly #context: FrontendsContext;
+  readonly #frontend: Frontend;
+  /** The clients of the main thread. */
+  readonly #registry: ClientRegistry;
+  readonly #workers: WorkerThread[] = [];
+  readonly #snapshots: SnapshotSource;
+  /** What replies in the main thread may name. */
+  readonly #replica = new TableReplica();
   readonly #failure = Promise.withResolvers<never>();
-  readonly #aliveTimer: ReturnType<typeof setInterval>;
-  #lastKey = 0;
-  /** The last picture, as a text; and settled when it is published. */
-  #pictured = "";
+  readonly #pingTimer: ReturnType<typeof setInterval>;
+  /** The last snapshot as JSON. */
+  #sent = "";
+  /** Settled when the last snapshot is published. */
   #published: Promise<void> = Promise.resolve();
-  /** Nodes that are no more, and for which threads may listen that have not heard of it. */
+  /** Nodes that were closed, and for which workers may still listen. */
   readonly #closing = new Set<NatEntry>();
-  /** Why threads do not listen for all nodes of that picture. */
-  #refusals: readonly string[] = [];
-  /** Set between the start and the stop: only then is what threads do not listen on news. */
-  #serving = false;
+  /** Why workers do not listen for all nodes of the last snapshot. */
+  #listenFailures: readonly string[] = [];
+  /** Set between start and stop: only then ports that workers cannot open are logged. */
+  #isServing = false;
 
-  /** @throws {OperatorError} when one cannot be started; then none is left */
-  constructor(config: Config, owner: MainThread) {
-    this.#owner = owner;
+  /** @throws {OperatorError} when a worker cannot be started; then none is left */
+  constructor({ threads, frontend }: WorkerPoolOptions, context: FrontendsContext) {
+    this.#context = context;
+    this.#snapshots = new SnapshotSource(context.natTable, (node) => context.isUp(node));
     const shared = SharedCounters.forThreads();
+    const counters = new SharedCounters(shared);
+    this.counters = counters;
+    this.#registry = new ClientRegistry(counters.clients);
+    this.#startWorkers(threads, frontend, shared);
+    this.#pingTimer = setInterval(() => {
+      for (const worker of this.#workers) worker.ping();
+    }, PING_INTERVAL_MS);
+    this.frontendContext = this.#createFrontendContext();
+    this.#frontend = new Frontend(frontend, this.frontendContext, {
+      registry: this.#registry,
+      clients: new ClientCache(this.#registry, this.#clientsOfWorkers(), counters.clients!),
+      counters,
+      bindMode: "shared-first",
+    });
+  }
+
+  /** Rejected with an OperatorError when a worker ends unexpectedly or hangs, else never settled. */
+  get failure(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  /**
+   * Listens for a node in the main thread, and in the others with the next `update`; see
+   * `Frontends`.
+   */
+  open(node: NatEntry, port: number): number {
+    // A worker may still listen on a port that was closed, so it is not exclusive.
+    const isClosing = [...this.#closing].some(({ publicPort }) => publicPort === port);
+    return this.#frontend.open(node, port, isClosing ? "shared" : "shared-first");
+  }
+
+  /** Closes the port of a node in all threads. */
+  async closePort(node: NatEntry): Promise<void> {
+    await Promise.all([this.#frontend.closePort(node), this.update()]);
+  }
+
+  /** Closes the port of a node, and its sessions; workers follow with the next `update`. */
+  close(node: NatEntry): void {
+    this.#frontend.close(node);
+  }
+
+  /** Ends the sessions with a node; workers follow with the next `update`. */
+  endSessions(node: NatEntry): void {
+    this.#frontend.endSessions(node);
+    this.#snapshots.recordMove(node);
+  }
+
+  /** Sends the NAT table to the workers if it has changed; done when it is published. */
+  update(): Promise<void> {
+    const snapshot = this.#snapshots.take();
+    const text = JSON.stringify(snapshot);
+    if (text === this.#sent) return this.#published;
+    this.#sent = text;
+    const { closed } = this.#replica.update(snapshot);
+    for (const node of closed) this.#closing.add(node);
+    this.#published = this.#requestAll("update", snapshot).then((replies) => {
+      for (const node of closed) this.#closing.delete(node);
+      // A newer snapshot will be published, too.
+      if (this.#sent !== text) return;
+      this.#recordListenFailures(replies.flat());
+      // Other threads serve a port that a worker cannot open, so replies may name its node.
+      this.#replica.publish();
+      this.#notifyAll("publish", undefined);
+    });
+    return this.#published;
+  }
+
+  /**
+   * Waits until all threads listen for all nodes. From then on ports that workers cannot open are
+   * logged, and tried again with each `update`.
+   *
+   * @throws {ListenError} when a worker cannot open a port
+   */
+  async ready(): Promise<void> {
+    // The table may change while workers reply.
+    for (let last; last !== this.#published;) await (last = this.#published);
+    const [reason] = this.#listenFailures;
+    if (reason !== undefined) throw new ListenError(reason);
+    this.#isServing = true;
+  }
+
+  /** Accepts no more clients in any thread. */
+  stopListening(): void {
+    this.#isServing = false;
+    this.#frontend.stopListening();
+    this.#notifyAll("stopListening", undefined);
+  }
+
+  /** Lets the sessions of all threads finish the replies in progress, for up to `graceMs`. */
+  async drain(graceMs: number): Promise<void> {
+    const workers = withTimeout(this.#requestAll("drain", { graceMs }), graceMs + END_TIMEOUT_MS);
+    await Promise.all([this.#frontend.drain(graceMs), workers]);
+  }
+
+  /** Ends all sessions, then the workers. */
+  async end(): Promise<void> {
+    clearInterval(this.#pingTimer);
+    const workers = withTimeout(this.#requestAll("end", undefined), END_TIMEOUT_MS);
+    await Promise.all([this.#frontend.end(), workers]);
+    this.#terminate(new Error("The proxy is stopping"));
+  }
+
+  #startWorkers(threads: number, frontend: FrontendOptions, shared: SharedArrayBuffer): void {
     setThreadNumber(1);
-    // Who does not care what becomes of the threads need not.
+    // A caller that ignores lost workers need not handle the rejection.
     this.#failure.promise.catch(() => {});
     try {
-      for (let number = 2; number <= config.threads; number++) {
-        this.#threads.push(this.#start(config, number, shared));
+      for (let number = 2; number <= threads; number++) {
+        this.#workers.push(
+          new WorkerThread({ number, frontend, shared }, {
+            messages: (thread) => this.#handlersFor(thread),
+            // The ports of a lost worker cannot be served by the others: the proxy ends.
+            onLost: (error: OperatorError) => this.#failure.reject(error),
+          }),
+        );
       }
     } catch (error) {
       this.#terminate(new Error("Another thread cannot be started"));
       throw error;
     }
-    this.#aliveTimer = setInterval(() => this.#askWhetherAlive(), ALIVE_INTERVAL_MS);
-    this.frontendContext = this.#backstage(new SharedCounters(shared));
-  }
-
-  /** Rejected with a ThreadError when a thread ends by itself, or answers no more. */
-  get failure(): Promise<never> {
-    return this.#failure.promise;
-  }
-
-  /** Tells the threads what the nodes are now, if that is something new. */
-  update(): void {
-    const picture = this.#draw();
-    const text = JSON.stringify(picture);
-    if (text === this.#pictured) return;
-    this.#pictured = text;
-    const { closed } = this.#copy.update(picture);
-    for (const node of closed) this.#closing.add(node);
-    this.#published = this.#askAll("picture", picture).then((answers) => {
-      for (const node of closed) this.#closing.delete(node);
-      // The next one will be published, too.
-      if (this.#pictured !== text) return;
-      this.#note(answers.flat());
-      // A port on which some threads do not listen is served by the others: its node may be named.
-      this.#copy.publish();
-      this.#tellAll("publish", undefined);
-    });
-  }
-
-  /**
-   * Waits until all threads listen for the nodes that they were told of. What they cannot listen
-   * on from then on is logged, and told them again with each `update`.
-   *
-   * @throws {ListenError} when one cannot
-   */
-  async begin(): Promise<void> {
-    // There may be news while the threads are answering.
-    for (let told; told !== this.#published;) await (told = this.#published);
-    const [reason] = this.#refusals;
-    if (reason !== undefined) throw new ListenError(reason);
-    this.#serving = true;
-  }
-
-  /** Waits until all threads know what they were told last. */
-  published(): Promise<void> {
-    return this.#published;
-  }
-
-  /** Whether a thread may still listen on a port that the owner has closed. */
-  isClosing(port: number): boolean {
-    return [...this.#closing].some(({ publicPort }) => publicPort === port);
-  }
-
-  /** What went on with a node is over, as when it is somewhere else; the next `update` tells. */
-  moved(node: NatEntry): void {
-    this.#markOf(node).moves++;
-  }
-
-  /** Takes no more clients. */
-  stopListening(): void {
-    this.#serving = false;
-    this.#tellAll("stopListening", undefined);
-  }
-
-  /** Lets sessions end in order, but waits for the last of them no longer than that. */
-  async drain(graceMs: number): Promise<void> {
-    await withTimeout(this.#askAll("drain", { graceMs }), graceMs + END_TIMEOUT_MS);
-  }
-
-  /** Ends all sessions and then the threads. */
-  async end(): Promise<void> {
-    clearInterval(this.#aliveTimer);
-    await withTimeout(this.#askAll("end", undefined), END_TIMEOUT_MS);
-    this.#terminate(new Error("The proxy is stopping"));
   }
 
   #terminate(reason: Error): void {
-    for (const { worker, line } of this.#threads) {
-      worker.terminate();
-      line.close(reason);
-    }
+    for (const worker of this.#workers) worker.terminate(reason);
     setThreadNumber(undefined);
   }
 
-  #backstage(counters: SharedCounters): FrontendContext {
-    const { natTable, suspect } = this.#owner;
+  #createFrontendContext(): FrontendContext {
+    const { natTable } = this.#context;
     return {
       natTable: {
-        portOf: (ref) => this.#copy.portOf(ref),
+        portOf: (ref) => this.#replica.portOf(ref),
         atPort: (port) => natTable.atPort(port),
         isKnown: (address) => natTable.isKnown(address),
       },
-      nodeResolver: { resolve: (ref, from, sinceMs) => this.#locate(ref, from, sinceMs) },
-      otherClients: new ClientCache(this.#clientsOfAllBut(), counters.clients!),
-      counters,
-      bindMode: "first",
-      suspect,
+      nodeResolver: { resolve: (ref, from, sinceMs) => this.#resolve(ref, from, sinceMs) },
+      suspect: (node) => this.#context.suspect(node),
     };
   }
 
-  #start(config: Config, number: number, shared: SharedArrayBuffer): Thread {
-    const worker = startWorker(number);
-    // Only the owner talks to the cluster on its own account.
-    const beginning: WorkerInit = {
-      thread: number,
-      config: { ...config, credentials: undefined },
-      log: logOptions(),
-      shared,
-    };
-    worker.postMessage(beginning);
-    const line: Thread["line"] = new Channel<MainMessages, WorkerMessages>(worker, {
-      // A client whose node is no more hears of that, and ends, before it gets an answer.
-      locate: ({ ref, from, agoMs }) => {
-        const node = this.#withKey(from);
-        return node === undefined ? 0 : this.#locate(ref, node, performance.now() - agoMs);
+  /** Handles the messages of a worker. */
+  #handlersFor(thread: WorkerThread): Handlers<WorkerMessages> {
+    const snapshots = this.#snapshots;
+    return {
+      // A session whose node was removed ends before it gets the reply.
+      resolve: ({ ref, from, agoMs }) => {
+        const node = snapshots.withKey(from);
+        return node === undefined ? 0 : this.#resolve(ref, node, performance.now() - agoMs);
       },
-      clientsAt: ({ key, upstreams }) => {
-        const node = this.#withKey(key);
-        return node === undefined
-          ? new Map()
-          : this.#clientsOfAllBut(line).clientsAt(node, upstreams);
+      fetchClients: async ({ key, upstreams }) => {
+        const node = snapshots.withKey(key);
+        if (node === undefined) return new Map();
+        const found = await this.#clientsOfWorkers(thread).fetchClients(node, upstreams);
+        return new Map([...this.#registry.among(node, upstreams), ...found]);
       },
       upstreamOf: ({ key, client }) => {
-        const node = this.#withKey(key);
-        return node && this.#clientsOfAllBut(line).upstreamOf(node, client);
+        const node = snapshots.withKey(key);
+        return node &&
+          (this.#registry.upstreamOf(node, client) ??
+            this.#clientsOfWorkers(thread).upstreamOf(node, client));
       },
       suspect: async ({ key }) => {
-        const node = this.#withKey(key);
-        if (node !== undefined) await this.#owner.suspect(node);
+        const node = snapshots.withKey(key);
+        if (node !== undefined) await this.#context.suspect(node);
       },
       log: logRecord,
-    });
-    const thread: Thread = { number, worker, line, unanswered: 0 };
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#lose(thread, `has ended: ${event.message}`);
     };
-    return thread;
   }
 
-  #askWhetherAlive(): void {
-    for (const thread of this.#threads) {
-      if (thread.unanswered === MOST_UNANSWERED) {
-        this.#lose(thread, `has not answered for ${MOST_UNANSWERED * ALIVE_INTERVAL_MS} ms`);
-      }
-      thread.unanswered++;
-      // Whoever waits for something else learns that there is nobody to answer.
-      thread.line.request("alive", undefined).then(() => thread.unanswered = 0, () => {});
-    }
-  }
-
-  /** What one thread does not do the others cannot make good: this is the end of all. */
-  #lose({ number, line }: Thread, how: string): void {
-    const error = new OperatorError(`Thread ${number} of --threads ${how}`);
-    line.close(error);
-    this.#failure.reject(error);
-  }
-
-  async #locate(
-    ref: NodeRef,
-    from: NatEntry,
-    sinceMs: number,
-  ): Promise<number | undefined> {
-    const port = await this.#owner.nodeResolver.resolve(ref, from, sinceMs);
+  /** Resolves the public port of a node, and waits until all threads listen on it. */
+  async #resolve(ref: NodeRef, from: NatEntry, sinceMs: number): Promise<number | undefined> {
+    const port = await this.#context.nodeResolver.resolve(ref, from, sinceMs);
     await this.#published;
     return port;
   }
 
-  /** The clients of all threads but one: the owner's own, unless another is named. */
-  #clientsOfAllBut(line?: Thread["line"]): Pick<OtherClients, "clientsAt" | "upstreamOf"> {
-    const lines = this.#threads.map((thread) => thread.line).filter((other) => other !== line);
-    const own = () => line === undefined ? undefined : this.#owner.clients();
-    const keyOf = (node: NatEntry) => this.#markOf(node).key;
+  /** The clients of all workers, `except` one. */
+  #clientsOfWorkers(except?: WorkerThread): OtherClients {
+    const workers = this.#workers.filter((worker) => worker !== except);
+    const snapshots = this.#snapshots;
     return {
-      async clientsAt(node, upstreams) {
-        const said = { key: keyOf(node), upstreams };
-        const found = await Promise.all(lines.map((other) => other.request("clientsAt", said)));
-        return new Map([
-          ...own()?.among(node, upstreams) ?? [],
-          ...found.flatMap((map) => [...map]),
-        ]);
+      async fetchClients(node, upstreams) {
+        const query = { key: snapshots.keyOf(node), upstreams };
+        const found = await Promise.all(
+          workers.map(({ channel }) => channel.request("fetchClients", query)),
+        );
+        return new Map(found.flatMap((map) => [...map]));
       },
       async upstreamOf(node, client) {
-        const upstream = own()?.upstreamOf(node, client);
-        if (upstream !== undefined) return upstream;
-        const said = { key: keyOf(node), client };
-        const found = await Promise.all(lines.map((other) => other.request("upstreamOf", said)));
+        const query = { key: snapshots.keyOf(node), client };
+        const found = await Promise.all(
+          workers.map(({ channel }) => channel.request("upstreamOf", query)),
+        );
         return found.find((upstream) => upstream !== undefined);
       },
     };
   }
 
-  #draw(): TableSnapshot {
-    const { natTable } = this.#owner;
-    return {
-      nodes: natTable.nodes.map((node) => {
-        const { id, address, names, role, busPort, publicPort } = node;
-        return {
-          ...this.#markOf(node),
-          node: { id, address, names, role, busPort, publicPort },
-          identified: natTable.withId(id) === node,
-          isUp: this.#owner.isUp(node),
-        };
-      }),
-      aliases: [...natTable.aliases()].map((
-        [alias, node],
-      ) => [alias, node === undefined ? null : this.#markOf(node).key]),
-    };
-  }
-
-  #markOf(node: NatEntry): { readonly key: NodeKey; moves: number } {
-    let mark = this.#marks.get(node);
-    if (mark === undefined) {
-      mark = { key: ++this.#lastKey, moves: 0 };
-      this.#marks.set(node, mark);
-    }
-    return mark;
-  }
-
-  #withKey(key: NodeKey): NatEntry | undefined {
-    return this.#owner.natTable.nodes.find((node) => this.#markOf(node).key === key);
-  }
-
-  #note(refusals: readonly string[]): void {
-    // No picture has an empty text, so that the next update tells this one again.
-    if (refusals.length > 0) this.#pictured = "";
-    const [before] = this.#refusals;
-    const [reason] = refusals;
-    this.#refusals = refusals;
-    if (!this.#serving || (before === undefined) === (reason === undefined)) return;
-    if (reason === undefined) log.info("All threads take clients at all ports again");
+  #recordListenFailures(failures: readonly string[]): void {
+    // No snapshot is empty text, so the next `update` sends the table again.
+    if (failures.length > 0) this.#sent = "";
+    const [before] = this.#listenFailures;
+    const [reason] = failures;
+    this.#listenFailures = failures;
+    if (!this.#isServing || (before === undefined) === (reason === undefined)) return;
+    if (reason === undefined) log.info("All threads listen on all ports again");
     else {
-      log.warning("A thread takes no clients at a port, others do; trying again: {reason}", {
+      log.warning("A thread cannot listen on a port that other threads serve; retrying: {reason}", {
         reason,
       });
     }
   }
 
-  /** What all threads answer that are there. */
-  async #askAll<Type extends keyof MainMessages>(
+  /** Sends a request to all workers; the result has the replies of those that do not fail. */
+  async #requestAll<Type extends keyof MainMessages>(
     type: Type,
-    said: MainMessages[Type]["said"],
-  ): Promise<MainMessages[Type]["answer"][]> {
-    const answers = await Promise.allSettled(
-      this.#threads.map(({ line }) => line.request(type, said)),
+    payload: MainMessages[Type]["payload"],
+  ): Promise<MainMessages[Type]["reply"][]> {
+    const replies = await Promise.allSettled(
+      this.#workers.map(({ channel }) => channel.request(type, payload)),
     );
-    return answers.flatMap((answer, at) => {
-      if (answer.status === "fulfilled") return [answer.value];
-      const { number, line } = this.#threads[at]!;
-      // That a thread is lost is said by itself.
-      if (!line.isLost) {
-        log.error("Thread {number} cannot do what it is told ({type}): {reason}", {
+    return replies.flatMap((reply, at) => {
+      if (reply.status === "fulfilled") return [reply.value];
+      const { number, channel } = this.#workers[at]!;
+      // A lost worker is reported by `failure`.
+      if (!channel.isClosed) {
+        log.error("Thread {number} failed to handle {type}: {reason}", {
           number,
           type,
-          reason: answer.reason.stack,
+          reason: reply.reason.stack,
         });
       }
       return [];
     });
   }
 
-  #tellAll<Type extends keyof MainMessages>(type: Type, said: MainMessages[Type]["said"]): void {
-    for (const { line } of this.#threads) line.notify(type, said);
+  #notifyAll<Type extends keyof MainMessages>(
+    type: Type,
+    payload: MainMessages[Type]["payload"],
+  ): void {
+    for (const { channel } of this.#workers) channel.notify(type, payload);
   }
-}
-
-/** @throws {OperatorError} when the system has no thread left, for example */
-function startWorker(number: number): Worker {
-  try {
-    return new Worker(new URL("./worker.ts", import.meta.url), {
-      type: "module",
-      name: `thread ${number}`,
-    });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new OperatorError(`Thread ${number} of --threads cannot be started: ${reason}`, {
-      cause: error,
-    });
-  }
-}
-
-interface Thread {
-  readonly number: number;
-  readonly worker: Worker;
-  readonly line: Channel<MainMessages, WorkerMessages>;
-  /** How many questions in a row, whether it is still there, it has not answered. */
-  unanswered: number;
 }

@@ -3,27 +3,27 @@ import { aliasOf, isAddress, type NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import type { NodeKey, TableSnapshot } from "./messages.ts";
 
-/** What one picture has other than the one before. */
-export interface Changes {
-  /** Nodes that are no more. */
+/** What a snapshot has changed. */
+export interface ReplicaChanges {
+  /** Nodes that were removed. */
   readonly closed: readonly NatEntry[];
-  /** Nodes that are somewhere else now, or have failed: what went on with them is over. */
+  /** Nodes that have moved or failed, so their sessions are to be ended. */
   readonly moved: readonly NatEntry[];
 }
 
 /**
- * What a thread knows of the directory. Replies may name a node only when every thread listens
- * for it and understands its public address in a request, so what a picture tells counts for
- * replies when it is published.
+ * A copy of the NAT table from snapshots. Replies may name a node only when every thread listens
+ * for it and understands its public address in a request. So `portOf`, which is for replies, uses
+ * the last published snapshot, and all else the last one.
  */
 export class TableReplica {
-  readonly #nodes = new Map<NodeKey, CopiedNode>();
+  readonly #nodes = new Map<NodeKey, ReplicaEntry>();
   readonly #keys = new WeakMap<NatEntry, NodeKey>();
-  #pictured: Names = { byId: new Map(), byAlias: new Map() };
-  #published: Names = this.#pictured;
+  #current: NameIndex = { byId: new Map(), byAlias: new Map() };
+  #published: NameIndex = this.#current;
 
-  /** Takes over a picture. */
-  update({ nodes, aliases }: TableSnapshot): Changes {
+  /** Applies a snapshot. */
+  update({ nodes, aliases }: TableSnapshot): ReplicaChanges {
     const closed: NatEntry[] = [];
     const moved: NatEntry[] = [];
     const keys = new Set(nodes.map(({ key }) => key));
@@ -44,7 +44,7 @@ export class TableReplica {
       known.moves = moves;
       known.isUp = isUp;
     }
-    this.#pictured = {
+    this.#current = {
       byId: new Map(
         nodes.filter(({ identified }) => identified).map(({ key, node }) => [node.id, key]),
       ),
@@ -53,9 +53,9 @@ export class TableReplica {
     return { closed, moved };
   }
 
-  /** Lets replies name the nodes of the last picture. */
+  /** Allows replies to name the nodes of the last snapshot. */
   publish(): void {
-    this.#published = this.#pictured;
+    this.#published = this.#current;
   }
 
   /** All nodes. */
@@ -63,22 +63,22 @@ export class TableReplica {
     return [...this.#nodes.values()].map(({ node }) => node);
   }
 
-  /** The node of a number. */
+  /** The node of a key. */
   withKey(key: NodeKey): NatEntry | undefined {
     return this.#nodes.get(key)?.node;
   }
 
-  /** The number of a node that is or was there. */
+  /** The key of a node that is or was in the table. */
   keyOf(node: NatEntry): NodeKey {
     return this.#keys.get(node)!;
   }
 
-  /** Whether a node takes connections. */
+  /** Whether a node accepts connections. */
   isUp(node: NatEntry): boolean {
     return this.#nodes.get(this.keyOf(node))?.isUp ?? false;
   }
 
-  /** The public port of a mentioned node, if replies may name it: see `Directory.portOf`. */
+  /** The public port of a node, if replies may name it: see `NatTable.portOf`. */
   portOf(ref: NodeRef): number | undefined {
     const { byId, byAlias } = this.#published;
     const key = ref.id !== undefined
@@ -96,18 +96,18 @@ export class TableReplica {
 
   /** Whether an address is a private one: that of a node, or of several. */
   isKnown(address: HostPort): boolean {
-    return this.#pictured.byAlias.has(aliasOf(address));
+    return this.#current.byAlias.has(aliasOf(address));
   }
 }
 
-interface CopiedNode {
+interface ReplicaEntry {
   readonly node: NatEntry;
   isUp: boolean;
   moves: number;
 }
 
-/** What names nodes. */
-interface Names {
+/** Maps node ids and addresses to keys. */
+interface NameIndex {
   readonly byId: ReadonlyMap<string, NodeKey>;
   readonly byAlias: ReadonlyMap<string, NodeKey | null>;
 }

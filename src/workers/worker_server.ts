@@ -1,92 +1,96 @@
 import type { NatEntry } from "../nat/nat_table.ts";
+import { configureLog, forwardLog, setThreadNumber } from "../platform/log.ts";
+import { ClientRegistry } from "../proxy/client_registry.ts";
+import { SharedCounters } from "../proxy/counters.ts";
 import { Frontend } from "../proxy/frontend.ts";
 import { ListenError } from "../proxy/listener.ts";
-import { configureLog, forwardLog, setThreadNumber } from "../platform/log.ts";
-import { SharedCounters } from "../proxy/counters.ts";
-import { TableReplica } from "./table_replica.ts";
 import { Channel, type ChannelPort } from "./channel.ts";
 import { ClientCache } from "./client_cache.ts";
 import type { MainMessages, TableSnapshot, WorkerInit, WorkerMessages } from "./messages.ts";
+import { TableReplica } from "./table_replica.ts";
 
-/** A thread that serves clients, and knows of the cluster what the owner of the topology says. */
+/** Serves clients in a worker; what it knows of the cluster comes from the main thread. */
 export class WorkerServer {
-  readonly #copy = new TableReplica();
+  readonly #replica = new TableReplica();
   readonly #frontend: Frontend;
-  #listens = true;
+  #isListening = true;
 
-  /** @param port leads to the owner */
-  constructor({ thread, config, log: options, shared }: WorkerInit, port: ChannelPort) {
-    const copy = this.#copy;
+  /** @param port leads to the main thread */
+  constructor({ thread, options, log, shared }: WorkerInit, port: ChannelPort) {
+    const replica = this.#replica;
     const counters = new SharedCounters(shared);
-    const owner = new Channel<WorkerMessages, MainMessages>(port, {
-      picture: (picture) => this.#follow(picture),
-      publish: () => copy.publish(),
-      clientsAt: ({ key, upstreams }) => {
-        const node = copy.withKey(key);
-        return node === undefined ? new Map() : this.#frontend.clients.among(node, upstreams);
+    const registry = new ClientRegistry(counters.clients);
+    const main = new Channel<WorkerMessages, MainMessages>(port, {
+      update: (snapshot) => this.#update(snapshot),
+      publish: () => replica.publish(),
+      fetchClients: ({ key, upstreams }) => {
+        const node = replica.withKey(key);
+        return node === undefined ? new Map() : registry.among(node, upstreams);
       },
       upstreamOf: ({ key, client }) => {
-        const node = copy.withKey(key);
-        return node && this.#frontend.clients.upstreamOf(node, client);
+        const node = replica.withKey(key);
+        return node && registry.upstreamOf(node, client);
       },
-      alive() {},
+      ping() {},
       stopListening: () => {
-        this.#listens = false;
+        this.#isListening = false;
         this.#frontend.stopListening();
       },
       drain: ({ graceMs }) => this.#frontend.drain(graceMs),
       end: () => this.#frontend.end(),
     });
-    if (options === undefined) forwardLog((record) => owner.notify("log", record));
-    else configureLog(options);
+    if (log === undefined) forwardLog((record) => main.notify("log", record));
+    else configureLog(log);
     setThreadNumber(thread);
-    this.#frontend = new Frontend(config, {
-      natTable: copy,
+    const others = {
+      fetchClients: (node: NatEntry, upstreams: readonly string[]) =>
+        main.request("fetchClients", { key: replica.keyOf(node), upstreams }),
+      upstreamOf: (node: NatEntry, client: string) =>
+        main.request("upstreamOf", { key: replica.keyOf(node), client }),
+    };
+    this.#frontend = new Frontend(options, {
+      natTable: replica,
       nodeResolver: {
         resolve(ref, from, sinceMs) {
           const agoMs = performance.now() - sinceMs;
-          return owner.request("locate", { ref, from: copy.keyOf(from), agoMs });
+          return main.request("resolve", { ref, from: replica.keyOf(from), agoMs });
         },
       },
-      otherClients: new ClientCache({
-        clientsAt: (node, upstreams) =>
-          owner.request("clientsAt", { key: copy.keyOf(node), upstreams }),
-        upstreamOf: (node, client) =>
-          owner.request("upstreamOf", { key: copy.keyOf(node), client }),
-      }, counters.clients!),
+      suspect: (node) => main.request("suspect", { key: replica.keyOf(node) }),
+    }, {
+      registry,
+      clients: new ClientCache(registry, others, counters.clients!),
       counters,
-      bindMode: "further",
-      suspect: (node) => owner.request("suspect", { key: copy.keyOf(node) }),
+      bindMode: "shared",
     });
-    this.#frontend.checkTimeouts();
   }
 
   /**
-   * Listens for the nodes of a picture that are up, and no more for the others; returns, when that
-   * is done, why it cannot for some.
+   * Listens for the nodes of a snapshot that are up, and for no others. The result, when that is
+   * done, lists why some ports cannot be opened.
    */
-  async #follow(picture: TableSnapshot): Promise<string[]> {
-    const { closed, moved } = this.#copy.update(picture);
+  async #update(snapshot: TableSnapshot): Promise<string[]> {
+    const { closed, moved } = this.#replica.update(snapshot);
     for (const node of closed) this.#frontend.close(node);
     for (const node of moved) this.#frontend.endSessions(node);
-    const refusals: string[] = [];
+    const failures: string[] = [];
     const closing: Promise<void>[] = [];
-    if (!this.#listens) return refusals;
-    for (const node of this.#copy.nodes) {
-      if (!this.#copy.isUp(node)) closing.push(this.#frontend.closePort(node));
-      else if (!this.#frontend.isOpen(node)) this.#open(node, refusals);
+    if (!this.#isListening) return failures;
+    for (const node of this.#replica.nodes) {
+      if (!this.#replica.isUp(node)) closing.push(this.#frontend.closePort(node));
+      else if (!this.#frontend.isOpen(node)) this.#open(node, failures);
     }
     await Promise.all(closing);
-    return refusals;
+    return failures;
   }
 
   /** Listens for a node, or adds the reason why it cannot. */
-  #open(node: NatEntry, refusals: string[]): void {
+  #open(node: NatEntry, failures: string[]): void {
     try {
       this.#frontend.open(node, node.publicPort);
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
-      refusals.push(error.message);
+      failures.push(error.message);
     }
   }
 }

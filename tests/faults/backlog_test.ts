@@ -134,7 +134,10 @@ Deno.test("a client that leaves too much unanswered is closed, and no other", as
   await sent;
   assertEquals(await client.readToEnd(), "");
   const lines = await logged.untilLines(1);
-  assertMatch(lines.join("\n"), /^warning Client 2 at .*: More than 100000 times [^\n]*$/);
+  assertMatch(
+    lines.join("\n"),
+    /^warning Closing client 2 at .*: The client left more than 100000 requests [^\n]*$/,
+  );
   await scene.assertServes(other);
   other.client.close();
   await scene.assertNothingLeft();

@@ -68,11 +68,11 @@ Deno.test(
     const tookMs = performance.now() - beganAtMs;
     assert(TIMEOUT_MS <= tookMs && tookMs < TIMEOUT_MS + GRACE_MS, `It took ${tookMs} ms`);
     const lines = await logged.untilLines(1);
-    const warnings = lines.filter((line) => line.includes("client 1 is closed"));
+    const warnings = lines.filter((line) => line.includes("closing client 1:"));
     assertEquals(warnings.length, 1, logged.lines.join("\n"));
     assertMatch(
       warnings[0]!,
-      new RegExp(`^warning Node ${scene.node.address} .* ${TIMEOUT_MS} ms$`),
+      new RegExp(`^warning Cannot connect to node ${scene.node.address}, .* ${TIMEOUT_MS} ms$`),
     );
     await scene.assertNothingLeft();
     await until("no attempt is left, the proxy's own included", async (saw) => {

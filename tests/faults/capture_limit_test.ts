@@ -30,7 +30,7 @@ Deno.test("a reply with addresses over --capture-limit becomes an error, and its
   await sent;
   assertEquals(await peer.readToEnd(), "");
   const lines = await logged.untilLines(1);
-  assertMatch(lines.join("\n"), /^warning Client 2 at .*--capture-limit$/);
+  assertMatch(lines.join("\n"), /^warning Closing client 2 at .*--capture-limit$/);
   await scene.assertServes(other);
   other.client.close();
   await scene.assertNothingLeft();
@@ -199,7 +199,7 @@ Deno.test("a client that does not read a long reply keeps others from theirs for
   await logged.untilLines(1);
   assertMatch(
     logged.lines.join("\n"),
-    /^warning Client 1 is closed: it did not take .* 2000 ms \(--capture-timeout\)$/,
+    /^warning Closing client 1: it did not read .* 2000 ms \(--capture-timeout\)$/,
   );
   await until("all is given back", () => proxy.capturedBytes === 0);
   await client.send(NODES);

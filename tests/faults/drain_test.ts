@@ -282,7 +282,7 @@ Deno.test("who is not done at the end of the grace is cut off", async () => {
   assert(tookMs > graceMs - 50, `They were cut off after ${tookMs} ms`);
   const { code, stderr } = await nat.ended();
   assertEquals(code, 0);
-  assertMatch(stderr, / WARN .*2 clients are cut off, 700 ms .*--shutdown-grace/);
+  assertMatch(stderr, / WARN .*Closing 2 clients .* 700 ms .*--shutdown-grace/);
   assertEquals(textOf(await node.ask("EXISTS", KEY)), "0");
 });
 

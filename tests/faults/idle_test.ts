@@ -33,9 +33,12 @@ Deno.test("a connection on which neither side says anything ends after --idle-ti
       assertEquals(await peer.readToEnd(), asked);
     });
   }
-  const ends = logged.lines.filter((line) => line.includes("is closed"));
+  const ends = logged.lines.filter((line) => line.includes("Closing"));
   // Of one host it is said once a minute.
-  assertMatch(ends.join("\n"), /^info Client 1 is closed: it was idle for longer than 600 ms$/);
+  assertMatch(
+    ends.join("\n"),
+    /^info Closing client 1: idle for more than 600 ms \(--idle-timeout\)$/,
+  );
   await scene.assertNothingLeft();
 });
 

@@ -23,7 +23,10 @@ Deno.test("what clients bring upon themselves is said once, however often they d
     client.close();
   }
   await scene.assertNothingLeft();
-  assertMatch(logged.lines.join("\n"), /^warning Client 1 at .*: Expected a RESP value, got 'g'$/);
+  assertMatch(
+    logged.lines.join("\n"),
+    /^warning Closing client 1 at .*: Expected a RESP value, got 'g'$/,
+  );
 });
 
 Deno.test("an address without a port is said once, however often it is asked for", async () => {
@@ -38,7 +41,7 @@ Deno.test("an address without a port is said once, however often it is asked for
   const frames = await client.readFrames(TIMES);
   assert(frames.every((frame) => frame.startsWith("-CLUSTERDOWN ")), frames[0]);
   const errors = logged.lines.filter((line) => line.startsWith("error"));
-  assertMatch(errors.join("\n"), /^error Client 1 gets an error in place of an address: .*$/);
+  assertMatch(errors.join("\n"), /^error Replied CLUSTERDOWN to client 1: .*$/);
 });
 
 Deno.test("a node that takes no connection is said once, and once that it does again", async () => {
@@ -56,14 +59,17 @@ Deno.test("a node that takes no connection is said once, and once that it does a
       assertEquals(await client.readToEnd(), "");
     });
     await Promise.allSettled(connecting);
-    assertEquals(said("cannot be reached").length, round, logged.lines.join("\n"));
+    assertEquals(said("Cannot connect to").length, round, logged.lines.join("\n"));
     await node.start();
     await until("a client is served, and it is said", async () => {
       using client = await WireClient.connect(proxy.host, port);
       await client.ask("PING");
-      return said("can be reached again").length === round;
+      return said("is reachable again").length === round;
     });
   }
-  assertMatch(said("cannot be reached")[0]!, /^warning Node \S+ cannot be reached, so client 1 /);
-  assertMatch(said("can be reached again")[0]!, /^info Node \S+ can be reached again$/);
+  assertMatch(
+    said("Cannot connect to")[0]!,
+    /^warning Cannot connect to node \S+, closing client 1: /,
+  );
+  assertMatch(said("is reachable again")[0]!, /^info Node \S+ is reachable again$/);
 });

@@ -75,7 +75,7 @@ Deno.test("garbage from a node ends its session and no other, in one line of the
       assertEquals(lines.length, 1, lines.join("\n"));
       assertMatch(
         lines[0]!,
-        new RegExp(`^warning Client \\d+ at \\S+ is closed, node ${scene.node.address} not `),
+        new RegExp(`^warning Closing client \\d+ at \\S+: cannot .* node ${scene.node.address}: `),
       );
       assert(lines[0]!.includes(reason), lines[0]);
     });

@@ -38,7 +38,7 @@ Deno.test("a reply that has to be whole and does not come ends its client, and n
   const lines = await logged.untilLines(1);
   assertMatch(
     lines.join("\n"),
-    /^warning Client 2 is closed: .*unfinished.*\(--capture-timeout\)$/,
+    /^warning Closing client 2: .* did not finish a reply .*\(--capture-timeout\)$/,
   );
   other.client.close();
   await scene.assertNothingLeft();

@@ -32,7 +32,7 @@ Deno.test("an error that nobody expected ends the session in which it comes, and
   assertEquals(errors.length, 1, errors.join("\n"));
   assertMatch(
     errors[0]!,
-    /^error Client 2 at .* after an unexpected error: TypeError: It is made up/,
+    /^error Closing client 2 at .* after an unexpected error: TypeError: It is made up/,
   );
   await scene.assertServes(other);
   other.client.close();

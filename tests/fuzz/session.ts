@@ -6,7 +6,7 @@ import { createNonce } from "../../src/relay/marker.ts";
 import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay } from "../../src/relay/reply_relay.ts";
 import { RequestRelay } from "../../src/relay/request_relay.ts";
-import { ReadScheduler } from "../../src/proxy/read_scheduler.ts";
+import { FairReadScheduler } from "../../src/proxy/read_scheduler.ts";
 import { MARKING, SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
 import { Feed, rest } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
@@ -59,7 +59,7 @@ export async function haveSession(
   };
   const tracker = new ReplyTracker();
   const buffers = new BufferPool(random.pick([SMALL_BUFFER_BYTES, 16 * 1024]));
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   const reads = [1, 2, 7, 100, 1e6];
   const fromClient = new Feed(random.pick(reads));
   const fromNode = new Feed(random.pick(reads));

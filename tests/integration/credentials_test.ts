@@ -118,7 +118,7 @@ Deno.test("the log says that it is the password where a node cannot be found for
   await until("the log says why", (saw) => {
     saw(logged.lines.join("\n"));
     return logged.lines.some((line) =>
-      line.includes("gets an error in place of an address: The proxy cannot query the cluster: ") &&
+      /Replied CLUSTERDOWN to client \d+: The proxy cannot query the cluster: /.test(line) &&
       line.includes(`refused the user name or the password: WRONGPASS`) && line.includes(file)
     );
   });

@@ -32,14 +32,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Imports that are still to be removed. */
 const REMAINING: ReadonlySet<string> = new Set([
-  "proxy → cli",
-  "proxy → workers",
-  "relay → proxy",
   "rewrite → nat",
-  "rewrite → proxy",
   "commands → relay",
   "commands → rewrite",
-  "workers → cli",
 ]);
 
 interface ModuleInfo {

@@ -6,7 +6,7 @@ import { ReplyTracker } from "../../src/relay/reply_tracker.ts";
 import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay, type ReplyRelayOptions } from "../../src/relay/reply_relay.ts";
 import { RequestRelay } from "../../src/relay/request_relay.ts";
-import { ReadScheduler } from "../../src/proxy/read_scheduler.ts";
+import { FairReadScheduler } from "../../src/proxy/read_scheduler.ts";
 import { Feed, rest } from "./feed.ts";
 import { array, bulk } from "./frames.ts";
 
@@ -115,7 +115,7 @@ export async function converse(talk: Conversation, reception: Reception): Promis
   const outcome: Outcome = { client: "", upstream: "", error: undefined };
   const tracker = new ReplyTracker();
   const buffers = new BufferPool(reception.bufferBytes);
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   const requests = new Feed(reception.requestBytes);
   const requestsDone = new RequestRelay({
     client: requests,

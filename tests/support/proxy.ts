@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { Proxy } from "../../src/proxy/proxy.ts";
+import { startProxy as start } from "../../src/cli/start_proxy.ts";
+import type { Proxy } from "../../src/proxy/proxy.ts";
 import { type Config, parseCommand } from "../../src/cli/config.ts";
 import type { ClusterNode } from "./cluster.ts";
 import { NatProcess } from "./nat_process.ts";
@@ -56,7 +57,7 @@ export async function startProxy(
   overrides: Partial<Config> = {},
 ): Promise<LocalProxy> {
   const config = { ...configOf(flagsFor(cluster.nodes[0]!, "127.0.0.1")), ...overrides };
-  const proxy = await Proxy.start(config, () => {});
+  const proxy = await start(config, () => {});
   return {
     proxy,
     host: config.publicHost,

@@ -7,8 +7,8 @@ declare function postMessage(message: unknown): void;
 const GONE = 0;
 
 const QUESTIONS = [
-  ["locate", { mention: { host: "10.0.0.9", port: 7000 }, from: GONE, agoMs: 0 }],
-  ["clientsAt", { key: GONE, upstreams: ["10.0.0.99:1"] }],
+  ["resolve", { ref: { host: "10.0.0.9", port: 7000 }, from: GONE, agoMs: 0 }],
+  ["fetchClients", { key: GONE, upstreams: ["10.0.0.99:1"] }],
   ["upstreamOf", { key: GONE, client: "198.51.100.7:5" }],
   ["suspect", { key: GONE }],
 ] as const;
@@ -25,7 +25,9 @@ const ANSWERED = {
 addEventListener("message", (event) => {
   const { data } = event as MessageEvent;
   if ("thread" in data) {
-    QUESTIONS.forEach(([type, said], question) => postMessage({ type, said, question }));
-  } else if ("value" in data) postMessage({ type: "log", said: ANSWERED });
-  else if (data.question !== undefined) postMessage({ answers: data.question, value: undefined });
+    QUESTIONS.forEach(([type, payload], requestId) => postMessage({ type, payload, requestId }));
+  } else if ("value" in data) postMessage({ type: "log", payload: ANSWERED });
+  else if (data.requestId !== undefined) {
+    postMessage({ replyTo: data.requestId, value: undefined });
+  }
 });

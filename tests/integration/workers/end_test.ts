@@ -38,7 +38,7 @@ Deno.test("who is cut off at the end is counted over all threads", ON_LINUX, asy
   nat.signal("SIGTERM");
   const { code, stderr } = await nat.ended();
   assertEquals(code, 0, stderr);
-  assertEquals(stderr.match(/\d+ clients are cut off/g), ["3 clients are cut off"]);
+  assertEquals(stderr.match(/Closing \d+ clients/g), ["Closing 3 clients"]);
   for (const { client } of pairs) client.close();
 });
 

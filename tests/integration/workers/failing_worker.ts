@@ -1,10 +1,14 @@
-// Loaded in place of the program of a thread, this one fails at everything that it is asked.
+// Loaded instead of the program of a worker, this one fails to handle every request.
 
 declare function postMessage(message: unknown): void;
 
 addEventListener("message", (event) => {
-  const { question } = (event as MessageEvent).data;
-  if (question === undefined) return;
-  const failure = { message: "A fault", stack: "A fault\n    at some place", unmapped: false };
-  postMessage({ answers: question, failure });
+  const { requestId } = (event as MessageEvent).data;
+  if (requestId === undefined) return;
+  const failure = {
+    message: "A fault",
+    stack: "A fault\n    at some place",
+    isNoPublicPort: false,
+  };
+  postMessage({ replyTo: requestId, failure });
 });

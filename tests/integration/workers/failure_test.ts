@@ -94,7 +94,7 @@ Deno.test(
       stderr,
       /^redis-cluster-nat: Cannot listen on 127\.0\.0\.1:\d+: Too many open files .*\n$/m,
     );
-    assert(!stderr.includes("trying again"), stderr);
+    assert(!stderr.includes("retrying"), stderr);
   },
 );
 
@@ -110,6 +110,6 @@ Deno.test("a port that threads share is no other program's", ON_LINUX, async () 
       `--threads=${threads}`,
     ]);
     assertEquals(code, 1, stderr);
-    assert(stderr.includes(`Cannot listen on ${AT}:${port}: the port is taken`), stderr);
+    assert(stderr.includes(`Cannot listen on ${AT}:${port}: the port is in use`), stderr);
   }
 });

@@ -1,5 +1,5 @@
-// Loaded in place of the program of a thread, this one closes itself when it has done what it was
-// told first. Nobody is told of that.
+// Loaded instead of the program of a worker, this one closes itself after the first update. The main
+// thread gets no event for that.
 
 addEventListener("message", (event) => {
   if ((event as MessageEvent).data.type === "publish") close();

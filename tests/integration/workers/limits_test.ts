@@ -1,7 +1,6 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { RedisCluster } from "../../support/cluster.ts";
 import { type Pair, PING, PONG, ScriptedNode, SLOTS } from "../../support/scripted_node.ts";
-import type { NatProcess } from "../../support/nat_process.ts";
 import { until } from "../../support/until.ts";
 import { WireClient } from "../../support/wire.ts";
 import { AT, ON_LINUX, openIn, startScripted, threadedNat, threadOf } from "./threaded.ts";
@@ -45,24 +44,6 @@ Deno.test(
     }
   },
 );
-
-Deno.test("a further thread takes as many open files as are reckoned with", ON_LINUX, async () => {
-  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-  const flags = ["--listen-addr=localhost:0", "--max-connections=100", "--log-format=text"];
-  const start = (threads: number) =>
-    threadedNat(cluster.nodes[0]!, [...flags, `--threads=${threads}`]).ready();
-  await using few = await start(2);
-  await using more = await start(5);
-  const need = async (nat: NatProcess) => {
-    return Number((await nat.untilLogged(/100 clients .* need one of (\d+)/))[1]);
-  };
-  const reckoned = await need(more) - await need(few);
-  await until("that is so", (saw) => {
-    saw([few.descriptors, more.descriptors, reckoned]);
-    return more.descriptors - few.descriptors === reckoned;
-  });
-  assert(few.descriptors <= await need(few) - 2 * 100);
-});
 
 Deno.test("--capture-limit is for the captures of all threads together", ON_LINUX, async () => {
   await using node = await ScriptedNode.start();

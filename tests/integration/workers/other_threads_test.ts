@@ -3,7 +3,7 @@ import { OperatorError } from "../../../src/platform/operator_error.ts";
 import { type NatEntry, NatTable, type NatTableOptions } from "../../../src/nat/nat_table.ts";
 import type { TableChange } from "../../../src/nat/table_change.ts";
 import type { ClusterView } from "../../../src/cluster/view.ts";
-import { Frontend } from "../../../src/proxy/frontend.ts";
+import { frontendOptions } from "../../../src/cli/start_proxy.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
 import { Logged } from "../../support/logged.ts";
 import { findFreePorts } from "../../support/ports.ts";
@@ -22,15 +22,13 @@ const THREADS = 3;
 /** Enough that each of three threads has some, but once in ten million times. */
 const SOME = 42;
 
-/** A directory whose nodes are listened for by several threads; gone when the block ends. */
+/** A NAT table whose nodes are served by several threads; gone when the block ends. */
 class Scene implements AsyncDisposable {
   readonly natTable: NatTable;
-  readonly others: WorkerPool;
-  readonly frontend: Frontend;
-  /** Listens for a node in the owner's own thread. */
-  open = (node: NatEntry, port: number): number =>
-    this.frontend.open(node, port, this.others.isClosing(port));
-  /** How often clients have made known that a node cannot be reached. */
+  readonly pool: WorkerPool;
+  /** Listens for a node in the main thread. */
+  open = (node: NatEntry, port: number): number => this.pool.open(node, port);
+  /** How often clients have reported a node that cannot be reached. */
   suspicions = 0;
 
   constructor(options: Partial<NatTableOptions> = {}) {
@@ -43,7 +41,7 @@ class Scene implements AsyncDisposable {
       ...options,
     });
     const config = configOf(["--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`]);
-    this.others = new WorkerPool({ ...config, threads: THREADS }, {
+    this.pool = new WorkerPool({ threads: THREADS, frontend: frontendOptions(config) }, {
       natTable: this.natTable,
       nodeResolver: { resolve: (mention) => Promise.resolve(this.natTable.portOf(mention)) },
       suspect: () => {
@@ -51,9 +49,7 @@ class Scene implements AsyncDisposable {
         return Promise.resolve();
       },
       isUp: () => true,
-      clients: () => this.frontend.clients,
     });
-    this.frontend = new Frontend(config, this.others.frontendContext);
   }
 
   /** Applies changes as the proxy does. */
@@ -61,13 +57,10 @@ class Scene implements AsyncDisposable {
     for (const change of changes) {
       if (change.kind === "opened") {
         this.natTable.portOpened(change.node, this.open(change.node, change.port));
-      } else if (change.kind === "closed") this.frontend.close(change.node);
-      else if (change.kind === "moved") {
-        this.frontend.endSessions(change.node);
-        this.others.moved(change.node);
-      }
+      } else if (change.kind === "closed") this.pool.close(change.node);
+      else if (change.kind === "moved") this.pool.endSessions(change.node);
     }
-    this.others.update();
+    this.pool.update();
   }
 
   /** Applies a view. */
@@ -82,10 +75,9 @@ class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.frontend.stopListening();
-    this.others.stopListening();
+    this.pool.stopListening();
     const beganAtMs = performance.now();
-    await Promise.all([this.frontend.end(), this.others.end()]);
+    await this.pool.end();
     const tookMs = performance.now() - beganAtMs;
     assert(tookMs < END_TIMEOUT_MS, `The threads were waited for in vain, ${tookMs} ms`);
   }
@@ -126,8 +118,8 @@ function listenersAt(port: number): number {
 
 Deno.test("a node is named when all threads listen for it, and no sooner", ON_LINUX, async () => {
   await using scene = new Scene();
-  const { natTable, others } = scene;
-  const { nodeResolver, natTable: known } = others.frontendContext;
+  const { natTable, pool } = scene;
+  const { nodeResolver, natTable: known } = pool.frontendContext;
   const views = [viewOf([A]), viewOf([A, B])];
   for (const [at, digit] of ["a", "b"].entries()) {
     scene.applyView(views[at]!);
@@ -152,13 +144,13 @@ Deno.test(
   ON_LINUX,
   async () => {
     await using scene = new Scene();
-    const { natTable, others } = scene;
+    const { natTable, pool } = scene;
     scene.applyView(viewOf([A]));
-    const first = others.published();
+    const first = pool.update();
     scene.applyView(viewOf([A, B]));
-    const { natTable: known } = others.frontendContext;
+    const { natTable: known } = pool.frontendContext;
     await first;
-    await others.published();
+    await pool.update();
     for (const node of natTable.nodes) {
       assertEquals(known.portOf({ ...node.address, id: node.id }), node.publicPort);
       assertEquals(listenersAt(node.publicPort), THREADS);
@@ -172,12 +164,12 @@ Deno.test(
   async () => {
     using logged = new Logged();
     await using scene = new Scene();
-    const { others } = scene;
+    const { pool } = scene;
     scene.applyView(viewOf([A]));
-    await others.begin();
+    await pool.ready();
     const learn = async () => {
       scene.applyView(viewOf([A, B]));
-      await others.published();
+      await pool.update();
     };
     // The one who listens shares it with nobody.
     const own = Deno.listen({ hostname: AT, port: 0 });
@@ -185,15 +177,15 @@ Deno.test(
     scene.open = () => port;
     await learn();
     assertEquals(
-      others.frontendContext.natTable.portOf({ host: "", port: 0, id: idOf("b") }),
+      pool.frontendContext.natTable.portOf({ host: "", port: 0, id: idOf("b") }),
       port,
     );
     await learn();
-    const reason = `Cannot listen on ${AT}:${port}: the port is taken by another program; ` +
-      "free it or choose another --listen-addr or --port-map";
+    const reason = `Cannot listen on ${AT}:${port}: the port is in use by another program; ` +
+      "free it, or change --listen-addr or --port-map";
     const said = [
-      `warning A thread takes no clients at a port, others do; trying again: ${reason}`,
-      "info All threads take clients at all ports again",
+      `warning A thread cannot listen on a port that other threads serve; retrying: ${reason}`,
+      "info All threads listen on all ports again",
     ];
     assertEquals(logged.lines, said.slice(0, 1));
     own.close();
@@ -210,7 +202,7 @@ Deno.test(
   ON_LINUX,
   async () => {
     await using scene = new Scene();
-    const { natTable, others } = scene;
+    const { natTable, pool } = scene;
     const taken: Deno.Conn[] = [];
     const listener = Deno.listen({ hostname: AT, port: 0 });
     const taking = (async () => {
@@ -219,7 +211,7 @@ Deno.test(
     scene.applyView(
       viewOf([`a ${AT}:${listener.addr.port}@1 myself,master - 0 0 1 connected 0-16383`]),
     );
-    await others.published();
+    await pool.update();
     const node = natTable.nodes[0]!;
     using stack = new DisposableStack();
     const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
@@ -232,7 +224,7 @@ Deno.test(
     const ends = await Promise.all(clients.map((client) => client.readToEnd()));
     assertEquals(ends, clients.map(() => ""));
     assertEquals(scene.suspicions, 0);
-    await others.published();
+    await pool.update();
     const late = await Promise.all(Array.from({ length: SOME }, connect));
     await Promise.all(late.map((client) => client.readToEnd()));
     await until("each has told", (saw) => {
@@ -246,16 +238,16 @@ Deno.test(
 Deno.test("a port that is taken back can be given out again at once", ON_LINUX, async () => {
   using logged = new Logged();
   await using scene = new Scene({ firstPort: findFreePorts(2), maxNodes: 2 });
-  const { natTable, others } = scene;
+  const { natTable, pool } = scene;
   scene.applyView(viewOf([A, B]));
-  await others.begin();
+  await pool.ready();
   const { publicPort } = natTable.withId(idOf("b"))!;
   scene.applyFinalView(viewOf([A]));
   assertEquals(natTable.withId(idOf("b")), undefined);
   // The other threads have hardly heard of that.
   scene.applyView(viewOf([A, line("c", "10.0.0.3:7000")]));
   assertEquals(natTable.withId(idOf("c"))?.publicPort, publicPort);
-  await others.published();
+  await pool.update();
   // What is closed listens until the thread goes on with other things.
   await until("all threads listen once", () => listenersAt(publicPort) === THREADS);
   assertEquals(logged.lines.filter((line) => !line.startsWith("info")), []);
@@ -263,16 +255,15 @@ Deno.test("a port that is taken back can be given out again at once", ON_LINUX, 
 
 Deno.test("threads that take no more clients do not begin to again", ON_LINUX, async () => {
   await using scene = new Scene();
-  const { natTable, frontend, others } = scene;
+  const { natTable, pool } = scene;
   scene.applyView(viewOf([A]));
-  await others.published();
+  await pool.update();
   const node = natTable.nodes[0]!;
   assertEquals(listenersAt(node.publicPort), THREADS);
-  frontend.stopListening();
-  others.stopListening();
+  pool.stopListening();
   // A client that is still served may have the proxy learn something.
   scene.apply(natTable.move(node, { host: "10.0.0.9", port: 7000 }));
-  await others.published();
+  await pool.update();
   await until("no thread listens", () => listenersAt(node.publicPort) === 0);
 });
 
@@ -283,34 +274,34 @@ Deno.test(
     using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
     using timers = new HeldTimers();
     await using scene = new Scene();
-    const { others } = scene;
+    const { pool } = scene;
     scene.applyView(viewOf([A]));
-    await others.begin();
+    await pool.ready();
     scene.applyView(viewOf([A, B]));
     for (let times = 0; times < 13; times++) {
       timers.goOff();
       await new Promise((resolve) => setImmediate(resolve));
     }
     await assertRejects(
-      () => within("miss a thread", others.failure, 10_000),
+      () => within("miss a thread", pool.failure, 10_000),
       OperatorError,
       "Thread 2 of --threads has not answered for 120000 ms",
     );
-    await within("give up waiting", others.published(), 10_000);
+    await within("give up waiting", pool.update(), 10_000);
   },
 );
 
 Deno.test("threads that answer are there for as long as they do", ON_LINUX, async () => {
   using timers = new HeldTimers();
   await using scene = new Scene();
-  const { others } = scene;
+  const { pool } = scene;
   let failure: unknown;
-  others.failure.catch((error) => failure = error);
+  pool.failure.catch((error) => failure = error);
   for (let times = 0; times < 15; times++) {
     timers.goOff();
     // Answers come in the order of questions.
     scene.applyFinalView(viewOf(times % 2 === 0 ? [A] : [A, B]));
-    await others.published();
+    await pool.update();
   }
   assertEquals(failure, undefined);
 });
@@ -320,11 +311,11 @@ Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX
   using _program = runInThreads(new URL("./failing_worker.ts", import.meta.url));
   await using scene = new Scene();
   scene.applyView(viewOf([A]));
-  await scene.others.published();
+  await scene.pool.update();
   assertEquals(
     logged.lines,
     [2, 3].map((number) =>
-      `error Thread ${number} cannot do what it is told (picture): A fault\n    at some place`
+      `error Thread ${number} failed to handle update: A fault\n    at some place`
     ),
   );
 });
@@ -340,12 +331,12 @@ Deno.test("who asks about a node that is no more gets no error for it", ON_LINUX
 Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
   using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
   await using scene = new Scene();
-  const { others } = scene;
+  const { pool } = scene;
   scene.applyView(viewOf([A]));
   await assertRejects(
-    () => within("see a thread end", others.failure, 10_000),
+    () => within("see a thread end", pool.failure, 10_000),
     OperatorError,
-    "of --threads has ended: Uncaught Error: There are no timers",
+    "of --threads has ended: Uncaught Error: There is no memory",
   );
 });
 
@@ -368,7 +359,7 @@ Deno.test("no thread is left where one cannot be started", ON_LINUX, () => {
     assertThrows(
       () => new Scene(),
       OperatorError,
-      "Thread 3 of --threads cannot be started: Resource temporarily unavailable",
+      "Cannot start thread 3 of --threads: Resource temporarily unavailable",
     );
     assertEquals(running.size, 0);
   } finally {

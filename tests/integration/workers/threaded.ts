@@ -29,7 +29,7 @@ export function threadedNat(
 export async function threadOf(nat: NatProcess, client: WireClient): Promise<number> {
   const address = client.localAddress.replaceAll(".", "\\.");
   const [, thread] = await nat.untilLogged(
-    new RegExp(`^.* is connected to node .*"thread":(\\d+).*"client":"${address}".*$`, "m"),
+    new RegExp(`^.* is connected to node .*"thread":(\\d+).*"client_addr":"${address}".*$`, "m"),
   );
   return Number(thread);
 }

@@ -1,7 +1,9 @@
-// Loaded in place of the program of a thread, this one cannot begin to serve.
+// Loaded instead of the program of a worker, this one fails before it can serve.
 
-globalThis.setInterval = () => {
-  throw new Error("There are no timers");
-};
+globalThis.BigInt64Array = class {
+  constructor() {
+    throw new Error("There is no memory");
+  }
+} as unknown as BigInt64ArrayConstructor;
 
 import "../../../src/workers/worker.ts";

@@ -25,7 +25,7 @@ Deno.test("clients of two nodes may have the same addresses on either side", () 
   assertEquals([A, B].map((node) => clients.countOf(node)), [1, 2]);
   clients.delete(A, "10.0.0.99:1");
   assertEquals([A, B].map((node) => clients.countOf(node)), [0, 2]);
-  assertEquals(clients.clientAt(A, "10.0.0.99:1"), undefined);
+  assertEquals(clients.clientAt(A, "10.0.0.99:1"), null);
   assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
 });
 

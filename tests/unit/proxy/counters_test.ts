@@ -1,23 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { AtomicCounter, SharedCounters } from "../../../src/proxy/counters.ts";
+import { SharedCounters } from "../../../src/proxy/counters.ts";
 
-Deno.test("a count stays within its limit, however it is added to", () => {
-  const count = new AtomicCounter();
-  assertEquals(count.addWithin(3, 5), true);
-  assertEquals(count.addWithin(3, 5), false);
-  assertEquals(count.addWithin(2, 5), true);
-  assertEquals(count.addWithin(1, Infinity), true);
-  count.add(-4);
-  assertEquals(count.value, 2);
-  assertEquals([count.replace(1, 7), count.value], [false, 2]);
-  assertEquals([count.replace(2, 7), count.value], [true, 7]);
-});
-
-Deno.test("tallies of the same memory count the same, each thing by itself", () => {
+Deno.test("counters of the same memory are shared, each in its own cell", () => {
   const memory = SharedCounters.forThreads();
   const [one, other] = [new SharedCounters(memory), new SharedCounters(memory)];
-  assertEquals([one.accept(), other.accept(), one.accept()], [1, 2, 3]);
-  const names = ["sessions", "captured", "failures", "fails"] as const;
+  assertEquals([one.nextClientId(), other.nextClientId(), one.nextClientId()], [1, 2, 3]);
+  const names = ["sessions", "captured", "acceptFailures", "acceptFailing"] as const;
   for (const [at, name] of names.entries()) one[name].add(10 + at);
   assertEquals(names.map((name) => other[name].value), [10, 11, 12, 13]);
   const [counts, same] = [one.clients!, other.clients!];

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { ReadScheduler } from "../../../src/proxy/read_scheduler.ts";
+import { FairReadScheduler } from "../../../src/proxy/read_scheduler.ts";
 import { within } from "../../support/until.ts";
 
 /** So many reads are all that one round of the event loop has for them. */
@@ -11,7 +11,7 @@ const PART = 64;
 const DEADLINE_MS = 5_000;
 
 /** Lets a round of the event loop pass in which so many read, and what it leads to at once. */
-async function passRound(scheduler: ReadScheduler, reads: number): Promise<void> {
+async function passRound(scheduler: FairReadScheduler, reads: number): Promise<void> {
   for (let read = 0; read < reads; read++) scheduler.recordRead();
   // What follows a read comes behind all of them.
   await Promise.resolve();
@@ -21,7 +21,10 @@ async function passRound(scheduler: ReadScheduler, reads: number): Promise<void>
 }
 
 /** Has some wait, who then are in the list in the order in which they come. */
-function wait(scheduler: ReadScheduler, count: number): { came: number[]; all: Promise<unknown> } {
+function wait(
+  scheduler: FairReadScheduler,
+  count: number,
+): { came: number[]; all: Promise<unknown> } {
   const came: number[] = [];
   const names = Array.from({ length: count }, (_, index) => index);
   const all = Promise.all(names.map((name) => scheduler.waitTurn().then(() => came.push(name))));
@@ -29,7 +32,7 @@ function wait(scheduler: ReadScheduler, count: number): { came: number[]; all: P
 }
 
 Deno.test("nobody waits where a round serves all", async () => {
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   for (const reads of [1, PART, PART, PART]) {
     await passRound(scheduler, reads);
     assert(!scheduler.isSaturated, `After ${reads} reads`);
@@ -37,7 +40,7 @@ Deno.test("nobody waits where a round serves all", async () => {
 });
 
 Deno.test("who was served waits until a round has served all others", async () => {
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   assert(scheduler.isSaturated);
   const { came, all } = wait(scheduler, 1);
@@ -50,7 +53,7 @@ Deno.test("who was served waits until a round has served all others", async () =
 });
 
 Deno.test("who has waited longest comes first, and not all come at once", async () => {
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   const { came, all } = wait(scheduler, FULL);
   await passRound(scheduler, PART);
@@ -62,7 +65,7 @@ Deno.test("who has waited longest comes first, and not all come at once", async 
 });
 
 Deno.test("those who wait let those pass who fill the rounds", async () => {
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   const { came, all } = wait(scheduler, FULL);
   await passRound(scheduler, PART);
@@ -73,7 +76,7 @@ Deno.test("those who wait let those pass who fill the rounds", async () => {
 });
 
 Deno.test("nobody waits for ever where nobody else reads", async () => {
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   await wait(scheduler, 1).all;
   assert(!scheduler.isSaturated);

@@ -5,7 +5,7 @@ import { PairingError } from "../../../src/relay/pairing_error.ts";
 import { ReplyTracker } from "../../../src/relay/reply_tracker.ts";
 import { BufferPool } from "../../../src/relay/read_buffer.ts";
 import { RequestRelay } from "../../../src/relay/request_relay.ts";
-import { ReadScheduler } from "../../../src/proxy/read_scheduler.ts";
+import { FairReadScheduler } from "../../../src/proxy/read_scheduler.ts";
 import {
   converse,
   MARKER,
@@ -107,7 +107,7 @@ function startRelay(tracker: ReplyTracker, unreadBytes: (number | undefined)[] =
     },
     tracker,
     buffers: new BufferPool(SMALL_BUFFER_BYTES),
-    scheduler: new ReadScheduler(),
+    scheduler: new FairReadScheduler(),
     translate: (words) => Promise.resolve(translateHost(words)),
     unreadReplies: () => unreadBytes.shift(),
     createNonce: () => "mark",
@@ -244,7 +244,7 @@ Deno.test("an AUTH behind a MULTI waits 10 s for a client that leaves replies un
 });
 
 Deno.test("a relay that waits for its turn to read has nothing to drain", async () => {
-  const scheduler = new ReadScheduler();
+  const scheduler = new FairReadScheduler();
   for (let read = 0; read < 128; read++) scheduler.recordRead();
   await Promise.resolve();
   assert(scheduler.isSaturated);

@@ -2,79 +2,83 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { NoPublicPortError } from "../../../src/nat/nat_table.ts";
 import { Channel, type ChannelPort } from "../../../src/workers/channel.ts";
 
-type Asked = {
-  twice: { said: number; answer: number };
-  slow: { said: undefined; answer: string };
-  fail: { said: "as ever" | "unmapped"; answer: void };
-  note: { said: string; answer: void };
+type Requests = {
+  twice: { payload: number; reply: number };
+  slow: { payload: undefined; reply: string };
+  fail: { payload: "as ever" | "no port"; reply: void };
+  note: { payload: string; reply: void };
 };
 
-/** Two ports that lead to each other, as those of a worker do. */
+/** Two connected ports, like those of a worker. */
 function connected(): [ChannelPort, ChannelPort] {
   const { port1, port2 } = new MessageChannel();
   return [port1, port2];
 }
 
-/** A line, its other end, and what that has heard; gone when the block ends. */
+/** A channel, its other end, and what that has received; closed when the block ends. */
 function setUp() {
   const [here, there] = connected();
-  const heard: string[] = [];
+  const received: string[] = [];
   const slow = Promise.withResolvers<string>();
-  const line = new Channel<Asked, Record<never, never>>(here, {});
-  new Channel<Record<never, never>, Asked>(there, {
+  const channel = new Channel<Requests, Record<never, never>>(here, {});
+  new Channel<Record<never, never>, Requests>(there, {
     twice: (number) => 2 * number,
     slow: () => slow.promise,
     fail: (how) => {
-      if (how === "unmapped") throw new NoPublicPortError("No port is left");
+      if (how === "no port") throw new NoPublicPortError("No port is left");
       throw new TypeError("Something else");
     },
     note: (text) => {
-      heard.push(text);
+      received.push(text);
     },
   });
   const close = () => {
     for (const port of [here, there]) (port as unknown as MessagePort).close();
   };
-  return { line, heard, slow, [Symbol.dispose]: close };
+  return { channel, received, slow, [Symbol.dispose]: close };
 }
 
-Deno.test("each question gets its own answer, in whatever order they come", async () => {
+Deno.test("each request gets its own reply, in any order", async () => {
   using scene = setUp();
-  const { line, slow } = scene;
-  const asked = [
-    line.request("slow", undefined),
-    line.request("twice", 4),
-    line.request("twice", 5),
+  const { channel, slow } = scene;
+  const pending = [
+    channel.request("slow", undefined),
+    channel.request("twice", 4),
+    channel.request("twice", 5),
   ];
-  assertEquals(await Promise.all(asked.slice(1)), [8, 10]);
+  assertEquals(await Promise.all(pending.slice(1)), [8, 10]);
   slow.resolve("at last");
-  assertEquals(await asked[0], "at last");
+  assertEquals(await pending[0], "at last");
 });
 
-Deno.test("what was told before a question has been heard when its answer is there", async () => {
+Deno.test("a notification is handled before the reply to a later request arrives", async () => {
   using scene = setUp();
-  const { line, heard } = scene;
-  line.notify("note", "first");
-  line.notify("note", "second");
-  await line.request("twice", 1);
-  assertEquals(heard, ["first", "second"]);
+  const { channel, received } = scene;
+  channel.notify("note", "first");
+  channel.notify("note", "second");
+  await channel.request("twice", 1);
+  assertEquals(received, ["first", "second"]);
 });
 
-Deno.test("an error on the other side is the answer, and its kind is kept", async () => {
+Deno.test("an error of the handler rejects the request, and keeps its kind", async () => {
   using scene = setUp();
-  const { line } = scene;
-  await assertRejects(() => line.request("fail", "unmapped"), NoPublicPortError, "No port is left");
-  await assertRejects(() => line.request("fail", "as ever"), Error, "Something else");
+  const { channel } = scene;
+  await assertRejects(
+    () => channel.request("fail", "no port"),
+    NoPublicPortError,
+    "No port is left",
+  );
+  await assertRejects(() => channel.request("fail", "as ever"), Error, "Something else");
 });
 
-Deno.test("nobody waits for a thread that is gone", async () => {
+Deno.test("requests fail once the channel is closed", async () => {
   using scene = setUp();
-  const { line } = scene;
-  const asked = line.request("slow", undefined);
+  const { channel } = scene;
+  const pending = channel.request("slow", undefined);
   const gone = new Error("The thread is gone");
-  line.close(gone);
-  await assertRejects(() => asked, Error, "The thread is gone");
-  await assertRejects(() => line.request("twice", 1), Error, "The thread is gone");
-  line.notify("note", "unheard");
-  assertEquals(scene.heard, []);
+  channel.close(gone);
+  await assertRejects(() => pending, Error, "The thread is gone");
+  await assertRejects(() => channel.request("twice", 1), Error, "The thread is gone");
+  channel.notify("note", "not sent");
+  assertEquals(scene.received, []);
 });

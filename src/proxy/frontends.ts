@@ -1,0 +1,56 @@
+import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { NodeResolver } from "../nat/node_resolver.ts";
+import type { SharedCounters } from "./counters.ts";
+
+/**
+ * Everything that serves clients: one `Frontend`, or a `WorkerPool` with a frontend in each thread.
+ * Nodes are rows of the NAT table; a change takes effect in all threads with the next `update`.
+ */
+export interface Frontends {
+  /** Counts the clients of all frontends. */
+  readonly counters: SharedCounters;
+  /** Rejected with an error for the operator when a frontend is lost; else never settled. */
+  readonly failure: Promise<never>;
+  /**
+   * Listens for a node and returns the port, which differs from `port` only if that is 0.
+   *
+   * @throws {ListenError} when it cannot
+   */
+  open(node: NatEntry, port: number): number;
+  /** Closes the port of a node; done when the kernel refuses connections to it. */
+  closePort(node: NatEntry): Promise<void>;
+  /** Closes the port of a node, and its sessions. */
+  close(node: NatEntry): void;
+  /** Ends the sessions with a node. */
+  endSessions(node: NatEntry): void;
+  /** Makes the NAT table known to all frontends; done when they listen for its nodes. */
+  update(): Promise<void>;
+  /**
+   * Waits until all frontends listen for all nodes.
+   *
+   * @throws {ListenError} when one cannot
+   */
+  ready(): Promise<void>;
+  /** Accepts no more clients. */
+  stopListening(): void;
+  /** Lets sessions finish the replies in progress, for up to `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+  /** Ends all sessions; done when they have ended. */
+  end(): Promise<void>;
+}
+
+/** What frontends need from the proxy that creates them. */
+export interface FrontendsContext {
+  readonly natTable: NatTable;
+  readonly nodeResolver: Pick<NodeResolver, "resolve">;
+  /** Whether a node accepts connections, so that its port is to be open. */
+  isUp(node: NatEntry): boolean;
+  /**
+   * Reports that a node refused a connection, or closed one unexpectedly. Resolved when the node was
+   * probed and, if it does not accept connections, its public port is closed.
+   */
+  suspect(node: NatEntry): Promise<void>;
+}
+
+/** Creates the frontends of a proxy. */
+export type CreateFrontends = (context: FrontendsContext) => Frontends;

@@ -1,0 +1,144 @@
+import type { NatEntry } from "../nat/nat_table.ts";
+import { formatHostPort } from "../platform/address.ts";
+import { log } from "../platform/log.ts";
+import type { LogThrottle } from "../platform/log_throttle.ts";
+import { isExhausted, isGone } from "../platform/net.ts";
+import { CaptureLimitError } from "../relay/capture.ts";
+import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
+import { RespError } from "../resp/framing.ts";
+import type { ExpiredTimeout, TimeoutOptions } from "./session_timeouts.ts";
+
+/** What one session logs. Repeated messages of clients of the same host are suppressed. */
+export class SessionLog {
+  /** Identifies the client in the log. */
+  readonly clientId: number;
+  /** The address from which the client connected. */
+  readonly clientAddress: string;
+  readonly #node: NatEntry;
+  readonly #throttle: LogThrottle;
+
+  constructor(clientId: number, clientAddress: string, node: NatEntry, throttle: LogThrottle) {
+    this.clientId = clientId;
+    this.clientAddress = clientAddress;
+    this.#node = node;
+    this.#throttle = throttle;
+  }
+
+  /** The node has accepted the connection; it has `count` clients now. */
+  connected(count: number): void {
+    const { node_addr } = this.#fields;
+    if (this.#throttle.recovered(node_addr)) {
+      log.info("Node {node_addr} is reachable again", { node_addr, node_id: this.#node.id });
+    }
+    log.debug(
+      "Client {client_id} at {client_addr} is connected to node {node_addr}; " +
+        "clients on this node: {count}",
+      { ...this.#fields, count },
+    );
+  }
+
+  /** The node cannot be reached. */
+  connectFailed(error: unknown): void {
+    const reason = error instanceof Error ? error.message : String(error);
+    const fields = { ...this.#fields, reason };
+    const message = "Cannot connect to node {node_addr}, closing client {client_id}: {reason}";
+    // The lack of file descriptors is logged for all clients together.
+    if (isExhausted(error)) log.debug(message, fields);
+    else {
+      this.#throttle.log("warning", { topic: fields.node_addr, cause: reason }, [message, fields]);
+    }
+  }
+
+  /** A reply, or a push, names a node that has no public port. */
+  noPublicPort(error: Error, isPush: boolean): void {
+    const message = isPush
+      ? "Dropped a push to client {client_id}: {reason}"
+      : "Replied CLUSTERDOWN to client {client_id}: {reason}";
+    const fields = { ...this.#fields, reason: error.message };
+    this.#throttle.log("error", { topic: "ports", cause: error.message }, [message, fields]);
+  }
+
+  /** A timeout has expired, so the session ends. */
+  expired(timeout: ExpiredTimeout, { idleTimeoutMs, captureTimeoutMs }: TimeoutOptions): void {
+    switch (timeout) {
+      case "unread-reply":
+        this.#logThrottled(
+          "warning",
+          "Closing client {client_id}: it did not read a rewritten reply of node {node_addr} " +
+            "within {timeout_ms} ms (--capture-timeout)",
+          { timeout_ms: captureTimeoutMs },
+        );
+        break;
+      case "unfinished-reply":
+        this.#logThrottled(
+          "warning",
+          "Closing client {client_id}: node {node_addr} did not finish a reply within " +
+            "{timeout_ms} ms (--capture-timeout)",
+          { timeout_ms: captureTimeoutMs },
+        );
+        break;
+      case "idle":
+        this.#logThrottled(
+          "info",
+          "Closing client {client_id}: idle for more than {timeout_ms} ms (--idle-timeout)",
+          { timeout_ms: idleTimeoutMs },
+        );
+        break;
+      case "half-closed":
+      case "close-wait":
+        // One side has ended already.
+    }
+  }
+
+  /** Both sides have ended in order. */
+  ended(): void {
+    log.debug("Client {client_id} disconnected", this.#fields);
+  }
+
+  /** A direction has failed, which has ended the session. */
+  failed(error: unknown): void {
+    if (isGone(error) || error instanceof AbandonedError) {
+      log.debug("Client {client_id} lost its connection", this.#fields);
+    } else if (error instanceof CaptureLimitError) {
+      this.#logThrottled(
+        "warning",
+        "Closing client {client_id} at {client_addr} of node {node_addr}: {reason}",
+        { reason: error.message },
+      );
+    } else if (error instanceof RespError || error instanceof PairingError) {
+      this.#logThrottled(
+        "warning",
+        "Closing client {client_id} at {client_addr}: cannot follow its connection to node " +
+          "{node_addr}: {reason}",
+        { reason: error.message },
+      );
+    } else {
+      this.#logThrottled(
+        "error",
+        "Closing client {client_id} at {client_addr} after an unexpected error: {reason}",
+        { reason: error instanceof Error ? error.stack ?? error.message : String(error) },
+      );
+    }
+  }
+
+  get #fields() {
+    return {
+      client_id: this.clientId,
+      client_addr: this.clientAddress,
+      node_id: this.#node.id,
+      node_addr: formatHostPort(this.#node.address),
+    };
+  }
+
+  /** Logs a message unless it was logged for another client of the same host. */
+  #logThrottled(
+    level: "info" | "warning" | "error",
+    message: string,
+    details: Record<string, unknown>,
+  ): void {
+    const fields = this.#fields;
+    const topic = this.clientAddress.replace(/:\d+$/, "");
+    const cause = JSON.stringify([fields.node_addr, message, details]);
+    this.#throttle.log(level, { topic, cause }, [message, { ...fields, ...details }]);
+  }
+}

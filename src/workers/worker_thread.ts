@@ -1,0 +1,105 @@
+import { logOptions } from "../platform/log.ts";
+import { OperatorError } from "../platform/operator_error.ts";
+import type { FrontendOptions } from "../proxy/frontend.ts";
+import { Channel, type Handlers } from "./channel.ts";
+import type { MainMessages, WorkerInit, WorkerMessages } from "./messages.ts";
+
+/**
+ * How often workers are pinged: a worker that closes itself does not notify the thread that has
+ * started it.
+ */
+export const PING_INTERVAL_MS = 10_000;
+
+/**
+ * A worker that leaves this many pings unanswered hangs. To rewrite a reply as long as
+ * --capture-limit allows takes a worker 50 s, in which it handles no message, and twice that on a
+ * slow machine. Pings are counted instead of timed, because a process that was stopped for a while
+ * has received no replies.
+ */
+const MAX_UNANSWERED_PINGS = 12;
+
+/** What a worker starts with. */
+export interface WorkerThreadOptions {
+  /** From 2 on, because the main thread is number 1. */
+  readonly number: number;
+  readonly frontend: FrontendOptions;
+  /** The memory of `SharedCounters`. */
+  readonly shared: SharedArrayBuffer;
+}
+
+/** What the pool does for its workers. */
+export interface WorkerThreadHandlers {
+  /** Handles the messages of a worker. */
+  readonly messages: (thread: WorkerThread) => Handlers<WorkerMessages>;
+  /** Called when the worker has ended unexpectedly, or hangs. */
+  readonly onLost: (error: OperatorError) => void;
+}
+
+/** A worker as the main thread sees it. The pool owns it, and terminates it. */
+export class WorkerThread {
+  readonly number: number;
+  readonly channel: Channel<MainMessages, WorkerMessages>;
+  readonly #worker: Worker;
+  readonly #onLost: (error: OperatorError) => void;
+  /** How many pings in a row were not answered. */
+  #unansweredPings = 0;
+
+  /** @throws {OperatorError} when the worker cannot be started */
+  constructor(
+    { number, frontend, shared }: WorkerThreadOptions,
+    { messages, onLost }: WorkerThreadHandlers,
+  ) {
+    this.number = number;
+    this.#onLost = onLost;
+    this.#worker = startWorker(number);
+    const init: WorkerInit = {
+      thread: number,
+      options: frontend,
+      log: logOptions(),
+      shared,
+    };
+    this.#worker.postMessage(init);
+    this.channel = new Channel(this.#worker, messages(this));
+    this.#worker.onerror = (event) => {
+      event.preventDefault();
+      this.#lose(`has ended: ${event.message}`);
+    };
+  }
+
+  /** Checks whether the worker has answered, and pings it again. */
+  ping(): void {
+    if (this.#unansweredPings === MAX_UNANSWERED_PINGS) {
+      this.#lose(`has not answered for ${MAX_UNANSWERED_PINGS * PING_INTERVAL_MS} ms`);
+    }
+    this.#unansweredPings++;
+    // The request fails only when the worker is lost, which is reported.
+    this.channel.request("ping", undefined).then(() => this.#unansweredPings = 0, () => {});
+  }
+
+  /** Ends the worker; requests to it fail with `reason`. */
+  terminate(reason: Error): void {
+    this.#worker.terminate();
+    this.channel.close(reason);
+  }
+
+  #lose(how: string): void {
+    const error = new OperatorError(`Thread ${this.number} of --threads ${how}`);
+    this.channel.close(error);
+    this.#onLost(error);
+  }
+}
+
+/** @throws {OperatorError} when the kernel has no thread left, for example */
+function startWorker(number: number): Worker {
+  try {
+    return new Worker(new URL("./worker.ts", import.meta.url), {
+      type: "module",
+      name: `thread ${number}`,
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new OperatorError(`Cannot start thread ${number} of --threads: ${reason}`, {
+      cause: error,
+    });
+  }
+}
