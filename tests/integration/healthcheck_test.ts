@@ -11,10 +11,10 @@ import { PING, PONG, Scene, type ScriptedNode } from "../support/scripted_node.t
 import { until, within } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
-/** What watches over health checks gives them longer. */
+/** Orchestrators allow a health check more time. */
 const DEADLINE_MS = 8_000;
 
-/** What Kubernetes gives a probe unless its manifest says otherwise. */
+/** The default timeout of a probe in Kubernetes. */
 const PROBE_TIMEOUT_MS = 1_000;
 
 Deno.test("a health check of the program", async (t) => {
@@ -29,7 +29,7 @@ Deno.test("a health check of the program", async (t) => {
     assert(lines.includes(stdout), stdout);
   };
 
-  await t.step("fails while nothing runs", async () => {
+  await t.step("fails while no proxy runs", async () => {
     const { code, stdout, stderr } = await check();
     assertEquals([code, stdout], [1, ""]);
     assertMatch(
@@ -40,11 +40,11 @@ Deno.test("a health check of the program", async (t) => {
 
   await using _nat = await new NatProcess([], { env }).ready();
 
-  await t.step("is passed by a proxy that serves", async () => {
+  await t.step("passes while the proxy serves", async () => {
     await assertHealthy(port, port + 1, port + 2);
   });
 
-  await t.step("is passed as long as one node answers", async () => {
+  await t.step("passes while one node answers", async () => {
     await cluster.nodes[0]!.kill();
     await assertHealthy(port + 1, port + 2);
     await cluster.nodes[1]!.kill();
@@ -68,7 +68,7 @@ Deno.test("a health check of the program", async (t) => {
     );
   });
 
-  await t.step("fails with 1 and one line where a setting is wrong, as Docker wants", async () => {
+  await t.step("fails with 1 and one line for an invalid option, as Docker requires", async () => {
     for (const words of [["--max-nodes=none"], ["--no-such-flag"], ["--listen-addr=:0"]]) {
       const { code, stdout, stderr } = await runNat(["healthcheck", ...words]);
       assertEquals([code, stdout], [1, ""]);

@@ -12,7 +12,7 @@ import { WireClient } from "../support/wire.ts";
 /** Anything may be listening there or nothing; a command line that is refused never connects. */
 const ANYWHERE = "--cluster-addr=127.0.0.1:7000";
 
-/** Nobody ever listens on it (RFC 1122: tcpmux, which no machine runs by default). */
+/** No program listens on it: tcpmux, which no machine runs by default. */
 const DEAD = "127.0.0.1:1";
 
 const PASSWORD = "s3cret-Of-The-Cluster";
@@ -95,7 +95,7 @@ Deno.test("the program against a cluster", async (t) => {
     const taken = findFreePorts(3);
     using _taken = Deno.listen({ hostname: "127.0.0.1", port: taken + 1 });
     const last = (host: string, port: number) => `${host}:${port}: .*--listen-addr[^\n]*`;
-    const refusals: [flags: string[], mapping: string, says: string][] = [
+    const failures: [flags: string[], mapping: string, message: string][] = [
       [
         [`--listen-addr=127.0.0.1:${taken}`],
         mapping("127.0.0.1", taken),
@@ -117,7 +117,7 @@ Deno.test("the program against a cluster", async (t) => {
         "Cannot write the file '/no/such/map.json': [^\n]*",
       ],
     ];
-    for (const [flags, mapped, says] of refusals) {
+    for (const [flags, mapped, message] of failures) {
       for (const check of ["--check", "--check=false"]) {
         const { code, stdout, stderr } = await runNat([
           check,
@@ -126,7 +126,7 @@ Deno.test("the program against a cluster", async (t) => {
           "--max-nodes=3",
           "--public-host=nat.example",
         ]);
-        assertMatch(stderr, new RegExp(`^redis-cluster-nat: ${says}\n$`));
+        assertMatch(stderr, new RegExp(`^redis-cluster-nat: ${message}\n$`));
         assertEquals([code, stdout], [1, check === "--check" ? mapped : ""], stderr);
       }
     }
@@ -320,7 +320,7 @@ Deno.test("each fault of the cluster's address has its own message", async (t) =
     assertMatch(stderr, /redis-cluster-nat: The name 'node\.invalid' does not resolve/);
     assertEquals(code, 1);
   });
-  await t.step("a server that is no cluster node, without a wait", async () => {
+  await t.step("a server that is no cluster node, at once", async () => {
     await using server = await Standalone.start();
     const { code, stderr } = await runNat([
       `--cluster-addr=127.0.0.1:${server.port}`,
@@ -348,13 +348,13 @@ Deno.test("passwords", async (t) => {
   });
   const node = cluster.nodes[0]!;
   const seed = `--cluster-addr=${node.address}`;
-  const forEver = ["--start-timeout=0", "--public-host=127.0.0.1"];
+  const noTimeout = ["--start-timeout=0", "--public-host=127.0.0.1"];
   const elsewhere = "--listen-addr=127.0.0.1:0";
   const file = await Deno.makeTempFile({ prefix: "password-" });
   await Deno.writeTextFile(file, `${PASSWORD}\n`);
 
-  await t.step("none where one is wanted ends the program with 1, without a wait", async () => {
-    const { code, stdout, stderr } = await runNat([seed, ...forEver]);
+  await t.step("a missing one exits with 1 at once", async () => {
+    const { code, stdout, stderr } = await runNat([seed, ...noTimeout]);
     assertMatch(
       stderr,
       /^redis-cluster-nat: Node \S+ requires a password: .*--password-file[^\n]*\n$/,
@@ -362,21 +362,21 @@ Deno.test("passwords", async (t) => {
     assertEquals([code, stdout], [1, ""]);
   });
 
-  await t.step("a wrong one ends the program with 1, without a wait", async () => {
+  await t.step("a wrong one exits with 1 at once", async () => {
     const { code, stdout, stderr } = await runNat([
       seed,
-      ...forEver,
+      ...noTimeout,
       "--password=not-this-one",
     ]);
-    assertMatch(stderr, /^redis-cluster-nat: Node \S+ refuses .*password: WRONGPASS [^\n]*\n$/);
+    assertMatch(stderr, /^redis-cluster-nat: Node \S+ refused .*password: WRONGPASS [^\n]*\n$/);
     assert(!stderr.includes("not-this-one"), stderr);
     assertEquals([code, stdout], [1, ""]);
   });
 
-  await t.step("a user that may not ask ends the program with 1, without a wait", async () => {
+  await t.step("a user without permission exits with 1 at once", async () => {
     await node.order("ACL", "SETUSER", "visitor", "on", ">abc", "+@all", "-cluster");
     const user = ["--username=visitor", "--password=abc"];
-    const { code, stdout, stderr } = await runNat([seed, ...forEver, ...user]);
+    const { code, stdout, stderr } = await runNat([seed, ...noTimeout, ...user]);
     assertMatch(
       stderr,
       /^redis-cluster-nat: Node \S+ denies the query to this user: NOPERM [^\n]*\n$/,
@@ -384,7 +384,7 @@ Deno.test("passwords", async (t) => {
     assertEquals([code, stdout], [1, ""]);
   });
 
-  await t.step("the right one comes by file, by flag or by variable", async () => {
+  await t.step("the right one is taken from a file, a flag or a variable", async () => {
     const ways: [string[], Record<string, string>][] = [
       [[`--password-file=${file}`], {}],
       [["--username", "default", "--password", PASSWORD], {}],
@@ -400,7 +400,7 @@ Deno.test("passwords", async (t) => {
     }
   });
 
-  await t.step("clients give theirs through the relay", async () => {
+  await t.step("clients authenticate through the relay", async () => {
     await using nat = await new NatProcess([seed, elsewhere, `--password-file=${file}`]).ready();
     using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
     assertMatch(textOf(await client.ask("GET", "a"))!, /^NOAUTH /);
@@ -408,7 +408,7 @@ Deno.test("passwords", async (t) => {
     assertEquals(await client.ask("AUTH", PASSWORD), { type: "+", text: "OK" });
   });
 
-  await t.step("one that a node makes up is not shown", async () => {
+  await t.step("a password that a node generates is not logged", async () => {
     const debug = [seed, elsewhere, "--debug", `--password=${PASSWORD}`];
     await using nat = await new NatProcess(debug).ready();
     using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
@@ -418,7 +418,7 @@ Deno.test("passwords", async (t) => {
     assert(!nat.stderr.includes(made), nat.stderr);
   });
 
-  await t.step("none is ever shown, however a client sends it", async () => {
+  await t.step("none is logged, in whatever form a client sends it", async () => {
     const flags = ["--debug", "--log-level=debug", `--password=${PASSWORD}`];
     await using nat = await new NatProcess([seed, elsewhere, ...flags]).ready();
     using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
@@ -447,7 +447,7 @@ Deno.test("passwords", async (t) => {
         assert(!nat.stderr.includes(secret), `${what} shows '${secret}': ${nat.stderr}`);
       }
     }
-    // What is hidden is seen to be hidden, and what is not is shown.
+    // Masked values appear as masked, and all others in full.
     assertMatch(
       nat.stderr,
       /client 1 -> node \S+ \*2\\r\\n\$4\\r\\nAUTH\\r\\n\$21\\r\\n\*\*\*\\r\\n/,

@@ -31,7 +31,7 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
   const flag = `--state-file=${path}`;
   const port = findFreePorts(8);
 
-  await t.step("it is made at the first start", async () => {
+  await t.step("the first start creates it", async () => {
     await using proxy = await nat(cluster, port, flag);
     const expected: SavedPorts = {
       nodes: cluster.nodes.map(({ id, host, port: at }, index) => {
@@ -43,7 +43,7 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
     assertEquals([...proxy.mapping.values()], [port, port + 1, port + 2]);
   });
 
-  await t.step("a later start gives each node the port that it had", async () => {
+  await t.step("a later start gives each node its port again", async () => {
     const moved = cluster.nodes.map(({ id, host, port: at }, index) => {
       return { id, address: { host, port: at }, port: port + 3 - index };
     });
@@ -61,7 +61,7 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
     assertEquals(stdout.split("\n").toSorted(), proxy.stdout.split("\n").toSorted());
   });
 
-  const refusals: [name: string, text: string, says: RegExp][] = [
+  const invalidFiles: [name: string, text: string, message: RegExp][] = [
     ["damaged", '{"format": "redis-cluster-nat sta', /is not JSON.*; fix it, delete it, or name/],
     ["foreign", '{"name": "package"}', /is not a state of redis-cluster-nat; name another/],
     [
@@ -73,8 +73,8 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
       new RegExp(`has port ${port + 7} for node 10.0.0.1:7000, and ports are now ${port} to `),
     ],
   ];
-  for (const [name, text, says] of refusals) {
-    await t.step(`a file that is ${name} is refused in one line`, async () => {
+  for (const [name, text, message] of invalidFiles) {
+    await t.step(`a file that is ${name} fails the start with one line`, async () => {
       await Deno.writeTextFile(path, text);
       for (const check of ["--check", "--check=false"]) {
         const { code, stderr } = await runNat([
@@ -86,22 +86,27 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
           "--public-host=127.0.0.1",
         ]);
         assertEquals([code, stderr.split("\n").length], [1, 2], stderr);
-        assertMatch(stderr, says);
+        assertMatch(stderr, message);
         assertEquals(await Deno.readTextFile(path), text);
       }
     });
   }
 
-  await t.step("a file of another cluster is said to be one, and its ports are kept", async () => {
-    const other = { id: "a".repeat(40), address: { host: "10.0.0.1", port: 7000 }, port };
-    await Deno.writeTextFile(path, formatState({ nodes: [other], retired: [] }));
-    await using proxy = await nat(cluster, port, flag);
-    await proxy.untilLogged(/WARN .*None of the 1 nodes in the state file '.*' is in this cluster/);
-    assertEquals([...proxy.mapping.values()], [port + 1, port + 2, port + 3]);
-  });
+  await t.step(
+    "a file of another cluster is used with a warning, and its ports stay reserved",
+    async () => {
+      const other = { id: "a".repeat(40), address: { host: "10.0.0.1", port: 7000 }, port };
+      await Deno.writeTextFile(path, formatState({ nodes: [other], retired: [] }));
+      await using proxy = await nat(cluster, port, flag);
+      await proxy.untilLogged(
+        /WARN .*None of the 1 nodes in the state file '.*' is in this cluster/,
+      );
+      assertEquals([...proxy.mapping.values()], [port + 1, port + 2, port + 3]);
+    },
+  );
 
   await t.step(
-    "a file that cannot be written ends the start, and no other is written",
+    "a file that cannot be written fails the start, and no other is written",
     async () => {
       await Deno.remove(path);
       for (const [bad, good] of [["state", "map"], ["map", "state"]] as const) {
@@ -140,7 +145,7 @@ Deno.test("the map file lists every node, and follows changes", async () => {
   }
   const replica = cluster.replicas[0]!;
   await replica.order("CLUSTER", "FAILOVER");
-  await until("the map tells of the failover", async (saw) => {
+  await until("the map file has the failover", async (saw) => {
     const { nodes } = await read();
     saw(nodes);
     const roles = new Map(nodes.map(({ id, role }: { id: string; role: string }) => [id, role]));
@@ -167,10 +172,10 @@ Deno.test("an unreachable cluster is logged once, and once its recovery", async 
   const silent = /WARN .*No node is reachable; keeping the last known topology: /;
   for (let times = 1; times <= 2; times++) {
     await Promise.all(cluster.nodes.map((node) => node.kill()));
-    await until("it is said", () => count(proxy.stderr, silent) === times);
+    await until("it is logged", () => count(proxy.stderr, silent) === times);
     // Many refreshes long.
     await Promise.all(cluster.nodes.map((node) => node.start()));
-    await until("the end of it is said", () => {
+    await until("the recovery is logged", () => {
       return count(proxy.stderr, /INFO .*The cluster is reachable again/) === times;
     });
     assertEquals(count(proxy.stderr, silent), times, proxy.stderr);
