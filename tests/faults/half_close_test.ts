@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { FakeClock } from "../support/fake_clock.ts";
 import { until } from "../support/until.ts";
 import { type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
 
@@ -71,20 +72,6 @@ Deno.test("a node that shuts its side still gets all that its client sends", asy
   await scene.assertNothingLeft();
 });
 
-/** The clock of the program goes ahead while a block lasts; timers do not. */
-class Later implements Disposable {
-  /** @param ms how far it goes ahead */
-  constructor(ms: number) {
-    const now = performance.now.bind(performance);
-    performance.now = () => now() + ms;
-  }
-
-  [Symbol.dispose](): void {
-    // What the runtime has shows again.
-    Reflect.deleteProperty(performance, "now");
-  }
-}
-
 Deno.test("a client that does not notice that its node is gone has a minute to", async () => {
   // The times are looked at often then, and by the clock of this thread.
   await using scene = await Scene.start({ captureTimeoutMs: 200, threads: 1 });
@@ -93,19 +80,16 @@ Deno.test("a client that does not notice that its node is gone has a minute to",
   unused.peer.close();
   assertEquals(await unused.client.readToEnd(), "");
   const { proxy } = scene.proxy;
-  {
-    using _later = new Later(50_000);
-    // Long enough for some looks.
-    const slow = await scene.open();
-    await slow.client.send(SLOTS);
-    await slow.peer.send("*1\r\n");
-    assertEquals(await slow.client.readToEnd(), "");
-    assertEquals(proxy.sessionCount, 2);
-  }
-  {
-    using _later = new Later(65_000);
-    await until("it is closed", () => proxy.sessionCount === 1);
-  }
+  using clock = new FakeClock();
+  clock.aheadMs = 50_000;
+  // Takes long enough for several checks.
+  const slow = await scene.open();
+  await slow.client.send(SLOTS);
+  await slow.peer.send("*1\r\n");
+  assertEquals(await slow.client.readToEnd(), "");
+  assertEquals(proxy.sessionCount, 2);
+  clock.aheadMs = 65_000;
+  await until("it is closed", () => proxy.sessionCount === 1);
   await scene.assertServes(other);
   other.client.close();
   await scene.assertNothingLeft();

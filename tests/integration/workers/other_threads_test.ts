@@ -5,6 +5,7 @@ import type { TableChange } from "../../../src/nat/table_change.ts";
 import type { ClusterView } from "../../../src/cluster/view.ts";
 import { frontendOptions } from "../../../src/cli/start_proxy.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { Logged } from "../../support/logged.ts";
 import { findFreePorts } from "../../support/ports.ts";
 import { configOf } from "../../support/proxy.ts";
@@ -80,29 +81,6 @@ class Scene implements AsyncDisposable {
     await this.pool.end();
     const tookMs = performance.now() - beganAtMs;
     assert(tookMs < END_TIMEOUT_MS, `The threads were waited for in vain, ${tookMs} ms`);
-  }
-}
-
-/** Timers that are set while a block lasts, and go off again and again when a test says so. */
-class HeldTimers implements Disposable {
-  readonly #setInterval = globalThis.setInterval;
-  readonly #held: (() => void)[] = [];
-
-  constructor() {
-    const hold = (callback: () => void) => {
-      this.#held.push(callback);
-      // No timer has this number.
-      return 0;
-    };
-    globalThis.setInterval = hold as unknown as typeof setInterval;
-  }
-
-  goOff(): void {
-    for (const callback of this.#held) callback();
-  }
-
-  [Symbol.dispose](): void {
-    globalThis.setInterval = this.#setInterval;
   }
 }
 
@@ -272,14 +250,14 @@ Deno.test(
   ON_LINUX,
   async () => {
     using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
-    using timers = new HeldTimers();
+    using clock = new FakeClock("setInterval");
     await using scene = new Scene();
     const { pool } = scene;
     scene.applyView(viewOf([A]));
     await pool.ready();
     scene.applyView(viewOf([A, B]));
     for (let times = 0; times < 13; times++) {
-      timers.goOff();
+      clock.fire();
       await new Promise((resolve) => setImmediate(resolve));
     }
     await assertRejects(
@@ -292,13 +270,13 @@ Deno.test(
 );
 
 Deno.test("threads that answer are there for as long as they do", ON_LINUX, async () => {
-  using timers = new HeldTimers();
+  using clock = new FakeClock("setInterval");
   await using scene = new Scene();
   const { pool } = scene;
   let failure: unknown;
   pool.failure.catch((error) => failure = error);
   for (let times = 0; times < 15; times++) {
-    timers.goOff();
+    clock.fire();
     // Answers come in the order of questions.
     scene.applyFinalView(viewOf(times % 2 === 0 ? [A] : [A, B]));
     await pool.update();

@@ -15,6 +15,7 @@ import {
   translateHost,
   wireOf,
 } from "../../support/conversation.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { Feed, rest } from "../../support/feed.ts";
 import { within } from "../../support/until.ts";
 
@@ -186,41 +187,29 @@ Deno.test("an AUTH behind a MULTI waits to know whether that was refused", async
   }
 });
 
-/** The timers that are set while a test runs, none of which goes off by itself. */
-class Timers implements Disposable {
-  readonly set: { delayMs: number | undefined; go(): void }[] = [];
-  readonly #setTimeout = globalThis.setTimeout;
-
-  constructor() {
-    globalThis.setTimeout = ((go: () => void, delayMs?: number) => {
-      return this.set.push({ delayMs, go });
-    }) as unknown as typeof setTimeout;
-  }
-
-  [Symbol.dispose](): void {
-    globalThis.setTimeout = this.#setTimeout;
-  }
-}
-
 /** Lets seconds pass, and returns the error that ends the relay within them. */
-async function passSeconds(timers: Timers, seconds: number, done: Promise<void>): Promise<unknown> {
+async function passSeconds(
+  clock: FakeClock,
+  seconds: number,
+  done: Promise<void>,
+): Promise<unknown> {
   let failure: unknown;
   done.catch((error) => failure = error);
   for (let second = 0; second < seconds && failure === undefined; second++) {
-    timers.set.pop()!.go();
+    clock.timers.pop()!.go();
     await rest();
   }
   return failure;
 }
 
 Deno.test("an AUTH behind a MULTI waits for a blocked command as long as that takes", async () => {
-  using timers = new Timers();
+  using clock = new FakeClock("setTimeout");
   const tracker = new ReplyTracker();
   const { client, got, done } = startRelay(tracker);
   const requests = ["BLPOP a 60", "MULTI", "DISCARD", "AUTH p"];
   client.give(wireOf(requests));
   await rest();
-  assertEquals(await passSeconds(timers, 60, done), undefined);
+  assertEquals(await passSeconds(clock, 60, done), undefined);
   answer(tracker, Byte.null, "");
   answer(tracker, Byte.status, "OK");
   answer(tracker, Byte.status, "OK");
@@ -231,14 +220,14 @@ Deno.test("an AUTH behind a MULTI waits for a blocked command as long as that ta
 });
 
 Deno.test("an AUTH behind a MULTI waits 10 s for a client that leaves replies unread", async () => {
-  using timers = new Timers();
+  using clock = new FakeClock("setTimeout");
   // Some are read, then none.
   const unread = [undefined, 100, 100, 200, ...Array<number>(20).fill(300)];
   const { client, done } = startRelay(new ReplyTracker(), unread);
   client.give(wireOf(["MULTI", "AUTH p"]));
   await rest();
-  assertEquals(await passSeconds(timers, 14, done), undefined);
-  const failure = await passSeconds(timers, 1, done);
+  assertEquals(await passSeconds(clock, 14, done), undefined);
+  const failure = await passSeconds(clock, 1, done);
   assert(failure instanceof PairingError, String(failure));
   assertStringIncludes(failure.message, "unread for 10000 ms");
 });

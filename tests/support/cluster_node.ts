@@ -1,0 +1,223 @@
+import { join } from "node:path";
+import { textOf, type Value } from "../../src/resp/frame.ts";
+import type { Place } from "./cluster_places.ts";
+import { until } from "./until.ts";
+import { WireClient } from "./wire.ts";
+
+/** Lines of a redis.conf: the rest of each line by its first word. */
+export type Directives = Readonly<Record<string, string>>;
+
+/** One server of a cluster; the cluster owns its process. */
+export class ClusterNode {
+  readonly port: number;
+  /** As it was started; a failover may have changed it since. */
+  readonly role: "primary" | "replica";
+  readonly #server: Server;
+  readonly #directory: string;
+  readonly #given: Directives;
+  #host: string;
+  #id = "";
+  #process: Deno.ChildProcess | undefined;
+
+  constructor(
+    server: Server,
+    { host, port, role, directives, directory }: Place & {
+      role: "primary" | "replica";
+      directives: Directives;
+      directory: string;
+    },
+  ) {
+    this.#host = host;
+    this.port = port;
+    this.role = role;
+    this.#server = server;
+    // INFO tells of this path, so it must not hold an address of its own.
+    this.#directory = join(directory, host.replaceAll(/[.:]/g, "-") + `-${port}`);
+    this.#given = directives;
+  }
+
+  /** Its address, which changes when the node is relocated. */
+  get host(): string {
+    return this.#host;
+  }
+
+  /** All that its redis.conf says, the fixture's own included. */
+  get directives(): Directives {
+    const password = this.#given["requirepass"];
+    return {
+      ...this.#ownDirectives(),
+      ...password === undefined ? {} : { "masterauth": password },
+      ...this.#given,
+    };
+  }
+
+  /** The node id, 40 hexadecimal digits. */
+  get id(): string {
+    return this.#id;
+  }
+
+  /** The address as servers write it: an IPv6 one has no brackets. */
+  get address(): string {
+    return `${this.host}:${this.port}`;
+  }
+
+  /** The process that runs, or undefined. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** A new connection to the node, authenticated where the node asks for it. */
+  async connect(): Promise<WireClient> {
+    const client = await WireClient.connect(this.host, this.port);
+    const password = this.directives["requirepass"];
+    try {
+      if (password !== undefined) await client.ask("AUTH", password);
+    } catch (error) {
+      client.close();
+      throw error;
+    }
+    return client;
+  }
+
+  /** Asks the node one command on a connection of its own. */
+  async ask(...words: string[]): Promise<Value> {
+    using client = await this.connect();
+    return await client.ask(...words);
+  }
+
+  /**
+   * Asks the node one command that must not fail.
+   *
+   * @throws {Error} when the reply is an error
+   */
+  async order(...words: string[]): Promise<Value> {
+    const value = await this.ask(...words);
+    if (value.type !== "-") return value;
+    throw new Error(`${this.address} answered '${value.text}' to ${words.slice(0, 3).join(" ")}`);
+  }
+
+  /**
+   * Starts the process and waits until it answers.
+   *
+   * @param host the node's address from now on, if it is another than before
+   */
+  async start(host = this.#host): Promise<void> {
+    if (this.#process !== undefined) throw new Error(`Node ${this.address} runs already`);
+    this.#host = host;
+    await Deno.mkdir(this.#directory, { recursive: true });
+    const conf = Object.entries(this.directives).map(([name, rest]) => `${name} ${rest}\n`);
+    await Deno.writeTextFile(join(this.#directory, "redis.conf"), conf.join(""));
+    // Deno ends the process with the test's own, however that ends but by a signal.
+    const process = new Deno.Command(this.#server.path, {
+      args: ["redis.conf"],
+      cwd: this.#directory,
+      stdin: "null",
+      stdout: "null",
+    }).spawn();
+    this.#process = process;
+    let ended: Deno.CommandStatus | undefined;
+    process.status.then((status) => ended = status);
+    const id = await until(`node ${this.address} answers`, async () => {
+      return ended ?? textOf(await this.order("CLUSTER", "MYID"));
+    });
+    if (typeof id !== "string") {
+      await this.kill();
+      throw new Error(`Node ${this.address} ended with the code ${id.code}`);
+    }
+    this.#id = id;
+  }
+
+  /** Ends the process in order, as SIGTERM does. */
+  async stop(): Promise<void> {
+    await this.#end("SIGTERM");
+  }
+
+  /** Ends the process at once, as SIGKILL does. */
+  async kill(): Promise<void> {
+    await this.#end("SIGKILL");
+  }
+
+  /** The last lines of the node's log. */
+  async logTail(): Promise<string> {
+    const log = await Deno.readTextFile(join(this.#directory, LOG)).catch(() => "no log");
+    return `--- ${this.address}\n${log.trimEnd().split("\n").slice(-LOG_LINES).join("\n")}`;
+  }
+
+  async #end(signal: Deno.Signal): Promise<void> {
+    const process = this.#process;
+    if (process === undefined) return;
+    this.#process = undefined;
+    try {
+      process.kill(signal);
+    } catch (error) {
+      // It has ended by itself.
+      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+    }
+    await process.status;
+  }
+
+  #ownDirectives(): Directives {
+    return {
+      "port": `${this.port}`,
+      "bind": this.host,
+      // Peers take the source of a node's connections for its address. Before 7.0 the first
+      // address of `bind` was the source.
+      ...this.#server.major >= 7 ? { "bind-source-addr": this.host } : {},
+      "protected-mode": "no",
+      "daemonize": "no",
+      "logfile": LOG,
+      "save": '""',
+      "appendonly": "no",
+      "cluster-enabled": "yes",
+      "cluster-node-timeout": "3000",
+      // Replicas are listed by CLUSTER SLOTS when the first byte has reached them.
+      "repl-ping-slave-period": "1",
+      "repl-diskless-sync": "yes",
+      "repl-diskless-sync-delay": "0",
+    };
+  }
+}
+
+const LOG = "server.log";
+
+/** Enough to see the start, or why the node gave up. */
+const LOG_LINES = 20;
+
+/**
+ * Valkey 8 and later answer to SETSLOT when the replicas have it, one after the other on each
+ * connection; all others answer at once.
+ */
+const SLOT_CONNECTIONS = { valkey: 64, others: 1 };
+
+/** The server program of this test run. */
+export class Server {
+  readonly path: string;
+  readonly major: number;
+
+  /** Over how many connections a node is told of slots that move. */
+  readonly slotConnections: number;
+
+  private constructor(path: string, version: string, major: number) {
+    this.path = path;
+    this.major = major;
+    const valkey = /^valkey/i.test(version) && major >= 8;
+    this.slotConnections = valkey ? SLOT_CONNECTIONS.valkey : SLOT_CONNECTIONS.others;
+  }
+
+  /** Finds the program that REDIS_SERVER names, or else redis-server or valkey-server. */
+  static async find(): Promise<Server> {
+    const named = Deno.env.get("REDIS_SERVER");
+    for (const path of named ? [named] : ["redis-server", "valkey-server"]) {
+      try {
+        const { stdout } = await new Deno.Command(path, { args: ["--version"] }).output();
+        const version = new TextDecoder().decode(stdout);
+        const major = /v=(\d+)/.exec(version)?.[1];
+        if (major === undefined) throw new Error(`'${path}' is no Redis or Valkey server`);
+        return new Server(path, version, Number(major));
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+    throw new Error("No server was found: set REDIS_SERVER to the path of one");
+  }
+}

@@ -1,0 +1,75 @@
+import type { ClusterOptions } from "./cluster.ts";
+import { seededRandom } from "./random.ts";
+
+/** An address of a node. */
+export interface Place {
+  host: string;
+  port: number;
+}
+
+/** The bus listens this far above the client port. */
+const BUS_OFFSET = 10_000;
+
+/** Client and bus ports are taken below those that systems give to outgoing connections. */
+const PORTS = { first: 11_000, count: 11_000 };
+
+/** Gives out addresses where a node and its bus can listen. */
+export class Places {
+  readonly #samePort: boolean;
+  /** The host of every node, if they have none of their own. */
+  readonly #shared: string | undefined;
+  readonly #random = seededRandom(Math.random() * 2 ** 32);
+  /** Unlike 127.0.0.1, where the public side of a proxy is in tests. */
+  readonly #network = `127.${1 + this.#random.int(254)}.${1 + this.#random.int(254)}.`;
+  #hosts = 0;
+  /** The port of all nodes, once there is one. */
+  #port: number | undefined;
+
+  constructor({ samePort = false, family }: ClusterOptions) {
+    this.#samePort = samePort;
+    if (family === "IPv6") this.#shared = "::1";
+    else if (Deno.build.os !== "linux") this.#shared = "127.0.0.1";
+    if (samePort && this.#shared !== undefined) {
+      throw new RangeError("One port for all needs Linux and IPv4");
+    }
+  }
+
+  get network(): string {
+    if (this.#shared === undefined) return this.#network;
+    throw new RangeError("Addresses of their own need Linux and IPv4");
+  }
+
+  takeHost(): string {
+    return this.#shared ?? `${this.#network}${++this.#hosts}`;
+  }
+
+  take(count: number): Place[] {
+    const hosts = Array.from({ length: count }, () => this.takeHost());
+    using listeners = new DisposableStack();
+    if (!this.#samePort) {
+      return hosts.map((host) => ({ host, port: this.#findPort([host], listeners) }));
+    }
+    const port = this.#port ??= this.#findPort(hosts, listeners);
+    return hosts.map((host) => ({ host, port }));
+  }
+
+  /** What listens meanwhile keeps others from the same ports. */
+  #findPort(hosts: string[], listeners: DisposableStack): number {
+    for (;;) {
+      const port = PORTS.first + this.#random.int(PORTS.count);
+      if (hosts.every((host) => canListen(host, port, listeners))) return port;
+    }
+  }
+}
+
+function canListen(hostname: string, port: number, listeners: DisposableStack): boolean {
+  try {
+    for (const at of [port, port + BUS_OFFSET]) {
+      listeners.use(Deno.listen({ hostname, port: at }));
+    }
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return false;
+    throw error;
+  }
+}

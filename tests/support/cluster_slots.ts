@@ -1,0 +1,97 @@
+import { itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
+import { type ClusterNode } from "./cluster_node.ts";
+import type { WireClient } from "./wire.ts";
+
+/** Slots that move together, as nodes write their state to the disk after each step. */
+const SLOTS_AT_ONCE = 256;
+
+/** Keys that move together, during which neither node does anything else. */
+const KEYS_AT_ONCE = 100;
+
+/** How long the nodes may take for that, in milliseconds. */
+const MIGRATE_TIMEOUT_MS = 5_000;
+
+/** Slots on their way from one primary to another, and the other primaries. */
+export interface SlotMove {
+  readonly slots: readonly number[];
+  readonly from: ClusterNode;
+  readonly to: ClusterNode;
+  readonly witnesses: readonly ClusterNode[];
+}
+
+/** Moves slots with their keys, over so many connections to each node. */
+export async function moveSlots(
+  { slots, from, to, witnesses }: SlotMove,
+  connections: number,
+): Promise<void> {
+  using connected = new DisposableStack();
+  const clients = new Map<ClusterNode, readonly WireClient[]>();
+  for (const node of [to, from, ...witnesses]) {
+    const connecting = Array.from({ length: connections }, () => node.connect());
+    clients.set(node, (await all(connecting)).map((client) => connected.use(client)));
+  }
+  for (let first = 0; first < slots.length; first += SLOTS_AT_ONCE) {
+    const some = slots.slice(first, first + SLOTS_AT_ONCE);
+    const setSlots = (node: ClusterNode, ...words: string[]) =>
+      orderAll(
+        clients.get(node)!,
+        some.map((slot) => ["CLUSTER", "SETSLOT", `${slot}`, ...words]),
+      );
+    await setSlots(to, "IMPORTING", from.id);
+    await setSlots(from, "MIGRATING", to.id);
+    await moveKeys(clients.get(from)![0]!, some, to);
+    // The new owner first: if it came last and the old one died, nobody would have the slot.
+    for (const node of clients.keys()) {
+      try {
+        await setSlots(node, "NODE", to.id);
+      } catch (error) {
+        // A primary that has lost its last slot may be a replica of the new owner by now.
+        if (textOf(itemsOf(await node.order("ROLE"))![0]) !== "slave") throw error;
+      }
+    }
+  }
+}
+
+/** Sends requests all at once, over as many connections as there are; none of them may fail. */
+async function orderAll(
+  clients: readonly WireClient[],
+  requests: readonly string[][],
+): Promise<Value[]> {
+  const values: Value[] = [];
+  await all(clients.map(async (client, first) => {
+    const own = requests.keys().filter((index) => index % clients.length === first).toArray();
+    const answers = await client.askAll(own.map((index) => requests[index]!));
+    for (const [at, index] of own.entries()) values[index] = answers[at]!;
+  }));
+  for (const [index, value] of values.entries()) {
+    if (value.type !== "-") continue;
+    throw new Error(`A node answered '${value.text}' to ${requests[index]!.join(" ")}`);
+  }
+  return values;
+}
+
+/** Moves the keys of slots that are open on either side. */
+async function moveKeys(
+  source: WireClient,
+  slots: readonly number[],
+  { host, port, directives }: ClusterNode,
+): Promise<void> {
+  const password = directives["requirepass"];
+  const auth = password === undefined ? [] : ["AUTH", password];
+  let left = [...slots];
+  while (left.length > 0) {
+    const asked = left.map((slot) => ["CLUSTER", "GETKEYSINSLOT", `${slot}`, `${KEYS_AT_ONCE}`]);
+    const keys = (await orderAll([source], asked)).map((list) => itemsOf(list)!.map(textOf));
+    left = left.filter((_, index) => keys[index]!.length > 0);
+    for (const some of keys.filter(({ length }) => length > 0)) {
+      const to = [host, `${port}`, "", "0", `${MIGRATE_TIMEOUT_MS}`];
+      await orderAll([source], [["MIGRATE", ...to, ...auth, "KEYS", ...some as string[]]]);
+    }
+  }
+}
+
+/** Like Promise.all, but leaves nothing going on in the background when one fails. */
+export async function all<T>(promises: Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(promises);
+  return await Promise.all(promises);
+}

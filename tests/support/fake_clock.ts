@@ -1,0 +1,46 @@
+type TimerFunction = "setTimeout" | "setInterval";
+
+/** A timer that was set while a clock was faked. */
+interface Timer {
+  readonly delayMs: number | undefined;
+  /** Calls back, as if the time had passed. */
+  go(): void;
+}
+
+/**
+ * The clock of the program while a block lasts: `performance.now` runs ahead as far as a test says,
+ * and the timers of the given functions fire only when a test says so.
+ */
+export class FakeClock implements Disposable {
+  /** The timers that were set, oldest first. */
+  readonly timers: Timer[] = [];
+  readonly #originals: [TimerFunction, unknown][] = [];
+  #aheadMs = 0;
+
+  constructor(...faked: TimerFunction[]) {
+    const now = performance.now.bind(performance);
+    performance.now = () => now() + this.#aheadMs;
+    for (const name of faked) {
+      this.#originals.push([name, globalThis[name]]);
+      // No real timer has the id 0.
+      const set = (go: () => void, delayMs?: number) => (this.timers.push({ delayMs, go }), 0);
+      Object.assign(globalThis, { [name]: set });
+    }
+  }
+
+  /** Sets how far `performance.now` is ahead. */
+  set aheadMs(ms: number) {
+    this.#aheadMs = ms;
+  }
+
+  /** Fires every timer once. */
+  fire(): void {
+    for (const timer of this.timers) timer.go();
+  }
+
+  [Symbol.dispose](): void {
+    // The method of the prototype shows again.
+    Reflect.deleteProperty(performance, "now");
+    Object.assign(globalThis, Object.fromEntries(this.#originals));
+  }
+}
