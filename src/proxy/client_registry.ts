@@ -1,5 +1,5 @@
 import type { NatEntry } from "../nat/nat_table.ts";
-import type { ClientAddresses } from "../rewrite/address_mapper.ts";
+import type { ClientAddresses } from "./address_sources.ts";
 import type { ClientCounts } from "./counters.ts";
 
 /**

@@ -8,7 +8,7 @@ import { withTimeout } from "../platform/timeout.ts";
 import { CaptureBudget } from "../relay/capture.ts";
 import { BufferPool } from "../relay/read_buffer.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
-import type { AddressSources } from "../rewrite/address_mapper.ts";
+import type { AddressSources } from "./address_sources.ts";
 import { AcceptErrors } from "./accept_errors.ts";
 import { ClientRegistry } from "./client_registry.ts";
 import { SharedCounters } from "./counters.ts";

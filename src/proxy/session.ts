@@ -11,7 +11,7 @@ import { ReplyRelay } from "../relay/reply_relay.ts";
 import { ReplyTracker } from "../relay/reply_tracker.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RequestRelay } from "../relay/request_relay.ts";
-import type { AddressSources } from "../rewrite/address_mapper.ts";
+import type { AddressSources } from "./address_sources.ts";
 import type { ClientRegistry } from "./client_registry.ts";
 import { SessionLog } from "./session_log.ts";
 import { SessionRewriter } from "./session_rewriter.ts";

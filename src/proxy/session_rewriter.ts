@@ -1,35 +1,31 @@
+import type { NodeRef } from "../cluster/node_ref.ts";
 import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
 import { type Connection, peerAddress } from "../platform/net.ts";
 import type { RewriteAction } from "../relay/frame_action.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
-import { type AddressSources, rewriteFrame } from "../rewrite/address_mapper.ts";
+import { type AddressLookup, rewriteFrame } from "../rewrite/address_mapper.ts";
 import { type RequestAddressMap, rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
+import type { AddressSources } from "./address_sources.ts";
 import type { SessionLog } from "./session_log.ts";
 
 /** Clients retry after a CLUSTERDOWN error. */
 const CLUSTERDOWN = "-CLUSTERDOWN The proxy has no port for a node of this reply\r\n";
 
+/** The ends of a session; the connections are borrowed for their addresses. */
+export interface SessionEnds {
+  readonly node: NatEntry;
+  readonly client: Connection;
+  readonly upstream: Connection;
+}
+
 /** Rewrites the addresses in the requests and replies of one session. */
-export class SessionRewriter {
-  readonly #node: NatEntry;
-  readonly #client: Connection;
-  readonly #upstream: Connection;
+export class SessionRewriter implements AddressLookup {
+  readonly #ends: SessionEnds;
   readonly #sources: AddressSources;
   readonly #log: SessionLog;
 
-  /** @param client borrowed for its addresses, and so is `upstream` */
-  constructor(
-    { node, client, upstream }: {
-      readonly node: NatEntry;
-      readonly client: Connection;
-      readonly upstream: Connection;
-    },
-    sources: AddressSources,
-    sessionLog: SessionLog,
-  ) {
-    this.#node = node;
-    this.#client = client;
-    this.#upstream = upstream;
+  constructor(ends: SessionEnds, sources: AddressSources, sessionLog: SessionLog) {
+    this.#ends = ends;
     this.#sources = sources;
     this.#log = sessionLog;
   }
@@ -45,9 +41,8 @@ export class SessionRewriter {
     { rewrite, unasked }: RewriteAction,
     sinceMs: number,
   ): Promise<Uint8Array> {
-    const origin = { from: this.#node, sinceMs, addressSources: this.#sources };
     try {
-      return await rewriteFrame(frame, rewrite, origin);
+      return await rewriteFrame(frame, rewrite, this, sinceMs);
     } catch (error) {
       if (!(error instanceof NoPublicPortError)) throw error;
       this.#log.noPublicPort(error, unasked === true);
@@ -56,14 +51,44 @@ export class SessionRewriter {
     }
   }
 
+  /** The host that clients get for every node. */
+  get publicHost(): string {
+    return this.#sources.publicHost;
+  }
+
+  /** The node of the session. */
+  get node(): NatEntry {
+    return this.#ends.node;
+  }
+
+  /** The public port of a node; undefined if `resolvePort` has to find out. */
+  portOf(ref: NodeRef): number | undefined {
+    return this.#sources.natTable.portOf(ref);
+  }
+
+  /** Queries the cluster for the public port of a node; see `NodeResolver.resolve`. */
+  resolvePort(ref: NodeRef, sinceMs: number): Promise<number | undefined> {
+    return this.#sources.nodeResolver.resolve(ref, this.node, sinceMs);
+  }
+
+  /** The address of a client of the node; see `ClientAddresses.clientAt`. */
+  clientAt(upstream: string): string | null | undefined {
+    return this.#sources.clients.clientAt(this.node, upstream);
+  }
+
+  /** Finds clients of the node; see `ClientAddresses.fetchClients`. */
+  fetchClients(upstreams: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    return this.#sources.clients.fetchClients(this.node, upstreams);
+  }
+
   get #requestAddresses(): RequestAddressMap {
-    const node = this.#node;
+    const { node, client, upstream } = this.#ends;
     const { publicHost, natTable, clients, resolver } = this.#sources;
     return {
       publicHost,
-      reachedAt: peerAddress(this.#client.localAddr).host,
+      reachedAt: peerAddress(client.localAddr).host,
       ownPort: node.publicPort,
-      ownAddress: peerAddress(this.#upstream.remoteAddr),
+      ownAddress: peerAddress(upstream.remoteAddr),
       nodeAt: (port) => natTable.atPort(port),
       isPrivate: (address) => natTable.isKnown(address),
       upstreamOf: (client) => clients.upstreamOf(node, client),

@@ -1,72 +1,60 @@
-import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
-import type { NodeResolver } from "../nat/node_resolver.ts";
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { PublicAddresses, Rewriter } from "./public_addresses.ts";
-import type { DnsCache } from "../platform/dns_cache.ts";
 
-/** What is known of both sides of the proxy. */
-export interface AddressSources {
-  /** The host that every node has on the public side. */
+/** Looks up public addresses for the frames of one node. */
+export interface AddressLookup {
+  /** The host that clients get for every node. */
   readonly publicHost: string;
-  readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isKnown">;
-  readonly nodeResolver: Pick<NodeResolver, "resolve">;
-  readonly clients: ClientAddresses;
-  readonly resolver: DnsCache;
-}
-
-/**
- * The addresses of the proxy's clients, as text in the form of CLIENT LIST: the client's own, and
- * that of its upstream connection, which its node takes for the client's.
- */
-export interface ClientAddresses {
+  /** The node that sends the frames. */
+  readonly node: { readonly id: string; readonly publicPort: number };
+  /** The public port of a node; undefined if `resolvePort` has to find out. */
+  portOf(ref: NodeRef): number | undefined;
   /**
-   * The client's own address; null if no client has this upstream address, undefined if only
-   * `fetchClients` can find out.
+   * Queries the cluster for the public port of a node; 0 if it has none.
+   *
+   * @param sinceMs when the frame arrived: an older view of the cluster does not count
+   * @throws {Error} if clients are sent to the node, and it has no port
    */
-  clientAt(node: NatEntry, upstream: string): string | null | undefined;
+  resolvePort(ref: NodeRef, sinceMs: number): Promise<number | undefined>;
+  /**
+   * The address of a client by that of its upstream connection; null if there is no such client,
+   * undefined if `fetchClients` has to find out.
+   */
+  clientAt(upstream: string): string | null | undefined;
   /** Finds the clients of some upstream addresses; the result has no entry for the others. */
-  fetchClients(node: NatEntry, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
-  /** The upstream address of a client, if there is such a client. */
-  upstreamOf(node: NatEntry, client: string): string | undefined | Promise<string | undefined>;
-}
-
-/** Where a frame comes from. */
-export interface FrameOrigin {
-  readonly from: NatEntry;
-  /** When it had come, in milliseconds of the machine's monotonic clock. */
-  readonly sinceMs: number;
-  readonly addressSources: AddressSources;
+  fetchClients(upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 /**
- * Rewrites a frame that `from` sent, after finding out about nodes it names for the first time.
+ * Rewrites a frame of a node. Nodes and clients that are not known yet are looked up first.
  *
- * @throws {UnmappedError} when clients are sent to one of them that has no port
+ * @param sinceMs when the frame arrived, by the monotonic clock
+ * @throws what `AddressLookup.resolvePort` throws
  */
 export async function rewriteFrame(
   frame: Uint8Array,
   rewrite: Rewriter,
-  origin: FrameOrigin,
+  lookup: AddressLookup,
+  sinceMs: number,
 ): Promise<Uint8Array> {
-  const { from, sinceMs, addressSources } = origin;
-  const addresses = new FrameAddressMapper(from, addressSources);
-  const translated = rewriteKnown(frame, rewrite, addresses);
-  if (translated !== undefined) return translated;
+  const addresses = new FrameAddressMapper(lookup);
+  const rewritten = rewriteKnown(frame, rewrite, addresses);
+  if (rewritten !== undefined) return rewritten;
   const { unknownNodes, unknownClients } = addresses;
   for (const [key, ref] of unknownNodes) {
-    addresses.resolvedPorts.set(key, await addressSources.nodeResolver.resolve(ref, from, sinceMs));
+    addresses.resolvedPorts.set(key, await lookup.resolvePort(ref, sinceMs));
   }
   if (unknownClients.size > 0) {
-    const { clients } = addressSources;
-    addresses.fetchedClients = await clients.fetchClients(from, [...unknownClients]);
+    addresses.fetchedClients = await lookup.fetchClients([...unknownClients]);
   }
   return encodeFrame(rewrite(decodeFrame(frame), addresses));
 }
 
 /**
- * Rewrites a frame; undefined if it names strangers. What it is taken apart into takes many times
- * its memory, and is gone before anything is waited for: so there is one such at a time.
+ * Rewrites a frame; undefined if it refers to unknown nodes or clients. A decoded frame takes many
+ * times the memory of its bytes. It is released before the first await, so there is only one at a
+ * time.
  */
 function rewriteKnown(
   frame: Uint8Array,
@@ -78,39 +66,36 @@ function rewriteKnown(
   return isKnown ? encodeFrame(value) : undefined;
 }
 
-/** What is known while one frame is rewritten, and what it turns out not to be. */
+/** Maps the addresses in one frame, and collects those that it does not know. */
 class FrameAddressMapper implements PublicAddresses {
-  /** The mentions that could not be answered. */
+  /** The references without a known port, by their JSON. */
   readonly unknownNodes = new Map<string, NodeRef>();
-  /** What was found out about them. */
+  /** The ports that were found for them. */
   readonly resolvedPorts = new Map<string, number | undefined>();
   /** The upstream addresses whose clients have to be fetched. */
   readonly unknownClients = new Set<string>();
-  /** The clients that were fetched for them. */
+  /** The clients that were found for them. */
   fetchedClients: ReadonlyMap<string, string> | undefined;
-  readonly #from: NatEntry;
-  readonly #addressSources: AddressSources;
+  readonly #lookup: AddressLookup;
 
-  constructor(from: NatEntry, addressSources: AddressSources) {
-    this.#from = from;
-    this.#addressSources = addressSources;
+  constructor(lookup: AddressLookup) {
+    this.#lookup = lookup;
   }
 
   get host(): string {
-    return this.#addressSources.publicHost;
+    return this.#lookup.publicHost;
   }
 
   get ownId(): string {
-    return this.#from.id;
+    return this.#lookup.node.id;
   }
 
   get ownPort(): number {
-    return this.#from.publicPort;
+    return this.#lookup.node.publicPort;
   }
 
   portOf(ref: NodeRef): number | undefined {
-    const known = this.#addressSources.natTable.portOf(ref);
-    const port = known ?? (ref.own ? this.ownPort : undefined);
+    const port = this.#lookup.portOf(ref) ?? (ref.own ? this.ownPort : undefined);
     if (port !== undefined) return port;
     const key = JSON.stringify(ref);
     if (!this.resolvedPorts.has(key)) this.unknownNodes.set(key, ref);
@@ -118,8 +103,7 @@ class FrameAddressMapper implements PublicAddresses {
   }
 
   clientAt(upstream: string): string | undefined {
-    const client = this.fetchedClients?.get(upstream) ??
-      this.#addressSources.clients.clientAt(this.#from, upstream);
+    const client = this.fetchedClients?.get(upstream) ?? this.#lookup.clientAt(upstream);
     if (client === undefined) this.unknownClients.add(upstream);
     return client ?? undefined;
   }

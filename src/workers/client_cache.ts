@@ -2,7 +2,7 @@ import type { NatEntry } from "../nat/nat_table.ts";
 import { splitAddress } from "../platform/address.ts";
 import type { ClientRegistry } from "../proxy/client_registry.ts";
 import type { ClientCounts } from "../proxy/counters.ts";
-import type { ClientAddresses } from "../rewrite/address_mapper.ts";
+import type { ClientAddresses } from "../proxy/address_sources.ts";
 
 /** Queries all other threads for their clients. */
 export interface OtherClients {

@@ -32,7 +32,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
 
 /** Imports that are still to be removed. */
 const REMAINING: ReadonlySet<string> = new Set([
-  "rewrite → nat",
   "commands → relay",
   "commands → rewrite",
 ]);

@@ -1,0 +1,29 @@
+import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { NodeResolver } from "../nat/node_resolver.ts";
+import type { DnsCache } from "../platform/dns_cache.ts";
+
+/** Everything from which sessions look up addresses. */
+export interface AddressSources {
+  /** The host that clients get for every node. */
+  readonly publicHost: string;
+  readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isKnown">;
+  readonly nodeResolver: Pick<NodeResolver, "resolve">;
+  readonly clients: ClientAddresses;
+  readonly resolver: Pick<DnsCache, "resolve">;
+}
+
+/**
+ * The addresses of the proxy's clients, as text in the form of CLIENT LIST: the client's own, and
+ * that of its upstream connection, which its node takes for the client's.
+ */
+export interface ClientAddresses {
+  /**
+   * The client's own address; null if no client has this upstream address, undefined if only
+   * `fetchClients` can find out.
+   */
+  clientAt(node: NatEntry, upstream: string): string | null | undefined;
+  /** Finds the clients of some upstream addresses; the result has no entry for the others. */
+  fetchClients(node: NatEntry, upstreams: readonly string[]): Promise<ReadonlyMap<string, string>>;
+  /** The upstream address of a client, if there is such a client. */
+  upstreamOf(node: NatEntry, client: string): string | undefined | Promise<string | undefined>;
+}
