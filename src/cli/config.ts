@@ -1,59 +1,22 @@
 import { resolve } from "node:path";
 import { type HostPort, isLocalhost, isWildcard, LAST_PORT } from "../platform/address.ts";
 import { type Credentials, passwordIn } from "../cluster/credentials.ts";
-import type { StaticMapping } from "../nat/port_allocator.ts";
 import type { LogOptions } from "../platform/log.ts";
+import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { ProxyOptions } from "../proxy/proxy.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 
-/** The validated options of a proxy, deeply frozen. */
-export interface Config {
-  /** The first listener: host "" is every interface, port 0 any free port. */
-  readonly listen: HostPort;
-  /** Nodes to query for the topology, in this order; at least one. */
-  readonly seeds: readonly HostPort[];
-  /** The host name or IP address that clients connect to; IPv6 without brackets. */
-  readonly publicHost: string;
+/** The validated options: those that the rooms declare, and those of the commands. Deeply frozen. */
+export interface Config extends ProxyOptions, FrontendOptions {
   /** The public host is 127.0.0.1 because neither option names one. */
   readonly publicHostAssumed: boolean;
-  /** The number of ports in the range, and so the most nodes that can have one. */
-  readonly maxNodes: number;
-  /** Nodes with a fixed port, inside the range or outside; no node and no port twice. */
-  readonly pins: readonly StaticMapping[];
-  /** The credentials of the proxy's own connections to the cluster. */
-  readonly credentials: Credentials | undefined;
-  /** How long to wait for a cluster that is ready; Infinity waits without a limit. */
-  readonly startTimeoutMs: number;
-  /** How often to query the topology; Infinity queries only after a sign of a change. */
-  readonly refreshIntervalMs: number;
-  /** How long a node keeps its port after the cluster has forgotten it; 0 frees it at once. */
-  readonly forgetAfterMs: number;
-  /** Preserves the ports of all nodes across restarts. */
-  readonly stateFile: string | undefined;
-  /** Describes the mapping for other programs. */
-  readonly mapFile: string | undefined;
   /** How long to sleep before the start. */
   readonly startDelayMs: number;
-  /** How many client connections are served at once; Infinity is no limit. */
-  readonly maxConnections: number;
-  /** How long a node may take to accept a connection. */
-  readonly connectTimeoutMs: number;
-  /** How long a connection may be idle in both directions; Infinity is no limit. */
-  readonly idleTimeoutMs: number;
-  /** Whether the kernel sends keepalive probes on idle connections. */
-  readonly keepAlive: boolean;
-  /** Memory for captured replies, of all connections together. */
-  readonly captureLimitBytes: number;
-  /** How long a captured reply may take to arrive, or a client to read one; Infinity is no limit. */
-  readonly captureTimeoutMs: number;
   /** How many threads serve clients. */
   readonly threads: number;
   /** How long to wait for outstanding replies at the end. */
   readonly shutdownGraceMs: number;
-  /** The size of the buffers that large values are read into. */
-  readonly readBufferBytes: number;
-  /** Whether all traffic is logged. */
-  readonly echo: boolean;
   readonly logLevel: LogOptions["level"];
   readonly logFormat: LogOptions["format"];
   /** What the operator should know about these options, one line each. */
