@@ -16,10 +16,10 @@ import { until } from "../support/until.ts";
 import { idOf, PLAIN_LINK, TableScene } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
-/** More than a proxy of three nodes has open, far less than one that dials itself. */
+/** More descriptors than a proxy with three nodes has, far fewer than one that dials itself. */
 const MOST_DESCRIPTORS = 60;
 
-/** A node that says this of a and b, as which it answers. */
+/** The replies of a node (`me`) in a cluster of a and b with these announced addresses. */
 function answerAs(me: "a" | "b", announced: { a: string; b: string }): string {
   const lines = (["a", "b"] as const).map((digit) =>
     `${idOf(digit)} ${announced[digit]}@1 ${
@@ -30,10 +30,10 @@ function answerAs(me: "a" | "b", announced: { a: string; b: string }): string {
   return bulk(lines.join("")) + bulk("cluster_state:ok\r\n") + "-ERR no shards\r\n";
 }
 
-/** Nobody listens there. */
+/** An address on which nothing listens. */
 const DEAD = "127.255.255.254:9";
 
-/** What a and b announce, and where they are reached; "A" and "B" are where they answer. */
+/** What a and b announce, and where they are served; "A" and "B" are where they answer. */
 const PLACES: [name: string, announced: [string, string], reached: [string, string]][] = [
   ["what they are", ["A", "B"], ["A", "B"]],
   ["addresses that take no connection", [DEAD, DEAD], ["A", "B"]],
@@ -76,12 +76,12 @@ for (const [name, announced, reached] of PLACES) {
       assertEquals(warnings.toSorted(), moved.toSorted());
       const { accepted } = peerA;
       await check.run();
-      assertEquals(peerA.accepted, accepted, "what was verified is not asked again");
+      assertEquals(peerA.accepted, accepted, "a verified node is not queried again");
     });
   }
 }
 
-Deno.test("an address is verified later where there is no file descriptor for it", async () => {
+Deno.test("without a file descriptor, an address is verified later", async () => {
   const at = findFreePorts(1);
   const announced = { a: DEAD, b: DEAD };
   await using peer = new Peer({ answer: answerAs("a", announced), port: at });
@@ -148,12 +148,12 @@ Deno.test("nodes that announce the ports of the proxy do not make it dial itself
     ),
   ];
 
-  await t.step("the one that answered at the seed is served, the others are named", async () => {
+  await t.step("the node that answers at the seed is served, the others are logged", async () => {
     await using nat = await new NatProcess(args).ready();
     for (const warning of warnings) assert(nat.stderr.includes(warning), nat.stderr);
     assertEquals(await idAt("127.0.0.1", port), seed.id);
     for (const other of ports.slice(1)) {
-      await until("a port that leads nowhere is closed", async () => {
+      await until("the port of an unserved node is closed", async () => {
         const connecting = WireClient.connect("127.0.0.1", other);
         return await connecting.then((client) => client.close(), () => true);
       });
@@ -161,14 +161,14 @@ Deno.test("nodes that announce the ports of the proxy do not make it dial itself
     assert(nat.descriptors < MOST_DESCRIPTORS, `${nat.descriptors} descriptors`);
   });
 
-  await t.step("--check says the same", async () => {
+  await t.step("--check logs the same", async () => {
     const { code, stderr } = await runNat([...args, "--check"]);
     for (const warning of warnings) assert(stderr.includes(warning), stderr);
     assertEquals(code, 0, stderr);
   });
 });
 
-Deno.test("a node that announces the proxy while it runs is served where it was", async () => {
+Deno.test("a node that starts to announce the proxy is served at its old address", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   using logged = new Logged();
   await using proxy = await startProxy(cluster, {
@@ -178,10 +178,10 @@ Deno.test("a node that announces the proxy while it runs is served where it was"
   const { proxy: { nodes } } = proxy;
   const addresses = nodes.map(({ address }) => address);
   const ports = cluster.nodes.map((node) => proxy.portOf(node));
-  // Each announces the port of another one, and of itself in the end.
+  // Each announces the port of another node, then its own port.
   await announce(cluster.nodes, [ports[1]!, ports[2]!, ports[0]!]);
   await announce(cluster.nodes, ports);
-  await until("the log says it of each", (saw) => {
+  await until("the log has a warning for each", (saw) => {
     saw(logged.lines.join("\n"));
     return cluster.nodes.every(({ id, host, address }, at) =>
       logged.lines.includes(
@@ -198,7 +198,7 @@ Deno.test("a node that announces the proxy while it runs is served where it was"
   assertEquals(logged.lines.filter((line) => line.includes("has moved")), []);
 });
 
-Deno.test("a port that is pinned to the proxy itself serves nobody, and the log says so", async () => {
+Deno.test("a static mapping to the proxy itself serves no client, and is logged", async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const port = findFreePorts(2);
   const own = { host: "127.0.0.1", port: port + 1 };

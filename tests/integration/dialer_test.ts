@@ -4,7 +4,7 @@ import { NodeDialer, OwnAddressError } from "../../src/cluster/node_dialer.ts";
 import type { NatEntry } from "../../src/nat/nat_table.ts";
 import { isLocalAddress } from "../../src/platform/net.ts";
 
-/** An address of this machine that is no loopback, if it has one. */
+/** An address of this machine that is not loopback, if it has one. */
 const MACHINE = Deno.networkInterfaces().find(({ address, family }) =>
   family === "IPv4" && !address.startsWith("127.")
 )?.address;
@@ -14,7 +14,7 @@ const NAMES: Record<string, string[]> = {
   "inside.example": ["198.51.100.99", "127.0.0.1"],
 };
 
-/** A proxy has port 8000 and nothing else: where it listens, its public host, and addresses. */
+/** A proxy with port 8000 only: listen host, public host, its own addresses, and others. */
 const PROXIES: [listen: string, publicHost: string, own: string[], others: string[]][] = [
   [
     "",
@@ -37,14 +37,14 @@ const PROXIES: [listen: string, publicHost: string, own: string[], others: strin
   ],
   ["localhost", "127.0.0.1", ["127.0.0.1:8000", "[::1]:8000"], ["127.0.0.2:8000"]],
   ["inside.example", "127.0.0.1", ["127.0.0.1:8000"], ["127.0.0.2:8000"]],
-  // A name may be another proxy's inside the network, an address that it has outside is not.
+  // Inside the network, the public name may be another proxy's; a public address is not.
   ["127.0.0.1", "nat.example", ["198.51.100.7:8000"], ["nat.example:8000"]],
-  // Loopback is nothing that a gateway leads back from.
+  // No gateway forwards loopback addresses.
   ["127.0.0.2", "127.0.0.1", ["127.0.0.2:8000"], ["127.0.0.1:8000"]],
 ];
 
 for (const [host, publicHost, own, others] of PROXIES) {
-  Deno.test(`what is a proxy's own where it listens at '${host}' and is ${publicHost}`, async () => {
+  Deno.test(`the own addresses of a proxy that listens at '${host}' and is public as ${publicHost}`, async () => {
     const dialer = new NodeDialer(
       { listen: { host, port: 8000 }, publicHost, connectTimeoutMs: 1000 },
       { atPort: (port) => port === 8000 ? {} as NatEntry : undefined },
@@ -63,7 +63,7 @@ for (const [host, publicHost, own, others] of PROXIES) {
   });
 }
 
-Deno.test("the addresses of this machine are told from others", () => {
+Deno.test("the addresses of this machine are distinguished from others", () => {
   for (const { address } of Deno.networkInterfaces()) {
     if (!address.startsWith("fe80:")) assertEquals(isLocalAddress(address), true, address);
   }
@@ -72,7 +72,7 @@ Deno.test("the addresses of this machine are told from others", () => {
   }
 });
 
-Deno.test("a public name that cannot be looked up is looked up once, and waited for briefly", async () => {
+Deno.test("a public name that does not resolve is looked up once, with a short wait", async () => {
   const looked: string[] = [];
   const dialer = new NodeDialer(
     { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
@@ -90,7 +90,7 @@ Deno.test("a public name that cannot be looked up is looked up once, and waited 
   assert(performance.now() - startMs < 1500);
 });
 
-/** Counts the sockets that listen, or has each refused for lack of a file descriptor. */
+/** Counts listening sockets, or refuses them as if no file descriptor were left. */
 function watchListening(refuse = () => false): Disposable & { readonly count: number } {
   const { listen } = Deno;
   let count = 0;
@@ -108,7 +108,7 @@ function watchListening(refuse = () => false): Disposable & { readonly count: nu
   };
 }
 
-Deno.test("clients of one host take one socket and one lookup to tell it from the proxy", async () => {
+Deno.test("all clients of a host share one check of whether it is the proxy", async () => {
   const looked: string[] = [];
   const dialer = new NodeDialer(
     { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
@@ -127,7 +127,7 @@ Deno.test("clients of one host take one socket and one lookup to tell it from th
   assertEquals([looked.toSorted(), listening.count], [["nat.example", "node.example"], 2]);
 });
 
-Deno.test("a host is looked at again that could not be for lack of descriptors", async () => {
+Deno.test("a check that had no file descriptor is repeated", async () => {
   const dialer = new NodeDialer(
     { listen: { host: "", port: 8000 }, publicHost: "127.0.0.1", connectTimeoutMs: 1000 },
     { atPort: () => ({}) as NatEntry },

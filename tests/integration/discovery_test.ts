@@ -28,7 +28,7 @@ const KEYS = ["b", "c", "a"];
 
 const ELSEWHERE = "--listen-addr=127.0.0.1:0";
 
-/** A node that belongs to no cluster yet, with no slots. */
+/** A node that has met no other, without slots. */
 async function startLoneNode(): Promise<RedisCluster> {
   const cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   try {
@@ -44,7 +44,7 @@ function place({ host, port }: HostPort): HostPort {
   return { host, port };
 }
 
-/** Every node of a reply has the public host and leads, at this very moment, to itself. */
+/** Checks that each node of a reply has the public host, and that its port leads to it now. */
 async function assertLeadsHome(named: readonly NamedNode[], host: string): Promise<void> {
   for (const { id, port, hosts } of named) {
     const shown = Deno.inspect(named);
@@ -53,7 +53,7 @@ async function assertLeadsHome(named: readonly NamedNode[], host: string): Promi
   }
 }
 
-Deno.test("a proxy waits for a cluster that is being made, and says for what", async () => {
+Deno.test("a proxy waits for a cluster that is being created, and logs the reason", async () => {
   await using lone = new AsyncDisposableStack();
   const clusters = await Promise.all([startLoneNode(), startLoneNode(), startLoneNode()]);
   clusters.forEach((cluster) => lone.use(cluster));
@@ -91,7 +91,7 @@ Deno.test("a proxy waits for a cluster that is being made, and says for what", a
   }
 });
 
-Deno.test("a node that never met another is reached where it answered", async (t) => {
+Deno.test("a node that has met no other is reached at the address that answered", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   const own = textOf(await node.ask("CLUSTER", "NODES"))!;
@@ -113,7 +113,7 @@ Deno.test("a node that never met another is reached where it answered", async (t
     });
   }
   await t.step("and by a name", async () => {
-    // Where it is bound to no address of that name, nothing but the seed tells how to reach it.
+    // If it announces no address, only the seed leads to it.
     const { port } = node;
     await node.order("CONFIG", "SET", "bind", `${node.host} 127.0.0.1`);
     await using byName = await startProxy(cluster, { seeds: [{ host: "localhost", port }] });
@@ -124,7 +124,7 @@ Deno.test("a node that never met another is reached where it answered", async (t
   });
 });
 
-Deno.test("seeds are asked in turn until one answers", async () => {
+Deno.test("seeds are queried in turn until one answers", async () => {
   const lone = { primaries: 1, replicasEach: 0 };
   const [first, second] = await Promise.all([
     RedisCluster.start(lone),
@@ -132,7 +132,7 @@ Deno.test("seeds are asked in turn until one answers", async () => {
   ]);
   await using cluster = first;
   await using guarded = second;
-  // Accepts and hangs up, as a load balancer does that has lost its servers.
+  // Accepts and closes, like a load balancer without servers.
   const closing = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const closed = (async () => {
     for await (const connection of closing) connection.close();
@@ -154,14 +154,14 @@ Deno.test("seeds are asked in turn until one answers", async () => {
   }
 });
 
-Deno.test("ports follow the private addresses, whichever node is asked", async () => {
+Deno.test("ports follow the private addresses, whichever node is queried", async () => {
   await using cluster = await RedisCluster.start({ primaries: 10, replicasEach: 0 });
   for (const seed of [cluster.nodes[9]!, cluster.nodes[4]!]) {
     const listen = { host: "127.0.0.1", port: findFreePorts(10) };
     await using proxy = await startProxy(cluster, { seeds: [place(seed)], listen });
     assertEquals(
       proxy.proxy.nodes.map((node) => [formatHostPort(node.address), node.publicPort]),
-      // They end in .1 to .10, in the order of nodes.
+      // The addresses end in .1 to .10, in the order of nodes.
       cluster.nodes.map((node, index) => [node.address, listen.port + index]),
     );
   }
@@ -192,7 +192,7 @@ function sceneOf(view: ClusterView): TableScene {
   return scene;
 }
 
-Deno.test("a node without an address gets a port when it has one", () => {
+Deno.test("a node without an address gets a port when it has an address", () => {
   const noAddress = viewOfLines(
     "10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383",
     ":0@0 slave,fail?,noaddr - 0 0 1 disconnected",
@@ -224,7 +224,7 @@ Deno.test("numbers in addresses are compared as numbers", () => {
   assertEquals(hosts, ["10.0.0.9:7000", "10.0.0.9:10000", "10.0.0.10:7000"]);
 });
 
-Deno.test("a node that the proxy never met is listened for before a reply names it", async (t) => {
+Deno.test("the port of a new node is open before a reply names it", async (t) => {
   const [cluster, more] = await Promise.all([
     RedisCluster.start({ replicasEach: 0 }),
     startLoneNode(),
@@ -257,7 +257,7 @@ Deno.test("a node that the proxy never met is listened for before a reply names 
         until("the node has been named", async (saw) => {
           const named = await names(client);
           saw(named);
-          // Each reply that comes before holds too, but for the names of nodes in handshake.
+          // Earlier replies are correct, too, except for nodes in handshake.
           const known = [...cluster.nodes, stranger].map(({ id }) => id);
           await assertLeadsHome(named.filter(({ id }) => known.includes(id)), proxy.host);
           for (const { port } of named) (await WireClient.connect(proxy.host, port)).close();
@@ -267,13 +267,13 @@ Deno.test("a node that the proxy never met is listened for before a reply names 
   }
   await asked.order("CLUSTER", "MEET", stranger.host, `${stranger.port}`);
   for (const [index, step] of ready.entries()) {
-    // Only owners of slots are in CLUSTER SLOTS and in MOVED.
+    // CLUSTER SLOTS and MOVED have only owners of slots.
     if (index === 2) await moveSlot(cluster, stranger, 3300);
     await step();
   }
 });
 
-/** Gives a slot to a node, and waits until all of a cluster know that. */
+/** Assigns a slot to a node, and waits until all nodes know it. */
 async function moveSlot(cluster: RedisCluster, to: ClusterNode, slot: number): Promise<void> {
   const setSlot = ["CLUSTER", "SETSLOT", `${slot}`, "NODE", to.id];
   await until("all nodes know where the slot is", async (saw) => {
@@ -286,7 +286,7 @@ async function moveSlot(cluster: RedisCluster, to: ClusterNode, slot: number): P
   });
 }
 
-Deno.test("with too few ports all goes on but redirects to a node without one", async (t) => {
+Deno.test("with too few ports, only redirects to a node without a port fail", async (t) => {
   await using stack = new AsyncDisposableStack();
   const [cluster, more] = await Promise.all([
     RedisCluster.start({ replicasEach: 0 }),
@@ -331,13 +331,13 @@ Deno.test("with too few ports all goes on but redirects to a node without one", 
     assertMatch(nat.stderr, /ERROR Client 1 gets an error .*--max-nodes above 2/);
   });
 
-  await t.step("when a node comes later", async () => {
+  await t.step("when a node joins later", async () => {
     const stranger = more.nodes[0]!;
     await using proxy = await startProxy(cluster, { maxNodes: 3 });
     using client = await WireClient.connect(proxy.host, proxy.portOf(first));
     assertEquals(namedInLines(await client.ask("CLUSTER", "NODES")).length, 3);
     await first.order("CLUSTER", "MEET", stranger.host, `${stranger.port}`);
-    await until("the node is no stranger to the cluster", async () => {
+    await until("all nodes know the new node", async () => {
       return textOf(await first.ask("CLUSTER", "NODES"))!.includes(stranger.id);
     });
     const named = [
@@ -346,14 +346,14 @@ Deno.test("with too few ports all goes on but redirects to a node without one", 
     ];
     assertEquals(named.filter(({ id }) => id === stranger.id).map(({ port }) => port), [0, 0]);
     await assertLeadsHome(named.filter(({ id }) => id !== stranger.id), proxy.host);
-    // It owns no slot, so it is not named here.
+    // The node owns no slot, so this reply does not have it.
     await assertLeadsHome(namedInSlots(await client.ask("CLUSTER", "SLOTS")), proxy.host);
     const { text } = await client.ask("GET", KEYS[2]!) as { text: string };
     assertEquals(text, `MOVED 15495 127.0.0.1:${proxy.portOf(third)}`);
   });
 });
 
-Deno.test("a port that is taken is left out when a node comes later", async () => {
+Deno.test("a port that is in use is skipped when a node joins later", async () => {
   await using stack = new AsyncDisposableStack();
   const lone = { primaries: 1, replicasEach: 0 };
   const [cluster, more] = await Promise.all([RedisCluster.start(lone), startLoneNode()]);
@@ -373,7 +373,7 @@ Deno.test("a port that is taken is left out when a node comes later", async () =
   assertEquals(await idAt("127.0.0.1", port + 2), stranger.id);
 });
 
-Deno.test("a name that says nothing of a node is shown with port 0, but leads nowhere", async () => {
+Deno.test("an unknown host gets port 0 in a reply, and an error in a redirect", async () => {
   const scene = sceneOf(
     viewOfLines("10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383"),
   );
@@ -391,7 +391,7 @@ Deno.test("a name that says nothing of a node is shown with port 0, but leads no
 const HOSTS: Record<string, string> = { IPv4: "127.0.0.1", IPv6: "::1" };
 
 for (const privately of ["IPv6", "IPv4"] as const) {
-  Deno.test(`a cluster on ${privately} is used on either side`, async (t) => {
+  Deno.test(`a cluster on ${privately} is reached over IPv4 and IPv6`, async (t) => {
     await using cluster = await RedisCluster.start({ family: privately });
     for (const publicly of privately === "IPv6" ? ["IPv6", "IPv4"] : ["IPv6"]) {
       await t.step(`from clients on ${publicly}`, async () => {
@@ -430,7 +430,7 @@ for (const privately of ["IPv6", "IPv4"] as const) {
   });
 }
 
-/** The local address of a client, taken apart. */
+/** The local address of a client. */
 function addressOf(client: WireClient): { hostname: string; port: number } {
   const [, hostname, port] = /^(.*):(\d+)$/.exec(client.localAddress)!;
   return { hostname: hostname!, port: Number(port) };
@@ -448,7 +448,7 @@ async function assertRedirects(
     const owner = cluster.ownerOf(slot);
     const reply = await client.ask("GET", key);
     if (owner.id === id) continue;
-    // As the servers do, without brackets around an IPv6 address.
+    // Servers send no brackets around an IPv6 address.
     assertEquals(reply, { type: "-", text: `MOVED ${slot} ${host}:${portOf(owner)}` });
   }
 }

@@ -15,10 +15,10 @@ const NODES = ["a", "b", "c"].map((digit, index): NatEntry => ({
 
 const OWN = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 
-/** A watch whose nodes give the answers of a test, by port; it stops when the block ends. */
+/** A watch of nodes with scripted answers, by port; it stops when the block ends. */
 class Scene implements Disposable {
   readonly answers = new Map<number, string[]>();
-  /** The ports of the nodes that were asked. */
+  /** The ports of the nodes that were queried. */
   readonly asked: number[] = [];
   readonly failed: string[] = [];
   readonly #watch: FailureWatch;
@@ -46,11 +46,11 @@ class Scene implements Disposable {
   }
 }
 
-Deno.test("only `fail` is a node's failure, and the next question comes soon after `fail?`", async () => {
+Deno.test("only `fail` is a failure, and after `fail?` the next query comes soon", async () => {
   using scene = new Scene();
   const suspicious = [OWN, line("b", "10.0.0.1:7001", "master,fail?")];
   for (const { address } of NODES) scene.answers.set(address.port, suspicious);
-  await until("it has asked", () => scene.asked.length > 0);
+  await until("a node was queried", () => scene.asked.length > 0);
   const suspectedAtMs = performance.now();
   assertEquals(scene.failed, []);
   const failed = [
@@ -59,22 +59,22 @@ Deno.test("only `fail` is a node's failure, and the next question comes soon aft
     line("d", "10.0.0.1:7009", "slave,fail"),
   ];
   for (const { address } of NODES) scene.answers.set(address.port, failed);
-  await until("it is told", () => scene.failed.length > 0);
+  await until("the failure is reported", () => scene.failed.length > 0);
   assertEquals(scene.failed, ["b"]);
   const tookMs = performance.now() - suspectedAtMs;
   assertEquals(tookMs < 900, true, `It took ${tookMs} ms`);
 });
 
-Deno.test("where a node does not answer the next is asked, and that one first from then on", async () => {
+Deno.test("if a node does not answer, the next is queried, and is first from then on", async () => {
   using scene = new Scene({ isUp: ({ address }) => address.port !== 7002 });
   scene.answers.set(7001, [OWN, line("c", "10.0.0.1:7002", "master,fail")]);
-  await until("it is told twice", () => scene.failed.length === 2);
+  await until("the failure is reported twice", () => scene.failed.length === 2);
   assertEquals([scene.asked, scene.failed], [[7000, 7001, 7001], ["c", "c"]]);
 });
 
-Deno.test("nobody is asked while there is nothing to find out", async () => {
+Deno.test("no node is queried while no failure would matter", async () => {
   let looks = 0;
   using scene = new Scene({ isNeeded: () => ++looks === 0 });
-  await until("that was asked", () => looks > 1);
+  await until("the watch has checked twice", () => looks > 1);
   assertEquals(scene.asked, []);
 });

@@ -12,7 +12,7 @@ import { WireClient } from "../support/wire.ts";
 
 const [A, B, C] = ["a", "b", "c"].map(idOf) as [string, string, string];
 
-/** A front as that of ElastiCache Serverless: two ports, and one text on both. */
+/** A front like that of ElastiCache Serverless: two ports with the same CLUSTER NODES. */
 class Front implements AsyncDisposable {
   readonly nodes = [new AnsweringNode(), new AnsweringNode()] as const;
 
@@ -32,7 +32,7 @@ class Front implements AsyncDisposable {
 }
 
 for (const pinned of [false, true]) {
-  Deno.test(`nodes behind a front with one text for all have a port each${pinned ? ", as pinned" : ""}`, async () => {
+  Deno.test(`nodes behind a front with one CLUSTER NODES for all have a port each${pinned ? ", as mapped" : ""}`, async () => {
     await using front = new Front();
     const first = findFreePorts(2);
     const pins = front.nodes.map(({ host, port }, index) => ({
@@ -59,14 +59,14 @@ for (const pinned of [false, true]) {
   });
 }
 
-/** What a node that is asked lists, where `HERE` is its address; and who that is. */
+/** What the queried node lists, where `HERE` is its address; and which node it is. */
 const TEXTS: [name: string, lines: string[], answeredBy: string][] = [
   ["itself here", [`${A} HERE@1 myself,master -`, `${B} 10.0.0.2:1@1 slave ${A}`], A],
   ["itself nowhere", [`${A} :1@1 myself,master -`, `${B} HERE@1 master,fail -`], A],
   ["itself elsewhere", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} 10.0.0.2:1@1 slave ${A}`], A],
   ["another here", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} HERE@1 slave ${A}`], B],
   ["another by name", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} ::9:PORT@1,HOST slave ${A}`], B],
-  // As a node does that was restarted with the address of one that was restarted, too.
+  // Like a node that was restarted with the address of another restarted node.
   ["a failed one here", [`${A} 10.0.0.1:1@1 myself,master -`, `${B} HERE@1 slave,fail? ${A}`], A],
   [
     "two here",
@@ -94,9 +94,9 @@ for (const [name, lines, answeredBy] of TEXTS) {
   });
 }
 
-Deno.test("a node with a new id has the port it was asked at, unless it lists who was there", async () => {
-  /** What is at the address of the one node that there is a port for. */
-  class ScriptedTopology extends ClusterDiscovery {
+Deno.test("a node with a new id keeps its port, unless it lists the former node of the address", async () => {
+  /** The view of whatever is at the address of the only node with a port. */
+  class ScriptedDiscovery extends ClusterDiscovery {
     view: ClusterView | undefined;
     readonly asked: string[] = [];
     override viewAt = (address: HostPort) => {
@@ -107,7 +107,7 @@ Deno.test("a node with a new id has the port it was asked at, unless it lists wh
       Promise.resolve(viewOf([line("b", "10.0.0.1:7000", "myself,master")]));
   }
   const scene = new TableScene({ count: 1 }).knowing([line("b", "10.0.0.1:7000")]);
-  const topology = new ScriptedTopology({ seeds: [], ...PLAIN_LINK });
+  const topology = new ScriptedDiscovery({ seeds: [], ...PLAIN_LINK });
   const nodeResolver = new NodeResolver(scene.context(topology));
   const [from] = scene.natTable.nodes;
   const mention = { id: A, host: "10.0.0.9", port: 7000 };
@@ -118,10 +118,14 @@ Deno.test("a node with a new id has the port it was asked at, unless it lists wh
   assertEquals(await nodeResolver.resolve(mention, from!, performance.now()), 0);
   const stranger = { id: C, host: "10.0.0.8", port: 7000 };
   assertEquals(await nodeResolver.resolve(stranger, from!, performance.now()), 0);
-  assertEquals([...new Set(topology.asked)], ["10.0.0.1:7000"], "no node is where an id is not");
+  assertEquals(
+    [...new Set(topology.asked)],
+    ["10.0.0.1:7000"],
+    "an unknown id is not queried elsewhere",
+  );
 });
 
-Deno.test("a node's own line is known under a new id, without another question", async () => {
+Deno.test("a node's own line is known under a new id, without another query", async () => {
   await using node = new AnsweringNode();
   const lineOf = (id: string) => `${id} ${node.address}@1 myself,master - 0 0 1 connected 0-16383`;
   node.answers = viewAnswers([lineOf(A)]);

@@ -22,7 +22,7 @@ import { WireClient } from "../support/wire.ts";
 
 const [A, B, C, D] = ["a", "b", "c", "d"].map(idOf) as [string, string, string, string];
 
-/** How nodes are on the public side. */
+/** The nodes on the public side. */
 const HOST = "nat.example";
 
 /** A proxy, and what it logs. */
@@ -50,7 +50,7 @@ class Scene implements AsyncDisposable {
     return this.proxy.proxy.nodes.find((node) => node.id === id)!.publicPort;
   }
 
-  /** What a client of the first node gets in answer to each of some requests, as it comes. */
+  /** The replies that a client of the first node gets to some requests. */
   async ask(...requests: string[]): Promise<string[]> {
     using client = await WireClient.connect("127.0.0.1", this.portOf(A));
     for (const request of requests) await client.send(encodeRequest(request.split(" ")));
@@ -65,7 +65,7 @@ class Scene implements AsyncDisposable {
 
 const CLUSTERDOWN = "-CLUSTERDOWN The proxy has no port for a node of this reply\r\n";
 
-/** The answers of Redis 8.0.6 where the second node has `port 0` and `tls-port 7101`. */
+/** The replies of Redis 8.0.6 where the second node has `port 0` and `tls-port 7101`. */
 function withTlsNode(at: string, port: number): Record<string, string> {
   const slots = (host: string, port: number) =>
     array(
@@ -98,7 +98,7 @@ function withTlsNode(at: string, port: number): Record<string, string> {
   };
 }
 
-Deno.test("a node without a plain-text port is shown as it is, and spoils nothing", async (t) => {
+Deno.test("a node without a plain-text port has port 0, and the others are unaffected", async (t) => {
   await using node = new AnsweringNode();
   const told = withTlsNode(node.host, node.port);
   node.answers = {
@@ -114,14 +114,14 @@ Deno.test("a node without a plain-text port is shown as it is, and spoils nothin
       assertEquals(await scene.ask(request.toLowerCase()), [wanted[request]]);
     });
   }
-  await t.step("and is named in the log, once", () => {
+  await t.step("it is logged once", () => {
     const about = scene.logged.lines.filter((line) => line.includes(B));
     assertEquals(about, [
       `warning Node ${B} at 127.0.0.1 has no plain-text port, so clients get port 0 for it; ` +
       "set `port` in its configuration",
     ]);
   });
-  await t.step("but in a redirect, which no client could follow", async () => {
+  await t.step("a redirect to it is an error", async () => {
     assertEquals(await scene.ask("GET b", "GET a"), [
       CLUSTERDOWN,
       `-MOVED 15495 ${HOST}:${scene.portOf(A)}\r\n`,
@@ -129,7 +129,7 @@ Deno.test("a node without a plain-text port is shown as it is, and spoils nothin
   });
 });
 
-Deno.test("a replica that listens for TLS only is shown with port 0, and all others as ever", async () => {
+Deno.test("a TLS-only replica has port 0, and the others are unaffected", async () => {
   await using directory = await TemporaryDirectory.create();
   await using cluster = await RedisCluster.start();
   const [primary] = cluster.primaries as [ClusterNode];
@@ -142,13 +142,13 @@ Deno.test("a replica that listens for TLS only is shown with port 0, and all oth
     "tls-ca-cert-file": directory.at("certificate"),
     "tls-key-file": directory.at("key"),
     "tls-port": `${findFreePorts(1)}`,
-    // Else the others look for its bus 10000 above no port.
+    // Otherwise, the others expect its bus port at 10000.
     "cluster-announce-bus-port": `${replica.port + 10_000}`,
   };
   const ok = { type: "+", text: "OK" } as const;
   assertEquals(await client.ask("CONFIG", "SET", ...Object.entries(settings).flat()), ok);
   assertEquals(await client.ask("CONFIG", "SET", "port", "0"), ok);
-  await until("its primary knows of it", async (saw) => {
+  await until("its primary lists it", async (saw) => {
     const nodes = textOf(await primary.ask("CLUSTER", "NODES"))!;
     saw(nodes);
     return nodes.includes(`${replica.id} ${replica.host}:0@`);
@@ -167,7 +167,7 @@ Deno.test("a replica that listens for TLS only is shown with port 0, and all oth
       ]));
       const wanted = straight.map(({ id, port, hosts }) => ({
         id,
-        // CLUSTER SHARDS leaves a port of 0 out.
+        // CLUSTER SHARDS omits a port of 0.
         port: Number.isNaN(port) ? port : ports.get(id)!,
         hosts: hosts.map(() => HOST),
       }));
@@ -182,7 +182,7 @@ const LISTINGS: [words: string[], named: (reply: Value) => NamedNode[]][] = [
   [["NODES"], namedInLines],
 ];
 
-Deno.test("replies that name a node without a port do not have the cluster asked each time", async () => {
+Deno.test("replies with a node without a port do not query the cluster each time", async () => {
   await using node = new AnsweringNode();
   const told = withTlsNode(node.host, node.port);
   node.answers = { ...viewAnswers([]), ...told, "GET B": `-MOVED 16383 ${node.host}:0\r\n` };
@@ -195,7 +195,7 @@ Deno.test("replies that name a node without a port do not have the cluster asked
   assert(count() - before <= seconds, `${count() - before} times in ${seconds} s`);
 });
 
-Deno.test("a start with a node without a plain-text port is checked with success", async () => {
+Deno.test("--check succeeds with a node without a plain-text port", async () => {
   await using node = new AnsweringNode();
   node.answers = { ...viewAnswers([]), ...withTlsNode(node.host, node.port) };
   const { code, stderr } = await runNat([
@@ -251,7 +251,7 @@ class Nodes implements AsyncDisposable {
   }
 }
 
-/** What a client gets by CLUSTER SLOTS and by a redirect where the second node has such a port. */
+/** CLUSTER SLOTS and a redirect, with such a port for the second node. */
 function withPort(scene: Scene, port: number): string[] {
   const entry = (host: string, port: number, id: string) =>
     array(bulk(host), int(port), bulk(id), array());
@@ -264,13 +264,13 @@ function withPort(scene: Scene, port: number): string[] {
   ];
 }
 
-Deno.test("a node whose address one node does not know is found by another at the start", async () => {
+Deno.test("at the start, an address that one node lacks is resolved by another", async () => {
   await using nodes = new Nodes([D]);
   await using scene = await Scene.start(nodes.first);
   assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
 });
 
-Deno.test("a node whose address nobody knows is shown without one until somebody does", async () => {
+Deno.test("a node without an address has port 0 until a node reports its address", async () => {
   await using nodes = new Nodes();
   await using scene = await Scene.start(nodes.first, { refreshIntervalMs: 100 });
   assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, 0));
@@ -278,13 +278,13 @@ Deno.test("a node whose address nobody knows is shown without one until somebody
     `warning Node ${B} has no address in the cluster (noaddr), so clients get port 0 for it ` +
     "until a node reports its address",
   ]);
-  // Looks ask the first nodes that answer by turns, and would never come to this one.
+  // Refreshes query the first nodes that answer, so they would never reach this one.
   nodes.show([D]);
   await until("the node has a port", () => scene.proxy.proxy.nodes.length === 4);
   assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
 });
 
-Deno.test("a node without an address that a reply names is looked for at once", async () => {
+Deno.test("a reply with a node without an address starts a search for it", async () => {
   await using nodes = new Nodes();
   nodes.show([], false);
   await using scene = await Scene.start(nodes.first);
@@ -294,7 +294,7 @@ Deno.test("a node without an address that a reply names is looked for at once", 
   assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
 });
 
-Deno.test("a push that names a node without a port tells of it, or is left out if it leads there", async () => {
+Deno.test("a push with a node without a port has port 0, or is dropped if it redirects there", async () => {
   await using node = new AnsweringNode();
   const smigrated = (target: string) =>
     push(bulk("SMIGRATED"), int(1), array(array(bulk(node.address), bulk(target), bulk("5"))));

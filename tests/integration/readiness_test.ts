@@ -13,7 +13,7 @@ import { until } from "../support/until.ts";
 import { line, PLAIN_LINK, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
-/** A cluster that is seen as a test says, one view after the other; the last one stays. */
+/** A discovery with scripted views, one after the other; the last one repeats. */
 class SeenTopology extends ClusterDiscovery {
   readonly #views: ClusterView[];
 
@@ -36,7 +36,7 @@ const SHARD_DOWN = viewOf(
   { state: "fail" },
 );
 
-/** How far past its time a start may go on a busy machine. */
+/** How much longer a start may take on a busy machine. */
 const GRACE_MS = 500;
 
 async function timed<T>(work: Promise<T>): Promise<[value: T, tookMs: number]> {
@@ -57,7 +57,7 @@ for (
   });
 }
 
-Deno.test("a cluster that is being created is waited for until it is whole", async () => {
+Deno.test("a start waits until a cluster that is being created is complete", async () => {
   const topology = new SeenTopology(EMPTY, PARTIAL, SHARD_DOWN, WHOLE);
   const [served] = await timed(waitUntilReady(topology, 60_000));
   assertEquals(served, WHOLE);
@@ -82,7 +82,7 @@ Deno.test("a cluster without a slot is not served", async () => {
 /** In slot 4843, and in slot 8042, which no node owns. */
 const [COVERED, UNCOVERED] = ["lima", "oslo"];
 
-Deno.test("a partial outage is no outage for a proxy that starts", async (t) => {
+Deno.test("a proxy starts during a partial outage", async (t) => {
   await using cluster = await RedisCluster.start({
     replicasEach: 0,
     directives: { "cluster-require-full-coverage": "no" },
@@ -116,7 +116,7 @@ Deno.test("a partial outage is no outage for a proxy that starts", async (t) => 
     assertMatch(textOf(await client.ask("GET", UNCOVERED!))!, /^CLUSTERDOWN Hash slot not served/);
   });
 
-  await t.step("--check says so, and exits with 0", async () => {
+  await t.step("--check logs it, and exits with 0", async () => {
     const { code, stderr } = await runNat([...args, "--check"]);
     assert(stderr.includes(lack), stderr);
     assertEquals(code, 0, stderr);
@@ -124,7 +124,7 @@ Deno.test("a partial outage is no outage for a proxy that starts", async (t) => 
 
   await t.step("a shard that is down: the others are served at the ports they had", async () => {
     await third!.kill();
-    await until("the others give it up", async (saw) => {
+    await until("the others flag it as failed", async (saw) => {
       const lines = textOf(await first!.order("CLUSTER", "NODES"))!;
       saw(lines);
       return / master,fail /.test(lines);

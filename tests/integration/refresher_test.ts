@@ -12,15 +12,15 @@ import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 import { idOf, line, PLAIN_LINK, seenBy, TableScene, viewOf } from "../support/views.ts";
 
-/** A cluster that is what a test says. */
-class ScriptedTopology extends ClusterDiscovery {
-  /** What a look shows. */
+/** A discovery with scripted answers. */
+class ScriptedDiscovery extends ClusterDiscovery {
+  /** The view that `queryAny` returns. */
   view: ClusterView;
-  /** Who answers at which address, and what it announces. */
+  /** The view that `queryNode` returns for each address. */
   readonly answers = new Map<string, ClusterView>();
-  /** Looks and visits, in order. */
+  /** The queries in order: "any", or an address. */
   readonly asked: string[] = [];
-  /** What a look waits for. */
+  /** Holds `queryAny` until it is resolved. */
   gate: Promise<void> = Promise.resolve();
 
   constructor(view: ClusterView) {
@@ -28,12 +28,12 @@ class ScriptedTopology extends ClusterDiscovery {
     this.view = view;
   }
 
-  get looks(): number {
-    return this.asked.filter((what) => what === "look").length;
+  get anyQueries(): number {
+    return this.asked.filter((what) => what === "any").length;
   }
 
   override async queryAny(): Promise<ClusterView> {
-    this.asked.push("look");
+    this.asked.push("any");
     await this.gate;
     return { ...this.view, takenAtMs: performance.now() };
   }
@@ -51,50 +51,50 @@ function refresherOf(scene: TableScene, discovery: ClusterDiscovery, intervalMs:
 
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 
-/** What a node tells of itself. */
+/** The view of a node that knows itself only. */
 function itself(digit: string, address: string): ClusterView {
   return viewOf([line(digit, address, "myself,master")]);
 }
 
-Deno.test("looks never pile up, however many reasons there are", async () => {
-  const topology = new ScriptedTopology(viewOf([A]));
+Deno.test("requests for a refresh do not accumulate", async () => {
+  const topology = new ScriptedDiscovery(viewOf([A]));
   const scene = new TableScene().knowing([A]);
-  const watch = refresherOf(scene, topology, Infinity);
+  const refresher = refresherOf(scene, topology, Infinity);
   const { promise, resolve } = Promise.withResolvers<void>();
   topology.gate = promise;
-  watch.start();
-  for (let times = 0; times < 10; times++) watch.requestRefresh();
-  await until("the watch looks", () => topology.looks === 1);
+  refresher.start();
+  for (let times = 0; times < 10; times++) refresher.requestRefresh();
+  await until("the first refresh", () => topology.anyQueries === 1);
   const start = performance.now();
-  for (let times = 0; times < 10; times++) watch.requestRefresh();
+  for (let times = 0; times < 10; times++) refresher.requestRefresh();
   resolve();
-  await until("the watch looks again", () => topology.looks === 2);
-  assertEquals(performance.now() - start > 900, true, "between two looks is a pause");
-  // A third would have come before the one that this is the reason for.
-  watch.requestRefresh();
-  await until("the watch looks once more", () => topology.looks === 3);
-  await watch.stop();
-  assertEquals(topology.looks, 3);
+  await until("the second refresh", () => topology.anyQueries === 2);
+  assertEquals(performance.now() - start > 900, true, "refreshes are at least a pause apart");
+  // A third refresh for the earlier requests would come before the one that this requests.
+  refresher.requestRefresh();
+  await until("the third refresh", () => topology.anyQueries === 3);
+  await refresher.stop();
+  assertEquals(topology.anyQueries, 3);
 });
 
 const OLD = "10.0.0.2:7000";
 const NEW = "10.9.9.9:7000";
 
-/** Where another node tells that b is now, and who answers where. */
+/** Another node reports b at a new address; who answers at which address, and whether b has moved. */
 const MOVES: [name: string, answers: Record<string, ClusterView>, moved: boolean][] = [
   ["has moved if it announces the new address", { [NEW]: itself("b", NEW) }, true],
   [
-    "has not moved if only another with its id says so",
+    "has not moved if it answers at both and announces each",
     { [NEW]: itself("b", NEW), [OLD]: itself("b", OLD) },
     false,
   ],
   [
-    "has moved if it announces that, and still answers at the old one",
+    "has moved if it announces the new address at both",
     { [NEW]: itself("b", NEW), [OLD]: itself("b", NEW) },
     true,
   ],
   [
-    "has moved if it only answers there, and does not know itself",
+    "has moved if it answers there only, and announces the old address",
     { [NEW]: itself("b", OLD) },
     true,
   ],
@@ -117,16 +117,16 @@ const MOVES: [name: string, answers: Record<string, ClusterView>, moved: boolean
 ];
 
 for (const [name, answers, moved] of MOVES) {
-  Deno.test(`a node that is said to be elsewhere ${name}`, async () => {
-    const topology = new ScriptedTopology(viewOf([A, line("b", NEW)]));
+  Deno.test(`a node that a view reports elsewhere ${name}`, async () => {
+    const topology = new ScriptedDiscovery(viewOf([A, line("b", NEW)]));
     for (const [address, view] of Object.entries(answers)) {
       topology.answers.set(address, { ...view, answeredAt: splitAddress(address)! });
     }
     const scene = new TableScene().knowing([A, line("b", OLD)]);
-    const watch = refresherOf(scene, topology, 5);
-    watch.start();
-    await until("it was found out", () => topology.asked.lastIndexOf("look") > 1);
-    await watch.stop();
+    const refresher = refresherOf(scene, topology, 5);
+    refresher.start();
+    await until("the refresher has verified it", () => topology.asked.lastIndexOf("any") > 1);
+    await refresher.stop();
     assertEquals(scene.mapping["b"], `8001 ${moved ? NEW : OLD}`);
     assertEquals(scene.done.includes("moved 8001"), moved);
   });
@@ -154,24 +154,24 @@ const SUSPECTS: [name: string, answer: ClusterView | undefined, stays: boolean][
 
 for (const [name, answer, stays] of SUSPECTS) {
   Deno.test(`a node that views do not list ${stays ? "keeps" : "loses"} its port if it ${name}`, async () => {
-    // Two nodes by turns: neither lists the third.
+    // Two nodes answer in turn, and neither lists the third.
     const C = line("c", "10.0.0.3:7000");
-    const topology = new ScriptedTopology(viewOf([A, C]));
+    const topology = new ScriptedDiscovery(viewOf([A, C]));
     const scene = new TableScene({ verifies: true }).knowing([A, line("b", OLD), C]);
     scene.applyView(seenBy("c", viewOf([A, C])));
     if (answer !== undefined) topology.answers.set(OLD, answer);
-    const watch = refresherOf(scene, topology, 5);
-    watch.start();
-    await until("it was found out", (saw) => {
+    const refresher = refresherOf(scene, topology, 5);
+    refresher.start();
+    await until("the refresher has verified it", (saw) => {
       saw(topology.asked);
-      return topology.asked.indexOf(OLD) >= 0 && topology.asked.lastIndexOf("look") > 2;
+      return topology.asked.indexOf(OLD) >= 0 && topology.asked.lastIndexOf("any") > 2;
     });
-    await watch.stop();
+    await refresher.stop();
     assertEquals(scene.mapping["b"], stays ? `8001 ${OLD}` : undefined);
   });
 }
 
-Deno.test("a node that all others have forgotten keeps its port until it has left, too", async () => {
+Deno.test("a node that all others have forgotten keeps its port until it leaves", async () => {
   await using cluster = await RedisCluster.start();
   const leaving = cluster.replicas[0]!;
   await using proxy = await startProxy(cluster, { refreshIntervalMs: 100, forgetAfterMs: 0 });
@@ -193,16 +193,16 @@ Deno.test("a node that all others have forgotten keeps its port until it has lef
   await until("its port is closed", () => proxy.proxy.nodes.length === 5);
 });
 
-Deno.test("a node that nobody knows by its pinned address is asked who it is", async () => {
-  const topology = new ScriptedTopology(viewOf([A]));
+Deno.test("a statically mapped node that no view lists is queried for its id", async () => {
+  const topology = new ScriptedDiscovery(viewOf([A]));
   const staticMappings = [{ node: { host: "node-d", port: 7000 }, port: 8005 }];
   const scene = new TableScene({ staticMappings });
   scene.apply(scene.natTable.openStaticMappings());
-  const watch = refresherOf(scene, topology, 5);
-  watch.start();
+  const refresher = refresherOf(scene, topology, 5);
+  refresher.start();
   topology.answers.set("node-d:7000", itself("d", "10.0.0.9:7000"));
-  await until("it has told", () => scene.natTable.unidentified.length === 0);
-  await watch.stop();
+  await until("its id is known", () => scene.natTable.unidentified.length === 0);
+  await refresher.stop();
   assertEquals(scene.natTable.withId(idOf("d"))?.publicPort, 8005);
 });
 
@@ -213,33 +213,33 @@ Deno.test("a node that joins another cluster does not take the proxy with it", a
   ]);
   await using _cluster = cluster;
   await using _other = other;
-  const deserter = cluster.replicas[0]!;
+  const leaver = cluster.replicas[0]!;
   const stranger = other.nodes[0]!;
   await using proxy = await startProxy(cluster, {
-    // The worst that can be: all that the operator told of is elsewhere.
-    seeds: [{ host: deserter.host, port: deserter.port }],
+    // The worst case: the only seed has left.
+    seeds: [{ host: leaver.host, port: leaver.port }],
     refreshIntervalMs: 100,
   });
   const before = proxy.proxy.nodes.map(({ id }) => id);
-  // First, or it would bring the two clusters together.
+  // Otherwise, the node would merge the two clusters.
   for (const node of cluster.nodes) {
-    if (node !== deserter) await node.order("CLUSTER", "FORGET", deserter.id);
+    if (node !== leaver) await node.order("CLUSTER", "FORGET", leaver.id);
   }
-  await deserter.order("CLUSTER", "RESET", "SOFT");
-  await deserter.order("CLUSTER", "MEET", stranger.host, `${stranger.port}`);
+  await leaver.order("CLUSTER", "RESET", "SOFT");
+  await leaver.order("CLUSTER", "MEET", stranger.host, `${stranger.port}`);
   await until("it has joined", async () => {
-    return (textOf(await deserter.ask("CLUSTER", "INFO")) ?? "").includes("cluster_state:ok");
+    return (textOf(await leaver.ask("CLUSTER", "INFO")) ?? "").includes("cluster_state:ok");
   });
-  using client = await WireClient.connect(proxy.host, proxy.portOf(deserter));
+  using client = await WireClient.connect(proxy.host, proxy.portOf(leaver));
   const named = namedInLines(await client.ask("CLUSTER", "NODES"));
   assertEquals(
     named.map(({ id, port, hosts }) => [id, port, ...hosts]).toSorted(),
-    [[deserter.id, proxy.portOf(deserter), proxy.host], [stranger.id, 0, proxy.host]].toSorted(),
+    [[leaver.id, proxy.portOf(leaver), proxy.host], [stranger.id, 0, proxy.host]].toSorted(),
   );
   assertEquals(proxy.proxy.nodes.map(({ id }) => id), before);
 });
 
-Deno.test("a cluster that is set up anew at the same addresses keeps its ports", async () => {
+Deno.test("a cluster that is created again at the same addresses keeps its ports", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   await using proxy = await startProxy(cluster, { refreshIntervalMs: 100, forgetAfterMs: 500 });
   const ports = proxy.ports;

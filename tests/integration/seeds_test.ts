@@ -10,10 +10,10 @@ import { Peer } from "../support/peer.ts";
 import { startProxy } from "../support/proxy.ts";
 import { idOf, PLAIN_LINK } from "../support/views.ts";
 
-/** Far less than the 5 seconds for which a node that hangs is waited for. */
+/** Far less than the 5 s timeout of a node that hangs. */
 const SOON_MS = 2000;
 
-/** Where a cluster is seen from such seeds; fails if that takes long. */
+/** The address that answers for such seeds; fails if that takes long. */
 async function lookFrom(seeds: readonly HostPort[], options?: QueryOptions): Promise<ClusterView> {
   const discovery = new ClusterDiscovery({
     seeds: seeds.map(({ host, port }) => ({ host, port })),
@@ -29,7 +29,7 @@ async function lookFrom(seeds: readonly HostPort[], options?: QueryOptions): Pro
   }
 }
 
-/** What an address may answer that leads to no view, by name. */
+/** Replies that give no view, by name. */
 const USELESS: Record<string, string> = {
   "hangs": "",
   "is loading": "-LOADING Redis is loading the dataset in memory\r\n",
@@ -38,7 +38,7 @@ const USELESS: Record<string, string> = {
 };
 
 for (const [name, answer] of Object.entries(USELESS)) {
-  Deno.test(`an address of a seed's name that ${name} does not hide the others`, async () => {
+  Deno.test(`an address of a seed's name that ${name} does not hide the other addresses`, async () => {
     await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
     const [node] = cluster.nodes as [ClusterNode];
     await using useless = new Peer({
@@ -57,7 +57,7 @@ for (const [name, answer] of Object.entries(USELESS)) {
         seeds: [{ host: "nodes.example", port: node.port }],
         ...PLAIN_LINK,
       });
-      // The start waits over what lasts, too, as long as it does not last at all addresses.
+      // The start retries even a lasting error, unless every address has one.
       const startMs = performance.now();
       const view = await waitUntilReady(topology, 10_000);
       topology.close();
@@ -67,7 +67,7 @@ for (const [name, answer] of Object.entries(USELESS)) {
   });
 }
 
-Deno.test("seeds that hang cost little, whether the others are ready or not", async (t) => {
+Deno.test("seeds that hang cost little time, whether the others are ready or not", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   await using stack = new AsyncDisposableStack();
   const hung = Array.from({ length: 3 }, () => stack.use(new Peer()));
@@ -85,7 +85,7 @@ Deno.test("seeds that hang cost little, whether the others are ready or not", as
   }
 });
 
-Deno.test("of several views the one with most slots will do", async () => {
+Deno.test("without a wanted view, the one with most slots is used", async () => {
   await using stack = new AsyncDisposableStack();
   const answers = ["0-5", "0-100", ""].map((slots, at) =>
     bulk(`${idOf(`${at}`)} 127.0.0.1:1@2 myself,master - 0 0 1 connected ${slots}\n`) +
@@ -96,7 +96,7 @@ Deno.test("of several views the one with most slots will do", async () => {
   assertEquals(view.answeredBy.id, idOf("1"));
 });
 
-Deno.test("a seed that is no node refers to those that it lists", async (t) => {
+Deno.test("a seed that is not a node refers to the nodes that it lists", async (t) => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   const lines = cluster.nodes.map(({ id, address }, at) =>
     `${id} ${address}@1 master - 0 0 ${at + 1} connected ${at}\n`
@@ -120,7 +120,7 @@ Deno.test("a seed that is no node refers to those that it lists", async (t) => {
       }
     });
   }
-  await t.step("if none of those answers, both are said to be the reason", async () => {
+  await t.step("if none of these answers, the error has both reasons", async () => {
     const dead = `${idOf("a")} 127.0.0.1:1@2 master - 0 0 1 connected 0-16383\n`;
     await using front = new Peer({ answer: bulk(dead) + info + "*0\r\n" });
     const error = await assertRejects(() => lookFrom([front]), AggregateError);
