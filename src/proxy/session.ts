@@ -185,7 +185,7 @@ export class Session {
       tracker,
       buffers,
       scheduler,
-      translate: (args) => rewriter.rewriteRequest(args),
+      rewrite: (args, address) => rewriter.rewriteRequest(args, address),
       unreadReplies: () => this.#replies?.unreadReplies,
       createNonce,
       trafficLog,
@@ -198,7 +198,7 @@ export class Session {
       scheduler,
       budget,
       trafficLog,
-      translate: (frame, action, sinceMs) => rewriter.rewriteReply(frame, action, sinceMs),
+      rewrite: (frame, action, sinceMs) => rewriter.rewriteReply(frame, action, sinceMs),
     });
     this.#directions = 2;
     // Callbacks, because a suspended async function takes four times the memory.

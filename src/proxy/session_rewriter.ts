@@ -1,3 +1,4 @@
+import type { AddressArgument } from "../commands/table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
 import { type Connection, peerAddress } from "../platform/net.ts";
@@ -31,8 +32,11 @@ export class SessionRewriter implements AddressLookup {
   }
 
   /** Replaces public addresses in a request by private ones; undefined if there are none. */
-  rewriteRequest(args: readonly string[]): Promise<readonly string[] | undefined> {
-    return rewriteRequestArgs(args, this.#requestAddresses);
+  rewriteRequest(
+    args: readonly string[],
+    address: AddressArgument,
+  ): Promise<readonly string[] | undefined> {
+    return rewriteRequestArgs(args, address, this.#requestAddresses);
   }
 
   /** Replaces private addresses in a frame from the node, which arrived at `sinceMs`. */

@@ -1,5 +1,7 @@
+import { type ExpectedReply, isSecretReply } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
 import type { Rewriter } from "../rewrite/public_addresses.ts";
+import { REPLY_REWRITERS } from "../rewrite/reply_rewriters.ts";
 import { rewritePush } from "../rewrite/replies/push.ts";
 import {
   isRedirect,
@@ -10,7 +12,6 @@ import {
 } from "../rewrite/replies/redirect.ts";
 import { echoesArguments, rewriteEchoedArguments } from "../rewrite/replies/echoed_arguments.ts";
 import { type FrameHead, isFailure } from "./frame_head.ts";
-import type { ExpectedReply } from "../commands/expected_reply.ts";
 
 /** What is to be done with a frame. */
 export type FrameAction =
@@ -36,8 +37,8 @@ export interface RewriteAction {
   readonly rewrite: Rewriter;
   /** No request waits for the frame. */
   readonly unasked?: true;
-  /** An echo of the traffic must not show it. */
-  readonly secret?: true | undefined;
+  /** It must not be logged. */
+  readonly isSecret?: true | undefined;
 }
 
 /** The verdicts that need no more to be said of them. */
@@ -56,47 +57,29 @@ export const FrameActions = {
   rewriteEcho: { type: "rewrite", rewrite: rewriteEchoedArguments },
 } as const satisfies Record<string, FrameAction>;
 
-/** What to do with a frame that answers a request which would be answered by `reply`. */
+/** What to do with a frame that answers a request. */
 export function actionFor(reply: ExpectedReply, head: FrameHead): FrameAction {
-  if (head.type === Byte.error) return verdictOnError(reply, head);
-  if (reply.type === "addresses") {
-    return { type: "rewrite", rewrite: reply.rewrite };
+  if (head.type === Byte.error) return actionForError(reply, head);
+  if (reply.type === "ordinary" && reply.addresses !== undefined && !isFailure(head)) {
+    return { type: "rewrite", rewrite: REPLY_REWRITERS[reply.addresses] };
   }
-  if (isFailure(head) && mayRepeatSecret(reply)) return FrameActions.secret;
-  return reply.type === "secret" ? FrameActions.secret : FrameActions.pass;
+  return isSecretReply(reply) ? FrameActions.secret : FrameActions.pass;
 }
 
-/** Whether an error to the request may repeat a secret of it. */
-function mayRepeatSecret(reply: ExpectedReply): boolean {
-  switch (reply.type) {
-    case "guarded":
-    case "auth":
-      return true;
-    case "hello":
-    case "migrate":
-      return reply.authenticates;
-    default:
-      return false;
-  }
-}
-
-/** Of errors only those pass unread that cannot name a node. */
-function verdictOnError(reply: ExpectedReply, head: FrameHead): FrameAction {
+/** Only errors that cannot name a node pass without being read. */
+function actionForError(reply: ExpectedReply, head: FrameHead): FrameAction {
   if (isRedirect(head.text)) {
     if (reply.type !== "script") return FrameActions.rewriteRedirect;
-    return reply.keyless ? FrameActions.pass : FrameActions.rewriteScriptRedirect;
+    return reply.hasKeys ? FrameActions.rewriteScriptRedirect : FrameActions.pass;
   }
-  const secret = mayRepeatSecret(reply) || undefined;
-  switch (reply.type) {
-    case "migrate":
-      if (head.text.startsWith(MIGRATE_ERROR)) {
-        return { ...FrameActions.rewriteMigrateError, secret };
-      }
-      if (echoesArguments(head.text)) return { ...FrameActions.rewriteEcho, secret };
-      break;
-    case "named":
-    case "addresses":
-      if (echoesArguments(head.text)) return FrameActions.rewriteEcho;
+  const isSecret = isSecretReply(reply) || undefined;
+  if (reply.type === "ordinary") {
+    if (reply.relaysError && head.text.startsWith(MIGRATE_ERROR)) {
+      return { ...FrameActions.rewriteMigrateError, isSecret };
+    }
+    if (reply.repeatsAddress && echoesArguments(head.text)) {
+      return { ...FrameActions.rewriteEcho, isSecret };
+    }
   }
-  return secret ? FrameActions.secret : FrameActions.pass;
+  return isSecret ? FrameActions.secret : FrameActions.pass;
 }

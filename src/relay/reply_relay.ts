@@ -23,7 +23,7 @@ export interface ReplyRelayOptions {
   /** For what is captured. */
   readonly budget: CaptureBudget;
   /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
-  readonly translate: (
+  readonly rewrite: (
     frame: Uint8Array,
     action: RewriteAction,
     sinceMs: number,
@@ -315,10 +315,10 @@ export class ReplyRelay {
 
   /** What the client gets instead of the captured frame. */
   async #translated(capture: Capture, action: RewriteAction): Promise<Uint8Array> {
-    const { translate, trafficLog } = this.#options;
+    const { rewrite, trafficLog } = this.#options;
     const frame = capture.join(this.#readAtMs);
-    const translated = await translate(frame, action, this.#readAtMs);
-    if (action.secret) trafficLog?.secretReply(translated.length);
+    const translated = await rewrite(frame, action, this.#readAtMs);
+    if (action.isSecret) trafficLog?.secretReply(translated.length);
     else trafficLog?.rewritten(frame, translated);
     return translated;
   }

@@ -1,11 +1,12 @@
 import {
   ExpectedReplies,
   type ExpectedReply,
-  fits,
   isQueued,
   type MarkedReply,
+  type SubscribeWord,
 } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
+import { fits } from "./expected_frame.ts";
 import { isAddressPush } from "../rewrite/replies/push.ts";
 import { actionFor, type FrameAction, FrameActions } from "./frame_action.ts";
 import { type FrameHead, isFailure } from "./frame_head.ts";
@@ -22,7 +23,7 @@ import {
 } from "./reply_mode.ts";
 import { ReplyQueue } from "./reply_queue.ts";
 import { SentRequests } from "./sent_requests.ts";
-import { isMessage, isSubscribeWord, type SubscribeWord, Subscriptions } from "./subscriptions.ts";
+import { isMessage, isSubscribeWord, Subscriptions } from "./subscriptions.ts";
 import {
   HeldResults,
   NO_TRANSACTION,

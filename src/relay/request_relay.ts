@@ -1,19 +1,21 @@
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
 import { comparedPart, joined } from "../resp/bytes.ts";
 import { encodePrefix } from "../resp/frame.ts";
+import type { CommandTable } from "../resp/command_table.ts";
 import type { RequestPrefix } from "../resp/request_prefix.ts";
 import { RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
-import { COMMANDS, type CommandSpec } from "../commands/table.ts";
-import type { ReadScheduler, TrafficLog } from "./relay_context.ts";
-import { encodeMarker } from "./marker.ts";
-import { PairingError } from "./pairing_error.ts";
-import { type ReplyTracker } from "./reply_tracker.ts";
-import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
+import { COMMANDS, type CommandSpec } from "../commands/command_spec.ts";
 import {
   type ClientReplyMode,
   ExpectedReplies,
-  type MarkedReply,
+  type RequestReply,
 } from "../commands/expected_reply.ts";
+import type { AddressArgument } from "../commands/table.ts";
+import { encodeMarker } from "./marker.ts";
+import { PairingError } from "./pairing_error.ts";
+import type { ReplyTracker } from "./reply_tracker.ts";
+import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
+import type { ReadScheduler, TrafficLog } from "./relay_context.ts";
 import { withTimeout } from "../platform/timeout.ts";
 
 /** What a request relay works with. */
@@ -25,8 +27,13 @@ export interface RequestRelayOptions {
   readonly tracker: ReplyTracker;
   readonly buffers: BufferPool;
   readonly scheduler: ReadScheduler;
-  /** Puts private addresses in the place of public ones, or returns undefined if there are none. */
-  readonly translate: (words: readonly string[]) => Promise<readonly string[] | undefined>;
+  /** The commands that need attention; those of the table unless a test adds some. */
+  readonly commands?: CommandTable<CommandSpec>;
+  /** Replaces public addresses by private ones, or returns undefined if there are none. */
+  readonly rewrite: (
+    args: readonly string[],
+    address: AddressArgument,
+  ) => Promise<readonly string[] | undefined>;
   /**
    * How many bytes the node has sent, if some of them wait for the client to read; undefined if
    * none do.
@@ -61,7 +68,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   readonly #scanner: RequestScanner<CommandSpec>;
   readonly #input: ReadBuffer;
   /** What the request behind which the scanner has stopped will make the node send. */
-  #doubtful: MarkedReply["reply"] | undefined;
+  #doubtful: RequestReply | undefined;
   /** The client is being waited for. */
   #isReading = false;
   #reads = 0;
@@ -71,7 +78,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 
   constructor(options: RequestRelayOptions) {
     this.#options = options;
-    this.#scanner = new RequestScanner(COMMANDS, this);
+    this.#scanner = new RequestScanner(options.commands ?? COMMANDS, this);
     this.#input = new ReadBuffer(options.buffers);
   }
 
@@ -182,7 +189,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         await this.#forward(bytes.subarray(sent, heldFrom));
         sent = heldFrom;
         if (scanner.prefix !== undefined && this.#held > 0) {
-          await this.#forward(await this.#translated(scanner.prefix) ?? bytes.subarray(sent, at));
+          await this.#forward(await this.#rewritten(scanner.prefix) ?? bytes.subarray(sent, at));
           sent = at;
         }
       }
@@ -201,7 +208,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   }
 
   /** Forwards what ends with a doubtful request, and the marker behind it. */
-  async #forwardDoubtful(reply: MarkedReply["reply"], bytes: Uint8Array): Promise<void> {
+  async #forwardDoubtful(reply: RequestReply, bytes: Uint8Array): Promise<void> {
     const { tracker } = this.#options;
     let last = bytes;
     // EXEC ends a transaction whatever becomes of it.
@@ -253,7 +260,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     if (isSilent && this.#scanner.prefix === undefined) {
       throw new PairingError("A CLIENT REPLY is too long to be replaced");
     }
-    if (reply.type !== "marked" && tracker.isDoubtful(reply)) {
+    if (tracker.isDoubtful(reply)) {
       this.#doubtful = reply;
       return true;
     }
@@ -272,11 +279,15 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   }
 
   /** What goes on in the place of the words of a request, if something else does. */
-  async #translated({ args, argc, hasHeader }: RequestPrefix): Promise<Uint8Array | undefined> {
-    const translated = answeredAnyway(args, argc) ?? await this.#options.translate(args);
-    if (translated === undefined) return undefined;
-    const count = hasHeader ? argc + translated.length - args.length : undefined;
-    return encodePrefix(translated, count);
+  async #rewritten(prefix: RequestPrefix<CommandSpec>): Promise<Uint8Array | undefined> {
+    const { command, args, argc, hasHeader } = prefix;
+    const address = command.address(args.map(comparedPart));
+    const rewritten = address === undefined
+      ? withReplyOn(args, argc)
+      : await this.#options.rewrite(args, address);
+    if (rewritten === undefined) return undefined;
+    const count = hasHeader ? argc + rewritten.length - args.length : undefined;
+    return encodePrefix(rewritten, count);
   }
 
   async #forward(bytes: Uint8Array): Promise<void> {
@@ -285,7 +296,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 }
 
 /** CLIENT REPLY ON in the place of OFF and SKIP, or undefined for any other request. */
-function answeredAnyway(words: readonly string[], argc: number): readonly string[] | undefined {
+function withReplyOn(words: readonly string[], argc: number): readonly string[] | undefined {
   const [command = "", subcommand = "", mode = ""] = words.map(comparedPart);
   const isReplyMode = argc === 3 && words.length === 3 && SILENT_MODES.test(mode) &&
     /^client$/i.test(command) && /^reply$/i.test(subcommand);

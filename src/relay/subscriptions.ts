@@ -1,14 +1,6 @@
+import type { SubscribeWord } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
 import type { FrameHead } from "./frame_head.ts";
-
-/** The subscribe commands; their names are also the first words of what confirms them. */
-export type SubscribeWord =
-  | "subscribe"
-  | "psubscribe"
-  | "ssubscribe"
-  | "unsubscribe"
-  | "punsubscribe"
-  | "sunsubscribe";
 
 const SUBSCRIBE_WORDS: ReadonlySet<string> = new Set<SubscribeWord>([
   "subscribe",

@@ -10,8 +10,8 @@ export interface Command {
    * all.
    */
   bufferArgs?(args: readonly string[]): number;
-  /** Whether argument `index` is a secret, given the kept arguments before it. */
-  isSecretArg?(argv: readonly string[], index: number): boolean;
+  /** Whether no argument may be logged. */
+  readonly isSecret?: boolean;
 }
 
 /** Command names may have at most this many bytes. */

@@ -60,7 +60,7 @@ export class InlineRequest<C extends Command> {
     const isUndecided = isOpen && line.length <= MAX_INLINE_NAME_BYTES;
     // A name whose quotes end behind its first space, or that is not searched for, may be any.
     const isUnknown = (name !== "" && unquoted === undefined) || (isOpen && !isUndecided);
-    const hasSecrets = command?.isSecretArg !== undefined || isUnknown;
+    const hasSecrets = command?.isSecret === true || isUnknown;
     this.secretFrom = hasSecrets ? name.length || line.length : Infinity;
     if (
       name.length > MAX_INLINE_NAME_BYTES || (!isUndecided && command?.bufferArgs === undefined)

@@ -2,7 +2,8 @@ import { comparedPart } from "./bytes.ts";
 import type { Command } from "./command_table.ts";
 
 /** The buffered arguments of a request, as they came, one character a byte. */
-export interface RequestPrefix {
+export interface RequestPrefix<C extends Command> {
+  readonly command: C;
   /** The first arguments of the request; all of an inline one. */
   readonly args: readonly string[];
   /** How many arguments the request has. */
@@ -27,7 +28,7 @@ const MAX_HELD_HEADER = 10;
  * Decides whether the request in progress is held, and collects its first arguments meanwhile. The
  * held bytes themselves stay with the reader of the connection.
  */
-export class RequestHold {
+export class RequestHold<C extends Command> {
   /** Whether the request in progress is held. */
   isHeld = false;
   /** Where the held bytes begin in the buffer that is being scanned; before it if negative. */
@@ -78,7 +79,7 @@ export class RequestHold {
    *
    * @param name the command name as it came
    */
-  endArg(command: Command | undefined, name: string, argc: number): RequestPrefix | undefined {
+  endArg(command: C | undefined, name: string, argc: number): RequestPrefix<C> | undefined {
     if (command?.bufferArgs === undefined) {
       this.release();
       return undefined;
@@ -93,21 +94,21 @@ export class RequestHold {
     if (wanted === 0) this.release();
     if (wanted === 0 || args.length < Math.min(wanted, argc)) return undefined;
     this.#args = undefined;
-    return { args, argc, hasHeader: argc <= MAX_HELD_HEADER };
+    return { command, args, argc, hasHeader: argc <= MAX_HELD_HEADER };
   }
 
   /**
    * A held inline request ended. All its arguments are buffered or none, because they are forwarded
    * in another form.
    */
-  endInline(command: Command | undefined, args: readonly string[]): RequestPrefix | undefined {
+  endInline(command: C | undefined, args: readonly string[]): RequestPrefix<C> | undefined {
     const argc = args.length;
     let seen = 0;
-    for (let wanted = 1; wanted > seen && seen < argc;) {
+    for (let wanted = 1; command !== undefined && wanted > seen && seen < argc;) {
       seen = Math.min(wanted, argc);
-      wanted = command?.bufferArgs?.(args.slice(0, seen).map(comparedPart)) ?? 0;
+      wanted = command.bufferArgs?.(args.slice(0, seen).map(comparedPart)) ?? 0;
       if (wanted === 0) break;
-      if (wanted <= seen || seen === argc) return { args, argc, hasHeader: true };
+      if (wanted <= seen || seen === argc) return { command, args, argc, hasHeader: true };
     }
     this.release();
     return undefined;

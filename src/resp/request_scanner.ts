@@ -66,7 +66,7 @@ export class RequestScanner<C extends Command> {
   single = false;
 
   /** The held bytes as arguments, once these are complete; the next `advance` releases them. */
-  prefix: RequestPrefix | undefined;
+  prefix: RequestPrefix<C> | undefined;
 
   readonly #commands: CommandTable<C>;
   readonly #sink: RequestSink<C>;
@@ -75,7 +75,7 @@ export class RequestScanner<C extends Command> {
   /** Whether `advance` stops after the current step. */
   #stops = false;
   /** Whether the request in progress is held, and its arguments. */
-  readonly #hold = new RequestHold();
+  readonly #hold = new RequestHold<C>();
   /** The inline request in progress. */
   #inline: InlineRequest<C> | undefined;
   /** The number of the header in progress. */
@@ -233,8 +233,7 @@ export class RequestScanner<C extends Command> {
     } else if (command !== undefined) {
       if (this.#hold.isHeld) this.#hold.beginArg(length);
       this.#keeps = this.#index < command.keepArgs;
-      this.#hides = command.isSecretArg !== undefined &&
-        command.isSecretArg(this.#argv, this.#index);
+      this.#hides = command.isSecret === true;
     }
   }
 
@@ -302,7 +301,7 @@ export class RequestScanner<C extends Command> {
   }
 
   /** Stops with a prefix, if there is one. */
-  #show(prefix: RequestPrefix | undefined): void {
+  #show(prefix: RequestPrefix<C> | undefined): void {
     if (prefix === undefined) return;
     this.prefix = prefix;
     this.#stops = true;

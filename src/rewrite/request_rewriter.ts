@@ -1,3 +1,4 @@
+import type { AddressArgument } from "../commands/table.ts";
 import {
   formatHostPort,
   type HostPort,
@@ -9,6 +10,7 @@ import {
   LAST_PORT,
   splitAddress,
 } from "../platform/address.ts";
+import { comparedPart } from "../resp/bytes.ts";
 
 /** The addresses on both sides of the proxy, as one session knows them. */
 export interface RequestAddressMap {
@@ -33,30 +35,26 @@ export interface RequestAddressMap {
 }
 
 /**
+/**
  * Replaces public addresses in a request by private ones, which the node can use. Returns undefined
  * if the request stays as it is: only an address that is certainly the public one of a node is
  * replaced.
  *
  * @param args the first arguments of the request, as many as its command buffers
+ * @param address where they name a node or a client
  */
 export async function rewriteRequestArgs(
   args: readonly string[],
+  address: AddressArgument,
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  switch (args[0]!.toLowerCase()) {
-    case "cluster":
-      return await rewriteMeet(args, addressMap);
-    case "migrate":
-    case "replicaof":
-    case "slaveof":
-      return await rewriteAddressAt(1, args, addressMap);
-    case "failover":
-      return await rewriteFailover(args, addressMap);
-    case "client":
-      return await rewriteClientFilters(args, addressMap);
-    default:
-      return undefined;
-  }
+  if (address === "meet") return await rewriteMeet(args, addressMap);
+  if (address === "client") return await rewriteClientFilters(args, addressMap);
+  if ("at" in address) return await rewriteAddressAt(address.at, args, addressMap);
+  const option = args.findIndex((arg, index) =>
+    index > 0 && comparedPart(arg).toLowerCase() === address.after
+  );
+  return option < 0 ? undefined : await rewriteAddressAt(option + 1, args, addressMap);
 }
 
 /** The distance from the client port to the bus port that a node assumes without one. */
@@ -70,7 +68,7 @@ async function rewriteMeet(
   args: readonly string[],
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
-  if (args[1]?.toLowerCase() !== "meet" || args.length > 5) return undefined;
+  if (args.length > 5) return undefined;
   const node = await nodeOf(args[2], args[3], addressMap);
   if (node === undefined) return undefined;
   const { address: { host, port }, busPort } = node;
@@ -95,15 +93,6 @@ async function addressOf(host: string, addressMap: RequestAddressMap): Promise<s
   return found.find((ip) => isIpv6(ip) === isIpv6(ownAddress.host)) ?? found[0];
 }
 
-/** `FAILOVER [TO host port [FORCE]] [ABORT] [TIMEOUT milliseconds]` */
-async function rewriteFailover(
-  args: readonly string[],
-  addressMap: RequestAddressMap,
-): Promise<readonly string[] | undefined> {
-  const to = args.findIndex((arg, index) => index > 0 && arg.toLowerCase() === "to");
-  return to < 0 ? undefined : await rewriteAddressAt(to + 1, args, addressMap);
-}
-
 /** A host and a port in two arguments, the first of which is at `index`. */
 async function rewriteAddressAt(
   index: number,
@@ -126,8 +115,7 @@ async function rewriteClientFilters(
   addressMap: RequestAddressMap,
 ): Promise<readonly string[] | undefined> {
   const [, subcommand = "", old] = args;
-  const kills = subcommand.toLowerCase() === "kill";
-  if (!kills && subcommand.toLowerCase() !== "list") return undefined;
+  const kills = comparedPart(subcommand).toLowerCase() === "kill";
   if (kills && args.length === 3) {
     const upstream = await addressMap.upstreamOf(old!);
     return upstream === undefined ? undefined : args.with(2, upstream);

@@ -7,7 +7,7 @@ import { encodeRequest } from "../../src/resp/frame.ts";
 import type { Command } from "../../src/resp/command_table.ts";
 import { RequestScanner, type RequestSink } from "../../src/resp/request_scanner.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
-import { COMMANDS } from "../../src/commands/table.ts";
+import { COMMANDS } from "../../src/commands/command_spec.ts";
 
 /** As much as the proxy reads at once. */
 const READ_BYTES = 32 * 1024;

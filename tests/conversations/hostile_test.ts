@@ -336,7 +336,7 @@ Deno.test("a pipeline of any length is one run", () => {
   const tracker = new ReplyTracker();
   for (let round = 0; round < 100_000; round++) tracker.expect(ExpectedReplies.plain);
   assertEquals(tracker.plainRun, 100_000);
-  tracker.expect(ExpectedReplies.slots);
+  tracker.expect({ type: "ordinary", addresses: "slots" });
   tracker.expect(ExpectedReplies.plain);
   tracker.consume(99_999);
   assertEquals(tracker.plainRun, 1);

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { Byte } from "../../src/resp/bytes.ts";
 import type { FrameHead } from "../../src/relay/frame_head.ts";
-import { COMMANDS } from "../../src/commands/table.ts";
+import { COMMANDS } from "../../src/commands/command_spec.ts";
 import { PairingError } from "../../src/relay/pairing_error.ts";
 import { ReplyTracker } from "../../src/relay/reply_tracker.ts";
 import { ExpectedReplies, type ExpectedReply } from "../../src/commands/expected_reply.ts";
@@ -43,6 +43,8 @@ function pushed(word: string): FrameHead {
   return frame(Byte.push, { word, count: 3 });
 }
 
+const ROLE: ExpectedReply = { type: "ordinary", addresses: "role" };
+const SLOTS: ExpectedReply = { type: "ordinary", addresses: "slots" };
 const MARKED: ExpectedReply = { type: "marked", reply: ExpectedReplies.none, nonce: "mark" };
 
 interface Backlog {
@@ -58,7 +60,7 @@ function expectAll(tracker: ReplyTracker, runs: number, kinds: readonly Expected
 
 const BACKLOGS: Record<string, Backlog> = {
   "errors that may be those of a request or of its marker": {
-    fill: (tracker, runs) => expectAll(tracker, runs, [MARKED, ExpectedReplies.role]),
+    fill: (tracker, runs) => expectAll(tracker, runs, [MARKED, ROLE]),
     next: (tracker) => answer(tracker, NOAUTH),
   },
   "errors of requests that SKIP hides": {
@@ -66,7 +68,7 @@ const BACKLOGS: Record<string, Backlog> = {
       expectAll(tracker, runs * 3 / 2, [
         ExpectedReplies.replySkip,
         ExpectedReplies.plain,
-        ExpectedReplies.role,
+        ROLE,
       ]),
     next: (tracker) => answer(tracker, ERR),
   },
@@ -75,7 +77,7 @@ const BACKLOGS: Record<string, Backlog> = {
       tracker.expect(ExpectedReplies.multi);
       answer(tracker, OK);
       for (let run = 0; run < runs; run++) {
-        tracker.expect(run % 2 === 0 ? ExpectedReplies.role : ExpectedReplies.slots);
+        tracker.expect(run % 2 === 0 ? ROLE : SLOTS);
         answer(tracker, QUEUED);
       }
     },
@@ -147,7 +149,7 @@ Deno.test("a transaction counts among what is unanswered", () => {
   const tracker = new ReplyTracker();
   function queue(runs: number): void {
     for (let run = 0; run < runs; run++) {
-      tracker.expect(run % 2 === 0 ? ExpectedReplies.role : ExpectedReplies.slots);
+      tracker.expect(run % 2 === 0 ? ROLE : SLOTS);
       answer(tracker, QUEUED);
     }
   }

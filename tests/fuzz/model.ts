@@ -1,3 +1,5 @@
+import { COMMAND_ROWS, type CommandRow } from "../../src/commands/table.ts";
+
 // RESP as whole strings, read in the most simple way there is: slow, recursive, and without any
 // idea of pieces. What the scanners find is held against what these find.
 
@@ -278,12 +280,13 @@ const ESCAPED: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", a:
 export function translated(
   wire: string,
   translate: (words: readonly string[]) => readonly string[] | undefined,
+  rows: readonly CommandRow[] = COMMAND_ROWS,
 ): string {
   let text = "";
   for (const request of readRequests(wire).requests) {
     const { start, end, words, wordEnds, argc, inline } = request;
     // Servers refuse more words than an int counts, and read no further.
-    const wanted = argc < 2 ** 31 ? openingLength(words) : 0;
+    const wanted = argc < 2 ** 31 ? openingLength(words, rows) : 0;
     // An inline request goes on in another form, and so as a whole.
     const opening = words.slice(0, inline && wanted > 0 ? argc : wanted);
     const whole = opening.length > 0 && opening.length >= Math.min(wanted, argc);
@@ -310,12 +313,14 @@ function withReplyOn(words: readonly string[], argc: number): readonly string[] 
 }
 
 /** How many of the first words of a request are read together, where it names nodes. */
-function openingLength(words: readonly string[]): number {
-  const [name = "", subcommand] = words.slice(0, 2).map((word) => word.toLowerCase());
-  if (/^(migrate|replicaof|slaveof)$/.test(name)) return 3;
-  if (name === "failover") return Infinity;
-  if (name === "cluster" && (subcommand === undefined || subcommand === "meet")) return Infinity;
-  return name === "client" && (subcommand === undefined || /^(kill|list|reply)$/.test(subcommand))
-    ? Infinity
-    : 0;
+function openingLength(words: readonly string[], rows: readonly CommandRow[]): number {
+  const [name, subcommand] = words.slice(0, 2).map((word) => word.toLowerCase());
+  const own = rows.filter((row) =>
+    row.name === name && (row.address !== undefined || row.reply === "client reply")
+  );
+  if (own.length === 0) return 0;
+  if (subcommand === undefined && own.every((row) => row.subcommand !== undefined)) return Infinity;
+  const row = own.find((row) => [undefined, subcommand].includes(row.subcommand));
+  if (row === undefined) return 0;
+  return typeof row.address === "object" && "at" in row.address ? row.address.at + 2 : Infinity;
 }

@@ -1,3 +1,5 @@
+import type { AddressReply } from "../../src/commands/expected_reply.ts";
+import { COMMAND_ROWS, type CommandRow } from "../../src/commands/table.ts";
 import { bulk, monitored, verbatim } from "../support/frames.ts";
 import type { Random } from "../support/random.ts";
 import { readRequests } from "./model.ts";
@@ -60,22 +62,6 @@ const NEVER_QUEUED = new Set(["exec", "discard", "multi", "watch", "reset"]);
 /** All that a RESP2 subscriber may do, but for QUIT. */
 const SUBSCRIBER_COMMANDS = new Set([...Object.keys(SUBSCRIPTIONS), "ping", "reset"]);
 
-/** Replies with addresses, by the first words of their requests, and what is to rewrite them. */
-const ADDRESSES: Record<string, string> = {
-  "cluster slots": "slots",
-  "cluster shards": "shards",
-  "cluster nodes": "nodes",
-  "cluster replicas": "replicas",
-  "cluster slaves": "replicas",
-  "client list": "clients",
-  "client info": "clients",
-  role: "role",
-  info: "info",
-};
-
-/** Commands whose refusal may repeat an address that they name. */
-const NAMING = /^(cluster meet|client kill|client list|migrate|replicaof|slaveof|failover)\b/;
-
 const SCRIPTS = /^(eval|evalsha|fcall)(_ro)?$/;
 
 const MOVED = "MOVED 1 10.0.0.1:7000";
@@ -97,8 +83,11 @@ export class ModelNode {
   isClosed = false;
   /** What of this no one can follow who sees only what is sent; by the limits in README.md. */
   readonly untold = new Set<string>();
+  /** Which lines of MONITOR the client gets depends on when they come. */
+  dropsLines = false;
 
   readonly #random: Random;
+  readonly #rows: readonly CommandRow[];
   readonly #traits: Traits;
   /** What CLIENT REPLY asked for each time; the node itself is told ON. */
   readonly #replyModes: string[];
@@ -124,9 +113,13 @@ export class ModelNode {
   /** Messages that wait for the end of the request which sent them. */
   #later: (() => void)[] = [];
 
-  /** @param wire all that the client will send */
-  constructor(random: Random, wire: string) {
+  /**
+   * @param wire all that the client will send
+   * @param rows the commands that have to do with addresses
+   */
+  constructor(random: Random, wire: string, rows: readonly CommandRow[] = COMMAND_ROWS) {
     this.#random = random;
+    this.#rows = rows;
     this.#replyModes = readRequests(wire).requests.map(({ words }) => words)
       .filter(isReplyMode).map(([, , mode]) => mode!.toLowerCase());
     const rarely = (names: readonly string[]) =>
@@ -326,6 +319,7 @@ export class ModelNode {
         }
         if (this.#monitors) return;
         this.#monitors = true;
+        this.dropsLines ||= this.#off || this.#skip;
         return this.#reply("+OK\r\n");
       case "hello":
         return this.#hello(words);
@@ -347,7 +341,7 @@ export class ModelNode {
     const addresses = this.#addresses(words);
     if (addresses !== undefined) return this.#reply(...addresses);
     if (SCRIPTS.test(name) || name === "debug") return this.#script(words);
-    if (NAMING.test(words.slice(0, 2).join(" ").toLowerCase()) && random.chance(0.5)) {
+    if (this.#rowOf(words)?.address !== undefined && random.chance(0.5)) {
       return this.#error(random.pick(REFUSALS), words);
     }
     if (name === "cluster" && words[1]!.toLowerCase() === "syncslots") {
@@ -456,6 +450,7 @@ export class ModelNode {
       this.#off = this.#skip = false;
       this.#reply("+OK\r\n");
     } else if (mode === "off" || mode === "skip") {
+      this.dropsLines ||= this.#monitors;
       if (mode === "off") this.#off = true;
       else if (!this.#off) this.#skipNext = true;
       this.out += "+OK\r\n";
@@ -483,8 +478,7 @@ export class ModelNode {
   }
 
   #addresses(words: Words): [frame: string, mark: string] | undefined {
-    const [name, subcommand] = words.map((word) => word.toLowerCase());
-    const mark = ADDRESSES[name!] ?? ADDRESSES[`${name} ${subcommand}`];
+    const mark = addressesOf(this.#rowOf(words));
     if (mark === undefined) return undefined;
     const attribute = this.#resp3 && this.#random.chance(0.1) ? "|1\r\n+ttl\r\n:1\r\n" : "";
     if (/nodes|info|clients/.test(mark)) {
@@ -576,19 +570,26 @@ export class ModelNode {
 
   /** What errors are rewritten, and by what. */
   #errorMark(text: string, words: Words): string | undefined {
-    const command = words.slice(0, 2).join(" ").toLowerCase();
+    const name = words[0]!.toLowerCase();
+    const row = this.#rowOf(words);
     if (/^(MOVED|ASK|REDIRECT) /.test(text)) {
-      if (/^debug\b/.test(command)) return undefined;
-      if (!SCRIPTS.test(words[0]!.toLowerCase())) return "redirect";
+      if (name === "debug") return undefined;
+      if (!SCRIPTS.test(name)) return "redirect";
       return words[2] === "0" ? undefined : "scriptredirect";
     }
-    if (/^migrate\b/.test(command) && text.startsWith("ERR Target instance replied with error: ")) {
+    if (row?.relaysError && text.startsWith("ERR Target instance replied with error: ")) {
       return "migrateerror";
     }
     const repeats = /^ERR (unknown command |Invalid node address specified: )/.test(text);
-    const names = NAMING.test(command) || command in ADDRESSES ||
-      words[0]!.toLowerCase() in ADDRESSES;
+    const names = row?.address !== undefined || addressesOf(row) !== undefined;
     return repeats && names ? "echoedarguments" : undefined;
+  }
+
+  #rowOf(words: Words): CommandRow | undefined {
+    const [name, subcommand] = words.map((word) => word.toLowerCase());
+    return this.#rows.find((row) =>
+      row.name === name && (row.subcommand === undefined || row.subcommand === subcommand)
+    );
   }
 
   #error(text: string, words: Words = [""]): void {
@@ -615,6 +616,22 @@ export class ModelNode {
     this.expected += expected;
   }
 }
+
+/** The kind of addresses in the reply to a command. */
+function addressesOf(row: CommandRow | undefined): AddressReply | undefined {
+  const reply = row?.reply as AddressReply;
+  return ADDRESS_REPLIES.includes(reply) ? reply : undefined;
+}
+
+const ADDRESS_REPLIES: readonly AddressReply[] = [
+  "slots",
+  "shards",
+  "nodes",
+  "replicas",
+  "role",
+  "info",
+  "clients",
+];
 
 function isMarker(words: Words): boolean {
   return words.length === 2 && words[0] === "PING" && /^nat-[0-9a-f]{16}$/.test(words[1]!);

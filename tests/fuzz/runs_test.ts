@@ -6,7 +6,7 @@ import { eachRound } from "./rounds.ts";
 
 const KINDS: readonly ExpectedReply[] = [
   ExpectedReplies.plain,
-  ExpectedReplies.slots,
+  { type: "ordinary", addresses: "slots" },
   ExpectedReplies.script,
   ExpectedReplies.none,
   { type: "subscription", word: "sunsubscribe", channels: 1 },

@@ -1,3 +1,4 @@
+import { COMMANDS } from "../../src/commands/command_spec.ts";
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/relay/capture.ts";
 import { AbandonedError } from "../../src/relay/pairing_error.ts";
@@ -49,6 +50,7 @@ export async function haveSession(
   random: Random,
   requests: string,
   node: Node,
+  commands = COMMANDS,
 ): Promise<SessionOutcome> {
   const outcome: SessionOutcome = {
     client: "",
@@ -89,7 +91,8 @@ export async function haveSession(
       tracker,
       buffers,
       scheduler,
-      translate: (words) => Promise.resolve(translateHost(words)),
+      commands,
+      rewrite: (args) => Promise.resolve(translateHost(args)),
       unreadReplies: () => undefined,
       createNonce,
       trafficLog: undefined,

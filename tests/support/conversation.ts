@@ -1,4 +1,5 @@
 import type { ByteSink, ByteSource } from "../../src/platform/net.ts";
+import { COMMANDS } from "../../src/commands/command_spec.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
 import { CaptureBudget } from "../../src/relay/capture.ts";
@@ -62,8 +63,8 @@ export function shown(text: string): string {
 }
 
 /** Rewrites nothing, but puts marks around the frame. */
-export const MARKING: Pick<ReplyRelayOptions, "translate"> = {
-  translate: (frame, { rewrite }) => {
+export const MARKING: Pick<ReplyRelayOptions, "rewrite"> = {
+  rewrite: (frame, { rewrite }) => {
     const name = rewrite.name.replace("rewrite", "").toLowerCase();
     return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
   },
@@ -111,7 +112,11 @@ export function* everyReception(length: number): Generator<Reception> {
 }
 
 /** Has a conversation through the two relays of a session. */
-export async function converse(talk: Conversation, reception: Reception): Promise<Outcome> {
+export async function converse(
+  talk: Conversation,
+  reception: Reception,
+  commands = COMMANDS,
+): Promise<Outcome> {
   const outcome: Outcome = { client: "", upstream: "", error: undefined };
   const tracker = new ReplyTracker();
   const buffers = new BufferPool(reception.bufferBytes);
@@ -123,7 +128,8 @@ export async function converse(talk: Conversation, reception: Reception): Promis
     tracker,
     buffers,
     scheduler,
-    translate: (words) => Promise.resolve(translateHost(words)),
+    commands,
+    rewrite: (args) => Promise.resolve(translateHost(args)),
     unreadReplies: () => undefined,
     createNonce: () => NONCE,
     trafficLog: undefined,

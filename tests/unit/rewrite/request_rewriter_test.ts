@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import { COMMANDS } from "../../../src/commands/command_spec.ts";
 import type { HostPort } from "../../../src/platform/address.ts";
 import {
   type RequestAddressMap,
@@ -46,6 +47,15 @@ function addressMap(
   };
 }
 
+/** Rewrites a request as the session does. */
+async function rewritten(
+  args: readonly string[],
+  addressMap: RequestAddressMap,
+): Promise<readonly string[] | undefined> {
+  const address = COMMANDS.findByName(args[0]!)?.address(args);
+  return address && await rewriteRequestArgs(args, address, addressMap);
+}
+
 /** Each case is a request and what it becomes. */
 const REWRITTEN: Record<string, string> = {
   "CLUSTER MEET nat.example 8000": "CLUSTER MEET 10.0.0.1 7000",
@@ -83,16 +93,16 @@ const REWRITTEN: Record<string, string> = {
 
 for (const [request, expected] of Object.entries(REWRITTEN)) {
   Deno.test(`${request} becomes ${expected}`, async () => {
-    const rewritten = await rewriteRequestArgs(request.split(" "), addressMap());
-    assertEquals(rewritten?.join(" "), expected);
+    const args = await rewritten(request.split(" "), addressMap());
+    assertEquals(args?.join(" "), expected);
   });
 }
 
 Deno.test("localhost is the public host only for clients on the same machine", async () => {
   const request = ["MIGRATE", "localhost", "8000"];
   const here = { ...addressMap(), reachedAt: "127.0.0.1" };
-  assertEquals(await rewriteRequestArgs(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
-  assertEquals(await rewriteRequestArgs(request, addressMap()), undefined);
+  assertEquals(await rewritten(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
+  assertEquals(await rewritten(request, addressMap()), undefined);
 });
 
 const UNCHANGED = [
@@ -154,7 +164,7 @@ const UNCHANGED = [
 
 for (const request of UNCHANGED) {
   Deno.test(`${request} passes unchanged`, async () => {
-    assertEquals(await rewriteRequestArgs(request.split(" "), addressMap()), undefined);
+    assertEquals(await rewritten(request.split(" "), addressMap()), undefined);
   });
 }
 
@@ -175,14 +185,14 @@ const RESOLVED: Record<string, [publicHost: string, names: string[]]> = {
 for (const [request, [publicHost, names]] of Object.entries(RESOLVED)) {
   Deno.test(`${request} at ${publicHost} resolves ${names.length} host names`, async () => {
     const resolved: string[] = [];
-    await rewriteRequestArgs(request.split(" "), addressMap({ publicHost, resolved }));
+    await rewritten(request.split(" "), addressMap({ publicHost, resolved }));
     assertEquals(resolved, names);
   });
 }
 
 Deno.test("arguments keep every byte that is not rewritten", async () => {
   const args = ["MIGRATE", PUBLIC_HOST, "8000", "\xff\0\r\n"];
-  assertEquals(await rewriteRequestArgs(args, addressMap()), [
+  assertEquals(await rewritten(args, addressMap()), [
     ...["MIGRATE", "10.0.0.1", "7000", "\xff\0\r\n"],
   ]);
 });
@@ -190,10 +200,10 @@ Deno.test("arguments keep every byte that is not rewritten", async () => {
 Deno.test("an IPv6 public host is recognized in any spelling", async () => {
   const at = addressMap({ publicHost: "2001:db8::1" });
   for (const host of ["2001:db8::1", "2001:DB8:0:0::1"]) {
-    assertEquals(await rewriteRequestArgs(["MIGRATE", host, "8000"], at), [
+    assertEquals(await rewritten(["MIGRATE", host, "8000"], at), [
       ...["MIGRATE", "10.0.0.1", "7000"],
     ]);
-    assertEquals(await rewriteRequestArgs(["CLIENT", "LIST", "LADDR", `[${host}]:8000`], at), [
+    assertEquals(await rewritten(["CLIENT", "LIST", "LADDR", `[${host}]:8000`], at), [
       ...["CLIENT", "LIST", "LADDR", "10.0.0.1:7000"],
     ]);
   }
