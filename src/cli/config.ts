@@ -30,7 +30,7 @@ export type Command =
   | { readonly kind: "serve" | "check"; readonly config: Config };
 
 /** Where the ports of the proxy are. */
-type PortOptions = Pick<Config, "listen" | "maxNodes" | "pins">;
+type PortOptions = Pick<Config, "listen" | "maxNodes" | "staticMappings">;
 
 /**
  * Parses the command line and the environment, and verifies that the password file is readable.
@@ -47,7 +47,7 @@ export function parseCommand(
   const ports = {
     listen: options.get("listen-addr"),
     maxNodes: options.get("max-nodes"),
-    pins: options.get("port-map") ?? [],
+    staticMappings: options.get("port-map") ?? [],
   };
   checkRange(ports);
   if (subcommand(args) === "healthcheck") {
@@ -98,10 +98,10 @@ function checkRange({ listen: { port: first }, maxNodes }: PortOptions): void {
 }
 
 /** The addresses of this machine at which a proxy with these options may listen. */
-function publicAddresses({ listen, maxNodes, pins }: PortOptions): HostPort[] {
+function publicAddresses({ listen, maxNodes, staticMappings }: PortOptions): HostPort[] {
   const range = listen.port === 0 ? 0 : maxNodes;
   const ports = new Set(Array.from({ length: range }, (_, index) => listen.port + index));
-  for (const { port } of pins) ports.add(port);
+  for (const { port } of staticMappings) ports.add(port);
   if (ports.size === 0) {
     throw new ConfigError(
       "The ports of the proxy are not known, because the port of --listen-addr is 0; " +

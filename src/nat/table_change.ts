@@ -1,13 +1,10 @@
 import type { HostPort } from "../platform/address.ts";
 import type { NatEntry } from "./table_rows.ts";
 
-/** One change of the NAT table. The proxy applies changes in order, right after they are made. */
+/** One change of the NAT table. The proxy applies changes in order, as soon as they are returned. */
 export type TableChange =
   | PortChange
-  /** The node has another address now; sessions with the old one must end. */
-  | { readonly kind: "moved"; readonly node: NatEntry }
-  /** The row is gone; its port must be closed and its sessions must end. */
-  | { readonly kind: "closed"; readonly node: NatEntry }
+  | NodeChange
   /** A view reports another address for a node; the next refresh verifies it. */
   | { readonly kind: "conflict"; readonly node: NatEntry; readonly reportedAddress: HostPort }
   /** A view lists a node without an address; the next refresh queries other nodes for it. */
@@ -26,6 +23,13 @@ export interface PortChange {
   readonly port: number;
   readonly isRequired: boolean;
 }
+
+/** What workers have to follow: open ports are in their snapshot of the table. */
+export type NodeChange =
+  /** The node has another address now, or has failed; its sessions must end. */
+  | { readonly kind: "moved"; readonly node: NatEntry }
+  /** The row is gone; its port must be closed and its sessions must end. */
+  | { readonly kind: "closed"; readonly node: NatEntry };
 
 /** Applies changes: opens and closes ports, ends sessions, informs copies of the table. */
 export type ApplyChanges = (changes: readonly TableChange[]) => void;

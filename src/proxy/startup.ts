@@ -18,7 +18,7 @@ export interface MappingOptions {
   /** The number of ports of the range. */
   readonly maxNodes: number;
   /** Static mappings; no node and no port twice. */
-  readonly pins: readonly StaticMapping[];
+  readonly staticMappings: readonly StaticMapping[];
   /** How long a node that the cluster has forgotten keeps its port; 0 is not at all. */
   readonly forgetAfterMs: number;
   /** Keeps the ports of all nodes over a restart. */
@@ -47,7 +47,7 @@ export function createNatTable(options: MappingOptions): NatTable {
   return new NatTable({
     firstPort: options.listen.port,
     maxNodes: options.maxNodes,
-    staticMappings: options.pins,
+    staticMappings: options.staticMappings,
     savedPorts: readSavedPorts(options),
     forgetAfterMs: options.forgetAfterMs,
   });
@@ -104,15 +104,15 @@ export function mappingLine({ listen }: Pick<MappingOptions, "listen">, node: Na
 
 /** Reads the state file, and checks that all its ports are still available. */
 function readSavedPorts(
-  { stateFile, listen, maxNodes, pins }: MappingOptions,
+  { stateFile, listen, maxNodes, staticMappings }: MappingOptions,
 ): SavedPorts | undefined {
   const saved = stateFile === undefined ? undefined : readStateFile(stateFile);
   const last = listen.port + maxNodes - 1;
   const stray = saved?.nodes.find(({ id, address, port }) =>
     listen.port !== 0 && (port < listen.port || port > last) &&
-    !pins.some((pin) =>
-      pin.port === port || pin.node === id ||
-      (typeof pin.node === "object" && formatHostPort(pin.node) === formatHostPort(address))
+    !staticMappings.some((mapping) =>
+      mapping.port === port || mapping.node === id ||
+      (typeof mapping.node === "object" && formatHostPort(mapping.node) === formatHostPort(address))
     )
   );
   if (stray === undefined) return saved;

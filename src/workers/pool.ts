@@ -129,7 +129,8 @@ export class WorkerPool implements Frontends {
     const text = JSON.stringify(snapshot);
     if (text === this.#sent) return this.#published;
     this.#sent = text;
-    const { closed } = this.#replica.update(snapshot);
+    const closed = this.#replica.update(snapshot)
+      .filter(({ kind }) => kind === "closed").map(({ node }) => node);
     for (const node of closed) this.#closing.add(node);
     this.#published = this.#requestAll("update", snapshot).then((replies) => {
       for (const node of closed) this.#closing.delete(node);

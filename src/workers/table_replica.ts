@@ -1,15 +1,8 @@
 import type { HostPort } from "../platform/address.ts";
 import { aliasOf, isAddress, type NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
+import type { NodeChange } from "../nat/table_change.ts";
 import type { NodeKey, TableSnapshot } from "./messages.ts";
-
-/** What a snapshot has changed. */
-export interface ReplicaChanges {
-  /** Nodes that were removed. */
-  readonly closed: readonly NatEntry[];
-  /** Nodes that have moved or failed, so their sessions are to be ended. */
-  readonly moved: readonly NatEntry[];
-}
 
 /**
  * A copy of the NAT table from snapshots. Replies may name a node only when every thread listens
@@ -22,15 +15,14 @@ export class TableReplica {
   #current: NameIndex = { byId: new Map(), byAlias: new Map() };
   #published: NameIndex = this.#current;
 
-  /** Applies a snapshot. */
-  update({ nodes, aliases }: TableSnapshot): ReplicaChanges {
-    const closed: NatEntry[] = [];
-    const moved: NatEntry[] = [];
+  /** Takes over a snapshot, and returns the changes to apply. */
+  update({ nodes, aliases }: TableSnapshot): NodeChange[] {
+    const changes: NodeChange[] = [];
     const keys = new Set(nodes.map(({ key }) => key));
     for (const [key, { node }] of this.#nodes) {
       if (keys.has(key)) continue;
       this.#nodes.delete(key);
-      closed.push(node);
+      changes.push({ kind: "closed", node });
     }
     for (const { key, node, isUp, moves } of nodes) {
       const known = this.#nodes.get(key);
@@ -40,7 +32,7 @@ export class TableReplica {
         continue;
       }
       Object.assign(known.node, node);
-      if (known.moves !== moves) moved.push(known.node);
+      if (known.moves !== moves) changes.push({ kind: "moved", node: known.node });
       known.moves = moves;
       known.isUp = isUp;
     }
@@ -50,7 +42,7 @@ export class TableReplica {
       ),
       byAlias: new Map(aliases),
     };
-    return { closed, moved };
+    return changes;
   }
 
   /** Allows replies to name the nodes of the last snapshot. */

@@ -70,9 +70,10 @@ export class WorkerServer {
    * done, lists why some ports cannot be opened.
    */
   async #update(snapshot: TableSnapshot): Promise<string[]> {
-    const { closed, moved } = this.#replica.update(snapshot);
-    for (const node of closed) this.#frontend.close(node);
-    for (const node of moved) this.#frontend.endSessions(node);
+    for (const { kind, node } of this.#replica.update(snapshot)) {
+      if (kind === "closed") this.#frontend.close(node);
+      else this.#frontend.endSessions(node);
+    }
     const failures: string[] = [];
     const closing: Promise<void>[] = [];
     if (!this.#isListening) return failures;

@@ -206,7 +206,7 @@ Deno.test("a static mapping to the proxy itself serves no client, and is logged"
   await using proxy = await startProxy(cluster, {
     listen: { host: "127.0.0.1", port },
     maxNodes: 1,
-    pins: [{ node: own, port: port + 1 }],
+    staticMappings: [{ node: own, port: port + 1 }],
   });
   const warning = `warning Port ${port + 1} is mapped to 127.0.0.1:${port + 1}, which is a port ` +
     "of this proxy, so it serves no client; change --port-map";

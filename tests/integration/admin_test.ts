@@ -125,7 +125,7 @@ Deno.test("a node whose port is pinned is added and removed with public addresse
   await newcomer.order("CLUSTER", "FLUSHSLOTS");
   const port = findFreePorts(1);
   await using proxy = await startProxy(cluster, {
-    pins: [{ node: { host: newcomer.host, port: newcomer.port }, port }],
+    staticMappings: [{ node: { host: newcomer.host, port: newcomer.port }, port }],
     refreshIntervalMs: 100,
     forgetAfterMs: 100,
   });

@@ -35,7 +35,7 @@ for (const pinned of [false, true]) {
   Deno.test(`nodes behind a front with one CLUSTER NODES for all have a port each${pinned ? ", as mapped" : ""}`, async () => {
     await using front = new Front();
     const first = findFreePorts(2);
-    const pins = front.nodes.map(({ host, port }, index) => ({
+    const staticMappings = front.nodes.map(({ host, port }, index) => ({
       node: { host, port },
       port: first + 1 - index,
     }));
@@ -43,7 +43,7 @@ for (const pinned of [false, true]) {
     await using proxy = await startProxy({ nodes: [seed] }, {
       publicHost: "nat.example",
       refreshIntervalMs: 100,
-      ...(pinned ? { pins } : {}),
+      ...(pinned ? { staticMappings } : {}),
     });
     const mapped = proxy.proxy.nodes.map(({ id, address }) => [id, formatHostPort(address)]);
     assertEquals(mapped.toSorted(), [[A, front.nodes[0].address], [B, front.nodes[1].address]]);

@@ -17,7 +17,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       publicHost: "127.0.0.1",
       publicHostAssumed: true,
       maxNodes: 64,
-      pins: [],
+      staticMappings: [],
       credentials: undefined,
       startTimeoutMs: 60_000,
       refreshIntervalMs: 10_000,
@@ -134,26 +134,26 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--max-nodes=1"], { maxNodes: 1 }],
   [["MAX_NODES=1024"], { maxNodes: 1024 }],
 
-  [[`--port-map=${NODE_ID}=8000`], { pins: [{ node: NODE_ID, port: 8000 }] }],
-  [[`PORT_MAP=${NODE_ID.toUpperCase()}=1`], { pins: [{ node: NODE_ID, port: 1 }] }],
+  [[`--port-map=${NODE_ID}=8000`], { staticMappings: [{ node: NODE_ID, port: 8000 }] }],
+  [[`PORT_MAP=${NODE_ID.toUpperCase()}=1`], { staticMappings: [{ node: NODE_ID, port: 1 }] }],
   [["--port-map", "10.0.0.1:7000=65535"], {
-    pins: [{ node: { host: "10.0.0.1", port: 7000 }, port: 65535 }],
+    staticMappings: [{ node: { host: "10.0.0.1", port: 7000 }, port: 65535 }],
   }],
   [["-portMap", ` Redis-0.Lan:6379=9000 , ${NODE_ID}=8001,[2001:DB8:0:0::7]:6379=08002 `], {
-    pins: [
+    staticMappings: [
       { node: { host: "redis-0.lan", port: 6379 }, port: 9000 },
       { node: NODE_ID, port: 8001 },
       { node: { host: "2001:db8::7", port: 6379 }, port: 8002 },
     ],
   }],
   [["--port-map=[::ffff:10.0.0.1]:1=2"], {
-    pins: [{ node: { host: "::ffff:10.0.0.1", port: 1 }, port: 2 }],
+    staticMappings: [{ node: { host: "::ffff:10.0.0.1", port: 1 }, port: 2 }],
   }],
   [[`--port-map=${NODE_ID}:1=2`], {
-    pins: [{ node: { host: NODE_ID, port: 1 }, port: 2 }],
+    staticMappings: [{ node: { host: NODE_ID, port: 1 }, port: 2 }],
   }],
   [["--port-map=a:1=8000,a:2=8001", "--max-nodes=1", "--listen-addr=:0"], {
-    pins: [
+    staticMappings: [
       { node: { host: "a", port: 1 }, port: 8000 },
       { node: { host: "a", port: 2 }, port: 8001 },
     ],
@@ -263,9 +263,9 @@ Deno.test("a configuration is deeply frozen", () => {
       parts.listen,
       parts.seeds,
       parts.seeds[0],
-      parts.pins,
-      parts.pins[0],
-      parts.pins[0]?.node,
+      parts.staticMappings,
+      parts.staticMappings[0],
+      parts.staticMappings[0]?.node,
       parts.credentials,
       parts.warnings,
     ]

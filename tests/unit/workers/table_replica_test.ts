@@ -47,7 +47,7 @@ Deno.test("a node that is gone is named no more, published or not", () => {
   copy.update(picture(pictured(0, {}), pictured(1, { address: B })));
   copy.publish();
   const node = copy.withKey(1)!;
-  assertEquals(copy.update(picture(pictured(0, {}))), { closed: [node], moved: [] });
+  assertEquals(copy.update(picture(pictured(0, {}))), [{ kind: "closed", node }]);
   assertEquals([copy.portOf(B), copy.atPort(8001)], [undefined, undefined]);
   assertEquals(copy.keyOf(node), 1);
 });
@@ -57,12 +57,12 @@ Deno.test("a node that moves is the same one, and has moved once", () => {
   copy.update(picture(pictured(0, {})));
   const node = copy.atPort(8000)!;
   const moved = picture(pictured(0, { address: B }, { moves: 1 }));
-  assertEquals(copy.update(moved), { closed: [], moved: [node] });
+  assertEquals(copy.update(moved), [{ kind: "moved", node }]);
   assertEquals(node.address, B);
-  assertEquals(copy.update(moved), { closed: [], moved: [] });
+  assertEquals(copy.update(moved), []);
   // The same place by another name.
   const spelled = picture(pictured(0, { address: { host: "b", port: 7001 } }, { moves: 1 }));
-  assertEquals(copy.update(spelled), { closed: [], moved: [] });
+  assertEquals(copy.update(spelled), []);
   assertEquals(node.address.host, "b");
 });
 
@@ -70,8 +70,8 @@ Deno.test("a port that goes to another node is that of another one", () => {
   const copy = new TableReplica();
   copy.update(picture(pictured(0, { publicPort: 8000 })));
   const old = copy.atPort(8000)!;
-  const { closed } = copy.update(picture(pictured(1, { publicPort: 8000, address: B })));
-  assertEquals(closed, [old]);
+  const changes = copy.update(picture(pictured(1, { publicPort: 8000, address: B })));
+  assertEquals(changes, [{ kind: "closed", node: old }]);
   assertEquals(copy.atPort(8000)?.address, B);
 });
 
