@@ -67,9 +67,12 @@ Deno.test("the port of a node that was killed refuses before clients come back",
   assertEquals(more, []);
   assertMatch(
     closed!,
-    /^warning Node NODE takes no connection: .*; closing port PORT until it does$/,
+    /^warning Node NODE does not accept connections: .*; closing port PORT until it does$/,
   );
-  assertMatch(opened!, /^info Node NODE takes connections again after \d+ ms; port PORT is open$/);
+  assertMatch(
+    opened!,
+    /^info Node NODE accepts connections again after \d+ ms; port PORT is open$/,
+  );
 });
 
 Deno.test("the port of a node that ends without any clients is closed", async () => {

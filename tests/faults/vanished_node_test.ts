@@ -58,6 +58,6 @@ Deno.test({
     }, DEADLINE_MS);
     const tookMs = await ended - performance.now();
     assert(tookMs < 2000, `It took ${tookMs} ms`);
-    await nat.untilLogged(/has failed: the cluster says so, and it does not answer/);
+    await nat.untilLogged(/has failed: the cluster marks it as failed, and it does not answer/);
   },
 });

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { NodeDialer } from "../../src/cluster/node_dialer.ts";
 import type { NatEntry } from "../../src/nat/nat_table.ts";
-import { NodeMonitor, type NodeMonitorActions } from "../../src/proxy/node_monitor.ts";
+import { NodeMonitor } from "../../src/proxy/node_monitor.ts";
+import type { NodeMonitorActions } from "../../src/proxy/node_watch.ts";
 import { Logged } from "../support/logged.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { until } from "../support/until.ts";
