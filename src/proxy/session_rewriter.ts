@@ -1,11 +1,13 @@
 import type { AddressArgument } from "../commands/table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
+import type { HostPort } from "../platform/address.ts";
 import { type Connection, peerAddress } from "../platform/net.ts";
 import type { RewriteAction } from "../relay/frame_action.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
-import { type AddressLookup, rewriteFrame } from "../rewrite/address_mapper.ts";
-import { type RequestAddressMap, rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
+import type { AddressMap, MappedNode } from "../rewrite/address_map.ts";
+import { rewriteFrame } from "../rewrite/frame_rewriter.ts";
+import { rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
 import type { AddressSources } from "./address_sources.ts";
 import type { SessionLog } from "./session_log.ts";
 
@@ -20,7 +22,7 @@ export interface SessionEnds {
 }
 
 /** Rewrites the addresses in the requests and replies of one session. */
-export class SessionRewriter implements AddressLookup {
+export class SessionRewriter implements AddressMap {
   readonly #ends: SessionEnds;
   readonly #sources: AddressSources;
   readonly #log: SessionLog;
@@ -36,7 +38,7 @@ export class SessionRewriter implements AddressLookup {
     args: readonly string[],
     address: AddressArgument,
   ): Promise<readonly string[] | undefined> {
-    return rewriteRequestArgs(args, address, this.#requestAddresses);
+    return rewriteRequestArgs(args, address, this);
   }
 
   /** Replaces private addresses in a frame from the node, which arrived at `sinceMs`. */
@@ -60,9 +62,24 @@ export class SessionRewriter implements AddressLookup {
     return this.#sources.publicHost;
   }
 
-  /** The node of the session. */
-  get node(): NatEntry {
-    return this.#ends.node;
+  /** The id of the node; "" while it is unknown. */
+  get ownId(): string {
+    return this.#ends.node.id;
+  }
+
+  /** The public port of the node. */
+  get ownPort(): number {
+    return this.#ends.node.publicPort;
+  }
+
+  /** The private address to which the session is connected. */
+  get ownAddress(): HostPort {
+    return peerAddress(this.#ends.upstream.remoteAddr);
+  }
+
+  /** The IP address at which the client reached the proxy. */
+  get reachedAt(): string {
+    return peerAddress(this.#ends.client.localAddr).host;
   }
 
   /** The public port of a node; undefined if `resolvePort` has to find out. */
@@ -72,31 +89,36 @@ export class SessionRewriter implements AddressLookup {
 
   /** Queries the cluster for the public port of a node; see `NodeResolver.resolve`. */
   resolvePort(ref: NodeRef, sinceMs: number): Promise<number | undefined> {
-    return this.#sources.nodeResolver.resolve(ref, this.node, sinceMs);
+    return this.#sources.nodeResolver.resolve(ref, this.#ends.node, sinceMs);
+  }
+
+  /** The node at a public port. */
+  nodeAt(publicPort: number): MappedNode | undefined {
+    return this.#sources.natTable.atPort(publicPort);
+  }
+
+  /** Whether an address is the private one of a node. */
+  isPrivate(address: HostPort): boolean {
+    return this.#sources.natTable.isKnown(address);
   }
 
   /** The address of a client of the node; see `ClientAddresses.clientAt`. */
   clientAt(upstream: string): string | null | undefined {
-    return this.#sources.clients.clientAt(this.node, upstream);
+    return this.#sources.clients.clientAt(this.#ends.node, upstream);
   }
 
   /** Finds clients of the node; see `ClientAddresses.fetchClients`. */
   fetchClients(upstreams: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return this.#sources.clients.fetchClients(this.node, upstreams);
+    return this.#sources.clients.fetchClients(this.#ends.node, upstreams);
   }
 
-  get #requestAddresses(): RequestAddressMap {
-    const { node, client, upstream } = this.#ends;
-    const { publicHost, natTable, clients, resolver } = this.#sources;
-    return {
-      publicHost,
-      reachedAt: peerAddress(client.localAddr).host,
-      ownPort: node.publicPort,
-      ownAddress: peerAddress(upstream.remoteAddr),
-      nodeAt: (port) => natTable.atPort(port),
-      isPrivate: (address) => natTable.isKnown(address),
-      upstreamOf: (client) => clients.upstreamOf(node, client),
-      resolve: (host) => resolver.resolve(host),
-    };
+  /** The upstream address of a client of the node; see `ClientAddresses.upstreamOf`. */
+  upstreamOf(client: string): string | undefined | Promise<string | undefined> {
+    return this.#sources.clients.upstreamOf(this.#ends.node, client);
+  }
+
+  /** The IP addresses of a host name. */
+  resolve(host: string): Promise<readonly string[]> {
+    return this.#sources.resolver.resolve(host);
   }
 }

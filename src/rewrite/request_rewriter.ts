@@ -11,30 +11,8 @@ import {
   splitAddress,
 } from "../platform/address.ts";
 import { comparedPart } from "../resp/bytes.ts";
+import type { AddressMap, MappedNode } from "./address_map.ts";
 
-/** The addresses on both sides of the proxy, as one session knows them. */
-export interface RequestAddressMap {
-  /** The public host of every node: a name or an IP address, no brackets. */
-  readonly publicHost: string;
-  /** The IP address at which the client reached the proxy. */
-  readonly reachedAt: string;
-  /** The public port of the node that gets the request. */
-  readonly ownPort: number;
-  /** The private address to which the proxy is connected. */
-  readonly ownAddress: HostPort;
-  /** The node at a public port. */
-  nodeAt(
-    publicPort: number,
-  ): { readonly address: HostPort; readonly busPort: number | undefined } | undefined;
-  /** Whether an address is the private one of a node. */
-  isPrivate(address: HostPort): boolean;
-  /** The address that the node sees instead of the address of a client of the proxy. */
-  upstreamOf(client: string): string | undefined | Promise<string | undefined>;
-  /** The IP addresses of a host name; empty if it does not resolve. */
-  resolve(host: string): Promise<readonly string[]>;
-}
-
-/**
 /**
  * Replaces public addresses in a request by private ones, which the node can use. Returns undefined
  * if the request stays as it is: only an address that is certainly the public one of a node is
@@ -46,7 +24,7 @@ export interface RequestAddressMap {
 export async function rewriteRequestArgs(
   args: readonly string[],
   address: AddressArgument,
-  addressMap: RequestAddressMap,
+  addressMap: AddressMap,
 ): Promise<readonly string[] | undefined> {
   if (address === "meet") return await rewriteMeet(args, addressMap);
   if (address === "client") return await rewriteClientFilters(args, addressMap);
@@ -66,7 +44,7 @@ const BUS_OFFSET = 10_000;
  */
 async function rewriteMeet(
   args: readonly string[],
-  addressMap: RequestAddressMap,
+  addressMap: AddressMap,
 ): Promise<readonly string[] | undefined> {
   if (args.length > 5) return undefined;
   const node = await nodeOf(args[2], args[3], addressMap);
@@ -87,7 +65,7 @@ function isBusPort(digits: string): boolean {
 }
 
 /** An IP address of a host name, of the address family of the upstream connection if there is one. */
-async function addressOf(host: string, addressMap: RequestAddressMap): Promise<string | undefined> {
+async function addressOf(host: string, addressMap: AddressMap): Promise<string | undefined> {
   const found = await addressMap.resolve(host);
   const { ownAddress } = addressMap;
   return found.find((ip) => isIpv6(ip) === isIpv6(ownAddress.host)) ?? found[0];
@@ -97,7 +75,7 @@ async function addressOf(host: string, addressMap: RequestAddressMap): Promise<s
 async function rewriteAddressAt(
   index: number,
   args: readonly string[],
-  addressMap: RequestAddressMap,
+  addressMap: AddressMap,
 ): Promise<readonly string[] | undefined> {
   const node = await nodeOf(args[index], args[index + 1], addressMap);
   if (node === undefined) return undefined;
@@ -112,7 +90,7 @@ async function rewriteAddressAt(
  */
 async function rewriteClientFilters(
   args: readonly string[],
-  addressMap: RequestAddressMap,
+  addressMap: AddressMap,
 ): Promise<readonly string[] | undefined> {
   const [, subcommand = "", old] = args;
   const kills = comparedPart(subcommand).toLowerCase() === "kill";
@@ -136,7 +114,7 @@ async function rewriteClientFilters(
 async function filteredAddress(
   filter: string,
   value: string,
-  addressMap: RequestAddressMap,
+  addressMap: AddressMap,
 ): Promise<string | undefined> {
   switch (filter) {
     case "addr":
@@ -158,8 +136,8 @@ async function filteredAddress(
 async function nodeOf(
   host: string | undefined,
   digits: string | undefined,
-  addressMap: RequestAddressMap,
-): Promise<ReturnType<RequestAddressMap["nodeAt"]>> {
+  addressMap: AddressMap,
+): Promise<MappedNode | undefined> {
   const port = Number(digits);
   // Nodes accept no number in another form.
   if (host === undefined || String(port) !== digits) return undefined;
@@ -168,7 +146,7 @@ async function nodeOf(
 }
 
 /** Whether an address with a node's public port has the public host, too. */
-async function isPublic(address: HostPort, addressMap: RequestAddressMap): Promise<boolean> {
+async function isPublic(address: HostPort, addressMap: AddressMap): Promise<boolean> {
   const { host } = address;
   const { publicHost, reachedAt } = addressMap;
   if (addressMap.isPrivate(address)) return false;

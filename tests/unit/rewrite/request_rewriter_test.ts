@@ -1,15 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { COMMANDS } from "../../../src/commands/command_spec.ts";
 import type { HostPort } from "../../../src/platform/address.ts";
-import {
-  type RequestAddressMap,
-  rewriteRequestArgs,
-} from "../../../src/rewrite/request_rewriter.ts";
+import type { AddressMap, MappedNode } from "../../../src/rewrite/address_map.ts";
+import { rewriteRequestArgs } from "../../../src/rewrite/request_rewriter.ts";
+import { EmptyAddressMap } from "../../support/address_map.ts";
 
 const PUBLIC_HOST = "nat.example";
 
 /** Nodes by public port. */
-const NODES: Record<number, { address: HostPort; busPort: number | undefined }> = {
+const NODES: Record<number, MappedNode> = {
   8000: { address: { host: "10.0.0.1", port: 7000 }, busPort: 17000 },
   8001: { address: { host: "10.0.0.2", port: 7001 }, busPort: 7501 },
   8002: { address: { host: "node-c.internal", port: 7002 }, busPort: 17002 },
@@ -29,28 +28,38 @@ const UPSTREAMS: Record<string, string> = {
 };
 
 /** Fixed addresses on both sides. The second node has a private address that looks public. */
-function addressMap(
-  { publicHost = PUBLIC_HOST, resolved = [] as string[] } = {},
-): RequestAddressMap {
-  return {
-    publicHost,
-    reachedAt: "192.0.2.1",
-    ownPort: 8000,
-    ownAddress: { host: "10.0.0.1", port: 7000 },
-    nodeAt: (port) => NODES[port],
-    isPrivate: ({ host, port }) => host === "203.0.113.7" && port === 8001,
-    upstreamOf: (client) => UPSTREAMS[client],
-    resolve: (host) => {
-      resolved.push(host);
-      return Promise.resolve(NAMES[host] ?? []);
-    },
-  };
+class FixedAddressMap extends EmptyAddressMap {
+  /** The host names that were resolved, in order. */
+  readonly resolved: string[] = [];
+
+  constructor({ publicHost = PUBLIC_HOST, reachedAt = "192.0.2.1" } = {}) {
+    super();
+    this.publicHost = publicHost;
+    this.reachedAt = reachedAt;
+  }
+
+  override nodeAt(port: number): MappedNode | undefined {
+    return NODES[port];
+  }
+
+  override isPrivate({ host, port }: HostPort): boolean {
+    return host === "203.0.113.7" && port === 8001;
+  }
+
+  override upstreamOf(client: string): string | undefined {
+    return UPSTREAMS[client];
+  }
+
+  override resolve(host: string): Promise<readonly string[]> {
+    this.resolved.push(host);
+    return Promise.resolve(NAMES[host] ?? []);
+  }
 }
 
 /** Rewrites a request as the session does. */
 async function rewritten(
   args: readonly string[],
-  addressMap: RequestAddressMap,
+  addressMap: AddressMap,
 ): Promise<readonly string[] | undefined> {
   const address = COMMANDS.findByName(args[0]!)?.address(args);
   return address && await rewriteRequestArgs(args, address, addressMap);
@@ -93,16 +102,16 @@ const REWRITTEN: Record<string, string> = {
 
 for (const [request, expected] of Object.entries(REWRITTEN)) {
   Deno.test(`${request} becomes ${expected}`, async () => {
-    const args = await rewritten(request.split(" "), addressMap());
+    const args = await rewritten(request.split(" "), new FixedAddressMap());
     assertEquals(args?.join(" "), expected);
   });
 }
 
 Deno.test("localhost is the public host only for clients on the same machine", async () => {
   const request = ["MIGRATE", "localhost", "8000"];
-  const here = { ...addressMap(), reachedAt: "127.0.0.1" };
+  const here = new FixedAddressMap({ reachedAt: "127.0.0.1" });
   assertEquals(await rewritten(request, here), ["MIGRATE", "10.0.0.1", "7000"]);
-  assertEquals(await rewritten(request, addressMap()), undefined);
+  assertEquals(await rewritten(request, new FixedAddressMap()), undefined);
 });
 
 const UNCHANGED = [
@@ -164,7 +173,7 @@ const UNCHANGED = [
 
 for (const request of UNCHANGED) {
   Deno.test(`${request} passes unchanged`, async () => {
-    assertEquals(await rewritten(request.split(" "), addressMap()), undefined);
+    assertEquals(await rewritten(request.split(" "), new FixedAddressMap()), undefined);
   });
 }
 
@@ -184,21 +193,21 @@ const RESOLVED: Record<string, [publicHost: string, names: string[]]> = {
 
 for (const [request, [publicHost, names]] of Object.entries(RESOLVED)) {
   Deno.test(`${request} at ${publicHost} resolves ${names.length} host names`, async () => {
-    const resolved: string[] = [];
-    await rewritten(request.split(" "), addressMap({ publicHost, resolved }));
-    assertEquals(resolved, names);
+    const addressMap = new FixedAddressMap({ publicHost });
+    await rewritten(request.split(" "), addressMap);
+    assertEquals(addressMap.resolved, names);
   });
 }
 
 Deno.test("arguments keep every byte that is not rewritten", async () => {
   const args = ["MIGRATE", PUBLIC_HOST, "8000", "\xff\0\r\n"];
-  assertEquals(await rewritten(args, addressMap()), [
+  assertEquals(await rewritten(args, new FixedAddressMap()), [
     ...["MIGRATE", "10.0.0.1", "7000", "\xff\0\r\n"],
   ]);
 });
 
 Deno.test("an IPv6 public host is recognized in any spelling", async () => {
-  const at = addressMap({ publicHost: "2001:db8::1" });
+  const at = new FixedAddressMap({ publicHost: "2001:db8::1" });
   for (const host of ["2001:db8::1", "2001:DB8:0:0::1"]) {
     assertEquals(await rewritten(["MIGRATE", host, "8000"], at), [
       ...["MIGRATE", "10.0.0.1", "7000"],
