@@ -30,12 +30,6 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   main: ["cli"],
 };
 
-/** Imports that are still to be removed. */
-const REMAINING: ReadonlySet<string> = new Set([
-  "commands → relay",
-  "commands → rewrite",
-]);
-
 interface ModuleInfo {
   readonly specifier: string;
   readonly dependencies?: readonly {
@@ -72,20 +66,14 @@ function roomOf(path: string): string {
 }
 
 Deno.test("a room imports only rooms below it", () => {
-  const violations = new Map<string, string[]>();
+  const violations: string[] = [];
   for (const [path, imported] of imports) {
     for (const target of imported) {
       const [from, to] = [roomOf(path), roomOf(target)];
-      if (from === to || ROOMS[from]?.includes(to)) continue;
-      const files = violations.get(`${from} → ${to}`) ?? [];
-      violations.set(`${from} → ${to}`, [...files, `${path} → ${target}`]);
+      if (from !== to && !ROOMS[from]?.includes(to)) violations.push(`${path} → ${target}`);
     }
   }
-  for (const arrow of REMAINING) {
-    console.log(`${arrow}: ${violations.get(arrow)?.join(", ") ?? "gone, drop it from REMAINING"}`);
-    violations.delete(arrow);
-  }
-  assertEquals([...violations.values()].flat(), []);
+  assertEquals(violations, []);
 });
 
 Deno.test("rooms form no cycle, and every folder of src is one", () => {
@@ -110,16 +98,8 @@ Deno.test("modules form no cycle", () => {
     done.add(path);
   };
   for (const path of imports.keys()) visit(path, []);
-  const remaining = cycles.filter((cycle) => isRemaining(cycle));
-  for (const cycle of remaining) console.log(cycle);
-  assertEquals(cycles.filter((cycle) => !isRemaining(cycle)), []);
+  assertEquals(cycles, []);
 });
-
-/** Whether a cycle ends when the arrows of REMAINING are gone. */
-function isRemaining(cycle: string): boolean {
-  const rooms = cycle.split(" → ").map(roomOf);
-  return rooms.some((room, at) => at > 0 && REMAINING.has(`${rooms[at - 1]} → ${room}`));
-}
 
 Deno.test("the relay imports no log", () => {
   const importers = [...imports].filter(([, imported]) => imported.has("platform/log.ts"));
