@@ -1,4 +1,4 @@
-import type { SubscribeWord } from "../commands/expected_reply.ts";
+import type { ExpectedReply, SubscribeWord } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
 import type { FrameHead } from "./frame_head.ts";
 
@@ -14,6 +14,14 @@ const SUBSCRIBE_WORDS: ReadonlySet<string> = new Set<SubscribeWord>([
 /** Whether a frame that begins with this word confirms a subscription or its end. */
 export function isSubscribeWord(word: string): word is SubscribeWord {
   return SUBSCRIBE_WORDS.has(word);
+}
+
+/** Whether a reply consists of confirmations with this word. */
+export function answersSubscription(
+  reply: ExpectedReply | undefined,
+  word: SubscribeWord,
+): boolean {
+  return reply?.type === "subscription" && reply.word === word;
 }
 
 /** Whether an array has the form of a message to a RESP2 subscriber (pubsub.c `addReplyPubsub…`). */
