@@ -98,7 +98,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
    * connection that is closed with something unread takes with it what was written last.
    */
   drain(): Promise<void> {
-    this.#scanner.single = true;
+    this.#scanner.stopAfterRequest = true;
     this.#drained ??= Promise.withResolvers();
     if ((this.#isReading && this.#isDone) || this.#isOver) this.#drained.resolve();
     return this.#drained.promise;
@@ -141,8 +141,9 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 
   /** Whether all that is to go on has, when the scanner stops behind each request. */
   get #isDone(): boolean {
-    if (!this.#scanner.single) return false;
-    return this.#options.tracker.isBlind || (this.#input.end === 0 && this.#scanner.isBetween);
+    if (!this.#scanner.stopAfterRequest) return false;
+    return this.#options.tracker.isBlind ||
+      (this.#input.end === 0 && this.#scanner.isBetweenRequests);
   }
 
   /** Scans what was read behind what is held, and returns where the first stop is. */
@@ -179,7 +180,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
       const heldFrom = at - this.#held;
       trafficLog?.request(
         bytes.subarray(from, at),
-        scanner.hidden.map((position) => position - from),
+        scanner.secrets.map((position) => position - from),
       );
       if (this.#doubtful !== undefined) {
         await this.#forwardDoubtful(this.#doubtful, bytes.subarray(sent, at));
@@ -193,7 +194,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
           sent = at;
         }
       }
-      const isDone = scanner.single && scanner.isBetween;
+      const isDone = scanner.stopAfterRequest && scanner.isBetweenRequests;
       // What is left behind the last request that is to go on, and not held, is dropped.
       if (isDone) return end;
       if (at === end) return sent;
@@ -204,7 +205,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 
   /** How many of the last bytes are held. */
   get #held(): number {
-    return this.#options.tracker.isBlind ? 0 : this.#scanner.held;
+    return this.#options.tracker.isBlind ? 0 : this.#scanner.heldBytes;
   }
 
   /** Forwards what ends with a doubtful request, and the marker behind it. */

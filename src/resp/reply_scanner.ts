@@ -1,3 +1,9 @@
+// resp/ reads and writes RESP2 and RESP3. It owns no connection, imports nothing, and knows no
+// command by name. Start here: ReplyScanner finds the ends of frames from a node, RequestScanner
+// those of requests from a client; both work on pieces of any size and copy nothing. frame.ts
+// decodes one complete frame and encodes it again. PROTOCOL.md is the reference for what servers
+// send.
+
 import { Byte, type ByteSet, byteSet } from "./bytes.ts";
 import {
   Framing,
@@ -19,7 +25,7 @@ export const NO_STOPS: ByteSet = byteSet();
 /** The length of the shortest value, a null of RESP3. */
 const SHORTEST_BYTES = 3;
 
-/** Headers of at most so many bytes without their CRLF hold numbers that engines keep as small integers. */
+/** Headers up to this length hold numbers that engines keep as small integers; most do. */
 const USUAL_HEADER_BYTES = 10;
 
 /** Bounds the memory of nested streams. No server sends even one. */

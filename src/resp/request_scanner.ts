@@ -56,14 +56,14 @@ const State = {
  * the command buffers are complete. A complete request of another command is never held.
  */
 export class RequestScanner<C extends Command> {
-  /** The secrets in the bytes of the last `advance`, as pairs of positions [from, to). */
-  readonly hidden: number[] = [];
+  /** The secrets among the bytes of the last `advance`, as pairs of positions [from, to). */
+  readonly secrets: number[] = [];
 
-  /** How many of the last bytes seen are held, those of earlier calls included. */
-  held = 0;
+  /** How many of the last bytes are held, including those of earlier calls. */
+  heldBytes = 0;
 
-  /** Whether `advance` stops behind each request. */
-  single = false;
+  /** Makes `advance` stop after each request. */
+  stopAfterRequest = false;
 
   /** The held bytes as arguments, once these are complete; the next `advance` releases them. */
   prefix: RequestPrefix<C> | undefined;
@@ -73,7 +73,7 @@ export class RequestScanner<C extends Command> {
 
   #state: number = State.start;
   /** Whether `advance` stops after the current step. */
-  #stops = false;
+  #isStopping = false;
   /** Whether the request in progress is held, and its arguments. */
   readonly #hold = new RequestHold<C>();
   /** The inline request in progress. */
@@ -91,8 +91,8 @@ export class RequestScanner<C extends Command> {
   #command: C | undefined;
   #argv: string[] = [];
   /** Whether the current argument is kept, is a secret, and its first bytes. */
-  #keeps = false;
-  #hides = false;
+  #isKept = false;
+  #isSecret = false;
   #arg = "";
 
   constructor(commands: CommandTable<C>, sink: RequestSink<C>) {
@@ -106,30 +106,32 @@ export class RequestScanner<C extends Command> {
    * `prefix`.
    */
   advance(bytes: Uint8Array, from: number, to: number): number {
-    if (this.hidden.length > 0) this.hidden.length = 0;
+    if (this.secrets.length > 0) this.secrets.length = 0;
     if (this.prefix !== undefined) {
       this.prefix = undefined;
       this.#hold.release();
     }
-    this.#stops = false;
+    this.#isStopping = false;
     const hold = this.#hold;
-    hold.from = from - this.held;
+    hold.from = from - this.heldBytes;
     const end = this.#scan(bytes, from, to);
-    this.held = hold.isHeld ? end - hold.from : 0;
+    this.heldBytes = hold.isHeld ? end - hold.from : 0;
     return end;
   }
 
   /** Whether the last byte seen ended a request, or there was none yet. */
-  get isBetween(): boolean {
+  get isBetweenRequests(): boolean {
     return this.#state === State.start;
   }
 
   #scan(bytes: Uint8Array, from: number, to: number): number {
     let at = from;
-    while (at < to && !this.#stops) {
+    while (at < to && !this.#isStopping) {
       switch (this.#state) {
         case State.start:
-          if (!this.single) at = passPlainRequests(bytes, at, to, this.#commands, this.#sink);
+          if (!this.stopAfterRequest) {
+            at = passPlainRequests(bytes, at, to, this.#commands, this.#sink);
+          }
           if (at === to) break;
           this.#hold.begin(at);
           if (bytes[at] === Byte.array) {
@@ -169,7 +171,7 @@ export class RequestScanner<C extends Command> {
           break;
         default:
           // Where requests begin is unknown, so any byte may be part of a secret.
-          this.hidden.push(at, to);
+          this.secrets.push(at, to);
           return to;
       }
     }
@@ -213,7 +215,7 @@ export class RequestScanner<C extends Command> {
     if (argc === 0) {
       this.#hold.release();
       this.#state = State.start;
-      if (this.single) this.#stops = true;
+      if (this.stopAfterRequest) this.#isStopping = true;
       this.#sink.empty();
     } else {
       if (argc > MAX_ARGS) this.#hold.release();
@@ -228,12 +230,12 @@ export class RequestScanner<C extends Command> {
     const command = this.#command;
     const length = this.#payload - 2;
     if (this.#index === 0) {
-      this.#keeps = true;
+      this.#isKept = true;
       if (length > MAX_NAME_BYTES) this.#hold.release();
     } else if (command !== undefined) {
       if (this.#hold.isHeld) this.#hold.beginArg(length);
-      this.#keeps = this.#index < command.keepArgs;
-      this.#hides = command.isSecret === true;
+      this.#isKept = this.#index < command.keepArgs;
+      this.#isSecret = command.isSecret === true;
     }
   }
 
@@ -241,7 +243,7 @@ export class RequestScanner<C extends Command> {
     const passed = Math.min(to - from, this.#payload);
     // The two bytes that end a payload are not part of the argument.
     const text = Math.max(0, Math.min(passed, this.#payload - 2));
-    if (this.#hides && text > 0) this.hidden.push(from, from + text);
+    if (this.#isSecret && text > 0) this.secrets.push(from, from + text);
     if (this.#hold.isCollecting) this.#hold.add(toLatin1(bytes.subarray(from, from + text)));
     const isWhole = this.#payload === passed;
     if (this.#index === 0 && this.#arg === "" && isWhole) {
@@ -249,7 +251,7 @@ export class RequestScanner<C extends Command> {
       this.#command = this.#commands.find(bytes, from, text);
       if (this.#command === undefined) this.#hold.release();
       else this.#keep(bytes, from, text);
-    } else if (this.#keeps) {
+    } else if (this.#isKept) {
       this.#keep(bytes, from, text);
       if (this.#index === 0 && isWhole) this.#command = this.#commands.findByName(this.#arg);
     }
@@ -265,12 +267,12 @@ export class RequestScanner<C extends Command> {
 
   #endArg(): void {
     if (this.#hold.isHeld) this.#show(this.#hold.endArg(this.#command, this.#arg, this.#argc));
-    if (this.#command !== undefined && this.#keeps) {
+    if (this.#command !== undefined && this.#isKept) {
       this.#argv.push(comparedPart(this.#arg).toLowerCase());
     }
     this.#arg = "";
-    this.#keeps = false;
-    this.#hides = false;
+    this.#isKept = false;
+    this.#isSecret = false;
     this.#index++;
     if (this.#index === this.#argc) this.#endRequest();
     else this.#state = State.bulk;
@@ -278,7 +280,7 @@ export class RequestScanner<C extends Command> {
 
   #endRequest(): void {
     this.#state = State.start;
-    if (this.single) this.#stops = true;
+    if (this.stopAfterRequest) this.#isStopping = true;
     const command = this.#command;
     if (command === undefined) {
       this.#sink.plain(1);
@@ -291,7 +293,7 @@ export class RequestScanner<C extends Command> {
   }
 
   #endKnown(command: C, argv: readonly string[], argc: number): void {
-    if (this.#sink.known(command, argv, argc)) this.#stops = true;
+    if (this.#sink.known(command, argv, argc)) this.#isStopping = true;
   }
 
   #break(): number {
@@ -304,7 +306,7 @@ export class RequestScanner<C extends Command> {
   #show(prefix: RequestPrefix<C> | undefined): void {
     if (prefix === undefined) return;
     this.prefix = prefix;
-    this.#stops = true;
+    this.#isStopping = true;
   }
 
   /** Collects the line of an inline request until its LF. */
@@ -314,7 +316,7 @@ export class RequestScanner<C extends Command> {
     const piece = bytes.subarray(from, end);
     if (piece.includes(0)) {
       // Servers search for the LF with `strchr`, and never find one behind a NUL.
-      this.hidden.push(from, to);
+      this.secrets.push(from, to);
       this.#hold.release();
       this.#inline = undefined;
       this.#state = State.broken;
@@ -324,7 +326,7 @@ export class RequestScanner<C extends Command> {
     const before = line.lengthBytes;
     line.add(piece);
     const secret = from + Math.max(0, line.secretFrom - before);
-    if (secret < end) this.hidden.push(secret, end);
+    if (secret < end) this.secrets.push(secret, end);
     if (!line.mayBuffer || line.lengthBytes > PREFIX_LIMIT_BYTES) this.#hold.release();
     if (lf >= 0) {
       this.#inline = undefined;
@@ -341,7 +343,7 @@ export class RequestScanner<C extends Command> {
   /** Ends an inline request of these arguments; undefined if they cannot be split. */
   #endInline(args: readonly string[] | undefined): void {
     this.#state = State.start;
-    if (this.single) this.#stops = true;
+    if (this.stopAfterRequest) this.#isStopping = true;
     if (args === undefined) {
       this.#state = this.#break();
       return;

@@ -149,7 +149,7 @@ function scanRequests(pieces: readonly Piece[], single: boolean): [string, numbe
     empty: () => untold.push("empty"),
     broken: () => untold.push("broken"),
   });
-  scanner.single = single;
+  scanner.stopAfterRequest = single;
   for (const { bytes, from, to, offset } of pieces) {
     for (let at = from; at < to;) {
       const next = scanner.advance(bytes, at, to);

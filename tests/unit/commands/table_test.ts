@@ -238,8 +238,8 @@ function visibleOf(pieces: readonly Piece[]): string {
     const shown = bytes.slice();
     for (let at = from; at < to;) {
       at = scanner.advance(bytes, at, to);
-      for (let pair = 0; pair < scanner.hidden.length; pair += 2) {
-        shown.fill("#".charCodeAt(0), scanner.hidden[pair]!, scanner.hidden[pair + 1]!);
+      for (let pair = 0; pair < scanner.secrets.length; pair += 2) {
+        shown.fill("#".charCodeAt(0), scanner.secrets[pair]!, scanner.secrets[pair + 1]!);
       }
     }
     visible += String.fromCharCode(...shown.subarray(from, to));

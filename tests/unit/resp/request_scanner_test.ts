@@ -27,9 +27,9 @@ const EMPTY = "empty";
 const BROKEN = "broken";
 const ROLE = "role 1: role";
 
-/** Each case is the bytes of a client and what a scanner tells of them. */
-const REQUESTS: Record<string, [wire: string, told: string[]]> = {
-  "a request of one word": ["*1\r\n$4\r\nROLE\r\n", [ROLE]],
+/** Each case is the bytes of a client and what the sink receives. */
+const REQUESTS: Record<string, [wire: string, events: string[]]> = {
+  "a request of one argument": ["*1\r\n$4\r\nROLE\r\n", [ROLE]],
   "an unknown command": ["*2\r\n$3\r\nGET\r\n$1\r\na\r\n", [PLAIN]],
   "a name in any case": [arrays("rOlE") + arrays("role"), [ROLE, ROLE]],
   "names that only begin or end like a known one": [
@@ -42,15 +42,15 @@ const REQUESTS: Record<string, [wire: string, told: string[]]> = {
     arrays("abcdefghijklmnopq") + arrays("x".repeat(40)) + arrays("role"),
     [PLAIN, PLAIN, ROLE],
   ],
-  "as many words as the command keeps": [
+  "as many arguments as the command keeps": [
     arrays("CLIENT", "REPLY", "OFF") + arrays("Cluster", "SLOTS", "EXTRA") + arrays("CLIENT"),
     ["client 3: client reply off", "cluster 3: cluster slots", "client 1: client"],
   ],
-  "words of 32 bytes at most": [
+  "arguments of 32 bytes at most": [
     arrays("CLUSTER", "ABC".repeat(11)) + arrays("CLUSTER", "D".repeat(32)),
     [`cluster 2: cluster ${"abc".repeat(11).slice(0, 32)}`, `cluster 2: cluster ${"d".repeat(32)}`],
   ],
-  "empty words": [arrays("CLIENT", "", "A") + arrays("CLIENT", "", ""), [
+  "empty arguments": [arrays("CLIENT", "", "A") + arrays("CLIENT", "", ""), [
     "client 3: client  a",
     "client 3: client  ",
   ]],
@@ -71,11 +71,11 @@ const REQUESTS: Record<string, [wire: string, told: string[]]> = {
     EMPTY,
     ROLE,
   ]],
-  "ends of payloads that nobody looks at": ["*2\r\n$4\r\nROLE$4$1\r\nxYY" + arrays("ROLE"), [
+  "unchecked ends of payloads": ["*2\r\n$4\r\nROLE$4$1\r\nxYY" + arrays("ROLE"), [
     "role 2: role",
     ROLE,
   ]],
-  "ends of headers that nobody looks at": ["*1\rx$4\r$ROLE\n\n" + arrays("ROLE"), [ROLE, ROLE]],
+  "unchecked ends of headers": ["*1\rx$4\r$ROLE\n\n" + arrays("ROLE"), [ROLE, ROLE]],
   "inline requests": ["ROLE\r\nrole\nGET a\r\n  cluster  SLOTS\tx \r\n", [
     ROLE,
     ROLE,
@@ -93,7 +93,7 @@ const REQUESTS: Record<string, [wire: string, told: string[]]> = {
       "client 3: client a b ",
     ],
   ],
-  "an inline request whose word is an array's mark": [" *1\r\n$4\r\nROLE\r\n", [
+  "an inline request that looks like an array header": [" *1\r\n$4\r\nROLE\r\n", [
     PLAIN,
     PLAIN,
     ROLE,
@@ -104,87 +104,87 @@ const REQUESTS: Record<string, [wire: string, told: string[]]> = {
     PLAIN,
     PLAIN,
   ]],
-  "inline words of 32 bytes at most": [`cluster ${"x".repeat(40)} y\r\n`, [
+  "inline arguments of 32 bytes at most": [`cluster ${"x".repeat(40)} y\r\n`, [
     `cluster 3: cluster ${"x".repeat(32)}`,
   ]],
-  "no more than what has come": ["*2\r\n$4\r\nROLE\r\n$1\r\nx", []],
-  "no inline request without its end": ["ROLE", []],
+  "nothing of an incomplete request": ["*2\r\n$4\r\nROLE\r\n$1\r\nx", []],
+  "nothing of an incomplete inline request": ["ROLE", []],
 };
 
-for (const [name, [wire, told]] of Object.entries(REQUESTS)) {
-  Deno.test(`the scanner tells ${name}, however it is cut`, () => {
-    for (const pieces of everyCut(wire)) assertEquals(toldOf(pieces), told, show(pieces));
+for (const [name, [wire, events]] of Object.entries(REQUESTS)) {
+  Deno.test(`the scanner reports ${name}, however it is cut`, () => {
+    for (const pieces of everyCut(wire)) assertEquals(eventsOf(pieces), events, show(pieces));
   });
 }
 
 const PROTOCOL_ERRORS: Record<string, string> = {
   "a count without digits": "*\r\n",
-  "a count that is no number": "*x\r\n",
+  "a count that is not a number": "*x\r\n",
   "a count with a plus": "*+1\r\n",
   "a count with a space": "* 1\r\n",
-  "a count with a space behind": "*1 \r\n",
-  "a count with a minus behind": "*1-\r\n",
+  "a count with a space after it": "*1 \r\n",
+  "a count with a minus after it": "*1-\r\n",
   "a count that is a minus": "*-\r\n",
   "a count with two minuses": "*--1\r\n",
   "a count that is a fraction": "*1.0\r\n",
-  "a count that is the character behind the digits": "*:\r\n",
-  "a count beyond counting": "*99999999999999999999\r\n",
-  "a count beyond all numbers": `*${"9".repeat(400)}\r\n`,
+  "a count that is the character after 9": "*:\r\n",
+  "a count above 2^53": "*99999999999999999999\r\n",
+  "a count above every number": `*${"9".repeat(400)}\r\n`,
   "a count with a leading zero": "*01\r\n$4\r\nROLE\r\n",
   "a count of minus zero": "*-0\r\n",
-  "a word that is no bulk": "*1\r\n:1\r\n",
-  "a word that is an array": "*1\r\n*1\r\n$4\r\nROLE\r\n",
-  "an inline word in an array": "*1\r\nROLE\r\n",
+  "an argument that is not a bulk": "*1\r\n:1\r\n",
+  "an argument that is an array": "*1\r\n*1\r\n$4\r\nROLE\r\n",
+  "an inline argument in an array": "*1\r\nROLE\r\n",
   "a negative length": "*1\r\n$-1\r\n",
   "a length without digits": "*1\r\n$\r\n",
-  "a length that is no number": "*1\r\n$x\r\n",
+  "a length that is not a number": "*1\r\n$x\r\n",
   "a length with a plus": "*1\r\n$+4\r\nROLE\r\n",
   "a length with a leading zero": "*1\r\n$04\r\nROLE\r\n",
-  "a length that is the character behind the digits": "*1\r\n$:\r\n",
-  "a length beyond counting": "*1\r\n$99999999999999999999\r\n",
-  "a length beyond all numbers": `*1\r\n$${"9".repeat(400)}\r\n`,
+  "a length that is the character after 9": "*1\r\n$:\r\n",
+  "a length above 2^53": "*1\r\n$99999999999999999999\r\n",
+  "a length above every number": `*1\r\n$${"9".repeat(400)}\r\n`,
   "an inline quote that is not closed": '"ROLE\r\n',
 };
 
 for (const [name, wire] of Object.entries(PROTOCOL_ERRORS)) {
-  Deno.test(`the scanner breaks once, and for good, at ${name}`, () => {
+  Deno.test(`the scanner reports a protocol error, and nothing after it, at ${name}`, () => {
     for (const pieces of everyCut(`ROLE\r\n${wire}ROLE\r\n${arrays("ROLE")}`)) {
-      assertEquals(toldOf(pieces), [ROLE, BROKEN], show(pieces));
+      assertEquals(eventsOf(pieces), [ROLE, BROKEN], show(pieces));
     }
   });
 }
 
-Deno.test("an inline request that never ends breaks the scanner", () => {
+Deno.test("an inline request without an end is a protocol error", () => {
   const pieces = piecesOf("x".repeat(200 * 1024), [70_000, 140_000]);
-  assertEquals(toldOf(pieces), [BROKEN]);
+  assertEquals(eventsOf(pieces), [BROKEN]);
 });
 
-Deno.test("an inline request as long as servers take is told", () => {
+Deno.test("an inline request as long as servers accept is reported", () => {
   const wire = `ROLE ${"x".repeat(64 * 1024 - 7)}\r\n`;
-  assertEquals(toldOf(piecesOf(wire, [1, 4, 5, 30_000])), ["role 2: role"]);
+  assertEquals(eventsOf(piecesOf(wire, [1, 4, 5, 30_000])), ["role 2: role"]);
 });
 
-Deno.test("an inline request that comes byte by byte costs no more than its length", () => {
-  const scanner = new RequestScanner(COMMANDS, tellsTo([]));
+Deno.test("an inline request byte by byte takes time linear in its length", () => {
+  const scanner = new RequestScanner(COMMANDS, recordTo([]));
   const byte = fromLatin1("x");
   const start = performance.now();
   for (let count = 0; count < 20_000; count++) scanner.advance(byte, 0, 1);
-  // Some milliseconds; where every byte reads the line again it is many seconds.
+  // Some milliseconds; if the line were read again for each byte, many seconds.
   assert(performance.now() - start < 2_000);
 });
 
-Deno.test("an inline request that comes byte by byte takes no more memory than its length", () => {
+Deno.test("an inline request byte by byte takes memory linear in its length", () => {
   const byte = fromLatin1("x");
   const before = memoryInUse();
   const scanners = Array.from({ length: 24 }, () => {
-    const scanner = new RequestScanner(COMMANDS, tellsTo([]));
+    const scanner = new RequestScanner(COMMANDS, recordTo([]));
     for (let count = 0; count < 100 * 1024; count++) scanner.advance(byte, 0, 1);
     return scanner;
   });
   const grown = memoryInUse() - before;
-  // Where each piece is kept by itself it is 75 MiB more.
+  // If each piece were kept separately, 75 MiB more.
   assert(grown < 48 * 1024 * 1024, `${Math.round(grown / 1024 / 1024)} MiB`);
-  assert(!scanners.some(({ isBetween }) => isBetween));
+  assert(!scanners.some(({ isBetweenRequests }) => isBetweenRequests));
 });
 
 function memoryInUse(): number {
@@ -192,28 +192,28 @@ function memoryInUse(): number {
   return heapUsed + external;
 }
 
-// Servers look for the LF with strchr, and so never find it behind a NUL.
-Deno.test("a NUL in an inline request is the end of all understanding", () => {
+// Servers search for the LF with strchr, and never find it behind a NUL.
+Deno.test("nothing is reported after a NUL in an inline request", () => {
   for (const wire of ["ROLE\0\r\n", "\0\r\n", "ROLE a\0b\r\n"]) {
     for (const pieces of everyCut(`ROLE\r\n${wire}${arrays("ROLE")}`)) {
-      assertEquals(toldOf(pieces).filter((told) => told !== BROKEN), [ROLE], show(pieces));
+      assertEquals(eventsOf(pieces).filter((event) => event !== BROKEN), [ROLE], show(pieces));
     }
   }
 });
 
 Deno.test("a payload of any length is passed without waiting for its end", () => {
-  const told: string[] = [];
-  const scanner = new RequestScanner(COMMANDS, tellsTo(told));
+  const events: string[] = [];
+  const scanner = new RequestScanner(COMMANDS, recordTo(events));
   const start = fromLatin1(`*2\r\n$4\r\nROLE\r\n$${2 ** 40}\r\n`);
   scanner.advance(start, 0, start.length);
   const payload = fromLatin1("*1\r\n$4\r\nROLE\r\n".repeat(1000));
   for (let times = 0; times < 100; times++) scanner.advance(payload, 0, payload.length);
-  assertEquals(told, []);
+  assertEquals(events, []);
 });
 
 const SECRETS: Record<string, [wire: string, exactly: boolean]> = {
-  "the words of AUTH": [arrays("AUTH", "SECRET"), true],
-  "all words of AUTH": [
+  "the argument of AUTH": [arrays("AUTH", "SECRET"), true],
+  "all arguments of AUTH": [
     arrays("auth", "SECRET", "SECRETSECRETSECRETSECRETSECRETSECRETSECRET"),
     true,
   ],
@@ -221,7 +221,7 @@ const SECRETS: Record<string, [wire: string, exactly: boolean]> = {
     arrays("AUTH", "SECRET") + arrays("GET", "public") + arrays("AUTH", "SECRET"),
     true,
   ],
-  "all arguments of a command of more words": [arrays("CONFIG", "SECRET", "", "SECRET"), true],
+  "all arguments of a secret command": [arrays("CONFIG", "SECRET", "", "SECRET"), true],
   "an empty secret": [arrays("AUTH", ""), true],
   "nothing of other commands": [arrays("CLIENT", "ID", "AUTH") + "PING AUTH\r\n", true],
   "a secret with short ends": ["*2\r\n$4\r\nAUTHxx$6\r\nSECRETyy", true],
@@ -237,7 +237,7 @@ const SECRETS: Record<string, [wire: string, exactly: boolean]> = {
 };
 
 for (const [name, [wire, exactly]] of Object.entries(SECRETS)) {
-  Deno.test(`the scanner hides ${name}, however it is cut`, () => {
+  Deno.test(`the scanner reports as secret ${name}, however it is cut`, () => {
     for (const pieces of everyCut(wire)) {
       const visible = visibleOf(pieces);
       assertEquals(visible.length, wire.length);
@@ -255,12 +255,12 @@ for (const [name, [wire, exactly]] of Object.entries(SECRETS)) {
   });
 }
 
-/** Each case is packets of a client; what stands in brackets is hidden. */
+/** Each case is packets of a client, with secrets in brackets. */
 const UNREADABLE: Record<string, string[]> = {
   "what follows a protocol error": ["*x[\r\n*2\r\n$4\r\nAUTH\r\n$6\r\nSECRET\r\n]", "[SECRET]"],
-  "what follows a word that is none": ["*2\r\n$4\r\nAUTH\r\n:[6\r\nSECRET\r\n]"],
+  "what follows an argument that is not a bulk": ["*2\r\n$4\r\nAUTH\r\n:[6\r\nSECRET\r\n]"],
   "what follows quotes that do not close": ["PING '\r\n[AUTH SECRET\r\n]"],
-  "words behind a name whose quotes are open": ['"AUTH[ SECRET\r]\n'],
+  "arguments after a name with open quotes": ['"AUTH[ SECRET\r]\n'],
   "a line with a NUL": ["[AUTH SECRET\0\r\n]", "[SECRET]"],
   "a line with a NUL further on": ["AUTH[ SEC]", "[RET\0]", "[\r\nSECRET]"],
   "what follows more blanks than anybody sends": [" ".repeat(700), "[AUTH SECRET\r]\n", "PING\r\n"],
@@ -269,7 +269,7 @@ const UNREADABLE: Record<string, string[]> = {
 };
 
 for (const [what, packets] of Object.entries(UNREADABLE)) {
-  Deno.test(`the scanner hides ${what}`, () => {
+  Deno.test(`the scanner reports as secret ${what}`, () => {
     const wire = packets.join("").replaceAll(/[[\]]/g, "");
     let at = 0;
     const cuts = packets.map((packet) => at += packet.replaceAll(/[[\]]/g, "").length);
@@ -281,13 +281,13 @@ for (const [what, packets] of Object.entries(UNREADABLE)) {
   });
 }
 
-Deno.test("the words of an unknown command are shown, though they are words of AUTH", () => {
+Deno.test("the arguments of an unknown command are not secret", () => {
   for (const wire of ["AUTHX secret\r\n", arrays("AUTHX", "secret"), "x AUTH secret\r\n"]) {
     for (const pieces of everyCut(wire)) assertEquals(visibleOf(pieces), wire, show(pieces));
   }
 });
 
-/** Commands that hold words, and some that do not. */
+/** Commands that buffer arguments, and some that do not. */
 const BUFFERING = new CommandTable<NamedCommand>({
   auth: { name: "auth", keepArgs: 1, isSecret: true },
   role: { name: "role", keepArgs: 1 },
@@ -296,41 +296,41 @@ const BUFFERING = new CommandTable<NamedCommand>({
   cluster: {
     name: "cluster",
     keepArgs: 2,
-    bufferArgs: ([, word]) => word === undefined ? 2 : word === "MEET" ? Infinity : 0,
+    bufferArgs: ([, arg]) => arg === undefined ? 2 : arg === "MEET" ? Infinity : 0,
   },
 });
 
 /**
- * Each case is the bytes of a client and what becomes of them: those that go on as they are, and
- * in angle brackets the words that were held, of how many.
+ * Each case is the bytes of a client, and the bytes that are not held, with each prefix in angle
+ * brackets: its arguments, and how many the request has.
  */
 const HELD: Record<string, [wire: string, passed: string]> = {
-  "the first words of a command": [
+  "the first arguments of a command": [
     arrays("MIGRATE", "h", "1", "k", "0", "9"),
     "<MIGRATE h 1 of 6>$1\r\nk\r\n$1\r\n0\r\n$1\r\n9\r\n",
   ],
-  "all words of a command": [arrays("FAILOVER", "TO", "h", "1"), "<FAILOVER TO h 1 of 4>"],
-  "as many words as the words so far tell": [
+  "all arguments of a command": [arrays("FAILOVER", "TO", "h", "1"), "<FAILOVER TO h 1 of 4>"],
+  "as many arguments as the first ones require": [
     arrays("CLUSTER", "MEET", "h", "1", "2"),
     "<CLUSTER MEET h 1 2 of 5>",
   ],
-  "nothing where the words so far tell so": [
+  "nothing if the first arguments require none": [
     arrays("CLUSTER", "SLOTS") + arrays("CLUSTER", "MEET!", "h", "1"),
     arrays("CLUSTER", "SLOTS") + arrays("CLUSTER", "MEET!", "h", "1"),
   ],
-  "no more words than there are": [
+  "no more arguments than there are": [
     arrays("MIGRATE") + arrays("MIGRATE", "h") + arrays("CLUSTER") + arrays("CLUSTER", "MEET"),
     "<MIGRATE of 1><MIGRATE h of 2><CLUSTER of 1><CLUSTER MEET of 2>",
   ],
-  "words as they came": [
+  "arguments exact to the byte": [
     arrays("miGraTe", "H\xff\r\n\0", "", "k"),
     "<miGraTe H\xff\r\n\0  of 4>$1\r\nk\r\n",
   ],
-  "long words": [
+  "long arguments": [
     arrays("MIGRATE", "h".repeat(300), "1", "k"),
     `<MIGRATE ${"h".repeat(300)} 1 of 4>$1\r\nk\r\n`,
   ],
-  "words whose ends nobody looks at": [
+  "arguments with unchecked ends": [
     "*4\r\n$7\r\nMIGRATExx$1\ry" + "h$$$1\r\n1**$1\r\nk\r\n",
     "<MIGRATE h 1 of 4>$1\r\nk\r\n",
   ],
@@ -339,13 +339,13 @@ const HELD: Record<string, [wire: string, passed: string]> = {
     arrays("GET", "MIGRATE") + arrays("MIGRATED", "h", "1") + arrays("AUTH", "p") + arrays(""),
   ],
   "nothing of a name that is too long": [arrays("MIGRATE".repeat(3)), arrays("MIGRATE".repeat(3))],
-  "some among others": [
+  "some requests among others": [
     arrays("GET", "a") + arrays("FAILOVER") + "\r\n*0\r\n" + arrays("ROLE") +
     arrays("MIGRATE", "h", "1", "MIGRATE") + arrays("MIGRATE", "g", "2") + arrays("GET", "b"),
     arrays("GET", "a") + "<FAILOVER of 1>\r\n*0\r\n" + arrays("ROLE") +
     "<MIGRATE h 1 of 4>$7\r\nMIGRATE\r\n<MIGRATE g 2 of 3>" + arrays("GET", "b"),
   ],
-  "all words of an inline request": [
+  "all arguments of an inline request": [
     "MIGRATE h 1 k 0\r\n failover\tTO 'h' \"1\\x41\"\n",
     "<MIGRATE h 1 k 0 of 5><failover TO h 1A of 4>",
   ],
@@ -357,19 +357,22 @@ const HELD: Record<string, [wire: string, passed: string]> = {
     'GET MIGRATE\r\nMIGRATED h 1\r\nCLUSTER SLOTS\r\nAUTH p\r\n\r\n \n""\n',
     'GET MIGRATE\r\nMIGRATED h 1\r\nCLUSTER SLOTS\r\nAUTH p\r\n\r\n \n""\n',
   ],
-  "nothing of what is no request": [
+  "nothing of a broken request": [
     "*3\r\n$7\r\nMIGRATE\r\n$-1\r\n" + arrays("MIGRATE", "h", "1"),
     "*3\r\n$7\r\nMIGRATE\r\n$-1\r\n" + arrays("MIGRATE", "h", "1"),
   ],
-  "nothing of a name that is no bulk": ["*3\r\n+MIGRATE\r\n", "*3\r\n+MIGRATE\r\n"],
+  "nothing of a name that is not a bulk": ["*3\r\n+MIGRATE\r\n", "*3\r\n+MIGRATE\r\n"],
   "nothing of an inline request with a NUL": ["MIGRATE h \0\r\n", "MIGRATE h \0\r\n"],
   "nothing of an inline request with open quotes": ["MIGRATE 'h 1\r\n", "MIGRATE 'h 1\r\n"],
-  "nothing of more words than servers take": ["*2147483648\r\n", "*2147483648\r\n"],
-  "what may still get a name": ["*5\r\n$7\r\nMIGR", ""],
-  "what may still get a name, inline": [`${arrays("GET", "a")}MIGR`, arrays("GET", "a")],
-  "what lacks a word": ["*5\r\n$7\r\nMIGRATE\r\n$1\r\nh\r\n$4\r\n700", ""],
-  "what lacks the end of its last word": ["*2\r\n$8\r\nFAILOVER\r\n$2\r\nTO\r", ""],
-  "what lacks the end of its line": ["FAILOVER TO h 1\r", ""],
+  "nothing of a request with more arguments than servers accept": [
+    "*2147483648\r\n",
+    "*2147483648\r\n",
+  ],
+  "a request whose name is incomplete": ["*5\r\n$7\r\nMIGR", ""],
+  "an inline request whose name is incomplete": [`${arrays("GET", "a")}MIGR`, arrays("GET", "a")],
+  "a request that lacks an argument": ["*5\r\n$7\r\nMIGRATE\r\n$1\r\nh\r\n$4\r\n700", ""],
+  "a request that lacks the end of its last argument": ["*2\r\n$8\r\nFAILOVER\r\n$2\r\nTO\r", ""],
+  "an inline request that lacks its end": ["FAILOVER TO h 1\r", ""],
 };
 
 for (const [name, [wire, passed]] of Object.entries(HELD)) {
@@ -378,16 +381,16 @@ for (const [name, [wire, passed]] of Object.entries(HELD)) {
   });
 }
 
-Deno.test("a request that came whole is not held, unless its command says so", () => {
-  const scanner = new RequestScanner(BUFFERING, tellsTo([]));
+Deno.test("a complete request is not held unless its command buffers arguments", () => {
+  const scanner = new RequestScanner(BUFFERING, recordTo([]));
   for (const wire of [arrays("GET", "a"), arrays("ROLE"), arrays("CLUSTER", "NODES"), "GET a\n"]) {
     const bytes = fromLatin1(wire.repeat(3));
     assertEquals(scanner.advance(bytes, 0, bytes.length), bytes.length);
-    assertEquals([scanner.held, scanner.prefix], [0, undefined], wire);
+    assertEquals([scanner.heldBytes, scanner.prefix], [0, undefined], wire);
   }
 });
 
-Deno.test("a name that comes byte by byte is held until it is known to hold nothing", () => {
+Deno.test("a name byte by byte is held until it is known that its command buffers nothing", () => {
   for (
     const [wire, held] of [
       [arrays("GET", "a"), "*2\r\n$3\r\nGET\r"],
@@ -397,35 +400,35 @@ Deno.test("a name that comes byte by byte is held until it is known to hold noth
       [" ".repeat(300), " ".repeat(256)],
     ] as const
   ) {
-    const scanner = new RequestScanner(BUFFERING, tellsTo([]));
+    const scanner = new RequestScanner(BUFFERING, recordTo([]));
     let longest = 0;
     for (const byte of fromLatin1(wire)) {
       scanner.advance(new Uint8Array([byte]), 0, 1);
-      longest = Math.max(longest, scanner.held);
+      longest = Math.max(longest, scanner.heldBytes);
     }
     assertEquals(longest, held.length, JSON.stringify(wire));
   }
 });
 
-Deno.test("a request is told before its last word is shown", () => {
-  const told: string[] = [];
-  const scanner = new RequestScanner(BUFFERING, tellsTo(told));
+Deno.test("a request is reported before its prefix is available", () => {
+  const events: string[] = [];
+  const scanner = new RequestScanner(BUFFERING, recordTo(events));
   const command = BUFFERING.findByName("failover")!;
   const bytes = fromLatin1(arrays("FAILOVER", "ABORT") + "FAILOVER\r\n");
   const first = scanner.advance(bytes, 0, bytes.length);
   assertEquals(scanner.prefix, { command, args: ["FAILOVER", "ABORT"], argc: 2, hasHeader: true });
-  assertEquals(told, ["failover 2: failover"]);
+  assertEquals(events, ["failover 2: failover"]);
   assertEquals(scanner.advance(bytes, first, bytes.length), bytes.length);
   assertEquals(scanner.prefix, { command, args: ["FAILOVER"], argc: 1, hasHeader: true });
-  assertEquals(told.length, 2);
+  assertEquals(events.length, 2);
 });
 
-/** As much as is held of any request. */
-const HOLD_LIMIT_BYTES = 4 * 1024;
+/** The most that is held of a request. */
+const PREFIX_LIMIT_BYTES = 4 * 1024;
 
-Deno.test("requests that would hold too much are not held", () => {
-  const long = "x".repeat(HOLD_LIMIT_BYTES);
-  const many = Array.from({ length: HOLD_LIMIT_BYTES / 32 }, () => "");
+Deno.test("requests above the limit are not held", () => {
+  const long = "x".repeat(PREFIX_LIMIT_BYTES);
+  const many = Array.from({ length: PREFIX_LIMIT_BYTES / 32 }, () => "");
   for (
     const wire of [
       arrays("FAILOVER", long),
@@ -442,19 +445,19 @@ Deno.test("requests that would hold too much are not held", () => {
   }
 });
 
-Deno.test("a header that never ends is not held", () => {
+Deno.test("a header without an end is not held", () => {
   for (const start of ["*", "*2\r\n$", "*4\r\n$8\r\nFAILOVER\r\n$"]) {
-    const scanner = new RequestScanner(BUFFERING, tellsTo([]));
+    const scanner = new RequestScanner(BUFFERING, recordTo([]));
     const bytes = fromLatin1(start + "1".repeat(1000));
     for (let at = 0; at < bytes.length;) {
       at = scanner.advance(bytes, at, Math.min(bytes.length, at + 7));
-      assert(scanner.held < 64, `${scanner.held} bytes are held behind ${start}`);
+      assert(scanner.heldBytes < 64, `${scanner.heldBytes} bytes are held behind ${start}`);
     }
   }
 });
 
-Deno.test("requests that hold nearly too much are held", () => {
-  const long = "x".repeat(HOLD_LIMIT_BYTES - 32);
+Deno.test("requests at the limit are held", () => {
+  const long = "x".repeat(PREFIX_LIMIT_BYTES - 32);
   const wire = arrays("FAILOVER", long) + `FAILOVER ${long}\n`;
   for (const cuts of [[], [5, 20, 2_000, 4_100, 5_000]]) {
     assertEquals(
@@ -464,7 +467,7 @@ Deno.test("requests that hold nearly too much are held", () => {
   }
 });
 
-Deno.test("random pipelines are told as a naive parser tells them", () => {
+Deno.test("random pipelines are reported as by a simple parser", () => {
   const seed = testSeed();
   const random = seededRandom(seed);
   for (let round = 0; round < 3000; round++) {
@@ -475,41 +478,45 @@ Deno.test("random pipelines are told as a naive parser tells them", () => {
       cuts.add(1 + random.int(wire.length - 1));
     }
     const pieces = piecesOf(wire, [...cuts].sort((one, other) => one - other));
-    assertEquals(toldOf(pieces), naive(wire), `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`);
+    assertEquals(
+      eventsOf(pieces),
+      naive(wire),
+      `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`,
+    );
   }
 });
 
-function arrays(...words: string[]): string {
-  return `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
+function arrays(...args: string[]): string {
+  return `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join("")}`;
 }
 
-function tellsTo(told: string[]): RequestSink<NamedCommand> {
+function recordTo(events: string[]): RequestSink<NamedCommand> {
   return {
-    plain: (count) => told.push(...Array<string>(count).fill(PLAIN)),
+    plain: (count) => events.push(...Array<string>(count).fill(PLAIN)),
     known({ name }, argv, argc) {
-      told.push(`${name} ${argc}: ${argv.join(" ")}`);
+      events.push(`${name} ${argc}: ${argv.join(" ")}`);
       return false;
     },
-    empty: () => told.push(EMPTY),
-    broken: () => told.push(BROKEN),
+    empty: () => events.push(EMPTY),
+    broken: () => events.push(BROKEN),
   };
 }
 
-function toldOf(pieces: readonly Piece[]): string[] {
-  const told: string[] = [];
-  const scanner = new RequestScanner(COMMANDS, tellsTo(told));
+function eventsOf(pieces: readonly Piece[]): string[] {
+  const events: string[] = [];
+  const scanner = new RequestScanner(COMMANDS, recordTo(events));
   for (const piece of pieces) {
-    // A copy that is then wiped, because a scanner may keep nothing of what it was shown.
+    // A copy that is overwritten afterwards, because a scanner may not keep references to its input.
     const bytes = piece.bytes.slice();
     scanner.advance(bytes, piece.from, piece.to);
     bytes.fill(0x2a);
   }
-  return told;
+  return events;
 }
 
-/** What a scanner lets pass, with the words that it shows in angle brackets. */
+/** The bytes that are not held, with each prefix in angle brackets. */
 function passedOf(pieces: readonly Piece[]): string {
-  const scanner = new RequestScanner(BUFFERING, tellsTo([]));
+  const scanner = new RequestScanner(BUFFERING, recordTo([]));
   let passed = "";
   let held = "";
   for (const { bytes, from, to } of pieces) {
@@ -517,9 +524,9 @@ function passedOf(pieces: readonly Piece[]): string {
       const start = at;
       at = scanner.advance(bytes, at, to);
       held += String.fromCharCode(...bytes.subarray(start, at));
-      const heldFrom = held.length - scanner.held;
+      const heldFrom = held.length - scanner.heldBytes;
       assert(at > start && heldFrom >= 0);
-      assert(scanner.held <= HOLD_LIMIT_BYTES + 100, `${scanner.held} bytes are held`);
+      assert(scanner.heldBytes <= PREFIX_LIMIT_BYTES + 100, `${scanner.heldBytes} bytes are held`);
       passed += held.slice(0, heldFrom);
       held = held.slice(heldFrom);
       const { prefix } = scanner;
@@ -531,17 +538,17 @@ function passedOf(pieces: readonly Piece[]): string {
   return passed;
 }
 
-/** The wire text with a `#` for each byte that is hidden. */
+/** The wire text with a `#` for each byte of a secret. */
 function visibleOf(pieces: readonly Piece[]): string {
-  const scanner = new RequestScanner(COMMANDS, tellsTo([]));
+  const scanner = new RequestScanner(COMMANDS, recordTo([]));
   let visible = "";
   for (const { bytes, from, to } of pieces) {
     scanner.advance(bytes, from, to);
-    const { hidden } = scanner;
-    assertEquals(hidden.length % 2, 0);
+    const { secrets } = scanner;
+    assertEquals(secrets.length % 2, 0);
     const shown = bytes.slice();
-    for (let pair = 0; pair < hidden.length; pair += 2) {
-      const [start, end] = [hidden[pair]!, hidden[pair + 1]!];
+    for (let pair = 0; pair < secrets.length; pair += 2) {
+      const [start, end] = [secrets[pair]!, secrets[pair + 1]!];
       assert(from <= start && start < end && end <= to, `[${start}, ${end}) of [${from}, ${to})`);
       shown.fill("#".charCodeAt(0), start, end);
     }
@@ -550,9 +557,9 @@ function visibleOf(pieces: readonly Piece[]): string {
   return visible;
 }
 
-/** The naive parser: needs the whole, and takes only what `randomRequest` makes. */
+/** The simple parser, which needs the whole text and accepts only what `randomRequest` makes. */
 function naive(wire: string): string[] {
-  const told: string[] = [];
+  const events: string[] = [];
   let at = 0;
   function line(end: string): string {
     const start = at;
@@ -560,30 +567,30 @@ function naive(wire: string): string[] {
     return wire.slice(start, at - end.length);
   }
   while (at < wire.length) {
-    let words: string[];
+    let args: string[];
     if (wire[at] === "*") {
       const count = Number(line("\r\n").slice(1));
-      words = [];
-      while (words.length < count) {
+      args = [];
+      while (args.length < count) {
         const length = Number(line("\r\n").slice(1));
-        words.push(wire.slice(at, at + length));
+        args.push(wire.slice(at, at + length));
         at += length + 2;
       }
-    } else words = line("\n").split(/[ \t\r]+/).filter((word) => word !== "");
-    told.push(wordsTold(words));
+    } else args = line("\n").split(/[ \t\r]+/).filter((arg) => arg !== "");
+    events.push(eventOf(args));
   }
-  return told;
+  return events;
 }
 
-function wordsTold(words: string[]): string {
-  if (words.length === 0) return EMPTY;
-  const name = words[0]!.toLowerCase();
+function eventOf(args: string[]): string {
+  if (args.length === 0) return EMPTY;
+  const name = args[0]!.toLowerCase();
   const keep = { auth: 1, client: 3, cluster: 2, config: 16, role: 1 }[name];
   if (keep === undefined) return PLAIN;
-  const argv = words.slice(0, keep).map((word) =>
-    word.slice(0, 32).toLowerCase().replace(/\0.*$/s, "")
+  const argv = args.slice(0, keep).map((arg) =>
+    arg.slice(0, 32).toLowerCase().replace(/\0.*$/s, "")
   );
-  return `${name} ${words.length}: ${argv.join(" ")}`;
+  return `${name} ${args.length}: ${argv.join(" ")}`;
 }
 
 function randomRequest(random: Random): string {
@@ -591,21 +598,19 @@ function randomRequest(random: Random): string {
   const count = random.int(5);
   if (random.chance(0.1)) return random.pick(["\r\n", "\n", "*0\r\n", "*-1\r\n", "  \r\n"]);
   if (random.chance(0.3)) {
-    const words = Array.from(
+    const args = Array.from(
       { length: count },
       () => random.pick(["a", "SLOTS", "x".repeat(50), "b\xff"]),
     );
     const space = random.pick([" ", "  ", "\t"]);
-    return `${[name, ...words].join(space)}${random.pick(["\n", "\r\n", " \r\n"])}`;
+    return `${[name, ...args].join(space)}${random.pick(["\n", "\r\n", " \r\n"])}`;
   }
-  const words = [name, ...Array.from({ length: count }, () => randomWord(random))];
+  const args = [name, ...Array.from({ length: count }, () => randomArg(random))];
   const end = () => random.chance(0.05) ? random.pick(["**", "\n\r", "$1"]) : "\r\n";
-  return `*${words.length}\r\n${
-    words.map((word) => `$${word.length}\r\n${word}${end()}`).join("")
-  }`;
+  return `*${args.length}\r\n${args.map((arg) => `$${arg.length}\r\n${arg}${end()}`).join("")}`;
 }
 
-function randomWord(random: Random): string {
+function randomArg(random: Random): string {
   const length = random.chance(0.1) ? random.int(100) : random.int(8);
   return Array.from({ length }, () => random.pick([..."aB\r\n$*1 \0\xff"])).join("");
 }
