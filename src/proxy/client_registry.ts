@@ -1,6 +1,5 @@
 import type { NatEntry } from "../nat/nat_table.ts";
 import type { ClientAddresses } from "./address_sources.ts";
-import type { ClientCounts } from "./counters.ts";
 
 /**
  * The clients that one thread serves: by node, the address of each client and that of its upstream
@@ -9,11 +8,11 @@ import type { ClientCounts } from "./counters.ts";
  */
 export class ClientRegistry implements ClientAddresses {
   readonly #byNode = new Map<NatEntry, Clients>();
-  readonly #counts: ClientCounts | undefined;
+  readonly #countAtPort: Int32Array | undefined;
 
-  /** @param counts shared by all threads, if there are several */
-  constructor(counts?: ClientCounts) {
-    this.#counts = counts;
+  /** @param countAtPort the clients of each port, shared by all threads if there are several */
+  constructor(countAtPort?: Int32Array) {
+    this.#countAtPort = countAtPort;
   }
 
   /** Adds a client when its upstream connection is open. */
@@ -26,7 +25,6 @@ export class ClientRegistry implements ClientAddresses {
     if (!clients.byUpstream.has(upstream)) this.#count(node, 1);
     clients.byUpstream.set(upstream, client);
     clients.byClient.set(client, upstream);
-    this.#counts?.arrivals.add(1);
   }
 
   /** Deletes a client when its upstream connection is closed. */
@@ -36,7 +34,6 @@ export class ClientRegistry implements ClientAddresses {
     if (clients === undefined || client === undefined) return;
     clients.byUpstream.delete(upstream);
     this.#count(node, -1);
-    this.#counts?.departures.add(1);
     // The kernel may have given the client's address to a new connection by now.
     if (clients.byClient.get(client) === upstream) clients.byClient.delete(client);
     if (clients.byUpstream.size === 0) this.#byNode.delete(node);
@@ -44,7 +41,9 @@ export class ClientRegistry implements ClientAddresses {
 
   /** The number of clients that a node has through the proxy, in all threads. */
   countOf(node: NatEntry): number {
-    if (this.#counts !== undefined) return Atomics.load(this.#counts.atPort, node.publicPort);
+    if (this.#countAtPort !== undefined) {
+      return Atomics.load(this.#countAtPort, node.publicPort);
+    }
     return this.#byNode.get(node)?.byUpstream.size ?? 0;
   }
 
@@ -74,7 +73,8 @@ export class ClientRegistry implements ClientAddresses {
   }
 
   #count(node: NatEntry, change: 1 | -1): void {
-    if (this.#counts !== undefined) Atomics.add(this.#counts.atPort, node.publicPort, change);
+    if (this.#countAtPort === undefined) return;
+    Atomics.add(this.#countAtPort, node.publicPort, change);
   }
 }
 

@@ -1,28 +1,16 @@
 import { LAST_PORT } from "../platform/address.ts";
 import { AtomicCounter } from "../platform/atomic_counter.ts";
 
-/** Lets each thread see that clients of other threads have come or gone, without a message. */
-export interface ClientCounts {
-  /** The number of clients of each public port, by port. */
-  readonly atPort: Int32Array;
-  /** The number of clients that have ever connected. */
-  readonly arrivals: AtomicCounter;
-  /** The number of clients that have ever disconnected. */
-  readonly departures: AtomicCounter;
-}
-
 /** Offsets in elements of four bytes; the counts of clients come last, one for each port. */
 const Offset = {
   sessions: 2,
   captured: 3,
   acceptFailures: 4,
   acceptFailing: 5,
-  arrivals: 6,
-  departures: 7,
-  atPort: 8,
+  clientsAtPort: 6,
 } as const;
 
-const SHARED_BYTES = 4 * (Offset.atPort + LAST_PORT + 1);
+const SHARED_BYTES = 4 * (Offset.clientsAtPort + LAST_PORT + 1);
 
 /**
  * Counters over all clients of the proxy; in shared memory if several threads serve them. The first
@@ -37,24 +25,20 @@ export class SharedCounters {
   readonly acceptFailures: AtomicCounter;
   /** 1 if the last thing logged is that accepting fails, 0 if it works. */
   readonly acceptFailing: AtomicCounter;
-  /** Undefined if there is only one thread. */
-  readonly clients: ClientCounts | undefined;
+  /** The number of clients of each public port, by port; undefined if there is only one thread. */
+  readonly clientsAtPort: Int32Array | undefined;
   readonly #accepted: BigInt64Array;
 
   /** @param shared memory from `forThreads`, if several threads serve clients */
   constructor(shared?: SharedArrayBuffer) {
-    const buffer = shared ?? new ArrayBuffer(4 * Offset.atPort);
+    const buffer = shared ?? new ArrayBuffer(4 * Offset.clientsAtPort);
     const count = (offset: number) => new AtomicCounter(new Int32Array(buffer, 4 * offset, 1));
     this.#accepted = new BigInt64Array(buffer, 0, 1);
     this.sessions = count(Offset.sessions);
     this.captured = count(Offset.captured);
     this.acceptFailures = count(Offset.acceptFailures);
     this.acceptFailing = count(Offset.acceptFailing);
-    this.clients = shared && {
-      atPort: new Int32Array(shared, 4 * Offset.atPort),
-      arrivals: count(Offset.arrivals),
-      departures: count(Offset.departures),
-    };
+    this.clientsAtPort = shared && new Int32Array(shared, 4 * Offset.clientsAtPort);
   }
 
   /** The memory for the counters of several threads. */

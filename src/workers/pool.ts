@@ -9,7 +9,7 @@ import { Frontend, type FrontendContext, type FrontendOptions } from "../proxy/f
 import type { Frontends, FrontendsContext } from "../proxy/frontends.ts";
 import { ListenError } from "../proxy/listener.ts";
 import type { Handlers } from "./channel.ts";
-import { ClientCache, type OtherClients } from "./client_cache.ts";
+import { AllClients, type OtherClients } from "./all_clients.ts";
 import type { MainMessages, WorkerMessages } from "./messages.ts";
 import { SnapshotSource } from "./snapshot_source.ts";
 import { TableReplica } from "./table_replica.ts";
@@ -78,7 +78,7 @@ export class WorkerPool implements Frontends {
     const shared = SharedCounters.forThreads();
     const counters = new SharedCounters(shared);
     this.counters = counters;
-    this.#registry = new ClientRegistry(counters.clients);
+    this.#registry = new ClientRegistry(counters.clientsAtPort);
     this.#startWorkers(threads, frontend, shared);
     this.#pingTimer = setInterval(() => {
       for (const worker of this.#workers) worker.ping();
@@ -86,7 +86,7 @@ export class WorkerPool implements Frontends {
     this.frontendContext = this.#createFrontendContext();
     this.#frontend = new Frontend(frontend, this.frontendContext, {
       registry: this.#registry,
-      clients: new ClientCache(this.#registry, this.#clientsOfWorkers(), counters.clients!),
+      clients: new AllClients(this.#registry, this.#clientsOfWorkers()),
       counters,
       bindMode: "shared-first",
     });

@@ -5,7 +5,7 @@ import { SharedCounters } from "../proxy/counters.ts";
 import { Frontend } from "../proxy/frontend.ts";
 import { ListenError } from "../proxy/listener.ts";
 import { Channel, type ChannelPort } from "./channel.ts";
-import { ClientCache } from "./client_cache.ts";
+import { AllClients } from "./all_clients.ts";
 import type { MainMessages, TableSnapshot, WorkerInit, WorkerMessages } from "./messages.ts";
 import { TableReplica } from "./table_replica.ts";
 
@@ -19,7 +19,7 @@ export class WorkerServer {
   constructor({ thread, options, log, shared }: WorkerInit, port: ChannelPort) {
     const replica = this.#replica;
     const counters = new SharedCounters(shared);
-    const registry = new ClientRegistry(counters.clients);
+    const registry = new ClientRegistry(counters.clientsAtPort);
     const main = new Channel<WorkerMessages, MainMessages>(port, {
       update: (snapshot) => this.#update(snapshot),
       publish: () => replica.publish(),
@@ -59,7 +59,7 @@ export class WorkerServer {
       suspect: (node) => main.request("suspect", { key: replica.keyOf(node) }),
     }, {
       registry,
-      clients: new ClientCache(registry, others, counters.clients!),
+      clients: new AllClients(registry, others),
       counters,
       bindMode: "shared",
     });

@@ -30,7 +30,7 @@ Deno.test("clients of two nodes may have the same addresses on either side", () 
 });
 
 Deno.test("a node's clients are counted over all threads, and only while they are there", () => {
-  const counts = new SharedCounters(SharedCounters.forThreads()).clients!;
+  const counts = new SharedCounters(SharedCounters.forThreads()).clientsAtPort;
   const [one, other] = [new ClientRegistry(counts), new ClientRegistry(counts)];
   one.add(A, "10.0.0.99:1", "198.51.100.7:5");
   other.add(A, "10.0.0.99:2", "198.51.100.7:6");
@@ -41,7 +41,6 @@ Deno.test("a node's clients are counted over all threads, and only while they ar
   one.delete(A, "10.0.0.99:1");
   assertEquals([one, other].map((clients) => clients.countOf(A)), [1, 1]);
   assertEquals(one.countOf(B), 0);
-  assertEquals([counts.arrivals.value, counts.departures.value], [3, 1]);
   const upstreams = ["10.0.0.99:2", "10.0.0.99:3"];
   assertEquals(other.among(A, upstreams), new Map([["10.0.0.99:2", "198.51.100.7:6"]]));
   assertEquals(one.among(A, upstreams), new Map());
