@@ -1,26 +1,26 @@
 import { join } from "node:path";
 import { parseArgs } from "@std/cli/parse-args";
 
-/** The faults at which it may matter what the server does; others are the proxy's alone. */
+/** The faults that depend on the server. */
 const FAULTS = ["black_hole", "client_garbage", "drain", "drain_load", "node_death", "restart"];
 
-/** The tests that have a server in them. */
+/** The tests that start a server. */
 const TESTS = [
   "tests/integration",
   "tests/live",
   ...FAULTS.map((name) => `tests/faults/${name}_test.ts`),
 ];
 
-/** The names of servers, of which a directory holds one. */
+/** Names of server programs. */
 const PROGRAMS = ["redis-server", "valkey-server"];
 
 /**
- * Runs the tests that have a server in them once for each server:
+ * Runs the tests that start a server once for each server:
  *
  *     deno task test:servers /opt/redis-8.0.6 /opt/valkey-9.1.2/valkey-server
  *
- * Without arguments the servers are those on the PATH. What tests print is passed on; the last
- * lines tell how it went with each. The exit status is 0 if all tests passed with every server.
+ * Without arguments the servers are those on the PATH. The last lines are a summary. The exit
+ * status is 0 if all tests passed with every server.
  */
 async function main(args: readonly string[]): Promise<number> {
   const { _: places } = parseArgs([...args], { string: ["_"] });
@@ -42,7 +42,7 @@ async function main(args: readonly string[]): Promise<number> {
   return failures === 0 ? 0 : 1;
 }
 
-/** The server that a path is, or that the directory there holds. */
+/** The server at a path, or in the directory there. */
 async function findServer(place: string): Promise<string> {
   for (const path of [place, ...PROGRAMS.map((program) => join(place, program))]) {
     const { isFile = false } = await Deno.stat(path).catch(() => ({ isFile: false }));
@@ -63,14 +63,14 @@ function onPath(): Promise<string | undefined>[] {
   });
 }
 
-/** As the program calls itself, such as `Redis server v=7.0.15`. */
+/** Its version, such as `Redis server v=7.0.15`. */
 async function versionOf(server: string): Promise<string> {
   const { stdout } = await new Deno.Command(server, { args: ["--version"] }).output();
   const text = new TextDecoder().decode(stdout);
   return /^\w+ server v=\S+/.exec(text)?.[0] ?? text.trim();
 }
 
-/** Runs the tests, and returns what the runner says of them at last. */
+/** Runs the tests, and returns the summary of the runner. */
 async function testWith(server: string): Promise<{ success: boolean; summary: string }> {
   console.log(`\nTests with ${server}`);
   const process = new Deno.Command(Deno.execPath(), {

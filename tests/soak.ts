@@ -1,7 +1,7 @@
 /**
- * `deno task soak --minutes 60`: the program before a real cluster, under clients of all kinds and
- * faults of all kinds, for as long as one likes. In rounds, so that memory and descriptors are
- * measured at rest, from outside; they must be flat when the first rounds are over.
+ * `deno task soak --minutes 60`: the program in front of a real cluster, under clients and faults of
+ * all kinds. Between rounds, memory and file descriptors of the idle process are measured; they
+ * must stay flat after the first rounds.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { fromLatin1, toLatin1 } from "../src/resp/bytes.ts";
@@ -23,45 +23,43 @@ const MIB = 1024 * 1024;
 /** Long enough for some faults, short enough for many measurements. */
 const LONGEST_ROUND_MS = 60_000;
 
-/** What there is at least, so that there is a first part and a last one. */
+/** Enough to compare the first rounds with the last. */
 const FEWEST_ROUNDS = 6;
 
-/** In so much of all rounds the heap gets the size that such a load needs. */
+/** The share of rounds in which the heap grows to the size that the load needs. */
 const WARM_UP_SHARE = 1 / 3;
 
 /**
- * What memory at rest goes up by as the allocator keeps what was once needed at the same time, such
- * as by all who come back after an outage. The read buffers of all sessions of a minute are more.
+ * Growth of idle memory because the allocator keeps the peak, such as after an outage. The read
+ * buffers of all sessions of a minute would be more.
  */
 const MEMORY_LIMIT_BYTES = 160 * MIB;
 
-/** What the objects that are in use go up and down by; a session that was kept is some KiB. */
+/** Noise of the live heap; one leaked session is some KiB. */
 const HEAP_LIMIT_BYTES = 4 * MIB;
 
-/** How the runtime tells on stdout what was in use before and after each collection, in MB. */
+/** The line of --trace-gc with the live heap after a collection, in MB. */
 const COLLECTION = / Mark-Compact.*? [\d.]+ \([\d.]+\) -> ([\d.]+) \(/g;
 
-/** Clients come back, or are given up, and what they had is closed. */
 const REST_DEADLINE_MS = 30_000;
 
-/** A client may keep a command over an outage, but not for ever. */
+/** A client may keep a command over an outage, but not forever. */
 const HANG_MS = 25_000;
 
 /** The bounds of the time between two faults. */
 const CALM_MS = { least: 500, most: 4_000 };
 
-/** Between two attempts of a client that fails, as while its node is down. */
+/** The pause after a failure, such as while a node is down. */
 const RETRY_PAUSE_MS = 50;
 
-/** How many of each kind there are at the same time. */
+/** Number of workers of each kind. */
 const WORKERS_EACH = 3;
 
-/** A private address came through: the one failure that no fault excuses. */
+/** A private address leaked, which no fault excuses. */
 class LeakError extends Error {
   override readonly name = "LeakError";
 }
 
-/** What a worker works with. */
 interface Place {
   readonly cluster: RedisCluster;
   readonly ports: readonly number[];
@@ -70,7 +68,7 @@ interface Place {
   readonly over: () => boolean;
 }
 
-/** One visit of a client, which may fail for any fault. */
+/** One visit of a client, which may fail because of a fault. */
 type Visit = (place: Place) => Promise<unknown>;
 
 function words(...words: string[]): string {
@@ -149,7 +147,7 @@ const VISITS: Readonly<Record<string, Visit>> = {
     using client = await connect(place);
     const key = `big:${random.int(8)}`;
     const set = words("SET", key, "x".repeat(random.int(4) * MIB + random.int(1000)));
-    // Long values only to a node that takes them.
+    // The node must own the slot.
     const probe = await client.ask("SET", key, "");
     if (probe.type === "-") return;
     await client.send(set);
@@ -169,7 +167,7 @@ const VISITS: Readonly<Record<string, Visit>> = {
   async "leaves by a reset"(place) {
     const { random } = place;
     using client = await connect(place);
-    // What it does not read makes its end a reset.
+    // Unread bytes make the kernel send a reset.
     await client.send(words("CLUSTER", "NODES").repeat(1 + random.int(200)));
     if (random.chance(0.5)) await client.readFrames(1);
   },
@@ -184,7 +182,7 @@ const VISITS: Readonly<Record<string, Visit>> = {
   async "sends garbage"(place) {
     const { random } = place;
     using client = await connect(place);
-    // No letters, so that it holds no command that would be carried out.
+    // Without letters there is no command that would run.
     const bytes = Array.from({ length: random.int(300) }, () => {
       return random.pick([
         "*",
@@ -214,7 +212,7 @@ const CLIENTS: Readonly<Record<string, Connect>> = {
   "node-redis": NodeRedisClient.connect,
 };
 
-/** How often something was done, and how often it was tried and a fault was in the way. */
+/** Counts successes and failures by what was tried. */
 class Tally {
   readonly #counts = new Map<string, { done: number; failed: number }>();
 
@@ -233,7 +231,7 @@ class Tally {
     this.add(what, 0, 1);
   }
 
-  /** What was never done. */
+  /** Whatever never succeeded. */
   get missing(): string[] {
     return [...this.#counts].filter(([, { done }]) => done === 0).map(([what]) => what);
   }
@@ -248,7 +246,7 @@ async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Visits over and over until the round is over. */
+/** Repeats a visit until the round is over. */
 async function visitOften(name: string, place: Place, tally: Tally): Promise<void> {
   while (!place.over()) {
     try {
@@ -262,16 +260,15 @@ async function visitOften(name: string, place: Place, tally: Tally): Promise<voi
   }
 }
 
-/** What one real client has done in its process. */
+/** The counts of one real client. */
 interface Use {
   readonly done: number;
   readonly failed: number;
 }
 
 /**
- * Does what applications do through one real client, until stdin ends. It is a process of its own
- * that prints what it did and is gone, for real clients that are closed in the middle of an outage
- * leave connections behind.
+ * Uses one real client like an application until stdin ends, and prints the counts. It is a process
+ * of its own because real clients leave connections behind if they are closed during an outage.
  */
 async function beClient(name: string, port: number, random: Random): Promise<void> {
   let done = 0;
@@ -343,7 +340,7 @@ async function useOnce(client: ClusterClient, random: Random): Promise<unknown> 
   }
 }
 
-/** What can go wrong with a cluster that is whole. */
+/** Faults of a complete cluster. */
 const FAULTS: Readonly<
   Record<string, (cluster: RedisCluster, random: Random) => Promise<unknown>>
 > = {
@@ -385,29 +382,29 @@ async function makeFaults({ cluster, random, over }: Place, tally: Tally): Promi
       await FAULTS[name]!(cluster, random);
       tally.done(name);
     } catch {
-      // Two faults may come too close to each other.
+      // Two faults may overlap.
       tally.failed(name);
     }
     await cluster.ready();
   }
 }
 
-/** How many clients nodes have, besides those that ask and the proxy's own connection. */
+/** The clients of nodes, without those of this query and the proxy's own. */
 async function clientsOf(nodes: readonly ClusterNode[]): Promise<string[]> {
   const lists = await Promise.all(nodes.map((node) => node.ask("CLIENT", "LIST")));
   return lists.flatMap((list) => textOf(list)!.trimEnd().split("\n"))
     .filter((line) => !/ flags=\w*[MS]/.test(line) && !/ cmd=(client|cluster\|)/.test(line));
 }
 
-/** The figures at rest. */
+/** The figures of an idle proxy. */
 interface Rest {
   readonly bytes: number;
   readonly files: number;
-  /** The least that the objects in use took since the rest before, if they were collected. */
+  /** The smallest live heap since the last measurement. */
   readonly heapBytes: number;
 }
 
-/** Waits until nobody is connected, and measures. */
+/** Waits until no client is connected, and measures. */
 async function rest(
   nat: NatProcess,
   cluster: RedisCluster,
@@ -460,7 +457,7 @@ async function soak(minutes: number, seed: number): Promise<boolean> {
     `--public-host=${AT}`,
     "--refresh-interval=1s",
     "--log-level=warning",
-    // Every collection is to be a whole one: others leave what they have not looked at.
+    // Only full collections measure the live heap.
   ], { env: { DENO_V8_FLAGS: "--trace-gc,--gc-global" } }).untilMapped(cluster.nodes.length);
   const ports = [...nat.mapping.values()];
   {
@@ -489,7 +486,7 @@ async function soak(minutes: number, seed: number): Promise<boolean> {
   const warmUp = Math.ceil(rounds * WARM_UP_SHARE);
   const [first, last] = [rests.slice(0, warmUp), rests.slice(-warmUp)];
   const grownBytes = least(last, ({ bytes }) => bytes) - most(first, ({ bytes }) => bytes);
-  // The first round begins with a program that has not served anybody.
+  // The first round starts with an empty heap.
   const heapBytes = least(last, (at) => at.heapBytes) -
     least(first.slice(1), (at) => at.heapBytes);
   console.log(
@@ -509,7 +506,6 @@ async function soak(minutes: number, seed: number): Promise<boolean> {
   return complaints.length === 0;
 }
 
-/** Reads the command line; what is wrong with it is said in one line. */
 function readArguments(): { minutes: number; seed: number; client?: string; port: number } {
   const names = ["minutes", "seed", "client", "port"];
   const given = parseArgs(Deno.args, { string: names }) as Record<string, string | undefined>;

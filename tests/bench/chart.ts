@@ -2,7 +2,7 @@ import { formatFigure, formatGoal, formatVerdict } from "./format.ts";
 import type { RowResult } from "./results.ts";
 import { moreIsBetter } from "./scenario.ts";
 
-/** Lengths in the drawing, in pixels where it is shown in its own size. */
+/** Lengths in pixels. */
 const WIDTH = 960;
 const MARGIN = 16;
 const PLOT = { left: 300, right: 640 };
@@ -10,7 +10,7 @@ const ROW = { height: 24, bar: 14 };
 const HEADING = 34;
 const TOP = 74;
 
-/** Bars that would be longer end there: what is twice HAProxy's is far off, however far it is. */
+/** Longer bars are cut off at twice HAProxy's figure. */
 const LONGEST_RATIO = 2;
 
 const STYLE = `
@@ -41,10 +41,10 @@ const STYLE = `
 `;
 
 /**
- * Draws the ratios to HAProxy as bars, in two groups: those where a long bar is good, and those
- * where a short one is. A mark across a bar is its goal, a line along it where half of the rounds are.
+ * Draws the ratios to HAProxy as bars, in two groups: more is better, less is better. A mark across
+ * a bar is its goal, a line along it spans the middle half of the rounds.
  *
- * @param caption what the figures come from, in one line
+ * @param caption the source of the figures, in one line
  */
 export function drawChart(results: readonly RowResult[], caption: string): string {
   const shown = results.filter(({ ratios }) => ratios.haproxy !== undefined);
@@ -97,7 +97,7 @@ function drawRow({ title, unit, figures, ratios, goal, met }: RowResult, y: numb
     line({ x: place(lower), y: middle }, { x: place(upper), y: middle }, "spread"),
   ];
   if (goal !== undefined) {
-    // The bound of a figure is where HAProxy's own would be that.
+    // The bound of an absolute figure as a ratio to HAProxy's.
     const bound = goal.of === "ratio" ? goal.bound : goal.bound / figures.haproxy!.median;
     const x = place(bound);
     if (bound <= LONGEST_RATIO) {
@@ -119,13 +119,13 @@ function drawRow({ title, unit, figures, ratios, goal, met }: RowResult, y: numb
   return parts;
 }
 
-/** Where a ratio is from left to right. */
+/** The horizontal position of a ratio. */
 function place(ratio: number): number {
   const share = Math.min(ratio, LONGEST_RATIO) / LONGEST_RATIO;
   return round(PLOT.left + share * (PLOT.right - PLOT.left));
 }
 
-/** Tenths of a pixel are seen by nobody. */
+/** Rounds to tenths of a pixel. */
 function round(pixels: number): number {
   return Math.round(10 * pixels) / 10;
 }

@@ -5,36 +5,36 @@ import { findFreePorts } from "../support/ports.ts";
 import type { TemporaryDirectory } from "../support/temporary.ts";
 import { WireClient } from "../support/wire.ts";
 
-/** What is held against each other, in the order of the table. */
+/** The programs that are compared, in the order of the table. */
 export const CONTENDERS = ["node", "haproxy", "relay", "proxy"] as const;
 
-/** The node itself, or in front of it HAProxy, a relay that looks at nothing, or the proxy. */
+/** A direct connection to the node, or one through HAProxy, a bare relay or the proxy. */
 export type ContenderName = (typeof CONTENDERS)[number];
 
-/** A way on which clients reach the node; what is in it runs until the block ends. */
+/** A path to the node, whose program runs until the block ends. */
 export interface Way extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
-  /** The process that is in the way; none is in that straight to the node. */
+  /** The process in between; undefined for the node itself. */
   readonly pid: number | undefined;
-  /** How long it took from the start of the process to the first answer. */
+  /** The time from the start of the process to the first reply. */
   readonly startMs: number;
 }
 
-/** A way that may not be open yet. */
+/** A path that may not be open yet. */
 interface Launched extends Omit<Way, "startMs"> {
-  /** What the program said at its end, once it has ended, and perhaps before anybody wanted it. */
+  /** The last output of a program that has ended. */
   last(): string | undefined;
 }
 
 /** How the programs are started. */
 export interface ContenderOptions {
-  /** All nodes; the first is the one that is reached. */
+  /** All nodes; the load goes to the first. */
   readonly nodes: readonly ClusterNode[];
   readonly directory: TemporaryDirectory;
-  /** The proxy as an executable, if it is not to be run from its sources. */
+  /** A compiled proxy; undefined runs the sources. */
   readonly program: string | undefined;
-  /** More flags for the proxy. */
+  /** Further options of the proxy. */
   readonly proxyFlags: readonly string[];
 }
 
@@ -42,12 +42,12 @@ const HOST = "127.0.0.1";
 
 const RELAY = fileURLToPath(new URL("relay.ts", import.meta.url));
 
-/** Between two attempts to be answered: short against a start, long against an attempt. */
+/** The pause between two attempts to get a reply. */
 const PAUSE_MS = 1;
 
 const START_DEADLINE_MS = 30_000;
 
-/** Starts the programs, each as often as it is wanted. */
+/** Starts the programs. */
 export class Contenders {
   readonly #options: ContenderOptions;
 
@@ -55,7 +55,7 @@ export class Contenders {
     this.#options = options;
   }
 
-  /** Starts one and waits until the node answers on its way. */
+  /** Starts one and waits until the node answers through it. */
   async start(name: ContenderName): Promise<Way> {
     const launch = await this.#prepare(name);
     const launchedMs = performance.now();
@@ -69,7 +69,7 @@ export class Contenders {
     }
   }
 
-  /** Does what comes before the start of a program, which is then what the result does. */
+  /** Prepares the start of a program, which the result performs. */
   async #prepare(name: ContenderName): Promise<() => Launched> {
     switch (name) {
       case "node": {
@@ -91,7 +91,7 @@ export class Contenders {
     const port = findFreePorts(nodes.length);
     const path = directory.at(`haproxy-${port}.cfg`);
     await Deno.writeTextFile(path, haproxyConfig(nodes, port));
-    // In the foreground, and silent but for what keeps it from serving.
+    // In the foreground, silent except for fatal errors.
     return () => launch(["haproxy", "-db", "-q", "-f", path], port);
   }
 
@@ -104,7 +104,7 @@ export class Contenders {
 
   #prepareProxy(): () => Launched {
     const { nodes, program, proxyFlags } = this.#options;
-    // Nodes get ports in the order of their addresses, which is that of the cluster's nodes.
+    // Ports follow the order of addresses, which is that of the nodes.
     const port = findFreePorts(nodes.length);
     const args = [
       `--cluster-addr=${nodes[0]!.address}`,
@@ -126,7 +126,7 @@ export class Contenders {
   }
 }
 
-/** Starts a program that says nothing unless it fails. */
+/** Starts a program that prints nothing unless it fails. */
 function launch([program, ...args]: readonly string[], port: number): Launched {
   const process = new Deno.Command(program!, {
     args,
@@ -148,7 +148,7 @@ function launch([program, ...args]: readonly string[], port: number): Launched {
   };
 }
 
-/** A port for each node, as the proxy has, bytes passed on as they are, nothing logged. */
+/** One port for each node, TCP mode, no log. */
 function haproxyConfig(nodes: readonly ClusterNode[], firstPort: number): string {
   return [
     "global",
@@ -167,7 +167,7 @@ function haproxyConfig(nodes: readonly ClusterNode[], firstPort: number): string
   ].join("\n");
 }
 
-/** Waits for the first answer on a way. */
+/** Waits for the first reply on a path. */
 async function untilAnswered(name: ContenderName, { host, port, last }: Launched): Promise<void> {
   const end = performance.now() + START_DEADLINE_MS;
   for (;;) {

@@ -1,22 +1,22 @@
 import { textOf } from "../../src/resp/frame.ts";
 import type { ClusterNode } from "../support/cluster.ts";
 
-/** On what, and with what, the figures came about. */
+/** The machine and the programs of a run. */
 export interface Environment {
   readonly cores: number;
   readonly processor: string;
   readonly system: string;
-  /** How many programs of others wanted a core before the benchmark began, as the system counts. */
+  /** The load average before the benchmark began. */
   readonly load: number;
   /** Names of programs and their versions. */
   readonly programs: readonly string[];
 }
 
-/** Looks at the machine; the sooner, the less of the load is the benchmark's own. Linux only. */
+/** Describes the machine. Call it first: the benchmark adds to the load average. Linux only. */
 export async function lookAround(): Promise<Omit<Environment, "programs">> {
   const processors = await Deno.readTextFile("/proc/cpuinfo");
   const [, processor = Deno.build.arch] = /^model name\s*: (.*)$/m.exec(processors) ?? [];
-  // Builders add names of their own to the version.
+  // Distributions add suffixes to the version.
   const [release] = /^\d+\.\d+/.exec(Deno.osRelease()) ?? ["unknown"];
   return {
     cores: navigator.hardwareConcurrency,
@@ -26,7 +26,7 @@ export async function lookAround(): Promise<Omit<Environment, "programs">> {
   };
 }
 
-/** What is measured, and in which versions. */
+/** The versions of the measured programs. */
 export async function listPrograms(node: ClusterNode): Promise<string[]> {
   const { stdout } = await new Deno.Command("haproxy", { args: ["-v"] }).output();
   const [, haproxy = "unknown"] = /version (\d[\d.]*)/.exec(new TextDecoder().decode(stdout)) ?? [];

@@ -20,14 +20,14 @@ export function formatFigure(figure: number, unit: Unit): string {
   }
 }
 
-/** A goal in words. */
+/** A goal as text. */
 export function formatGoal({ of, at, bound, compiled }: Goal, unit: Unit): string {
   const sign = at === "least" ? "≥" : "≤";
   const figure = of === "ratio" ? bound.toFixed(2) : withoutZeros(formatFigure(bound, unit));
   return `${sign} ${figure}${compiled ? " compiled" : ""}`;
 }
 
-/** Whether a goal is met, in words. */
+/** Whether a goal is met, as text. */
 export function formatVerdict(met: boolean | undefined): string {
   return met === undefined ? "" : met ? "met" : "not met";
 }

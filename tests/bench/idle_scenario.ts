@@ -4,35 +4,35 @@ import { WireClient } from "../support/wire.ts";
 import type { ContenderName, Way } from "./contenders.ts";
 import type { Row, Scenario, Stage } from "./scenario.ts";
 
-/** How many connections rest, where the limit on descriptors lets them. */
+/** Number of idle connections, if the limit of file descriptors allows it. */
 const WANTED = 10_000;
 
-/** Descriptors of a program besides those of clients, and connections to the node besides those. */
+/** File descriptors of a program, and connections to the node, besides those of clients. */
 export const OTHER_DESCRIPTORS = 100;
 
-/** They warm a program up: what it takes for its first clients is not what each of them takes. */
+/** These warm the program up and are not measured. */
 const FIRST_ONES = 500;
 
-/** Opened at once: few enough for the queue of connections that a node has not accepted yet. */
+/** Opened at once: fewer than the accept queue of a node holds. */
 const AT_ONCE = 64;
 
-/** Memory goes up and down while garbage is collected; it rests when it has not for so long. */
+/** Memory counts as stable when it has not changed for this long. */
 const REST_MS = 1_000;
 
 const REST_DEADLINE_MS = 60_000;
 
-/** Memory has not changed if it has by less than that in the meantime, in bytes for each client. */
+/** Changes below this many bytes per client do not count. */
 const REST_BYTES_EACH = 50;
 
-/** Memory hardly differs from one round to the next, and takes longer to measure than all else. */
+/** Memory hardly differs between rounds, and takes long to measure. */
 const ENOUGH_ROUNDS = 3;
 
-/** How many connections rest at once: each takes two descriptors of the program in the way. */
+/** Number of idle connections: each takes two file descriptors of the program in between. */
 export function countIdleClients(limit = readDescriptorLimit() ?? Infinity): number {
   return Math.min(WANTED, Math.floor((limit - OTHER_DESCRIPTORS) / 2));
 }
 
-/** What a program holds for a connection, on both sides, that has been used and now rests. */
+/** The memory that a program holds for a connection that was used and is idle. */
 export class IdleScenario implements Scenario {
   readonly name = "idle";
   readonly rows: readonly Row[];
@@ -49,7 +49,7 @@ export class IdleScenario implements Scenario {
   }
 
   async measure(contender: ContenderName, { contenders }: Stage): Promise<(number | undefined)[]> {
-    // What is of interest is what it takes at first, not what others have left to be used again.
+    // A new process, whose heap has no room left by earlier work.
     await using way = await contenders.start(contender);
     const { pid } = way;
     if (pid === undefined) return [undefined];
@@ -63,7 +63,7 @@ export class IdleScenario implements Scenario {
 
   async #bytesAtRest(pid: number): Promise<number> {
     const seen: { bytes: number; atMs: number }[] = [];
-    return await until("memory rests", async (saw) => {
+    return await until("memory is stable", async (saw) => {
       const [bytes, atMs] = [await residentBytes(pid), performance.now()];
       saw(bytes);
       const limitBytes = REST_BYTES_EACH * this.#count;
@@ -74,7 +74,7 @@ export class IdleScenario implements Scenario {
   }
 }
 
-/** Opens connections, each of which is used once. */
+/** Opens connections, and sends one request on each. */
 async function open({ host, port }: Way, count: number, stack: DisposableStack): Promise<void> {
   let left = count;
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {

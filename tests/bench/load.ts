@@ -1,29 +1,29 @@
 /** Requests of one kind that redis-benchmark sends. */
 export interface Load {
   readonly connections: number;
-  /** How many requests a connection sends before it waits for their replies. */
+  /** Number of requests in a pipeline. */
   readonly pipeline: number;
-  /** A new connection for each request. */
+  /** Whether each request has a new connection. */
   readonly reconnects?: boolean;
   readonly words: readonly string[];
-  /** One more word, too long for a command line. */
+  /** The last word of the command, if it is too long for a command line. */
   readonly lastWord?: string;
 }
 
-/** What a load met. */
+/** The figures of a load. */
 export interface LoadFigures {
   readonly requestsPerSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
-/** Loads are made to last seconds; a slow machine may need some times that. */
+/** A load takes seconds, several times that on a slow machine. */
 const DEADLINE_MS = 120_000;
 
 /**
- * Sends so many requests to a port, and waits until all are answered.
+ * Sends this number of requests to a port, and waits until all are answered.
  *
- * @throws {Error} when one of them is answered by an error, or none comes
+ * @throws {Error} if a reply is an error or is missing
  */
 export async function runLoad(
   { host, port }: { readonly host: string; readonly port: number },
@@ -42,7 +42,7 @@ export async function runLoad(
   }).spawn();
   const end = Promise.all([
     process.output(),
-    // One that fails may do so before it has read all.
+    // A program that fails may leave input unread.
     new Blob([load.lastWord ?? ""]).stream().pipeTo(process.stdin).catch(() => {}),
   ]);
   const timer = setTimeout(() => process.kill("SIGKILL"), DEADLINE_MS);
@@ -56,9 +56,9 @@ export async function runLoad(
 }
 
 /**
- * Reads what `redis-benchmark --csv` of a single command prints.
+ * Parses the output of `redis-benchmark --csv` for a single command.
  *
- * @throws {Error} with all that it printed, when that holds no figures
+ * @throws {Error} with the output, if that has no figures
  */
 export function parseLoadFigures(output: string): LoadFigures {
   const rows = output.split("\n").filter((line) => line.startsWith('"'))
@@ -66,11 +66,11 @@ export function parseLoadFigures(output: string): LoadFigures {
   const [names, ...figures] = rows;
   const last = figures.at(-1);
   const figure = (name: string) => {
-    // The name of the test is the command, which may hold what stands between two fields.
+    // The first field is the command, which may contain the separator.
     const fromEnd = names === undefined ? 0 : names.length - names.indexOf(name);
     const text = names?.includes(name) ? last?.at(-fromEnd) : undefined;
     if (text === undefined || !(Number(text) >= 0)) {
-      throw new Error(`redis-benchmark told no ${name}: ${output.trim()}`);
+      throw new Error(`redis-benchmark printed no ${name}: ${output.trim()}`);
     }
     return Number(text);
   };

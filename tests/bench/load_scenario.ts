@@ -4,48 +4,47 @@ import type { ContenderName, Way } from "./contenders.ts";
 import { type Load, type LoadFigures, runLoad } from "./load.ts";
 import type { Row, Scenario, Stage } from "./scenario.ts";
 
-/** What a load met, and what that took. */
+/** The figures of a load with its CPU time. */
 export interface Measured extends LoadFigures {
-  /** Of the process in the way; undefined straight to the node. */
+  /** CPU time of the process in between; undefined for the node itself. */
   readonly processorSecondsPerMillion: number | undefined;
 }
 
-/** A row, and its figure. */
+/** A row with its figure. */
 export interface LoadRow extends Row {
   readonly figure: (measured: Measured) => number | undefined;
 }
 
-/** What a load is, and what of it is told. */
+/** A load and its rows. */
 export interface LoadScenarioOptions {
   readonly name: string;
   readonly load: Load;
   readonly rows: readonly LoadRow[];
-  /** What the node is asked first. */
+  /** A request that the node gets first. */
   readonly first?: readonly string[];
-  /** How long one measurement takes, in seconds, where the usual time is not enough. */
+  /** Seconds of one measurement; `MEASUREMENT_SECONDS` by default. */
   readonly seconds?: number;
-  /** How many requests at most are one measurement. */
+  /** The maximum number of requests of one measurement. */
   readonly mostRequests?: number;
 }
 
 /**
- * How long one measurement usually takes, in seconds: long against the start of redis-benchmark and
- * against the ticks in which processor time is counted, and short against what others do to the
- * machine. On one where three others wanted each of the cores all the time, medians of 19 rounds of
- * 0.4 s differed by 5 to 17 % from run to run, and those of 7 rounds of 1 s by 12 to 25 %.
+ * The default length of one measurement, in seconds: long compared with the start of
+ * redis-benchmark and with a tick of CPU time, short compared with other load on the machine. With
+ * three other processes on each core, medians of 19 rounds of 0.4 s differed by 5 to 17 % between
+ * runs, those of 7 rounds of 1 s by 12 to 25 %.
  *
- * Nobody is tied to a core. Tried with what is in the way on one core and all else on the other, the
- * rounds of a run agree better, but runs do not: whatever else wants that one core counts in full.
- * With deep pipelines the node and the load, on one core together, are then what is measured.
+ * Processes are not pinned to cores. With the measured program on a core of its own, the rounds of
+ * a run agreed better, but runs did not, and deep pipelines measured the node and the load instead.
  */
 const MEASUREMENT_SECONDS = 0.6;
 
-/** The last load before the first measurement takes so long; a JIT compiler is done by then. */
+/** The last warm-up load takes this long, enough for the JIT compiler. */
 const WARM_UP_SECONDS = 0.5;
 
 const WARM_UP_GROWTH = 4;
 
-/** The same load for each contender, on connections to the one that runs all the time. */
+/** The same load for each contender, which runs all the time. */
 export class LoadScenario implements Scenario {
   readonly name: string;
   readonly rows: readonly LoadRow[];
@@ -64,7 +63,7 @@ export class LoadScenario implements Scenario {
     this.#mostRequests = limits.mostRequests ?? Infinity;
   }
 
-  /** Warms all up, and finds how many requests the slowest answers in the time of a measurement. */
+  /** Warms all up, and finds how many requests the slowest answers in one measurement. */
   async prepare({ ways }: Stage): Promise<void> {
     if (this.#first !== undefined) {
       using client = await WireClient.connect(ways.node.host, ways.node.port);
@@ -84,7 +83,7 @@ export class LoadScenario implements Scenario {
     return this.rows.map(({ figure }) => figure({ ...figures, processorSecondsPerMillion }));
   }
 
-  /** Sends more and more requests until they take some time, and tells how many a second it were. */
+  /** Sends growing loads until one takes long enough, and returns its requests per second. */
   async #warmUp(way: Way): Promise<number> {
     const { connections, pipeline } = this.#load;
     for (let requests = connections * pipeline;; requests *= WARM_UP_GROWTH) {

@@ -1,7 +1,7 @@
 /**
- * `deno task bench`: the same work straight to a node of a real cluster, through HAProxy, through a
- * relay that looks at nothing and through the proxy, in turn, for several rounds. What it tells are
- * ratios; the times behind them are those of one machine at one hour.
+ * `deno task bench`: the same work directly to a node of a real cluster, through HAProxy, through a
+ * relay that parses nothing and through the proxy, in turn, for several rounds. The results are
+ * ratios; absolute times depend on the machine and its other load.
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,7 +24,7 @@ const NAMES = SCENARIOS.map(({ name }) => name);
 async function main(): Promise<number> {
   const stopping = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    // What runs is stopped first; a terminal's Ctrl-C stops some of it by itself.
+    // Stops the programs first; a terminal's Ctrl-C reaches some of them, too.
     Deno.addSignalListener(signal, () => stopping.abort());
   }
   try {
@@ -54,7 +54,7 @@ async function write(report: Report, directory: string): Promise<void> {
   await Deno.writeTextFile(join(directory, "results.svg"), chart);
 }
 
-/** Programs that are needed, and the Debian packages that have them. */
+/** Required programs and their Debian packages. */
 const PROGRAMS = { "haproxy": "haproxy", "redis-benchmark": "redis-tools" };
 
 async function requirePrograms(): Promise<void> {
@@ -90,7 +90,7 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<Repo
   };
 }
 
-/** Starts one of each contender, which run until the block ends. */
+/** Starts one of each contender until the block ends. */
 async function startAll(contenders: Contenders): Promise<Stage["ways"] & AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const start = async (name: ContenderName) => stack.use(await contenders.start(name));

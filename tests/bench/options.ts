@@ -1,24 +1,24 @@
 import { parseArgs } from "@std/cli/parse-args";
 
-/** What a run of the benchmark is to do. */
+/** Options of the benchmark. */
 export interface BenchOptions {
   readonly rounds: number;
   /** The names of the scenarios, in the order of the table. */
   readonly scenarios: readonly string[];
-  /** The proxy as an executable; undefined is from its sources. */
+  /** A compiled proxy; undefined runs the sources. */
   readonly program: string | undefined;
-  /** More flags for the proxy. */
+  /** Further options of the proxy. */
   readonly proxyFlags: readonly string[];
-  /** Where the figures and the chart are written; undefined is nowhere. */
+  /** The directory for figures and chart; undefined writes none. */
   readonly directory: string | undefined;
 }
 
-/** What the operator of the benchmark must mend, in one line. */
+/** A mistake in the command line, in one line. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** Some minutes' worth; an odd number, so that the median is a round that took place. */
+/** Takes minutes; an odd number, so that the median is a measured round. */
 const DEFAULT_ROUNDS = 15;
 
 const FLAGS = ["rounds", "rows", "program", "out"];
@@ -44,9 +44,8 @@ What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-
 /**
  * Reads the command line; undefined if it asks for help.
  *
- * @param defaults the names of all scenarios, in the order of the table, and where the figures of
- * them all are written
- * @throws {UsageError} for what cannot be understood
+ * @param defaults the names of all scenarios, and the directory for complete results
+ * @throws {UsageError} for an invalid command line
  */
 export function readOptions(
   args: readonly string[],
@@ -78,7 +77,7 @@ export function readOptions(
     scenarios: scenarios.filter((name) => rows.includes(name)),
     program: given["program"],
     proxyFlags: args.slice(end + 1),
-    // Figures of some rows are no picture of the proxy.
+    // A selection of rows does not replace the published figures.
     directory: given["out"] ?? (given["rows"] === undefined ? directory : undefined),
   };
 }

@@ -1,6 +1,6 @@
 /**
- * The least that a relay takes which is written for the same runtime: it reads, it writes, and it
- * looks at nothing. What it costs more than HAProxy is the runtime's part of what the proxy costs.
+ * The smallest relay for the same runtime: it reads and writes and parses nothing. Its cost above
+ * HAProxy's is the runtime's part of the proxy's cost.
  *
  *     deno run --allow-net tests/bench/relay.ts HOST FIRST-PORT NODE-HOST:PORT...
  */
@@ -21,7 +21,7 @@ async function connect(client: Deno.TcpConn, node: Deno.ConnectOptions): Promise
   try {
     await Promise.all([relay(client, upstream), relay(upstream, client)]);
   } catch {
-    // One side is gone, and so is the other.
+    // One side has ended, so end both.
   }
   client.close();
   upstream.close();

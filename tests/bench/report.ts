@@ -1,11 +1,11 @@
 import type { Environment } from "./environment.ts";
 import type { RowResult } from "./results.ts";
 
-/** All that is told of a run. */
+/** The result of a run. */
 export interface Report {
   readonly environment: Environment;
   readonly proxy: {
-    /** Whether it was a compiled program, or run from its sources. */
+    /** Whether it was a compiled program. */
     readonly compiled: boolean;
     readonly flags: readonly string[];
   };
@@ -13,7 +13,7 @@ export interface Report {
   readonly results: readonly RowResult[];
 }
 
-/** What a reader has to know of the figures, in lines; the first one says the most. */
+/** How to read the figures, in lines; the first has the most important facts. */
 export function formatHead({ environment, proxy, rounds }: Report): string[] {
   const { cores, processor, system, load, programs } = environment;
   const flags = proxy.flags.length === 0 ? "" : ` with ${proxy.flags.join(" ")}`;

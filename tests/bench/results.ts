@@ -2,17 +2,17 @@ import { type ContenderName, CONTENDERS } from "./contenders.ts";
 import type { Row } from "./scenario.ts";
 import { ratiosOf, type Spread, spreadOf } from "./statistics.ts";
 
-/** Figures of one row, a list for each contender that has any, by round. */
+/** Figures of one row by contender and round. */
 export type RowFigures = Partial<Record<ContenderName, number[]>>;
 
-/** Whom the proxy is held against. */
+/** The programs that the proxy is compared with. */
 type Rival = Exclude<ContenderName, "proxy">;
 
 const RIVALS = CONTENDERS.filter((name): name is Rival => name !== "proxy");
 
-/** What all rounds said of one row. */
+/** The result of one row over all rounds. */
 export interface RowResult extends Row {
-  /** By contender; one that has no such figure is absent. */
+  /** By contender, if it has this figure. */
   readonly figures: Readonly<Partial<Record<ContenderName, Spread>>>;
   /** The proxy's figure divided by that of each other contender, round by round. */
   readonly ratios: Readonly<Partial<Record<Rival, Spread>>>;
@@ -21,7 +21,7 @@ export interface RowResult extends Row {
 }
 
 /**
- * Makes of the figures of all rounds what is told of them.
+ * Summarizes the figures of all rounds.
  *
  * @param compiled whether the proxy was a compiled program
  */

@@ -3,9 +3,9 @@ import type { RowFigures } from "./results.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 
 /**
- * Plays all scenarios, round by round, and returns the figures of each of their rows in turn.
+ * Runs all scenarios, round by round, and returns the figures of their rows in order.
  *
- * @throws the reason of the stage's signal, when that is aborted
+ * @throws the reason of the stage's signal, if that is aborted
  */
 export async function playRounds(
   scenarios: readonly Scenario[],
@@ -29,7 +29,7 @@ export async function playRounds(
   return figures.flat();
 }
 
-/** Measures all contenders, in an order that changes from round to round. */
+/** Measures all contenders, in an order that rotates by round. */
 async function playRound(
   scenario: Scenario,
   { stage, round, figures }: { stage: Stage; round: number; figures: RowFigures[] },
@@ -44,7 +44,7 @@ async function playRound(
   }
 }
 
-/** Says what is done, on a line that the next one replaces; a log gets none of that. */
+/** Prints progress on one line of a terminal. */
 function progress(text: string): void {
   if (!Deno.stderr.isTerminal()) return;
   Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));

@@ -1,6 +1,6 @@
-// What it costs to find where requests and replies end, against what any way to do that is held to:
-// a copy of the same bytes, such as the system makes for each read and each write, and one look at
-// each of them. Names say what one iteration is; the summaries say which is how much faster.
+// The cost of finding the ends of requests and replies, compared with a copy of the same bytes, as
+// the kernel makes for each read and write, and with a loop over all bytes. Names show what one
+// iteration is.
 
 import { Byte, fromLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
@@ -9,12 +9,12 @@ import { RequestScanner, type RequestSink } from "../../src/resp/request_scanner
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { COMMANDS } from "../../src/commands/command_spec.ts";
 
-/** As much as the proxy reads at once. */
+/** The read buffer size of the proxy. */
 const READ_BYTES = 32 * 1024;
 
 const BIG_BYTES = 1024 * 1024;
 
-/** What comes in one iteration: reads that hold whole frames, together. */
+/** The reads of one iteration, which together are whole frames. */
 interface Feed {
   readonly what: string;
   readonly frames: number;
@@ -99,14 +99,14 @@ for (const { what, frames, reads } of REQUESTS) {
   addRivals(what, reads);
 }
 
-/** What the scanner of the group is held against. */
+/** Adds what the scanner of the group is compared with. */
 function addRivals(group: string, reads: readonly Uint8Array[]): void {
   const copy = new Uint8Array(READ_BYTES);
   Deno.bench({ name: "a copy of the same bytes", group }, () => {
     for (const read of reads) copy.set(read);
   });
   let lines = 0;
-  Deno.bench({ name: "a look at each byte, values included", group }, () => {
+  Deno.bench({ name: "a loop over all bytes", group }, () => {
     for (const read of reads) {
       for (let at = 0; at < read.length; at++) if (read[at] === Byte.lf) lines++;
     }

@@ -1,14 +1,14 @@
 import type { ContenderName, Contenders, Way } from "./contenders.ts";
 
-/** What figures are counted in. */
+/** Units of figures. */
 export type Unit = "requests/s" | "connections/s" | "bytes/s" | "bytes" | "ms" | "s/million";
 
-/** What the proxy is to reach: a bound of its figure, or of that divided by HAProxy's. */
+/** A bound for the proxy's figure, or for its ratio to HAProxy's. */
 export interface Goal {
   readonly of: "ratio" | "figure";
   readonly at: "least" | "most";
   readonly bound: number;
-  /** It is a goal of the compiled program only. */
+  /** Whether it applies to the compiled program only. */
   readonly compiled?: true;
 }
 
@@ -19,21 +19,21 @@ export interface Row {
   readonly goal?: Goal;
 }
 
-/** Where scenarios are played. */
+/** What scenarios work with. */
 export interface Stage {
   readonly contenders: Contenders;
   /** One of each contender, which runs all the time. */
   readonly ways: Readonly<Record<ContenderName, Way>>;
-  /** Is aborted by whoever wants no more figures. */
+  /** Ends the run. */
   readonly signal: AbortSignal;
 }
 
-/** Some rows that are measured together. */
+/** Rows that are measured together. */
 export interface Scenario {
-  /** What `--rows` calls it. */
+  /** Its name in `--rows`. */
   readonly name: string;
   readonly rows: readonly Row[];
-  /** In how many rounds it is measured at most; in all unless told. */
+  /** The maximum number of rounds; all by default. */
   readonly mostRounds?: number;
   /** Is called once, before the first round. */
   prepare?(stage: Stage): Promise<void>;

@@ -3,23 +3,23 @@ import { type LoadRow, LoadScenario } from "./load_scenario.ts";
 import type { Goal, Scenario } from "./scenario.ts";
 import { StartScenario } from "./start_scenario.ts";
 
-/** Keys of the first of three shards; of another one they would be redirects, and no figures. */
+/** Keys in the first of three shards; others would be redirected. */
 const KEY = "b";
 const BIG_KEY = "f";
 
-/** As long as those that redis-benchmark itself sends unless told. */
+/** The default length of redis-benchmark. */
 const VALUE = "xxx";
 
 const BIG_VALUE = "x".repeat(1024 * 1024);
 
-/** Enough to keep all busy; each value is in memory once for each connection. */
+/** Each connection holds a value in memory. */
 const BIG_VALUE_CONNECTIONS = 8;
 
 /**
- * New connections at most, of which each leaves a port in TIME_WAIT for a minute on either side
- * of the way. Systems give 28,000 of them to connections to the same address; all contenders of
- * two rounds fit in, and more than two rounds do not go by in a minute unless nothing else is
- * measured. (Linux since 4.19 takes them again after a second where both ends are on the machine.)
+ * The maximum number of new connections, each of which leaves a port in TIME_WAIT for a minute on
+ * both sides. There are 28,000 ephemeral ports for the same address, enough for two rounds, and two
+ * rounds take more than a minute unless nothing else is measured. (Linux since 4.19 reuses ports
+ * after a second if both ends are on the machine.)
  */
 const MOST_NEW_CONNECTIONS = 3_000;
 
@@ -48,7 +48,7 @@ export const SCENARIOS: readonly Scenario[] = [
     name: "connections-2000",
     load: { connections: 2000, pipeline: 1, words: ["GET", KEY] },
     first: ["SET", KEY, VALUE],
-    // Some requests of each connection, and not the first one only.
+    // Long enough for several requests of each connection.
     seconds: 1.5,
     rows: [
       requests("2000 connections"),

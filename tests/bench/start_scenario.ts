@@ -2,10 +2,10 @@ import type { ContenderName } from "./contenders.ts";
 import type { Row, Scenario, Stage } from "./scenario.ts";
 import { spreadOf } from "./statistics.ts";
 
-/** A start is short, and whatever else the machine does may be as long. */
+/** A start is short, so the median of several counts. */
 const STARTS = 5;
 
-/** How long it takes from the start of a program to the first answer that comes through it. */
+/** The time from the start of a program to the first reply through it. */
 export class StartScenario implements Scenario {
   readonly name = "start";
   readonly rows: readonly Row[] = [{
@@ -15,7 +15,7 @@ export class StartScenario implements Scenario {
   }];
 
   async measure(contender: ContenderName, { contenders }: Stage): Promise<(number | undefined)[]> {
-    // Nothing is started on the way straight to the node.
+    // The node itself is not started.
     if (contender === "node") return [undefined];
     const starts: number[] = [];
     while (starts.length < STARTS) {

@@ -1,10 +1,10 @@
-/** The middle of several figures, and how far they lie apart. */
+/** The distribution of several figures. */
 export interface Spread {
   readonly least: number;
-  /** A quarter of all lies below. */
+  /** The first quartile. */
   readonly lower: number;
   readonly median: number;
-  /** A quarter of all lies above. */
+  /** The third quartile. */
   readonly upper: number;
   readonly most: number;
 }
@@ -15,7 +15,7 @@ export interface Spread {
  * @throws {RangeError} when there are none
  */
 export function spreadOf(figures: readonly number[]): Spread {
-  if (figures.length === 0) throw new RangeError("No figures have no spread");
+  if (figures.length === 0) throw new RangeError("Cannot summarize no figures");
   const sorted = figures.toSorted((a, b) => a - b);
   return {
     least: sorted[0]!,
@@ -27,17 +27,17 @@ export function spreadOf(figures: readonly number[]): Spread {
 }
 
 /**
- * The figures of each round divided by those of the same round: what made a whole round slow is
- * in both and falls out, as it does not when medians are divided.
+ * The figures of each round divided by those of the same round. What slows a whole round cancels
+ * out, which it would not in a ratio of medians.
  */
 export function ratiosOf(figures: readonly number[], bases: readonly number[]): number[] {
   if (figures.length !== bases.length) {
-    throw new RangeError(`${figures.length} rounds cannot be held against ${bases.length}`);
+    throw new RangeError(`${figures.length} rounds cannot be compared with ${bases.length}`);
   }
   return figures.map((figure, round) => figure / bases[round]!);
 }
 
-/** What so large a share of sorted figures lies below; between two of them if it must. */
+/** The quantile of sorted figures, interpolated. */
 function quantile(sorted: readonly number[], share: number): number {
   const place = share * (sorted.length - 1);
   const [before, after] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];

@@ -2,7 +2,7 @@ import type { RowResult } from "./results.ts";
 import { formatFigure, formatGoal, formatVerdict } from "./format.ts";
 import type { Spread } from "./statistics.ts";
 
-/** What stands where nothing was measured. */
+/** Shown where nothing was measured. */
 const NOTHING = "-";
 
 const HEADINGS = [
@@ -17,7 +17,7 @@ const HEADINGS = [
   "",
 ];
 
-/** The results as lines of text: medians, and the quarters of ratios in brackets. */
+/** The results as a text table: medians, and the quartiles of ratios in brackets. */
 export function formatTable(results: readonly RowResult[]): string {
   const lines = [HEADINGS, ...results.map(cellsOf)];
   const widths = HEADINGS.map((_, column) =>

@@ -3,19 +3,18 @@ import type { ClusterNode, RedisCluster, Standing } from "../support/cluster.ts"
 import type { Random } from "../support/random.ts";
 import { until } from "../support/until.ts";
 
-/** A replica waits for the node timeout, which is 3 s, and for the votes of the primaries. */
+/** A replica waits for the node timeout of 3 s and for the votes of the primaries. */
 const ELECTION_DEADLINE_MS = 20_000;
 
-/** More would only make the machine slow. */
 const MOST_NODES = 9;
 
-/** Fewer could not agree on the failure of one. */
+/** Fewer primaries have no majority that could declare one failed. */
 const FEWEST_PRIMARIES = 3;
 
 /** Slots that move in one change. */
 const MOVED_SLOTS = 200;
 
-/** Waits until a node that is down owns no slot any more. */
+/** Waits until a node that is down owns no slots. */
 export async function untilReplaced(cluster: RedisCluster, dead: ClusterNode): Promise<void> {
   await until(`${dead.address} is replaced`, async (saw) => {
     const covered = (await cluster.standings()).reduce((sum, { slots }) => sum + slots.length, 0);
@@ -29,7 +28,7 @@ interface Shard extends Standing {
   readonly replicas: readonly ClusterNode[];
 }
 
-/** What can be done to a cluster that is whole, and is then done by the returned function. */
+/** A change of a complete cluster, or undefined if it is impossible now. */
 type Change = (random: Random, cluster: RedisCluster, shards: readonly Shard[]) =>
   | (() => Promise<unknown>)
   | undefined;
@@ -92,7 +91,7 @@ const CHANGES: Readonly<Record<string, Change>> = {
   },
 };
 
-/** Makes one change to a cluster that is whole, any that can be made, and returns its name. */
+/** Makes one random change to a complete cluster, and returns its name. */
 export async function change(cluster: RedisCluster, random: Random): Promise<string> {
   const standings = await cluster.standings();
   const shards = standings.filter(({ slots }) => slots.length > 0).map((standing) => ({

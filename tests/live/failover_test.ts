@@ -7,10 +7,10 @@ for (const naming of NAMINGS) {
   testLive(`clients get through failovers of nodes with ${naming}`, async (t) => {
     await using scene = await LiveScene.start({ naming });
     const { cluster } = scene;
-    await t.step("that were agreed on", async () => {
+    await t.step("by agreement", async () => {
       await scene.withstand("a failover", () => cluster.failover(cluster.nodes[4]!));
     });
-    await t.step("that a dead primary left to its replica", async () => {
+    await t.step("after the death of a primary", async () => {
       const dead = await primaryOf(cluster, cluster.nodes[2]!);
       await scene.withstand("a dead primary and its return", async () => {
         await dead.kill();
@@ -21,7 +21,7 @@ for (const naming of NAMINGS) {
   });
 }
 
-testLive("clients of a proxy that is a process get through the death of a primary", async () => {
+testLive("clients of a proxy process get through the death of a primary", async () => {
   await using scene = await LiveScene.start({ process: true });
   const { cluster } = scene;
   const dead = cluster.nodes[1]!;

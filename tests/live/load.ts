@@ -5,19 +5,19 @@ import type { RedisCluster } from "../support/cluster.ts";
 import { slotOf } from "../support/slots.ts";
 import { within } from "../support/until.ts";
 
-/** So that each of a handful of shards has some writers of its own, and its outage shows. */
+/** Each of a few shards has several writers, so that its outage shows. */
 export const WRITERS = 8;
 
-/** Between the answer to a write and the next: what a gap is without any outage. */
+/** The pause between a reply and the next write. */
 const PAUSE_MS = 40;
 
-/** Clients may keep a command over an outage, and over a retry or two; not for ever. */
+/** Clients keep a command over an outage and some retries, but not forever. */
 const HANG_MS = 20_000;
 
 /** Keys read at once when the writes are checked. */
 const READS_AT_ONCE = 500;
 
-/** What a writer knows of a key, whose value is the number of the write. */
+/** A key, whose value is the number of the last write. */
 interface Written {
   readonly key: string;
   readonly slot: number;
@@ -26,20 +26,20 @@ interface Written {
 }
 
 /**
- * Writes through one client without a break. Each writer has a part of the slots, and one write
- * under way: half of them to new keys, half to keys that it has written before.
+ * Writes through one client without a break. Each writer has a part of the slots and one pending
+ * write, half of the time to a new key and half to an earlier one.
  */
 export class Load {
-  /** Who writes, for messages. */
+  /** The name of the writer, for messages. */
   readonly name: string;
   readonly #client: ClusterClient;
   readonly #keys: Written[] = [];
-  /** The times of acknowledgement, in milliseconds of the monotonic clock, for each writer. */
+  /** The times of acknowledgements of each writer, in ms of the monotonic clock. */
   readonly #times: number[][] = [];
   readonly #errors = new Map<string, number>();
   readonly #writers: Promise<void>[];
   #hung: string[] = [];
-  /** When it was told to stop, on the same clock. */
+  /** When it was stopped, on the same clock. */
   #stoppedMs: number | undefined;
 
   private constructor(name: string, client: ClusterClient) {
@@ -48,7 +48,7 @@ export class Load {
     this.#writers = Array.from({ length: WRITERS }, (_, writer) => this.#write(writer));
   }
 
-  /** Starts to write; `stop` ends it. The client remains the caller's. */
+  /** Starts to write until `stop`. The caller keeps the client. */
   static start(name: string, client: ClusterClient): Load {
     return new Load(name, client);
   }
@@ -63,7 +63,7 @@ export class Load {
     return this.#hung;
   }
 
-  /** How often writes failed, by what the error said first. */
+  /** Failed writes by the beginning of the error. */
   get errors(): ReadonlyMap<string, number> {
     return this.#errors;
   }
@@ -87,13 +87,13 @@ export class Load {
     return longest;
   }
 
-  /** Writes no more, and is done when all writes are answered or given up. */
+  /** Stops, and waits until all writes are answered or given up. */
   async stop(): Promise<void> {
     this.#stoppedMs ??= performance.now();
     await Promise.all(this.#writers);
   }
 
-  /** The acknowledged writes that are on none of the nodes any more, asked straight. */
+  /** The acknowledged writes that no node has any more. */
   async lost(cluster: RedisCluster): Promise<string[]> {
     const lost: string[] = [];
     for (const { node, role, slots } of await cluster.standings()) {
@@ -117,7 +117,7 @@ export class Load {
 
   async #write(writer: number): Promise<void> {
     const times: number[] = this.#times[writer] = [];
-    /** Keys all of whose writes were acknowledged: one that failed may yet arrive. */
+    /** Keys without a failed write: such a write may still arrive. */
     const certain: Written[] = [];
     let serial = 0;
     for (let write = 1; this.#stoppedMs === undefined; write++) {

@@ -15,7 +15,7 @@ testLive("clients come back after all nodes but one were down", async (t) => {
       await scene.withstand(`all down but a ${role}`, async () => {
         const others = cluster.nodes.filter((node) => node !== last);
         await Promise.all(others.map((node) => node.kill()));
-        await until("the last node gives up", async (saw) => {
+        await until("the last node reports cluster_state:fail", async (saw) => {
           const info = textOf(await last.order("CLUSTER", "INFO"))!;
           saw(info);
           return info.includes("cluster_state:fail");

@@ -2,10 +2,10 @@ import { seededRandom, testSeed } from "../support/random.ts";
 import { change } from "./changes.ts";
 import { LiveScene, testLive } from "./scene.ts";
 
-/** Enough for most of the changes; TEST_CHANGES asks for more. */
+/** Covers most of the changes; TEST_CHANGES sets more. */
 const CHANGES = Number(Deno.env.get("TEST_CHANGES") ?? 6);
 
-testLive("clients follow changes of any kind, one after the other", async () => {
+testLive("clients follow random changes of the cluster", async () => {
   const seed = testSeed();
   console.log(`TEST_SEED=${seed}`);
   const random = seededRandom(seed);

@@ -5,7 +5,7 @@ import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { SWIFT } from "./scene.ts";
 
-/** Several times the interval of `SWIFT`, on a machine that is busy. */
+/** Several refresh intervals of `SWIFT`. */
 const REFRESH_DEADLINE_MS = 5_000;
 
 Deno.test("regular refreshes alone find a new node and nodes at other addresses", async (t) => {

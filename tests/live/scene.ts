@@ -13,59 +13,57 @@ import { Watcher } from "./watcher.ts";
 /** How a cluster names its nodes to clients. */
 export type Naming = "addresses" | "one port" | "hostnames" | "unknown endpoints";
 
-/** Those of the cluster whose nodes all have one port; hostnames are known since 7.0. */
+/** The ways in which all nodes share one port. */
 export const NAMINGS: readonly Naming[] = ["one port", "hostnames", "unknown endpoints"];
 
-/** The live part of a proxy's settings, so short that a test can wait for it. */
+/** Intervals short enough for tests. */
 export const SWIFT: Partial<Config> = { refreshIntervalMs: 250, forgetAfterMs: 1_000 };
 
-/** Longer than any client takes to come back after the cluster has. */
+/** Clients recover sooner once the cluster has. */
 const RECOVERY_DEADLINE_MS = 30_000;
 
 /**
- * How much later than one inside a client outside may be back. It usually is at the same time, as
- * the figures show that are printed; but a client that has just missed the recovery tries again
- * only after pauses that grow, and looks for the nodes anew only after several tries: on either
- * side node-redis then takes up to three times as long.
+ * How much later a client outside may recover than one inside. Usually both recover at the same
+ * time, as the printed figures show; but a client that has just missed the recovery retries after
+ * growing pauses: on either side node-redis then takes up to three times as long.
  */
 const LATER_MS = 15_000;
 
-/** So long those inside are waited for when those outside are back. */
+/** How long to wait for clients inside once those outside have recovered. */
 const INSIDE_WAIT_MS = 5_000;
 
-/** Clients that leave are gone from the nodes when their connections are. */
+/** Sessions end when the connections of their clients do. */
 const LEAVING_DEADLINE_MS = 5_000;
 
 const DOMAIN = "nodes.internal";
 
 const CLIENTS = { "ioredis": IoredisClient.connect, "node-redis": NodeRedisClient.connect };
 
-/** What is to be set on the stage. */
+/** Options of a scene. */
 export interface LiveOptions {
   naming?: Naming;
   cluster?: ClusterOptions;
-  /** The proxy is a process of its own. */
+  /** Whether the proxy is a process of its own. */
   process?: boolean;
 }
 
-/** What an event may cost. */
+/** The losses that an event may cause. */
 export interface Costs {
   /**
-   * A primary dies, so that acknowledged writes are lost that no replica has, outside as inside.
+   * A primary dies and loses the acknowledged writes that no replica has.
    */
   primaryDies?: boolean;
 }
 
 /**
- * Registers a test of clients under load. What they leave behind is seen at the proxy and at the
- * nodes, and not by the runtime: node-redis, when it is closed, leaves the timer running for its
- * next attempt to reconnect (client/socket.js `#connect`).
+ * Registers a test of clients under load. The proxy and the nodes show what is left over, not the
+ * sanitizers: a closed node-redis leaves its reconnect timer running (client/socket.js `#connect`).
  */
 export function testLive(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
   Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
 }
 
-/** A cluster, a proxy before it, and real clients on either side of it. */
+/** A cluster, a proxy in front of it, and real clients on both sides. */
 export class LiveScene implements AsyncDisposable {
   readonly cluster: RedisCluster;
   readonly #proxy: Awaited<ReturnType<typeof openProxy>>;
@@ -81,7 +79,7 @@ export class LiveScene implements AsyncDisposable {
     this.#naming = naming;
   }
 
-  /** Starts all but the clients, which come when something happens. */
+  /** Starts the cluster and the proxy; clients connect in `withstand`. */
   static async start(options: LiveOptions = {}): Promise<LiveScene> {
     const { naming = "addresses" } = options;
     const named = NAMING_OPTIONS[naming];
@@ -100,9 +98,8 @@ export class LiveScene implements AsyncDisposable {
   }
 
   /**
-   * Lets something happen to the cluster under load from clients inside and outside at the same
-   * time, and sees that all of them get through it, and that outside nothing private is seen.
-   * The figures of both are printed.
+   * Runs an event under load from clients inside and outside. Checks that those outside recover,
+   * lose no more writes than those inside, and see no private address. Prints the figures of both.
    */
   async withstand(
     what: string,
@@ -125,7 +122,7 @@ export class LiveScene implements AsyncDisposable {
     const wholeMs = performance.now();
     await untilAllFlow(outside, wholeMs);
     await Promise.all(outside.map((load) => load.stop()));
-    // Those inside may never come back: it is those outside that are on trial.
+    // Clients inside may never recover; the test is about those outside.
     await untilAllFlow(inside, wholeMs, INSIDE_WAIT_MS).catch(() => {});
     for (const { inside } of pairs) if (inside !== undefined) await stopOrLeave(inside);
 
@@ -153,8 +150,8 @@ export class LiveScene implements AsyncDisposable {
           `${inside?.hung.length ?? 0} writes inside without an answer`,
         ].join("; "),
       );
-      // A writer has one write under way, and the next comes later than a replica lags behind:
-      // of each no more than the last write before the death of its primary can be lost.
+      // A writer has one pending write, and its pause is longer than the lag of a replica: each can
+      // lose only the last write before the death of its primary.
       const allowed = lostInside.length + (primaryDies ? WRITERS : 0);
       assert(lostOutside.length <= allowed, `${name} outside lost ${lostOutside.join(", ")}`);
       if (gapInside !== undefined) assert(gapOutside! <= gapInside + LATER_MS, `${name} was late`);
@@ -171,7 +168,7 @@ export class LiveScene implements AsyncDisposable {
     }
   }
 
-  /** One load of each client and side. */
+  /** Starts a load for each client and side. */
   async #startLoads(stack: AsyncDisposableStack): Promise<Pair[]> {
     const seed = this.cluster.nodes[0]!;
     const resolve = (name: string) => this.#resolve(name);
@@ -202,7 +199,7 @@ export class LiveScene implements AsyncDisposable {
     const pairs: Pair[] = [];
     for (const [name, connect] of Object.entries(CLIENTS)) {
       const pair = { name, outside: await start(connect, `${name} outside`, outside) };
-      // Without endpoints, all that clients are told is the port, which is that of all nodes.
+      // Without endpoints, clients inside get only the port, which all nodes share.
       if (this.#naming === "unknown endpoints") pairs.push(pair);
       else pairs.push({ ...pair, inside: await start(connect, `${name} inside`, inside) });
     }
@@ -220,7 +217,7 @@ export class LiveScene implements AsyncDisposable {
     return text.includes(this.cluster.network) || text.includes(DOMAIN);
   }
 
-  /** No client is left at the proxy, nor one of the proxy's at a node. */
+  /** Waits until no session is left, at the proxy or at a node. */
   async #untilDeserted(): Promise<void> {
     await until("no session is left over", (saw) => {
       saw(this.#proxy.sessionCount());
@@ -230,7 +227,7 @@ export class LiveScene implements AsyncDisposable {
       const lists = await Promise.all(
         this.cluster.running.map((node) => node.order("CLIENT", "LIST", "TYPE", "normal")),
       );
-      // Nodes keep the connections over which they have sent each other keys for some seconds.
+      // Nodes keep connections of MIGRATE for some seconds.
       const others = lists.flatMap((list) => textOf(list)!.trimEnd().split("\n"))
         .filter((line) => !line.includes(" cmd=client") && !line.includes(" cmd=restore-asking"));
       saw(others);
@@ -239,13 +236,13 @@ export class LiveScene implements AsyncDisposable {
   }
 }
 
-/** A client, and what it does. */
+/** A client and its load. */
 interface Side {
   readonly client: ClusterClient;
   readonly load: Load;
 }
 
-/** A client outside, and one inside if there can be one. */
+/** A client outside, and one inside if that is possible. */
 interface Pair {
   readonly name: string;
   readonly outside: Side;
@@ -272,11 +269,11 @@ async function openProxy(cluster: RedisCluster, process: boolean) {
     return Object.assign(local, { sessionCount: () => local.proxy.sessionCount });
   }
   const program = await startProxyProcess(cluster);
-  // It cannot be asked; the nodes can.
+  // A process has no session count; the nodes show whether clients are left.
   return Object.assign(program, { sessionCount: () => 0 });
 }
 
-/** Stops a load whose client may have given up on a node without saying so. */
+/** Stops a load whose client may have given up on a node silently. */
 async function stopOrLeave({ client, load }: Side): Promise<void> {
   try {
     await within("stop the load", load.stop(), LATER_MS);

@@ -9,13 +9,13 @@ import {
 import type { RunningProxy } from "../support/proxy.ts";
 import { WireClient } from "../support/wire.ts";
 
-/** Between two rounds over all ports; a round that never rests would slow all others down. */
+/** The pause between two rounds over all ports. */
 const PAUSE_MS = 50;
 
-/** A node that has just died leaves its clients without an answer for a moment. */
+/** A node that has just died does not answer for a moment. */
 const DEADLINE_MS = 2_000;
 
-/** Enough that some are in slots of each shard, and be redirected by each node. */
+/** Some are in each shard, so that every node redirects some. */
 const KEYS = Array.from({ length: 12 }, (_, index) => `watched:${index}`);
 
 /** Reads the nodes that a reply names. */
@@ -30,36 +30,36 @@ const REQUESTS: readonly (readonly [words: string[], named?: Reader])[] = [
   ...KEYS.map((key): [string[]] => [["GET", key]]),
 ];
 
-/** Asks all ports of a proxy, over and over, for what is full of addresses, and reads it raw. */
+/** Queries all ports of a proxy repeatedly for replies with addresses, and checks the raw bytes. */
 export class Watcher {
   readonly #proxy: RunningProxy<never>;
   readonly #isPrivate: (text: string) => boolean;
   readonly #leaks: string[] = [];
-  /** Every public port that there has been. */
+  /** Every public port so far. */
   readonly #ports = new Set<number>();
   readonly #watching: Promise<void>;
   #replies = 0;
   #stopping = false;
 
-  /** @param isPrivate whether a text has a private address in it */
+  /** @param isPrivate whether a text contains a private address */
   constructor(proxy: RunningProxy<never>, isPrivate: (text: string) => boolean) {
     this.#proxy = proxy;
     this.#isPrivate = isPrivate;
     this.#watching = this.#watch();
   }
 
-  /** How many replies were read. */
+  /** Number of replies so far. */
   get replies(): number {
     return this.#replies;
   }
 
-  /** Every public port that there has been. */
+  /** Every public port so far. */
   get ports(): ReadonlySet<number> {
     for (const port of this.#proxy.ports) this.#ports.add(port);
     return this.#ports;
   }
 
-  /** Watches no more, and returns the replies that say more than they should. */
+  /** Stops, and returns the replies that leak an address. */
   async stop(): Promise<string[]> {
     this.#stopping = true;
     await this.#watching;
@@ -80,7 +80,7 @@ export class Watcher {
       await client.send(REQUESTS.map(([words]) => toLatin1(encodeRequest(words))).join(""));
       frames = await client.readFrames(REQUESTS.length, DEADLINE_MS);
     } catch {
-      // The node is down; others are there to be asked.
+      // The node is down; the others are queried.
       return;
     }
     for (const [index, frame] of frames.entries()) {

@@ -13,7 +13,7 @@ const MAPPING = /^ {2}(\S+:\d+) +-> +(127\.0\.0\.1:\d+) +(primary|replica)$/gm;
 
 const PROOF = /^ {2}(\w+) +(\w+) +slot (\d+) +at (\S+)$/gm;
 
-Deno.test("the demo serves what it shows until a terminal's Ctrl-C and leaves nothing", async () => {
+Deno.test("the demo serves the cluster it prints until Ctrl-C, and leaves nothing", async () => {
   await using demo = await Demo.start();
   const [, port] = await demo.untilPrinted(/redis-cli -c -p (\d+)\n/);
   const servers = await demo.servers();
@@ -52,7 +52,7 @@ for (const [signal, isSent] of [["a Ctrl-C", "pressCtrlC"], ["a SIGTERM", "termi
   });
 }
 
-Deno.test("the demo takes other ports, and says so, when its own are taken", async () => {
+Deno.test("the demo uses other ports, and reports it, when its own are in use", async () => {
   using _taken = take(8000);
   await using demo = await Demo.start({ args: ["--once"] });
   assertEquals(await demo.ended(), { code: 0, errors: "" });
@@ -71,10 +71,10 @@ Deno.test("the demo names what to install when there is no server", async () => 
   await demo.assertNothingLeft([]);
 });
 
-/** The demo as its task runs it, in a process group as a shell gives it one. */
+/** The demo as its task runs it, in a process group of its own. */
 class Demo implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
-  /** All temporary files of the demo are in here. */
+  /** The directory of its temporary files. */
   readonly #directory: string;
   readonly #output: Captured;
   readonly #errors: Captured;
@@ -171,7 +171,7 @@ class Demo implements AsyncDisposable {
     try {
       Deno.kill(-this.#process.pid, "SIGKILL");
     } catch (error) {
-      // As it should be: nobody is left in the group.
+      // All processes of the group have ended.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
     await this.ended();
@@ -195,7 +195,7 @@ async function filesIn(directory: string): Promise<string[]> {
   return output.split("\n").filter(Boolean);
 }
 
-/** Sees to it that a port is taken, if only by somebody else. */
+/** Makes sure that a port is in use, maybe by another program. */
 function take(port: number): Disposable {
   try {
     return Deno.listen({ hostname: "127.0.0.1", port });

@@ -5,9 +5,9 @@ import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { bulk } from "./frames.ts";
 import { TcpPeer } from "./peer.ts";
 
-/** A node that gives each connection the answers of a table, for clusters that no server forms. */
+/** A node that answers from a table, for clusters that no real server forms. */
 export class AnsweringNode extends TcpPeer {
-  /** What it answers, by the request in capitals, or by the beginning of one. */
+  /** Replies by request in upper case, or by the first words of one. */
   answers: Readonly<Record<string, string>> = {};
   /** All requests so far, in capitals. */
   readonly asked: string[] = [];
@@ -28,7 +28,7 @@ export class AnsweringNode extends TcpPeer {
   }
 }
 
-/** What a node of a working cluster answers to the proxy's own questions, given CLUSTER NODES. */
+/** The replies of a working node to the proxy's own queries, given its lines of CLUSTER NODES. */
 export function viewAnswers(lines: readonly string[]): Record<string, string> {
   return {
     "CLUSTER NODES": bulk(lines.map((line) => `${line}\n`).join("")),

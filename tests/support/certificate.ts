@@ -1,6 +1,6 @@
 /**
- * A certificate that a node needs to listen for TLS, made by `openssl req -x509 -newkey ec -nodes
- * -days 36500 -subj /CN=node`. Nobody is to trust it.
+ * A certificate for nodes that listen for TLS, made by `openssl req -x509 -newkey ec -nodes
+ * -days 36500 -subj /CN=node`. Never trust it.
  */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBcTCCARigAwIBAgIUc2gwaxQNA1783wrNizhFBEL9nVUwCgYIKoZIzj0EAwIw

@@ -7,19 +7,19 @@ import { until } from "./until.ts";
 
 export { ClusterNode };
 
-/** What a test may want of its cluster; left out, it is an ordinary one. */
+/** Options of a test cluster. */
 export interface ClusterOptions {
-  /** 3 unless told. */
+  /** 3 by default. */
   primaries?: number;
-  /** 1 unless told. */
+  /** 1 by default. */
   replicasEach?: number;
-  /** For every node; they win over the fixture's own. */
+  /** For every node; they override the fixture's own. */
   directives?: Directives;
-  /** For the node of this index; they win over those for every node. */
+  /** For the node at this index; they override those for every node. */
   directivesOf?: (index: number) => Directives;
   /** Every node listens on the same port, each at its own address. Needs Linux and IPv4. */
   samePort?: boolean;
-  /** IPv4 unless told; with IPv6 all nodes are at ::1. */
+  /** IPv4 by default; with IPv6 all nodes are at ::1. */
   family?: "IPv4" | "IPv6";
   /** Cancels the start. */
   signal?: AbortSignal;
@@ -31,7 +31,7 @@ export interface Standing {
   readonly role: "primary" | "replica";
   /** The primary of a replica, if it is one of the cluster's. */
   readonly primary: ClusterNode | undefined;
-  /** Those of a primary, in order. */
+  /** Slots of a primary, in order. */
   readonly slots: readonly number[];
 }
 
@@ -50,7 +50,7 @@ export class RedisCluster implements AsyncDisposable {
   readonly #places: Places;
   readonly #options: ClusterOptions;
   readonly #directory: string;
-  /** How many servers have been set up, those that were removed included. */
+  /** Number of servers set up so far, including removed ones. */
   #count: number;
 
   private constructor(
@@ -99,7 +99,7 @@ export class RedisCluster implements AsyncDisposable {
     return cluster;
   }
 
-  /** All nodes, those that are down included; nodes that are added come last. */
+  /** All nodes, including those that are down; added nodes come last. */
   get nodes(): readonly ClusterNode[] {
     return this.#nodes;
   }
@@ -120,7 +120,7 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   /**
-   * What the address of each node begins with, wherever it moves, and no other address does.
+   * The beginning of all addresses of nodes, now and after a move, and of no other address.
    *
    * @throws {RangeError} where the nodes have no addresses of their own
    */
@@ -135,12 +135,12 @@ export class RedisCluster implements AsyncDisposable {
     return owner;
   }
 
-  /** Asks a node one command on a connection of its own. */
+  /** Sends one command to a node on a new connection. */
   ask(node: ClusterNode, ...words: string[]): Promise<Value> {
     return node.ask(...words);
   }
 
-  /** The nodes that run, each as it sees itself; they agree once the cluster is `ready`. */
+  /** The running nodes, each as it sees itself; they agree once the cluster is `ready`. */
   standings(): Promise<Standing[]> {
     return all(this.running.map(async (node): Promise<Standing> => {
       const lines = parseNodes(textOf(await node.order("CLUSTER", "NODES")) ?? "");
@@ -157,9 +157,8 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   /**
-   * Waits until every node that runs serves all slots and knows all nodes, all tell the same of
-   * them, and every replica is in step with its primary and listed by all, as it is after the
-   * start. Nodes that are down must have failed, and own no slot any more.
+   * Waits until the cluster is as after a start: all running nodes serve all slots, agree on all
+   * nodes, and have replicas in sync. Nodes that are down must be failed and own no slots.
    */
   async ready(): Promise<void> {
     await until("the cluster is whole", async (saw) => {
@@ -193,13 +192,12 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   /**
-   * Takes a node without slots out of the cluster, and stops it unless told; then it is the
-   * caller's to stop.
+   * Removes a node without slots from the cluster. Stops it, or leaves that to the caller.
    */
   async remove(node: ClusterNode, { stop = true } = {}): Promise<void> {
     const others = this.running.filter((other) => other !== node);
-    // Whoever has forgotten a node does not learn of it for a minute; but one that could not
-    // forget its primary yet has to be told again.
+    // A node bans a forgotten node for a minute; but a replica cannot forget its primary at once,
+    // so repeat the command.
     await until(`all have forgotten ${node.address}`, async (saw) => {
       const knowing = await all(others.map(async (other) => {
         const known = (textOf(await other.order("CLUSTER", "NODES")) ?? "").includes(node.id);
@@ -214,8 +212,8 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   /**
-   * Restarts a node with another IP address and the same port, id and data, and waits until the
-   * others have learned of it from the node itself.
+   * Restarts a node with another IP address and the same port, id and data, and waits until all
+   * others know the address.
    */
   async relocate(node: ClusterNode): Promise<void> {
     await node.stop();
@@ -228,7 +226,7 @@ export class RedisCluster implements AsyncDisposable {
     }, FORMING_DEADLINE_MS);
   }
 
-  /** Makes a replica the primary of its shard, in agreement with the one before. */
+  /** Promotes a replica by a manual failover that the primary agrees to. */
   async failover(replica: ClusterNode): Promise<void> {
     await until(`${replica.address} is a primary`, async () => {
       await replica.order("CLUSTER", "FAILOVER");
@@ -250,7 +248,7 @@ export class RedisCluster implements AsyncDisposable {
     await moveSlots({ slots, from, to, witnesses }, this.#server.slotConnections);
   }
 
-  /** Moves slots until every primary has as many as any other, or one more. */
+  /** Moves slots until all primaries have the same number of slots, give or take one. */
   async rebalance(): Promise<void> {
     const shards = (await this.standings()).filter(({ role }) => role === "primary")
       .map(({ node, slots }) => ({ node, slots: [...slots] }));
@@ -279,7 +277,7 @@ export class RedisCluster implements AsyncDisposable {
     await all(this.nodes.map((node) => node.start()));
     await all(this.nodes.map(async (node, index) => {
       await node.order("CONFIG", "SET", "cluster-node-timeout", FORMING_NODE_TIMEOUT_MS);
-      // Every node needs an epoch of its own, or they settle the clash at some later time.
+      // With equal epochs, nodes resolve the collision at some later time.
       await node.order("CLUSTER", "SET-CONFIG-EPOCH", `${index + 1}`);
       if (index >= this.#founders.length) return;
       const [first, end] = [this.#firstSlot(index), this.#firstSlot(index + 1)];
@@ -290,7 +288,7 @@ export class RedisCluster implements AsyncDisposable {
         await node.order("CLUSTER", "ADDSLOTS", ...slots);
       }
     }));
-    // All pairs meet, because hearing of each other by gossip takes seconds.
+    // All pairs meet; learning of each other by gossip takes seconds.
     await all(
       this.nodes.flatMap((node, index) =>
         this.nodes.slice(index + 1).map((other) =>
@@ -315,7 +313,7 @@ export class RedisCluster implements AsyncDisposable {
     }, FORMING_DEADLINE_MS);
   }
 
-  /** What a node still lacks, or undefined, and what it tells of the nodes that run. */
+  /** What a node still lacks, if anything, and its view of the running nodes. */
   async #lacks(node: ClusterNode): Promise<{ lack?: string; tells?: string }> {
     const info = textOf(await node.ask("CLUSTER", "INFO")) ?? "";
     const count = this.nodes.length;
@@ -366,15 +364,15 @@ export class RedisCluster implements AsyncDisposable {
 const FORMING_DEADLINE_MS = 30_000;
 
 /**
- * Nodes tell each other news, such as how far a replica has come, twice in this time. It is
- * short only while a cluster forms: afterwards a slow machine would look like a failure.
+ * Nodes gossip twice in this time, so it is short while a cluster forms. Later a slow machine
+ * would look like a failure.
  */
 const FORMING_NODE_TIMEOUT_MS = "1000";
 
-/** How long a replica tries to take over before it gives up (CLUSTER_MF_TIMEOUT), and some. */
+/** A replica gives up a manual failover after 5 s (CLUSTER_MF_TIMEOUT). */
 const MANUAL_FAILOVER_MS = 6_000;
 
-/** The flags in CLUSTER NODES of a node that is not settled. */
+/** Flags in CLUSTER NODES of a node that has not joined completely. */
 const UNSETTLED = /\b(handshake|noaddr|fail)\b/;
 
 function formatRange({ first, last }: SlotRange): string {

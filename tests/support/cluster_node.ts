@@ -4,13 +4,13 @@ import type { Place } from "./cluster_places.ts";
 import { until } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
-/** Lines of a redis.conf: the rest of each line by its first word. */
+/** Lines of a redis.conf: values by directive. */
 export type Directives = Readonly<Record<string, string>>;
 
 /** One server of a cluster; the cluster owns its process. */
 export class ClusterNode {
   readonly port: number;
-  /** As it was started; a failover may have changed it since. */
+  /** At the start; a failover may have changed it since. */
   readonly role: "primary" | "replica";
   readonly #server: Server;
   readonly #directory: string;
@@ -31,7 +31,7 @@ export class ClusterNode {
     this.port = port;
     this.role = role;
     this.#server = server;
-    // INFO tells of this path, so it must not hold an address of its own.
+    // INFO shows this path, so it must not contain the address.
     this.#directory = join(directory, host.replaceAll(/[.:]/g, "-") + `-${port}`);
     this.#given = directives;
   }
@@ -41,7 +41,7 @@ export class ClusterNode {
     return this.#host;
   }
 
-  /** All that its redis.conf says, the fixture's own included. */
+  /** All lines of its redis.conf. */
   get directives(): Directives {
     const password = this.#given["requirepass"];
     return {
@@ -56,17 +56,17 @@ export class ClusterNode {
     return this.#id;
   }
 
-  /** The address as servers write it: an IPv6 one has no brackets. */
+  /** The address as servers print it: IPv6 without brackets. */
   get address(): string {
     return `${this.host}:${this.port}`;
   }
 
-  /** The process that runs, or undefined. */
+  /** The id of its process, while that runs. */
   get pid(): number | undefined {
     return this.#process?.pid;
   }
 
-  /** A new connection to the node, authenticated where the node asks for it. */
+  /** Opens a connection to the node, authenticated if the node has a password. */
   async connect(): Promise<WireClient> {
     const client = await WireClient.connect(this.host, this.port);
     const password = this.directives["requirepass"];
@@ -79,7 +79,7 @@ export class ClusterNode {
     return client;
   }
 
-  /** Asks the node one command on a connection of its own. */
+  /** Sends one command on a new connection. */
   async ask(...words: string[]): Promise<Value> {
     using client = await this.connect();
     return await client.ask(...words);
@@ -107,7 +107,7 @@ export class ClusterNode {
     await Deno.mkdir(this.#directory, { recursive: true });
     const conf = Object.entries(this.directives).map(([name, rest]) => `${name} ${rest}\n`);
     await Deno.writeTextFile(join(this.#directory, "redis.conf"), conf.join(""));
-    // Deno ends the process with the test's own, however that ends but by a signal.
+    // Deno ends the process with its own, unless a signal ends that.
     const process = new Deno.Command(this.#server.path, {
       args: ["redis.conf"],
       cwd: this.#directory,
@@ -127,12 +127,12 @@ export class ClusterNode {
     this.#id = id;
   }
 
-  /** Ends the process in order, as SIGTERM does. */
+  /** Ends the process with SIGTERM. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }
 
-  /** Ends the process at once, as SIGKILL does. */
+  /** Ends the process with SIGKILL. */
   async kill(): Promise<void> {
     await this.#end("SIGKILL");
   }
@@ -150,7 +150,7 @@ export class ClusterNode {
     try {
       process.kill(signal);
     } catch (error) {
-      // It has ended by itself.
+      // It has already ended.
       if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
     }
     await process.status;
@@ -160,7 +160,7 @@ export class ClusterNode {
     return {
       "port": `${this.port}`,
       "bind": this.host,
-      // Peers take the source of a node's connections for its address. Before 7.0 the first
+      // Peers learn a node's address from the source of its connections. Before 7.0 the first
       // address of `bind` was the source.
       ...this.#server.major >= 7 ? { "bind-source-addr": this.host } : {},
       "protected-mode": "no",
@@ -180,12 +180,12 @@ export class ClusterNode {
 
 const LOG = "server.log";
 
-/** Enough to see the start, or why the node gave up. */
+/** Shows the start, or why the node gave up. */
 const LOG_LINES = 20;
 
 /**
- * Valkey 8 and later answer to SETSLOT when the replicas have it, one after the other on each
- * connection; all others answer at once.
+ * Valkey 8 and later answer SETSLOT once the replicas have it, one at a time for each
+ * connection; other servers answer at once.
  */
 const SLOT_CONNECTIONS = { valkey: 64, others: 1 };
 
@@ -194,7 +194,7 @@ export class Server {
   readonly path: string;
   readonly major: number;
 
-  /** Over how many connections a node is told of slots that move. */
+  /** Number of connections over which slots move. */
   readonly slotConnections: number;
 
   private constructor(path: string, version: string, major: number) {

@@ -7,22 +7,22 @@ export interface Place {
   port: number;
 }
 
-/** The bus listens this far above the client port. */
+/** The bus port is this far above the client port. */
 const BUS_OFFSET = 10_000;
 
-/** Client and bus ports are taken below those that systems give to outgoing connections. */
+/** Client and bus ports are below the kernel's range of ephemeral ports. */
 const PORTS = { first: 11_000, count: 11_000 };
 
-/** Gives out addresses where a node and its bus can listen. */
+/** Allocates addresses at which a node and its bus can listen. */
 export class Places {
   readonly #samePort: boolean;
-  /** The host of every node, if they have none of their own. */
+  /** The host of all nodes, where each cannot have its own. */
   readonly #shared: string | undefined;
   readonly #random = seededRandom(Math.random() * 2 ** 32);
-  /** Unlike 127.0.0.1, where the public side of a proxy is in tests. */
+  /** Different from 127.0.0.1, the public host of proxies in tests. */
   readonly #network = `127.${1 + this.#random.int(254)}.${1 + this.#random.int(254)}.`;
   #hosts = 0;
-  /** The port of all nodes, once there is one. */
+  /** The port of all nodes, if they share one. */
   #port: number | undefined;
 
   constructor({ samePort = false, family }: ClusterOptions) {
@@ -53,7 +53,7 @@ export class Places {
     return hosts.map((host) => ({ host, port }));
   }
 
-  /** What listens meanwhile keeps others from the same ports. */
+  /** Keeps the listeners open meanwhile, so that no other node gets the same ports. */
   #findPort(hosts: string[], listeners: DisposableStack): number {
     for (;;) {
       const port = PORTS.first + this.#random.int(PORTS.count);

@@ -2,16 +2,16 @@ import { itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { type ClusterNode } from "./cluster_node.ts";
 import type { WireClient } from "./wire.ts";
 
-/** Slots that move together, as nodes write their state to the disk after each step. */
+/** Nodes write their state to disk after each step, so many slots move in one. */
 const SLOTS_AT_ONCE = 256;
 
-/** Keys that move together, during which neither node does anything else. */
+/** MIGRATE blocks both nodes, so few keys move at once. */
 const KEYS_AT_ONCE = 100;
 
-/** How long the nodes may take for that, in milliseconds. */
+/** The timeout of MIGRATE. */
 const MIGRATE_TIMEOUT_MS = 5_000;
 
-/** Slots on their way from one primary to another, and the other primaries. */
+/** Slots that move from one primary to another, and the other primaries. */
 export interface SlotMove {
   readonly slots: readonly number[];
   readonly from: ClusterNode;
@@ -19,7 +19,7 @@ export interface SlotMove {
   readonly witnesses: readonly ClusterNode[];
 }
 
-/** Moves slots with their keys, over so many connections to each node. */
+/** Moves slots with their keys, over this number of connections to each node. */
 export async function moveSlots(
   { slots, from, to, witnesses }: SlotMove,
   connections: number,
@@ -40,7 +40,7 @@ export async function moveSlots(
     await setSlots(to, "IMPORTING", from.id);
     await setSlots(from, "MIGRATING", to.id);
     await moveKeys(clients.get(from)![0]!, some, to);
-    // The new owner first: if it came last and the old one died, nobody would have the slot.
+    // The new owner first: the slot would have no owner if the old one died before.
     for (const node of clients.keys()) {
       try {
         await setSlots(node, "NODE", to.id);
@@ -52,7 +52,7 @@ export async function moveSlots(
   }
 }
 
-/** Sends requests all at once, over as many connections as there are; none of them may fail. */
+/** Sends requests at once over all connections; none of them may fail. */
 async function orderAll(
   clients: readonly WireClient[],
   requests: readonly string[][],
@@ -70,7 +70,7 @@ async function orderAll(
   return values;
 }
 
-/** Moves the keys of slots that are open on either side. */
+/** Moves the keys of slots that are importing on one side and migrating on the other. */
 async function moveKeys(
   source: WireClient,
   slots: readonly number[],
@@ -90,7 +90,7 @@ async function moveKeys(
   }
 }
 
-/** Like Promise.all, but leaves nothing going on in the background when one fails. */
+/** Like Promise.all, but settles only after all promises have. */
 export async function all<T>(promises: Promise<T>[]): Promise<T[]> {
   await Promise.allSettled(promises);
   return await Promise.all(promises);

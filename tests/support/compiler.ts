@@ -5,13 +5,13 @@ import { run } from "./program.ts";
 /** The checkout. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Where `.ci/denort` has something for. */
+/** The target that `.ci/denort` supports. */
 const SUPPORTED = "x86_64-unknown-linux-gnu";
 
-/** Two packages of a hundred megabytes together, over a line that may be slow. */
+/** Downloads 100 MB. */
 const GET_DEADLINE_MS = 300_000;
 
-/** The older deno that compiles where Deno's own server is out of reach. */
+/** The older deno that compiles without access to Deno's own server. */
 export class Compiler {
   /** The directory that holds `deno` and the `denort` that it needs. */
   readonly directory: string;
@@ -21,9 +21,9 @@ export class Compiler {
   }
 
   /**
-   * Gets it, which takes a while the first time, or says why there is none on this machine.
+   * Downloads it once. Returns the reason as text if this machine has none.
    *
-   * @throws {Error} when there is none in CI, although there should be
+   * @throws {Error} if CI has none
    */
   static async find(): Promise<Compiler | string> {
     if (Deno.build.target !== SUPPORTED) return `there is a denort for ${SUPPORTED} only`;
@@ -35,7 +35,7 @@ export class Compiler {
     return lines.join("; ");
   }
 
-  /** What the environment must say for it. */
+  /** The environment that it needs. */
   get env(): Readonly<Record<string, string>> {
     return { DENORT_BIN: join(this.directory, "denort") };
   }

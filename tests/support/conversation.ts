@@ -18,7 +18,7 @@ import { array, bulk } from "./frames.ts";
  */
 export type Conversation = readonly (readonly string[] | string)[];
 
-/** What came of a conversation. */
+/** The outcome of a conversation. */
 export interface Outcome {
   /** What the client got. A frame that was to be rewritten is marked, and by what: `«slots …»`. */
   client: string;
@@ -28,7 +28,7 @@ export interface Outcome {
   error: string | undefined;
 }
 
-/** A read buffer in which the head of a frame fits, but not much more. */
+/** A read buffer that holds little more than the head of a frame. */
 export const SMALL_BUFFER_BYTES = 512;
 
 /** More than any of the frames takes. */
@@ -99,7 +99,7 @@ export interface Reception {
   requestBytes: number;
 }
 
-/** All the ways worth a try to receive `length` bytes of a node. */
+/** Ways to receive `length` bytes: whole, byte by byte, cut at each position. */
 export function* everyReception(length: number): Generator<Reception> {
   const positions = Array.from({ length: Math.max(0, length - 1) }, (_, at) => at + 1);
   for (const bufferBytes of [SMALL_BUFFER_BYTES, 16 * 1024]) {
@@ -111,7 +111,7 @@ export function* everyReception(length: number): Generator<Reception> {
   }
 }
 
-/** Has a conversation through the two relays of a session. */
+/** Passes a conversation through the two relays of a session. */
 export async function converse(
   talk: Conversation,
   reception: Reception,

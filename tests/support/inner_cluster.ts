@@ -3,12 +3,12 @@ import type { HostPort } from "../../src/platform/address.ts";
 import { fetchModules, type Namespace } from "./namespace.ts";
 import { Program } from "./program.ts";
 
-/** A cluster forms within half of it, or says by itself what it waits for. */
+/** Twice the deadline for a cluster to form, which reports what is missing. */
 const DEADLINE_MS = 60_000;
 
 const PROGRAM = fileURLToPath(new URL("./inner_cluster_program.ts", import.meta.url));
 
-/** A real cluster in a namespace, that lives as long as the block that started it. */
+/** A real cluster in a namespace. */
 export class InnerCluster implements AsyncDisposable {
   readonly #program: Program;
   /** Three primaries, then a replica of each. */

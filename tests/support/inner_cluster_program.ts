@@ -1,8 +1,8 @@
 import { RedisCluster } from "./cluster.ts";
 
 /**
- * A cluster for a namespace that has the given addresses: each node announces one of them, in
- * their order. Prints address and port of each node when all serve; ends on SIGTERM.
+ * A cluster in a namespace with the given addresses, one for each node in order. Prints address
+ * and port of each node when all serve; ends on SIGTERM.
  */
 const addresses = Deno.args;
 const stopped = new Promise<void>((resolve) => Deno.addSignalListener("SIGTERM", resolve));

@@ -2,7 +2,7 @@ import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
 import { until } from "./until.ts";
 
 /**
- * What the program says in the test's own process while a block lasts:
+ * Collects what the program logs in the test's own process until the block ends:
  *
  *     using logged = new Logged();
  */
@@ -20,14 +20,14 @@ export class Logged implements Disposable {
     });
   }
 
-  /** All lines so far, each its level and its message, as in `warning Client 1 is …`. */
+  /** All lines so far, each with its level, such as `warning Client 1 is …`. */
   get lines(): readonly string[] {
     return this.#lines;
   }
 
   /**
-   * Waits until there are lines, and returns all there are: those of other threads come later than
-   * what their clients get.
+   * Waits for a number of lines, and returns all: lines of other threads come later than what
+   * their clients get.
    */
   untilLines(count: number): Promise<readonly string[]> {
     return until(`${count} lines are logged`, (saw) => {

@@ -1,17 +1,17 @@
 import { join } from "node:path";
 import { run } from "./program.ts";
 
-/** A cable between two namespaces; addresses have the length of their network behind them. */
+/** A virtual cable between two namespaces; addresses have a prefix length. */
 export interface Cable {
-  /** Of the interface at either end. */
+  /** The name of the interface at either end. */
   name: string;
   here: readonly string[];
   there: readonly string[];
 }
 
 /**
- * A network namespace: a machine of its own as far as the network goes, which reaches nothing
- * but what it is cabled to. It is gone when its block ends, and so is what still runs in it.
+ * A network namespace: like a machine that reaches only what it is connected to. It is removed
+ * with its processes when its block ends.
  */
 export class Namespace implements AsyncDisposable {
   readonly #name: string;
@@ -24,7 +24,7 @@ export class Namespace implements AsyncDisposable {
     return join("/etc/netns", this.#name);
   }
 
-  /** Creates a namespace; the role is for people, and need not be unique. */
+  /** Creates a namespace; the role is part of its name. */
   static async create(role: string): Promise<Namespace> {
     const name = `nat-${crypto.randomUUID().slice(0, 8)}-${role}`;
     await ip("netns", "add", name);
@@ -38,7 +38,7 @@ export class Namespace implements AsyncDisposable {
     return namespace;
   }
 
-  /** Why there can be no namespaces, here or for this user; undefined if there can. */
+  /** Why this machine or user cannot create namespaces; undefined if it can. */
   static async hindrance(): Promise<string | undefined> {
     if (Deno.build.os !== "linux") return "only Linux has network namespaces";
     try {
@@ -52,7 +52,7 @@ export class Namespace implements AsyncDisposable {
     }
   }
 
-  /** Joins the near ends of cables, by name, to one network, as a switch does. */
+  /** Bridges the near ends of cables, by name. */
   async join(...cables: readonly string[]): Promise<void> {
     await ip("-n", this.#name, "link", "add", "switch", "type", "bridge");
     await ip("-n", this.#name, "link", "set", "switch", "up");
@@ -61,20 +61,20 @@ export class Namespace implements AsyncDisposable {
     }
   }
 
-  /** Tells what will be run in here the addresses of names, and of no others. */
+  /** Sets /etc/hosts for the programs in this namespace. */
   async name(addresses: Readonly<Record<string, string>>): Promise<void> {
-    // `ip netns exec` puts the files of this directory in the place of those of /etc.
+    // `ip netns exec` mounts the files of this directory over those in /etc.
     const lines = Object.entries(addresses).map(([name, address]) => `${address} ${name}\n`);
     await Deno.mkdir(this.#files, { recursive: true });
     await Deno.writeTextFile(join(this.#files, "hosts"), lines.join(""));
   }
 
-  /** Stands before a command line that is to run in here. */
+  /** The words before a command line that runs in this namespace. */
   get before(): string[] {
     return ["ip", "netns", "exec", this.#name];
   }
 
-  /** Lays a cable from here to another namespace. */
+  /** Connects this namespace to another one. */
   async connect(other: Namespace, { name, here, there }: Cable): Promise<void> {
     const peer = ["peer", "name", name, "netns", other.#name];
     await ip("link", "add", name, "netns", this.#name, "type", "veth", ...peer);
@@ -90,17 +90,16 @@ export class Namespace implements AsyncDisposable {
       try {
         Deno.kill(Number(pid), "SIGKILL");
       } catch (error) {
-        // It has just ended.
+        // It has ended meanwhile.
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
     await ip("netns", "delete", this.#name);
-    // Most have none.
     await Deno.remove(this.#files, { recursive: true }).catch(() => {});
   }
 }
 
-/** Gets what modules need from elsewhere, which nothing can from within a namespace. */
+/** Downloads the dependencies of modules, which is impossible inside a namespace. */
 export async function fetchModules(...paths: string[]): Promise<void> {
   const { code, output } = await run([Deno.execPath(), "cache", ...paths]);
   if (code !== 0) throw new Error(`Cannot fetch what modules need: ${output}`);
@@ -112,21 +111,21 @@ async function ip(...words: string[]): Promise<string> {
   return output;
 }
 
-/** The machines of a network, of one outside, and between them the one that is in both. */
+/** A private network, a public one, and the machine between them. */
 export interface Sides {
   readonly inside: Namespace;
   readonly between: Namespace;
   readonly outside: Namespace;
 }
 
-/** Their IPv4 addresses. */
+/** The IPv4 addresses of the three sides. */
 export interface SideAddresses {
   readonly nodes: readonly string[];
   readonly proxy: { readonly private: string; readonly public: string };
   readonly client: string;
 }
 
-/** Lays the cables of the machine between, so that no other way leads from one side to the other. */
+/** Connects the machine between to both sides, which have no other route to each other. */
 export async function cable(
   { inside, between, outside }: Sides,
   { nodes, proxy, client }: SideAddresses,

@@ -5,39 +5,39 @@ import { peakBytes, residentBytes } from "./processes.ts";
 import { THREADS } from "./threads.ts";
 import { until, within } from "./until.ts";
 
-/** How the program is started, apart from its command line. */
+/** How the program is started. */
 export interface NatOptions {
-  /** Environment variables; of the program's own no others are set. */
+  /** Environment variables; no other option of the program is set. */
   env?: Readonly<Record<string, string>>;
-  /** Words before the command line, of a program that becomes this one. */
+  /** The words of a program that executes this one. */
   before?: readonly string[];
-  /** The runtime's own options, permissions included, where they are not those of the task. */
+  /** Options of the runtime; those of the task `start` by default. */
   options?: readonly string[];
-  /** The compiled program, which needs no runtime, where that is to be started. */
+  /** A compiled program to start instead of the sources. */
   executable?: string | undefined;
 }
 
-/** What the program leaves when it has ended. */
+/** The result of a program that has ended. */
 export interface Ending {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Those of the task `start`: what stands there between `deno run` and the program. */
+/** The runtime options of the task `start`. */
 export const START_OPTIONS = project.tasks.start.split(" ").slice(2, -1);
 
 const MAIN = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 
-/** The types of a program that is new have to be stripped first, on a machine that may be busy. */
+/** A busy machine may first have to strip the types of new sources. */
 const DEADLINE_MS = 30_000;
 
 /**
- * The program as a process whose every word, signal and end a test looks at:
+ * The program as a process:
  *
  *     await using nat = await new NatProcess([`--cluster-addr=${seed}`]).ready();
  *
- * What it prints is kept; the process is gone when the block ends, in order or not.
+ * Its output is collected; the process is killed when the block ends.
  */
 export class NatProcess implements AsyncDisposable {
   #stdout = "";
@@ -69,35 +69,35 @@ export class NatProcess implements AsyncDisposable {
     ]);
   }
 
-  /** All that it printed so far on stdout. */
+  /** Everything on stdout so far. */
   get stdout(): string {
     return this.#stdout;
   }
 
-  /** All that it printed so far on stderr. */
+  /** Everything on stderr so far. */
   get stderr(): string {
     return this.#stderr;
   }
 
-  /** The public ports by private address, `host:port`, that it printed so far. */
+  /** The public ports printed so far, by private `host:port`. */
   get mapping(): ReadonlyMap<string, number> {
     const lines = this.#stdout.matchAll(/^Listening on: \S*:(\d+) proxy to: (\S+)$/gm);
     return new Map([...lines].map(([, port, address]) => [address!, Number(port)]));
   }
 
-  /** Waits until it says that it is ready, and has printed the port of each node it then has. */
+  /** Waits until it reports that it is ready and has printed the port of each node. */
   async ready(): Promise<this> {
     const [, nodes] = await this.untilLogged(/Ready: (\d+) nodes/);
     return await this.untilMapped(Number(nodes));
   }
 
-  /** Waits until it has printed the ports of so many nodes. */
+  /** Waits until it has printed the ports of this number of nodes. */
   async untilMapped(nodes: number): Promise<this> {
     await this.#until(`prints ${nodes} ports`, () => this.mapping.size >= nodes);
     return this;
   }
 
-  /** Waits until its stderr holds a text that matches, and returns the match. */
+  /** Waits until stderr matches a pattern, and returns the match. */
   untilLogged(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#until(`logs ${pattern}`, () => pattern.exec(this.#stderr));
   }
@@ -107,22 +107,22 @@ export class NatProcess implements AsyncDisposable {
     return this.#process.pid;
   }
 
-  /** The code that the process ended with, or undefined. */
+  /** The exit code, once the process has ended. */
   get code(): number | undefined {
     return this.#code;
   }
 
-  /** The most memory that the process ever held, in bytes, as the kernel counts it. Linux only. */
+  /** The peak resident memory of the process, in bytes. Linux only. */
   peakBytes(): Promise<number> {
     return peakBytes(this.pid);
   }
 
-  /** The memory that the process holds now, counted likewise. Linux only. */
+  /** The resident memory of the process, in bytes. Linux only. */
   residentBytes(): Promise<number> {
     return residentBytes(this.pid);
   }
 
-  /** How many files the process has open. Linux only. */
+  /** The number of open file descriptors. Linux only. */
   get descriptors(): number {
     return [...Deno.readDirSync(`/proc/${this.#process.pid}/fd`)].length;
   }
@@ -163,7 +163,7 @@ export async function runNat(
   return await nat.ended();
 }
 
-/** The environment without the variables that the program would read. */
+/** The environment without the options of the program. */
 function foreignVariables(): Record<string, string> {
   const own = new Set(OPTIONS.map(({ env }) => env));
   return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !own.has(name)));

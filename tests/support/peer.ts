@@ -7,7 +7,7 @@ import { findFreePorts } from "./ports.ts";
 export abstract class TcpPeer implements AsyncDisposable {
   readonly host: string;
   readonly port: number;
-  /** How many connections there were. */
+  /** Number of accepted connections. */
   accepted = 0;
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Deno.TcpConn>();
@@ -20,7 +20,7 @@ export abstract class TcpPeer implements AsyncDisposable {
     this.#done = this.#accept();
   }
 
-  /** The address as servers write it. */
+  /** The address as servers print it. */
   get address(): string {
     return formatHostPort(this);
   }

@@ -1,9 +1,9 @@
 import { seededRandom } from "./random.ts";
 
-/** Below the ports of clusters in tests, which are below those of outgoing connections. */
+/** Below the ports of test clusters, which are below the ephemeral ports. */
 const PORTS = { first: 5_000, count: 5_900 };
 
-/** Finds ports in a row that nobody listens on, on any address, and returns the first. */
+/** Finds consecutive ports that are free on all addresses, and returns the first. */
 export function findFreePorts(count: number): number {
   const random = seededRandom(Math.random() * 2 ** 32);
   for (;;) {

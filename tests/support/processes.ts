@@ -1,26 +1,26 @@
-/** Of the times in /proc, in seconds: USER_HZ is 100 on all that Deno runs on. */
+/** The unit of times in /proc: USER_HZ is 100 on all platforms of Deno. */
 const TICK_SECONDS = 1 / 100;
 
-/** The processor time that all threads of a process have used so far, in seconds. Linux only. */
+/** The CPU time of all threads of a process so far, in seconds. Linux only. */
 export async function processorSeconds(pid: number): Promise<number> {
   return parseProcessorSeconds(await Deno.readTextFile(`/proc/${pid}/stat`));
 }
 
 /** The same from a text such as /proc/PID/stat has (proc_pid_stat(5)). */
 export function parseProcessorSeconds(stat: string): number {
-  // The name of the program is the second field, in brackets, and may hold any of these itself.
+  // The second field is the program's name in brackets, which may contain anything.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [user, system] = [Number(fields[11]), Number(fields[12])];
   if (!Number.isFinite(user + system)) throw new Error(`No processor time is in '${stat}'`);
   return (user + system) * TICK_SECONDS;
 }
 
-/** The memory that a process holds now, in bytes, as the kernel counts it. Linux only. */
+/** The resident memory of a process, in bytes. Linux only. */
 export function residentBytes(pid: number): Promise<number> {
   return memory(pid, "VmRSS");
 }
 
-/** The most memory that a process ever held, counted likewise. Linux only. */
+/** The peak resident memory of a process, in bytes. Linux only. */
 export function peakBytes(pid: number): Promise<number> {
   return memory(pid, "VmHWM");
 }

@@ -1,29 +1,29 @@
 import { OPTIONS } from "../../src/cli/options.ts";
 import { until, within } from "./until.ts";
 
-/** What a program has left behind. */
+/** The result of a program. */
 export interface Outcome {
   readonly code: number;
-  /** All that it printed, stdout before stderr. */
+  /** Everything that it printed, stdout before stderr. */
   readonly output: string;
 }
 
-/** How a program is run, apart from its words and its input. */
+/** How a program is run. */
 export interface RunOptions {
   /** Environment variables besides those of the test. */
   readonly env?: Readonly<Record<string, string>>;
-  /** The working directory, where it is not that of the test. */
+  /** The working directory, by default that of the test. */
   readonly cwd?: string;
   readonly deadlineMs?: number;
 }
 
-/** A program that has a few seconds of work is stuck by then. */
+/** The programs here work for a few seconds. */
 const RUN_DEADLINE_MS = 60_000;
 
 /**
  * Runs a program to its end, with `input` on its stdin.
  *
- * @throws {Error} when it does not come to an end
+ * @throws {Error} if it does not end in time
  */
 export async function run(
   command: readonly string[],
@@ -33,7 +33,7 @@ export async function run(
   const process = spawn(command, { ...options, stdin: "piped" });
   const end = Promise.all([
     process.output(),
-    // One that fails may do so before it has read all.
+    // A program that fails may leave input unread.
     new Blob([input]).stream().pipeTo(process.stdin).catch(() => {}),
   ]);
   try {
@@ -51,7 +51,7 @@ export async function run(
   }
 }
 
-/** A program that is to end in order on SIGTERM closes what it has and waits for nobody. */
+/** A program ends on SIGTERM without waiting. */
 const STOP_DEADLINE_MS = 5_000;
 
 /** A program that runs until its block ends. */
@@ -74,8 +74,8 @@ export class Program implements AsyncDisposable {
   /**
    * Starts a program and waits until it is ready.
    *
-   * @param ready makes of what it has printed so far what there is to know, or undefined
-   * @throws {Error} with all that it printed, when it ends before or the deadline passes
+   * @param ready extracts a result from stdout so far, or returns undefined
+   * @throws {Error} with its output, if it ends before or the deadline passes
    */
   static async start<T>(
     command: readonly string[],
@@ -101,7 +101,7 @@ export class Program implements AsyncDisposable {
   /**
    * Ends the program with SIGTERM.
    *
-   * @throws {Error} with all that it wrote to stderr, when it does not end in order
+   * @throws {Error} with its stderr, if it fails
    */
   async [Symbol.asyncDispose](): Promise<void> {
     try {
@@ -126,7 +126,7 @@ function spawn(
   { env = {}, ...options }: Pick<Deno.CommandOptions, "stdin" | "env" | "cwd">,
 ) {
   const [program, ...args] = command;
-  // The proxy would take them for its settings, whoever set them.
+  // The proxy would read them as its options.
   const settings = new Set(OPTIONS.map(({ env }) => env));
   const variables = Object.entries(Deno.env.toObject()).filter(([name]) => !settings.has(name));
   return new Deno.Command(program!, {

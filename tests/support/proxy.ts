@@ -8,9 +8,9 @@ import { NatProcess } from "./nat_process.ts";
 import { THREADS } from "./threads.ts";
 import { within } from "./until.ts";
 
-/** A proxy that serves, and is stopped when its block ends. */
+/** A proxy that serves until its block ends. */
 export interface RunningProxy<Node = HostPort> extends AsyncDisposable {
-  /** The host that clients are given. */
+  /** The host that is advertised to clients. */
   readonly host: string;
   /** The public ports of all nodes. */
   readonly ports: readonly number[];
@@ -28,18 +28,18 @@ export type ServedNode = Pick<ClusterNode, "host" | "port" | "id" | "address">;
 
 /** How the program is started. */
 export interface ProcessOptions {
-  /** Listened on and given to clients; 127.0.0.1 unless told. */
+  /** The host to listen on and to advertise; 127.0.0.1 by default. */
   host?: string;
-  /** Words before the command line, of a program that runs it somewhere else. */
+  /** The words of a program that runs it somewhere else. */
   before?: readonly string[];
 }
 
 const SOURCES = fileURLToPath(new URL("../../src", import.meta.url));
 
-/** All that the program needs, unless it has a password file to read. */
+/** All permissions that the program needs without files. */
 const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-env"];
 
-/** The runtime reads the program of a thread only with leave. */
+/** The runtime needs permission to read the module of a worker. */
 if (THREADS > 1) PERMISSIONS.push(`--allow-read=${SOURCES}`);
 
 /** A proxy that stops does not wait for its clients. */
@@ -50,7 +50,7 @@ const STOP_DEADLINE_MS = 5_000;
  *
  *     await using proxy = await startProxy(cluster);
  *
- * @param overrides what its configuration is to say otherwise
+ * @param overrides changes to its configuration
  */
 export async function startProxy(
   cluster: { readonly nodes: readonly ServedNode[] },
@@ -98,7 +98,7 @@ export async function startProxyProcess(
   };
 }
 
-/** What the program makes of such a command line, where no variables are set. */
+/** The configuration of a command line without environment variables. */
 export function configOf(words: string[]): Config {
   const command = parseCommand(words, () => undefined);
   if (command.kind !== "serve") {

@@ -8,7 +8,7 @@ export interface Random {
   pick<T>(items: readonly T[]): T;
 }
 
-/** A generator that starts from `seed` (mulberry32: small, and even enough for tests). */
+/** A generator that starts from `seed` (mulberry32). */
 export function seededRandom(seed: number): Random {
   let state = seed >>> 0;
   function share(): number {

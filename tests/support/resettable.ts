@@ -2,8 +2,8 @@ import net from "node:net";
 import type { WireConnection } from "./wire.ts";
 
 /**
- * A connection that can be reset: one of the runtime's own always says first that it ends, and so
- * looks to the other side like one that ended in order.
+ * A connection that can be reset: Deno's own connections always send FIN first, which looks like
+ * an orderly end to the other side.
  */
 export class Resettable implements WireConnection {
   readonly #socket: net.Socket;
@@ -11,7 +11,7 @@ export class Resettable implements WireConnection {
   #ended = false;
   #wake = () => {};
 
-  /** @param socket whose every event is the connection's own business */
+  /** @param socket owned by the connection from now on */
   constructor(socket: net.Socket) {
     this.#socket = socket;
     socket.on("readable", () => this.#wake());
@@ -48,7 +48,7 @@ export class Resettable implements WireConnection {
     this.#socket.setNoDelay(true);
   }
 
-  /** Whether the peer ends it within so long without having sent anything. */
+  /** Whether the peer ends it within this time without sending anything. */
   async isOverWithin(durationMs: number): Promise<boolean> {
     let isLate = false;
     const timer = setTimeout(() => {
@@ -57,7 +57,7 @@ export class Resettable implements WireConnection {
     }, durationMs);
     while (!this.#ended && !isLate && this.#socket.readableLength === 0) {
       const woken = new Promise<void>((resolve) => this.#wake = resolve);
-      // Has the socket read on, or say that it is at its end.
+      // Makes the socket read on or report its end.
       this.#socket.read(0);
       await woken;
     }
@@ -93,7 +93,7 @@ export class Resettable implements WireConnection {
     this.#socket.destroy();
   }
 
-  /** Ends both directions at once; what is on the way in either is lost. */
+  /** Ends both directions at once; bytes in flight are lost. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }

@@ -7,15 +7,14 @@ import { Resettable } from "./resettable.ts";
 import { until, within } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
-/** A connection comes at once, or not at all. */
 const ACCEPT_DEADLINE_MS = 5_000;
 
-/** A probe of the proxy's, which runs in the same process, has ended by then. */
+/** A probe of the proxy ends sooner. */
 const PROBE_MS = 20;
 
 /**
- * A node whose every byte to a client is a test's: to the proxy's own question it answers that it
- * is a cluster by itself, and each later connection it hands out.
+ * A node whose bytes a test controls: it answers the proxy's own queries as a cluster of one node,
+ * and hands each later connection to the test.
  */
 export class ScriptedNode implements AsyncDisposable {
   readonly id = "5".repeat(40);
@@ -42,19 +41,19 @@ export class ScriptedNode implements AsyncDisposable {
     return new ScriptedNode(server);
   }
 
-  /** The address as servers write it. */
+  /** The address as servers print it. */
   get address(): string {
     return `${this.host}:${this.port}`;
   }
 
-  /** What it handed out, those that have ended included. */
+  /** The connections returned so far, including those that have ended. */
   get peers(): readonly WireClient[] {
     return this.#peers;
   }
 
   /**
-   * Hands out the next connection that is no probe of the proxy's: that is over at once, without a
-   * word. The node closes it at the end if nobody has before.
+   * Returns the next connection, except for probes of the proxy, which end at once without a byte.
+   * The node closes it at the end.
    */
   async accept(): Promise<WireClient> {
     for (;;) {
@@ -74,7 +73,7 @@ export class ScriptedNode implements AsyncDisposable {
     }
   }
 
-  /** Answers the questions of a proxy that starts, which come together. */
+  /** Answers the queries of a proxy that starts. */
   async introduce(): Promise<void> {
     using link = await this.accept();
     const lines = `${this.id} ${this.address}@1 myself,master - 0 0 1 connected 0-16383\n`;
@@ -85,7 +84,7 @@ export class ScriptedNode implements AsyncDisposable {
     this.#peers.pop();
   }
 
-  /** Takes no more connections: those to come are refused. */
+  /** Refuses further connections. */
   close(): void {
     this.#server.close();
   }
@@ -98,7 +97,7 @@ export class ScriptedNode implements AsyncDisposable {
   }
 }
 
-/** A client and what its node has of it. */
+/** A client, and its connection at the node. */
 export interface Pair {
   readonly client: WireClient;
   readonly peer: WireClient;
@@ -120,7 +119,7 @@ export class Scene implements AsyncDisposable {
     this.proxy = proxy;
   }
 
-  /** @param overrides what the proxy's configuration is to say otherwise */
+  /** @param overrides changes to the configuration of the proxy */
   static async start(overrides: Partial<Config> = {}): Promise<Scene> {
     const node = await ScriptedNode.start();
     try {
@@ -142,7 +141,7 @@ export class Scene implements AsyncDisposable {
     return this.proxy.ports[0]!;
   }
 
-  /** Connects a client; what it asks waits until the node accepts. */
+  /** Connects a client; its requests wait until the node accepts. */
   async connect(): Promise<WireClient> {
     const client = new WireClient(await Resettable.connect(this.node.host, this.port));
     this.#clients.push(client);
@@ -155,7 +154,7 @@ export class Scene implements AsyncDisposable {
     return { client, peer: await this.node.accept() };
   }
 
-  /** Has a client ask and the node answer, to see that both are served. */
+  /** Checks that a request and its reply pass. */
   async assertServes({ client, peer }: Pair): Promise<void> {
     await client.send(PING);
     assertEquals(await peer.readUntil(PING), PING);
@@ -163,7 +162,7 @@ export class Scene implements AsyncDisposable {
     assertEquals(await client.readUntil(PONG), PONG);
   }
 
-  /** Waits until nothing is left of any client: no session, no connection to the node, no capture. */
+  /** Waits until no session, no upstream connection and no capture is left. */
   async assertNothingLeft(): Promise<void> {
     for (const peer of this.node.peers) {
       if (peer.isClosed) continue;
@@ -185,14 +184,14 @@ export class Scene implements AsyncDisposable {
   }
 }
 
-/** A request, and its answer. */
+/** A request and its reply. */
 export const PING = "*1\r\n$4\r\nPING\r\n";
 export const PONG = "+PONG\r\n";
 
-/** A request whose answer is rewritten. */
+/** A request whose reply is rewritten. */
 export const SLOTS = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
 
-/** What a node answers to that, of itself. */
+/** The reply of a node that is the whole cluster. */
 export function slotsOf({ host, port, id }: { host: string; port: number; id: string }): string {
   return `*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n${bulk(host)}:${port}\r\n${bulk(id)}*0\r\n`;
 }

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 /**
- * A directory that is gone, with all that is in it, when its block ends:
+ * A directory that is removed when its block ends:
  *
  *     await using directory = await TemporaryDirectory.create();
  */
@@ -14,16 +14,16 @@ export class TemporaryDirectory implements AsyncDisposable {
 
   /** Makes an empty one. */
   static async create(): Promise<TemporaryDirectory> {
-    // Where the system keeps them may itself be a link.
+    // The system's directory may be a symbolic link.
     return new TemporaryDirectory(await Deno.realPath(await Deno.makeTempDir({ prefix: "nat-" })));
   }
 
-  /** The path of something in it. */
+  /** The path of a file in it. */
   at(name: string): string {
     return join(this.#path, name);
   }
 
-  /** What is in it by name: texts of files, `-> target` of links, and `/` of directories. */
+  /** Its entries by name: the text of a file, `-> target` of a link, `/` for a directory. */
   async read(): Promise<Record<string, string>> {
     const found: Record<string, string> = {};
     for await (const { name, isSymlink, isDirectory } of Deno.readDir(this.#path)) {

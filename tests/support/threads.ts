@@ -1,2 +1,2 @@
-/** In how many threads the proxies of the tests serve clients that do not say it themselves. */
+/** Number of threads of proxies in tests, unless a test sets it. */
 export const THREADS = Number(Deno.env.get("THREADS") ?? "1");

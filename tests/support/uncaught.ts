@@ -1,4 +1,4 @@
-// Loaded before the program, this makes errors in it that nobody catches, at a signal.
+// Preloaded into the program: raises uncaught errors on a signal.
 
 Deno.addSignalListener("SIGUSR1", () => {
   Promise.reject(new Error("A promise that nobody awaits"));

@@ -1,11 +1,11 @@
-/** Between two looks at a condition: short against what is waited for, long against a look. */
+/** The pause between two checks of a condition. */
 const PAUSE_MS = 15;
 
 /**
- * Waits until `condition` gives a truthy value and returns that. A condition that throws does
- * not hold yet; one that calls `saw` decides what the error shows if it never does.
+ * Waits until `condition` returns a truthy value, and returns that. A condition that throws does
+ * not hold yet; it calls `saw` to set what the error shows.
  *
- * @throws {Error} when `deadlineMs` have passed, naming `what` and the last thing seen
+ * @throws {Error} after `deadlineMs`, with `what` and the last value seen
  */
 export async function until<T>(
   what: string,
@@ -20,25 +20,25 @@ export async function until<T>(
     try {
       seen = undefined;
       const leftMs = Math.max(1, end - performance.now());
-      const value = await within(`look at ${what}`, Promise.resolve(condition(saw)), leftMs);
+      const value = await within(`check whether ${what}`, Promise.resolve(condition(saw)), leftMs);
       if (value) return value;
       seen ??= value;
     } catch (error) {
-      // The last look is often one that the deadline cuts short.
+      // The deadline often cuts the last check short.
       if (performance.now() >= end) seen ??= before;
       seen = seen === undefined ? error : `${show(seen)}, then ${show(error)}`;
     }
     if (performance.now() >= end) {
-      throw new Error(`Waited ${deadlineMs} ms in vain until ${what}: saw ${show(seen)}`);
+      throw new Error(`Not true after ${deadlineMs} ms: ${what}; last seen: ${show(seen)}`);
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }
 
 /**
- * Waits for a promise, but not for ever.
+ * Waits for a promise with a deadline.
  *
- * @throws {Error} when `deadlineMs` have passed, naming `what`; the promise goes on by itself
+ * @throws {Error} after `deadlineMs`, with `what`; the promise stays pending
  */
 export async function within<T>(
   what: string,

@@ -1,20 +1,19 @@
 import type { Buffer } from "node:buffer";
 import type { HostPort } from "../../../src/platform/address.ts";
 
-/** A word of a command. */
 export type Word = string | Buffer;
 
-/** A real client, in words that all clients have in common. Closed when its block ends. */
+/** The common interface of real clients. Closed when its block ends. */
 export interface ClusterClient extends AsyncDisposable {
-  /** All nodes that the client knows, as `host:port`. */
+  /** All nodes known to the client, as `host:port`. */
   readonly addresses: readonly string[];
   /** Sends a command to the node that has `key`. */
   command(key: Word, ...words: Word[]): Promise<unknown>;
-  /** The value of `key` as it is. */
+  /** The bytes of the value of `key`. */
   getBytes(key: Word): Promise<Buffer | null>;
   /** Sends a command to every primary. */
   onPrimaries(...words: string[]): Promise<unknown[]>;
-  /** Sends commands to the node that has `key`, all before the first answer. */
+  /** Sends commands to the node that has `key` in one pipeline. */
   pipeline(key: string, commands: string[][]): Promise<unknown[]>;
   /**
    * Sends a transaction to the node that has `key`; null if it was aborted.
@@ -32,20 +31,20 @@ export interface ClusterClient extends AsyncDisposable {
     channel: string,
     listener: (message: string) => void,
   ): Promise<void>;
-  /** Closes all connections at once, whatever is under way. */
+  /** Closes all connections at once, without waiting for replies. */
   leave(): void;
 }
 
-/** How a client is to connect, and the one address that it is told. */
+/** How a client connects, and the only address that it gets. */
 export interface ConnectOptions extends HostPort {
   protocol: 2 | 3;
   /** Reads go to replicas too. */
   readReplicas?: boolean;
-  /** Nodes come and go, so connections may fail, and the client is to make do. */
+  /** Whether connections may fail, because nodes fail. */
   throughOutages?: boolean;
-  /** The IP address of a node by a name that is in no DNS, or undefined for other names. */
+  /** Resolves names that are not in DNS; undefined for other names. */
   resolve?: (name: string) => string | undefined;
 }
 
-/** Connects a client, and waits until it knows the cluster. */
+/** Connects a client and waits until it knows the cluster. */
 export type Connect = (options: ConnectOptions) => Promise<ClusterClient>;

@@ -3,12 +3,12 @@ import { Cluster, type ClusterOptions, type Redis } from "ioredis";
 import { type HostPort, splitAddress } from "../../../src/platform/address.ts";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
-/** ioredis, with what sharded channels need. */
+/** ioredis with sharded subscribers. */
 export class IoredisClient implements ClusterClient {
   readonly #cluster: Cluster;
   readonly #errors: Error[] = [];
   readonly #throughOutages: boolean;
-  /** The status does not tell: it may say "close" after "end". */
+  /** The status does not show this: it may be "close" after "end". */
   readonly #ended: Promise<void>;
 
   private constructor(cluster: Cluster, throughOutages: boolean) {
@@ -20,7 +20,7 @@ export class IoredisClient implements ClusterClient {
     this.#ended = new Promise((resolve) => cluster.once("end", resolve));
   }
 
-  /** @param more what else the client is to do */
+  /** @param more further options */
   static async connect(
     options: ConnectOptions,
     more: Pick<ClusterOptions, "enableAutoPipelining" | "natMap"> = {},
@@ -110,7 +110,7 @@ export class IoredisClient implements ClusterClient {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // A refresh of the slots that is under way, as after MOVED, would outlive the client.
+    // A pending refresh of slots, such as after MOVED, would outlive the client.
     await new Promise((resolve) => this.#cluster.refreshSlotsCache(resolve));
     this.#cluster.disconnect();
     await this.#ended;
@@ -120,7 +120,7 @@ export class IoredisClient implements ClusterClient {
   }
 }
 
-/** Null for an address that stays as it is. */
+/** Returns null for an address that stays unchanged. */
 function resolved(
   { host, port }: HostPort,
   resolve: NonNullable<ConnectOptions["resolve"]>,
@@ -129,7 +129,7 @@ function resolved(
   return ip === undefined ? null : { host: ip, port };
 }
 
-/** The results without the errors that ioredis puts before each, of which there must be none. */
+/** The results of a pipeline without errors. */
 function resultsOf(pairs: [Error | null, unknown][] | null): unknown[] | null {
   if (pairs === null) return null;
   return pairs.map(([error, result]) => {

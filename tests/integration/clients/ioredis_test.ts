@@ -26,7 +26,7 @@ const BOTH: Behaviours = {
     await using client = await IoredisClient.connect(address);
     await using other = await connect();
     await client.command(key, "SET", key, "old");
-    // The same node gets it on a connection where messages look as they do in RESP2.
+    // A RESP2 connection to the same node receives the invalidations.
     const listener = new Redis({ host: proxy.host, port, protocol: 2, lazyConnect: true });
     const closed = new Promise((resolve) => listener.once("end", resolve));
     try {

@@ -4,9 +4,8 @@ import { IoredisClient } from "./ioredis.ts";
 import { NodeRedisClient } from "./node_redis.ts";
 
 /**
- * A program that is told the name of a client and one address, `ioredis host port`, and uses
- * the whole cluster there with either protocol. Prints the addresses that it learned; fails
- * when anything does.
+ * `nat_client.ts CLIENT HOST PORT` uses the whole cluster at an address with one of the real
+ * clients and both protocols. Prints the addresses that the client learned.
  */
 const CLIENTS: Record<string, Connect> = {
   "ioredis": IoredisClient.connect,

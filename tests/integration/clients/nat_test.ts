@@ -21,13 +21,13 @@ const CLIENT = "192.0.2.2";
 
 const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
 
-/** Slots are moved from the lowest on. */
+/** Resharding starts with the lowest slot. */
 const KEY_OF_SLOT_0 = "3560";
 
 const hindrance = await Namespace.hindrance();
 
 Deno.test({
-  name: "clients that can reach nothing but the proxy use the whole cluster" +
+  name: "clients that can reach only the proxy use the whole cluster" +
     (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
   ignore: hindrance !== undefined,
   fn: async (t) => {
@@ -46,7 +46,7 @@ Deno.test({
     const seed = { host: proxy.host, port: proxy.portOf(nodes[0]!) };
     const addresses = proxy.ports.map((port) => `${proxy.host}:${port}`).sort();
 
-    await t.step("no client reaches a node by itself", async () => {
+    await t.step("no client reaches a node directly", async () => {
       for (const node of nodes) {
         const ping = ["redis-cli", "-h", node.host, "-p", `${node.port}`, "PING"];
         assertEquals(await run([...between.before, ...ping]), { code: 0, output: "PONG\n" });

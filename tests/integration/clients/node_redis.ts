@@ -13,14 +13,14 @@ function open(options: ConnectOptions, cache: BasicPooledClientSideCache | undef
     RESP: protocol,
     useReplicas: readReplicas,
     ...cache === undefined ? {} : { clientSideCache: cache },
-    // To be told of maintenance, it would look each name up in the DNS before it says HELLO.
+    // For maintenance notifications it would resolve each name in DNS before HELLO.
     ...resolve && {
       defaults: { socket: { lookup: lookupBy(resolve) }, maintNotifications: "disabled" },
     },
   });
 }
 
-/** Asks the DNS for the names that `resolve` does not know. */
+/** Resolves in DNS the names that `resolve` does not know. */
 function lookupBy(resolve: NonNullable<ConnectOptions["resolve"]>): LookupFunction {
   return (name, options, done) => {
     const address = resolve(name);
@@ -30,7 +30,7 @@ function lookupBy(resolve: NonNullable<ConnectOptions["resolve"]>): LookupFuncti
   };
 }
 
-/** node-redis as it comes. */
+/** node-redis with its default options. */
 export class NodeRedisClient implements ClusterClient {
   readonly #cluster: Cluster;
   readonly #errors: Error[] = [];
@@ -42,7 +42,7 @@ export class NodeRedisClient implements ClusterClient {
     cluster.on("error", (error) => this.#errors.push(error));
   }
 
-  /** @param cache where the client keeps what it has read, with RESP3 */
+  /** @param cache the client-side cache, for RESP3 */
   static async connect(
     options: ConnectOptions,
     cache?: BasicPooledClientSideCache,
@@ -60,7 +60,7 @@ export class NodeRedisClient implements ClusterClient {
     return this.#cluster.sendCommand(key, false, words);
   }
 
-  /** The value of `key`, from the cache if there is one and it is there. */
+  /** The value of `key`, from the cache if possible. */
   get(key: string): Promise<string | null> {
     return this.#cluster.get(key);
   }

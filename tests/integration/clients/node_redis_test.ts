@@ -11,7 +11,7 @@ const WITH_RESP3: Behaviours = {
     const cache = new BasicPooledClientSideCache();
     await using client = await NodeRedisClient.connect(address, cache);
     await using other = await connect();
-    // In all shards.
+    // One key in each shard, at least.
     for (const key of ["a", "b", "c", "d", "e"].map((name) => `cached:${name}`)) {
       await other.command(key, "SET", key, "old");
       assertEquals(await client.get(key), "old");

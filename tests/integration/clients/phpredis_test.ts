@@ -7,8 +7,8 @@ import { startProxy } from "../../support/proxy.ts";
 import { until, within } from "../../support/until.ts";
 
 /**
- * Writes until it is told to stop, whatever becomes of that, and then counts how many of 200 writes
- * to as many slots succeed.
+ * Writes until its stdin has a line, ignoring errors, and then counts how many of 200 writes to as
+ * many slots succeed.
  */
 const PROGRAM = `
 $redis = new RedisCluster(null, [$argv[1]], 2, 2);
@@ -32,10 +32,10 @@ for ($key = 0; $key < 200; $key++) if ($write($key)) $count++;
 echo "$count\\n";
 `;
 
-/** Each write to a node that is gone takes phpredis a while. */
+/** phpredis takes a while for each write to a dead node. */
 const DEADLINE_MS = 60_000;
 
-/** A phpredis that writes while a block lasts. */
+/** phpredis writing in a process until its block ends. */
 class Writer implements AsyncDisposable {
   readonly #process: Deno.ChildProcess;
   readonly #lines: ReadableStreamDefaultReader<string>;
@@ -51,7 +51,7 @@ class Writer implements AsyncDisposable {
     this.#lines = this.#process.stdout.pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** The next line that it prints. */
+  /** Reads the next line of stdout. */
   async line(): Promise<string> {
     while (!this.#text.includes("\n")) {
       const { done, value } = await within("read what PHP prints", this.#lines.read(), DEADLINE_MS);
@@ -64,7 +64,7 @@ class Writer implements AsyncDisposable {
     return line;
   }
 
-  /** Tells it to count, and returns how many of its writes succeed. */
+  /** Makes it count, and returns the number of successful writes. */
   async count(): Promise<number> {
     const stdin = this.#process.stdin.getWriter();
     await stdin.write(new TextEncoder().encode("count\n"));
@@ -76,7 +76,7 @@ class Writer implements AsyncDisposable {
     try {
       this.#process.kill("SIGKILL");
     } catch {
-      // It has ended by itself.
+      // It has already ended.
     }
     await this.#lines.cancel();
     await this.#process.stdin.close().catch(() => {});
@@ -97,7 +97,7 @@ async function findPhpRedis(): Promise<boolean> {
 const hasPhpRedis = await findPhpRedis();
 
 Deno.test({
-  name: "phpredis writes as well as straight after a primary was killed" +
+  name: "phpredis writes after the death of a primary as on a direct connection" +
     (hasPhpRedis ? "" : " (skipped: install php-cli and php-redis)"),
   ignore: !hasPhpRedis,
   async fn() {

@@ -6,30 +6,30 @@ import { type RunningProxy, startProxyProcess } from "../../support/proxy.ts";
 import { until, within } from "../../support/until.ts";
 import type { ClusterClient, Connect, ConnectOptions } from "./client.ts";
 
-/** Where a client is put to the test. */
+/** The setting of a client test. */
 export interface Scene {
   readonly cluster: RedisCluster;
   readonly proxy: RunningProxy;
   /** The proxy's port of the first node. */
   readonly address: ConnectOptions;
-  /** Connects one more client, to that address unless told. */
+  /** Connects one more client, by default to that address. */
   connect(options?: Partial<ConnectOptions>): Promise<ClusterClient>;
 }
 
-/** What is tried, and how. */
+/** Tests by the behaviour that they check. */
 export type Behaviours = Readonly<Record<string, (scene: Scene) => Promise<void>>>;
 
-/** Each takes a second at most; a client that waits for ever shows that an answer is missing. */
+/** Each takes a second at most; a client that hangs misses a reply. */
 const DEADLINE_MS = 30_000;
 
 const COMMANDS_AT_ONCE = 3_000;
 
-/** With an answer of a kilobyte each this is far more than all buffers on the way can hold. */
+/** With replies of 1 KiB, more than all buffers on the way hold. */
 const PIPELINE_LENGTH = 10_000;
 
 const MIB = 1024 * 1024;
 
-/** Values that would lead a client astray, were they taken for what they look like. */
+/** Values that look like replies or redirects. */
 const MISLEADING = [
   "-MOVED 1 10.0.0.1:7000",
   "-MOVED 1 10.0.0.1:7000\r\n",
@@ -42,10 +42,10 @@ const MISLEADING = [
 const SINCE_7 = new Set(["calls functions", "hears what is published on a sharded channel"]);
 
 /**
- * Tries a client through a proxy with either protocol. All behaviours have one cluster, because
- * it takes longer to form than any of them takes, and each has its own keys.
+ * Tests a client through a proxy with both protocols. All behaviours share a cluster and use their
+ * own keys.
  *
- * @param more what only this client can do
+ * @param more behaviours of this client only
  */
 export function testClient(
   name: string,
@@ -53,7 +53,7 @@ export function testClient(
   more: (protocol: 2 | 3) => Behaviours,
 ): void {
   for (const protocol of [2, 3] as const) {
-    Deno.test(`${name} with RESP${protocol} knows nothing but the proxy`, async (t) => {
+    Deno.test(`${name} with RESP${protocol} uses a cluster through the proxy`, async (t) => {
       await using cluster = await RedisCluster.start();
       await using proxy = await startProxyProcess(cluster);
       const { host } = proxy;
@@ -76,7 +76,7 @@ export function testClient(
   }
 }
 
-/** The node that has `key`, as long as no slot has been moved. */
+/** The node that has `key`, if no slot has moved. */
 export async function ownerOf(cluster: RedisCluster, key: string): Promise<ClusterNode> {
   const slot = await cluster.ask(cluster.nodes[0]!, "CLUSTER", "KEYSLOT", key);
   return cluster.ownerOf(Number(textOf(slot)));
@@ -209,7 +209,7 @@ const COMMON: Behaviours = {
   "hears what is published on a sharded channel": async ({ connect }) => {
     await using client = await connect();
     await using other = await connect();
-    // In all shards.
+    // One key in each shard, at least.
     for (const channel of ["a", "b", "c", "d", "e"]) {
       await hears(
         client,
@@ -305,7 +305,7 @@ const COMMON: Behaviours = {
   },
 
   "follows a slot on its way to another node": async ({ cluster, proxy, connect }) => {
-    // Nobody else's, because its slot does not come back.
+    // No other test uses this key: its slot does not return.
     const key = "{wanderer}";
     await using client = await connect();
     await client.command(key, "GET", key);
@@ -326,7 +326,7 @@ const COMMON: Behaviours = {
   },
 };
 
-/** Private addresses can be reached here, so a client that knows one would not complain. */
+/** A client could reach private addresses here, so this checks what it knows. */
 function assertPublic(client: ClusterClient, proxy: RunningProxy): void {
   const all = new Set(proxy.ports.map((port) => `${proxy.host}:${port}`));
   assertEquals(client.addresses.filter((address) => !all.has(address)), []);
@@ -346,7 +346,7 @@ async function hears(
     saw(heard);
     return heard.length >= messages.length;
   });
-  // Nodes pass on what is published, each in its order; clients publish at any of them.
+  // Nodes forward published messages each in their own order.
   if (kind === "s") assertEquals(heard, messages);
   else assertEquals(heard.toSorted(), messages.toSorted());
 }
@@ -367,7 +367,7 @@ function keyCounts(
   return Promise.all(nodes.map(async (node) => Number(textOf(await node.ask("DBSIZE")))));
 }
 
-/** How many GETs each node has served. */
+/** The number of GETs that each node has served. */
 function getCounts(nodes: readonly ClusterNode[]): Promise<number[]> {
   return Promise.all(nodes.map(async (node) => {
     const stats = textOf(await node.ask("INFO", "commandstats")) ?? "";

@@ -15,7 +15,7 @@ word = "result of " .. word
 return word
 `;
 
-/** The debugger's words, some of which are commands elsewhere. */
+/** Commands of the Lua debugger, some of which are Redis commands, too. */
 const DEBUGGER_WORDS = [
   "step",
   "print word",
@@ -28,10 +28,10 @@ const DEBUGGER_WORDS = [
   "continue",
 ];
 
-/** The same, and words that redis-cli waits behind for ever. */
+/** The same, with words after which redis-cli would hang. */
 const RAW_DEBUGGER_WORDS = ["monitor", "subscribe x", "sunsubscribe x", ...DEBUGGER_WORDS];
 
-Deno.test("the tools of the server know nothing but the proxy", async (t) => {
+Deno.test("the tools of the server work through the proxy", async (t) => {
   await using cluster = await RedisCluster.start();
   await using proxy = await startProxy(cluster);
   const { host } = proxy;
@@ -55,7 +55,7 @@ Deno.test("the tools of the server know nothing but the proxy", async (t) => {
         const { code, output } = await run([
           ...["redis-benchmark", "--cluster", "-h", host, "-p", port, "-q"],
           ...["-t", "set,get", "-n", REQUESTS, "-P", pipeline, "-r", "1000"],
-          // It has no flag for RESP2, which is what it speaks unless told.
+          // RESP2 is its default and has no flag.
           ...protocol === "-3" ? [protocol] : [],
         ]);
         assertEquals(code, 0, output);
@@ -72,7 +72,7 @@ Deno.test("the tools of the server know nothing but the proxy", async (t) => {
   }
 
   for (const mode of ["--ldb", "--ldb-sync-mode"]) {
-    await t.step(`redis-cli ${mode} has the same session as straight`, async () => {
+    await t.step(`redis-cli ${mode} has the same session as on a direct connection`, async () => {
       const node = cluster.primaries[0]!;
       const script = await Deno.makeTempFile({ suffix: ".lua" });
       try {
@@ -94,7 +94,7 @@ Deno.test("the tools of the server know nothing but the proxy", async (t) => {
     });
   }
 
-  await t.step("the debugger gets words that are commands elsewhere", async () => {
+  await t.step("the Lua debugger gets its commands unchanged", async () => {
     const node = cluster.primaries[0]!;
     const straight = await debugRaw(node.host, node.port);
     assertStringIncludes(straight, "result of word");
@@ -112,7 +112,7 @@ Deno.test("the tools of the server know nothing but the proxy", async (t) => {
   await t.step("redis-cli --cluster info finds all primaries", async () => {
     const { code, output } = await manage("info");
     assertEquals(code, 0, output);
-    // Valkey has another word.
+    // Valkey says primaries.
     assertMatch(output, / keys in 3 (masters|primaries)\./);
     assertEquals(namedIn(output), primaries);
   });
@@ -129,7 +129,7 @@ Deno.test("the tools of the server know nothing but the proxy", async (t) => {
   }
 });
 
-/** What a session of the debugger sends, to its end. */
+/** All output of a debugger session. */
 async function debugRaw(host: string, port: number): Promise<string> {
   using client = await WireClient.connect(host, port);
   await client.ask("SCRIPT", "DEBUG", "YES");
@@ -147,7 +147,7 @@ function addressesOf(proxy: LocalProxy, nodes: readonly ClusterNode[]): Set<stri
   return new Set(nodes.map((node) => `${proxy.host}:${proxy.portOf(node)}`));
 }
 
-/** All that looks like an address in a text. */
+/** All addresses in a text. */
 function namedIn(text: string): Set<string> {
   return new Set(text.match(/\d+\.\d+\.\d+\.\d+:\d+/g));
 }

@@ -18,43 +18,43 @@ import {
 import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
 import { normalized, type Party, withoutVerbatim } from "./transcript.ts";
 
-/** What happens to the node that is asked, at a moment that is the same for both connections. */
+/** A change at the node, at the same moment for both connections. */
 export type Change = "leaves" | "migrates" | "returns" | "settles" | "failover";
 
-/** What is written while nothing of it is answered, and then is answered at once. */
+/** Requests that are sent while the node is stopped. */
 export interface Batch {
   readonly requests: readonly Request[];
   readonly change?: Change;
-  /** Whether the change comes before both pipelines or behind them. */
+  /** Whether the change comes before both pipelines or after them. */
   readonly changeFirst: boolean;
   /** Which of the two pipelines is first. */
   readonly proxiedFirst: boolean;
-  /** After which share of its bytes a pipeline is cut in two. */
+  /** The share of its bytes after which a pipeline is cut in two. */
   readonly cutAfter: number;
 }
 
-/** One round: all that is needed to play it again. */
+/** One round, which can be repeated from this. */
 export interface Scenario {
-  /** Of which the round was made. */
+  /** The seed of the round. */
   readonly seed: number;
   /** The state of both connections at the beginning. */
   readonly opening: "authenticated" | "RESP3" | "unauthenticated";
   readonly batches: readonly Batch[];
 }
 
-/** How a round went. */
+/** The outcome of a round. */
 export interface Outcome {
-  /** How many tokens of RESP were compared. */
+  /** Number of RESP tokens compared. */
   readonly compared: number;
   readonly fault?: Fault;
-  /** A difference that is the server's own, to be counted. */
+  /** A difference that the server causes, to be counted. */
   readonly note?: string;
 }
 
-/** What must not be. */
+/** A violation. */
 export interface Fault {
   readonly kind: "leak" | "differs" | "closed" | "hangs";
-  /** What it is, in one line. */
+  /** A description in one line. */
   readonly what: string;
   readonly straight: string;
   readonly proxied: string;
@@ -64,23 +64,23 @@ const SETTLED_MS = 6;
 const QUIET_MS = 25;
 const ARRIVAL_DEADLINE_MS = 300;
 const BATCH_DEADLINE_MS = 3_000;
-/** A node answers in less, or never. */
+/** A node answers sooner or never. */
 const SILENT_MS = 2_000;
 const CLUSTER_DEADLINE_MS = 20_000;
 
 const TOKENS = { straight: "Sq7", proxied: "Pq7" };
 
-/** Requests that the proxy follows by one of its own, but inside MULTI. */
+/** Requests after which the proxy sends a marker outside MULTI. */
 const DOUBTFUL = /AUTH|SUNSUBSCRIBE|MONITOR|EVAL|REPLCONF/i;
 
-/** A node, and what a client asks of it. */
+/** A node, and the keys that clients use there. */
 export class Lane implements AsyncDisposable {
   readonly #stage: Stage;
   readonly #node: ClusterNode;
   readonly #replica: ClusterNode | undefined;
   readonly #admin: WireClient;
   readonly #otherId: string;
-  /** The servers do, by what is still to be sent at the moment; the proxy may ask for more. */
+  /** Whether servers drop errors while replies are unsent. */
   readonly #losesErrors: boolean;
   readonly subjects: Subjects;
 
@@ -104,7 +104,7 @@ export class Lane implements AsyncDisposable {
     this.subjects = subjects;
   }
 
-  /** A lane to a node that is a primary now. */
+  /** Opens a lane to a node that is a primary now. */
   static async open(stage: Stage, node: ClusterNode, replica?: ClusterNode): Promise<Lane> {
     const standings = await stage.cluster.standings();
     const slots = new Set(standings.find((standing) => standing.node === node)!.slots);
@@ -146,7 +146,7 @@ export class Lane implements AsyncDisposable {
         holds(() => {
           return client.received.endsWith(end) || client.ended || client.quietMs > SILENT_MS;
         }, BATCH_DEADLINE_MS);
-      // Whatever state it is in, behind this a connection answers.
+      // After RESET a connection answers in any state.
       await client.send(wire("PING", "x") + wire("RESET"));
       await answers("+RESET\r\n");
       await client.send(wire("AUTH", PASSWORD) + wire("ECHO", last));
@@ -158,14 +158,14 @@ export class Lane implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      // A failover may have made it a replica, and leaves the slots where they are.
+      // A failover may have made it a replica; the slots have not moved then.
       if (this.#replica === undefined) await this.#prepare();
     } finally {
       this.#admin.close();
     }
   }
 
-  /** All slots and values are as they were. */
+  /** Restores all slots and values. */
   async #prepare(): Promise<void> {
     const { stay, move } = this.subjects;
     const slot = `${slotOf(move)}`;
@@ -190,7 +190,7 @@ export class Lane implements AsyncDisposable {
     }
   }
 
-  /** Finds out who a connection is to the node. */
+  /** Looks up a connection at the node. */
   async #introduce(client: Recorder, token: string): Promise<Speaker> {
     const answer = await client.ask(wire("AUTH", PASSWORD) + wire("CLIENT", "ID"), 2);
     const id = /:(\d+)\r\n$/.exec(answer)![1]!;
@@ -224,7 +224,7 @@ export class Lane implements AsyncDisposable {
       Deno.kill(pid!, "SIGCONT");
     }
     if (batch.change !== undefined && batch.change !== "failover") {
-      // The answer to the change.
+      // The reply to the change.
       await this.#admin.readFrames(1);
     }
     await holds(async () => {
@@ -255,11 +255,11 @@ export class Lane implements AsyncDisposable {
       returns: ["NODE", this.#node.id],
       settles: ["STABLE"],
     }[change];
-    // Over the loopback interface it has come when it is written.
+    // On the loopback interface, written bytes have arrived.
     await this.#admin.send(wire("CLUSTER", "SETSLOT", slot, ...words));
   }
 
-  /** Waits until something has come to the node, which does not read, and no more comes. */
+  /** Waits until bytes have arrived at the stopped node, and no more arrive. */
   async #arrives(unread: () => number | Promise<number>, send: () => Promise<void>): Promise<void> {
     let seen = await unread();
     await send();
@@ -316,7 +316,7 @@ export class Lane implements AsyncDisposable {
       if (proxiedEnd === "ended") {
         const reason = await this.#stage.reasonOf(proxied.client.address, logged);
         if (reason !== undefined) return fault("closed", reason);
-        // What a node has not sent yet is lost when it closes, straight sooner than through a proxy.
+        // A node that closes drops unsent replies, sooner on a direct connection.
         if (index === expected.length) return { compared, note: CLOSED_BY_NODE };
       }
       const [one, other] = [expected[index], actual[index]].map((token) => JSON.stringify(token));
@@ -327,10 +327,10 @@ export class Lane implements AsyncDisposable {
 }
 
 /**
- * Whether a node closed one of two connections for what it had still to send to it. Under CLIENT
- * REPLY OFF it closes when it has sent its last reply, and so not at all, whereas the proxy has it
- * reply (networking.c `writeToClient`). One that is not authenticated any more is closed when its
- * replies are too many to be still to be sent (networking.c `checkClientOutputBufferLimits`).
+ * Whether a node closed one of two connections because of unsent replies. Under CLIENT REPLY OFF
+ * it never closes, because it closes after the last reply, and the proxy has it reply
+ * (networking.c `writeToClient`). It closes an unauthenticated client with too many unsent replies
+ * (networking.c `checkClientOutputBufferLimits`).
  */
 function isNodesOwn(
   { batches }: Scenario,
@@ -358,7 +358,7 @@ type Ending = "answers" | "ended" | "hangs";
 interface Speaker {
   readonly client: Recorder;
   readonly party: Party;
-  /** That of the node. */
+  /** The file descriptor of the node. */
   readonly descriptor: number;
 }
 
@@ -378,17 +378,17 @@ async function open(client: Recorder, opening: Scenario["opening"]): Promise<voi
   client.forget();
 }
 
-/** What stands around the first private address, if there is any outside of stored texts. */
+/** The surroundings of the first private address outside stored texts, if there is one. */
 export function privateIn(text: string, network: string): string | undefined {
   const open = withoutVerbatim(text);
   const at = open.indexOf(network);
   return at < 0 ? undefined : JSON.stringify(open.slice(Math.max(0, at - 40), at + 40));
 }
 
-/** How many rounds begin with channels of a slot that leaves in the next batch. */
+/** The share of rounds that begin with channels of a slot that leaves in the next batch. */
 const LOSING_SHARE = 0.3;
 
-/** A round of a seed. */
+/** Makes the round of a seed. */
 export function randomScenario(seed: number, subjects: Subjects, failover: boolean): Scenario {
   const random = seededRandom(seed);
   const kinds = randomKinds(random);
@@ -449,15 +449,15 @@ function subscribed(random: Random, { move, stay }: Subjects): Request[] {
 }
 
 /**
- * Whether the proxy may pass on a part of the requests later, when it knows whether a MULTI was
- * refused: what happens to the node behind the pipeline then happens within it.
+ * Whether the proxy may hold back some requests until it knows whether a MULTI was refused: a
+ * change after the pipeline would then happen within it.
  */
 function mayWait(requests: readonly Request[], before: readonly Request[]): boolean {
   const all = [...before, ...requests].flat().join(" ");
   return DOUBTFUL.test(requests.flat().join(" ")) && /MULTI/i.test(all);
 }
 
-/** What of a scenario can be left out with the same kind of fault; tries each part once. */
+/** Leaves out each part of a scenario without which the same kind of fault occurs. */
 export async function shrunk(
   scenario: Scenario,
   kind: Fault["kind"],
@@ -486,7 +486,7 @@ export async function shrunk(
   return least;
 }
 
-/** A scenario as a person reads it. */
+/** A scenario as readable text. */
 export function shownScenario({ opening, batches }: Scenario): string {
   return batches.map(({ requests, change, changeFirst }, index) => {
     const written = requests.map(shownRequest).join(" | ") || "nothing";
@@ -499,7 +499,7 @@ export function shownScenario({ opening, batches }: Scenario): string {
   }).join("\n");
 }
 
-/** Waits until a failover is over, and returns who is primary now. */
+/** Waits until a failover is over, and returns the new primary. */
 export async function settle(stage: Stage, [one, other]: readonly [ClusterNode, ClusterNode]) {
   await stage.cluster.ready();
   return await until("there is one primary", async () => {

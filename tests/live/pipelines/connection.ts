@@ -1,9 +1,9 @@
 import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
 
-/** Between two looks at a condition: these rounds are made of short waits. */
+/** The pause between two checks of a condition. */
 const PAUSE_MS = 2;
 
-/** Waits until a condition holds, and returns whether it did in time. */
+/** Waits for a condition, and returns whether it holds in time. */
 export async function holds(
   condition: () => boolean | Promise<boolean>,
   deadlineMs: number,
@@ -16,7 +16,7 @@ export async function holds(
   return true;
 }
 
-/** A connection that keeps all that comes, one character a byte; it owns its socket. */
+/** A connection that records all received bytes as characters; it owns its socket. */
 export class Recorder implements AsyncDisposable {
   readonly #conn: Deno.TcpConn;
   readonly #reading: Promise<void>;
@@ -30,12 +30,11 @@ export class Recorder implements AsyncDisposable {
     this.#reading = this.#read();
   }
 
-  /** Connects, and begins to read. */
   static async connect(host: string, port: number): Promise<Recorder> {
     return new Recorder(await Deno.connect({ hostname: host, port }));
   }
 
-  /** All that came since the start or the last `forget`. */
+  /** Everything received since the start or the last `forget`. */
   get received(): string {
     return this.#received;
   }
@@ -45,34 +44,33 @@ export class Recorder implements AsyncDisposable {
     return this.#ended;
   }
 
-  /** How long nothing has come. */
+  /** The time since the last received byte. */
   get quietMs(): number {
     return performance.now() - this.#lastMs;
   }
 
-  /** Its own end, as CLIENT LIST has it. */
+  /** Its local address, as in CLIENT LIST. */
   get address(): string {
     const { hostname, port } = this.#conn.localAddr as Deno.NetAddr;
     return `${hostname}:${port}`;
   }
 
-  /** Drops what came so far. */
   forget(): void {
     this.#received = "";
   }
 
-  /** Writes all of a text; the other side may have closed. */
+  /** Writes a text; the other side may have closed. */
   async send(text: string): Promise<void> {
     const bytes = fromLatin1(text);
     this.#lastMs = performance.now();
     try {
       for (let sent = 0; sent < bytes.length;) sent += await this.#conn.write(bytes.subarray(sent));
     } catch {
-      // That it has is seen by the read, behind what came before.
+      // The reader notices the end.
     }
   }
 
-  /** Sends requests of which each has one answer of one line, and returns the text that came. */
+  /** Sends requests with one-line replies, and returns the replies. */
   async ask(text: string, lines: number, deadlineMs = 5_000): Promise<string> {
     this.forget();
     await this.send(text);
@@ -101,7 +99,7 @@ export class Recorder implements AsyncDisposable {
         this.#lastMs = performance.now();
       }
     } catch {
-      // A reset, or the close of this side.
+      // Reset, or closed by this side.
     }
     this.#ended = true;
   }

@@ -1,4 +1,4 @@
-/** Where what the kernel tells of sockets can be asked for: Linux with glibc. */
+/** Whether the kernel shows unread bytes of sockets: Linux with glibc. */
 export const KERNEL_TELLS = Deno.build.os === "linux";
 
 const LIBC = {
@@ -13,13 +13,13 @@ const libc = KERNEL_TELLS ? Deno.dlopen("libc.so.6", LIBC) : undefined;
 const SYS_PIDFD_OPEN = 434n;
 const SYS_PIDFD_GETFD = 438n;
 
-/** How much a socket has received that was not read (asm-generic/ioctls.h). */
+/** The number of unread bytes of a socket (asm-generic/ioctls.h). */
 const FIONREAD = 0x541bn;
 
 /** The state of an established connection in /proc/net/tcp. */
 const ESTABLISHED = "01";
 
-/** How many bytes have come to a socket of another process that has not read them yet. */
+/** The number of unread bytes of a socket of another process. */
 export function unreadBytes(pid: number, descriptor: number): number {
   const { syscall, ioctl, close } = libc!.symbols;
   const process = Number(syscall(SYS_PIDFD_OPEN, BigInt(pid), 0n, 0n));
@@ -35,7 +35,7 @@ export function unreadBytes(pid: number, descriptor: number): number {
   return failed ? 0 : bytes[0]!;
 }
 
-/** How many bytes have come from one IP address to another and were not read yet. */
+/** The number of unread bytes between two IP addresses. */
 export async function unreadFrom(peer: string, host: string): Promise<number> {
   const table = await Deno.readTextFile("/proc/net/tcp");
   const [local, remote] = [`${hexOf(host)}:`, `${hexOf(peer)}:`];
@@ -48,7 +48,7 @@ export async function unreadFrom(peer: string, host: string): Promise<number> {
   return bytes;
 }
 
-/** Whether a process stands still. */
+/** Whether a process is stopped. */
 export async function isStopped(pid: number): Promise<boolean> {
   const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
   return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");

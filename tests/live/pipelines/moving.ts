@@ -11,40 +11,37 @@ import type { Report } from "./report.ts";
 import { PASSWORD, shownRequest, textsLike, USERS } from "./requests.ts";
 import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
 
-/** What is wanted of a run. */
+/** Options of a run. */
 export interface MovingOptions {
-  /** How many pipelines are answered, or a few more. */
+  /** Number of pipelines, at least. */
   readonly count: number;
   readonly seed: number;
   readonly report: Report;
 }
 
-/** How many clients there are at once. */
 const CLIENTS = 6;
 
-/** Pipelines of one connection. */
 const MOST_PIPELINES = 8;
 
-/** The bounds of the time for which a slot stays where it is. */
 const STAY_MS = { least: 1, most: 8 };
 
-/** Between two failovers; the replica has to follow its new primary before the next. */
+/** The replica has to follow its new primary before the next failover. */
 const FAILOVER_PAUSE_MS = 1_000;
 
 const LINK_DEADLINE_MS = 30_000;
 
-/** A node, and what clients ask it for. */
+/** A node, and the keys that clients use there. */
 interface Target {
   readonly node: ClusterNode;
   readonly stay: string;
   readonly move: string;
-  /** What stands under the keys `text0` and so on. */
+  /** The values of the keys `text0`, `text1` and so on. */
   readonly texts: readonly string[];
 }
 
 /**
- * Requests, and what may come to all of them together: a pattern over the letters that `letterOf`
- * has for frames. Letters that may come at any time are left out before.
+ * Requests, and the pattern of all their replies as letters of `letterOf`, without frames that may
+ * come at any time.
  */
 interface Step {
   readonly requests: readonly (readonly string[])[];
@@ -58,8 +55,8 @@ function step(answer: RegExp, ...requests: (readonly string[])[]): Step {
 }
 
 /**
- * The requests that stand inside MULTI. A slot that leaves makes an error of one or of all; where
- * RESP2 does not let a subscriber begin, they may be answered by themselves.
+ * Requests inside MULTI. A slot that leaves makes one or all of them fail; if RESP2 refuses MULTI
+ * to a subscriber, each has its own reply.
  */
 function transaction(alone: string, answers: string, ...requests: (readonly string[])[]): Step {
   const { length } = requests;
@@ -74,8 +71,8 @@ function transaction(alone: string, answers: string, ...requests: (readonly stri
 const SLOTS = ["CLUSTER", "SLOTS"];
 
 /**
- * Almost all may be refused: to a subscriber of RESP2, who is one no more as soon as the last slot
- * has left, so that a row of errors may end at any request.
+ * Almost all may be refused to a subscriber of RESP2, which ends to be one when the last slot has
+ * left: a row of errors may end at any request.
  */
 const STEPS: readonly Make[] = [
   (_, { move }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${move}}`]),
@@ -83,13 +80,13 @@ const STEPS: readonly Make[] = [
   (_, { move }, token) =>
     step(/^(SS|E)$/, ["SSUBSCRIBE", `c${token}{${move}}`, `d${token}{${move}}`]),
   (_, { stay }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${stay}}`]),
-  // One that the node ends by itself cannot be told from an answer, nor need it be.
+  // An end by the node looks like a reply.
   (_, { move }, token) => step(/^E?$/, ["SUNSUBSCRIBE", `c${token}{${move}}`]),
   (_, { move }, token) =>
     step(
       /^[SE]([0-9nE]E?)[LE]$/,
       ["SSUBSCRIBE", `c${token}{${move}}`],
-      // Takes a while, in which the slot may leave.
+      // The slot may leave while this blocks.
       ["BLPOP", `none{${move}}`, "0.005"],
       ["SUNSUBSCRIBE", `c${token}{${move}}`],
       SLOTS,
@@ -145,7 +142,7 @@ const STEPS: readonly Make[] = [
       SLOTS,
       ["CLIENT", "REPLY", "ON"],
     ),
-  // The server may drop what says that the password is wrong.
+  // The server may drop the error of a wrong password.
   () => step(/^[LE][WE]?[LE]$/, SLOTS, ["AUTH", "wrong"], SLOTS),
   () => step(/^[OE][LE]$/, ["AUTH", PASSWORD], SLOTS),
   () => step(/^[HE]$/, ["HELLO", "3"]),
@@ -154,18 +151,18 @@ const STEPS: readonly Make[] = [
 ];
 
 /**
- * Comes first alone: a client that is not authenticated must not have more than 1 KiB of replies
- * still to be sent, or is closed (networking.c `checkClientOutputBufferLimits`, Redis 7.0.15 too).
+ * Comes only first: an unauthenticated client with more than 1 KiB of unsent replies is closed
+ * (networking.c `checkClientOutputBufferLimits`, Redis 7.0.15 too).
  */
 const RESET = step(/^RO$/, ["RESET"], ["AUTH", PASSWORD]);
 
-/** In how many pipelines that is. */
+/** The share of pipelines with RESET. */
 const RESET_SHARE = 0.1;
 
-/** Who may be at work, `mute` without a right to PING, so that its pipelines end otherwise. */
+/** Users; `mute` may not send PING, so its pipelines end differently. */
 const WHO = ["default", "default", "default", "mute"];
 
-/** Answers random pipelines through the proxy while slots and primaries change all the time. */
+/** Sends random pipelines through the proxy while slots and primaries change all the time. */
 export async function movePipelines(stage: Stage, options: MovingOptions): Promise<void> {
   const targets = await Promise.all(stage.cluster.nodes.map((node) => targetOf(stage, node)));
   let over = false;
@@ -183,7 +180,7 @@ export async function movePipelines(stage: Stage, options: MovingOptions): Promi
     await Promise.all(Array.from({ length: CLIENTS }, async (_, index) => {
       const own = seededRandom(options.seed + 100 + index);
       for (let visit = 0; options.report.pipelines < options.count; visit++) {
-        // A connection each, whose token tells what is its own.
+        // The token marks the keys and channels of one connection.
         const token = `x${index}y${visit}z`;
         await visitNode(stage, random.pick(targets), { ...options, random: own, token });
       }
@@ -210,7 +207,7 @@ async function targetOf(stage: Stage, node: ClusterNode): Promise<Target> {
   return { node, stay, move, texts };
 }
 
-/** Lets a slot go, and takes it back, as its node sees it. */
+/** Gives a slot away and takes it back, as its node sees it. */
 async function moveSlot(
   { node, move }: Target,
   { otherId, random, isOver, report }: {
@@ -232,7 +229,7 @@ async function moveSlot(
   }
 }
 
-/** Makes the replica the primary, and again, each time once it follows. */
+/** Fails over again and again, each time once the replica follows. */
 async function failOver(
   { cluster }: Stage,
   isOver: () => boolean,
@@ -255,7 +252,7 @@ async function failOver(
   }
 }
 
-/** One connection from its beginning to its end. */
+/** Uses one connection from its start to its end. */
 async function visitNode(
   stage: Stage,
   target: Target,
@@ -276,7 +273,7 @@ async function visitNode(
     );
     if (random.chance(RESET_SHARE)) steps.unshift(RESET);
     const marks = steps.map((_, index) => `mark${left}-${index}-${token}`);
-    // ECHO is refused to a subscriber of RESP2, and PING to one without the right.
+    // RESP2 refuses EVAL to a subscriber; `mute` may not send PING.
     const mark = (text: string) => [["PING", text], ["EVAL", `return '${text}'`, "0"]];
     const requests = steps.flatMap(({ requests }, index) => [...requests, ...mark(marks[index]!)]);
     const sent = requests.map((words) => wire(...words)).join("");
@@ -291,12 +288,12 @@ async function visitNode(
   }
 }
 
-/** What came to a pipeline. */
+/** The replies to a pipeline. */
 interface Exchange {
   readonly frames: readonly string[];
-  /** The same without what answers the marks, for each step. */
+  /** The same for each step, without the replies to marks. */
   readonly parts: readonly (readonly string[])[];
-  /** Why it came to an end before the last mark. */
+  /** Why it ended before the last mark. */
   readonly ended: "closed" | "hangs" | "loads" | undefined;
 }
 
@@ -313,7 +310,7 @@ async function exchange(
     for (const mark of marks) {
       const part: string[] = [];
       parts.push(part);
-      // PING and EVAL, each of which may be refused.
+      // PING and EVAL may each be refused.
       for (let ends = 0; ends < 2;) {
         const [frame] = await client.readFrames(1);
         frames.push(frame!);
@@ -356,13 +353,13 @@ async function faultOf(
     return fault("differs", `'${asked}' is answered by '${letters}', expected ${answer}`);
   }
   if (ended === "hangs") return fault("hangs", "no answer comes any more");
-  // A straight client that is blocked is closed by a failover, too.
+  // A failover also closes blocked clients of direct connections.
   if (ended !== "closed" || frames.at(-1)?.startsWith("-UNBLOCKED ")) return undefined;
   const reason = await stage.reasonOf(client.localAddress, logged);
   return fault("closed", reason ?? "nothing in the log says why");
 }
 
-/** A letter for what a frame is; none for what may come at any time. */
+/** A letter for a frame; none for one that may come at any time. */
 function letterOf(value: Value, target: Target, stage: Stage): string {
   const text = textOf(value);
   const items = itemsOf(value);

@@ -1,25 +1,25 @@
 import type { Random } from "../../support/random.ts";
 import { VERBATIM } from "./transcript.ts";
 
-/** The words of a request, or its bytes. `§` in it is another for each connection. */
+/** The words of a request, or its bytes. `§` stands for the token of the connection. */
 export type Request = readonly string[] | string;
 
-/** What requests may be about; the slots of these hash tags are at the node that is asked. */
+/** Hash tags and ids that requests use. */
 export interface Subjects {
   /** Hash tag of a slot that stays. */
   readonly stay: string;
-  /** Hash tag of a slot that comes and goes, and has no keys. */
+  /** Hash tag of a slot that leaves and returns, without keys. */
   readonly move: string;
   /** Hash tag of a slot of another node. */
   readonly foreign: string;
-  /** The id of the node that is asked. */
+  /** The id of the queried node. */
   readonly nodeId: string;
 }
 
-/** The password of the default user, of all users without a name. */
+/** The password of the default user. */
 export const PASSWORD = "open";
 
-/** Users, each with its name for a password, and what they may not do. */
+/** Users, whose passwords are their names, and their rules. */
 export const USERS: Readonly<Record<string, readonly string[]>> = {
   mute: ["~*", "&*", "+@all", "-ping"],
   deaf: ["~*", "resetchannels", "+@all"],
@@ -27,10 +27,10 @@ export const USERS: Readonly<Record<string, readonly string[]>> = {
   blind: ["resetkeys", "&*", "+@all", "-sunsubscribe", "-hello"],
 };
 
-/** How many values of texts there are under `text0§`, `text1§` and so on. */
+/** Number of the keys `text0§`, `text1§` and so on. */
 export const TEXTS = 6;
 
-/** Texts like what is rewritten elsewhere. */
+/** Values that would be rewritten in other replies. */
 export function textsLike(
   { host, port, id }: { host: string; port: number; id: string },
 ): string[] {
@@ -45,12 +45,11 @@ export function textsLike(
   ];
 }
 
-/** An error that a script makes up; no node has this address. */
+/** A redirect that a script makes up; no node has this address. */
 const DECOY = "MOVED 1 10.77.0.1:7000";
 
 type Make = (random: Random, subjects: Subjects) => readonly Request[];
 
-/** One request a row. */
 function each(...rows: ((random: Random, subjects: Subjects) => Request)[]): Make[] {
   return rows.map((row) => (random, subjects) => [row(random, subjects)]);
 }
@@ -59,7 +58,7 @@ function nonce(random: Random): string {
   return `n${random.int(1e9)}§`;
 }
 
-/** Requests by their kinds; those of a kind are often together. */
+/** Requests by kind; those of a kind often come together. */
 const KINDS: Readonly<Record<string, readonly Make[]>> = {
   plain: each(
     (random) => ["PING", nonce(random)],
@@ -299,10 +298,10 @@ const KINDS: Readonly<Record<string, readonly Make[]>> = {
 
 const RARE = new Set(["ends", "silent", "monitors"]);
 
-/** Kinds in which one request may have other answers than one. */
+/** Kinds in which a request may not have exactly one reply. */
 const DANGEROUS = ["shardChannels", "shardChannels", "replies", "auth", "transactions"];
 
-/** How many requests are written as a line, where their words allow that. */
+/** The share of inline requests, where the words allow it. */
 const INLINE_SHARE = 0.05;
 
 const PLAIN_WORD = /^[\w{}§:*.-]+$/;
@@ -315,14 +314,14 @@ function inline(request: Request): Request {
 }
 
 /**
- * Whether a request changes which replies come. Where a client monitors, the lines for its own
- * requests stand before or behind the replies, so README.md does not promise them then.
+ * Whether a request changes which replies come. MONITOR lines of a client's own requests come
+ * before or after the replies, so their order with CLIENT REPLY is not compared.
  */
 function isReplyMode(request: Request): boolean {
   return typeof request !== "string" && request[0] === "CLIENT" && request[1] === "REPLY";
 }
 
-/** Random requests of some kinds that meet; each is one of those in `chosen` where that is given. */
+/** Random requests of some kinds, or of the chosen ones. */
 export function randomRequests(random: Random, subjects: Subjects, chosen?: string[]): Request[] {
   const kinds = chosen ?? randomKinds(random);
   const monitors = kinds.includes("monitors");
@@ -337,7 +336,7 @@ export function randomRequests(random: Random, subjects: Subjects, chosen?: stri
   return requests;
 }
 
-/** The kinds of a round. */
+/** Random kinds for a round. */
 export function randomKinds(random: Random): string[] {
   const kinds = ["plain", "addresses"];
   if (random.chance(0.4)) kinds.push(random.pick(DANGEROUS));
@@ -348,7 +347,7 @@ export function randomKinds(random: Random): string[] {
   return kinds;
 }
 
-/** The bytes of a request, one character each, with the words of one connection. */
+/** The bytes of a request as characters, for one connection. */
 export function wireOf(request: Request, { token, id }: { token: string; id: string }): string {
   const own = (text: string) => text.replaceAll("§", token).replaceAll("%ID%", id);
   if (typeof request === "string") return own(request);
@@ -356,7 +355,7 @@ export function wireOf(request: Request, { token, id }: { token: string; id: str
   return `*${words.length}\r\n` + words.map((word) => `$${word.length}\r\n${word}\r\n`).join("");
 }
 
-/** A request as a person reads it. */
+/** A request as readable text. */
 export function shownRequest(request: Request): string {
   if (typeof request === "string") return JSON.stringify(request);
   return request.map((word) => PLAIN_WORD.test(word) ? word : JSON.stringify(word)).join(" ");

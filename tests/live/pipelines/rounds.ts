@@ -10,28 +10,28 @@ import {
 import type { Report } from "./report.ts";
 import type { Stage } from "./stage.ts";
 
-/** What is wanted of a run. */
+/** Options of a run. */
 export interface RunOptions {
-  /** How many pipelines are compared, or a few more. */
+  /** Number of pipelines, at least. */
   readonly count: number;
   readonly seed: number;
-  /** The one round to be played. */
+  /** The only round to play. */
   readonly only?: number;
   readonly report: Report;
 }
 
-/** Rounds that two nodes play at the same time, before those with a failover. */
+/** Rounds on each of two nodes at the same time, before those with a failover. */
 const ROUNDS_EACH = 40;
 
-/** Those with a failover, of which each takes seconds. */
+/** Rounds with a failover, which takes seconds. */
 const FAILOVERS = 2;
 
 const ROUNDS_TOGETHER = 2 * ROUNDS_EACH + FAILOVERS;
 
-/** A pipeline is played again so often when its answers differ, for some do by the moment. */
+/** How often a round that differs is repeated: some differences are timing. */
 const TRIES = 2;
 
-/** Plays rounds until enough pipelines were compared. Round N of a seed is always the same. */
+/** Plays rounds until enough pipelines are compared. Round N of a seed is always the same. */
 export async function comparePipelines(stage: Stage, options: RunOptions): Promise<void> {
   const { count, report, only } = options;
   const [first, second, third, replica] = stage.cluster.nodes;
@@ -86,7 +86,7 @@ async function judge(
   const pipelines = scenario.batches.length;
   let outcome = await play(scenario);
   let fault = outcome.fault;
-  // What has leaked has leaked; all else must be so whenever it is played.
+  // A leak counts at once; any other fault must be repeatable.
   for (let tries = 1; fault !== undefined && fault.kind !== "leak" && tries <= TRIES; tries++) {
     outcome = await play(scenario);
     if (outcome.fault === undefined) {

@@ -7,12 +7,12 @@ import { holds } from "./connection.ts";
 import { PASSWORD, USERS } from "./requests.ts";
 import type { NamedNode } from "./transcript.ts";
 
-/** Where clients outside are. */
+/** The public host. */
 export const PUBLIC_HOST = "127.0.0.1";
 
 const LOG_DEADLINE_MS = 1_000;
 
-/** A cluster with passwords and users, and a proxy before it. */
+/** A cluster with passwords and users, and a proxy in front of it. */
 export class Stage implements AsyncDisposable {
   readonly cluster: RedisCluster;
   readonly nat: NatProcess;
@@ -24,9 +24,9 @@ export class Stage implements AsyncDisposable {
 
   /**
    * Starts three primaries and a replica of the last: on Valkey 8 and later SETSLOT takes effect
-   * only when the replicas have it, so that a primary is to have none where the moment matters.
+   * only once the replicas have it, so primaries whose slots move have none.
    *
-   * @param program another one in the place of the proxy, with its first words
+   * @param program the words of another program instead of the proxy
    */
   static async start(program: readonly string[] = []): Promise<Stage> {
     const cluster = await RedisCluster.start({
@@ -35,7 +35,7 @@ export class Stage implements AsyncDisposable {
         "requirepass": PASSWORD,
         "masterauth": PASSWORD,
         "cluster-require-full-coverage": "no",
-        // A node that is stopped for a moment on a busy machine is not to be given up.
+        // A node that is stopped for a moment must not be declared failed.
         "cluster-node-timeout": "15000",
       },
     });
@@ -52,7 +52,7 @@ export class Stage implements AsyncDisposable {
         `--public-host=${PUBLIC_HOST}`,
         `--password=${PASSWORD}`,
         "--refresh-interval=1s",
-        // Why a client is closed is said of each at this level.
+        // At this level the log has the reason of each closed connection.
         "--log-level=debug",
       ];
       const nat = new NatProcess(
@@ -80,21 +80,21 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Whether the servers leave out the error of an AUTH whose user or password is wrong while other
-   * replies wait to be sent, as Redis 8.0 does.
+   * Whether the servers drop the error of a wrong AUTH while other replies are unsent, as Redis 8.0
+   * does.
    */
   async losesErrors(): Promise<boolean> {
     const info = textOf(await this.cluster.nodes[0]!.ask("INFO", "server")) ?? "";
     return /^redis_version:8\.[01]\./m.test(info);
   }
 
-  /** Why the proxy closed a client, as its log has it behind the first `from` characters. */
+  /** The reason in the log, after its first `from` characters, why the proxy closed a client. */
   async reasonOf(client: string, from: number): Promise<string | undefined> {
     const find = () => {
       const lines = this.nat.stderr.slice(from).split("\n");
       return lines.findLast((line) => line.includes(`${client} `) && /closed|ended/.test(line));
     };
-    // The log comes by another way than the end of the connection.
+    // The log may arrive later than the end of the connection.
     await holds(() => find() !== undefined, LOG_DEADLINE_MS);
     return find()?.replace(/^.*?: /, "").replace(/\(\d+ times more\)/, "").trim();
   }
@@ -105,7 +105,7 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-/** Hash tags with slots of a node, one behind the other. */
+/** Hash tags with slots of a node. */
 export function* tagsOf(isOwn: (slot: number) => boolean): Generator<string> {
   for (let index = 0;; index++) {
     const tag = `t${index}`;

@@ -1,40 +1,39 @@
 /**
- * What a node sent on one connection, made comparable with what another sent: a flat list of RESP
- * tokens, without what differs between two connections, or two moments, by nature. It is flat
- * because servers nest wrongly in some cases (SUBSCRIBE or CLIENT REPLY inside EXEC), and are then
- * to be compared all the same.
+ * The replies of a node on one connection as a flat list of RESP tokens, without parts that always
+ * differ between connections or moments. The list is flat because servers nest some replies
+ * wrongly (SUBSCRIBE or CLIENT REPLY inside EXEC), which must be comparable, too.
  */
 
-/** A node as both sides know it. */
+/** The private and public address of a node. */
 export interface NamedNode {
   readonly host: string;
   readonly port: number;
   readonly publicPort: number;
 }
 
-/** One of two connections that ask the same. */
+/** One of two connections with the same requests. */
 export interface Party {
-  /** Stands in the place of `§` in requests; as long as that of the other. */
+  /** Replaces `§` in requests; as long as that of the other party. */
   readonly token: string;
   /** The id that the node gives it. */
   readonly id: string;
-  /** The addresses by which the node, or the proxy, may know it. */
+  /** Its addresses at the node and at the proxy. */
   readonly addresses: readonly string[];
-  /** Where private addresses are to become public ones. */
+  /** The mapping of private to public addresses, where these are expected. */
   readonly translation?: { readonly nodes: readonly NamedNode[]; readonly publicHost: string };
 }
 
-/** What is between these comes from a client, and must come back unchanged. */
+/** The text between these was stored by a client and must come back unchanged. */
 export const VERBATIM = { open: "<<", close: ">>" };
 
 const VERBATIM_PART = /(<<[^]*?>>)/;
 
-/** A text without what clients had stored in it. */
+/** A text without the parts that clients stored. */
 export function withoutVerbatim(text: string): string {
   return text.split(VERBATIM_PART).filter((_, index) => index % 2 === 0).join("");
 }
 
-/** Splits RESP into its headers, lines and payloads; an unfinished rest becomes the last token. */
+/** Splits RESP into headers, lines and payloads; an unfinished rest is the last token. */
 export function tokensOf(bytes: string): string[] {
   const tokens: string[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -58,7 +57,7 @@ export function tokensOf(bytes: string): string[] {
   return tokens;
 }
 
-/** The tokens of one party, as they should be those of the other. */
+/** The tokens of one party in the form in which both must be equal. */
 export function normalized(bytes: string, party: Party, other: string): string[] {
   const tokens = publish(tokensOf(bytes), party);
   const kept: string[] = [];
@@ -77,8 +76,8 @@ export function normalized(bytes: string, party: Party, other: string): string[]
 const ENDED_SUBSCRIPTION = /^\$[ps]?unsubscribe$/;
 
 /**
- * Sorts the channels of subscriptions that end in a row: a node ends all of them in the order of
- * their hashes, which are others for the channels of the other party.
+ * Sorts the channels of subscriptions that end together: a node ends them in the order of their
+ * hashes, which differ between the parties.
  */
 function inOrder(tokens: string[]): string[] {
   for (let from = 0; from < tokens.length; from++) {
@@ -97,7 +96,7 @@ function inOrder(tokens: string[]): string[] {
   return tokens;
 }
 
-/** Puts public addresses in the places of private ones, as the proxy has to. */
+/** Replaces private addresses by public ones, as the proxy must. */
 function publish(tokens: string[], { translation }: Party): string[] {
   if (translation === undefined) return tokens;
   const { nodes, publicHost } = translation;
@@ -127,13 +126,13 @@ function publish(tokens: string[], { translation }: Party): string[] {
   });
 }
 
-/** A token without what differs by nature; `before` are those before it. */
+/** A token without parts that always differ; `before` are the tokens before it. */
 function masked(token: string, before: readonly string[], party: Party): string {
   const [last, lastButOne] = [before.at(-1), before.at(-2)];
   if (token === `:${party.id}`) return ":ID";
   if (last === "$replication-offset") return ":OFFSET";
   if (last === "$master" && token.startsWith(":")) return ":OFFSET";
-  // A replica in ROLE: host, port and offset, all of them bulks.
+  // A replica in ROLE: host, port and offset are bulks.
   if (
     /^\$\d+$/.test(token) && /^\$\d+$/.test(last ?? "") && /^\$[\d.]+\.\d+$/.test(lastButOne ?? "")
   ) {
@@ -142,7 +141,7 @@ function masked(token: string, before: readonly string[], party: Party): string 
   if (last !== undefined && /^\$(connected|sync|connect)$/.test(last) && token.startsWith(":")) {
     return ":OFFSET";
   }
-  // The hash of a script whose text has the token of the party in it.
+  // The hash of a script that contains the token.
   if (token.startsWith("-")) return token.replace(/script: [0-9a-f]{40}/, "script: HASH");
   const type = token[0]!;
   const text = type === "=" ? token.slice(5) : token.slice(1);
@@ -156,12 +155,12 @@ function masked(token: string, before: readonly string[], party: Party): string 
   return token;
 }
 
-/** What of INFO is about nodes. */
+/** The lines of INFO about nodes. */
 function maskedInfo(text: string): string {
   const kept = text.split("\r\n").filter((line) =>
     /^(# |tcp_port:|listener\d|role:|master_host:|master_port:|slave\d)/.test(line)
   );
-  // After a failover the former primary keeps the link of its replica for a moment.
+  // After a failover, the former primary still lists its replica for a moment.
   const replicas = text.includes("\r\nrole:slave\r\n") ? /^slave\d/ : /^$/;
   return kept.filter((line) => !replicas.test(line)).map((line) =>
     line.replace(/state=\w+|offset=\d+|lag=\d+/g, "")
@@ -191,7 +190,7 @@ function maskedNodes(text: string): string {
   }).join("\n");
 }
 
-/** The line of the client itself, and of that what clients ask for. */
+/** The client's own line, with the fields that do not depend on time. */
 function maskedClients(text: string, { addresses }: Party): string {
   const fields = /^(addr|laddr|name|db|sub|psub|ssub|multi|watch|cmd|user|redir|resp)=/;
   const own = text.split("\n").filter((line) =>
@@ -210,8 +209,8 @@ function isMonitored(token: string): boolean {
 }
 
 /**
- * A line of MONITOR, if it is about the party itself. The mode of CLIENT REPLY and requests that the
- * proxy adds, which no test would send, are the proxy's own business.
+ * A line of MONITOR about the party itself, without the mode of CLIENT REPLY and the requests that
+ * the proxy adds.
  */
 function monitored(
   token: string,

@@ -18,7 +18,7 @@ const PASSWORD = "s3cret-Of-The-Cluster";
 
 const compiler = await Compiler.find();
 
-/** A test of what the compiler makes, which is left out where there is none. */
+/** Registers a test that is skipped without a compiler. */
 function test(name: string, fn: (compiler: Compiler, t: Deno.TestContext) => Promise<void>): void {
   if (typeof compiler === "string") {
     Deno.test.ignore(`${name} (SKIPPED: ${compiler})`, () => {});
@@ -45,25 +45,25 @@ test("the task compile", async (compiler, t) => {
     assertEquals(stdout, `redis-cluster-nat ${project.version} (${COMMIT})\n`);
   });
 
-  await t.step("tells the commit of the checkout, if none is given", async () => {
+  await t.step("has the commit of the checkout by default", async () => {
     const executable = directory.at("out/redis-cluster-nat");
     const { stdout } = await runNat(["--version"], { executable });
     const { code, output } = await run(["git", "rev-parse", "--short", "HEAD"]);
-    // Sources may have come without their history.
+    // The checkout may have no history.
     const commit = code === 0 ? ` (${output.trim()}` : "";
     assert(stdout.startsWith(`redis-cluster-nat ${project.version}${commit}`), stdout);
   });
 
-  await t.step("takes the packages of the program, and not those of the tests", async () => {
+  await t.step("contains the packages of the program, not those of the tests", async () => {
     const bytes = await Deno.readFile(directory.at("out/redis-cluster-nat"));
-    // They stand behind the runtime.
+    // Modules are appended to the runtime.
     const { size } = await Deno.stat(compiler.env["DENORT_BIN"]!);
     const text = new TextDecoder("latin1").decode(bytes.subarray(size));
     const packages = ["@logtape/logtape@", "deno-std@", "ioredis@", "denque@", "@redis/client@"];
     assertEquals(packages.filter((name) => text.includes(name)), packages.slice(0, 2));
   });
 
-  await t.step("refuses what it does not know in one line", async () => {
+  await t.step("refuses unknown options in one line", async () => {
     for (
       const [flag, message] of [
         ["--target=sparc-sun-solaris", /^.*compile: Unknown target 'sparc.*x86_64-pc-win.*$/m],
@@ -108,7 +108,7 @@ test("the compiled program", async (compiler, t) => {
     assertEquals(await runToEnd("--help"), await runNat(["--help"]));
   });
 
-  await t.step("serves redis-cli -c, which is sent to every node", async () => {
+  await t.step("serves redis-cli -c at every node", async () => {
     await using nat = await start();
     const keys = Array.from({ length: 30 }, (_, index) => `key:${index}`);
     const port = `${nat.mapping.get(node.address)}`;
@@ -126,7 +126,7 @@ test("the compiled program", async (compiler, t) => {
     assertEquals(answers, keys.map((key) => `OK\n${key}\n`).join(""));
   });
 
-  await t.step("writes the files that it is told to", async () => {
+  await t.step("writes the state file and the map file", async () => {
     const [state, map] = [directory.at("state.json"), directory.at("map.json")];
     await using _nat = await start(`--state-file=${state}`, `--map-file=${map}`);
     for (const file of [state, map]) {
@@ -134,7 +134,7 @@ test("the compiled program", async (compiler, t) => {
     }
   });
 
-  await t.step("takes its settings from the environment, and checks its own health", async () => {
+  await t.step("reads its options from the environment, and checks its own health", async () => {
     const env = {
       CLUSTER_ADDR: node.address,
       CLUSTER_PASSWORD: PASSWORD,
@@ -153,7 +153,7 @@ test("the compiled program", async (compiler, t) => {
     for (const line of nat.stderr.trimEnd().split("\n")) JSON.parse(line);
   });
 
-  await t.step("serves clients in two threads, and ends both in order", async () => {
+  await t.step("serves clients in two threads, and ends both", async () => {
     await using nat = await start("--threads=2", "--log-level=debug", "--log-format=json");
     // The kernel distributes connections over threads by hash.
     for (let count = 0; count < 40; count++) {
