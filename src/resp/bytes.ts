@@ -76,10 +76,10 @@ export function fromLatin1(text: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * The part of a word that servers compare with the names of commands and options: `strcasecmp`
+ * The part of an argument that servers compare with the names of commands and options: `strcasecmp`
  * ends at a NUL byte.
  */
-export function comparedPart(word: string): string {
-  const nul = word.indexOf("\0");
-  return nul < 0 ? word : word.slice(0, nul);
+export function comparedPart(arg: string): string {
+  const nul = arg.indexOf("\0");
+  return nul < 0 ? arg : arg.slice(0, nul);
 }

@@ -58,7 +58,7 @@ export class InlineRequest<C extends Command> {
     // A line of only spaces or only a name may still get another name.
     const isOpen = name === "" || name.length === line.length;
     const isUndecided = isOpen && line.length <= MAX_INLINE_NAME_BYTES;
-    // A name whose quotes end behind its first space, or that is not searched for, may be any.
+    // A name whose quotes end after its first space, or that is not searched for, may be any.
     const isUnknown = (name !== "" && unquoted === undefined) || (isOpen && !isUndecided);
     const hasSecrets = command?.isSecret === true || isUnknown;
     this.secretFrom = hasSecrets ? name.length || line.length : Infinity;
@@ -73,7 +73,7 @@ export class InlineRequest<C extends Command> {
  * answers "unbalanced quotes in request".
  *
  * The rules are those of `sdssplitargs` of Valkey 9.1 (sds.c), where `"` and `'` may open and
- * close inside an argument. All earlier servers refuse an argument that goes on behind its closing
+ * close inside an argument. All earlier servers refuse an argument that continues after its closing
  * quote, and close the connection, but agree on every line that they do not refuse.
  *
  * @param line one character a byte, without the LF or CRLF that ends it

@@ -8,7 +8,7 @@ import { passPlainRequests, type PlainRequestSink } from "./request_fast_path.ts
 export interface RequestSink<C extends Command> extends PlainRequestSink {
   /**
    * A request of a command in the table, with `argc` arguments; `argv` holds the kept ones, in
-   * lower case, 32 bytes of each. If this returns true, `advance` stops behind the request.
+   * lower case, 32 bytes of each. If this returns true, `advance` stops after the request.
    */
   known(command: C, argv: readonly string[], argc: number): boolean;
   /** A request without arguments. A server does not answer it. */
@@ -85,7 +85,7 @@ export class RequestScanner<C extends Command> {
   /** The request in progress: how many arguments it has, and the index of the current one. */
   #argc = 0;
   #index = 0;
-  /** Remaining bytes of the current argument, with the two behind it. */
+  /** Remaining bytes of the current argument, with the CRLF after it. */
   #payload = 0;
 
   #command: C | undefined;
@@ -102,7 +102,7 @@ export class RequestScanner<C extends Command> {
 
   /**
    * Scans `bytes` in [from, to), which follow those of the last call, and returns where it
-   * stopped: at `to`, behind a request if the sink asks for that, or behind the arguments of a
+   * stopped: at `to`, after a request if the sink asks for that, or after the arguments of a
    * `prefix`.
    */
   advance(bytes: Uint8Array, from: number, to: number): number {
@@ -315,7 +315,7 @@ export class RequestScanner<C extends Command> {
     const end = lf < 0 ? to : from + lf;
     const piece = bytes.subarray(from, end);
     if (piece.includes(0)) {
-      // Servers search for the LF with `strchr`, and never find one behind a NUL.
+      // Servers search for the LF with `strchr`, and never find one after a NUL.
       this.secrets.push(from, to);
       this.#hold.release();
       this.#inline = undefined;

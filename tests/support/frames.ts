@@ -40,13 +40,13 @@ export function push(...values: string[]): string {
 }
 
 /** A line of MONITOR: a request, and the address of its client or `lua` or `unix:<path>`. */
-export function monitored(client: string, words: readonly string[]): string {
-  return `+1700000000.123456 [0 ${client}] ${words.map(quoted).join(" ")}\r\n`;
+export function monitored(client: string, args: readonly string[]): string {
+  return `+1700000000.123456 [0 ${client}] ${args.map(quoted).join(" ")}\r\n`;
 }
 
 /** As the servers have it (sds.c `sdscatrepr`). */
-function quoted(word: string): string {
-  const escaped = word.replace(/[^ !#-[\]-~]/g, (char) => {
+function quoted(arg: string): string {
+  const escaped = arg.replace(/[^ !#-[\]-~]/g, (char) => {
     const code = char.charCodeAt(0).toString(16).padStart(2, "0");
     return `\\${ESCAPES[char] ?? `x${code}`}`;
   });

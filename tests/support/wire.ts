@@ -59,14 +59,14 @@ export class WireClient implements Disposable {
   }
 
   /** Sends a request and reads the next frame. */
-  async ask(...words: string[]): Promise<Value> {
-    const [value] = await this.askAll([words]);
+  async ask(...args: string[]): Promise<Value> {
+    const [value] = await this.askAll([args]);
     return value!;
   }
 
   /** Sends requests in one write and then reads as many frames. */
   async askAll(requests: readonly string[][], deadlineMs = DEADLINE_MS): Promise<Value[]> {
-    const bytes = requests.map((words) => toLatin1(encodeRequest(words))).join("");
+    const bytes = requests.map((args) => toLatin1(encodeRequest(args))).join("");
     await this.send(bytes, deadlineMs);
     const frames = await this.readFrames(requests.length, deadlineMs);
     return frames.map((frame) => decodeFrame(fromLatin1(frame)));

@@ -20,7 +20,7 @@ export function rewriteRedirect(frame: Value, addresses: PublicAddresses): Value
   return withRedirect(frame, addresses, "", false);
 }
 
-/** Rewrites a redirect in the reply to a script, whose own error may have the same form. */
+/** Rewrites a redirect in the reply to a script, whose own error may look the same. */
 export function rewriteScriptRedirect(frame: Value, addresses: PublicAddresses): Value {
   return withRedirect(frame, addresses, "", true);
 }
@@ -38,18 +38,18 @@ function withRedirect(
   doubtful: boolean,
 ): Value {
   if ("items" in frame || !frame.text?.startsWith(before)) return frame;
-  const words = frame.text.slice(before.length).split(" ");
-  const ref = redirectRef(words, doubtful);
+  const parts = frame.text.slice(before.length).split(" ");
+  const ref = redirectRef(parts, doubtful);
   const port = ref && addresses.portOf(ref);
   if (port !== undefined) {
-    words[words.length - 1] = `${addresses.host}:${port}`;
-    frame.text = before + words.join(" ");
+    parts[parts.length - 1] = `${addresses.host}:${port}`;
+    frame.text = before + parts.join(" ");
   }
   return frame;
 }
 
-function redirectRef(words: string[], doubtful: boolean): NodeRef | undefined {
-  const [kind, slot, ...more] = words;
+function redirectRef(parts: string[], doubtful: boolean): NodeRef | undefined {
+  const [kind, slot, ...more] = parts;
   if (kind === "REDIRECT") {
     const address = more.length > 0 || slot === undefined ? undefined : splitAddress(slot);
     return address && { ...address, redirects: true, doubtful };
