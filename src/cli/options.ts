@@ -240,7 +240,8 @@ const rows = [
     name: "debug",
     env: "DEBUG",
     type: flag,
-    help: "Log all traffic on stderr, readable, with passwords masked as ***.",
+    help:
+      "Log all traffic on stderr; commands that may carry secrets are masked, with their replies.",
   },
   {
     name: "log-level",
