@@ -1,23 +1,23 @@
-// Loaded in place of the program of a thread, this one asks about a node that is no more, and logs
-// each answer that is none of an error.
+// Loaded instead of the program of a worker, this one sends requests about a node that was removed,
+// and logs each reply that is not an error.
 
 declare function postMessage(message: unknown): void;
 
-/** Nodes have numbers from 1 on. */
-const GONE = 0;
+/** Keys start at 1. */
+const REMOVED = 0;
 
-const QUESTIONS = [
-  ["resolve", { ref: { host: "10.0.0.9", port: 7000 }, from: GONE, agoMs: 0 }],
-  ["fetchClients", { key: GONE, upstreams: ["10.0.0.99:1"] }],
-  ["upstreamOf", { key: GONE, client: "198.51.100.7:5" }],
-  ["suspect", { key: GONE }],
+const REQUESTS = [
+  ["resolve", { ref: { host: "10.0.0.9", port: 7000 }, from: REMOVED, agoMs: 0 }],
+  ["fetchClients", { key: REMOVED, upstreams: ["10.0.0.99:1"] }],
+  ["upstreamOf", { key: REMOVED, client: "198.51.100.7:5" }],
+  ["suspect", { key: REMOVED }],
 ] as const;
 
-const ANSWERED = {
+const REPLIED = {
   category: ["nat"],
   level: "info",
-  message: ["Answered"],
-  rawMessage: "Answered",
+  message: ["Replied"],
+  rawMessage: "Replied",
   timestamp: 0,
   properties: {},
 };
@@ -25,8 +25,8 @@ const ANSWERED = {
 addEventListener("message", (event) => {
   const { data } = event as MessageEvent;
   if ("thread" in data) {
-    QUESTIONS.forEach(([type, payload], requestId) => postMessage({ type, payload, requestId }));
-  } else if ("value" in data) postMessage({ type: "log", payload: ANSWERED });
+    REQUESTS.forEach(([type, payload], requestId) => postMessage({ type, payload, requestId }));
+  } else if ("value" in data) postMessage({ type: "log", payload: REPLIED });
   else if (data.requestId !== undefined) {
     postMessage({ replyTo: data.requestId, value: undefined });
   }

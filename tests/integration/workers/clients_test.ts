@@ -9,7 +9,7 @@ function addressesIn(list: Value): Map<string, string> {
   return new Map([...lines].map(([, address, name]) => [name!, address!]));
 }
 
-Deno.test("CLIENT LIST and CLIENT KILL mean the clients of every thread", ON_LINUX, async (t) => {
+Deno.test("CLIENT LIST and CLIENT KILL cover the clients of all threads", ON_LINUX, async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   await using nat = await threadedNat(node, ["--threads=3"]).ready();
@@ -24,23 +24,23 @@ Deno.test("CLIENT LIST and CLIENT KILL mean the clients of every thread", ON_LIN
   }
 
   for (const [thread, client] of clients) {
-    await t.step(`as thread ${thread} shows them`, async () => {
+    await t.step(`CLIENT LIST in thread ${thread}`, async () => {
       const addresses = addressesIn(await client.ask("CLIENT", "LIST"));
       for (const [other, { localAddress }] of clients) {
         assertEquals(addresses.get(`thread-${other}`), localAddress);
       }
     });
 
-    await t.step(`as thread ${thread} filters them`, async () => {
+    await t.step(`CLIENT LIST ADDR in thread ${thread}`, async () => {
       for (const [other, { localAddress }] of clients) {
         const list = await client.ask("CLIENT", "LIST", "ADDR", localAddress);
-        // Servers before 6.2 have no such filter, which is not what is asked here.
+        // Servers before 6.2 have no such filter.
         if (list.type === "-") continue;
         assertEquals([...addressesIn(list)], [[`thread-${other}`, localAddress]]);
       }
     });
 
-    await t.step(`as thread ${thread} kills them`, async () => {
+    await t.step(`CLIENT KILL in thread ${thread}`, async () => {
       for (const other of clients.keys()) {
         if (other === thread) continue;
         for (const form of [["ADDR"], []]) {
@@ -53,7 +53,7 @@ Deno.test("CLIENT LIST and CLIENT KILL mean the clients of every thread", ON_LIN
     });
   }
 
-  await t.step("and a client that is of no thread stays what it is", async () => {
+  await t.step("the address of a client that is not the proxy's is hidden", async () => {
     using direct = await node.connect();
     const [, directPort] = direct.localAddress.split(":");
     await direct.ask("CLIENT", "SETNAME", "direct");

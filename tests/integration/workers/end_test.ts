@@ -3,11 +3,11 @@ import { PONG, ScriptedNode } from "../../support/scripted_node.ts";
 import { until } from "../../support/until.ts";
 import { askIn, ON_LINUX, startScripted } from "./threaded.ts";
 
-/** For what a proxy does without waiting for anybody, on a machine that may be busy. */
+/** Limit for what the proxy does without waiting, on a busy machine. */
 const AT_ONCE_MS = 2_000;
 
 Deno.test(
-  "what is under way in any thread at the end is brought to its end",
+  "a stop completes the replies in progress in all threads",
   ON_LINUX,
   async () => {
     await using node = await ScriptedNode.start();
@@ -18,7 +18,7 @@ Deno.test(
     for (const { client, peer } of pairs) {
       await peer.send(PONG);
       assertEquals(await client.readUntil(PONG), PONG);
-      // The node is told that nothing more is asked.
+      // The node gets the end of the stream.
       assertEquals(await peer.readToEnd(), "");
       peer.close();
       assertEquals(await client.readToEnd(), "");
@@ -27,20 +27,24 @@ Deno.test(
     }
     const { code, stderr } = await nat.ended();
     assertEquals(code, 0, stderr);
-    assert(!stderr.includes("cut off"), stderr);
+    assert(!stderr.includes("have not ended"), stderr);
   },
 );
 
-Deno.test("who is cut off at the end is counted over all threads", ON_LINUX, async () => {
-  await using node = await ScriptedNode.start();
-  await using nat = await startScripted(node, ["--shutdown-grace=300ms"]);
-  const pairs = await askIn([1, 2, 2], nat, node);
-  nat.signal("SIGTERM");
-  const { code, stderr } = await nat.ended();
-  assertEquals(code, 0, stderr);
-  assertEquals(stderr.match(/Closing \d+ clients/g), ["Closing 3 clients"]);
-  for (const { client } of pairs) client.close();
-});
+Deno.test(
+  "clients closed after the grace period are counted over all threads",
+  ON_LINUX,
+  async () => {
+    await using node = await ScriptedNode.start();
+    await using nat = await startScripted(node, ["--shutdown-grace=300ms"]);
+    const pairs = await askIn([1, 2, 2], nat, node);
+    nat.signal("SIGTERM");
+    const { code, stderr } = await nat.ended();
+    assertEquals(code, 0, stderr);
+    assertEquals(stderr.match(/Closing \d+ clients/g), ["Closing 3 clients"]);
+    for (const { client } of pairs) client.close();
+  },
+);
 
 Deno.test("a second signal ends all threads at once", ON_LINUX, async () => {
   await using node = await ScriptedNode.start();
@@ -52,7 +56,7 @@ Deno.test("a second signal ends all threads at once", ON_LINUX, async () => {
   let ended = false;
   const ending = nat.ended().finally(() => ended = true);
   await until("the program has ended", () => {
-    // It takes two signals that come close together for one.
+    // Two signals in quick succession count as one.
     if (!ended) nat.signal("SIGTERM");
     return ended;
   });

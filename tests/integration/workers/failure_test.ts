@@ -9,7 +9,7 @@ import { askIn, AT, connectIn, ON_LINUX, startScripted, threadedNat } from "./th
 const FAULTY = fileURLToPath(new URL("./faulty_threads.ts", import.meta.url));
 
 Deno.test(
-  "an error that nobody catches in a thread is logged, and the thread goes on",
+  "an uncaught error in a worker is logged, and the worker goes on",
   ON_LINUX,
   async () => {
     await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
@@ -34,7 +34,7 @@ Deno.test(
       assertEquals(await client.ask("PING"), { type: "+", text: "PONG" });
     }
 
-    // What ends a thread ends the program, and not one part of it.
+    // If a worker ends, the program ends.
     for (const one of [json, nat]) one.signal("SIGHUP");
     assertEquals(await client.readToEnd(), "");
     const { code, stderr } = await nat.ended();
@@ -60,11 +60,11 @@ Deno.test("a thread that ends at the end of the program is told of, too", ON_LIN
   const { code, stderr } = await nat.ended();
   assertEquals(code, 1, stderr);
   assertMatch(stderr, /"level":"error","message":"Thread 2 of --threads has ended: /);
-  assert(!stderr.includes("cut off"), stderr);
+  assert(!stderr.includes("have not ended"), stderr);
   for (const { client } of pairs) client.close();
 });
 
-Deno.test("a thread that cannot start keeps the program from starting", ON_LINUX, async () => {
+Deno.test("the program does not start if a worker cannot start", ON_LINUX, async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const { code, stdout, stderr } = await runNat(
     [`--cluster-addr=${cluster.nodes[0]!.address}`, `--listen-addr=${AT}:0`, "--threads=2"],
@@ -75,12 +75,12 @@ Deno.test("a thread that cannot start keeps the program from starting", ON_LINUX
 });
 
 Deno.test(
-  "a thread that cannot listen keeps the program from starting, as the first one would",
+  "the program does not start if a worker cannot listen",
   ON_LINUX,
   async () => {
     await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-    // Enough files for what the first thread and the second load, and for all listeners of one.
-    const [limit, count] = [200, 120];
+    // Enough file descriptors for the modules of two threads, and for the listeners of one.
+    const [limit, count] = [260, 140];
     const first = findFreePorts(count);
     const pins = Array.from({ length: count }, (_, at) => `127.0.0.2:${at + 1}=${first + at}`);
     const { code, stdout, stderr } = await runNat([
@@ -98,7 +98,7 @@ Deno.test(
   },
 );
 
-Deno.test("a port that threads share is no other program's", ON_LINUX, async () => {
+Deno.test("a port that threads share is not shared with another program", ON_LINUX, async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   await using nat = await threadedNat(node).ready();

@@ -1,5 +1,5 @@
-// Loaded before the program, this has its threads run the faulty program.
+// Loaded before the program, this makes its workers run the faulty program.
 
-import { runInThreads } from "./programs.ts";
+import { runInWorkers } from "./run_in_workers.ts";
 
-runInThreads(new URL("./faulty_worker.ts", import.meta.url));
+runInWorkers(new URL("./faulty_worker.ts", import.meta.url));

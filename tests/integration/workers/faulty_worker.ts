@@ -1,12 +1,12 @@
-// Loaded in place of the program of a thread, this makes errors in it that nobody catches, at a
-// signal; and at another one an error that nothing survives.
+// Loaded instead of the program of a worker, this one has uncaught errors on some signals, and on
+// SIGHUP an error that ends the worker.
 
 import "../../support/uncaught.ts";
 
 let deadly = false;
 
 addEventListener("error", (event) => {
-  // Nobody else hears of it then, and so nobody prevents what the runtime does about it.
+  // The program's own listener does not run, so the runtime ends the worker.
   if (deadly) event.stopImmediatePropagation();
 });
 

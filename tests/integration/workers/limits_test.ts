@@ -8,7 +8,7 @@ import { AT, ON_LINUX, openIn, startScripted, threadedNat, threadOf } from "./th
 const REFUSAL = "-ERR max number of clients reached\r\n";
 
 Deno.test(
-  "--max-connections is kept exactly, whichever threads clients come to",
+  "--max-connections counts the clients of all threads exactly",
   ON_LINUX,
   async () => {
     const [most, coming] = [30, 200];
@@ -30,10 +30,10 @@ Deno.test(
     for (const { client } of served) threads.add(await threadOf(nat, client));
     assertEquals(threads.size, 2);
 
-    // One leaves, one may come; in one thread or the other.
+    // When one leaves, one more may connect, in any thread.
     for (const { client } of served.slice(0, 10)) {
       client.close();
-      const next = await until("there is room for one more", async () => {
+      const next = await until("one more client is accepted", async () => {
         const next = stack.use(await WireClient.connect(AT, ports[0]!));
         await next.send(PING);
         return await next.readUntil("\r\n") === PONG && next;
@@ -45,10 +45,10 @@ Deno.test(
   },
 );
 
-Deno.test("--capture-limit is for the captures of all threads together", ON_LINUX, async () => {
+Deno.test("--capture-limit counts the captures of all threads together", ON_LINUX, async () => {
   await using node = await ScriptedNode.start();
   await using nat = await startScripted(node, ["--capture-limit=1048576"]);
-  // More than half of the limit, and its rest.
+  // More than half of the limit, and the rest of the reply.
   const [much, rest] = [`*1\r\n$900000\r\n${"x".repeat(700_000)}`, `${"x".repeat(200_000)}\r\n`];
   const ask = async ({ client, peer }: Pair) => {
     await client.send(SLOTS);
@@ -62,11 +62,11 @@ Deno.test("--capture-limit is for the captures of all threads together", ON_LINU
     return pair;
   };
 
-  // One after the other: what comes at once may be too much on both sides.
+  // One after the other: if both start at once, both may exceed the limit.
   const other = await open(1);
   await ask(other);
   const late = await open(2);
-  // It may be closed before all is sent.
+  // The connection may be closed before all is sent.
   await Promise.allSettled([ask(late)]);
   assertMatch(
     await late.client.readToEnd(),
@@ -75,7 +75,7 @@ Deno.test("--capture-limit is for the captures of all threads together", ON_LINU
   await other.peer.send(rest);
   assertEquals((await other.client.readFrames(1))[0]!.length, much.length + rest.length);
 
-  // Nothing of it is lost, in either thread.
+  // The memory is released, in both threads.
   for (const thread of [1, 2]) {
     const next = await open(thread);
     await ask(next);

@@ -4,10 +4,10 @@ import { connectIn, ON_LINUX, threadedNat } from "./threaded.ts";
 
 const LINES = 100;
 
-/** More than a pipe holds, so that a line cannot be written in one piece. */
+/** More than the buffer of a pipe, so a line takes several writes. */
 const LONG = "x".repeat(100_000);
 
-Deno.test("lines that threads write at once stay whole, however long", ON_LINUX, async () => {
+Deno.test("log lines of several threads do not interleave", ON_LINUX, async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   await using nat = await threadedNat(node, ["--debug", "--read-buffer-byte-size=262144"]).ready();

@@ -6,13 +6,13 @@ import { AT, ON_LINUX, threadedNat, threadOf } from "./threaded.ts";
 const CLIENTS = 600;
 
 /**
- * How far from its share a thread may be: six times the standard deviation of a fair choice
- * between two, so that a good spread fails once in a hundred million runs.
+ * By how much the share of a thread may differ from half: six standard deviations of a fair choice
+ * between two, so an even distribution fails once in a hundred million runs.
  */
 const DEVIATION = 6 * Math.sqrt(CLIENTS / 4);
 
 Deno.test(
-  "the system spreads clients evenly over threads, and each thread serves",
+  "the kernel distributes clients evenly over threads, and each thread serves",
   ON_LINUX,
   async () => {
     await using cluster = await RedisCluster.start({ replicasEach: 0 });

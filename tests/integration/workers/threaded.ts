@@ -4,12 +4,12 @@ import { type NatOptions, NatProcess } from "../../support/nat_process.ts";
 import { type Pair, PING, type ScriptedNode } from "../../support/scripted_node.ts";
 import { WireClient } from "../../support/wire.ts";
 
-/** Elsewhere the system does not share ports among threads. */
+/** Other kernels do not distribute connections over threads. */
 export const ON_LINUX = { ignore: Deno.build.os !== "linux" };
 
 export const AT = "127.0.0.1";
 
-/** The program with several threads. Its log tells which of them serves a client. */
+/** The program with several threads; its log has the thread of each client. */
 export function threadedNat(
   seed: HostPort,
   flags: readonly string[] = [],
@@ -34,7 +34,7 @@ export async function threadOf(nat: NatProcess, client: WireClient): Promise<num
   return Number(thread);
 }
 
-/** Connects a client that a certain thread serves: which one does is for the system to say. */
+/** Connects until the kernel has given the client to a certain thread. */
 export async function connectIn(
   thread: number,
   nat: NatProcess,
@@ -47,7 +47,7 @@ export async function connectIn(
   }
 }
 
-/** The same with a scripted node, and with the node's end of the connection. */
+/** The same in front of a scripted node; returns both ends. */
 export async function openIn(thread: number, nat: NatProcess, node: ScriptedNode): Promise<Pair> {
   for (;;) {
     const client = await WireClient.connect(AT, nat.mapping.get(node.address)!);
@@ -58,7 +58,7 @@ export async function openIn(thread: number, nat: NatProcess, node: ScriptedNode
   }
 }
 
-/** Clients that certain threads serve, each with a request that has reached the node. */
+/** Connects a client to each of some threads, and sends a request that has reached the node. */
 export async function askIn(
   threads: readonly number[],
   nat: NatProcess,

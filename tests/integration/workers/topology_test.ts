@@ -6,23 +6,23 @@ import { until } from "../../support/until.ts";
 import { WireClient } from "../../support/wire.ts";
 import { AT, connectIn, ON_LINUX, threadedNat, threadOf } from "./threaded.ts";
 
-/** Enough that each of two threads has some, but once in half a million times. */
+/** With this many clients each of two threads has some, except once in half a million runs. */
 const SOME = 20;
 
 Deno.test(
-  "a node that joins is served and understood by all threads once one names it",
+  "all threads serve a new node once one thread names it",
   ON_LINUX,
   async (t) => {
     await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
     const node = cluster.nodes[0]!;
-    // Replies alone tell of the new node.
+    // The proxy learns of the new node from replies only.
     await using nat = await threadedNat(node, ["--refresh-interval=0"]).ready();
     const port = nat.mapping.get(node.address)!;
     using first = await connectIn(1, nat, port);
     using second = await connectIn(2, nat, port);
     await node.order("CONFIG", "SET", "slowlog-log-slower-than", "0");
     for (const [by, client] of [["another thread", second], ["the first one", first]] as const) {
-      await t.step(`when ${by} does`, async () => {
+      await t.step(`when ${by} names it`, async () => {
         const added = await cluster.add();
         const publicPort = await until("the node is named", async () => {
           const nodes = parseNodes(textOf(await client.ask("CLUSTER", "NODES"))!);
@@ -51,7 +51,7 @@ Deno.test(
   },
 );
 
-Deno.test("a node that goes takes its clients with it in all threads", ON_LINUX, async () => {
+Deno.test("the clients of a removed node end in all threads", ON_LINUX, async () => {
   await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 1 });
   const flags = ["--refresh-interval=100ms", "--forget-after=0"];
   await using nat = await threadedNat(cluster.nodes[0]!, flags).ready();
@@ -59,7 +59,7 @@ Deno.test("a node that goes takes its clients with it in all threads", ON_LINUX,
   const port = nat.mapping.get(leaving.address)!;
   const clients = [await connectIn(1, nat, port), await connectIn(2, nat, port)];
   using other = await connectIn(2, nat, nat.mapping.get(cluster.nodes[0]!.address)!);
-  // It runs on, and would serve them; but as `redis-cli --cluster del-node` does, it leaves.
+  // The node keeps running, but leaves the cluster, as with `redis-cli --cluster del-node`.
   await cluster.remove(leaving, { stop: false });
   await leaving.order("CLUSTER", "RESET", "SOFT");
   await using _stopping = { [Symbol.asyncDispose]: () => leaving.stop() };
@@ -75,7 +75,7 @@ Deno.test("a node that goes takes its clients with it in all threads", ON_LINUX,
 });
 
 Deno.test(
-  "a node that has moved is reached by all threads when its line is printed",
+  "all threads reach a node that has moved when its line is printed",
   ON_LINUX,
   async () => {
     await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 1 });

@@ -12,7 +12,7 @@ const [A, B] = ["a", "b"].map((id, index): NatEntry => ({
   publicPort: 8000 + index,
 })) as [NatEntry, NatEntry];
 
-Deno.test("clients of two nodes may have the same addresses on either side", () => {
+Deno.test("clients of two nodes may have the same addresses", () => {
   const clients = new ClientRegistry();
   clients.add(A, "10.0.0.99:1", "198.51.100.7:5");
   clients.add(B, "10.0.0.99:1", "198.51.100.8:6");
@@ -29,12 +29,12 @@ Deno.test("clients of two nodes may have the same addresses on either side", () 
   assertEquals(clients.clientAt(B, "10.0.0.99:1"), "198.51.100.8:6");
 });
 
-Deno.test("a node's clients are counted over all threads, and only while they are there", () => {
+Deno.test("the connected clients of a node are counted over all threads", () => {
   const counts = new SharedCounters(SharedCounters.forThreads()).clientsAtPort;
   const [one, other] = [new ClientRegistry(counts), new ClientRegistry(counts)];
   one.add(A, "10.0.0.99:1", "198.51.100.7:5");
   other.add(A, "10.0.0.99:2", "198.51.100.7:6");
-  // The system has given an address again before the first session has ended.
+  // The kernel has reused an address before the first session has ended.
   one.add(A, "10.0.0.99:1", "198.51.100.7:7");
   assertEquals([one, other].map((clients) => clients.countOf(A)), [2, 2]);
   one.delete(A, "10.0.0.99:1");

@@ -2,25 +2,25 @@ import { assert, assertEquals } from "@std/assert";
 import { FairReadScheduler } from "../../../src/proxy/read_scheduler.ts";
 import { within } from "../../support/until.ts";
 
-/** So many reads are all that one round of the event loop has for them. */
+/** The number of reads in a full round of the event loop. */
 const FULL = 128;
 
-/** Half of them: they are certainly not all. */
+/** Half of that: certainly not a full round. */
 const PART = 64;
 
 const DEADLINE_MS = 5_000;
 
-/** Lets a round of the event loop pass in which so many read, and what it leads to at once. */
+/** Simulates a round of the event loop with some reads. */
 async function passRound(scheduler: FairReadScheduler, reads: number): Promise<void> {
   for (let read = 0; read < reads; read++) scheduler.recordRead();
-  // What follows a read comes behind all of them.
+  // The microtasks after the reads run first.
   await Promise.resolve();
   const { promise, resolve } = Promise.withResolvers<void>();
   setImmediate(resolve);
   await promise;
 }
 
-/** Has some wait, who then are in the list in the order in which they come. */
+/** Queues some relays; `came` lists them in the order in which they are released. */
 function wait(
   scheduler: FairReadScheduler,
   count: number,
@@ -28,10 +28,10 @@ function wait(
   const came: number[] = [];
   const names = Array.from({ length: count }, (_, index) => index);
   const all = Promise.all(names.map((name) => scheduler.waitTurn().then(() => came.push(name))));
-  return { came, all: within("see all turns come", all, DEADLINE_MS) };
+  return { came, all: within("release all relays", all, DEADLINE_MS) };
 }
 
-Deno.test("nobody waits where a round serves all", async () => {
+Deno.test("no relay waits if a round serves all", async () => {
   const scheduler = new FairReadScheduler();
   for (const reads of [1, PART, PART, PART]) {
     await passRound(scheduler, reads);
@@ -39,7 +39,7 @@ Deno.test("nobody waits where a round serves all", async () => {
   }
 });
 
-Deno.test("who was served waits until a round has served all others", async () => {
+Deno.test("a served relay waits until a round has served all others", async () => {
   const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   assert(scheduler.isSaturated);
@@ -52,7 +52,7 @@ Deno.test("who was served waits until a round has served all others", async () =
   assert(!scheduler.isSaturated);
 });
 
-Deno.test("who has waited longest comes first, and not all come at once", async () => {
+Deno.test("relays are released in order, and not all at once", async () => {
   const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   const { came, all } = wait(scheduler, FULL);
@@ -64,7 +64,7 @@ Deno.test("who has waited longest comes first, and not all come at once", async 
   assert(!scheduler.isSaturated);
 });
 
-Deno.test("those who wait let those pass who fill the rounds", async () => {
+Deno.test("waiting relays stay queued while rounds are full", async () => {
   const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   const { came, all } = wait(scheduler, FULL);
@@ -75,7 +75,7 @@ Deno.test("those who wait let those pass who fill the rounds", async () => {
   await all;
 });
 
-Deno.test("nobody waits for ever where nobody else reads", async () => {
+Deno.test("a relay is released if no other relay reads", async () => {
   const scheduler = new FairReadScheduler();
   await passRound(scheduler, FULL);
   await wait(scheduler, 1).all;

@@ -1,5 +1,5 @@
-/** Has threads that are started run another program while a block lasts. */
-export function runInThreads(program: URL): Disposable {
+/** Makes new workers run another program until it is disposed. */
+export function runInWorkers(program: URL): Disposable {
   const { Worker } = globalThis;
   globalThis.Worker = class extends Worker {
     constructor(_program: URL | string, options?: WorkerOptions) {

@@ -12,7 +12,7 @@ import { configOf } from "../../support/proxy.ts";
 import { until, within } from "../../support/until.ts";
 import { idOf, line, seenBy, viewOf } from "../../support/views.ts";
 import { WireClient } from "../../support/wire.ts";
-import { runInThreads } from "./programs.ts";
+import { runInWorkers } from "./run_in_workers.ts";
 import { AT, ON_LINUX } from "./threaded.ts";
 
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
@@ -20,7 +20,7 @@ const B = line("b", "10.0.0.2:7000");
 
 const THREADS = 3;
 
-/** Enough that each of three threads has some, but once in ten million times. */
+/** With this many clients each of three threads has some, except once in ten million runs. */
 const SOME = 42;
 
 /** A NAT table whose nodes are served by several threads; gone when the block ends. */
@@ -80,11 +80,11 @@ class Scene implements AsyncDisposable {
     const beganAtMs = performance.now();
     await this.pool.end();
     const tookMs = performance.now() - beganAtMs;
-    assert(tookMs < END_TIMEOUT_MS, `The threads were waited for in vain, ${tookMs} ms`);
+    assert(tookMs < END_TIMEOUT_MS, `The workers were waited for, ${tookMs} ms`);
   }
 }
 
-/** How many sockets listen on a port. */
+/** The number of sockets that listen on a port. */
 function listenersAt(port: number): number {
   const field = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   const sockets = Deno.readTextFileSync("/proc/net/tcp").split("\n").slice(1);
@@ -94,31 +94,38 @@ function listenersAt(port: number): number {
   }).length;
 }
 
-Deno.test("a node is named when all threads listen for it, and no sooner", ON_LINUX, async () => {
-  await using scene = new Scene();
-  const { natTable, pool } = scene;
-  const { nodeResolver, natTable: known } = pool.frontendContext;
-  const views = [viewOf([A]), viewOf([A, B])];
-  for (const [at, digit] of ["a", "b"].entries()) {
-    scene.applyView(views[at]!);
-    const mention = { host: "", port: 0, id: idOf(digit) };
-    const port = natTable.portOf(mention)!;
-    // Requests may name it as soon as a client can know of it, however that was.
-    assertEquals(known.atPort(port)?.id, idOf(digit));
-    assertEquals(known.portOf(mention), undefined);
-    assertEquals(await nodeResolver.resolve(mention, natTable.nodes[0]!, performance.now()), port);
-    assertEquals([known.portOf(mention), listenersAt(port)], [port, THREADS]);
-  }
+Deno.test(
+  "replies name a node when all threads listen for it, and not earlier",
+  ON_LINUX,
+  async () => {
+    await using scene = new Scene();
+    const { natTable, pool } = scene;
+    const { nodeResolver, natTable: known } = pool.frontendContext;
+    const views = [viewOf([A]), viewOf([A, B])];
+    for (const [at, digit] of ["a", "b"].entries()) {
+      scene.applyView(views[at]!);
+      const mention = { host: "", port: 0, id: idOf(digit) };
+      const port = natTable.portOf(mention)!;
+      // Requests may name the node at once.
+      assertEquals(known.atPort(port)?.id, idOf(digit));
+      assertEquals(known.portOf(mention), undefined);
+      assertEquals(
+        await nodeResolver.resolve(mention, natTable.nodes[0]!, performance.now()),
+        port,
+      );
+      assertEquals([known.portOf(mention), listenersAt(port)], [port, THREADS]);
+    }
 
-  const left = natTable.nodes[1]!;
-  scene.applyFinalView(seenBy("a", viewOf([A])));
-  assertEquals(natTable.nodes.length, 1);
-  assertEquals(known.portOf({ host: "", port: 0, id: idOf("b") }), undefined);
-  await until("no thread listens for it", () => listenersAt(left.publicPort) === 0);
-});
+    const left = natTable.nodes[1]!;
+    scene.applyFinalView(seenBy("a", viewOf([A])));
+    assertEquals(natTable.nodes.length, 1);
+    assertEquals(known.portOf({ host: "", port: 0, id: idOf("b") }), undefined);
+    await until("no thread listens for it", () => listenersAt(left.publicPort) === 0);
+  },
+);
 
 Deno.test(
-  "what changes while threads are being told is named with the last change",
+  "changes during an update are published with the last update",
   ON_LINUX,
   async () => {
     await using scene = new Scene();
@@ -137,7 +144,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a port at which threads cannot listen is named all the same, and tried again",
+  "a port that workers cannot open is named, and tried again",
   ON_LINUX,
   async () => {
     using logged = new Logged();
@@ -149,7 +156,7 @@ Deno.test(
       scene.applyView(viewOf([A, B]));
       await pool.update();
     };
-    // The one who listens shares it with nobody.
+    // This listener does not share the port.
     const own = Deno.listen({ hostname: AT, port: 0 });
     const { port } = own.addr;
     scene.open = () => port;
@@ -176,7 +183,7 @@ Deno.test(
 );
 
 Deno.test(
-  "the clients of a node that moves end in all threads, and tell when they find nobody",
+  "the clients of a node that moves end in all threads, and report it if it is unreachable",
   ON_LINUX,
   async () => {
     await using scene = new Scene();
@@ -194,7 +201,7 @@ Deno.test(
     using stack = new DisposableStack();
     const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
     const clients = await Promise.all(Array.from({ length: SOME }, connect));
-    await until("all have reached the node", () => taken.length === SOME);
+    await until("all clients have reached the node", () => taken.length === SOME);
     listener.close();
     await taking;
 
@@ -205,7 +212,7 @@ Deno.test(
     await pool.update();
     const late = await Promise.all(Array.from({ length: SOME }, connect));
     await Promise.all(late.map((client) => client.readToEnd()));
-    await until("each has told", (saw) => {
+    await until("each client has reported the node", (saw) => {
       saw(scene.suspicions);
       return scene.suspicions === SOME;
     });
@@ -213,7 +220,7 @@ Deno.test(
   },
 );
 
-Deno.test("a port that is taken back can be given out again at once", ON_LINUX, async () => {
+Deno.test("a released port can be assigned again at once", ON_LINUX, async () => {
   using logged = new Logged();
   await using scene = new Scene({ firstPort: findFreePorts(2), maxNodes: 2 });
   const { natTable, pool } = scene;
@@ -222,16 +229,16 @@ Deno.test("a port that is taken back can be given out again at once", ON_LINUX, 
   const { publicPort } = natTable.withId(idOf("b"))!;
   scene.applyFinalView(viewOf([A]));
   assertEquals(natTable.withId(idOf("b")), undefined);
-  // The other threads have hardly heard of that.
+  // The workers may not have handled the update.
   scene.applyView(viewOf([A, line("c", "10.0.0.3:7000")]));
   assertEquals(natTable.withId(idOf("c"))?.publicPort, publicPort);
   await pool.update();
-  // What is closed listens until the thread goes on with other things.
+  // A closed socket listens until the event loop of its thread continues.
   await until("all threads listen once", () => listenersAt(publicPort) === THREADS);
   assertEquals(logged.lines.filter((line) => !line.startsWith("info")), []);
 });
 
-Deno.test("threads that take no more clients do not begin to again", ON_LINUX, async () => {
+Deno.test("workers that have stopped listening do not start again", ON_LINUX, async () => {
   await using scene = new Scene();
   const { natTable, pool } = scene;
   scene.applyView(viewOf([A]));
@@ -239,17 +246,17 @@ Deno.test("threads that take no more clients do not begin to again", ON_LINUX, a
   const node = natTable.nodes[0]!;
   assertEquals(listenersAt(node.publicPort), THREADS);
   pool.stopListening();
-  // A client that is still served may have the proxy learn something.
+  // The NAT table may still change, because sessions continue.
   scene.apply(natTable.move(node, { host: "10.0.0.9", port: 7000 }));
   await pool.update();
   await until("no thread listens", () => listenersAt(node.publicPort) === 0);
 });
 
 Deno.test(
-  "threads that leave without a word are missed, and not waited for",
+  "workers that close themselves are detected, and not waited for",
   ON_LINUX,
   async () => {
-    using _program = runInThreads(new URL("./leaving_worker.ts", import.meta.url));
+    using _program = runInWorkers(new URL("./leaving_worker.ts", import.meta.url));
     using clock = new FakeClock("setInterval");
     await using scene = new Scene();
     const { pool } = scene;
@@ -261,15 +268,15 @@ Deno.test(
       await new Promise((resolve) => setImmediate(resolve));
     }
     await assertRejects(
-      () => within("miss a thread", pool.failure, 10_000),
+      () => within("detect a lost worker", pool.failure, 10_000),
       OperatorError,
       "Thread 2 of --threads has not answered for 120000 ms",
     );
-    await within("give up waiting", pool.update(), 10_000);
+    await within("stop waiting", pool.update(), 10_000);
   },
 );
 
-Deno.test("threads that answer are there for as long as they do", ON_LINUX, async () => {
+Deno.test("workers that answer pings are not lost", ON_LINUX, async () => {
   using clock = new FakeClock("setInterval");
   await using scene = new Scene();
   const { pool } = scene;
@@ -277,16 +284,16 @@ Deno.test("threads that answer are there for as long as they do", ON_LINUX, asyn
   pool.failure.catch((error) => failure = error);
   for (let times = 0; times < 15; times++) {
     clock.fire();
-    // Answers come in the order of questions.
+    // Replies have the order of requests.
     scene.applyFinalView(viewOf(times % 2 === 0 ? [A] : [A, B]));
     await pool.update();
   }
   assertEquals(failure, undefined);
 });
 
-Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX, async () => {
+Deno.test("a failure of a worker to handle a request is logged", ON_LINUX, async () => {
   using logged = new Logged();
-  using _program = runInThreads(new URL("./failing_worker.ts", import.meta.url));
+  using _program = runInWorkers(new URL("./failing_worker.ts", import.meta.url));
   await using scene = new Scene();
   scene.applyView(viewOf([A]));
   await scene.pool.update();
@@ -298,27 +305,27 @@ Deno.test("what goes wrong in threads with what they are told is said", ON_LINUX
   );
 });
 
-Deno.test("who asks about a node that is no more gets no error for it", ON_LINUX, async () => {
+Deno.test("a request about a removed node does not fail", ON_LINUX, async () => {
   using logged = new Logged();
-  using _program = runInThreads(new URL("./asking_worker.ts", import.meta.url));
+  using _program = runInWorkers(new URL("./asking_worker.ts", import.meta.url));
   await using _scene = new Scene();
   const lines = await logged.untilLines(4 * (THREADS - 1));
-  assertEquals(new Set(lines), new Set(["info Answered"]));
+  assertEquals(new Set(lines), new Set(["info Replied"]));
 });
 
-Deno.test("threads that cannot begin are not waited for", ON_LINUX, async () => {
-  using _program = runInThreads(new URL("./unable_worker.ts", import.meta.url));
+Deno.test("workers that fail at their start are not waited for", ON_LINUX, async () => {
+  using _program = runInWorkers(new URL("./unable_worker.ts", import.meta.url));
   await using scene = new Scene();
   const { pool } = scene;
   scene.applyView(viewOf([A]));
   await assertRejects(
-    () => within("see a thread end", pool.failure, 10_000),
+    () => within("detect a worker that has ended", pool.failure, 10_000),
     OperatorError,
     "of --threads has ended: Uncaught Error: There is no memory",
   );
 });
 
-Deno.test("no thread is left where one cannot be started", ON_LINUX, () => {
+Deno.test("no worker is left if one cannot be started", ON_LINUX, () => {
   const { Worker } = globalThis;
   const running = new Set<Worker>();
   globalThis.Worker = class extends Worker {
