@@ -240,7 +240,7 @@ function readInline(wire: string, start: number): OneRequest {
 }
 
 /** A word of an inline request: any number of parts, in quotes or not. */
-const INLINE_WORD = /(?:"(?:\\.|[^"\\])*"|'[^'\\]*'|[^ \t\r\n"'])+(?=[ \t\r\n]|$)/y;
+const INLINE_WORD = /(?:"(?:\\.|[^"\\])*"|'[^'\\]*'|[^ \t\r\n"'])+(?=[ \t\r\n]|$)/sy;
 const INLINE_PART = /"((?:\\.|[^"\\])*)"|'([^'\\]*)'|([^"'])/gs;
 
 /** The words of a line without a backslash in single quotes; undefined if quotes are left open. */
@@ -264,7 +264,7 @@ function splitLine(line: string): string[] | undefined {
 
 function unescaped(text: string): string {
   return text.replace(
-    /\\(?:x([0-9a-f]{2})|(.))/gi,
+    /\\(?:x([0-9a-f]{2})|(.))/gis,
     (_all, hex, char) =>
       hex === undefined ? ESCAPED[char] ?? char : String.fromCharCode(parseInt(hex, 16)),
   );
