@@ -22,7 +22,7 @@ export class CommandTable<C extends Command> {
   /** By length of the name and by its first letter, of which the last five bits are enough. */
   readonly #buckets: (Entry<C>[] | undefined)[] = Array(32 * (MAX_NAME_BYTES + 1)).fill(undefined);
   /** The length of the shortest name that begins with a letter, by its last five bits. */
-  readonly #shortest: number[] = Array(32).fill(Infinity);
+  readonly #shortest = new Uint8Array(32).fill(255);
 
   /** @throws {RangeError} when a name is longer than MAX_NAME_BYTES */
   constructor(commands: Record<string, C>) {
@@ -36,7 +36,13 @@ export class CommandTable<C extends Command> {
 
   /** The command whose name is the `length` bytes at `from`. */
   find(bytes: Uint8Array, from: number, length: number): C | undefined {
-    if (length === 0) return undefined;
+    // The names of most requests end here, so this is kept small enough to be inlined.
+    return length < this.#shortest[bytes[from]! & 31]!
+      ? undefined
+      : this.#search(bytes, from, length);
+  }
+
+  #search(bytes: Uint8Array, from: number, length: number): C | undefined {
     const letter = bytes[from]! & 31;
     const entries = length > MAX_NAME_BYTES ? undefined : this.#buckets[32 * length + letter];
     if (entries !== undefined) {
