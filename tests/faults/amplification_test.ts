@@ -2,35 +2,35 @@ import { assert, assertEquals } from "@std/assert";
 import { bulk } from "../support/frames.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { PING, PONG, ScriptedNode, SLOTS } from "../support/scripted_node.ts";
-import { until } from "../support/until.ts";
+import { untilStable } from "../support/until.ts";
 import { THREADS } from "../support/threads.ts";
 import { WireClient } from "../support/wire.ts";
 
 const MIB = 1024 * 1024;
 
-/** So much is sent of what has no end; the smallest requests and values take a second then. */
+/** The size of a flood; the smallest requests and values take a second. */
 const FLOOD_BYTES = 32 * MIB;
 
 /**
- * What the heap of the program grows by itself while so much passes, one for each thread: less than
- * the flood, so that nothing of that was kept.
+ * Growth of the heap of each thread while a flood passes: less than the flood, so nothing of it was
+ * kept.
  */
 const PASSING_LIMIT_BYTES = 28 * MIB * THREADS;
 
 const CAPTURE_LIMIT_BYTES = 16 * MIB;
 
 /**
- * What a reply may take that is to be rewritten: itself, a copy in one piece, and what is read of
- * it, where the smallest values take most.
+ * The memory of a captured reply: its bytes, a copy in one piece, and its decoded value, which is
+ * largest for the smallest values.
  */
 const CAPTURING_LIMIT_BYTES = 400 * MIB * THREADS;
 
-/** A flood goes through in a second or two, where machines are not busy. */
+/** A flood passes in a second or two on an idle machine. */
 const FLOOD_DEADLINE_MS = 30_000;
 
 const MONITORED = '+1700000000.123456 [0 lua] "MSET"';
 
-/** The beginning of a request, and what follows it without an end. */
+/** The beginning of a request, and what repeats after it. */
 const REQUESTS: [what: string, head: string, rest: string][] = [
   ["more words than can be counted", "*2147483647\r\n", "$1\r\na\r\n"],
   ["a word longer than can be counted", "*1\r\n$9223372036854775807\r\n", "x"],
@@ -47,7 +47,7 @@ const REQUESTS: [what: string, head: string, rest: string][] = [
   ["zeros", "", "\0"],
 ];
 
-/** The same of a reply that is passed on, to a request that gets any or to the one given. */
+/** The same for replies that pass unchanged; the request is PING by default. */
 const REPLIES: [what: string, head: string, rest: string, request?: string][] = [
   ["more values than can be counted", "*2147483647\r\n", ":1\r\n"],
   ["a value longer than can be counted", "$9007199254740991\r\n", "x"],
@@ -60,7 +60,7 @@ const REPLIES: [what: string, head: string, rest: string, request?: string][] = 
   ["a line of MONITOR without an end", `+OK\r\n${MONITORED}`, ' "key"', "MONITOR\r\n"],
 ];
 
-/** The same of a reply that is to be rewritten. */
+/** The same for replies that are rewritten. */
 const CAPTURES: [what: string, head: string, rest: string][] = [
   ["more values than can be counted", "*2147483647\r\n", ":1\r\n"],
   ["a value longer than can be counted", "*1\r\n$9007199254740991\r\n", "x"],
@@ -75,7 +75,7 @@ function floodOf(head: string, rest: string): string {
   return head + rest.repeat(Math.ceil(FLOOD_BYTES / rest.length));
 }
 
-/** A program in front of a scripted node, with all loaded that a first client makes it load. */
+/** Starts the program in front of a scripted node. */
 async function start(): Promise<{ node: ScriptedNode; nat: NatProcess; port: number }> {
   const node = await ScriptedNode.start();
   const nat = new NatProcess([
@@ -95,7 +95,7 @@ async function grownBytes(nat: NatProcess, beforeBytes: number): Promise<number>
 
 const ON_LINUX = { ignore: Deno.build.os !== "linux" };
 
-Deno.test("requests without an end take no more memory than any", ON_LINUX, async (t) => {
+Deno.test("endless requests pass with constant memory", ON_LINUX, async (t) => {
   const { node, nat: started, port } = await start();
   await using _node = node;
   await using nat = started;
@@ -108,7 +108,7 @@ Deno.test("requests without an end take no more memory than any", ON_LINUX, asyn
       using peer = await node.accept();
       const flood = floodOf(head, rest);
       const sent = client.send(flood, FLOOD_DEADLINE_MS);
-      // What is held until it is known what it is comes when the client ends, if not before.
+      // Bytes that the proxy holds back arrive at the end of the client, at the latest.
       const [skipped] = await Promise.all([
         peer.skip(flood.length, FLOOD_DEADLINE_MS),
         sent.then(() => client.closeWrite()),
@@ -124,7 +124,7 @@ Deno.test("requests without an end take no more memory than any", ON_LINUX, asyn
   assert(grown < PASSING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
 });
 
-Deno.test("replies without an end take no more memory than any", ON_LINUX, async (t) => {
+Deno.test("endless replies pass with constant memory", ON_LINUX, async (t) => {
   const { node, nat: started, port } = await start();
   await using _node = node;
   await using nat = started;
@@ -147,7 +147,7 @@ Deno.test("replies without an end take no more memory than any", ON_LINUX, async
   assert(grown < PASSING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
 });
 
-Deno.test("replies that are to be rewritten take a bounded memory", ON_LINUX, async (t) => {
+Deno.test("rewritten replies take bounded memory", ON_LINUX, async (t) => {
   const { node, nat: started, port } = await start();
   await using _node = node;
   await using nat = started;
@@ -159,9 +159,9 @@ Deno.test("replies that are to be rewritten take a bounded memory", ON_LINUX, as
       await client.send(SLOTS);
       await peer.readUntil(SLOTS);
       const sent = peer.send(floodOf(head, rest), FLOOD_DEADLINE_MS).catch(() => {
-        // The proxy had seen enough.
+        // The proxy closes the connection.
       });
-      // Nothing, an error, or what was whole.
+      // Nothing, an error, or complete replies.
       await client.skip(Infinity, FLOOD_DEADLINE_MS);
       await sent;
       using next = await WireClient.connect("127.0.0.1", port);
@@ -175,19 +175,19 @@ Deno.test("replies that are to be rewritten take a bounded memory", ON_LINUX, as
   assert(!nat.stderr.includes("unexpected error"), nat.stderr);
 });
 
-/** As many such replies as fit into the limit, of which each has a node that nobody knows. */
+/** As many replies with an unknown node as fit into the limit. */
 const STRANGE_REPLIES = 12;
 const STRANGE_VALUES = 400_000;
 const STRANGE_REPLY = `*${1 + STRANGE_VALUES}\r\n*3\r\n:0\r\n:1\r\n*3\r\n` +
   `${bulk("10.9.9.9")}:7000\r\n${bulk("9".repeat(40))}${"_\r\n".repeat(STRANGE_VALUES)}`;
 
-/** All of them as they came, and what one of them is taken apart into; of all it is 400 MiB. */
+/** The raw bytes of all, and the decoded value of one; all decoded take 400 MiB. */
 const STRANGE_LIMIT_BYTES = 290 * MIB;
 
-/** Looks in a row at which a memory is the same that is at rest: longer than a reply takes. */
+/** Checks in a row with stable memory: longer than one reply takes. */
 const STILL_LOOKS = 40;
 
-Deno.test("what waits for word of a node is kept as it came", ON_LINUX, async () => {
+Deno.test("replies that wait for an unknown node are kept as raw bytes", ON_LINUX, async () => {
   const { node, nat: started, port } = await start();
   await using _node = node;
   await using nat = started;
@@ -200,13 +200,10 @@ Deno.test("what waits for word of a node is kept as it came", ON_LINUX, async ()
     await client.send(SLOTS);
     await peers[index]!.readUntil(SLOTS);
   }
-  // The proxy asks the node about the stranger, and waits for an answer that does not come.
+  // The proxy queries the node about the unknown one, and gets no reply.
   await Promise.all(peers.map((peer) => peer.send(STRANGE_REPLY, FLOOD_DEADLINE_MS)));
-  const seen: number[] = [];
-  const grown = await until("the memory is at rest", async (saw) => {
-    seen.unshift(await grownBytes(nat, beforeBytes));
-    saw(seen[0]);
-    return seen[0] === seen[STILL_LOOKS] && seen[0];
+  const grown = await untilStable("the memory", () => grownBytes(nat, beforeBytes), {
+    checks: STILL_LOOKS,
   });
   assert(grown < STRANGE_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
 });

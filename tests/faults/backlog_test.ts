@@ -8,14 +8,14 @@ import { ExpectedReplies, type ExpectedReply } from "../../src/commands/expected
 import { Logged } from "../support/logged.ts";
 import { Scene } from "../support/scripted_node.ts";
 
-/** So many runs of replies are outstanding, and then so many times as many. */
+/** Number of outstanding runs of replies, and the factor for the second measurement. */
 const RUNS = 1000;
 const TIMES = 64;
 
-/** So much longer a frame may take then; where all is looked at it is TIMES, or so. */
+/** The limit of the ratio of times; a linear search would take TIMES. */
 const TIMES_LIMIT = 8;
 
-/** The least time of several is that in which the machine did nothing else. */
+/** The minimum of several measurements is the least disturbed one. */
 const TRIES = 7;
 
 const FRAMES = 300;
@@ -48,9 +48,9 @@ const SLOTS: ExpectedReply = { type: "ordinary", addresses: "slots" };
 const MARKED: ExpectedReply = { type: "marked", reply: ExpectedReplies.none, nonce: "mark" };
 
 interface Backlog {
-  /** Has so many runs of replies outstanding. */
+  /** Makes this number of runs outstanding. */
   fill(tracker: ReplyTracker, runs: number): void;
-  /** What then comes again and again. */
+  /** The frame that then comes again and again. */
   next(tracker: ReplyTracker): void;
 }
 
@@ -97,7 +97,7 @@ const BACKLOGS: Record<string, Backlog> = {
   },
 };
 
-/** How long FRAMES times what comes next take at the least, in milliseconds. */
+/** The minimum time of FRAMES further frames, in milliseconds. */
 function leastMs({ fill, next }: Backlog, runs: number): number {
   let leastMs = Infinity;
   for (let attempt = 0; attempt < TRIES; attempt++) {
@@ -111,25 +111,25 @@ function leastMs({ fill, next }: Backlog, runs: number): number {
 }
 
 for (const [what, backlog] of Object.entries(BACKLOGS)) {
-  Deno.test(`${what} take no longer for all that is outstanding`, () => {
+  Deno.test(`${what} take constant time, however many replies are outstanding`, () => {
     const [few, many] = [leastMs(backlog, RUNS), leastMs(backlog, RUNS * TIMES)];
     const times = (many / few).toFixed(1);
     assert(many < TIMES_LIMIT * few, `With ${TIMES} times as much it is ${times} times as long`);
   });
 }
 
-/** A proxy remembers no more than some runs of requests of a kind. */
+/** Around the limit of outstanding runs. */
 const FEW_RUNS = 90_000;
 const MANY_RUNS = 110_000;
 
-Deno.test("a client that leaves too much unanswered is closed, and no other", async () => {
+Deno.test("a client with too many outstanding requests is closed, and no other", async () => {
   using logged = new Logged();
   await using scene = await Scene.start();
   const other = await scene.open();
   const { client, peer } = await scene.open();
   const requests = "PING\r\nROLE\r\n";
   const sent = client.send(requests.repeat(MANY_RUNS / 2), 30_000).catch(() => {
-    // The proxy had seen enough.
+    // The proxy closes the connection.
   });
   const got = await peer.skip(Infinity, 30_000);
   assert(got >= requests.length * FEW_RUNS / 2, `The node got ${got} bytes only`);
@@ -145,7 +145,7 @@ Deno.test("a client that leaves too much unanswered is closed, and no other", as
   await scene.assertNothingLeft();
 });
 
-Deno.test("a transaction counts among what is unanswered", () => {
+Deno.test("queued requests of a transaction count as outstanding", () => {
   const tracker = new ReplyTracker();
   function queue(runs: number): void {
     for (let run = 0; run < runs; run++) {
@@ -159,7 +159,7 @@ Deno.test("a transaction counts among what is unanswered", () => {
   assertThrows(() => queue(MANY_RUNS - FEW_RUNS), PairingError);
 });
 
-Deno.test("any number of subscriptions may be unanswered", () => {
+Deno.test("any number of subscriptions may be outstanding", () => {
   const tracker = new ReplyTracker();
   const name = new TextEncoder().encode("subscribe");
   const { reply } = COMMANDS.find(name, 0, name.length)!;

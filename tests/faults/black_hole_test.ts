@@ -8,10 +8,10 @@ import { WireClient } from "../support/wire.ts";
 
 const TIMEOUT_MS = 400;
 
-/** On a machine that may be busy. */
+/** For a busy machine. */
 const GRACE_MS = 2_000;
 
-/** A port that takes no connection and refuses none, as behind a firewall that drops packets. */
+/** A port that neither accepts nor refuses, like behind a firewall that drops packets. */
 class BlackHole implements Disposable {
   readonly #listener: Deno.TcpListener;
   readonly #queued: Deno.TcpConn[] = [];
@@ -20,7 +20,7 @@ class BlackHole implements Disposable {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port, tcpBacklog: 1 });
   }
 
-  /** Fills the queue of connections that nobody accepts. */
+  /** Fills the accept queue. */
   static async at(port: number): Promise<BlackHole> {
     const hole = new BlackHole(port);
     for (;;) {
@@ -42,7 +42,7 @@ class BlackHole implements Disposable {
   }
 }
 
-/** How many attempts to connect to a port are under way on this machine. */
+/** Number of pending connection attempts to a port. */
 async function attemptsAt(port: number): Promise<number> {
   const table = await Deno.readTextFile("/proc/net/tcp");
   const remote = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
@@ -54,7 +54,7 @@ async function attemptsAt(port: number): Promise<number> {
 const ON_LINUX = { ignore: Deno.build.os !== "linux" };
 
 Deno.test(
-  "a client of a node that takes no connection ends after --connect-timeout",
+  "a client of a node that does not accept ends after --connect-timeout",
   ON_LINUX,
   async () => {
     using logged = new Logged();
@@ -83,7 +83,7 @@ Deno.test(
   },
 );
 
-Deno.test("a stop does not wait for a node that takes no connection", ON_LINUX, async () => {
+Deno.test("a stop does not wait for a node that does not accept", ON_LINUX, async () => {
   await using scene = await Scene.start({ connectTimeoutMs: 60_000 });
   scene.node.close();
   using _hole = await BlackHole.at(scene.node.port);
@@ -95,7 +95,7 @@ Deno.test("a stop does not wait for a node that takes no connection", ON_LINUX, 
   assertEquals([proxy.sessionCount, await attemptsAt(scene.node.port)], [0, 0]);
 });
 
-Deno.test("a server that stands still holds up its own clients alone", ON_LINUX, async () => {
+Deno.test("a stopped server delays only its own clients", ON_LINUX, async () => {
   await using cluster = await RedisCluster.start({
     primaries: 2,
     replicasEach: 0,
@@ -108,7 +108,7 @@ Deno.test("a server that stands still holds up its own clients alone", ON_LINUX,
   Deno.kill(still.pid!, "SIGSTOP");
   try {
     await client.send("*2\r\n$7\r\nCLUSTER\r\n$4\r\nMYID\r\n");
-    // The system takes connections for it all the same.
+    // The kernel still accepts connections for it.
     using late = await WireClient.connect(proxy.host, proxy.portOf(still));
     await late.send("*2\r\n$7\r\nCLUSTER\r\n$4\r\nMYID\r\n");
     using served = await WireClient.connect(proxy.host, proxy.portOf(other));

@@ -7,7 +7,7 @@ import { WireClient } from "../support/wire.ts";
 
 const PING = "*1\r\n$4\r\nPING\r\n";
 
-/** What no server takes, or not as it looks. */
+/** Bytes that a server rejects or reads differently than they look. */
 const GARBAGE: Record<string, string> = {
   "HTTP": "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
   "a POST, which servers take for an attack": "POST / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -28,7 +28,7 @@ const GARBAGE: Record<string, string> = {
   "a header without an end": `${PING}*${"1".repeat(200_000)}`,
 };
 
-Deno.test("garbage from a client gets what the node says to it", async (t) => {
+Deno.test("garbage from a client gets the node's reply", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   await using proxy = await startProxy(cluster);
   const node = cluster.nodes[0]!;
@@ -40,7 +40,7 @@ Deno.test("garbage from a client gets what the node says to it", async (t) => {
       await client.send(text);
       await client.closeWrite();
     } catch {
-      // The node had heard enough.
+      // The node has closed the connection.
     }
     return await client.readToEnd();
   }
@@ -61,12 +61,11 @@ Deno.test("garbage from a client gets what the node says to it", async (t) => {
     for (let round = 0; round < 100; round++) {
       let text = "";
       for (let left = 1 + random.int(12); left > 0; left--) text += random.pick(SHREDS);
-      // A request that would wait for a byte more has an end, at least.
       await assertSame(text);
     }
   });
 
-  await t.step("and leaves nothing open", async () => {
+  await t.step("leaves nothing open", async () => {
     other.close();
     await until("no client is connected", () => proxy.proxy.sessionCount === 0);
     await until("the node has forgotten all", async (saw) => {
@@ -78,7 +77,7 @@ Deno.test("garbage from a client gets what the node says to it", async (t) => {
   });
 });
 
-/** What garbage that is nearly right is made of. */
+/** Pieces of nearly valid requests. */
 const SHREDS = [
   "*1\r\n",
   "*2\r\n",

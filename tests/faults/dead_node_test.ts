@@ -5,15 +5,15 @@ import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
-/** Enough that each of two threads would have some. */
+/** Enough that each of two threads has some. */
 const SOME = 20;
 
 const TWO_PRIMARIES = { primaries: 2, replicasEach: 0 };
 
-/** A node that stands still is not called failed in this time. */
+/** A stopped node is not declared failed in this time. */
 const PATIENT = { "cluster-node-timeout": "60000" };
 
-/** Whether a connection to a port is refused, as it is where nobody listens. */
+/** Whether a connection to a port is refused. */
 async function isRefused(port: number): Promise<boolean> {
   try {
     (await Deno.connect({ hostname: "127.0.0.1", port })).close();
@@ -24,7 +24,7 @@ async function isRefused(port: number): Promise<boolean> {
   }
 }
 
-/** Lines of the log that tell of a port, without what differs between runs. */
+/** Lines of the log about ports, with placeholders. */
 function portLines(logged: Logged, node: ClusterNode, port: number): string[] {
   return logged.lines.filter((line) => /\bport \d+/.test(line))
     .map((line) => line.replace(node.address, "NODE").replace(`port ${port}`, "port PORT"));
@@ -75,7 +75,7 @@ Deno.test("the port of a node that was killed refuses before clients come back",
   );
 });
 
-Deno.test("the port of a node that ends without any clients is closed", async () => {
+Deno.test("the port of a node without clients is closed when the node ends", async () => {
   using logged = new Logged();
   await using cluster = await RedisCluster.start(TWO_PRIMARIES);
   await using proxy = await startProxy(cluster);
@@ -89,13 +89,13 @@ Deno.test("the port of a node that ends without any clients is closed", async ()
   await untilOpen(proxy, node);
 });
 
-Deno.test("a node is probed on suspicion where the cluster is not asked regularly", async () => {
+Deno.test("a node is probed on suspicion when regular refreshes are off", async () => {
   await using cluster = await RedisCluster.start(TWO_PRIMARIES);
   await using proxy = await startProxy(cluster, { refreshIntervalMs: Infinity });
   const node = cluster.nodes[0]!;
   const port = proxy.portOf(node);
   await node.kill();
-  // The port is open until this.
+  // The port is open until this connection.
   using first = await WireClient.connect(proxy.host, port);
   assertEquals(await first.readToEnd(), "");
   for (let index = 0; index < SOME; index++) assert(await isRefused(port));
@@ -103,7 +103,7 @@ Deno.test("a node is probed on suspicion where the cluster is not asked regularl
   await untilOpen(proxy, node);
 });
 
-Deno.test("a port that another program has taken meanwhile is tried again", async () => {
+Deno.test("the proxy retries a port that another program uses meanwhile", async () => {
   using logged = new Logged();
   await using cluster = await RedisCluster.start(TWO_PRIMARIES);
   await using proxy = await startProxy(cluster);
@@ -128,7 +128,7 @@ Deno.test("a port that another program has taken meanwhile is tried again", asyn
   assertEquals(errors().length, 1);
 });
 
-Deno.test("a node that stands still and is not called failed keeps its clients", async () => {
+Deno.test("a stopped node that is not declared failed keeps its clients", async () => {
   await using cluster = await RedisCluster.start({ ...TWO_PRIMARIES, directives: PATIENT });
   await using proxy = await startProxy(cluster);
   const node = cluster.nodes[0]!;
@@ -137,7 +137,7 @@ Deno.test("a node that stands still and is not called failed keeps its clients",
   Deno.kill(node.pid!, "SIGSTOP");
   try {
     await client.send("*2\r\n$7\r\nCLUSTER\r\n$4\r\nMYID\r\n");
-    // Longer than it takes to end those of a node that is called so.
+    // Longer than clients of a failed node stay connected.
     const endMs = performance.now() + 4000;
     await until("time has passed", () => performance.now() > endMs);
     assertEquals(await isRefused(proxy.portOf(node)), false);
@@ -147,7 +147,7 @@ Deno.test("a node that stands still and is not called failed keeps its clients",
   assertEquals(await client.readFrames(1), [`$40\r\n${node.id}\r\n`]);
 });
 
-Deno.test("clients of a node end within 2 s of when the cluster says that it has failed", async () => {
+Deno.test("clients end within 2 s after the cluster declares their node failed", async () => {
   using logged = new Logged();
   await using cluster = await RedisCluster.start({
     directives: { "cluster-node-timeout": "2000" },
@@ -158,7 +158,7 @@ Deno.test("clients of a node end within 2 s of when the cluster says that it has
   const clients: WireClient[] = [];
   for (let index = 0; index < SOME; index++) {
     clients.push(await WireClient.connect(proxy.host, port));
-    // Subscribers have nothing to wait for.
+    // Subscribers wait for no reply.
     await clients.at(-1)!.send("*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
     await clients.at(-1)!.readFrames(1);
   }

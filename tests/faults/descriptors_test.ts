@@ -7,13 +7,13 @@ import { WireClient } from "../support/wire.ts";
 const AT = "127.0.0.1";
 
 /**
- * Enough for the runtime, and for some clients more: the last descriptor is that of a client with
- * the one limit, and that of a client's node with the other.
+ * Enough for the runtime and some clients: the last file descriptor is that of a client with one
+ * limit, and that of an upstream connection with the other.
  */
 const LIMITS: [limit: number, threads: number][] = [[80, 1], [81, 1], [90, 2], [91, 2]];
 
-Deno.test("a program without descriptors says so once, goes on, recovers and says so", {
-  // Where processes have their limits from prlimit, and their files in /proc.
+Deno.test("a program without file descriptors logs it once, serves its clients and recovers", {
+  // prlimit and /proc are needed.
   ignore: Deno.build.os !== "linux",
 }, async (t) => {
   for (const [limit, threads] of LIMITS) {
@@ -24,14 +24,12 @@ Deno.test("a program without descriptors says so once, goes on, recovers and say
 async function exhaust(limit: number, threads: number): Promise<void> {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
-  await using nat = await new NatProcess(
-    [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`, `--threads=${threads}`],
-    { before: ["prlimit", `--nofile=${limit}:${limit}`] },
-  ).ready();
-  const port = nat.mapping.get(node.address)!;
+  const before = ["prlimit", `--nofile=${limit}:${limit}`];
+  await using nat = await NatProcess.serve(node, [`--threads=${threads}`], { before });
+  const port = nat.portOf(node);
   using served = await WireClient.connect(AT, port);
   assertEquals(await served.ask("PING"), { type: "+", text: "PONG" });
-  const before = nat.descriptors;
+  const descriptors = nat.descriptors;
 
   using crowd = new DisposableStack();
   for (let count = 0; count < limit; count++) {
@@ -39,7 +37,7 @@ async function exhaust(limit: number, threads: number): Promise<void> {
     assertEquals(await served.ask("PING"), { type: "+", text: "PONG" });
   }
   await nat.untilLogged(/ERROR Cannot accept clients: .*ulimit -n/);
-  // For as long as it lasts, again and again.
+  // More attempts while it lasts.
   for (let count = 0; count < 20; count++) {
     using _late = await WireClient.connect(AT, port);
     assertEquals(await served.ask("SET", "k", "v"), { type: "+", text: "OK" });
@@ -60,7 +58,7 @@ async function exhaust(limit: number, threads: number): Promise<void> {
   assertEquals(again.length, 1, nat.stderr);
   await until("all descriptors are given back", (saw) => {
     saw(nat.descriptors);
-    return nat.descriptors <= before;
+    return nat.descriptors <= descriptors;
   });
   assertEquals(await served.ask("PING"), { type: "+", text: "PONG" });
 }

@@ -4,7 +4,7 @@ import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import type { ClusterClient } from "../integration/clients/client.ts";
 import { IoredisClient } from "../integration/clients/ioredis.ts";
 import { NodeRedisClient } from "../integration/clients/node_redis.ts";
-import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { until, within } from "../support/until.ts";
 
@@ -13,24 +13,19 @@ const AT = "127.0.0.1";
 /** In slot 3300, which the first of two nodes owns. */
 const KEY = "{b}";
 
-/** Longer than the test may take, so that it fails if this much is waited for. */
+/** Longer than the test may take. */
 const GRACE = "--shutdown-grace=60s";
 
-/** For all clients to have their last answers, on a machine that may be busy. */
+/** For the last replies of all clients. */
 const END_MS = 5_000;
 
-/** For what has arrived to get from a client's socket to the one who waits for it. */
+/** For replies that have arrived to reach their callers. */
 const AGREEMENT_MS = 1_000;
 
-async function startNat(node: ClusterNode): Promise<NatProcess> {
-  const flags = [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`, GRACE];
-  return await new NatProcess(flags).ready();
-}
-
-/** How many requests of a raw client are on their way at the most. */
+/** The maximum number of outstanding requests of a raw client. */
 const WINDOW = 500;
 
-/** A raw client that sends INCR of its own key without a pause, and counts the answers. */
+/** A raw client that sends INCR without a pause and counts the replies. */
 class Pipeliner implements Disposable {
   readonly key: string;
   readonly #connection: Deno.TcpConn;
@@ -38,14 +33,14 @@ class Pipeliner implements Disposable {
   #sent = 0;
   #answered = 0;
   #closed = false;
-  /** Done when the connection has ended in order. */
+  /** Resolves when the connection has ended without an error. */
   readonly ended: Promise<void>;
 
   private constructor(connection: Deno.TcpConn, key: string) {
     this.key = key;
     this.#connection = connection;
     this.#request = encodeRequest(["INCR", key]);
-    // It notices the end by reading; until then it writes, whatever becomes of that.
+    // The reader notices the end; write errors are ignored.
     this.ended = this.#read();
     this.ended.catch(() => {});
   }
@@ -54,12 +49,11 @@ class Pipeliner implements Disposable {
     return new Pipeliner(await Deno.connect({ hostname: AT, port }), key);
   }
 
-  /** The last answer. */
+  /** The last reply. */
   get answered(): number {
     return this.#answered;
   }
 
-  /** Ends what has not ended by itself. */
   [Symbol.dispose](): void {
     if (!this.#closed) this.#connection.close();
     this.#closed = true;
@@ -80,7 +74,7 @@ class Pipeliner implements Disposable {
     this[Symbol.dispose]();
   }
 
-  /** Sends as much as may be on its way, and waits for none of it: the system has room for it. */
+  /** Fills the window without waiting: the socket buffer has room for it. */
   #fill(): void {
     const count = this.#answered + WINDOW - this.#sent;
     if (count < WINDOW / 2) return;
@@ -93,7 +87,7 @@ class Pipeliner implements Disposable {
   }
 }
 
-/** A real client that sends INCR of one key all the time, and keeps the last answer. */
+/** A real client that sends INCR all the time and keeps the last reply. */
 class Counter {
   readonly key: string;
   readonly client: ClusterClient;
@@ -118,26 +112,26 @@ class Counter {
         this.answered = Math.max(this.answered, answer);
       }
     } catch {
-      // What fails in the end was not answered, or given up.
+      // Requests without a reply fail at the end.
     }
   }
 }
 
-/** Requests of a real client that are on their way at the same time. */
+/** Concurrent requests of a real client. */
 const LANES = 50;
 
 const PIPELINERS = 24;
 
 Deno.test({
-  name: "a request that was carried out is answered, whatever load there is when the end comes",
-  // Real clients go on trying to connect for a while after they were told to leave.
+  name: "every executed request is answered when the program stops under load",
+  // Real clients try to reconnect for a while after they were closed.
   sanitizeOps: false,
   sanitizeResources: false,
   async fn() {
     await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
     const node = cluster.nodes[0]!;
-    await using nat = await startNat(node);
-    const to = { host: AT, port: nat.mapping.get(node.address)!, throughOutages: true } as const;
+    await using nat = await NatProcess.serve(node, [GRACE]);
+    const to = { host: AT, port: nat.portOf(node), throughOutages: true } as const;
     using raw = new DisposableStack();
     const pipeliners: Pipeliner[] = [];
     for (let index = 0; index < PIPELINERS; index++) {

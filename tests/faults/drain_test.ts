@@ -14,46 +14,37 @@ const KEY = "{b}";
 
 const MIB = 1024 * 1024;
 
-/** Longer than a test may take, so that it fails if this much is waited for. */
+/** Longer than a test may take. */
 const LONG_GRACE = "60s";
 
-/** For what a proxy does without waiting for anybody, on a machine that may be busy. */
+/** For an action without any wait, on a busy machine. */
 const AT_ONCE_MS = 900;
 
-/** For what it does when it waits for a client that leaves too late, and for nothing else. */
+/** For a wait for a client that leaves too late, and for nothing else. */
 const SOON_MS = 4_000;
 
 function words(...words: string[]): string {
   return toLatin1(encodeRequest(words));
 }
 
-async function start(node: ClusterNode, grace: string): Promise<NatProcess> {
-  const flags = [
-    `--cluster-addr=${node.address}`,
-    `--listen-addr=${AT}:0`,
-    `--shutdown-grace=${grace}`,
-  ];
-  return await new NatProcess(flags).ready();
+function start(node: ClusterNode, grace: string): Promise<NatProcess> {
+  return NatProcess.serve(node, [`--shutdown-grace=${grace}`]);
 }
 
-function portOf(nat: NatProcess, node: ClusterNode): number {
-  return nat.mapping.get(node.address)!;
-}
-
-/** Tells the program to stop, and waits until it has heard. */
+/** Sends SIGTERM, and waits until the program is stopping. */
 async function stop(nat: NatProcess): Promise<void> {
   nat.signal("SIGTERM");
   await nat.untilLogged(/Stopping/);
 }
 
-/** All that is still said to a client up to an end in order. */
+/** The last replies to a client, whose connection must not be reset. */
 async function lastWords(client: WireClient): Promise<string> {
   const said = await client.readToEnd();
   assert(!client.wasReset, `The connection was reset behind ${JSON.stringify(said)}`);
   return said;
 }
 
-/** Waits for the program's end, in order and with nobody cut off; returns how long it took. */
+/** Waits for the end of the program, which must not cut off clients; returns the duration. */
 async function assertEndsInOrder(nat: NatProcess, fromMs: number): Promise<number> {
   const { code, stderr } = await nat.ended();
   assertEquals(code, 0, stderr);
@@ -61,7 +52,7 @@ async function assertEndsInOrder(nat: NatProcess, fromMs: number): Promise<numbe
   return performance.now() - fromMs;
 }
 
-Deno.test("what is under way at the end is brought to its end", async (t) => {
+Deno.test("a stop completes what clients have started", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
   const node = cluster.nodes[0]!;
 
@@ -69,7 +60,7 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     const bytes = 48 * MIB;
     await node.order("SETRANGE", KEY, `${bytes - 1}`, "x");
     await using nat = await start(node, LONG_GRACE);
-    const connection = await Deno.connect({ hostname: AT, port: portOf(nat, node) });
+    const connection = await Deno.connect({ hostname: AT, port: nat.portOf(node) });
     using _closing = { [Symbol.dispose]: () => connection.close() };
     await connection.write(encodeRequest(["GET", KEY]));
     const buffer = new Uint8Array(MIB);
@@ -77,7 +68,7 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     await stop(nat);
     for (let read: number | null; (read = await connection.read(buffer)) !== null;) {
       received += read;
-      // Nobody answers that; but if nobody read it either, the reply would be cut short.
+      // Gets no reply; but unread bytes would make the kernel reset the connection.
       if (received < bytes) await connection.write(encodeRequest(["PING"]));
     }
     assertEquals(received, `$${bytes}\r\n`.length + bytes + 2);
@@ -85,12 +76,12 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     await assertEndsInOrder(nat, 0);
   });
 
-  await t.step("a request that is half sent, and none behind it", async () => {
+  await t.step("a request that is half sent, and none after it", async () => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
     const texts = [
       words("SET", KEY, "0123456789"),
-      // Its words are held until they can be translated.
+      // Its arguments are held back to be translated.
       words("CLIENT", "KILL", "ADDR", "192.0.2.1:1"),
       `SET ${KEY} 0123456789\r\n`,
     ];
@@ -99,13 +90,13 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     );
     using stack = new DisposableStack();
     const clients = await Promise.all(halves.map(async ({ text, cut }) => {
-      const client = stack.use(await WireClient.connect(AT, portOf(nat, node)));
+      const client = stack.use(await WireClient.connect(AT, nat.portOf(node)));
       await client.ask("PING");
       await client.send(text.slice(0, cut));
       return { client, text, cut };
     }));
-    // One that has come by then shows that the others have.
-    using last = await WireClient.connect(AT, portOf(nat, node));
+    // The reply shows that the earlier bytes have arrived, too.
+    using last = await WireClient.connect(AT, nat.portOf(node));
     await last.ask("PING");
     await stop(nat);
     for (const { client, text, cut } of clients) {
@@ -123,10 +114,10 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     assertEquals(textOf(await node.ask("EXISTS", `more${KEY}`)), "0");
   });
 
-  await t.step("an AUTH behind a blocking command, and what is behind it", async () => {
+  await t.step("an AUTH after a blocking command, and the requests after it", async () => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
-    using client = await WireClient.connect(AT, portOf(nat, node));
+    using client = await WireClient.connect(AT, nat.portOf(node));
     await client.send(words("BLPOP", KEY, "0") + words("AUTH", "x") + words("INCR", `more${KEY}`));
     await until("it waits", async () => {
       return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
@@ -146,7 +137,7 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
   await t.step("the results of a transaction", async () => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
-    using client = await WireClient.connect(AT, portOf(nat, node));
+    using client = await WireClient.connect(AT, nat.portOf(node));
     const exec = words("EXEC");
     await client.send(words("MULTI") + words("INCR", KEY) + words("CLUSTER", "SLOTS"));
     await client.send(exec.slice(0, -1));
@@ -160,12 +151,12 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
     await assertEndsInOrder(nat, 0);
   });
 
-  await t.step("also when the client has shut its side", async () => {
+  await t.step("a request of a client that has shut down its side", async () => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
-    using client = await WireClient.connect(AT, portOf(nat, node));
+    using client = await WireClient.connect(AT, nat.portOf(node));
     await client.send(words("SET", KEY, "1").slice(0, -1));
-    using last = await WireClient.connect(AT, portOf(nat, node));
+    using last = await WireClient.connect(AT, nat.portOf(node));
     await last.ask("PING");
     await stop(nat);
     await client.send("\n");
@@ -176,7 +167,7 @@ Deno.test("what is under way at the end is brought to its end", async (t) => {
   });
 });
 
-Deno.test("clients that ask for nothing are told the end at once and in order", async (t) => {
+Deno.test("idle clients are closed at once, without a reset", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   const idle: Record<string, [says: string, frames: number]> = {
@@ -191,13 +182,13 @@ Deno.test("clients that ask for nothing are told the end at once and in order", 
     "one that tracks": [words("HELLO", "3") + words("CLIENT", "TRACKING", "ON"), 2],
   };
 
-  await t.step("each of them", async () => {
+  await t.step("in every state", async () => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
     using stack = new DisposableStack();
     const clients = new Map<string, WireClient>();
     for (const [name, [says, frames]] of Object.entries(idle)) {
-      const client = stack.use(await WireClient.connect(AT, portOf(nat, node)));
+      const client = stack.use(await WireClient.connect(AT, nat.portOf(node)));
       clients.set(name, client);
       await client.send(says);
       await client.readFrames(frames);
@@ -206,7 +197,7 @@ Deno.test("clients that ask for nothing are told the end at once and in order", 
     await stop(nat);
     for (const [name, client] of clients) {
       const said = await lastWords(client);
-      // It sees what those behind it did.
+      // It sees the commands of the others.
       if (name !== "one that watches") assertEquals(said, "", name);
       client.close();
     }
@@ -215,9 +206,9 @@ Deno.test("clients that ask for nothing are told the end at once and in order", 
     assertEquals(textOf(await node.ask("EXISTS", KEY)), "0");
   });
 
-  await t.step("and one in a pool, which does not look, is not waited for long", async () => {
+  await t.step("a pooled client that does not notice delays the stop only briefly", async () => {
     await using nat = await start(node, LONG_GRACE);
-    using client = await WireClient.connect(AT, portOf(nat, node));
+    using client = await WireClient.connect(AT, nat.portOf(node));
     await client.ask("PING");
     const stoppedMs = performance.now();
     await stop(nat);
@@ -226,7 +217,7 @@ Deno.test("clients that ask for nothing are told the end at once and in order", 
     assertEquals(await lastWords(client), "");
   });
 
-  await t.step("and without clients there is nothing to wait for", async () => {
+  await t.step("a stop without clients takes no time", async () => {
     await using nat = await start(node, LONG_GRACE);
     const stoppedMs = performance.now();
     await stop(nat);
@@ -235,7 +226,7 @@ Deno.test("clients that ask for nothing are told the end at once and in order", 
   });
 });
 
-Deno.test("a client that has not read yet what came at the end has time for it", async () => {
+Deno.test("a slow client has time to read its last replies", async () => {
   await using scene = await Scene.start();
   const [slow, prompt] = [await scene.open(), await scene.open()];
   for (const { client, peer } of [slow, prompt]) {
@@ -244,7 +235,7 @@ Deno.test("a client that has not read yet what came at the end has time for it",
   }
   const { proxy } = scene.proxy;
   const stopping = proxy.stop(30_000);
-  // The system takes all of that, so that it is with the client's own machine or on its way.
+  // The socket buffers hold all of it.
   const value = `$${256 * 1024}\r\n${"x".repeat(256 * 1024)}\r\n`;
   await slow.peer.send(value);
   assertEquals(await slow.peer.readToEnd(), "");
@@ -253,8 +244,8 @@ Deno.test("a client that has not read yet what came at the end has time for it",
   assertEquals(await prompt.peer.readToEnd(), "");
   prompt.peer.close();
   assertEquals(await prompt.client.readToEnd(), PONG);
-  // That one is known to have got everything, and is not waited for any longer than a second.
-  await until("the prompt one is not waited for", () => proxy.sessionCount === 1);
+  // This client has acknowledged everything, so the proxy waits one second at most.
+  await until("the prompt client is gone", () => proxy.sessionCount === 1);
   await slow.client.send(PING);
   const got = await lastWords(slow.client);
   assert(got === value, `Of ${value.length} bytes came ${got.length}`);
@@ -262,16 +253,16 @@ Deno.test("a client that has not read yet what came at the end has time for it",
   await stopping;
 });
 
-Deno.test("who is not done at the end of the grace is cut off", async () => {
+Deno.test("clients with outstanding replies are cut off after --shutdown-grace", async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   const graceMs = 700;
   await using nat = await start(node, `${graceMs}ms`);
-  using blocked = await WireClient.connect(AT, portOf(nat, node));
+  using blocked = await WireClient.connect(AT, nat.portOf(node));
   await blocked.send(words("BLPOP", KEY, "0"));
-  using half = await WireClient.connect(AT, portOf(nat, node));
+  using half = await WireClient.connect(AT, nat.portOf(node));
   await half.send(words("SET", KEY, "1").slice(0, -1));
-  using idle = await WireClient.connect(AT, portOf(nat, node));
+  using idle = await WireClient.connect(AT, nat.portOf(node));
   await idle.ask("PING");
   const stoppedMs = performance.now();
   await stop(nat);
@@ -286,14 +277,14 @@ Deno.test("who is not done at the end of the grace is cut off", async () => {
   assertEquals(textOf(await node.ask("EXISTS", KEY)), "0");
 });
 
-Deno.test("a program that is told to stop", async (t) => {
+Deno.test("a program that stops", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
 
   async function startBlocked(): Promise<{ nat: NatProcess; blocked: WireClient }> {
     await node.order("DEL", KEY);
     const nat = await start(node, LONG_GRACE);
-    const blocked = await WireClient.connect(AT, portOf(nat, node));
+    const blocked = await WireClient.connect(AT, nat.portOf(node));
     await blocked.send(words("BLPOP", KEY, "0"));
     await until("it waits", async () => {
       return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
@@ -301,13 +292,13 @@ Deno.test("a program that is told to stop", async (t) => {
     return { nat, blocked };
   }
 
-  await t.step("takes no clients any more", async () => {
+  await t.step("accepts no more clients", async () => {
     const { nat: started, blocked } = await startBlocked();
     await using nat = started;
     using _blocked = blocked;
     await stop(nat);
     await assertRejects(
-      () => WireClient.connect(AT, portOf(nat, node)),
+      () => WireClient.connect(AT, nat.portOf(node)),
       Deno.errors.ConnectionRefused,
     );
     await node.order("RPUSH", KEY, "value");
@@ -316,7 +307,7 @@ Deno.test("a program that is told to stop", async (t) => {
     await assertEndsInOrder(nat, 0);
   });
 
-  await t.step("takes two signals at once for one", async () => {
+  await t.step("counts two signals at once as one", async () => {
     const { nat: started, blocked } = await startBlocked();
     await using nat = started;
     using _blocked = blocked;
@@ -329,14 +320,14 @@ Deno.test("a program that is told to stop", async (t) => {
     await assertEndsInOrder(nat, 0);
   });
 
-  await t.step("ends at once when it is told again", async () => {
+  await t.step("ends at once at a second signal", async () => {
     const { nat: started, blocked } = await startBlocked();
     await using nat = started;
     using _blocked = blocked;
     await stop(nat);
     let ended = false;
     const ending = nat.ended().finally(() => ended = true);
-    // The first of these may come too soon to be taken for another.
+    // The first of these may come too soon to count as a second one.
     await until("it has ended", () => ended || (nat.signal("SIGTERM"), false), SOON_MS);
     assertEquals((await ending).code, 0);
     assertEquals(await blocked.readToEnd(), "");

@@ -5,7 +5,7 @@ import { type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripte
 
 const SET = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$3\r\nabc\r\n";
 
-/** What is on its way when one side ends: what was asked, and what of the answers was sent. */
+/** Requests and the sent part of their replies when one side ends. */
 const MOMENTS: [what: string, asked: string, sent: string][] = [
   ["before any request", "", ""],
   ["between requests", PING, PONG],
@@ -23,21 +23,21 @@ async function begin(scene: Scene, asked: string, sent: string): Promise<Pair> {
   return pair;
 }
 
-Deno.test("a client that shuts its side still gets all that its node sends", async (t) => {
+Deno.test("a client that shuts down its side gets all further replies", async (t) => {
   await using scene = await Scene.start();
   for (const [what, asked, sent] of MOMENTS) {
     await t.step(what, async () => {
       const { client, peer } = await begin(scene, asked, sent);
       await client.closeWrite();
       assertEquals(await peer.readToEnd(), "");
-      // Whatever was due; to nothing an error may come at any time.
+      // The outstanding reply; without one, a node may send an error.
       const rest = sent.endsWith("abc") ? "defghij\r\n" : "-ERR bye\r\n";
       await peer.send(rest);
       peer.close();
       assertEquals(await client.readToEnd(), rest);
     });
   }
-  await t.step("rewritten where it is to be", async () => {
+  await t.step("rewritten if they have addresses", async () => {
     const { client, peer } = await begin(scene, SLOTS, "");
     await client.closeWrite();
     assertEquals(await peer.readToEnd(), "");
@@ -49,7 +49,7 @@ Deno.test("a client that shuts its side still gets all that its node sends", asy
   await scene.assertNothingLeft();
 });
 
-Deno.test("a node that shuts its side still gets all that its client sends", async (t) => {
+Deno.test("a node that shuts down its side gets all further requests", async (t) => {
   await using scene = await Scene.start();
   for (const [what, asked, sent] of MOMENTS) {
     await t.step(what, async () => {
@@ -62,7 +62,7 @@ Deno.test("a node that shuts its side still gets all that its client sends", asy
       assertEquals(await peer.readToEnd(), rest);
     });
   }
-  await t.step("but the client no half of an answer that names a node", async () => {
+  await t.step("half a reply with addresses is dropped", async () => {
     const { client, peer } = await begin(scene, PING + SLOTS, PONG);
     await peer.send(slotsOf(scene.node).slice(0, -4));
     await peer.closeWrite();
@@ -72,8 +72,8 @@ Deno.test("a node that shuts its side still gets all that its client sends", asy
   await scene.assertNothingLeft();
 });
 
-Deno.test("a client that does not notice that its node is gone has a minute to", async () => {
-  // The times are looked at often then, and by the clock of this thread.
+Deno.test("a client has a minute to notice the end of its node", async () => {
+  // Timeouts are checked often then, with the clock of this thread.
   await using scene = await Scene.start({ captureTimeoutMs: 200, threads: 1 });
   const unused = await scene.open();
   const other = await scene.open();

@@ -3,17 +3,17 @@ import { Logged } from "../support/logged.ts";
 import { PING, Scene } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
 
-/** Short, so that a test need not wait, and long against the pauses of a busy machine. */
+/** Short for a test, long compared with the pauses of a busy machine. */
 const TIMEOUT_MS = 600;
 
-/** A time is looked at some times while it lasts, on a machine that may be busy. */
+/** Timeouts are checked several times while they last, on a busy machine. */
 const GRACE_MS = 2_000;
 
 const BLOCKED = "*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n";
 
-Deno.test("a connection on which neither side says anything ends after --idle-timeout", async (t) => {
+Deno.test("a connection without traffic ends after --idle-timeout", async (t) => {
   using logged = new Logged();
-  // Each thread has news of its own.
+  // Each thread throttles its own log.
   await using scene = await Scene.start({ idleTimeoutMs: TIMEOUT_MS, threads: 1 });
   const moments: [what: string, asked: string, sent: string][] = [
     ["that was never used", "", ""],
@@ -34,7 +34,7 @@ Deno.test("a connection on which neither side says anything ends after --idle-ti
     });
   }
   const ends = logged.lines.filter((line) => line.includes("Closing"));
-  // Of one host it is said once a minute.
+  // It is logged once a minute for one host.
   assertMatch(
     ends.join("\n"),
     /^info Closing client 1: idle for more than 600 ms \(--idle-timeout\)$/,
@@ -42,14 +42,14 @@ Deno.test("a connection on which neither side says anything ends after --idle-ti
   await scene.assertNothingLeft();
 });
 
-Deno.test("a connection on which either side says something lives on", async (t) => {
+Deno.test("a connection with traffic in either direction stays open", async (t) => {
   await using scene = await Scene.start({ idleTimeoutMs: TIMEOUT_MS });
   for (const side of ["client", "peer"] as const) {
     await t.step(side === "client" ? "the client alone" : "the node alone", async () => {
       const idle = await scene.open();
       const pair = await scene.open();
       const { client, peer } = pair;
-      // A subscriber says nothing, its node much; the other way round with replies turned off.
+      // With a subscription only the node sends, with CLIENT REPLY OFF only the client.
       if (side === "peer") {
         await client.send("*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n");
         await peer.send("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
@@ -57,7 +57,7 @@ Deno.test("a connection on which either side says something lives on", async (t)
       const message = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n";
       let ended = false;
       const end = idle.client.readToEnd().finally(() => ended = true);
-      // So long another connection takes to end twice.
+      // Twice as long as an idle connection lasts.
       await until("an idle client ends", async () => {
         await (side === "peer" ? peer.send(message) : client.send(PING));
         return ended;
@@ -77,11 +77,11 @@ Deno.test("a connection on which either side says something lives on", async (t)
   await scene.assertNothingLeft();
 });
 
-Deno.test("without --idle-timeout a blocked client lives on, whatever else ends", async () => {
+Deno.test("without --idle-timeout a blocked client stays connected", async () => {
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
   const { client, peer } = await scene.open();
   await client.send(BLOCKED);
-  // What takes the time of the shortest other limit.
+  // Waits for the shortest other timeout.
   const slow = await scene.open();
   await slow.client.send("*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n");
   await slow.peer.send("$100\r\n");

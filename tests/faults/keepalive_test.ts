@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { run } from "../support/program.ts";
 import { Scene } from "../support/scripted_node.ts";
 
-/** Whether the system probes the connection when it is silent, as the end at `from` sees it. */
+/** Whether the kernel has a keepalive timer for the connection at its end `from`. */
 async function isProbed(from: number, to: number): Promise<boolean> {
   const ends = `sport = :${from} and dport = :${to}`;
   const { code, output } = await run(["ss", "-tnoH", "state", "established", ends]);
@@ -18,7 +18,7 @@ for (const keepAlive of [true, false]) {
     async fn() {
       await using scene = await Scene.start({ keepAlive });
       const pair = await scene.open();
-      // By then all is set.
+      // All socket options are set by then.
       await scene.assertServes(pair);
       const [clientPort, upstreamPort] = [pair.client, pair.peer].map(({ localAddress }) =>
         Number(localAddress.split(":")[1])

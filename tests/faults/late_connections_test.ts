@@ -2,13 +2,13 @@ import { assertEquals } from "@std/assert";
 import { Scene } from "../support/scripted_node.ts";
 import { until, within } from "../support/until.ts";
 
-/** For what a proxy does without waiting for anybody, on a machine that may be busy. */
+/** For an action without any wait, on a busy machine. */
 const AT_ONCE_MS = 2_000;
 
-// What the system has given the program may reach it only when it has changed its mind. Here the
-// runtime keeps it back so long.
+// The kernel may have established a connection before a stop that the program gets after it. Here
+// the runtime is delayed to show that.
 
-Deno.test("a client that the system took before a stop is closed when the program gets it", async () => {
+Deno.test("a client in the accept queue at a stop is closed", async () => {
   const { listen } = Deno;
   const gate = Promise.withResolvers<void>();
   let accepted = 0;
@@ -36,7 +36,7 @@ Deno.test("a client that the system took before a stop is closed when the progra
   }
 });
 
-Deno.test("a node that takes a connection too late sees it closed", async () => {
+Deno.test("an upstream connection that is established after a stop is closed", async () => {
   const { connect } = Deno;
   await using scene = await Scene.start({ threads: 1 });
   const gate = Promise.withResolvers<void>();

@@ -8,10 +8,10 @@ import { WireClient } from "../support/wire.ts";
 
 const TIMES = 50;
 
-/** Each thread has news of its own. */
+/** Each thread throttles its own log. */
 const ONE_THREAD = { threads: 1 };
 
-Deno.test("what clients bring upon themselves is said once, however often they do", async () => {
+Deno.test("repeated errors of clients are logged once", async () => {
   using logged = new Logged();
   await using scene = await Scene.start(ONE_THREAD);
   for (let time = 0; time < TIMES; time++) {
@@ -29,7 +29,7 @@ Deno.test("what clients bring upon themselves is said once, however often they d
   );
 });
 
-Deno.test("an address without a port is said once, however often it is asked for", async () => {
+Deno.test("a missing public port is logged once", async () => {
   using logged = new Logged();
   await using scene = await Scene.start(ONE_THREAD);
   const { client, peer } = await scene.open();
@@ -44,7 +44,7 @@ Deno.test("an address without a port is said once, however often it is asked for
   assertMatch(errors.join("\n"), /^error Replied CLUSTERDOWN to client 1: .*$/);
 });
 
-Deno.test("a node that takes no connection is said once, and once that it does again", async () => {
+Deno.test("an unreachable node is logged once, and so is its return", async () => {
   using logged = new Logged();
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
@@ -53,7 +53,7 @@ Deno.test("a node that takes no connection is said once, and once that it does a
   const said = (text: string) => logged.lines.filter((line) => line.includes(text));
   for (let round = 1; round <= 2; round++) {
     await node.kill();
-    // After the first one the port is closed.
+    // The port is closed after the first attempt.
     const connecting = Array.from({ length: TIMES }, async () => {
       using client = await WireClient.connect(proxy.host, port);
       assertEquals(await client.readToEnd(), "");

@@ -3,36 +3,30 @@ import { toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
+import { readDescriptorLimit } from "../support/processes.ts";
 import { WireClient } from "../support/wire.ts";
 
 const AT = "127.0.0.1";
 
-/** As many as the machine allows, if that is less. */
+/** Fewer if the limit of file descriptors is lower. */
 const WANTED = 10_000;
 
-/** Descriptors of a program that are not those of clients. */
+/** File descriptors of a program besides those of clients. */
 const OTHER_DESCRIPTORS = 200;
 
-/** Connections that are made, or asked something, at the same time: fewer than a backlog takes. */
+/** Concurrent connects or requests: fewer than the accept queue holds. */
 const AT_ONCE = 200;
 
-/** What a client that rests may cost: its two sockets, a small buffer and a read for each. */
+/** The limit for an idle client: two sockets, a small buffer and a read for each. */
 const LIMIT_EACH_BYTES = 12 * 1024;
 
-/** By how much the heap of a program that has just started grows whatever it does. */
+/** Growth of the heap of any program that has just started. */
 const WARM_UP_BYTES = 16 * 1024 * 1024;
 
-/** For as many clients to be told the end and to leave, on a machine that may be busy. */
+/** For closing all clients on a busy machine. */
 const DRAIN_MS = 8_000;
 
 const PING = encodeRequest(["PING"]);
-
-/** How many files and sockets a process of this user may open. */
-async function descriptorLimit(): Promise<number> {
-  const limits = await Deno.readTextFile("/proc/self/limits");
-  const [, soft] = /^Max open files\s+(\d+)/m.exec(limits)!;
-  return Number(soft);
-}
 
 async function ping(client: Deno.TcpConn): Promise<void> {
   await client.write(PING);
@@ -50,10 +44,10 @@ async function inBatches<T, R>(items: readonly T[], work: (item: T) => Promise<R
 }
 
 Deno.test({
-  name: "ten thousand clients are served at once, told the end in order, and cost little",
+  name: "ten thousand clients are served at once with little memory, and closed without a reset",
   ignore: Deno.build.os !== "linux",
   async fn() {
-    const limit = await descriptorLimit();
+    const limit = readDescriptorLimit()!;
     const count = Math.min(WANTED, Math.floor((limit - OTHER_DESCRIPTORS) / 2));
     if (count < WANTED) {
       console.log(`${count} clients, not ${WANTED}: a process may open ${limit} files (ulimit -n)`);
@@ -64,10 +58,8 @@ Deno.test({
       directives: { "maxclients": `${count + OTHER_DESCRIPTORS / 2}`, "tcp-backlog": "511" },
     });
     const node = cluster.nodes[0]!;
-    const grace = "--shutdown-grace=60s";
-    const flags = [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`, grace];
-    await using nat = await new NatProcess(flags).ready();
-    const port = nat.mapping.get(node.address)!;
+    await using nat = await NatProcess.serve(node, ["--shutdown-grace=60s"]);
+    const port = nat.portOf(node);
     {
       using first = await WireClient.connect(AT, port);
       await first.ask("CLUSTER", "SLOTS");

@@ -4,7 +4,7 @@ import { until } from "../support/until.ts";
 
 const REFUSAL = "-ERR max number of clients reached\r\n";
 
-Deno.test("a client over --max-connections is refused, and never reaches its node", async () => {
+Deno.test("a client over --max-connections is refused before it reaches its node", async () => {
   await using scene = await Scene.start({ maxConnections: 2 });
   const [first, second] = [await scene.open(), await scene.open()];
   for (let round = 0; round < 5; round++) {
@@ -17,7 +17,7 @@ Deno.test("a client over --max-connections is refused, and never reaches its nod
   await scene.assertServes(second);
   assertEquals(scene.node.peers.length, 2);
 
-  // However one leaves.
+  // By a reset of the client, then of the node.
   second.client.reset();
   await until("one has left", () => scene.proxy.proxy.sessionCount === 1);
   const third = await scene.open();
@@ -34,7 +34,7 @@ Deno.test("a client over --max-connections is refused, and never reaches its nod
   await scene.assertNothingLeft();
 });
 
-Deno.test("a client counts as long as its node still answers it", async () => {
+Deno.test("a client counts until its node has answered", async () => {
   await using scene = await Scene.start({ maxConnections: 1 });
   const { client, peer } = await scene.open();
   await client.send(PING);

@@ -7,12 +7,12 @@ import { PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
-Deno.test("a client gets what its node sent before it died, save half an address", async (t) => {
+Deno.test("a client gets all bytes of a node that dies, except for half an address", async (t) => {
   await using scene = await Scene.start();
   const { node } = scene;
   const slots = slotsOf(node);
   const redirect = `-MOVED 1 ${node.address}\r\n`;
-  /** The frame in which the node dies, the request for it, and whether its parts pass. */
+  /** The request, the frame in which the node dies, and whether its parts pass. */
   const deaths: [what: string, asked: string, frame: string, passes: boolean][] = [
     ["a value", PING, "$26\r\nabcdefghijklmnopqrstuvwxyz\r\n", true],
     ["an array", PING, "*3\r\n:1\r\n$3\r\nabc\r\n_\r\n", true],
@@ -38,7 +38,7 @@ Deno.test("a client gets what its node sent before it died, save half an address
   await scene.assertNothingLeft();
 });
 
-Deno.test("a client gets the beginning of a value whose server is killed, then the end", async () => {
+Deno.test("a client gets the beginning of a value from a killed server", async () => {
   await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
   await using proxy = await startProxy(cluster);
   const node = cluster.ownerOf(3300);

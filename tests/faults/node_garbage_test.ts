@@ -3,8 +3,8 @@ import { Logged } from "../support/logged.ts";
 import { PING, PONG, Scene, SLOTS } from "../support/scripted_node.ts";
 
 /**
- * What the client asks, what the node sends, what of that the client gets, and what is said, where
- * that was not said before.
+ * The requests, the bytes of the node, the bytes that the client gets, and the reason in the log, if
+ * it was not logged before.
  */
 const GARBAGE: [what: string, asked: string, sent: string, got: string, reason: string | null][] = [
   ["HTTP", PING, "HTTP/1.1 400 Bad Request\r\n\r\n", "", "Expected a RESP value, got 'H'"],
@@ -51,9 +51,9 @@ const GARBAGE: [what: string, asked: string, sent: string, got: string, reason: 
   ],
 ];
 
-Deno.test("garbage from a node ends its session and no other, in one line of the log", async (t) => {
+Deno.test("garbage from a node ends only its session, with one line of the log", async (t) => {
   using logged = new Logged();
-  // Each thread has news of its own.
+  // Each thread throttles its own log.
   await using scene = await Scene.start({ threads: 1 });
   const other = await scene.open();
   let said = logged.lines.length;

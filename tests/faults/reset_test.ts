@@ -2,11 +2,11 @@ import { assertEquals } from "@std/assert";
 import { Logged } from "../support/logged.ts";
 import { type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
 
-/** A command that waits, and a long value of which a part has come. */
+/** A blocking command, and part of a long value. */
 const BLOCKED = "*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n";
 const PART = "$1000000\r\nabc";
 
-/** What was asked and answered by then. */
+/** Requests and replies before the reset. */
 const MOMENTS: [what: string, asked: string, sent: string][] = [
   ["between requests", PING, PONG],
   ["before any request", "", ""],
@@ -24,7 +24,7 @@ async function begin(scene: Scene, asked: string): Promise<Pair> {
   return pair;
 }
 
-Deno.test("a client that resets its connection is gone, with its upstream connection", async (t) => {
+Deno.test("a reset by a client ends its session and its upstream connection", async (t) => {
   using logged = new Logged();
   await using scene = await Scene.start();
   const other = await scene.open();
@@ -44,11 +44,11 @@ Deno.test("a client that resets its connection is gone, with its upstream connec
   await scene.assertNothingLeft();
 });
 
-Deno.test("a node that resets a connection ends it for its client, and for no other", async (t) => {
+Deno.test("a reset by a node ends only its session", async (t) => {
   using logged = new Logged();
   await using scene = await Scene.start();
   const other = await scene.open();
-  // One that resets a connection before anything else is one that cannot be reached.
+  // A node that resets before any traffic counts as unreachable.
   for (const [what, asked, sent] of MOMENTS.filter(([, asked]) => asked !== "")) {
     await t.step(what, async () => {
       const { client, peer } = await begin(scene, asked);
@@ -66,7 +66,7 @@ Deno.test("a node that resets a connection ends it for its client, and for no ot
   await scene.assertNothingLeft();
 });
 
-Deno.test("a client that is gone when its reply comes leaves nothing", async (t) => {
+Deno.test("a client that is gone before its reply leaves nothing", async (t) => {
   await using scene = await Scene.start();
   const replies: [what: string, asked: string, sent: string][] = [
     ["a plain one", PING, PONG],
@@ -79,12 +79,12 @@ Deno.test("a client that is gone when its reply comes leaves nothing", async (t)
       assertEquals(await peer.readUntil(asked), asked);
       client.close();
       assertEquals(await peer.readToEnd(), "");
-      // The end of the client's side alone is no reason to keep the reply from it, so the node
-      // learns that nobody is there when the proxy is told so.
+      // The proxy still sends the reply, because the client may have shut down its side only; the
+      // kernel then reports that the client is gone.
       try {
         await peer.send(sent);
       } catch {
-        // The proxy had closed the connection before the last byte.
+        // The proxy may close the connection before the last byte.
       }
       peer.close();
       await scene.assertNothingLeft();

@@ -12,7 +12,7 @@ const AT = "127.0.0.1";
 
 const NODES = 3;
 
-/** Clients wait longer and longer between their attempts to connect. */
+/** Clients retry with growing pauses. */
 const RECOVERY_DEADLINE_MS = 15_000;
 
 const CLIENTS: Readonly<Record<string, Connect>> = {
@@ -29,15 +29,15 @@ async function untilAllFlow(loads: readonly Load[]): Promise<void> {
 }
 
 Deno.test({
-  name: "real clients come back by themselves after a violent death",
-  // node-redis leaves the timer of its next attempt behind, and ioredis those of its refreshes.
+  name: "real clients recover after a kill",
+  // node-redis leaves its reconnect timer running, and ioredis those of its refreshes.
   sanitizeOps: false,
   sanitizeResources: false,
   async fn(t) {
     await using cluster = await RedisCluster.start({
       primaries: NODES,
       replicasEach: 0,
-      // A node that is started again must not come back empty.
+      // A restarted node must keep its data.
       directives: { appendonly: "yes", appendfsync: "always" },
     });
     const seed = cluster.nodes[0]!;
@@ -85,17 +85,17 @@ Deno.test({
       await untilAllFlow(loads);
     });
 
-    await t.step("of the proxy and of the node that it was told first", async () => {
+    await t.step("of the proxy and of its seed", async () => {
       await seed.kill();
       const replaced = replaceNat();
-      // The proxy waits until the cluster is whole.
+      // The proxy waits until the cluster is complete.
       await seed.start();
       await replaced;
       await cluster.ready();
       await untilAllFlow(loads);
     });
 
-    await t.step("and no write hangs, and none that was acknowledged is lost", async () => {
+    await t.step("without a pending or lost write", async () => {
       await Promise.all(loads.map((load) => load.stop()));
       for (const load of loads) {
         assertEquals([load.name, load.hung], [load.name, []]);

@@ -3,13 +3,13 @@ import { Logged } from "../support/logged.ts";
 import { PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
 
-/** Short, so that a test need not wait, and long against what a busy machine takes for a reply. */
+/** Short for a test, long compared with a reply on a busy machine. */
 const TIMEOUT_MS = 400;
 
-/** A time is looked at some times while it lasts, on a machine that may be busy. */
+/** Timeouts are checked several times while they last, on a busy machine. */
 const GRACE_MS = 2_000;
 
-Deno.test("a reply that has to be whole and does not come ends its client, and no other", async () => {
+Deno.test("a captured reply that stays incomplete ends only its client", async () => {
   using logged = new Logged();
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
   const other = await scene.open();
@@ -23,7 +23,7 @@ Deno.test("a reply that has to be whole and does not come ends its client, and n
   let sent = 0;
   let ended = false;
   const end = client.readToEnd().finally(() => ended = true);
-  // Byte by byte, so that the connection is never silent for long, and the reply never whole.
+  // Byte by byte: the connection is never idle for long, and the reply never complete.
   await until("the client is closed", async (saw) => {
     saw(`${sent} bytes sent`);
     if (sent < slots.length - 2 && !ended) await peer.send(slots[sent++]!);
@@ -44,7 +44,7 @@ Deno.test("a reply that has to be whole and does not come ends its client, and n
   await scene.assertNothingLeft();
 });
 
-/** What stands still, and how it goes on: from the client, then from the node. */
+/** What stalls, and its two parts from the client and from the node. */
 const STALLS: [what: string, asked: [string, string], sent: [string, string]][] = [
   ["a request", ["*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nab", "cde\r\n"], ["", "+OK\r\n"]],
   ["the name of a request", ["*1\r\n$4\r\nPI", "NG\r\n"], ["", PONG]],
@@ -54,9 +54,9 @@ const STALLS: [what: string, asked: [string, string], sent: [string, string]][] 
   ["an error", [PING, ""], ["-ERR no", "t now\r\n"]],
 ];
 
-Deno.test("what stands still without a need to be whole may do so, and then goes on", async (t) => {
+Deno.test("stalled traffic that is not captured continues later", async (t) => {
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
-  // The time of the last is over when those of all others are.
+  // When this one has timed out, so would have all others.
   const stalled = [];
   for (const [what, asked, sent] of STALLS) {
     const pair = await scene.open();
@@ -80,14 +80,14 @@ Deno.test("what stands still without a need to be whole may do so, and then goes
   await scene.assertNothingLeft();
 });
 
-Deno.test("a client that does not read holds up its own node alone", async () => {
+Deno.test("a client that does not read delays only itself", async () => {
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
   const other = await scene.open();
   const { client, peer } = await scene.open();
   const value = `$20000000\r\n${"x".repeat(20_000_000)}\r\n`;
   await client.send(PING + SLOTS);
   await peer.readUntil(PING + SLOTS);
-  // That a reply waits behind it is no fault of the node: it does not count as one that is slow.
+  // The reply behind the value waits for the client, so --capture-timeout does not apply.
   const sent = peer.send(value + slotsOf(scene.node), 30_000);
   const slow = await scene.open();
   await slow.client.send(SLOTS);

@@ -9,25 +9,25 @@ import { WireClient } from "../support/wire.ts";
 
 const AT = "127.0.0.1";
 
-/** Clients that come and go at the same time. */
+/** Concurrent clients. */
 const LANES = 64;
 
 const ROUNDS = 4;
 
-/** How many come in a round, which takes a second, or some on a busy machine. */
+/** Clients of a round, which takes a second. */
 const ROUND_CLIENTS = 1_500;
 
 const MIB = 1024 * 1024;
 
 /**
- * By how much the last rounds may need more memory than the first two, in which the heap gets the
- * size that such a load needs. Two read buffers for each client that came would be 190 MiB.
+ * The limit of growth after the first two rounds, in which the heap gets the size that the load
+ * needs. Two leaked read buffers for each client would be 190 MiB.
  */
 const GROWTH_LIMIT_BYTES = 80 * MIB;
 
 const PING = encodeRequest(["PING"]);
 
-/** How a client comes and goes; true if it was to be answered. */
+/** Visits of a client; true if it got a reply. */
 const VISITS: Readonly<Record<string, (client: Deno.TcpConn) => Promise<boolean>>> = {
   async "asks and leaves"(client) {
     await client.write(PING);
@@ -52,7 +52,7 @@ const VISITS: Readonly<Record<string, (client: Deno.TcpConn) => Promise<boolean>
   },
 };
 
-/** Lets clients come and go, and says in words how many did. */
+/** Lets clients come and go, and returns a summary. */
 async function storm(port: number, random: Random): Promise<string> {
   const visits = Object.values(VISITS);
   const startMs = performance.now();
@@ -63,7 +63,7 @@ async function storm(port: number, random: Random): Promise<string> {
       came++;
       const client = await Deno.connect({ hostname: AT, port });
       try {
-        // Most ask something, as the others are there to be in their way.
+        // Most send a request.
         const visit = random.chance(0.6) ? visits[0]! : random.pick(visits);
         if (await visit(client)) answered++;
       } finally {
@@ -81,7 +81,7 @@ async function readSome(client: Deno.TcpConn): Promise<string> {
 }
 
 Deno.test({
-  name: "a storm of clients that come and go is answered, and leaves nothing behind",
+  name: "a storm of short connections is served and leaves nothing",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const seed = testSeed();
@@ -89,9 +89,8 @@ Deno.test({
     const random = seededRandom(seed);
     await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
     const node = cluster.nodes[0]!;
-    const flags = [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`];
-    await using nat = await new NatProcess(flags).ready();
-    const port = nat.mapping.get(node.address)!;
+    await using nat = await NatProcess.serve(node);
+    const port = nat.portOf(node);
     {
       using first = await WireClient.connect(AT, port);
       await first.ask("CLUSTER", "SLOTS");
@@ -122,7 +121,7 @@ Deno.test({
   },
 });
 
-/** How many clients a node has that have said nothing yet or asked what those of the test do. */
+/** The number of the test's clients at a node. */
 async function visitorsOf(node: ClusterNode): Promise<number> {
   const list = textOf(await node.ask("CLIENT", "LIST", "TYPE", "normal"))!;
   return list.match(/ cmd=(ping|NULL|cluster\|slots) /g)?.length ?? 0;

@@ -8,16 +8,16 @@ import { WireClient } from "../support/wire.ts";
 
 const UNCAUGHT = fileURLToPath(new URL("../support/uncaught.ts", import.meta.url));
 
-Deno.test("an error that nobody expected ends the session in which it comes, and no other", async () => {
+Deno.test("an unexpected error ends only its session", async () => {
   using logged = new Logged();
-  // Of what is made up here other threads would know nothing.
+  // The fault exists in this thread only.
   await using scene = await Scene.start({ threads: 1 });
   const other = await scene.open();
   const { client, peer } = await scene.open();
   await scene.assertServes({ client, peer });
   const slots = slotsOf(scene.node);
   const [node] = scene.proxy.proxy.nodes;
-  // What a rewriter asks of its node fails, as no node of the program does.
+  // Makes the rewriter fail.
   Object.defineProperty(node, "publicPort", {
     get() {
       throw new TypeError("It is made up");
@@ -39,17 +39,15 @@ Deno.test("an error that nobody expected ends the session in which it comes, and
   await scene.assertNothingLeft();
 });
 
-Deno.test("an error that nobody catches is logged, and the program goes on", {
-  // There are no such signals.
+Deno.test("an uncaught error is logged, and the program continues", {
+  // Windows has no such signals.
   ignore: Deno.build.os === "windows",
 }, async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
-  await using nat = await new NatProcess(
-    [`--cluster-addr=${node.address}`, "--listen-addr=127.0.0.1:0"],
-    { options: ["-A", `--preload=${UNCAUGHT}`] },
-  ).ready();
-  using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);
+  const options = ["-A", `--preload=${UNCAUGHT}`];
+  await using nat = await NatProcess.serve(node, [], { options });
+  using client = await WireClient.connect("127.0.0.1", nat.portOf(node));
   await client.ask("PING");
   const faults: [Deno.Signal, RegExp][] = [
     ["SIGUSR1", /^.* ERROR Uncaught error: Error: A promise that nobody awaits.*$/m],

@@ -10,13 +10,13 @@ const NODES = [1, 2, 3, 4, 5, 6].map((digit) => `172.24.0.${digit}`);
 
 const PROXY = "172.24.0.254";
 
-/** A failover takes a few seconds, on a machine that may be busy. */
+/** A failover takes a few seconds. */
 const DEADLINE_MS = 30_000;
 
 const hindrance = await Namespace.hindrance();
 
 Deno.test({
-  name: "clients of a node that vanishes without a word end when the cluster says so" +
+  name: "clients of a node that vanishes end when the cluster declares it failed" +
     (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
   ignore: hindrance !== undefined,
   async fn() {
@@ -28,7 +28,7 @@ Deno.test({
       there: [`${PROXY}/24`],
     });
     await using cluster = await InnerCluster.start(inside, NODES);
-    // Without its first address an interface would lose the others, too.
+    // An interface without its first address loses the others, too.
     const [witness, node] = [cluster.nodes[0]!, cluster.nodes[1]!];
     await using nat = await new NatProcess([
       `--cluster-addr=${formatHostPort(witness)}`,
@@ -37,7 +37,7 @@ Deno.test({
     ], { before: between.before }).ready();
     const port = nat.mapping.get(formatHostPort(node))!;
 
-    // It sends nothing, and so notices nothing by itself.
+    // It sends nothing, so it would not notice.
     const subscriber = ["redis-cli", "-h", "127.0.0.1", "-p", `${port}`, "SUBSCRIBE", "c"];
     const ended = run([...between.before, ...subscriber], "", { deadlineMs: 2 * DEADLINE_MS })
       .then(() => performance.now());
@@ -47,7 +47,7 @@ Deno.test({
     const [, pid] = /process_id:(\d+)/.exec((await cli(node, "INFO", "server")).output)!;
     const vanish = ["ip", "address", "del", `${node.host}/24`, "dev", "private"];
     assertEquals((await run([...inside.before, ...vanish])).code, 0);
-    // It would still reach the others, which it knows by other addresses, too.
+    // It could still reach the others through other addresses.
     Deno.kill(Number(pid), "SIGSTOP");
 
     await until("the cluster says so", async (saw) => {

@@ -27,10 +27,6 @@ const KEY = "{b}";
 
 const AT = "127.0.0.1";
 
-function flagsFor(node: ClusterNode): string[] {
-  return [`--cluster-addr=${node.address}`, `--listen-addr=${AT}:0`];
-}
-
 function words(...words: string[]): string {
   return toLatin1(encodeRequest(words));
 }
@@ -236,8 +232,8 @@ class Bulky implements Disposable {
 /** A program in front of a cluster of two, with all that a first client makes it load. */
 async function startWarm(cluster: RedisCluster): Promise<{ nat: NatProcess; port: number }> {
   const node = cluster.nodes[0]!;
-  const nat = await new NatProcess([...flagsFor(node), "--public-host=nat.example"]).ready();
-  const port = nat.mapping.get(node.address)!;
+  const nat = await NatProcess.serve(node, ["--public-host=nat.example"]);
+  const port = nat.portOf(node);
   using client = await WireClient.connect(AT, port);
   for (const query of ["SLOTS", "NODES"]) await client.ask("CLUSTER", query);
   return { nat, port };

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
 import { OPTIONS } from "../../src/cli/options.ts";
+import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { peakBytes, residentBytes } from "./processes.ts";
 import { THREADS } from "./threads.ts";
 import { until, within } from "./until.ts";
@@ -69,6 +70,16 @@ export class NatProcess implements AsyncDisposable {
     ]);
   }
 
+  /** Starts the program in front of a node, on free ports of 127.0.0.1, and waits until it serves. */
+  static serve(
+    node: HostPort,
+    flags: readonly string[] = [],
+    options: NatOptions = {},
+  ): Promise<NatProcess> {
+    const addresses = [`--cluster-addr=${formatHostPort(node)}`, "--listen-addr=127.0.0.1:0"];
+    return new NatProcess([...addresses, ...flags], options).ready();
+  }
+
   /** Everything on stdout so far. */
   get stdout(): string {
     return this.#stdout;
@@ -83,6 +94,13 @@ export class NatProcess implements AsyncDisposable {
   get mapping(): ReadonlyMap<string, number> {
     const lines = this.#stdout.matchAll(/^Listening on: \S*:(\d+) proxy to: (\S+)$/gm);
     return new Map([...lines].map(([, port, address]) => [address!, Number(port)]));
+  }
+
+  /** The public port of a node. */
+  portOf(node: HostPort): number {
+    const port = this.mapping.get(formatHostPort(node));
+    if (port === undefined) throw new RangeError(`No port for node ${formatHostPort(node)}`);
+    return port;
   }
 
   /** Waits until it reports that it is ready and has printed the port of each node. */

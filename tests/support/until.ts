@@ -36,6 +36,28 @@ export async function until<T>(
 }
 
 /**
+ * Waits until `measure` returns the same value again and again, and returns it.
+ *
+ * @param checks how often in a row, some milliseconds apart
+ */
+export async function untilStable<T>(
+  what: string,
+  measure: () => Awaitable<T>,
+  { checks = 20, deadlineMs = 15_000 } = {},
+): Promise<T> {
+  let last: T | undefined;
+  let same = 0;
+  await until(`${what} is stable`, async (saw) => {
+    const value = await measure();
+    saw(value);
+    same = value === last ? same + 1 : 0;
+    last = value;
+    return same >= checks;
+  }, deadlineMs);
+  return last!;
+}
+
+/**
  * Waits for a promise with a deadline.
  *
  * @throws {Error} after `deadlineMs`, with `what`; the promise stays pending
