@@ -40,7 +40,7 @@ const GARBAGE: [what: string, asked: string, sent: string, got: string, reason: 
     "$99999999999999999999\r",
     "A '$' value has a length above 2^53",
   ],
-  ["a reply to nothing", "", PONG, "", "A reply came to no request"],
+  ["a reply to nothing", "", PONG, "", "The node sent a reply to no request"],
   ["a reply too many", PING, PONG + PONG, PONG, null],
   [
     "garbage where an address was asked for",
