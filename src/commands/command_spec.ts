@@ -3,25 +3,25 @@ import {
   type AddressReply,
   ExpectedReplies,
   type RequestReply,
-  type SubscribeWord,
+  type SubscribeCommand,
 } from "./expected_reply.ts";
 import { type AddressArgument, COMMAND_ROWS, type CommandRow } from "./table.ts";
 
-/** What the relay knows of a command: its rows, made ready for the request scanner. */
+/** The rows of one command name, in the form that the request scanner and the relay use. */
 export interface CommandSpec extends Command {
-  /** The reply to a request; `argv` holds its first arguments in lower case. */
+  /** The expected reply; `argv` holds the first `keepArgs` arguments in lower case. */
   reply(argv: readonly string[], argc: number): RequestReply;
-  /** Where a request with these first arguments names a node or a client. */
+  /** The position of the address in a request with these first arguments. */
   address(args: readonly string[]): AddressArgument | undefined;
 }
 
-/** REPLCONF takes any number of pairs; no client sends more than a few. */
+/** REPLCONF takes any number of option pairs; clients send a few. */
 const MAX_REPLCONF_ARGS = 64;
 
-/** HELLO has an option AUTH among at most this many arguments, or is refused. */
+/** A longer HELLO counts as one with AUTH. */
 const MAX_HELLO_ARGS = 16;
 
-/** Builds the commands that scanner and relay recognize from rows. */
+/** Builds the command table of the request scanner from rows. */
 export function buildCommands(rows: readonly CommandRow[]): CommandTable<CommandSpec> {
   const byName = Map.groupBy(rows, ({ name }) => name);
   return new CommandTable(
@@ -29,7 +29,7 @@ export function buildCommands(rows: readonly CommandRow[]): CommandTable<Command
   );
 }
 
-/** The commands of the table. */
+/** The command table built from `COMMAND_ROWS`. */
 export const COMMANDS: CommandTable<CommandSpec> = buildCommands(COMMAND_ROWS);
 
 function specOf(rows: readonly CommandRow[]): CommandSpec {
@@ -49,7 +49,7 @@ function specOf(rows: readonly CommandRow[]): CommandSpec {
   };
 }
 
-/** How many arguments the reply of a row depends on. */
+/** How many arguments decide the reply of a row. */
 function keptArgs({ subcommand, reply }: CommandRow): number {
   switch (reply) {
     case "replconf":
@@ -66,7 +66,7 @@ function keptArgs({ subcommand, reply }: CommandRow): number {
   }
 }
 
-/** Whether some arguments must be complete before a request is forwarded. */
+/** Whether arguments must be complete before any byte of the request is forwarded. */
 function needsArgs({ address, reply }: CommandRow): boolean {
   return address !== undefined || reply === "client reply";
 }
@@ -78,11 +78,11 @@ function bufferedArgs(rows: readonly CommandRow[], args: readonly string[]): num
   if (subcommand === undefined && wanted.every((row) => row.subcommand !== undefined)) return 2;
   const row = wanted.find((row) => row.subcommand === undefined || row.subcommand === subcommand);
   if (row === undefined) return 0;
-  // Any number of keys may follow the address of MIGRATE.
+  // MIGRATE may have any number of keys behind the address, which need not be buffered.
   return typeof row.address === "object" && "at" in row.address ? row.address.at + 2 : Infinity;
 }
 
-/** How the reply to a request is found. */
+/** Returns the expected reply to a request. */
 type ReplyTo = (argv: readonly string[], argc: number) => RequestReply;
 
 function replyTo(row: CommandRow): ReplyTo {
@@ -141,12 +141,12 @@ function always(reply: RequestReply): ReplyTo {
   return () => reply;
 }
 
-/** Commands that take no arguments are refused with some. */
+/** For commands that a server refuses if they have arguments. */
 function withoutArgs(reply: RequestReply, refusal: RequestReply): ReplyTo {
   return (_argv, argc) => argc === 1 ? reply : refusal;
 }
 
-/** `EVAL script numkeys …`: the node never redirects a script without keys. */
+/** `EVAL script numkeys …`: a node never redirects a script without keys. */
 function scriptReply(withKeys: RequestReply, keyless: RequestReply): ReplyTo {
   return ([, , keys]) => keys === "0" ? keyless : withKeys;
 }
@@ -158,14 +158,14 @@ function scriptDebugReply([, , mode]: readonly string[], argc: number): RequestR
   return mode === "no" ? ExpectedReplies.runScripts : ExpectedReplies.plain;
 }
 
-/** Without a channel, subscribing is refused, and unsubscribing ends all subscriptions. */
-function subscriptionReply(word: SubscribeWord): ReplyTo {
-  const isRefused = !word.includes("un");
-  // Clients subscribe to many channels by one request each; these replies form one run.
-  const one: RequestReply = { type: "subscription", word, channels: 1 };
+/** Without a channel, a server refuses to subscribe; to unsubscribe ends all subscriptions. */
+function subscriptionReply(command: SubscribeCommand): ReplyTo {
+  const isRefused = !command.includes("un");
+  // One shared value, so that many requests with one channel each form one run.
+  const one: RequestReply = { type: "subscription", command, channels: 1 };
   return (_argv, argc) => {
     if (argc === 1 && isRefused) return ExpectedReplies.plain;
-    return argc === 2 ? one : { type: "subscription", word, channels: argc - 1 };
+    return argc === 2 ? one : { type: "subscription", command, channels: argc - 1 };
   };
 }
 
@@ -186,12 +186,12 @@ function helloReply(argv: readonly string[], argc: number): RequestReply {
 }
 
 /**
- * ACK and GETACK end the command without a reply. Other options before them, which no client sends
- * with them, may be refused first.
+ * A server ignores all options behind ACK or GETACK and sends no reply. It may refuse an option before
+ * them, but no client sends one.
  */
 function replconfReply(argv: readonly string[], argc: number): RequestReply {
   if (argc % 2 === 0) return ExpectedReplies.plain;
-  const options = argv.filter((_word, index) => index % 2 === 1);
+  const options = argv.filter((_arg, index) => index % 2 === 1);
   if (options[0] === "ack" || options[0] === "getack") return ExpectedReplies.none;
   const mayBeSilent = argc > MAX_REPLCONF_ARGS || options.includes("ack") ||
     options.includes("getack");

@@ -1,8 +1,8 @@
-/** The replies that carry addresses, each with a rewriter of its own. */
+/** The replies that carry addresses; each has its own rewriter. */
 export type AddressReply = "slots" | "shards" | "nodes" | "replicas" | "role" | "info" | "clients";
 
-/** The subscribe commands; their names are also the first values of their confirmations. */
-export type SubscribeWord =
+/** The subscribe commands, whose names are also the first values of their confirmations. */
+export type SubscribeCommand =
   | "subscribe"
   | "psubscribe"
   | "ssubscribe"
@@ -10,66 +10,66 @@ export type SubscribeWord =
   | "punsubscribe"
   | "sunsubscribe";
 
-/** What CLIENT REPLY asks for: every reply, none, or none for the next request. */
+/** The modes of CLIENT REPLY: all replies, none, or none for the next request. */
 export type ClientReplyMode = "on" | "off" | "skip";
 
-/** What a node sends for a request, as far as the relay has to know. */
+/** The frames that a node sends for a request, as far as the relay distinguishes them. */
 export type ExpectedReply =
   | OrdinaryReply
   /** A confirmation for each channel (0: for each subscribed one), or one error. */
-  | { readonly type: "subscription"; readonly word: SubscribeWord; readonly channels: number }
+  | { readonly type: "subscription"; readonly command: SubscribeCommand; readonly channels: number }
   | { readonly type: "multi" }
   | { readonly type: "exec" }
-  /** An EXEC with arguments is refused, and ends the transaction all the same. */
+  /** One error to an EXEC with arguments, which ends the transaction. */
   | { readonly type: "abort" }
   | { readonly type: "discard" }
-  /** One frame; a node may drop the error for a wrong password. */
+  /** One frame, but a node may drop the error for a wrong password. */
   | { readonly type: "auth" }
   | { readonly type: "hello"; readonly authenticates: boolean }
   | { readonly type: "reset" }
   | { readonly type: "monitor" }
-  /** One frame. The node gets CLIENT REPLY ON in each case, and the proxy does the rest. */
+  /** One frame: the node gets CLIENT REPLY ON for every mode, and the proxy drops replies. */
   | { readonly type: "client reply"; readonly mode: ClientReplyMode }
-  /** One frame of a script. The Lua debugger runs the scripts of EVAL only. */
+  /** One frame, the result of a script. The Lua debugger only runs scripts of EVAL. */
   | { readonly type: "script"; readonly hasKeys: boolean; readonly debuggable: boolean }
-  /** One frame; if it is no error, the next EVAL starts a session of the Lua debugger. */
+  /** One frame. If `active` and it is no error, the next EVAL starts the Lua debugger. */
   | { readonly type: "script debug"; readonly active: boolean }
-  /** Nothing, or one error: a REPLCONF that only the connection of a replica answers. */
+  /** No frame, or one error: REPLCONF ACK and GETACK. */
   | { readonly type: "none" }
-  /** Nothing: a request without arguments. */
+  /** No frame: a request without arguments. */
   | { readonly type: "empty" }
-  /** The connection becomes a replication stream, or one error. */
+  /** A replication stream, or one error. */
   | { readonly type: "stream" }
-  /** One error; the connection is then closed. */
+  /** One error, and the node closes the connection. */
   | { readonly type: "protocol error" }
-  /** One error; no other reply can be followed. */
+  /** One error; any other frame ends the session, because it cannot be paired. */
   | { readonly type: "unknown" }
   | MarkedReply;
 
-/** One frame. */
+/** One frame of any type. */
 export interface OrdinaryReply {
   readonly type: "ordinary";
-  /** The frame carries addresses. */
+  /** The kind of addresses that the frame carries. */
   readonly addresses?: AddressReply;
-  /** An error may repeat an address of the request. */
+  /** Whether an error may repeat an address of the request. */
   readonly repeatsAddress?: true;
-  /** An error may carry an error of another node, as with MIGRATE. */
+  /** Whether an error may contain an error of another node, as with MIGRATE. */
   readonly relaysError?: true;
-  /** The frame must not be logged. */
+  /** Whether the frame must not be logged. */
   readonly isSecret?: true;
 }
 
-/** The reply to a request, and then the answer to the marker behind it, which has `nonce`. */
+/** The reply to a request, and the answer to the marker behind it, whose text is `nonce`. */
 export interface MarkedReply {
   readonly type: "marked";
   readonly reply: RequestReply;
   readonly nonce: string;
 }
 
-/** What a request gets without a marker. */
+/** The reply to a request without a marker. */
 export type RequestReply = Exclude<ExpectedReply, MarkedReply>;
 
-/** The replies that are not made for one request; the tracker compares them by identity. */
+/** The replies without a variable part, one shared value each; they are compared by identity. */
 export const ExpectedReplies = {
   plain: { type: "ordinary" },
   multi: { type: "multi" },
@@ -112,7 +112,7 @@ export function isQueued(reply: ExpectedReply): boolean {
   }
 }
 
-/** Whether the reply must not be logged: it may hold a secret, or repeat one of the request. */
+/** Whether the reply must not be logged: it may contain a secret, or one of the request. */
 export function isSecretReply(reply: ExpectedReply): boolean {
   return reply.type === "auth" || reply.type === "hello" ||
     (reply.type === "ordinary" && reply.isSecret === true);

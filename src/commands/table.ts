@@ -1,10 +1,15 @@
-import type { AddressReply, SubscribeWord } from "./expected_reply.ts";
+// commands/ knows the commands that are not plain: one row for each, data only. It may import resp/.
+// Start here: to support a new command, add a row to `COMMAND_ROWS`. expected_reply.ts lists the
+// replies that the relay distinguishes; command_spec.ts builds the command table of the request
+// scanner from the rows.
+
+import type { AddressReply, SubscribeCommand } from "./expected_reply.ts";
 
 /**
- * The commands that the proxy has to know, one row each. Everything that depends on a command reads
- * this table: which arguments the request scanner keeps and buffers, which reply the relay expects,
- * which addresses of a request and of a reply are rewritten, and what must not be logged. A command
- * without a row gets one frame that carries no address.
+ * A command that is not plain. Everything that depends on a command is derived from its rows: which
+ * arguments the request scanner keeps and buffers, which reply the relay expects, which addresses of
+ * a request and of a reply are rewritten, and what must not be logged. The reply to a command without
+ * a row is one frame that carries no address.
  */
 export interface CommandRow {
   /** The name in lower case. */
@@ -12,16 +17,16 @@ export interface CommandRow {
   /** The first argument in lower case, if the row is for that subcommand only. */
   readonly subcommand?: string;
   /** The reply, if it is not one frame without addresses. */
-  readonly reply?: AddressReply | SubscribeWord | SpecialReply;
-  /** Where the request names a node or a client. */
+  readonly reply?: AddressReply | SubscribeCommand | SpecialReply;
+  /** The position of the address of a node or a client in the request. */
   readonly address?: AddressArgument;
-  /** An error may carry an error of another node. */
+  /** Whether an error may contain an error of another node. */
   readonly relaysError?: true;
-  /** Arguments and replies may be secrets; this goes for the command with any subcommand. */
+  /** Whether arguments and replies may be secrets; applies to all rows with this name. */
   readonly isSecret?: true;
 }
 
-/** Replies whose form depends on more than the row, see `replyTo`. */
+/** Replies that depend on the arguments too, or change the state of the connection. */
 export type SpecialReply =
   | "multi"
   | "exec"
@@ -39,18 +44,18 @@ export type SpecialReply =
   | "stream"
   | "unknown";
 
-/** Where the address of a node or of a client stands in a request. */
+/** The position of the address of a node or a client in a request. */
 export type AddressArgument =
-  /** A host and a port, the host at this index; the command name has index 0. */
+  /** A host and a port; `at` is the index of the host, and the command name has index 0. */
   | { readonly at: number }
-  /** A host and a port behind this option, wherever that is. */
+  /** A host and a port behind this option, at any index. */
   | { readonly after: string }
-  /** CLUSTER MEET: an IP address, a port, and perhaps a bus port. */
+  /** CLUSTER MEET: an IP address, a port and an optional bus port. */
   | "meet"
-  /** The address of a client, or filters that name some. */
+  /** The address of a client, or filters with addresses. */
   | "client";
 
-/** All rows. */
+/** The rows of all commands that are not plain. */
 export const COMMAND_ROWS: readonly CommandRow[] = [
   { name: "cluster", subcommand: "slots", reply: "slots" },
   { name: "cluster", subcommand: "shards", reply: "shards" },
@@ -58,7 +63,7 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
   { name: "cluster", subcommand: "replicas", reply: "replicas" },
   { name: "cluster", subcommand: "slaves", reply: "replicas" },
   { name: "cluster", subcommand: "meet", address: "meet" },
-  // Nodes move slots by it; what follows is a conversation between them.
+  // Nodes migrate slots with it; it starts a protocol of their own.
   { name: "cluster", subcommand: "syncslots", reply: "unknown" },
   { name: "role", reply: "role" },
   { name: "info", reply: "info" },
@@ -78,7 +83,7 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
   { name: "fcall", reply: "script" },
   { name: "fcall_ro", reply: "script" },
   { name: "script", subcommand: "debug", reply: "script debug" },
-  // DEBUG ERROR answers with any text that it is given.
+  // DEBUG ERROR replies with any text of its arguments.
   { name: "debug", reply: "keyless script" },
 
   { name: "subscribe", reply: "subscribe" },
@@ -103,7 +108,7 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
   { name: "acl", isSecret: true },
   { name: "config", isSecret: true },
   { name: "sentinel", isSecret: true },
-  // The arguments of a module, or of another command, may be anything.
+  // The arguments of a module or of another command may be secrets.
   { name: "module", isSecret: true },
   { name: "command", isSecret: true },
 ];

@@ -214,7 +214,7 @@ export class Session {
       if (reason === undefined) {
         this.#timeouts.recordClientEnd();
         await closeWrite(upstream);
-      } else if (!this.#requests!.isRefused || !isNodeGone(reason)) {
+      } else if (!this.#requests!.failedUpstream || !isNodeGone(reason)) {
         // A node that has closed may have sent the reason, which is still to be read.
         this.#fail(reason);
       }

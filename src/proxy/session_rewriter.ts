@@ -44,16 +44,16 @@ export class SessionRewriter implements AddressMap {
   /** Replaces private addresses in a frame from the node, which arrived at `sinceMs`. */
   async rewriteReply(
     frame: Uint8Array,
-    { rewrite, unasked }: RewriteAction,
+    { rewrite, isUnsolicited }: RewriteAction,
     sinceMs: number,
   ): Promise<Uint8Array> {
     try {
       return await rewriteFrame(frame, rewrite, this, sinceMs);
     } catch (error) {
       if (!(error instanceof NoPublicPortError)) throw error;
-      this.#log.noPublicPort(error, unasked === true);
+      this.#log.noPublicPort(error, isUnsolicited === true);
       // No request waits for a push, so it can be dropped.
-      return unasked ? new Uint8Array(0) : fromLatin1(CLUSTERDOWN);
+      return isUnsolicited ? new Uint8Array(0) : fromLatin1(CLUSTERDOWN);
     }
   }
 

@@ -74,7 +74,7 @@ export class SessionTimeouts {
   check(
     nowMs: number,
     progress: number,
-    capture: Pick<Capture, "isWhole" | "sinceMs"> | undefined,
+    capture: Pick<Capture, "isComplete" | "sinceMs"> | undefined,
     { idleTimeoutMs, captureTimeoutMs }: TimeoutOptions,
   ): ExpiredTimeout | undefined {
     if (nowMs - this.#nodeEndedAtMs > HALF_CLOSED_TIMEOUT_MS) return "half-closed";
@@ -86,7 +86,7 @@ export class SessionTimeouts {
     if (nowMs - idleSince(this.#closedGracefullyAtMs) > CLOSE_WAIT_MS) return "close-wait";
     if (nowMs - idleSince(this.#clientEndedAtMs) > HALF_CLOSED_TIMEOUT_MS) return "half-closed";
     if (capture !== undefined && nowMs - capture.sinceMs > captureTimeoutMs) {
-      return capture.isWhole ? "unread-reply" : "unfinished-reply";
+      return capture.isComplete ? "unread-reply" : "unfinished-reply";
     }
     return nowMs - this.#idleSinceMs > idleTimeoutMs ? "idle" : undefined;
   }

@@ -36,8 +36,8 @@ export class SessionTrafficLog implements TrafficLog {
   }
 
   /** Shows what the node sent and what the client gets instead. */
-  rewritten(original: Uint8Array, translated: Uint8Array): void {
-    this.#show("<-", `${escape(translated)} (the node sent ${escape(original)})`);
+  rewritten(original: Uint8Array, rewritten: Uint8Array): void {
+    this.#show("<-", `${escape(rewritten)} (the node sent ${escape(original)})`);
   }
 
   #show(direction: string, text: string): void {

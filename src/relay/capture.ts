@@ -1,83 +1,90 @@
 import { joined } from "../resp/bytes.ts";
 import { AtomicCounter } from "../platform/atomic_counter.ts";
 
-/** Frames that are to be rewritten are larger, together, than what is kept of them. */
+/** The captures of all sessions together would exceed their memory limit. */
 export class CaptureLimitError extends Error {
   override readonly name = "CaptureLimitError";
 }
 
-/** How much memory the captures of all sessions may take together, in bytes. */
+/** Limits the memory that the captures of all sessions take together. */
 export class CaptureBudget {
   readonly #limitBytes: number;
   readonly #taken: AtomicCounter;
 
-  /** @param taken what is taken now, which other threads may share */
+  /** @param taken the bytes taken so far, which other threads may share */
   constructor(limitBytes: number, taken = new AtomicCounter()) {
     this.#limitBytes = limitBytes;
     this.#taken = taken;
   }
 
-  /** What is taken now. */
+  /** The bytes taken so far. */
   get takenBytes(): number {
     return this.#taken.value;
   }
 
-  /** @throws {CaptureLimitError} when there is not as much left */
+  /**
+   * Takes bytes of the budget.
+   *
+   * @throws {CaptureLimitError} when less is left; nothing is taken then
+   */
   take(bytes: number): void {
     if (this.#taken.addWithin(bytes, this.#limitBytes)) return;
     throw new CaptureLimitError(
-      `Replies that are held in memory take more than the ${this.#limitBytes} bytes of --capture-limit`,
+      `Captured replies need more than the ${this.#limitBytes} bytes of --capture-limit`,
     );
   }
 
-  /** Gives back what was taken. */
+  /** Gives back bytes that were taken. */
   give(bytes: number): void {
     this.#taken.add(-bytes);
   }
 }
 
 /**
- * So much of a frame takes nothing of the budget: every connection may have that, whatever others
- * do. Redirects take some 50 bytes, CLUSTER SLOTS and NODES of a hundred nodes as much as this.
+ * The first bytes of a capture do not count, so that each connection has them even if others use up
+ * the budget. A redirect takes about 50 bytes, CLUSTER SLOTS or NODES of 100 nodes about 16 KiB.
  */
-export const OWN_BYTES = 16 * 1024;
+export const UNCOUNTED_BYTES = 16 * 1024;
 
 /**
- * Holds a frame, or its beginning, that is to be rewritten: while it arrives in pieces, in a copy
- * of its own, and then what it has become until the client has that.
+ * The bytes of a frame that is to be rewritten, in a copy of their own, while its pieces arrive. After
+ * that it accounts for the memory of the rewritten frame until the client has read that.
  */
 export class Capture {
   readonly #budget: CaptureBudget;
   #blocks: Uint8Array[] = [];
-  /** How much of the last block is in use. */
+  /** How many bytes of the last block are in use. */
   #used = 0;
   #length = 0;
-  /** What is held, and what of that takes a share of the budget. */
+  /** The bytes in memory, and those of them that are taken from the budget. */
   #held = 0;
   #taken = 0;
   #sinceMs: number;
-  #isWhole = false;
+  #isComplete = false;
 
-  /** @param startedAtMs when its first piece had come */
+  /** @param startedAtMs when the first piece arrived, in milliseconds of the monotonic clock */
   constructor(budget: CaptureBudget, startedAtMs: number) {
     this.#budget = budget;
     this.#sinceMs = startedAtMs;
   }
 
-  /** Whether the frame has come whole, so that it is the client who is waited for. */
-  get isWhole(): boolean {
-    return this.#isWhole;
-  }
-
-  /** Since when it is waited for; Infinity if that is the client's affair alone. */
-  get sinceMs(): number {
-    return this.#isWhole && this.#taken === 0 ? Infinity : this.#sinceMs;
+  /** Whether the frame is complete, so that the session waits for the client. */
+  get isComplete(): boolean {
+    return this.#isComplete;
   }
 
   /**
-   * Adds a piece, which is copied.
+   * Since when the session waits for the node or the client, in milliseconds of the monotonic clock;
+   * Infinity if it waits for the client and takes nothing of the budget.
+   */
+  get sinceMs(): number {
+    return this.#isComplete && this.#taken === 0 ? Infinity : this.#sinceMs;
+  }
+
+  /**
+   * Adds a copy of a piece.
    *
-   * @throws {CaptureLimitError} when the frame grows beyond what is left of the budget
+   * @throws {CaptureLimitError} when the budget does not suffice
    */
   add(piece: Uint8Array): void {
     let left = piece;
@@ -93,14 +100,14 @@ export class Capture {
     }
   }
 
-  /** How many bytes there are so far. */
+  /** How many bytes were added. */
   get length(): number {
     return this.#length;
   }
 
-  /** All pieces, the last of which came at `nowMs`, in one, which is the caller's. */
+  /** Returns all pieces joined, which the caller then owns; the last one arrived at `nowMs`. */
   join(nowMs: number): Uint8Array {
-    this.#isWhole = true;
+    this.#isComplete = true;
     this.#sinceMs = nowMs;
     const blocks = this.#blocks;
     this.#blocks = [];
@@ -109,32 +116,32 @@ export class Capture {
   }
 
   /**
-   * Holds so many bytes in the place of the frame.
+   * Accounts for `bytes` instead of the bytes so far.
    *
-   * @throws {CaptureLimitError} when they are more, and that is not left of the budget
+   * @throws {CaptureLimitError} when they are more than before and the budget does not suffice
    */
   hold(bytes: number): void {
-    const taken = Math.max(0, bytes - OWN_BYTES);
+    const taken = Math.max(0, bytes - UNCOUNTED_BYTES);
     if (taken > this.#taken) this.#budget.take(taken - this.#taken);
     else this.#budget.give(this.#taken - taken);
     this.#held = bytes;
     this.#taken = taken;
   }
 
-  /** Holds nothing any more. */
+  /** Frees the bytes and gives back their share of the budget. */
   release(): void {
     this.#blocks = [];
     this.hold(0);
   }
 
-  /** Makes room for some bytes; nothing is moved, so that a long frame is copied once. */
+  /** Adds a block for `bytes` or more; blocks never move, so a long frame is copied once. */
   #extend(bytes: number): void {
-    const size = Math.max(bytes, Math.min(LARGEST_BLOCK_BYTES, this.#length));
+    const size = Math.max(bytes, Math.min(MAX_BLOCK_BYTES, this.#length));
     this.hold(this.#held + size);
     this.#blocks.push(new Uint8Array(size));
     this.#used = 0;
   }
 }
 
-/** Of so much a frame at the limit may waste the most part. */
-const LARGEST_BLOCK_BYTES = 64 * 1024;
+/** Upper bound on allocation waste for a capture at the limit. */
+const MAX_BLOCK_BYTES = 64 * 1024;

@@ -1,15 +1,15 @@
-/** Lets one caller at a time wait until something holds. */
+/** Lets one caller at a time wait until a condition holds. */
 export class Condition {
   #waiter: PromiseWithResolvers<void> & { holds(): boolean } | undefined;
 
-  /** Waits until `holds` returns true, which is asked now and by each `check`. */
+  /** Waits until `holds` returns true; it is called now and by each `check`. */
   async wait(holds: () => boolean): Promise<void> {
     if (holds()) return;
     this.#waiter = { ...Promise.withResolvers<void>(), holds };
     await this.#waiter.promise;
   }
 
-  /** Ends the wait if what it waits for holds now. */
+  /** Ends the wait if its condition holds now. */
   check(): void {
     if (!this.#waiter?.holds()) return;
     this.#waiter.resolve();

@@ -1,41 +1,41 @@
-import type { ExpectedReply, SubscribeWord } from "../commands/expected_reply.ts";
+import type { ExpectedReply, SubscribeCommand } from "../commands/expected_reply.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
-/** Follows the confirmations of SUBSCRIBE and the like: one for each channel, and some unasked. */
+/** Counts the confirmations of subscribe commands: one for each channel, and unsolicited ones. */
 export class Confirmations {
   readonly #subscriptions: Subscriptions;
-  #current: { readonly word: SubscribeWord; readonly isRequested: boolean } | undefined;
-  /** How many are still to come for the request at the front; 0 before the first. */
+  #current: { readonly command: SubscribeCommand; readonly isRequested: boolean } | undefined;
+  /** How many confirmations the first request still gets; 0 before its first one. */
   #left = 0;
 
-  /** @param subscriptions follow each confirmation */
+  /** @param subscriptions records each confirmation */
   constructor(subscriptions: Subscriptions) {
     this.#subscriptions = subscriptions;
   }
 
-  /** A confirmation begins; `isRequested` tells whether it answers the request at the front. */
-  begin(word: SubscribeWord, isRequested: boolean): void {
-    this.#current = { word, isRequested };
+  /** Begins a confirmation; `isRequested` is whether it answers the first request. */
+  begin(command: SubscribeCommand, isRequested: boolean): void {
+    this.#current = { command, isRequested };
   }
 
   /**
-   * A confirmation ends with `count`. Returns whether it was the last one for the request at the
-   * front, which expects `reply`.
+   * Ends a confirmation whose last value is `count`. Returns whether it completes the answer to the
+   * first request, which expects `reply`.
    */
   end(count: number, reply: ExpectedReply | undefined): boolean {
-    const { word, isRequested } = this.#current!;
+    const { command, isRequested } = this.#current!;
     this.#current = undefined;
     if (isRequested) {
       if (this.#left === 0 && reply?.type === "subscription") {
-        this.#left = reply.channels || Math.max(1, this.#subscriptions.endedBy(word));
+        this.#left = reply.channels || Math.max(1, this.#subscriptions.endedBy(command));
       }
       this.#left--;
     }
-    this.#subscriptions.confirm(word, count);
+    this.#subscriptions.confirm(command, count);
     return isRequested && this.#left === 0;
   }
 
-  /** The request at the front is answered. */
+  /** Records that the first request was answered. */
   endRequest(): void {
     this.#left = 0;
   }

@@ -1,14 +1,14 @@
 import { ExpectedReplies, type ExpectedReply } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
 import { fits } from "./expected_frame.ts";
-import { type FrameHead, isFailure } from "./frame_head.ts";
+import { type FrameHead, isErrorFrame } from "./frame_head.ts";
 import { isMuted, modeAfter, modeAfterReset, REPLIES_ON, type ReplyMode } from "./reply_mode.ts";
 import { ReplyQueue } from "./reply_queue.ts";
 import { answersSubscription, isMessage, Subscriptions } from "./subscriptions.ts";
 import { NO_TRANSACTION, type Transaction } from "./transaction.ts";
 
 /**
- * The state that a server keeps for a connection, as far as it decides how replies are read:
+ * The part of a server's connection state that decides how its replies are read:
  *
  * ```
  *   transaction   none ─▶ open ─▶ results                         transaction.ts
@@ -24,10 +24,10 @@ export class ConnectionState {
   replyMode: ReplyMode = REPLIES_ON;
   #isResp3 = false;
   #isMonitoring = false;
-  /** The next EVAL starts a session of the Lua debugger. RESET keeps it. */
+  /** Whether the next EVAL starts a session of the Lua debugger. RESET does not change it. */
   #isDebugging = false;
 
-  /** Whether pushes and maps have types of their own. */
+  /** Whether the connection uses RESP3. */
   get isResp3(): boolean {
     return this.#isResp3;
   }
@@ -42,8 +42,8 @@ export class ConnectionState {
     return isMuted(this.replyMode);
   }
 
-  /** Whether frames may come unasked that look like replies. */
-  get isWatchful(): boolean {
+  /** Whether the node may send unsolicited frames that look like replies. */
+  get mayGetUnsolicited(): boolean {
     return this.#isMonitoring || (!this.#isResp3 && this.subscriptions.total > 0);
   }
 
@@ -51,46 +51,46 @@ export class ConnectionState {
   isMessage(head: FrameHead): boolean {
     if (this.#isResp3 || this.subscriptions.total === 0 || !isMessage(head)) return false;
     const { transaction } = this;
-    return transaction.phase !== "results" || !transaction.reading.resultsLookLikeMessages;
+    return transaction.phase !== "results" || !transaction.layout.resultsLookLikeMessages;
   }
 
-  /** Whether a RESP2 subscriber has lost a slot, which looks like a confirmation it has asked for. */
-  isShardLoss(head: FrameHead, next: ExpectedReply | undefined): boolean {
+  /** Whether a frame tells a RESP2 subscriber, unsolicited, that its shard subscription ended. */
+  isShardUnsubscribe(head: FrameHead, next: ExpectedReply | undefined): boolean {
     if (this.subscriptions.shardChannels === 0 || this.transaction.phase === "results") {
       return false;
     }
-    if (head.word !== "sunsubscribe" || head.count !== 3) return false;
+    if (head.first !== "sunsubscribe" || head.count !== 3) return false;
     return !answersSubscription(next?.type === "marked" ? next.reply : next, "sunsubscribe");
   }
 
-  /** Whether what follows this reply are no replies: a replication stream, or the Lua debugger. */
+  /** Whether no more replies follow this one, but a replication stream or the Lua debugger. */
   endsReplies(reply: ExpectedReply, head: FrameHead): boolean {
-    if (isFailure(head)) return false;
+    if (isErrorFrame(head)) return false;
     switch (reply.type) {
       case "stream":
         return fits(reply, head);
       case "script":
         return reply.debuggable && this.#isDebugging;
       default:
-        // The debugger drops the replies to what was sent before its session in one write.
+        // The debugger drops the replies to requests that came in one write before its session.
         return reply === ExpectedReplies.debugScripts && head.type === Byte.array;
     }
   }
 
-  /** Follows what the node has done for a request that it answers by this frame. */
-  follow(reply: ExpectedReply, head: FrameHead): void {
+  /** Changes the state as the node does for a request that it answers with this frame. */
+  update(reply: ExpectedReply, head: FrameHead): void {
     switch (reply.type) {
       case "exec":
       case "abort":
-        // Refused, aborted, or a watched key has changed: the transaction is over in each case.
+        // Each outcome ends the transaction: results, an error, or null for a changed key.
         this.transaction = NO_TRANSACTION;
         break;
       default:
-        if (!isFailure(head)) this.#followAccepted(reply, head);
+        if (!isErrorFrame(head)) this.#updateAccepted(reply, head);
     }
   }
 
-  #followAccepted(reply: ExpectedReply, head: FrameHead): void {
+  #updateAccepted(reply: ExpectedReply, head: FrameHead): void {
     switch (reply.type) {
       case "multi":
         this.transaction = { phase: "open", queued: new ReplyQueue() };

@@ -1,10 +1,10 @@
 import type { ExpectedReply, OrdinaryReply } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
-import { type FrameHead, isFailure } from "./frame_head.ts";
+import { type FrameHead, isErrorFrame } from "./frame_head.ts";
 
-/** Whether a node can answer a request with such a frame. */
+/** Whether a frame that begins with `head` can be the expected reply. */
 export function fits(reply: ExpectedReply, head: FrameHead): boolean {
-  if (isFailure(head)) return true;
+  if (isErrorFrame(head)) return true;
   switch (reply.type) {
     case "ordinary":
       return fitsOrdinary(reply, head);
@@ -25,14 +25,14 @@ export function fits(reply: ExpectedReply, head: FrameHead): boolean {
       return head.type === Byte.array || head.type === Byte.null;
     case "stream":
       return head.type === Byte.lf || head.type === Byte.bulk ||
-        (head.type === Byte.status && STREAM_BEGINS.test(head.text));
+        (head.type === Byte.status && STREAM_STATUS.test(head.text));
     default:
       return false;
   }
 }
 
 function fitsOrdinary({ addresses, relaysError }: OrdinaryReply, head: FrameHead): boolean {
-  // MIGRATE answers with a status.
+  // A status answers MIGRATE.
   if (relaysError) return head.type === Byte.status;
   switch (addresses) {
     case undefined:
@@ -48,5 +48,5 @@ function fitsOrdinary({ addresses, relaysError }: OrdinaryReply, head: FrameHead
 
 const TEXT_FRAMES: readonly number[] = [Byte.bulk, Byte.verbatim, Byte.attribute];
 
-/** How a node answers PSYNC when a stream follows; SYNC has no line before it. */
-const STREAM_BEGINS = /^(FULLRESYNC|CONTINUE|DUALCHANNELSYNC|RDBCHANNELSYNC)\b/;
+/** The status before the stream of PSYNC; the stream of SYNC begins without one. */
+const STREAM_STATUS = /^(FULLRESYNC|CONTINUE|DUALCHANNELSYNC|RDBCHANNELSYNC)\b/;

@@ -11,37 +11,37 @@ import {
   rewriteScriptRedirect,
 } from "../rewrite/replies/redirect.ts";
 import { echoesArguments, rewriteEchoedArguments } from "../rewrite/replies/echoed_arguments.ts";
-import { type FrameHead, isFailure } from "./frame_head.ts";
+import { type FrameHead, isErrorFrame } from "./frame_head.ts";
 
-/** What is to be done with a frame. */
+/** What the reply relay does with a frame. */
 export type FrameAction =
-  /** It goes to the client as it is. */
+  /** Forward it unchanged. */
   | { readonly type: "pass" }
-  /** The same, but an echo of the traffic must not show it. */
+  /** Forward it unchanged, and do not log it. */
   | { readonly type: "secret" }
-  /** The client does not get it. */
+  /** Do not forward it. */
   | { readonly type: "drop" }
-  /** Only its header is one: its elements are frames of their own. The client may not get that. */
+  /** Treat its header as the whole frame, and forward or drop that: its elements are frames. */
   | { readonly type: "header"; readonly isDropped: boolean }
-  /** Only its header is one, and all is kept until a marker has come, to be judged then. */
+  /** Hold the frames from this header on until the answer to the marker, then match them. */
   | { readonly type: "hold"; readonly head: FrameHead }
-  /** It goes on as it is, and who paired it wants to know the integer that ends it. */
+  /** Forward it unchanged, and pass the integer at its end to `ReplyTracker.confirm`. */
   | { readonly type: "confirm" }
   | RewriteAction
-  /** From here on the connection is no conversation of requests and replies. */
+  /** Forward it and all bytes that follow without parsing. */
   | { readonly type: "blind" };
 
-/** The frame is kept until it is whole, and goes on rewritten. */
+/** Capture the frame until it is complete, then forward it rewritten. */
 export interface RewriteAction {
   readonly type: "rewrite";
   readonly rewrite: Rewriter;
-  /** No request waits for the frame. */
-  readonly unasked?: true;
-  /** It must not be logged. */
+  /** The frame answers no request. */
+  readonly isUnsolicited?: true;
+  /** The frame must not be logged. */
   readonly isSecret?: true | undefined;
 }
 
-/** The verdicts that need no more to be said of them. */
+/** The actions that have no variable part, one shared value each. */
 export const FrameActions = {
   pass: { type: "pass" },
   secret: { type: "secret" },
@@ -50,23 +50,23 @@ export const FrameActions = {
   dropHeader: { type: "header", isDropped: true },
   confirm: { type: "confirm" },
   blind: { type: "blind" },
-  rewritePush: { type: "rewrite", rewrite: rewritePush, unasked: true },
+  rewritePush: { type: "rewrite", rewrite: rewritePush, isUnsolicited: true },
   rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect },
   rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
   rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },
   rewriteEcho: { type: "rewrite", rewrite: rewriteEchoedArguments },
 } as const satisfies Record<string, FrameAction>;
 
-/** What to do with a frame that answers a request. */
+/** Returns the action for a frame that answers a request. */
 export function actionFor(reply: ExpectedReply, head: FrameHead): FrameAction {
   if (head.type === Byte.error) return actionForError(reply, head);
-  if (reply.type === "ordinary" && reply.addresses !== undefined && !isFailure(head)) {
+  if (reply.type === "ordinary" && reply.addresses !== undefined && !isErrorFrame(head)) {
     return { type: "rewrite", rewrite: REPLY_REWRITERS[reply.addresses] };
   }
   return isSecretReply(reply) ? FrameActions.secret : FrameActions.pass;
 }
 
-/** Only errors that cannot name a node pass without being read. */
+/** Captures the errors that may name a node; all others pass. */
 function actionForError(reply: ExpectedReply, head: FrameHead): FrameAction {
   if (isRedirect(head.text)) {
     if (reply.type !== "script") return FrameActions.rewriteRedirect;

@@ -1,41 +1,41 @@
 import { Byte, toLatin1 } from "../resp/bytes.ts";
 import { beginsValue, notRespError } from "../resp/framing.ts";
 
-/** The beginning of a frame, as far as it tells what the frame is. */
+/** The beginning of a frame: enough to choose the action for it. */
 export interface FrameHead {
   /** The first byte. */
   readonly type: number;
-  /** Of an error or a status: the line, or so much of it as the head holds. */
+  /** The line of an error or a status, or its part within the first HEAD_BYTES. */
   readonly text: string;
-  /** Whether `text` is less than the line. */
+  /** Whether `text` is only a part of the line. */
   readonly cut: boolean;
-  /** Of an aggregate: the number in its header. */
+  /** The number in the header of an aggregate. */
   readonly count: number;
-  /** Of an aggregate whose first value was read: its text, if it is short; so of a bulk its own. */
-  readonly word: string;
-  /** The same of the second value of an array of two whose first is `pong`. */
+  /** The text of the first value of an aggregate, or of a bulk, if it was read and is short. */
+  readonly first: string;
+  /** The text of the second value of an array of two values whose first is `pong`. */
   readonly second: string;
 }
 
-/** So much of a frame is read to tell what it is; a node's own errors are all shorter. */
+/** The most bytes that a head has. All errors that a node itself makes are shorter. */
 export const HEAD_BYTES = 256;
 
-/** The longest value that says what a frame is is the nonce of a marker. */
-const WORD_BYTES = 32;
+/** The longest value that identifies a frame is the nonce of a marker. */
+const MAX_VALUE_BYTES = 32;
 
 /**
- * Reads the head of the frame that begins at `from`, or returns undefined if more bytes than
- * those up to `to` are needed, of which there are then less than HEAD_BYTES.
+ * Reads the head of the frame that begins at `from`. Returns undefined if it needs bytes behind
+ * `to`; then there are less than HEAD_BYTES so far.
  *
- * @param wantsWord whether the first value in an array is needed, as that in a push always is, and
- * the text of a bulk
- * @throws {RespError} if no frame begins so
+ * @param needsValues whether to read the first value of an array and the text of a bulk; the first
+ * value of a push is always read
+ * @throws {RespError} if the byte at `from` begins no frame
  */
 export function readHead(
   bytes: Uint8Array,
   from: number,
   to: number,
-  wantsWord: boolean,
+  needsValues: boolean,
 ): FrameHead | undefined {
   const type = bytes[from]!;
   const end = Math.min(to, from + HEAD_BYTES);
@@ -46,24 +46,26 @@ export function readHead(
       const cut = line === undefined;
       if (cut && end - from < HEAD_BYTES) return undefined;
       const text = line?.text ?? toLatin1(bytes.subarray(from + 1, end));
-      return { type, text, cut, count: 0, word: "", second: "" };
+      return { type, text, cut, count: 0, first: "", second: "" };
     }
     case Byte.bulk: {
-      const word = wantsWord ? readWord(bytes, from, end) : null;
-      return word === undefined ? undefined : { ...plainHead(type), word: word?.text ?? "" };
+      const value = needsValues ? readText(bytes, from, end) : null;
+      return value === undefined ? undefined : { ...plainHead(type), first: value?.text ?? "" };
     }
     case Byte.array:
     case Byte.push: {
       const header = readLine(bytes, from + 1, end);
       if (header === undefined) return end - from < HEAD_BYTES ? undefined : plainHead(type);
       const count = Number(header.text);
-      if (!(count > 0) || !(wantsWord || type === Byte.push)) return { ...plainHead(type), count };
-      const first = readWord(bytes, header.end, end);
+      if (!(count > 0) || !(needsValues || type === Byte.push)) {
+        return { ...plainHead(type), count };
+      }
+      const first = readText(bytes, header.end, end);
       if (first === undefined) return undefined;
       const isPong = type === Byte.array && count === 2 && first?.text === "pong";
-      const second = isPong ? readWord(bytes, first.end, end) : null;
+      const second = isPong ? readText(bytes, first.end, end) : null;
       if (second === undefined) return undefined;
-      return { ...plainHead(type), count, word: first?.text ?? "", second: second?.text ?? "" };
+      return { ...plainHead(type), count, first: first?.text ?? "", second: second?.text ?? "" };
     }
     default:
       // A replication stream may begin with bare LFs.
@@ -73,13 +75,13 @@ export function readHead(
 }
 
 function plainHead(type: number): FrameHead {
-  return { type, text: "", cut: false, count: 0, word: "", second: "" };
+  return { type, text: "", cut: false, count: 0, first: "", second: "" };
 }
 
-/** A line, or a value of that text. */
+/** The text of a line or of a value. */
 interface HeadLine {
   readonly text: string;
-  /** Where what follows begins. */
+  /** The position behind it. */
   readonly end: number;
 }
 
@@ -92,16 +94,16 @@ function readLine(bytes: Uint8Array, from: number, to: number): HeadLine | undef
   return undefined;
 }
 
-/** The text of the value at `from` if it is a short one, null if not, undefined if it is cut. */
-function readWord(bytes: Uint8Array, from: number, to: number): HeadLine | null | undefined {
+/** The value at `from` if it is a short text, null if not, undefined if it is incomplete. */
+function readText(bytes: Uint8Array, from: number, to: number): HeadLine | null | undefined {
   if (from >= to) return undefined;
   const type = bytes[from];
   if (type !== Byte.bulk && type !== Byte.status) return null;
   const line = readLine(bytes, from + 1, to);
-  if (line === undefined) return to - from > WORD_BYTES ? null : undefined;
-  if (type === Byte.status) return line.text.length > WORD_BYTES ? null : line;
+  if (line === undefined) return to - from > MAX_VALUE_BYTES ? null : undefined;
+  if (type === Byte.status) return line.text.length > MAX_VALUE_BYTES ? null : line;
   const length = Number(line.text);
-  if (length > WORD_BYTES || length < 0) return null;
+  if (length > MAX_VALUE_BYTES || length < 0) return null;
   const end = line.end + length;
   if (end > to) return undefined;
   return { text: toLatin1(bytes.subarray(line.end, end)), end: end + CRLF_BYTES };
@@ -110,6 +112,6 @@ function readWord(bytes: Uint8Array, from: number, to: number): HeadLine | null 
 const CRLF_BYTES = 2;
 
 /** Whether the frame is an error. */
-export function isFailure(head: FrameHead): boolean {
+export function isErrorFrame(head: FrameHead): boolean {
   return head.type === Byte.error || head.type === Byte.bulkError;
 }

@@ -1,32 +1,32 @@
 import { Byte } from "../resp/bytes.ts";
 import { encodeRequest } from "../resp/frame.ts";
-import { type FrameHead, isFailure } from "./frame_head.ts";
+import { type FrameHead, isErrorFrame } from "./frame_head.ts";
 import { PairingError } from "./pairing_error.ts";
 import type { MarkedReply } from "../commands/expected_reply.ts";
 
 /**
- * A request of the proxy's own, sent behind one whose answer cannot be told from other frames or
- * may not come at all. What comes before the answer to the marker answers what was sent before it.
+ * The command of markers. The proxy sends a marker behind a request whose reply may look like
+ * another frame or may be missing: frames before the answer to the marker belong to earlier requests.
  */
 export const MARKER_COMMAND = "PING";
 
-/** So it is recognized in MONITOR and SLOWLOG. */
+/** Makes markers recognizable in the output of MONITOR and SLOWLOG. */
 const NONCE_PREFIX = "nat-";
 
-/** 64 bits: a script that a client sends cannot guess them. */
+/** 64 bits, so that a client's script cannot guess the nonce. */
 const NONCE_BYTES = 8;
 
-/** Text that no other reply holds; it is short enough to be read with the head of a frame. */
+/** Returns a text that no other reply contains, short enough for the head of a frame. */
 export function createNonce(): string {
   return NONCE_PREFIX + crypto.getRandomValues(new Uint8Array(NONCE_BYTES)).toHex();
 }
 
-/** The bytes of a marker. */
+/** Returns the bytes of a marker. */
 export function encodeMarker(nonce: string): Uint8Array {
   return encodeRequest([MARKER_COMMAND, nonce]);
 }
 
-/** Whether a line of MONITOR tells of a marker, which clients need not know of. */
+/** Whether a line of MONITOR shows a marker; the client does not get these lines. */
 export function isMarkerLine(text: string): boolean {
   return MARKER_LINE.test(text);
 }
@@ -35,7 +35,7 @@ const MARKER_LINE = new RegExp(
   `\\] "${MARKER_COMMAND}" "${NONCE_PREFIX}[0-9a-f]{${2 * NONCE_BYTES}}"$`,
 );
 
-/** Whether a request was answered; "perhaps" if what came may also have come unasked. */
+/** Whether a request was answered; "perhaps" if the frame may also have been unsolicited. */
 export type Answered = "no" | "perhaps" | "yes";
 
 /**
@@ -48,12 +48,12 @@ export function isMarkerAnswer(
   head: FrameHead,
   answered: Answered,
 ): boolean {
-  // Behind the header of an EXEC may come the answer to its marker.
+  // The answer to the marker may be the first frame behind the header of EXEC.
   if (reply.type === "exec" && answered === "no" && head.type === Byte.array) return false;
   if (isNonce(nonce, head)) return true;
-  if (!isFailure(head)) return false;
+  if (!isErrorFrame(head)) return false;
   if (answered === "yes") return isRefusedMarker(head) !== "no";
-  // These are always answered, so the first error is theirs.
+  // EXEC and scripts are always answered, so the first error answers them.
   if (reply.type === "exec" || reply.type === "script") return false;
   switch (isRefusedMarker(head)) {
     case "no":
@@ -72,19 +72,19 @@ export function isMarkerAnswer(
   throw new PairingError("An error may answer a request or the marker behind it");
 }
 
-/** Whether a bulk, or the array that a RESP2 subscriber gets, holds the text of a marker. */
-export function isNonce(nonce: string, { type, word, second }: FrameHead): boolean {
-  return (type === Byte.bulk && word === nonce) || second === nonce;
+/** Whether a frame answers PING with this nonce: a bulk, or an array for a RESP2 subscriber. */
+export function isNonce(nonce: string, { type, first, second }: FrameHead): boolean {
+  return (type === Byte.bulk && first === nonce) || second === nonce;
 }
 
 /**
- * How an error may refuse a marker: by the name of its command, by an ACL whose error is too long
- * to be read, or as any command is refused.
+ * How an error may refuse a marker: "ping" names its command, "cut" is an ACL error longer than the
+ * head, "general" can refuse any command, and "no" does not refuse it.
  */
 export function isRefusedMarker(head: FrameHead): "no" | "ping" | "cut" | "general" {
   if (REFUSED_PING.test(head.text)) return "ping";
   if (head.cut && head.text.startsWith("NOPERM ")) return "cut";
-  // Only HELLO is refused so.
+  // Only HELLO gets this error.
   if (head.text.startsWith("NOAUTH HELLO ")) return "no";
   return refusalCode(head) === undefined ? "no" : "general";
 }
@@ -93,15 +93,15 @@ function refusalCode(head: FrameHead): string | undefined {
   return GENERAL_ERROR.exec(head.text)?.[1];
 }
 
-/** ACLs and renamed commands. The name of a user may be anything, so the end of the line counts. */
+/** Errors of ACLs and of renamed commands. A user name can be any text, so the end decides. */
 const REFUSED_PING = /^NOPERM .*'ping' command( or its subcommand)?$|^ERR unknown command .ping/i;
 
-/** How the server may refuse a command whatever it is (server.c `processCommand`). */
+/** Errors that a server may send for any command (server.c `processCommand`). */
 const GENERAL_ERROR = /^(NOAUTH|BUSY|LOADING|MASTERDOWN|MISCONF)(?= )/;
 
 /**
- * Which of these errors a request may get itself, by the flags of its command; then the marker
- * gets the same. AUTH and HELLO AUTH get none.
+ * The general errors that a request itself may get, by the flags of its command; then its marker
+ * gets the same error. AUTH and HELLO AUTH get none of them.
  */
 const REFUSALS: Partial<Record<MarkedReply["reply"]["type"], readonly string[]>> = {
   subscription: ["NOAUTH", "BUSY"],

@@ -6,5 +6,5 @@ export function isMonitorLine(text: string): boolean {
   return MONITOR_LINE.test(text);
 }
 
-/** A script has `lua` instead of an address, and a client on a Unix socket has a path. */
+/** A script shows `lua` instead of an address; a client on a Unix socket shows a path. */
 const MONITOR_LINE = /^\d+\.\d+ \[\d+ (?:unix:.*?|\S+)\] "/;

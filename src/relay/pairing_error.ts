@@ -1,13 +1,13 @@
-/** A frame came that answers nothing: which reply answers which request is not known any more. */
+/** A frame does not answer the expected request, so replies can no longer be paired. */
 export class PairingError extends Error {
   override readonly name = "PairingError";
 }
 
-/** The node will send nothing more, so nobody need wait for a reply. */
+/** The node ended the connection, so a reply that is waited for never comes. */
 export class AbandonedError extends Error {
   override readonly name = "AbandonedError";
 
   constructor() {
-    super("The node has ended the connection before all its replies");
+    super("The node closed the connection before it sent all replies");
   }
 }

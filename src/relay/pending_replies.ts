@@ -6,18 +6,18 @@ import { ReplyQueue } from "./reply_queue.ts";
 import { SentRequests } from "./sent_requests.ts";
 
 /**
- * A pipeline of 30,000 scripts, each in a transaction of its own or among other commands, needs no
- * more, and is more than clients send before they read. A run takes some 100 bytes.
+ * Enough for a pipeline of 30,000 scripts that alternate with other commands; clients read replies
+ * before they send so many. A run takes about 100 bytes.
  */
 const MAX_RUNS = 100_000;
 
-/** The replies that are still to come: one for each request, or one for each result of an EXEC. */
+/** The replies that the node has still to send: one for each request and each result of an EXEC. */
 export class PendingReplies {
   readonly #queue = new ReplyQueue();
   readonly #sent = new SentRequests();
   readonly #state: ConnectionState;
 
-  /** @param state its reply mode follows the requests that are answered */
+  /** @param state its reply mode changes with each answered request */
   constructor(state: ConnectionState) {
     this.#state = state;
   }
@@ -38,20 +38,20 @@ export class PendingReplies {
         this.#endRequest();
         return;
       }
-      // SKIP can only mean this request if it is the one before.
+      // CLIENT REPLY SKIP affects an empty request only directly behind it.
       if (queue.last === ExpectedReplies.plain) return;
     }
-    // There is at most one plain run more than there are other runs.
+    // Plain runs need no limit: they outnumber the other runs by one at most.
     if (this.#runs >= MAX_RUNS) {
       throw new PairingError(
-        `The client left more than ${MAX_RUNS} requests unanswered that alternate in kind`,
+        `The client sent more than ${MAX_RUNS} requests of alternating kinds before their replies`,
       );
     }
     this.#sent.add(reply);
     queue.add(reply, count);
   }
 
-  /** What the requests that were sent may have changed. */
+  /** The effects that the requests sent so far may have. */
   get sent(): Readonly<SentRequests> {
     return this.#sent;
   }
@@ -73,14 +73,14 @@ export class PendingReplies {
     return this.#queue.first;
   }
 
-  /** The next reply: the result of a command while those of an EXEC come. */
+  /** The next reply; while the results of an EXEC come, the next result. */
   get first(): ExpectedReply | undefined {
-    return this.#coming.first;
+    return this.#next.first;
   }
 
-  /** How many replies like the next one come in a row. */
+  /** How many replies equal to the next one follow in a row. */
   get run(): number {
-    return this.#coming.run;
+    return this.#next.run;
   }
 
   /** Records that the first `count` requests are answered. */
@@ -99,7 +99,7 @@ export class PendingReplies {
     this.#state.replyMode = modeAfterRequest(this.#state.replyMode);
   }
 
-  get #coming(): ReplyQueue {
+  get #next(): ReplyQueue {
     const { transaction } = this.#state;
     return transaction.phase === "results" ? transaction.left : this.#queue;
   }

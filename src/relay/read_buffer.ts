@@ -1,9 +1,9 @@
 /**
- * The large buffers of a thread. Each is lent to a connection while that has more to read than
- * its own buffer takes; those that nobody needs wait for the next.
+ * The large read buffers of a thread. A connection borrows one while it has more to read than fits
+ * in its own buffer. Idle buffers are kept for the next connection.
  */
 export class BufferPool {
-  /** The size of each buffer. */
+  /** The size of each buffer, in bytes. */
   readonly bufferBytes: number;
   readonly #idle: Uint8Array<ArrayBuffer>[] = [];
 
@@ -11,40 +11,40 @@ export class BufferPool {
     this.bufferBytes = bufferBytes;
   }
 
-  /** Lends a buffer, in which anything may stand. */
+  /** Lends a buffer with arbitrary content. */
   take(): Uint8Array<ArrayBuffer> {
     return this.#idle.pop() ?? new Uint8Array(this.bufferBytes);
   }
 
-  /** Takes a buffer back, which nothing reads or writes any more. */
+  /** Takes back a buffer, which the caller must not use any more. */
   give(buffer: Uint8Array<ArrayBuffer>): void {
-    if (this.#idle.length * this.bufferBytes < MOST_IDLE_BYTES) this.#idle.push(buffer);
+    if (this.#idle.length * this.bufferBytes < MAX_IDLE_BYTES) this.#idle.push(buffer);
   }
 }
 
-/** Of the usual size 32; more connections are seldom in the middle of a large value at once. */
-const MOST_IDLE_BYTES = 1024 * 1024;
+/** 32 buffers of the default size; more connections rarely read large values at the same time. */
+const MAX_IDLE_BYTES = 1024 * 1024;
 
-/** Takes any one request or reply of most conversations. */
-const SMALLEST_BYTES = 256;
+/** Enough for a request or reply of most connections. */
+const MIN_BYTES = 256;
 
-/** What a connection may keep while it is silent; larger pieces need more than one read. */
-const LARGEST_BYTES = 16 * 1024;
+/** The most that an idle connection may keep; more bytes at once need more than one read. */
+const MAX_OWN_BYTES = 16 * 1024;
 
-/** So many reads in a row must have needed less than a quarter of it until a buffer shrinks. */
+/** A buffer shrinks after this many consecutive reads that need at most a quarter of it. */
 const SHRINK_AFTER = 16;
 
 /**
- * What one side of a session is read into. A read that is waited for holds its buffer for as long
- * as the peer is silent, so that buffer is a small one, which grows and shrinks with what comes.
- * A read that fills it leaves more behind in the socket; that is read into a large buffer from
- * the pool, which goes back when the socket is empty.
+ * The read buffer of one direction of a session. A pending read holds its buffer while the peer is
+ * idle, so the own buffer is small; it grows and shrinks with the traffic. A read that fills it
+ * leaves bytes in the socket: the next reads then use a large buffer of the pool, which goes back
+ * when the socket is empty.
  *
  *     for (;;) {
- *       const read = await source.read(input.room);
+ *       const read = await source.read(input.free);
  *       …
  *       input.end += read;                  input.bytes is valid up to input.end
- *       …                                   and what is not done with begins at `from`
+ *       …                                   the bytes to keep begin at `from`
  *       input.keep(from);
  *     }
  */
@@ -52,32 +52,32 @@ export class ReadBuffer {
   readonly #pool: BufferPool;
   #own: Uint8Array<ArrayBuffer>;
   #bytes: Uint8Array<ArrayBuffer>;
-  #sparing = 0;
-  /** Where what was read ends. */
+  #smallReads = 0;
+  /** The end of the bytes that were read. */
   end = 0;
 
   constructor(pool: BufferPool) {
     this.#pool = pool;
-    this.#own = new Uint8Array(Math.min(SMALLEST_BYTES, pool.bufferBytes));
+    this.#own = new Uint8Array(Math.min(MIN_BYTES, pool.bufferBytes));
     this.#bytes = this.#own;
   }
 
-  /** What was kept and read; another array after each `keep`. */
+  /** The kept and read bytes; borrowed until the next `keep`. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
 
-  /** Where the next read goes. */
-  get room(): Uint8Array {
+  /** The free part of the buffer, for the next read. */
+  get free(): Uint8Array {
     return this.end === 0 ? this.#bytes : this.#bytes.subarray(this.end);
   }
 
-  /** What was kept and read, up to `end`; good until the next `keep`. */
+  /** The kept and read bytes up to `end`; borrowed until the next `keep`. */
   upTo(end: number): Uint8Array {
     return this.#bytes.subarray(0, end);
   }
 
-  /** Keeps what stands behind `from`, in front of what is read next; the rest is done with. */
+  /** Keeps the bytes from `from` on, in front of the next read, and discards those before. */
   keep(from: number): void {
     const kept = this.end - from;
     const next = this.#next(kept);
@@ -91,7 +91,7 @@ export class ReadBuffer {
     this.end = kept;
   }
 
-  /** The buffer for the next read, with room for as much again as is kept. */
+  /** The buffer for the next read, with at least as many free bytes as kept ones. */
   #next(kept: number): Uint8Array<ArrayBuffer> {
     const isFull = this.end === this.#bytes.length;
     if (this.#bytes === this.#own) this.#fit(isFull);
@@ -99,7 +99,7 @@ export class ReadBuffer {
     if (2 * kept <= this.#pool.bufferBytes) {
       return this.#bytes.length === this.#pool.bufferBytes ? this.#bytes : this.#pool.take();
     }
-    // What is held of a request may need more than the operator gives for a read.
+    // A held request may be longer than the configured buffer size.
     return 2 * kept <= this.#bytes.length ? this.#bytes : new Uint8Array(4 * kept);
   }
 
@@ -107,15 +107,15 @@ export class ReadBuffer {
     return this.#bytes !== this.#own && this.#bytes.length === this.#pool.bufferBytes;
   }
 
-  /** Makes the own buffer larger or smaller by what the last read into it needed. */
+  /** Grows or shrinks the own buffer after a read into it. */
   #fit(isFull: boolean): void {
     const size = this.#own.length;
-    if (isFull && size < Math.min(LARGEST_BYTES, this.#pool.bufferBytes)) {
+    if (isFull && size < Math.min(MAX_OWN_BYTES, this.#pool.bufferBytes)) {
       this.#own = new Uint8Array(Math.min(2 * size, this.#pool.bufferBytes));
     }
-    if (this.end > size / 4 || size <= SMALLEST_BYTES) this.#sparing = 0;
-    else if (++this.#sparing === SHRINK_AFTER) {
-      this.#sparing = 0;
+    if (this.end > size / 4 || size <= MIN_BYTES) this.#smallReads = 0;
+    else if (++this.#smallReads === SHRINK_AFTER) {
+      this.#smallReads = 0;
       this.#own = new Uint8Array(size / 2);
     }
   }

@@ -1,21 +1,21 @@
-/** Lets a relay read when it is its turn, so that busy connections do not starve the others. */
+/** Schedules the reads of relays, so that busy connections do not starve others. */
 export interface ReadScheduler {
   /** Whether a relay has to wait for its turn before it reads. */
   readonly isSaturated: boolean;
-  /** Waits for the turn; to be called as soon as `isSaturated` is seen. */
+  /** Waits for the turn of this relay; call it right after `isSaturated` was true. */
   waitTurn(): Promise<void>;
-  /** Records a read, right after it. */
+  /** Records a read; call it right after the read. */
   recordRead(): void;
 }
 
-/** Shows the traffic of one session. The bytes are borrowed for the duration of the call. */
+/** Logs the traffic of one session. The bytes are borrowed for the duration of the call. */
 export interface TrafficLog {
-  /** Shows what a client sent, without the ranges [from, to) that `hidden` lists in pairs. */
+  /** Logs bytes of the client, without the ranges [from, to) that `hidden` lists in pairs. */
   request(bytes: Uint8Array, hidden: readonly number[]): void;
-  /** Shows what the node sent and the client gets unchanged. */
+  /** Logs bytes of the node that the client gets unchanged. */
   reply(bytes: Uint8Array): void;
-  /** Shows that the client gets a reply of `length` bytes which holds a secret. */
+  /** Logs the length in bytes of a reply that contains a secret. */
   secretReply(length: number): void;
-  /** Shows what the node sent and what the client gets instead. */
-  rewritten(original: Uint8Array, translated: Uint8Array): void;
+  /** Logs a frame of the node and the bytes that the client gets instead. */
+  rewritten(original: Uint8Array, rewritten: Uint8Array): void;
 }

@@ -1,20 +1,20 @@
 import type { ClientReplyMode } from "../commands/expected_reply.ts";
 
 /**
- * Which replies a client gets, after CLIENT REPLY (networking.c `clientCommand`). The proxy emulates
- * it, so that the node always replies:
+ * Which replies a client gets. The proxy emulates CLIENT REPLY (networking.c `clientCommand`), so
+ * that the node answers every request:
  *
  * ```
  *   on ──OFF──▶ off ──ON, RESET──▶ on
  *   on ──SKIP──▶ skipNext ──end of that request──▶ skip ──end of the next one──▶ on
  * ```
  *
- * Values are shared between connections.
+ * Connections share these values.
  */
 export interface ReplyMode {
-  /** The client gets no replies. */
+  /** Whether to drop all replies. */
   readonly isOff: boolean;
-  /** The client does not get the reply to the next request, or to the current one. */
+  /** Whether to drop the reply to the next request, or to the current one ("now"). */
   readonly skip: "no" | "next" | "now";
 }
 
@@ -27,8 +27,8 @@ export function isMuted({ isOff, skip }: ReplyMode): boolean {
 }
 
 /** The mode after a CLIENT REPLY that the node has accepted. */
-export function modeAfter({ isOff, skip }: ReplyMode, asked: ClientReplyMode): ReplyMode {
-  switch (asked) {
+export function modeAfter({ isOff, skip }: ReplyMode, requested: ClientReplyMode): ReplyMode {
+  switch (requested) {
     case "on":
       return { isOff: false, skip: skip === "now" ? "no" : skip };
     case "off":
@@ -38,7 +38,7 @@ export function modeAfter({ isOff, skip }: ReplyMode, asked: ClientReplyMode): R
   }
 }
 
-/** The mode after any request, an empty one included; Redis 8.0 does not count those. */
+/** The mode after any request, also an empty one; Redis 8.0 does not count empty requests. */
 export function modeAfterRequest(mode: ReplyMode): ReplyMode {
   if (mode.skip === "no") return mode;
   return { isOff: mode.isOff, skip: mode.skip === "next" ? "now" : "no" };

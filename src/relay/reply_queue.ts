@@ -1,24 +1,24 @@
 import type { ExpectedReply } from "../commands/expected_reply.ts";
 
-/** So many replies of one kind. */
+/** Consecutive replies of one kind. */
 interface Run {
   readonly kind: ExpectedReply;
   count: number;
 }
 
 /**
- * A queue of replies, kept as runs of a kind: "40 plain ones, CLUSTER SLOTS, 7 plain ones". The
- * first run has a place of its own, for of most connections there is never another.
+ * A run-length queue of replies: "40 plain ones, CLUSTER SLOTS, 7 plain ones". The first run has its
+ * own fields, because most connections never have a second one.
  *
- * However long the queue, what is asked of it for each frame takes the same time: a client could
- * else keep all the others waiting.
+ * All operations take constant time, whatever the length: otherwise one client could block the
+ * thread for all others.
  */
 export class ReplyQueue {
   #first: ExpectedReply | undefined;
   /** The length of the first run. */
   #run = 0;
   #total = 0;
-  /** The runs behind it, from #next on. */
+  /** The runs behind the first; those before #next are already taken. */
   #more: Run[] | undefined;
   #next = 0;
 
@@ -86,7 +86,7 @@ export class ReplyQueue {
     const more = this.#more;
     if (more === undefined) return undefined;
     const next = more[this.#next++];
-    if (this.#next === more.length) this.#forgetMore();
+    if (this.#next === more.length) this.#clearMore();
     else if (this.#next >= COMPACT_AFTER && this.#next * 2 >= more.length) {
       more.splice(0, this.#next);
       this.#next = 0;
@@ -94,11 +94,11 @@ export class ReplyQueue {
     return next;
   }
 
-  #forgetMore(): void {
+  #clearMore(): void {
     this.#more = undefined;
     this.#next = 0;
   }
 }
 
-/** Moving what is left to the front costs as much as it frees; often enough is now and then. */
+/** Compacting copies the runs that are left, so it waits until at least half are taken. */
 const COMPACT_AFTER = 64;

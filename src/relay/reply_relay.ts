@@ -1,3 +1,9 @@
+// relay/ forwards the bytes of one session in both directions and pairs replies with requests. It
+// owns no socket: it gets two streams and the interfaces it calls. It may import rewrite/, commands/,
+// resp/ and platform/, but neither nat/ nor cluster/ nor the log. For replies start here, for
+// requests in request_relay.ts. Both relays of a session share a `ReplyTracker`, which
+// chooses the action for each frame.
+
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
 import { Byte, byteSet, fromLatin1 } from "../resp/bytes.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
@@ -8,21 +14,21 @@ import type { ReplyTracker } from "./reply_tracker.ts";
 import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import type { FrameAction, RewriteAction } from "./frame_action.ts";
 
-/** Within a run of plain replies only these may need more than to be passed on. */
+/** The types of frames that may need an action although a plain reply is expected. */
 const NOT_PLAIN = byteSet(Byte.error, Byte.push);
 
-/** What a reply relay works with. */
+/** The streams, the shared state and the callbacks of a reply relay. */
 export interface ReplyRelayOptions {
-  /** Read by the relay alone. */
+  /** Only the relay reads it. */
   readonly upstream: ByteSource;
-  /** Written by the relay alone. */
+  /** Only the relay writes it. */
   readonly client: ByteSink;
   readonly tracker: ReplyTracker;
   readonly buffers: BufferPool;
   readonly scheduler: ReadScheduler;
-  /** For what is captured. */
+  /** The memory limit of captures. */
   readonly budget: CaptureBudget;
-  /** The bytes to send in the place of a whole frame that had come at `sinceMs`. */
+  /** Returns the bytes to send instead of a complete frame, which arrived at `sinceMs`. */
   readonly rewrite: (
     frame: Uint8Array,
     action: RewriteAction,
@@ -32,36 +38,36 @@ export interface ReplyRelayOptions {
 }
 
 /**
- * Carries what a node sends to the client:
+ * Forwards the bytes of a node to the client:
  *
  * ```
  *   read ─▶ plain run ──────────────────────────────▶ write    ranges of the read buffer
- *        └▶ any other frame ─▶ head ─▶ judge ─▶ pass ─▶ write
+ *        └▶ any other frame ─▶ head ─▶ match ─▶ pass ─▶ write
  *                                            ├▶ drop
  *                                            ├▶ capture ─▶ rewrite ─▶ write
- *                                            └▶ hold until a marker ─▶ judge again
+ *                                            └▶ hold until a marker ─▶ match again
  * ```
  *
- * Bytes wait for more only where a read ends inside the head of a frame that must be judged;
- * these, less than HEAD_BYTES, are read again with what follows them.
+ * Bytes stay in the read buffer only if a read ends inside the head of a frame that must be matched:
+ * less than HEAD_BYTES, which are scanned again with the next read.
  */
 export class ReplyRelay {
   readonly #options: ReplyRelayOptions;
   readonly #scanner = new ReplyScanner();
   readonly #input: ReadBuffer;
-  /** The verdict on the frame in progress; undefined between frames and in plain runs. */
+  /** The action for the frame in progress; undefined between frames and in plain runs. */
   #action: FrameAction | undefined;
   #capture: Capture | undefined;
-  /** The frames that are held, and whether the last of them is not whole. */
+  /** The held frames, and whether the last of them is incomplete. */
   #held: Capture | undefined;
   #inHeldFrame = false;
-  /** What was held, while it is relayed. */
+  /** The bytes of the held frames while they are relayed. */
   #released: Uint8Array | undefined;
-  /** Where the frame begins that is being judged. */
-  #unjudgedAt: number | undefined;
-  /** Up to where the client has what was read. */
+  /** The beginning of the frame that is being matched. */
+  #unmatchedAt: number | undefined;
+  /** The end of the bytes that were sent to the client or dropped. */
   #sent = 0;
-  /** When what is being translated had come. */
+  /** When the bytes that are being relayed arrived. */
   #readAtMs = 0;
   #receivedBytes = 0;
   #isWriting = false;
@@ -72,24 +78,25 @@ export class ReplyRelay {
   }
 
   /**
-   * Relays until the node ends its side. A frame that it has not finished by then is dropped if
-   * it is not known yet to carry no address.
+   * Relays until the node ends its side. An incomplete frame at the end is dropped if it may carry an
+   * address.
    *
-   * @throws {RespError | PairingError | CaptureLimitError} when the node cannot be followed
+   * @throws {RespError | PairingError | CaptureLimitError} when frames cannot be parsed, paired or
+   * captured
    */
   async run(): Promise<void> {
     const { scheduler } = this.#options;
     try {
       for (;;) {
         if (scheduler.isSaturated) await scheduler.waitTurn();
-        const read = await this.#options.upstream.read(this.#input.room);
+        const read = await this.#options.upstream.read(this.#input.free);
         scheduler.recordRead();
         if (read === null) return;
         const { isMuted } = this.#options.tracker;
         const at = this.#scan(read);
         if (isMuted) this.#sent = at;
         if (at === this.#input.end && !isMuted && this.#options.trafficLog === undefined) {
-          // Most of what comes takes this way, and each promise more would be felt.
+          // The hot path: every additional promise costs measurable CPU time.
           const bytes = this.#input.upTo(at);
           this.#isWriting = true;
           const written = await this.#options.client.write(bytes);
@@ -99,7 +106,7 @@ export class ReplyRelay {
         } else this.#input.keep(await this.#relay(at));
       }
     } catch (error) {
-      // What came before goes out, as it would have if it had come in a read of its own.
+      // Bytes before the faulty frame are sent, as if they had come in a read of their own.
       if (this.#brokenAt !== undefined) await this.#pass(this.#brokenAt);
       throw error;
     } finally {
@@ -108,22 +115,22 @@ export class ReplyRelay {
     }
   }
 
-  /** How much the node has sent. */
+  /** How many bytes the node has sent. */
   get receivedBytes(): number {
     return this.#receivedBytes;
   }
 
-  /** How many bytes the node has sent, if some of them wait for the client to read. */
+  /** How many bytes the node has sent, if a write waits for the client; undefined if none does. */
   get unreadReplies(): number | undefined {
     return this.#isWriting ? this.#receivedBytes : undefined;
   }
 
-  /** What is kept of frames: the one that is being rewritten, or those that are held. */
+  /** The capture of the frame that is being rewritten, or of the held frames. */
   get capture(): Capture | undefined {
     return this.#capture ?? this.#held;
   }
 
-  /** Notes that something was read, and returns where the plain replies at its beginning end. */
+  /** Records a read, and returns the end of the plain replies at its beginning. */
   #scan(read: number): number {
     this.#receivedBytes += read;
     this.#input.end += read;
@@ -131,12 +138,12 @@ export class ReplyRelay {
     return this.#passPlain(0);
   }
 
-  /** Where the frames are that are being relayed. */
+  /** The buffer of the frames that are being relayed. */
   get #bytes(): Uint8Array {
     return this.#released ?? this.#input.bytes;
   }
 
-  /** Passes plain replies from a position on, and returns where they end. */
+  /** Scans plain replies from a position on, and returns their end. */
   #passPlain(from: number): number {
     const { tracker } = this.#options;
     const bytes = this.#bytes;
@@ -153,7 +160,7 @@ export class ReplyRelay {
     return at;
   }
 
-  /** Relays what was read from `from` on, which is not plain, and returns where it has to wait. */
+  /** Relays the frames from `from` on, and returns where more bytes are needed. */
   async #relay(from: number): Promise<number> {
     const { end } = this.#input;
     this.#readAtMs = performance.now();
@@ -162,17 +169,17 @@ export class ReplyRelay {
     return at;
   }
 
-  /** Relays frames up to `end`, and returns where that has to wait for more. */
+  /** Relays frames up to `end`, and returns where more bytes are needed. */
   async #relayFrames(from: number, end: number): Promise<number> {
     const { tracker } = this.#options;
     let at = from;
     while (at < end) {
-      this.#action ??= this.#judge(at, end);
+      this.#action ??= this.#matchFrame(at, end);
       const action = this.#action;
       if (action === undefined) return at;
       switch (action.type) {
         case "header": {
-          // The head was read whole, so its line is here.
+          // The head is complete, so the buffer contains the whole line.
           if (action.isDropped) await this.#pass(at);
           at = this.#bytes.indexOf(Byte.lf, at) + 1;
           if (action.isDropped) this.#sent = at;
@@ -216,8 +223,8 @@ export class ReplyRelay {
   }
 
   /**
-   * Keeps the frames from the header of an EXEC on until the answer to its marker begins, then
-   * relays them. Returns the beginning of that, or where it has to wait for more.
+   * Holds the frames from the header of an EXEC on until the answer to its marker begins, then
+   * relays them. Returns the beginning of that answer, or where more bytes are needed.
    */
   async #hold(header: FrameHead, from: number, end: number): Promise<number> {
     const { tracker, budget } = this.#options;
@@ -225,7 +232,7 @@ export class ReplyRelay {
     let at = from;
     if (this.#held === undefined) {
       this.#held = new Capture(budget, this.#readAtMs);
-      // The head was read whole, so its line is here.
+      // The head is complete, so the buffer contains the whole line.
       at = bytes.indexOf(Byte.lf, at) + 1;
       this.#held.add(bytes.subarray(from, at));
     }
@@ -252,7 +259,7 @@ export class ReplyRelay {
     return at;
   }
 
-  /** Relays what was held. */
+  /** Relays the held frames. */
   async #release(held: Capture, header: FrameHead): Promise<void> {
     this.#action = this.#options.tracker.match(header);
     const released = this.#released = held.join(this.#readAtMs);
@@ -263,26 +270,26 @@ export class ReplyRelay {
     this.#held = undefined;
   }
 
-  /** Up to where the buffer may go to the client when it cannot be followed any further. */
+  /** After an error, the end of the bytes that the client may get; undefined if none. */
   get #brokenAt(): number | undefined {
     const type = this.#action?.type;
-    // Of a frame with addresses or secrets nothing does.
+    // No part of a frame with addresses or secrets is sent.
     return type === "rewrite" || type === "secret" || this.#held !== undefined
       ? undefined
-      : this.#unjudgedAt ?? this.#scanner.brokenAt;
+      : this.#unmatchedAt ?? this.#scanner.brokenAt;
   }
 
-  /** Judges the frame at `at`; undefined if its head is not whole. */
-  #judge(at: number, end: number): FrameAction | undefined {
+  /** Returns the action for the frame at `at`; undefined if its head is incomplete. */
+  #matchFrame(at: number, end: number): FrameAction | undefined {
     const { tracker } = this.#options;
-    this.#unjudgedAt = at;
-    const head = readHead(this.#bytes, at, end, tracker.wantsWord);
+    this.#unmatchedAt = at;
+    const head = readHead(this.#bytes, at, end, tracker.needsValues);
     const action = head && tracker.match(head);
-    this.#unjudgedAt = undefined;
+    this.#unmatchedAt = undefined;
     return action;
   }
 
-  /** Goes on to the end of the frame that was judged, which the next one then will have to be. */
+  /** Scans the current frame, and returns its end or `to`; at its end the action is cleared. */
   #advance(from: number, to: number): number {
     const at = this.#scanner.advance(this.#bytes, from, to, 1, NO_STOPS);
     if (this.#scanner.frames === 1) {
@@ -299,28 +306,28 @@ export class ReplyRelay {
     try {
       capture.add(this.#bytes.subarray(from, at));
       if (this.#action !== undefined) return at;
-      const translated = await this.#translated(capture, action);
-      capture.hold(translated.length);
-      await this.#write(translated);
+      const rewritten = await this.#rewriteCapture(capture, action);
+      capture.hold(rewritten.length);
+      await this.#write(rewritten);
     } catch (error) {
       if (!(error instanceof CaptureLimitError)) throw error;
       this.#endCapture();
-      // The place of the frame is that of an error, unless it is nobody's answer.
-      if (!action.unasked) await this.#writeError(error);
+      // The client gets an error as the reply, unless the frame was unsolicited.
+      if (!action.isUnsolicited) await this.#writeError(error);
       throw error;
     }
     this.#endCapture();
     return at;
   }
 
-  /** What the client gets instead of the captured frame. */
-  async #translated(capture: Capture, action: RewriteAction): Promise<Uint8Array> {
+  /** Returns the bytes that the client gets instead of the captured frame. */
+  async #rewriteCapture(capture: Capture, action: RewriteAction): Promise<Uint8Array> {
     const { rewrite, trafficLog } = this.#options;
     const frame = capture.join(this.#readAtMs);
-    const translated = await rewrite(frame, action, this.#readAtMs);
-    if (action.isSecret) trafficLog?.secretReply(translated.length);
-    else trafficLog?.rewritten(frame, translated);
-    return translated;
+    const rewritten = await rewrite(frame, action, this.#readAtMs);
+    if (action.isSecret) trafficLog?.secretReply(rewritten.length);
+    else trafficLog?.rewritten(frame, rewritten);
+    return rewritten;
   }
 
   #endCapture(): void {
@@ -328,7 +335,7 @@ export class ReplyRelay {
     this.#capture = undefined;
   }
 
-  /** Sends what was read up to `to` and not sent yet. */
+  /** Sends the bytes up to `to` that were not sent yet. */
   async #pass(to: number, visibility?: "secret"): Promise<void> {
     if (this.#sent === to) return;
     const bytes = this.#bytes.subarray(this.#sent, to);
@@ -344,7 +351,7 @@ export class ReplyRelay {
     this.#isWriting = false;
   }
 
-  /** Sends an error in place of a reply. */
+  /** Sends an error instead of a reply. */
   async #writeError({ message }: Error): Promise<void> {
     await this.#write(fromLatin1(`-ERR ${message}\r\n`));
   }

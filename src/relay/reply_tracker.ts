@@ -3,7 +3,7 @@ import {
   type ExpectedReply,
   isQueued,
   type MarkedReply,
-  type SubscribeWord,
+  type SubscribeCommand,
 } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
 import { isAddressPush } from "../rewrite/replies/push.ts";
@@ -12,49 +12,49 @@ import { Confirmations } from "./confirmations.ts";
 import { ConnectionState } from "./connection_state.ts";
 import { fits } from "./expected_frame.ts";
 import { actionFor, type FrameAction, FrameActions } from "./frame_action.ts";
-import { type FrameHead, isFailure } from "./frame_head.ts";
+import { type FrameHead, isErrorFrame } from "./frame_head.ts";
 import { type Answered, isMarkerAnswer, isMarkerLine, isNonce } from "./marker.ts";
 import { isMonitorLine } from "./monitor_line.ts";
 import { AbandonedError, PairingError } from "./pairing_error.ts";
 import { PendingReplies } from "./pending_replies.ts";
 import type { ReplyQueue } from "./reply_queue.ts";
-import { answersSubscription, isSubscribeWord } from "./subscriptions.ts";
-import { HeldResults, NO_TRANSACTION, type Reading, USUAL_READING } from "./transaction.ts";
+import { answersSubscription, isSubscribeCommand } from "./subscriptions.ts";
+import { HeldResults, NO_TRANSACTION, type ResultLayout, USUAL_LAYOUT } from "./transaction.ts";
 
 /**
- * Pairs every frame of a node with the request that it answers.
+ * Pairs each frame of a node with the request that it answers.
  *
- * The request side adds the reply that each request will get (`expect`). The reply side asks for
- * each frame what to do with it (`match`). Most requests get one frame that needs no attention:
- * `plainRun` is the number of such replies that come next, and `consume` takes them. For the other
- * requests it follows the state that the server keeps (`ConnectionState`), up to its end:
+ * The request relay adds the expected reply of each request (`expect`). The reply relay gets the
+ * action for each frame (`match`). Most replies are one plain frame: `plainRun` is the number of
+ * these that come next, and `consume` takes them. The other replies depend on the state of the
+ * connection (`ConnectionState`). The connection itself goes through:
  *
  * ```
- *   conversing ──SYNC, PSYNC, Lua debugger──▶ blind
+ *   tracking ──SYNC, PSYNC, Lua debugger──▶ blind
  *        └──the node closes──▶ abandoned
  * ```
  *
- * The node answers every request, because CLIENT REPLY is emulated here and never reaches it in
- * another mode than ON. Where the frames leave open which request they answer, the request relay
- * sends a marker behind the request (see `SentRequests.isDoubtful`). A frame that fits nothing
- * throws PairingError, because a guess could let a private address through.
+ * CLIENT REPLY is emulated here: the node only gets CLIENT REPLY ON, so it answers every request.
+ * Where frames may be ambiguous, the request relay sends a marker behind the request (see
+ * `SentRequests.needsMarker`). A frame that answers no request throws a PairingError, because a guess
+ * could let a private address through.
  */
 export class ReplyTracker {
   readonly #state = new ConnectionState();
   readonly #pending = new PendingReplies(this.#state);
   readonly #confirmations = new Confirmations(this.#state.subscriptions);
   readonly #progress = new Condition();
-  #connection: "conversing" | "blind" | "abandoned" = "conversing";
-  /** Pushes have come. */
+  #connection: "tracking" | "blind" | "abandoned" = "tracking";
+  /** Whether the node has sent a push. */
   #hasPushes = false;
 
-  /** Whether the marked request at the front was answered. */
+  /** Whether the first request, if it has a marker, was answered. */
   #answered: Answered = "no";
-  /** The nonces of markers that an error seems to have answered. */
+  /** The nonces of markers that an error seems to have refused. */
   #refusedNonces: Set<string> | undefined;
   /** The results of an EXEC that are held until its marker is answered. */
   #held: HeldResults | undefined;
-  /** The frame that was matched last is not complete. */
+  /** Whether the frame that was matched last is incomplete. */
   #isInFrame = false;
 
   /**
@@ -66,9 +66,9 @@ export class ReplyTracker {
     this.#pending.add(reply, count);
   }
 
-  /** Whether a marker must follow a request, see `SentRequests.isDoubtful`. */
-  isDoubtful(reply: ExpectedReply): boolean {
-    return this.#pending.sent.isDoubtful(reply, this.#isQuiet);
+  /** Whether a marker must follow a request, see `SentRequests.needsMarker`. */
+  needsMarker(reply: ExpectedReply): boolean {
+    return this.#pending.sent.needsMarker(reply, this.#isQuiet);
   }
 
   /** Whether a transaction will queue a request that is sent now. */
@@ -76,7 +76,7 @@ export class ReplyTracker {
     return this.#pending.transaction;
   }
 
-  /** Whether the bytes of both sides pass without being read: replication, or the Lua debugger. */
+  /** Whether the bytes of both sides pass without parsing: replication, or the Lua debugger. */
   get isBlind(): boolean {
     return this.#connection === "blind";
   }
@@ -84,34 +84,34 @@ export class ReplyTracker {
   /**
    * Waits until every reply has come, or the connection is blind.
    *
-   * @throws {AbandonedError} when the node has closed before
+   * @throws {AbandonedError} if the node closes the connection before
    */
   drained(): Promise<void> {
-    return this.#until(() => this.#isSettled);
+    return this.#until(() => this.#isDrained);
   }
 
   /**
    * Waits until `transaction` is known, or the connection is blind.
    *
-   * @throws {AbandonedError} when the node has closed before
+   * @throws {AbandonedError} if the node closes the connection before
    */
   transactionKnown(): Promise<void> {
     return this.#until(() => this.transaction !== "unknown");
   }
 
-  /** Records that no more replies will come. */
+  /** Records that the node sends no more replies. */
   abandon(): void {
-    if (this.#connection === "conversing") this.#connection = "abandoned";
+    if (this.#connection === "tracking") this.#connection = "abandoned";
     this.#progress.fail(new AbandonedError());
   }
 
   /**
-   * How many of the next frames need no attention unless one is an error or a push: the client gets
-   * them, or does not if `isMuted`. With 0, `match` must be asked.
+   * How many of the next frames are plain replies, except for errors and pushes among them: forward
+   * them, or drop them if `isMuted`. If it is 0, call `match`.
    */
   get plainRun(): number {
     if (
-      this.#state.isWatchful || this.#state.replyMode.skip === "now" ||
+      this.#state.mayGetUnsolicited || this.#state.replyMode.skip === "now" ||
       this.#refusedNonces !== undefined
     ) {
       return 0;
@@ -133,108 +133,110 @@ export class ReplyTracker {
     return this.#state.isMuted;
   }
 
-  /** Whether `match` needs the first value of arrays, and the text of bulks. */
-  get wantsWord(): boolean {
+  /** Whether `match` needs the first value of arrays and the text of bulks. */
+  get needsValues(): boolean {
     const type = this.#pending.first?.type;
-    return this.#state.isWatchful || type === "subscription" || type === "marked" ||
+    return this.#state.mayGetUnsolicited || type === "subscription" || type === "marked" ||
       this.#held !== undefined || this.#refusedNonces !== undefined;
   }
 
   /**
-   * Returns what to do with the frame that begins with `head`.
+   * Returns the action for the frame that begins with `head`.
    *
    * @throws {PairingError} if it answers no request
    */
   match(head: FrameHead): FrameAction {
-    // Before anything else: the last reply has come when its last byte has.
+    // Set first, because `drained` must not resolve before the last byte of the last reply.
     this.#isInFrame = true;
     const action = this.#match(head);
     if (action.type === "header") this.frameEnded();
     return action;
   }
 
-  /** The frame that was matched last is complete. */
+  /** Records that the frame that was matched last is complete. */
   frameEnded(): void {
     this.#isInFrame = false;
     this.#wake();
   }
 
-  /** A confirmation is complete; `count` is the number at its end. */
+  /** Records a complete confirmation; `count` is its last value. */
   confirm(count: number): void {
     if (this.#confirmations.end(count, this.#pending.first)) this.#done();
   }
 
-  /** Counts a frame that is held, and returns whether it is the answer to the marker instead. */
+  /** Counts a held frame, or returns true if the frame answers the marker. */
   endsHold(head: FrameHead): boolean {
     const { nonce } = this.#pending.firstRequest as MarkedReply;
     return this.#held!.add(head, isNonce(nonce, head));
   }
 
   #match(head: FrameHead): FrameAction {
-    if (this.#refusedNonces?.has(head.word) || this.#refusedNonces?.has(head.second)) {
-      throw new PairingError("A marker was answered after an error that seemed to be its answer");
+    if (this.#refusedNonces?.has(head.first) || this.#refusedNonces?.has(head.second)) {
+      throw new PairingError("The node answered a marker after an error that seemed to refuse it");
     }
     if (head.type === Byte.push) return this.#matchPush(head);
-    if (head.type === Byte.array && this.#state.isWatchful) {
+    if (head.type === Byte.array && this.#state.mayGetUnsolicited) {
       if (this.#state.isMessage(head)) return FrameActions.pass;
-      if (this.#state.isShardLoss(head, this.#pending.first)) {
+      if (this.#state.isShardUnsubscribe(head, this.#pending.first)) {
         return this.#beginConfirmation("sunsubscribe", false);
       }
     }
     if (head.type === Byte.status && this.#state.isMonitoring && isMonitorLine(head.text)) {
-      // networking.c `prepareClientToWrite`: without replies there are no lines, either.
+      // networking.c `prepareClientToWrite`: without replies there are no lines.
       return this.isMuted || isMarkerLine(head.text) ? FrameActions.drop : FrameActions.pass;
     }
     const reply = this.#pending.first;
-    if (reply === undefined) return this.#matchUnasked(head);
+    if (reply === undefined) return this.#matchUnsolicited(head);
     return reply.type === "marked" ? this.#matchMarked(reply, head) : this.#matchReply(reply, head);
   }
 
   #matchPush(head: FrameHead): FrameAction {
     this.#hasPushes = true;
-    if (isAddressPush(head.word)) return FrameActions.rewritePush;
-    if (!isSubscribeWord(head.word)) return FrameActions.pass;
-    return this.#matchConfirmation(head.word);
+    if (isAddressPush(head.first)) return FrameActions.rewritePush;
+    if (!isSubscribeCommand(head.first)) return FrameActions.pass;
+    return this.#matchConfirmation(head.first);
   }
 
-  /** Only `sunsubscribe` comes unasked: a node that loses a slot ends its subscriptions. */
-  #matchConfirmation(word: SubscribeWord): FrameAction {
+  /** Only `sunsubscribe` may be unsolicited: a node that loses a slot ends its subscriptions. */
+  #matchConfirmation(command: SubscribeCommand): FrameAction {
     const reply = this.#pending.first;
     const isQueuing = this.#state.transaction.phase === "open";
-    if (answersSubscription(reply, word) && !isQueuing) return this.#beginConfirmation(word, true);
-    const isMarked = reply?.type === "marked" && answersSubscription(reply.reply, word);
-    if (isMarked) this.#answered = "perhaps";
-    if (!isMarked && !(word === "sunsubscribe" && this.#pending.sent.mayHaveShardChannels)) {
-      throw new PairingError(`The node sent a '${word}' that was not requested`);
+    if (answersSubscription(reply, command) && !isQueuing) {
+      return this.#beginConfirmation(command, true);
     }
-    return this.#beginConfirmation(word, false);
+    const isMarked = reply?.type === "marked" && answersSubscription(reply.reply, command);
+    if (isMarked) this.#answered = "perhaps";
+    if (!isMarked && !(command === "sunsubscribe" && this.#pending.sent.mayHaveShardChannels)) {
+      throw new PairingError(`The node sent an unsolicited confirmation of '${command}'`);
+    }
+    return this.#beginConfirmation(command, false);
   }
 
-  #beginConfirmation(word: SubscribeWord, isRequested: boolean): FrameAction {
-    this.#confirmations.begin(word, isRequested);
+  #beginConfirmation(command: SubscribeCommand, isRequested: boolean): FrameAction {
+    this.#confirmations.begin(command, isRequested);
     return FrameActions.confirm;
   }
 
-  /** A node sends an error when it refuses or closes a connection. */
-  #matchUnasked(head: FrameHead): FrameAction {
+  /** Allows an error only: a node sends one when it refuses or closes a connection. */
+  #matchUnsolicited(head: FrameHead): FrameAction {
     if (head.type === Byte.error) return actionFor(ExpectedReplies.plain, head);
-    throw new PairingError("The node sent a reply to no request");
+    throw new PairingError("The node sent a reply, but no request is unanswered");
   }
 
-  /** Matches a frame that comes before the answer to the marker behind a request. */
+  /** Matches a frame while a request or the marker behind it is unanswered. */
   #matchMarked(marked: MarkedReply, head: FrameHead): FrameAction {
     if (isMarkerAnswer(marked, head, this.#answered)) {
-      // If the error was not its answer, that is still to come.
-      if (isFailure(head)) (this.#refusedNonces ??= new Set()).add(marked.nonce);
+      // The error may not answer the marker; then the nonce comes later.
+      if (isErrorFrame(head)) (this.#refusedNonces ??= new Set()).add(marked.nonce);
       this.#done();
       return FrameActions.drop;
     }
     const { reply } = marked;
-    if (reply.type === "subscription" && !isFailure(head)) {
-      return this.#confirmationOf(reply.word, head);
+    if (reply.type === "subscription" && !isErrorFrame(head)) {
+      return this.#matchRequestedConfirmation(reply.command, head);
     }
     if (this.#answered === "yes") {
-      throw new PairingError(`The node sent two replies to one request ('${reply.type}')`);
+      throw new PairingError(`The node sent two replies to one request; expected '${reply.type}'`);
     }
     if (reply.type === "exec" && hasResults(head)) return this.#beginResults(head, true);
     const action = this.#apply(reply, head);
@@ -242,7 +244,7 @@ export class ReplyTracker {
     return action;
   }
 
-  /** Matches a frame that answers the first request. */
+  /** Matches a frame that answers the first request, which has no marker. */
   #matchReply(reply: ExpectedReply, head: FrameHead): FrameAction {
     if (this.#state.transaction.phase === "open" && isQueued(reply)) {
       if (head.type === Byte.status && head.text === "QUEUED") {
@@ -252,12 +254,12 @@ export class ReplyTracker {
         return isMuted ? FrameActions.drop : FrameActions.pass;
       }
       // QUIT is never queued.
-      if (!isFailure(head) && head.text !== "OK") {
+      if (!isErrorFrame(head) && head.text !== "OK") {
         throw new PairingError("The node did not queue a command after MULTI");
       }
     }
-    if (reply.type === "subscription" && !isFailure(head)) {
-      return this.#confirmationOf(reply.word, head);
+    if (reply.type === "subscription" && !isErrorFrame(head)) {
+      return this.#matchRequestedConfirmation(reply.command, head);
     }
     if (reply.type === "exec" && hasResults(head)) return this.#beginResults(head, false);
     const action = this.#apply(reply, head);
@@ -265,21 +267,21 @@ export class ReplyTracker {
     return action;
   }
 
-  #confirmationOf(word: SubscribeWord, head: FrameHead): FrameAction {
-    if (head.word === word && head.count === 3) return this.#matchConfirmation(word);
-    throw new PairingError(`The node did not confirm a '${word}'`);
+  #matchRequestedConfirmation(command: SubscribeCommand, head: FrameHead): FrameAction {
+    if (head.first === command && head.count === 3) return this.#matchConfirmation(command);
+    throw new PairingError(`The node sent another frame than the confirmation of '${command}'`);
   }
 
-  /** Follows what the node has done for a request, and returns what to do with its reply. */
+  /** Updates the state for the reply to a request, and returns the action for the reply. */
   #apply(reply: ExpectedReply, head: FrameHead): FrameAction {
     const state = this.#state;
     if (state.endsReplies(reply, head)) return this.#becomeBlind();
     if (!fits(reply, head)) {
-      throw new PairingError(`The node sent what does not answer the request ('${reply.type}')`);
+      throw new PairingError(`The node sent another frame than the expected reply '${reply.type}'`);
     }
-    state.follow(reply, head);
-    // Of CLIENT REPLY only ON is answered.
-    if (reply.type === "client reply" && !isFailure(head)) {
+    state.update(reply, head);
+    // Only ON is answered, even after OFF.
+    if (reply.type === "client reply" && !isErrorFrame(head)) {
       return reply.mode === "on" ? FrameActions.pass : FrameActions.drop;
     }
     return state.isMuted ? FrameActions.drop : actionFor(reply, head);
@@ -294,42 +296,43 @@ export class ReplyTracker {
   #beginResults(head: FrameHead, isMarked: boolean): FrameAction {
     const transaction = this.#state.transaction;
     if (transaction.phase !== "open" || head.count !== transaction.queued.total) {
-      throw new PairingError("The node sent results that do not fit the commands after MULTI");
+      throw new PairingError("The results of EXEC do not match the commands that were queued");
     }
     const { queued } = transaction;
-    const reading = isMarked ? this.#readingOf(queued) : USUAL_READING;
-    if (reading === undefined) return { type: "hold", head };
+    const layout = isMarked ? this.#layoutOf(queued) : USUAL_LAYOUT;
+    if (layout === undefined) return { type: "hold", head };
     const { isMuted } = this;
-    this.#state.transaction = { phase: "results", left: reading.left ?? queued, reading };
+    this.#state.transaction = { phase: "results", left: layout.left ?? queued, layout };
     this.#endResults();
     return isMuted ? FrameActions.dropHeader : FrameActions.header;
   }
 
-  /** How to read the results of a transaction; undefined before all of them have come. */
-  #readingOf(queued: ReplyQueue): Reading | undefined {
+  /** The layout of the results of a transaction; undefined until all of them have come. */
+  #layoutOf(queued: ReplyQueue): ResultLayout | undefined {
     const held = this.#held ??= new HeldResults(queued, {
       hasMessages: !this.#state.isResp3,
       hasLines: this.#state.isMonitoring,
     });
-    if (held.isUnclear && !held.isComplete) return undefined;
+    if (held.isAmbiguous && !held.isComplete) return undefined;
     this.#held = undefined;
-    const reading = held.isUnclear ? held.read() : USUAL_READING;
-    if (reading === undefined) {
-      throw new PairingError("The node sent results that may belong to several commands");
+    const layout = held.isAmbiguous ? held.layout() : USUAL_LAYOUT;
+    if (layout === undefined) {
+      throw new PairingError("The results of EXEC may belong to different commands");
     }
-    return reading;
+    return layout;
   }
 
-  /** Whether the node has nothing to send before the reply to a request that is sent now. */
+  /** Whether the reply to a request that is sent now is the next frame of the node. */
   get #isQuiet(): boolean {
-    return this.#isSettled && !this.#state.isResp3 && !this.#state.isWatchful && !this.#hasPushes;
+    return this.#isDrained && !this.#state.isResp3 && !this.#state.mayGetUnsolicited &&
+      !this.#hasPushes;
   }
 
-  get #isSettled(): boolean {
+  get #isDrained(): boolean {
     return this.#pending.requests === 0 && !this.#isInFrame;
   }
 
-  /** The first `count` requests are answered. */
+  /** Records that the first `count` requests, or results, were answered. */
   #done(count = 1): void {
     this.#confirmations.endRequest();
     this.#answered = "no";
@@ -342,7 +345,7 @@ export class ReplyTracker {
     this.#wake();
   }
 
-  /** EXEC is answered when its last result has come; a REPLCONF ACK has no result. */
+  /** Ends EXEC once its last result has come; REPLCONF ACK has no result. */
   #endResults(): void {
     const transaction = this.#state.transaction;
     if (transaction.phase !== "results") return;
@@ -354,14 +357,14 @@ export class ReplyTracker {
     else this.#done();
   }
 
-  /** Waits for the request side, or for the end of the session. */
+  /** Waits until `holds` returns true or the connection is blind. */
   async #until(holds: () => boolean): Promise<void> {
     if (this.#connection === "abandoned" && !holds()) throw new AbandonedError();
     await this.#progress.wait(() => this.#connection === "blind" || holds());
   }
 
   #wake(): void {
-    if (this.#refusedNonces !== undefined && this.#isSettled) this.#refusedNonces = undefined;
+    if (this.#refusedNonces !== undefined && this.#isDrained) this.#refusedNonces = undefined;
     this.#progress.check();
   }
 }

@@ -18,63 +18,64 @@ import { type BufferPool, ReadBuffer } from "./read_buffer.ts";
 import type { ReadScheduler, TrafficLog } from "./relay_context.ts";
 import { withTimeout } from "../platform/timeout.ts";
 
-/** What a request relay works with. */
+/** The streams, the shared state and the callbacks of a request relay. */
 export interface RequestRelayOptions {
-  /** Read by the relay alone. */
+  /** Only the relay reads it. */
   readonly client: ByteSource;
-  /** Written by the relay alone. */
+  /** Only the relay writes it. */
   readonly upstream: ByteSink;
   readonly tracker: ReplyTracker;
   readonly buffers: BufferPool;
   readonly scheduler: ReadScheduler;
-  /** The commands that need attention; those of the table unless a test adds some. */
+  /** The commands that are not plain; those of the table by default. */
   readonly commands?: CommandTable<CommandSpec>;
-  /** Replaces public addresses by private ones, or returns undefined if there are none. */
+  /** Replaces public addresses with private ones; returns undefined if there are none. */
   readonly rewrite: (
     args: readonly string[],
     address: AddressArgument,
   ) => Promise<readonly string[] | undefined>;
   /**
-   * How many bytes the node has sent, if some of them wait for the client to read; undefined if
-   * none do.
+   * How many bytes the node has sent, if a write waits for the client to read; undefined if none
+   * does.
    */
   readonly unreadReplies: () => number | undefined;
-  /** Makes the text of a marker, which no reply may hold. */
+  /** Returns the text of a marker, which no other reply contains. */
   readonly createNonce: () => string;
   readonly trafficLog: TrafficLog | undefined;
 }
 
 /**
- * A request that may need a marker waits to know whether a MULTI before it was refused, because a
- * transaction would queue the marker. A client that reads nothing until it has written everything
- * would wait forever, so this is how long it may leave the replies unread meanwhile.
+ * A request that needs a marker waits for the reply to a MULTI before it, because a transaction would
+ * queue the marker. A client that reads nothing before it has written everything would then wait
+ * forever; this is how long it may leave replies unread meanwhile.
  */
 const UNREAD_TIMEOUT_MS = 10_000;
 
-/** How often that is checked. */
+/** How often unread replies are checked. */
 const UNREAD_CHECK_MS = 1000;
 
 /**
- * Carries what a client sends to its node, and notes what each request will make the node send
- * before the last byte of the request is on its way. All passes unchanged but
+ * Forwards the bytes of a client to its node. It adds the expected reply of each request to the
+ * tracker before it sends the last byte of the request. All bytes pass unchanged, with these
+ * exceptions:
  *
- * - the first words of requests that name nodes, which wait at the front of the read buffer until
- *   they are complete;
- * - CLIENT REPLY, which is ON for the node in any case;
- * - a marker behind each request whose answer cannot be told otherwise (see `isDoubtful`).
+ * - It holds the first arguments of a request that names nodes until they are complete, and rewrites
+ *   the addresses in them.
+ * - The node gets CLIENT REPLY ON instead of OFF and SKIP.
+ * - It sends a marker behind each request whose reply may be ambiguous (see `needsMarker`).
  */
 export class RequestRelay implements RequestSink<CommandSpec> {
   readonly #options: RequestRelayOptions;
   readonly #scanner: RequestScanner<CommandSpec>;
   readonly #input: ReadBuffer;
-  /** What the request behind which the scanner has stopped will make the node send. */
-  #doubtful: RequestReply | undefined;
-  /** The client is being waited for. */
+  /** The reply to the request at which the scanner has stopped, if that needs a marker. */
+  #replyToMark: RequestReply | undefined;
+  /** Whether a read from the client is pending. */
   #isReading = false;
   #reads = 0;
-  /** Resolved when the last request is on its way that is to be, once `drain` asks for that. */
+  /** Created by `drain`; resolves when the request in progress was forwarded. */
   #drained: PromiseWithResolvers<void> | undefined;
-  #isOver = false;
+  #isFinished = false;
 
   constructor(options: RequestRelayOptions) {
     this.#options = options;
@@ -82,32 +83,32 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     this.#input = new ReadBuffer(options.buffers);
   }
 
-  /** Whether it was not the client, if a connection that is gone has made the relay fail. */
-  get isRefused(): boolean {
+  /** Whether a lost connection that ended the relay was that to the node, not to the client. */
+  get failedUpstream(): boolean {
     return !this.#isReading;
   }
 
-  /** How often the client has sent something. */
+  /** How many reads have returned bytes of the client. */
   get reads(): number {
     return this.#reads;
   }
 
   /**
-   * Passes on the rest of the request that is in progress, and of all that follows nothing; done
-   * when that rest is on its way. What the client goes on to send is read all the same: a
-   * connection that is closed with something unread takes with it what was written last.
+   * Forwards the rest of the request in progress and none after it; resolves when the rest was
+   * written. Later bytes of the client are read and dropped: the kernel resets a connection that is
+   * closed with unread bytes, and the client could lose its last replies.
    */
   drain(): Promise<void> {
     this.#scanner.stopAfterRequest = true;
     this.#drained ??= Promise.withResolvers();
-    if ((this.#isReading && this.#isDone) || this.#isOver) this.#drained.resolve();
+    if ((this.#isReading && this.#isDone) || this.#isFinished) this.#drained.resolve();
     return this.#drained.promise;
   }
 
   /**
    * Relays until the client ends its side.
    *
-   * @throws {PairingError} when its requests cannot be followed
+   * @throws {PairingError} when the replies to its requests cannot be paired
    */
   async run(): Promise<void> {
     const { scheduler } = this.#options;
@@ -116,7 +117,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         if (scheduler.isSaturated) await scheduler.waitTurn();
         if (this.#isDone) this.#drained?.resolve();
         this.#isReading = true;
-        const read = await this.#options.client.read(this.#input.room);
+        const read = await this.#options.client.read(this.#input.free);
         this.#isReading = false;
         scheduler.recordRead();
         if (read === null) break;
@@ -125,7 +126,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         const held = this.#input.end;
         const at = this.#scan(held + read);
         if (this.#isPlain(at)) {
-          // Most of what comes takes this way, and each promise more would be felt.
+          // The hot path: every additional promise costs measurable CPU time.
           const bytes = this.#input.upTo(at);
           const written = await this.#options.upstream.write(bytes);
           if (written < at) await writeRest(this.#options.upstream, bytes, written);
@@ -134,19 +135,19 @@ export class RequestRelay implements RequestSink<CommandSpec> {
       }
       await this.#forward(this.#input.bytes.subarray(0, this.#input.end));
     } finally {
-      this.#isOver = true;
+      this.#isFinished = true;
       this.#drained?.resolve();
     }
   }
 
-  /** Whether all that is to go on has, when the scanner stops behind each request. */
+  /** Whether `drain` was called and no more bytes are to be forwarded. */
   get #isDone(): boolean {
     if (!this.#scanner.stopAfterRequest) return false;
     return this.#options.tracker.isBlind ||
       (this.#input.end === 0 && this.#scanner.isBetweenRequests);
   }
 
-  /** Scans what was read behind what is held, and returns where the first stop is. */
+  /** Scans the bytes behind the held ones, and returns the first position where the scan stops. */
   #scan(end: number): number {
     const input = this.#input;
     const held = input.end;
@@ -154,20 +155,20 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     return this.#advance(input.bytes, held, end);
   }
 
-  /** Scans up to the next stop; what a client sends on a blind connection are no requests. */
+  /** Scans up to the next stop; a blind connection has no requests to scan. */
   #advance(bytes: Uint8Array, from: number, to: number): number {
     return this.#options.tracker.isBlind ? to : this.#scanner.advance(bytes, from, to);
   }
 
-  /** Whether all that was read was scanned up to `at`, and may go on as it is. */
+  /** Whether all bytes were scanned up to `at` and can be forwarded unchanged. */
   #isPlain(at: number): boolean {
-    return at === this.#input.end && this.#held === 0 && this.#doubtful === undefined &&
+    return at === this.#input.end && this.#held === 0 && this.#replyToMark === undefined &&
       this.#options.trafficLog === undefined;
   }
 
   /**
-   * Forwards what was read part by part, of which [held, scanned) is the first that was scanned,
-   * and returns where it has to wait.
+   * Forwards the buffer part by part, of which [held, scanned) was scanned first. Returns the
+   * beginning of the bytes to keep.
    */
   async #relayParts(held: number, scanned: number): Promise<number> {
     const { trafficLog } = this.#options;
@@ -182,20 +183,20 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         bytes.subarray(from, at),
         scanner.secrets.map((position) => position - from),
       );
-      if (this.#doubtful !== undefined) {
-        await this.#forwardDoubtful(this.#doubtful, bytes.subarray(sent, at));
-        this.#doubtful = undefined;
+      if (this.#replyToMark !== undefined) {
+        await this.#forwardWithMarker(this.#replyToMark, bytes.subarray(sent, at));
+        this.#replyToMark = undefined;
         sent = at;
       } else {
         await this.#forward(bytes.subarray(sent, heldFrom));
         sent = heldFrom;
         if (scanner.prefix !== undefined && this.#held > 0) {
-          await this.#forward(await this.#rewritten(scanner.prefix) ?? bytes.subarray(sent, at));
+          await this.#forward(await this.#rewrite(scanner.prefix) ?? bytes.subarray(sent, at));
           sent = at;
         }
       }
       const isDone = scanner.stopAfterRequest && scanner.isBetweenRequests;
-      // What is left behind the last request that is to go on, and not held, is dropped.
+      // Requests behind the last one to forward are dropped.
       if (isDone) return end;
       if (at === end) return sent;
       from = at;
@@ -203,16 +204,16 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     }
   }
 
-  /** How many of the last bytes are held. */
+  /** How many of the last scanned bytes are held. */
   get #held(): number {
     return this.#options.tracker.isBlind ? 0 : this.#scanner.heldBytes;
   }
 
-  /** Forwards what ends with a doubtful request, and the marker behind it. */
-  async #forwardDoubtful(reply: RequestReply, bytes: Uint8Array): Promise<void> {
+  /** Forwards bytes that end with a request that needs a marker, and the marker. */
+  async #forwardWithMarker(reply: RequestReply, bytes: Uint8Array): Promise<void> {
     const { tracker } = this.#options;
     let last = bytes;
-    // EXEC ends a transaction whatever becomes of it.
+    // EXEC always ends the transaction, also if the node refuses it.
     if (reply.type !== "exec" && tracker.transaction === "unknown") {
       await this.#forward(bytes.subarray(0, -1));
       last = bytes.subarray(-1);
@@ -231,7 +232,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   /**
    * Waits until it is known whether a transaction is open.
    *
-   * @throws {PairingError} when the client leaves replies unread for UNREAD_TIMEOUT_MS meanwhile
+   * @throws {PairingError} when the client meanwhile leaves replies unread for UNREAD_TIMEOUT_MS
    */
   async #untilTransactionIsKnown(): Promise<void> {
     const { tracker, unreadReplies } = this.#options;
@@ -244,43 +245,45 @@ export class RequestRelay implements RequestSink<CommandSpec> {
       unreadMs = unread !== undefined && unread === before ? unreadMs + UNREAD_CHECK_MS : 0;
     }
     throw new PairingError(
-      `The client sent more and left the replies before MULTI unread for ${UNREAD_TIMEOUT_MS} ms`,
+      `The client sent requests after MULTI and left replies unread for ${UNREAD_TIMEOUT_MS} ms`,
     );
   }
 
-  /** Requests that get one frame each, whatever it is. */
+  /** Expects one frame of any type for each of `count` requests. */
   plain(count: number): void {
     this.#options.tracker.expect(ExpectedReplies.plain, count);
   }
 
-  /** A request whose reply needs attention. */
+  /** Expects the reply to a command of the table; returns whether the scanner must stop. */
   known(command: CommandSpec, argv: readonly string[], argc: number): boolean {
     const { tracker } = this.#options;
     const reply = command.reply(argv, argc);
     const isSilent = reply === ExpectedReplies.replyOff || reply === ExpectedReplies.replySkip;
     if (isSilent && this.#scanner.prefix === undefined) {
-      throw new PairingError("A CLIENT REPLY is too long to be replaced");
+      throw new PairingError(
+        "Cannot replace CLIENT REPLY: its arguments do not fit in the read buffer",
+      );
     }
-    if (tracker.isDoubtful(reply)) {
-      this.#doubtful = reply;
+    if (tracker.needsMarker(reply)) {
+      this.#replyToMark = reply;
       return true;
     }
     tracker.expect(reply);
     return false;
   }
 
-  /** A request without words. */
+  /** Expects no reply to a request without arguments. */
   empty(): void {
     this.#options.tracker.expect(ExpectedReplies.empty);
   }
 
-  /** Bytes that are no request. */
+  /** Expects an error for bytes that are no request. */
   broken(): void {
     this.#options.tracker.expect(ExpectedReplies.protocolError);
   }
 
-  /** What goes on in the place of the words of a request, if something else does. */
-  async #rewritten(prefix: RequestPrefix<CommandSpec>): Promise<Uint8Array | undefined> {
+  /** Returns the bytes to forward instead of the held arguments; undefined if unchanged. */
+  async #rewrite(prefix: RequestPrefix<CommandSpec>): Promise<Uint8Array | undefined> {
     const { command, args, argc, hasHeader } = prefix;
     const address = command.address(args.map(comparedPart));
     const rewritten = address === undefined
@@ -296,12 +299,12 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   }
 }
 
-/** CLIENT REPLY ON in the place of OFF and SKIP, or undefined for any other request. */
-function withReplyOn(words: readonly string[], argc: number): readonly string[] | undefined {
-  const [command = "", subcommand = "", mode = ""] = words.map(comparedPart);
-  const isReplyMode = argc === 3 && words.length === 3 && SILENT_MODES.test(mode) &&
+/** Returns CLIENT REPLY ON instead of OFF and SKIP, or undefined for any other request. */
+function withReplyOn(args: readonly string[], argc: number): readonly string[] | undefined {
+  const [command = "", subcommand = "", mode = ""] = args.map(comparedPart);
+  const isReplyMode = argc === 3 && args.length === 3 && SILENT_MODES.test(mode) &&
     /^client$/i.test(command) && /^reply$/i.test(subcommand);
-  return isReplyMode ? words.with(2, ON) : undefined;
+  return isReplyMode ? args.with(2, ON) : undefined;
 }
 
 const SILENT_MODES = /^(off|skip)$/i;

@@ -1,20 +1,20 @@
 import type { ExpectedReply } from "../commands/expected_reply.ts";
 
 /**
- * What the requests that were sent so far may have changed on the connection, whether the node
- * accepts them or not. It decides where a marker is needed.
+ * The effects that the requests sent so far may have on the connection, if the node accepts them.
+ * They decide which requests need a marker.
  */
 export class SentRequests {
-  /** MULTI was sent, and no EXEC since. */
+  /** Whether MULTI was sent, and no EXEC since. */
   #mayTransact = false;
-  /** How many requests that begin or end a transaction are not answered. */
+  /** How many requests that begin or end a transaction are unanswered. */
   #transactionRequests = 0;
-  /** A request after that MULTI may leave open which results belong to which command. */
-  #isExecDoubtful = false;
+  /** Whether a request after that MULTI may make the results of EXEC ambiguous. */
+  #execNeedsMarker = false;
   #mayHaveShardChannels = false;
   #mayMonitor = false;
 
-  /** Whether SSUBSCRIBE was sent at some time. */
+  /** Whether SSUBSCRIBE was ever sent. */
   get mayHaveShardChannels(): boolean {
     return this.#mayHaveShardChannels;
   }
@@ -24,7 +24,7 @@ export class SentRequests {
     return this.#mayTransact;
   }
 
-  /** Whether a request that begins or ends a transaction is not answered yet. */
+  /** Whether a request that begins or ends a transaction is unanswered. */
   get awaitsTransaction(): boolean {
     return this.#transactionRequests > 0;
   }
@@ -39,15 +39,15 @@ export class SentRequests {
         return;
       case "exec":
       case "abort":
-        this.#mayTransact = this.#isExecDoubtful = false;
+        this.#mayTransact = this.#execNeedsMarker = false;
         return;
       case "subscription":
-        this.#mayHaveShardChannels ||= request.word === "ssubscribe";
+        this.#mayHaveShardChannels ||= request.command === "ssubscribe";
         break;
       case "monitor":
         this.#mayMonitor = true;
     }
-    if (this.#mayTransact) this.#isExecDoubtful ||= this.#blursResults(request);
+    if (this.#mayTransact) this.#execNeedsMarker ||= this.#makesResultsAmbiguous(request);
   }
 
   /** Records that a request was answered. */
@@ -56,27 +56,27 @@ export class SentRequests {
   }
 
   /**
-   * Whether the replies may leave open how the node answers a request, unless a marker follows it:
+   * Whether a marker must follow a request, because its reply may be ambiguous or missing:
    *
-   * - SUNSUBSCRIBE: a node that loses the slot of a channel sends the same unasked;
+   * - SUNSUBSCRIBE: a node that loses the slot of a channel sends the same frame unsolicited;
    * - AUTH and HELLO AUTH: Redis 8.0 and Valkey 8.1 drop the error for a wrong password while
    *   other replies wait to be sent (acl.c `addAuthErrReply`);
-   * - REPLCONF ACK, which is answered only if it is refused;
-   * - MONITOR and SYNC on a connection that monitors, which a node ignores;
-   * - a script on such a connection, which may return what looks like a line of MONITOR;
-   * - EXEC, if its transaction holds one of these or a subscription, whose messages stand among the
-   *   results.
+   * - REPLCONF ACK: the node answers it only with an error;
+   * - MONITOR and SYNC on a connection that monitors: the node ignores them;
+   * - a script on such a connection: it may return a status that looks like a line of MONITOR;
+   * - EXEC, if its transaction contains one of these or a subscription, whose messages come between
+   *   the results.
    *
-   * @param isQuiet whether the node has nothing else to send on this connection
+   * @param isQuiet whether the node has no other bytes to send on this connection
    */
-  isDoubtful(reply: ExpectedReply, isQuiet: boolean): boolean {
+  needsMarker(reply: ExpectedReply, isQuiet: boolean): boolean {
     switch (reply.type) {
       case "auth":
         return !isQuiet;
       case "hello":
         return reply.authenticates && !isQuiet;
       case "subscription":
-        return reply.word === "sunsubscribe" && this.#mayHaveShardChannels;
+        return reply.command === "sunsubscribe" && this.#mayHaveShardChannels;
       case "none":
         return true;
       case "monitor":
@@ -84,17 +84,17 @@ export class SentRequests {
       case "script":
         return this.#mayMonitor;
       case "exec":
-        return this.#isExecDoubtful;
+        return this.#execNeedsMarker;
       default:
         return false;
     }
   }
 
   /** Whether the result of a command in a transaction may be missing, or look like another frame. */
-  #blursResults(reply: ExpectedReply): boolean {
+  #makesResultsAmbiguous(reply: ExpectedReply): boolean {
     return reply.type === "subscription" || reply.type === "auth" ||
       (reply.type === "hello" && reply.authenticates) ||
-      (reply.type !== "exec" && this.isDoubtful(reply, true));
+      (reply.type !== "exec" && this.needsMarker(reply, true));
   }
 }
 

@@ -1,8 +1,8 @@
-import type { ExpectedReply, SubscribeWord } from "../commands/expected_reply.ts";
+import type { ExpectedReply, SubscribeCommand } from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
 import type { FrameHead } from "./frame_head.ts";
 
-const SUBSCRIBE_WORDS: ReadonlySet<string> = new Set<SubscribeWord>([
+const SUBSCRIBE_COMMANDS: ReadonlySet<string> = new Set<SubscribeCommand>([
   "subscribe",
   "psubscribe",
   "ssubscribe",
@@ -11,52 +11,52 @@ const SUBSCRIBE_WORDS: ReadonlySet<string> = new Set<SubscribeWord>([
   "sunsubscribe",
 ]);
 
-/** Whether a frame that begins with this word confirms a subscription or its end. */
-export function isSubscribeWord(word: string): word is SubscribeWord {
-  return SUBSCRIBE_WORDS.has(word);
+/** Whether a text is the name of a subscribe command, with which each confirmation begins. */
+export function isSubscribeCommand(text: string): text is SubscribeCommand {
+  return SUBSCRIBE_COMMANDS.has(text);
 }
 
-/** Whether a reply consists of confirmations with this word. */
+/** Whether a reply consists of confirmations of this command. */
 export function answersSubscription(
   reply: ExpectedReply | undefined,
-  word: SubscribeWord,
+  command: SubscribeCommand,
 ): boolean {
-  return reply?.type === "subscription" && reply.word === word;
+  return reply?.type === "subscription" && reply.command === command;
 }
 
 /** Whether an array has the form of a message to a RESP2 subscriber (pubsub.c `addReplyPubsub…`). */
-export function isMessage({ type, word, count }: FrameHead): boolean {
-  if (type !== Byte.array || !MESSAGE_WORDS.has(word)) return false;
-  return count === (word === "pmessage" ? 4 : 3);
+export function isMessage({ type, first, count }: FrameHead): boolean {
+  if (type !== Byte.array || !MESSAGE_TYPES.has(first)) return false;
+  return count === (first === "pmessage" ? 4 : 3);
 }
 
-const MESSAGE_WORDS: ReadonlySet<string> = new Set(["message", "pmessage", "smessage"]);
+const MESSAGE_TYPES: ReadonlySet<string> = new Set(["message", "pmessage", "smessage"]);
 
-/** How many channels a connection is subscribed to, as the confirmations tell (pubsub.c). */
+/** Counts the subscriptions of a connection from its confirmations (pubsub.c). */
 export class Subscriptions {
   #channels = 0;
   #patterns = 0;
   #shardChannels = 0;
 
-  /** All kinds together; a RESP2 connection with any is restricted to what has to do with them. */
+  /** All subscriptions. A RESP2 connection that has any may send only a few commands. */
   get total(): number {
     return this.#channels + this.#patterns + this.#shardChannels;
   }
 
-  /** Those that a node may end on its own. */
+  /** Shard channels, whose subscriptions a node may end unrequested. */
   get shardChannels(): number {
     return this.#shardChannels;
   }
 
-  /** How many a command without arguments would end. */
-  endedBy(word: SubscribeWord): number {
-    if (word === "unsubscribe") return this.#channels;
-    return word === "punsubscribe" ? this.#patterns : this.#shardChannels;
+  /** How many subscriptions a command without arguments ends. */
+  endedBy(command: SubscribeCommand): number {
+    if (command === "unsubscribe") return this.#channels;
+    return command === "punsubscribe" ? this.#patterns : this.#shardChannels;
   }
 
-  /** Takes over the count that ends a confirmation: channels and patterns, or shard channels. */
-  confirm(word: SubscribeWord, count: number): void {
-    switch (word) {
+  /** Records a confirmation; `count` is its last value: channels and patterns, or shard channels. */
+  confirm(command: SubscribeCommand, count: number): void {
+    switch (command) {
       case "subscribe":
       case "unsubscribe":
         this.#channels = count - this.#patterns;
@@ -70,7 +70,7 @@ export class Subscriptions {
     }
   }
 
-  /** All are over. */
+  /** Removes all subscriptions. */
   clear(): void {
     this.#channels = this.#patterns = this.#shardChannels = 0;
   }

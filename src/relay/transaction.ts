@@ -4,7 +4,7 @@ import type { FrameHead } from "./frame_head.ts";
 import { isRefusedMarker } from "./marker.ts";
 import { isMonitorLine } from "./monitor_line.ts";
 import { ReplyQueue } from "./reply_queue.ts";
-import { isMessage, isSubscribeWord } from "./subscriptions.ts";
+import { isMessage, isSubscribeCommand } from "./subscriptions.ts";
 
 /**
  * A transaction of the connection:
@@ -16,59 +16,59 @@ import { isMessage, isSubscribeWord } from "./subscriptions.ts";
  */
 export type Transaction =
   | { readonly phase: "none" }
-  /** Commands are queued; `queued` holds what they will be answered. */
+  /** The node queues commands; `queued` holds the replies that they will get. */
   | { readonly phase: "open"; readonly queued: ReplyQueue }
-  /** The results of EXEC come in; `left` holds those that are missing. */
-  | { readonly phase: "results"; readonly left: ReplyQueue; readonly reading: Reading };
+  /** The node sends the results of EXEC; `left` holds those that have not come yet. */
+  | { readonly phase: "results"; readonly left: ReplyQueue; readonly layout: ResultLayout };
 
 /** No transaction. */
 export const NO_TRANSACTION: Transaction = { phase: "none" };
 
-/** How the frames behind the header of an EXEC are read. */
-export interface Reading {
-  /** The replies that come; undefined if all commands are answered. */
+/** How to pair the frames behind the header of an EXEC with the queued commands. */
+export interface ResultLayout {
+  /** The results that come; undefined if every command has one. */
   readonly left?: ReplyQueue;
-  /** Arrays that look like messages are results. */
+  /** Whether arrays that look like messages are results. */
   readonly resultsLookLikeMessages: boolean;
 }
 
-/** How nearly all results are read. */
-export const USUAL_READING: Reading = { resultsLookLikeMessages: false };
+/** Every command has a result, and arrays that look like messages are messages. */
+export const USUAL_LAYOUT: ResultLayout = { resultsLookLikeMessages: false };
 
-/** What the node may send among results. */
-export interface Interludes {
-  /** Messages that are arrays, once the transaction has subscribed to something. */
+/** The frames that a node may send between results. */
+export interface UnsolicitedFrames {
+  /** Messages as arrays, if a command of the transaction subscribes. */
   readonly hasMessages: boolean;
   /** Lines of MONITOR. */
   readonly hasLines: boolean;
 }
 
 /**
- * The results of an EXEC among which other frames may stand, or one may be missing. The number of
- * frames up to the marker decides: the error of each AUTH was dropped or none was, and every frame
- * that looks like a message is one or none is. A frame that looks like a line of MONITOR is one,
- * because the node sends a line for each command.
+ * Counts the frames of an EXEC up to the answer to its marker, to find out which are results. The
+ * errors of all AUTH commands were dropped or none was, and all frames that look like messages are
+ * messages or none is. A frame that looks like a line of MONITOR is always one, because the node
+ * sends a line for each command.
  */
 export class HeldResults {
-  /** Whether anything has to be found out. */
-  readonly isUnclear: boolean;
+  /** Whether the frames must be counted: results may be missing, or look like other frames. */
+  readonly isAmbiguous: boolean;
   readonly #queued: ReplyQueue;
-  readonly #interludes: Interludes;
+  readonly #unsolicited: UnsolicitedFrames;
   readonly #authentications: number;
-  /** Commands that are answered by confirmations, and how many confirmations at least. */
+  /** How many commands get confirmations, and the least number of those. */
   readonly #subscriptions: number;
   readonly #channels: number;
-  /** How many results there should be, except confirmations. */
+  /** The number of results if none is missing, without confirmations. */
   readonly #expected: number;
   #results = 0;
   #confirmations = 0;
   #messages = 0;
   #isComplete = false;
 
-  /** @param queued what the commands of the transaction will be answered */
-  constructor(queued: ReplyQueue, interludes: Interludes) {
+  /** @param queued the replies that the queued commands get */
+  constructor(queued: ReplyQueue, unsolicited: UnsolicitedFrames) {
     this.#queued = queued;
-    this.#interludes = interludes;
+    this.#unsolicited = unsolicited;
     const channels = sum(queued, (reply) => isSubscription(reply) ? reply.channels || 1 : 0);
     const count = (isMeant: (kind: ExpectedReply) => boolean) =>
       sum(queued, (reply) => isMeant(reply) ? 1 : 0);
@@ -76,10 +76,10 @@ export class HeldResults {
     this.#subscriptions = count(isSubscription);
     this.#channels = channels;
     this.#expected = queued.total - this.#subscriptions - count(({ type }) => type === "none");
-    this.isUnclear = count((reply) => this.#isUnclear(reply)) > 0;
+    this.isAmbiguous = count((reply) => this.#isAmbiguous(reply)) > 0;
   }
 
-  /** Whether all frames have come. */
+  /** Whether all frames up to the answer to the marker have come. */
   get isComplete(): boolean {
     return this.#isComplete;
   }
@@ -90,40 +90,40 @@ export class HeldResults {
       this.#isComplete = true;
       return true;
     }
-    const { hasMessages, hasLines } = this.#interludes;
+    const { hasMessages, hasLines } = this.#unsolicited;
     const hasSubscribed = this.#subscriptions > 0;
     const isLine = hasLines && head.type === Byte.status && isMonitorLine(head.text);
     if (head.type === Byte.push) {
-      if (isSubscribeWord(head.word)) this.#confirmations++;
+      if (isSubscribeCommand(head.first)) this.#confirmations++;
     } else if (hasMessages && hasSubscribed && isMessage(head)) this.#messages++;
     else if (hasSubscribed && isConfirmation(head)) this.#confirmations++;
     else if (!isLine) this.#results++;
     return false;
   }
 
-  /** How to read the frames; undefined if they leave that open. */
-  read(): Reading | undefined {
+  /** The layout of the results; undefined if more than one is possible. */
+  layout(): ResultLayout | undefined {
     const missing = this.#expected - this.#results;
-    const readings: Reading[] = [];
+    const layouts: ResultLayout[] = [];
     for (const areDropped of choices(this.#authentications)) {
       for (const resultsLookLikeMessages of choices(this.#messages)) {
         const explained = (areDropped ? this.#authentications : 0) +
           (resultsLookLikeMessages ? this.#messages : 0);
         if (!this.#areRefused(explained - missing)) continue;
         const left = areDropped ? { left: this.#withoutAuthentications() } : {};
-        readings.push({ ...left, resultsLookLikeMessages });
+        layouts.push({ ...left, resultsLookLikeMessages });
       }
     }
-    return readings.length === 1 ? readings[0] : undefined;
+    return layouts.length === 1 ? layouts[0] : undefined;
   }
 
-  /** Whether so many subscriptions may have been refused, each by an error. */
+  /** Whether the node may have refused `count` subscriptions, each with an error. */
   #areRefused(count: number): boolean {
     if (count === 0) return this.#confirmations >= this.#channels;
     return count > 0 && count <= this.#subscriptions && this.#confirmations < this.#channels;
   }
 
-  /** An error ends the results only when none can be missing; until then it may be one. */
+  /** An error answers the marker only if no result can be missing; before, it may be a result. */
   #refusesMarker(head: FrameHead): boolean {
     if (head.type !== Byte.error) return false;
     const missing = this.#expected - this.#results;
@@ -131,15 +131,15 @@ export class HeldResults {
     return refusal === "ping" ? missing <= this.#authentications : refusal !== "no" && missing <= 0;
   }
 
-  #isUnclear(reply: ExpectedReply): boolean {
+  #isAmbiguous(reply: ExpectedReply): boolean {
     switch (reply.type) {
       case "none":
       case "monitor":
         return true;
       case "script":
-        return this.#interludes.hasLines;
+        return this.#unsolicited.hasLines;
       case "subscription":
-        return this.#interludes.hasMessages;
+        return this.#unsolicited.hasMessages;
       default:
         return authenticates(reply);
     }
@@ -162,16 +162,16 @@ function sum(replies: ReplyQueue, valueOf: (kind: ExpectedReply) => number): num
 function isSubscription(
   reply: ExpectedReply,
 ): reply is Extract<ExpectedReply, { type: "subscription" }> {
-  return reply.type === "subscription" && reply.word !== "ssubscribe";
+  return reply.type === "subscription" && reply.command !== "ssubscribe";
 }
 
-/** Whether a request is answered by an error that a node may drop. */
+/** Whether the node may drop the error that answers a request. */
 function authenticates(reply: ExpectedReply): boolean {
   return reply.type === "auth" || (reply.type === "hello" && reply.authenticates);
 }
 
-function isConfirmation({ type, word, count }: FrameHead): boolean {
-  return type === Byte.array && count === 3 && isSubscribeWord(word);
+function isConfirmation({ type, first, count }: FrameHead): boolean {
+  return type === Byte.array && count === 3 && isSubscribeCommand(first);
 }
 
 function choices(count: number): readonly boolean[] {

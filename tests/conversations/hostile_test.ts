@@ -368,12 +368,12 @@ Deno.test("a reply has come when its last byte has", async () => {
   const tracker = new ReplyTracker();
   tracker.expect(ExpectedReplies.script);
   const settled = tracker.drained().then(() => "settled");
-  tracker.match({ type: 0x24, text: "", cut: false, count: 0, word: "", second: "" });
-  assertEquals(tracker.isDoubtful(ExpectedReplies.auth), true);
+  tracker.match({ type: 0x24, text: "", cut: false, count: 0, first: "", second: "" });
+  assertEquals(tracker.needsMarker(ExpectedReplies.auth), true);
   assertEquals(await Promise.race([settled, Promise.resolve("waiting")]), "waiting");
   tracker.frameEnded();
   assertEquals(await settled, "settled");
-  assertEquals(tracker.isDoubtful(ExpectedReplies.auth), false);
+  assertEquals(tracker.needsMarker(ExpectedReplies.auth), false);
 });
 
 Deno.test("who waits for a reply is told when there will be none", async () => {
@@ -381,6 +381,6 @@ Deno.test("who waits for a reply is told when there will be none", async () => {
   tracker.expect(ExpectedReplies.plain);
   const settled = tracker.drained();
   tracker.abandon();
-  await assertRejects(() => settled, Error, "ended the connection");
-  await assertRejects(() => tracker.drained(), Error, "ended the connection");
+  await assertRejects(() => settled, Error, "closed the connection");
+  await assertRejects(() => tracker.drained(), Error, "closed the connection");
 });

@@ -21,7 +21,7 @@ const TRIES = 7;
 const FRAMES = 300;
 
 function frame(type: number, more: Partial<FrameHead> = {}): FrameHead {
-  return { type, text: "", cut: false, count: 0, word: "", second: "", ...more };
+  return { type, text: "", cut: false, count: 0, first: "", second: "", ...more };
 }
 
 function answer(tracker: ReplyTracker, head: FrameHead): void {
@@ -35,12 +35,12 @@ const QUEUED = frame(Byte.status, { text: "QUEUED" });
 const NOAUTH = frame(Byte.error, { text: "NOAUTH Authentication required." });
 const ERR = frame(Byte.error, { text: "ERR wrong number of arguments for 'role' command" });
 
-function subscription(word: "subscribe" | "ssubscribe" | "psubscribe"): ExpectedReply {
-  return { type: "subscription", word, channels: 1 };
+function subscription(command: "subscribe" | "ssubscribe" | "psubscribe"): ExpectedReply {
+  return { type: "subscription", command, channels: 1 };
 }
 
-function pushed(word: string): FrameHead {
-  return frame(Byte.push, { word, count: 3 });
+function pushed(command: string): FrameHead {
+  return frame(Byte.push, { first: command, count: 3 });
 }
 
 const ROLE: ExpectedReply = { type: "ordinary", addresses: "role" };
@@ -138,7 +138,7 @@ Deno.test("a client with too many outstanding requests is closed, and no other",
   const lines = await logged.untilLines(1);
   assertMatch(
     lines.join("\n"),
-    /^warning Closing client 2 at .*: The client left more than 100000 requests [^\n]*$/,
+    /^warning Closing client 2 at .*: The client sent more than 100000 requests [^\n]*$/,
   );
   await scene.assertServes(other);
   other.client.close();

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { OWN_BYTES } from "../../src/relay/capture.ts";
+import { UNCOUNTED_BYTES } from "../../src/relay/capture.ts";
 import { bulk } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
 import { type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
@@ -9,8 +9,8 @@ const LIMIT_BYTES = 1024 * 1024;
 
 const NODES = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
 
-const ERROR = `-ERR Replies that are held in memory take more than the ${LIMIT_BYTES} bytes of ` +
-  "--capture-limit\r\n";
+const ERROR =
+  `-ERR Captured replies need more than the ${LIMIT_BYTES} bytes of --capture-limit\r\n`;
 
 /** A reply to CLUSTER NODES of this length without a node. */
 function answerOf(length: number): string {
@@ -106,7 +106,7 @@ Deno.test("all sessions share --capture-limit, and reuse what others release", a
 Deno.test("every end of a capture releases its share of --capture-limit", async (t) => {
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES, captureTimeoutMs: 300 });
   // Longer than a capture that needs no share of the limit.
-  const cut = `*2\r\n${bulk("x".repeat(4 * OWN_BYTES))}`;
+  const cut = `*2\r\n${bulk("x".repeat(4 * UNCOUNTED_BYTES))}`;
   const ends: Record<string, (pair: Pair) => unknown> = {
     "whole": async ({ client, peer }) => {
       await peer.send("*0\r\n");
@@ -208,7 +208,7 @@ Deno.test("a client that does not read a long reply delays others only for a tim
 
 Deno.test("a client may leave replies unread that delay no others", async () => {
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES, captureTimeoutMs: 300 });
-  const answer = answerOf(OWN_BYTES);
+  const answer = answerOf(UNCOUNTED_BYTES);
   const lazy = await scene.open();
   const { answers } = await leaveUnread(lazy, answer);
   // When this one has timed out, so would have the first.

@@ -9,7 +9,7 @@ const KINDS: readonly ExpectedReply[] = [
   { type: "ordinary", addresses: "slots" },
   ExpectedReplies.script,
   ExpectedReplies.none,
-  { type: "subscription", word: "sunsubscribe", channels: 1 },
+  { type: "subscription", command: "sunsubscribe", channels: 1 },
 ];
 
 /** Far more than the queue is moved after. */

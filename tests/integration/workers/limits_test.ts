@@ -70,7 +70,7 @@ Deno.test("--capture-limit counts the captures of all threads together", ON_LINU
   await Promise.allSettled([ask(late)]);
   assertMatch(
     await late.client.readToEnd(),
-    /^-ERR Replies that are held in memory take more than the .*\r\n$/,
+    /^-ERR Captured replies need more than the .*\r\n$/,
   );
   await other.peer.send(rest);
   assertEquals((await other.client.readFrames(1))[0]!.length, much.length + rest.length);

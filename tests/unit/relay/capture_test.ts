@@ -3,7 +3,7 @@ import {
   Capture,
   CaptureBudget,
   CaptureLimitError,
-  OWN_BYTES,
+  UNCOUNTED_BYTES,
 } from "../../../src/relay/capture.ts";
 
 const LIMIT_BYTES = 64 * 1024;
@@ -31,26 +31,26 @@ Deno.test("what every connection may have takes nothing of the budget, what is m
   const budget = new CaptureBudget(LIMIT_BYTES);
   budget.take(LIMIT_BYTES);
   const capture = new Capture(budget, 0);
-  capture.add(bytesOf(OWN_BYTES));
+  capture.add(bytesOf(UNCOUNTED_BYTES));
   assertThrows(() => capture.add(bytesOf(1)), CaptureLimitError);
   budget.give(LIMIT_BYTES);
   capture.add(bytesOf(1000));
-  assertEquals([budget.takenBytes > 999, budget.takenBytes <= OWN_BYTES], [true, true]);
-  capture.hold(OWN_BYTES + 5);
+  assertEquals([budget.takenBytes > 999, budget.takenBytes <= UNCOUNTED_BYTES], [true, true]);
+  capture.hold(UNCOUNTED_BYTES + 5);
   assertEquals(budget.takenBytes, 5);
-  assertThrows(() => capture.hold(OWN_BYTES + LIMIT_BYTES + 1), CaptureLimitError);
+  assertThrows(() => capture.hold(UNCOUNTED_BYTES + LIMIT_BYTES + 1), CaptureLimitError);
   assertEquals(budget.takenBytes, 5);
-  capture.hold(OWN_BYTES);
+  capture.hold(UNCOUNTED_BYTES);
   assertEquals(budget.takenBytes, 0);
 });
 
 Deno.test("a node is waited for from the first piece on, a client from the last", () => {
   const capture = new Capture(new CaptureBudget(LIMIT_BYTES), 100);
-  capture.add(bytesOf(2 * OWN_BYTES));
-  assertEquals([capture.isWhole, capture.sinceMs], [false, 100]);
+  capture.add(bytesOf(2 * UNCOUNTED_BYTES));
+  assertEquals([capture.isComplete, capture.sinceMs], [false, 100]);
   capture.join(200);
-  assertEquals([capture.isWhole, capture.sinceMs], [true, 200]);
+  assertEquals([capture.isComplete, capture.sinceMs], [true, 200]);
   // Then it is nobody's affair but the client's own.
-  capture.hold(OWN_BYTES);
+  capture.hold(UNCOUNTED_BYTES);
   assertEquals(capture.sinceMs, Infinity);
 });

@@ -4,9 +4,9 @@ import { seededRandom, testSeed } from "../../support/random.ts";
 
 const LARGE_BYTES = 32 * 1024;
 
-/** Fills a buffer's room as far as `bytes` goes, as a read does. */
+/** Fills a buffer's free as far as `bytes` goes, as a read does. */
 function read(input: ReadBuffer, bytes: number): void {
-  input.end += Math.min(bytes, input.room.length);
+  input.end += Math.min(bytes, input.free.length);
 }
 
 /** Has `count` reads of so many bytes, of which nothing is kept. */
@@ -19,15 +19,15 @@ function pass(input: ReadBuffer, bytes: number, count = 1): void {
 
 Deno.test("a silent connection waits with a small buffer, whatever it has read", () => {
   const input = new ReadBuffer(new BufferPool(LARGE_BYTES));
-  assertEquals(input.room.length, 256);
+  assertEquals(input.free.length, 256);
   pass(input, 100);
-  assertEquals(input.room.length, 256);
+  assertEquals(input.free.length, 256);
   pass(input, Infinity);
-  assertEquals(input.room.length, LARGE_BYTES);
+  assertEquals(input.free.length, LARGE_BYTES);
   pass(input, Infinity, 100);
-  assertEquals(input.room.length, LARGE_BYTES);
+  assertEquals(input.free.length, LARGE_BYTES);
   pass(input, LARGE_BYTES - 1);
-  assertEquals(input.room.length, 512);
+  assertEquals(input.free.length, 512);
 });
 
 Deno.test("the small buffer grows with what comes, up to 16 KiB, and shrinks again", () => {
@@ -36,13 +36,13 @@ Deno.test("the small buffer grows with what comes, up to 16 KiB, and shrinks aga
     pass(input, 20_000);
     pass(input, 20_000 - 256);
   }
-  assertEquals(input.room.length, 16 * 1024);
+  assertEquals(input.free.length, 16 * 1024);
   pass(input, 100, 15);
   pass(input, 10_000);
   pass(input, 100, 15);
-  assertEquals(input.room.length, 16 * 1024);
+  assertEquals(input.free.length, 16 * 1024);
   pass(input, 50, 16 * 6);
-  assertEquals(input.room.length, 256);
+  assertEquals(input.free.length, 256);
 });
 
 Deno.test("a large buffer goes from one connection to the next", () => {
@@ -58,15 +58,15 @@ Deno.test("a large buffer goes from one connection to the next", () => {
   assert(next.bytes === lent);
 });
 
-Deno.test("what is kept always has as much room behind it", () => {
+Deno.test("what is kept always has as much free behind it", () => {
   const input = new ReadBuffer(new BufferPool(512));
   while (input.end < 10_000) {
-    assert(input.room.length >= input.end, `${input.room.length} behind ${input.end}`);
+    assert(input.free.length >= input.end, `${input.free.length} behind ${input.end}`);
     read(input, 500);
     input.keep(0);
   }
   pass(input, 1);
-  assertEquals(input.room.length, 512);
+  assertEquals(input.free.length, 512);
 });
 
 Deno.test("what is read stays what it was, in buffers that others use too", () => {
@@ -82,9 +82,9 @@ Deno.test("what is read stays what it was, in buffers that others use too", () =
   for (let round = 0; round < 20_000; round++) {
     const connection = random.pick(connections);
     const { input } = connection;
-    const { room } = input;
-    const length = random.chance(0.3) ? room.length : 1 + random.int(room.length);
-    for (let at = 0; at < length; at++) room[at] = 31 * connection.written++ % 251;
+    const { free } = input;
+    const length = random.chance(0.3) ? free.length : 1 + random.int(free.length);
+    for (let at = 0; at < length; at++) free[at] = 31 * connection.written++ % 251;
     input.end += length;
     const seen = input.upTo(input.end);
     assertEquals(seen.length, connection.written - connection.passed);

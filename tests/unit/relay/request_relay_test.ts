@@ -117,7 +117,7 @@ function startRelay(tracker: ReplyTracker, unreadBytes: (number | undefined)[] =
   return { client, got, done: relay.run() };
 }
 
-const HEAD: FrameHead = { type: 0, text: "", cut: false, count: 0, word: "", second: "" };
+const HEAD: FrameHead = { type: 0, text: "", cut: false, count: 0, first: "", second: "" };
 
 function answer(tracker: ReplyTracker, type: number, text: string): void {
   tracker.match({ ...HEAD, type, text });
