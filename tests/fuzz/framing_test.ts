@@ -130,9 +130,11 @@ function compareRequests(wire: string, ways: readonly (readonly number[])[]): vo
 
 function tellRequest(words: readonly string[], argc: number): string {
   if (argc === 0) return "empty";
-  const keep = KEPT[words[0]!.toLowerCase()];
+  // Servers compare with `strcasecmp`, which ends at a NUL byte.
+  const compared = words.map((word) => word.replace(/\0.*/s, "").toLowerCase());
+  const keep = KEPT[compared[0]!];
   if (keep === undefined) return "plain";
-  const kept = words.slice(0, keep).map((word) => word.slice(0, 32).toLowerCase());
+  const kept = compared.slice(0, keep).map((word) => word.slice(0, 32));
   return `${argc}: ${JSON.stringify(kept)}`;
 }
 
