@@ -1,3 +1,10 @@
+// Room proxy: sockets, sessions and time. It may import relay, rewrite and nat, and all rooms below
+// them. It knows neither the configuration nor threads: each class declares the options it takes, and
+// `Frontends` is all that it knows of one thread or several.
+//
+// Start with `Proxy`, which applies the changes of the NAT table to the frontends. The way of a reply
+// starts in frontend.ts (accept, admit) and continues in session.ts (dial, two relays, the end).
+
 import { FailureWatch } from "../nat/failure_watch.ts";
 import { MappingFiles, type MappingFilesOptions } from "../nat/mapping_files.ts";
 import { type NatEntry, type NatTable, NoPublicPortError } from "../nat/nat_table.ts";
@@ -17,10 +24,6 @@ import {
   type StartupContext,
   type StartupOptions,
 } from "./startup.ts";
-
-// proxy/ owns sockets, sessions and time. It may import relay/, rewrite/ and nat/, and all below
-// them; it knows neither the configuration nor threads. Start with `Proxy`, which keeps the
-// frontends in step with the NAT table; a reply's way starts in frontend.ts.
 
 /** The options of a proxy. */
 export interface ProxyOptions extends StartupOptions, MappingFilesOptions {

@@ -1,3 +1,10 @@
+// Room workers: clients served in several threads. It may import proxy and all rooms below it; only
+// cli imports it, and only if there are several threads.
+//
+// Start with `WorkerPool`, which runs in the main thread; `WorkerServer` is its counterpart in each
+// worker, and messages.ts lists what they send each other. Workers do not query the cluster: the main
+// thread sends them snapshots of the NAT table.
+
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import { log, logRecord, setThreadNumber } from "../platform/log.ts";
@@ -14,11 +21,6 @@ import type { MainMessages, WorkerMessages } from "./messages.ts";
 import { SnapshotSource } from "./snapshot_source.ts";
 import { TableReplica } from "./table_replica.ts";
 import { PING_INTERVAL_MS, WorkerThread } from "./worker_thread.ts";
-
-// workers/ serves clients in several threads. It may import proxy/ and all below it. Start with
-// `WorkerPool`, which runs in the main thread; `WorkerServer` is its counterpart in each worker,
-// and messages.ts lists what they send each other. Workers have no connection to the cluster of
-// their own: the main thread sends them snapshots of the NAT table.
 
 /** How long a worker may take to close its sessions; one that takes longer hangs. */
 export const END_TIMEOUT_MS = 1000;
