@@ -22,8 +22,8 @@ Deno.test("a session is idle when nothing has arrived for longer than the timeou
 
 Deno.test("a captured reply may neither be unfinished nor unread for too long", () => {
   const timeouts = new SessionTimeouts();
-  const check = (nowMs: number, isWhole: boolean) =>
-    timeouts.check(nowMs, nowMs, { isWhole, sinceMs: 1000 }, OPTIONS);
+  const check = (nowMs: number, isComplete: boolean) =>
+    timeouts.check(nowMs, nowMs, { isComplete, sinceMs: 1000 }, OPTIONS);
   assertEquals([check(6000, false), check(6001, false)], [undefined, "unfinished-reply"]);
   assertEquals([check(6000, true), check(6001, true)], [undefined, "unread-reply"]);
 });
