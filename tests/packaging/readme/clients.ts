@@ -6,10 +6,9 @@ import { run } from "../../support/program.ts";
 export interface ShownClient {
   readonly version: string;
   /**
-   * Gets what a snippet needs, where there is a network, and makes of it the words that run it
-   * where there is none.
+   * Downloads the dependencies of a snippet, and returns the words that run it offline.
    *
-   * @throws {Error} with a reason in one line, when that cannot be had
+   * @throws {Error} with the reason in one line, if that fails
    */
   readonly prepare: (snippet: string, directory: string) => Promise<string[]>;
 }
@@ -24,7 +23,7 @@ export const CLIENTS: Readonly<Record<string, ShownClient>> = {
   "go-redis": { version: "9.23.0", prepare: prepareGo },
 };
 
-/** Packages come over a line that may be slow, and Go compiles them. */
+/** For downloads, and for compiling Go packages. */
 const GET_DEADLINE_MS = 300_000;
 
 const CONFIG = fileURLToPath(new URL("../../../deno.json", import.meta.url));
@@ -93,7 +92,7 @@ async function prepareGo(snippet: string, directory: string): Promise<string[]> 
   return [join(directory, "snippet")];
 }
 
-/** The lines that must stand before a function, and those that must stand in one. */
+/** Separates imports from statements. */
 function split(snippet: string): { imports: string; statements: string } {
   const lines = snippet.match(/.*\n/g)!;
   const isImport = (line: string) => line.startsWith("import ");

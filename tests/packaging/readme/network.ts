@@ -25,8 +25,7 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 const START_DEADLINE_MS = 60_000;
 
 /**
- * The machines that README speaks of, each a network namespace, with the very addresses, names
- * and ports:
+ * The machines of README as network namespaces, with the same addresses, names and ports:
  *
  * ```
  *  outside             between                inside
@@ -54,7 +53,7 @@ export class ReadmeNetwork implements AsyncDisposable {
     this.#owned = owned;
   }
 
-  /** Sets up the machines, with a cluster that serves. */
+  /** Creates the machines and a cluster that serves. */
   static async create(): Promise<ReadmeNetwork> {
     await fetchModules(join(ROOT, "src", "main.ts"));
     await using stack = new AsyncDisposableStack();
@@ -99,7 +98,7 @@ export class ReadmeNetwork implements AsyncDisposable {
     }
   }
 
-  /** The path of a file that is gone with the network. */
+  /** The path of a file that is removed with the network. */
   at(name: string): string {
     return this.#directory.at(name);
   }
@@ -109,7 +108,7 @@ export class ReadmeNetwork implements AsyncDisposable {
     return run(this.#words(machine, command), input);
   }
 
-  /** Starts a command of README on a machine; it is ended with the block. */
+  /** Starts a command of README on a machine until the block ends. */
   async start<T>(
     machine: "between" | "outside",
     command: string,
@@ -118,7 +117,7 @@ export class ReadmeNetwork implements AsyncDisposable {
     return await Program.start(this.#words(machine, command), ready, START_DEADLINE_MS);
   }
 
-  /** Makes a file that runs a command with the words that the file is called with behind it. */
+  /** Creates an executable that runs a command with further arguments. */
   async addCommand(name: string, words: readonly string[]): Promise<void> {
     const quoted = words.map((word) => `'${word}'`).join(" ");
     await Deno.writeTextFile(this.at(name), `#!/bin/sh\nexec ${quoted} "$@"\n`);
@@ -132,7 +131,7 @@ export class ReadmeNetwork implements AsyncDisposable {
   #words(machine: "between" | "outside", command: string): string[] {
     const { before } = machine === "between" ? this.#between : this.#outside;
     const path = [this.at("bin"), dirname(Deno.execPath()), Deno.env.get("PATH")].join(":");
-    // In the place of the shell, so that signals reach the command itself.
+    // Replaces the shell, so that signals reach the command.
     const last = command.replace(/^(.* && )?(?=[^\n]+\n$)/, "$1exec ");
     return [...before, "env", `--chdir=${this.at("home")}`, `PATH=${path}`, "bash", "-c", last];
   }
@@ -152,7 +151,7 @@ export class ReadmeNetwork implements AsyncDisposable {
     }
   }
 
-  /** A directory to work in, with what the commands name of the project, and the program. */
+  /** Creates the working directory with the files of the project and the program. */
   async #provide(): Promise<void> {
     for (const name of ["home", "bin"]) await Deno.mkdir(this.at(name));
     const project = [".ci", "src", "deno.json", "deno.lock"].map((name) => join(ROOT, name));

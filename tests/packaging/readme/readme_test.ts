@@ -48,7 +48,7 @@ Deno.test("every command and snippet of the documents is run by a test, or says 
   }
 });
 
-Deno.test("the shell understands every command of the documents", async () => {
+Deno.test("the shell can parse every command of the documents", async () => {
   for (const { language, text } of await readBlocks()) {
     if (language !== "sh") continue;
     assertEquals(await run(["bash", "-n"], text), { code: 0, output: "" }, text);
@@ -140,7 +140,7 @@ Deno.test("the recipes name the versions of the clients that are tested", async 
 });
 
 Deno.test({
-  name: "README's commands do on its machines what it says" +
+  name: "the commands of the documents work as shown" +
     (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
   ignore: hindrance !== undefined,
   fn: async (t) => {
@@ -176,7 +176,7 @@ Deno.test({
       },
     });
 
-    await t.step("it shows what it would do", async () => {
+    await t.step("--check prints the mapping", async () => {
       const { code, output } = await network.run("between", await commandOf("check"));
       assertEquals(code, 0, output);
       assert(output.startsWith(listening), output);
@@ -185,7 +185,7 @@ Deno.test({
     await t.step("from a checkout", async (t) => {
       await using _proxy = await start("start");
 
-      await t.step("clients reach nothing but the proxy, whose replies are as drawn", async () => {
+      await t.step("clients reach only the proxy, whose replies are as drawn", async () => {
         const drawing = blocks.find(({ text }) => text.includes("MOVED"))!.text;
         const [, shown, told] = /^-(MOVED \S+ \S+) +◀── +│ +◀── +-(MOVED .*)$/m.exec(drawing)!;
         const set = "set oslo Norway";
@@ -250,7 +250,7 @@ Deno.test({
   },
 });
 
-/** Gets what the snippet of a client needs, or says why that cannot be had. */
+/** Prepares the snippet of a client, or returns the reason why that fails. */
 async function prepareClient(name: string, directory: TemporaryDirectory) {
   const { text } = await blockMarked(`client: ${name}`);
   await Deno.mkdir(directory.at(name));
@@ -266,7 +266,7 @@ const SSHD = "/usr/sbin/sshd";
 
 const TUNNEL_DEADLINE_MS = 30_000;
 
-/** Runs its words, and makes an orderly end of it when they are ended by SIGTERM, as SSH does not. */
+/** Runs a command and exits with 0 on SIGTERM, unlike SSH. */
 const ORDERLY = [
   "sh",
   "-c",
@@ -274,21 +274,21 @@ const ORDERLY = [
   "sh",
 ];
 
-/** Starts a server for SSH on the proxy's machine, and lets the clients' machine use it. */
+/** Starts sshd on the proxy's machine, with access for the clients' machine. */
 async function startSsh(network: ReadmeNetwork): Promise<AsyncDisposable> {
   for (const name of ["host", "user"]) {
     const key = network.at(`${name}-key`);
     const made = await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
     assertEquals(made, { code: 0, output: "" });
   }
-  // Where the server locks up those who are not logged in.
+  // The privilege separation directory of sshd.
   await Deno.mkdir("/run/sshd", { recursive: true });
   const settings = {
     HostKey: network.at("host-key"),
     AuthorizedKeysFile: network.at("user-key.pub"),
     PidFile: "none",
     StrictModes: "no",
-    // Without it, a user whose password is locked could not come in by a key.
+    // Without PAM, sshd refuses users with a locked password.
     UsePAM: "yes",
   };
   const options = Object.entries(settings).map(([name, value]) => `-o${name}=${value}`);
