@@ -47,6 +47,8 @@ export class PendingReplies {
         `The client sent more than ${MAX_RUNS} requests of alternating kinds before their replies`,
       );
     }
+    const { transaction } = this.#state;
+    if (transaction.phase === "none" && !this.#sent.awaitsTransaction) this.#sent.endTransaction();
     this.#sent.add(reply);
     queue.add(reply, count);
   }

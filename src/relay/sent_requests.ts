@@ -29,6 +29,11 @@ export class SentRequests {
     return this.#transactionRequests > 0;
   }
 
+  /** Records that no transaction is open: every request that could begin one is answered. */
+  endTransaction(): void {
+    this.#mayTransact = this.#execNeedsMarker = false;
+  }
+
   /** Records a request that is about to be sent. */
   add(reply: ExpectedReply): void {
     if (changesTransaction(reply)) this.#transactionRequests++;
@@ -39,7 +44,7 @@ export class SentRequests {
         return;
       case "exec":
       case "abort":
-        this.#mayTransact = this.#execNeedsMarker = false;
+        this.endTransaction();
         return;
       case "subscription":
         this.#mayHaveShardChannels ||= request.command === "ssubscribe";

@@ -869,6 +869,14 @@ const TALKS: Record<string, Conversation> = {
     ["MONITOR", "SYNC", MARKER, "GET a", "CLUSTER SLOTS"],
     OK + MASTERDOWN + hidden(MASTERDOWN) + MOVED + SLOTS,
   ],
+  "AUTH after a DISCARD that the node has answered needs no marker": [
+    ["MULTI", "DISCARD"],
+    OK + OK,
+    ["AUTH p"],
+    OK,
+    ["MULTI", "CLUSTER SLOTS", "EXEC", "PING"],
+    OK + QUEUED + array(SLOTS) + PONG,
+  ],
   "AUTH in a transaction may have no result": [
     ["MULTI", "AUTH u x", "SET a b", "CLUSTER SLOTS", "EXEC", MARKER, "CLUSTER SLOTS", "PING"],
     OK,

@@ -181,7 +181,7 @@ Deno.test("an AUTH behind a MULTI waits to know whether that was refused", async
     if (isRefused) answer(tracker, Byte.error, "NOPERM no");
     else answer(tracker, Byte.status, "OK");
     await rest();
-    assertEquals(got.upstream, multi! + auth + (isRefused ? mark + exec : exec) + mark);
+    assertEquals(got.upstream, multi! + auth + (isRefused ? mark + exec : exec + mark));
     client.end();
     await done;
   }
