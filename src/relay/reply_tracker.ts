@@ -220,7 +220,7 @@ export class ReplyTracker {
   /** Allows an error only: a node sends one when it refuses or closes a connection. */
   #matchUnsolicited(head: FrameHead): FrameAction {
     if (head.type === Byte.error) return actionFor(ExpectedReplies.plain, head);
-    throw new PairingError("The node sent a reply, but no request is unanswered");
+    throw new PairingError("The node sent a reply to no request");
   }
 
   /** Matches a frame while a request or the marker behind it is unanswered. */

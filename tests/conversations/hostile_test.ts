@@ -4,8 +4,8 @@ import { ExpectedReplies } from "../../src/commands/expected_reply.ts";
 import {
   type Conversation,
   converse,
+  describeReception,
   everyReception,
-  showReception,
 } from "../support/conversation.ts";
 import { array, bulk, int, map, NIL, NULL, OK, PONG, push, QUEUED } from "../support/frames.ts";
 
@@ -18,184 +18,226 @@ const MONITORED = '+1700000000.123456 [0 10.0.0.9:4711] "get" "k"\r\n';
 const NO_MONITOR = "-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n";
 const MESSAGE = array(bulk("message"), bulk("a"), bulk("hi"));
 const MARK = bulk("mark");
-const END = ["CLUSTER SLOTS", "PING", "PING"];
-const END_REPLIES = SLOTS + PONG + PONG;
+const LAST_REQUESTS = ["CLUSTER SLOTS", "PING", "PING"];
+const LAST_REPLIES = SLOTS + PONG + PONG;
 
 /**
- * What clients may do to make a proxy lose count. The bytes are those of Redis 7.0.15 unless a
- * name says something else. Whether such a client is served or cut off is all the same; but no
- * address may get through that no rewriter has seen.
+ * Requests that try to shift the pairing of replies, with the bytes that Redis 7.0.15 sends unless the
+ * name states another version. The proxy may serve such a client or close it, but no address may
+ * pass that was not rewritten.
  */
-const TRICKS: Record<string, Conversation> = {
-  "a wrong password that a node with other things to send does not tell of": [
-    ["PING", "AUTH u x", ...END],
-    PONG + MARK + END_REPLIES,
+const HOSTILE_CONVERSATIONS: Record<string, Conversation> = {
+  "the node drops the error for a wrong password": [
+    ["PING", "AUTH u x", ...LAST_REQUESTS],
+    PONG + MARK + LAST_REPLIES,
   ],
-  "such a password, and a status that could be the answer": [
-    ["PING", "AUTH u x", "SET a b", ...END],
-    PONG + MARK + OK + END_REPLIES,
+  "the node drops the error for a wrong password, and the next reply is a status": [
+    ["PING", "AUTH u x", "SET a b", ...LAST_REQUESTS],
+    PONG + MARK + OK + LAST_REPLIES,
   ],
-  "such a password where the marker is refused for it": [
-    ["GET a", "AUTH u x", "GET a", ...END],
-    NOAUTH + NOAUTH + NOAUTH + END_REPLIES,
+  "the node drops the error for a wrong password, and refuses the marker": [
+    ["GET a", "AUTH u x", "GET a", ...LAST_REQUESTS],
+    NOAUTH + NOAUTH + NOAUTH + LAST_REPLIES,
   ],
-  "a wrong password in a transaction, of which nothing is told": [
+  "the node drops the error for a wrong password in a transaction": [
     ["MULTI"],
     OK,
-    ["AUTH u x", "SET a b", "CLUSTER SLOTS", "EXEC", ...END],
-    QUEUED.repeat(3) + "*3\r\n" + OK + SLOTS + MARK + END_REPLIES,
+    ["AUTH u x", "SET a b", "CLUSTER SLOTS", "EXEC", ...LAST_REQUESTS],
+    QUEUED.repeat(3) + "*3\r\n" + OK + SLOTS + MARK + LAST_REPLIES,
   ],
-  "one of two passwords in a transaction that is not told of": [
+  "one of two AUTH errors in a transaction is dropped": [
     ["MULTI"],
     OK,
-    ["AUTH u x", "AUTH u p", "CLUSTER SLOTS", "EXEC", ...END],
-    QUEUED.repeat(3) + "*3\r\n" + OK + SLOTS + MARK + END_REPLIES,
+    ["AUTH u x", "AUTH u p", "CLUSTER SLOTS", "EXEC", ...LAST_REQUESTS],
+    QUEUED.repeat(3) + "*3\r\n" + OK + SLOTS + MARK + LAST_REPLIES,
   ],
-  "a subscription that ends by itself before the node says that it is elsewhere": [
-    ["SSUBSCRIBE s", "SUNSUBSCRIBE s", ...END],
+  "an unsolicited end of a subscription, then a redirect of its SUNSUBSCRIBE": [
+    ["SSUBSCRIBE s", "SUNSUBSCRIBE s", ...LAST_REQUESTS],
     array(bulk("ssubscribe"), bulk("s"), int(1)) + array(bulk("sunsubscribe"), bulk("s"), int(0)) +
-    "-MOVED 1 h:1\r\n" + MARK + END_REPLIES,
+    "-MOVED 1 h:1\r\n" + MARK + LAST_REPLIES,
   ],
-  "two subscriptions of which one ends by itself": [
-    ["HELLO 3", "SSUBSCRIBE s", "SSUBSCRIBE t", "SUNSUBSCRIBE t", "SUNSUBSCRIBE s", ...END],
+  "two subscriptions, of which one ends unsolicited": [
+    [
+      "HELLO 3",
+      "SSUBSCRIBE s",
+      "SSUBSCRIBE t",
+      "SUNSUBSCRIBE t",
+      "SUNSUBSCRIBE s",
+      ...LAST_REQUESTS,
+    ],
     HELLO_3 + push(bulk("ssubscribe"), bulk("s"), int(1)) +
     push(bulk("ssubscribe"), bulk("t"), int(2)) + push(bulk("sunsubscribe"), bulk("s"), int(1)) +
-    push(bulk("sunsubscribe"), bulk("t"), int(0)) + MARK + "-MOVED 1 h:1\r\n" + MARK + END_REPLIES,
+    push(bulk("sunsubscribe"), bulk("t"), int(0)) + MARK + "-MOVED 1 h:1\r\n" + MARK + LAST_REPLIES,
   ],
-  "a word that servers compare up to a NUL byte only": [
-    ["*3\r\n$8\r\nREPLCONF\r\n$4\r\nack\0\r\n$1\r\n0\r\n", ...END],
-    MARK + END_REPLIES,
+  "an option with a NUL byte, up to which servers compare": [
+    ["*3\r\n$8\r\nREPLCONF\r\n$4\r\nack\0\r\n$1\r\n0\r\n", ...LAST_REQUESTS],
+    MARK + LAST_REPLIES,
   ],
   "a CLIENT REPLY with a NUL byte": [
-    ["*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\noff\0\r\n", "GET a", "CLIENT REPLY ON", ...END],
-    OK + NIL + OK + END_REPLIES,
+    [
+      "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\noff\0\r\n",
+      "GET a",
+      "CLIENT REPLY ON",
+      ...LAST_REQUESTS,
+    ],
+    OK + NIL + OK + LAST_REPLIES,
   ],
   "a subcommand with a NUL byte": [
-    ["*2\r\n$7\r\nCLUSTER\r\n$7\r\nslots\0x\r\n", 'CLUSTER "slots\\x00y"\r\n', ...END],
-    SLOTS + SLOTS + END_REPLIES,
+    ["*2\r\n$7\r\nCLUSTER\r\n$7\r\nslots\0x\r\n", 'CLUSTER "slots\\x00y"\r\n', ...LAST_REQUESTS],
+    SLOTS + SLOTS + LAST_REPLIES,
   ],
   "a command with a NUL byte": [
     [
       "*2\r\n$9\r\ncluster\0N\r\n$5\r\nslots\r\n",
       "*2\r\n$30\r\ncluster\0" + "x".repeat(22) +
       "\r\n$5\r\nslots\r\n",
-      ...END,
+      ...LAST_REQUESTS,
     ],
-    SLOTS + SLOTS + END_REPLIES,
+    SLOTS + SLOTS + LAST_REPLIES,
   ],
-  "a refusal of REPLCONF in a transaction by its ACL": [
+  "an ACL that forbids REPLCONF inside the transaction": [
     ["MULTI"],
     OK,
-    ["ACL SETUSER u -replconf", "REPLCONF ACK 0", "CLUSTER SLOTS", "EXEC", ...END],
+    ["ACL SETUSER u -replconf", "REPLCONF ACK 0", "CLUSTER SLOTS", "EXEC", ...LAST_REQUESTS],
     QUEUED.repeat(3) + "*3\r\n" + OK + "-NOPERM ACLs rules changed\r\n" + SLOTS + MARK +
-    END_REPLIES,
+    LAST_REPLIES,
   ],
-  "an error of a script that looks like the refusal of the marker behind it": [
+  "an error of a script that looks like a refusal of the marker": [
     ["MULTI"],
     OK,
-    ["AUTH u p", "EVAL s 0", "EXEC", "FOO", ...END],
+    ["AUTH u p", "EVAL s 0", "EXEC", "FOO", ...LAST_REQUESTS],
     QUEUED.repeat(2) + "*2\r\n" + OK + "-NOPERM x 'ping' command\r\n" + MARK + "-ERR x\r\n" +
-    END_REPLIES,
+    LAST_REPLIES,
   ],
-  "a refusal of SUNSUBSCRIBE or of its marker that is too long to be read": [
-    ["SSUBSCRIBE s", "SUNSUBSCRIBE s", ...END],
+  "an error for SUNSUBSCRIBE or its marker that is longer than a frame head": [
+    ["SSUBSCRIBE s", "SUNSUBSCRIBE s", ...LAST_REQUESTS],
     array(bulk("ssubscribe"), bulk("s"), int(1)) + array(bulk("sunsubscribe"), bulk("s"), int(0)) +
     `-NOPERM User ${"u".repeat(300)} has no permissions to run the 'ping' command\r\n` +
-    END_REPLIES,
+    LAST_REPLIES,
   ],
   "a REPLCONF that fails before its ACK": [
-    ["REPLCONF foo bar ACK 1", ...END],
-    "-ERR Unrecognized REPLCONF option: foo\r\n" + END_REPLIES,
+    ["REPLCONF foo bar ACK 1", ...LAST_REQUESTS],
+    "-ERR Unrecognized REPLCONF option: foo\r\n" + LAST_REPLIES,
   ],
-  "MONITOR in a transaction of a connection that monitors": [
+  "MONITOR in a transaction on a connection that monitors": [
     ["MONITOR", "MULTI"],
     OK + OK,
-    ["MONITOR", "EXEC", ...END],
-    MONITORED + QUEUED + "*1\r\n" + NO_MONITOR + MONITORED + END_REPLIES,
+    ["MONITOR", "EXEC", ...LAST_REQUESTS],
+    MONITORED + QUEUED + "*1\r\n" + NO_MONITOR + MONITORED + LAST_REPLIES,
   ],
-  "SYNC of a connection that monitors, which is ignored": [
-    ["MONITOR", "SYNC", ...END],
-    OK + MARK + END_REPLIES + MONITORED,
+  "SYNC on a connection that monitors, which the node ignores": [
+    ["MONITOR", "SYNC", ...LAST_REQUESTS],
+    OK + MARK + LAST_REPLIES + MONITORED,
   ],
   "a script that returns a line of MONITOR": [
-    ["MONITOR", "EVAL s 0", ...END],
-    OK + MONITORED + MONITORED + MARK + END_REPLIES,
+    ["MONITOR", "EVAL s 0", ...LAST_REQUESTS],
+    OK + MONITORED + MONITORED + MARK + LAST_REPLIES,
   ],
-  "a script in a transaction that returns a line of MONITOR": [
+  "a script in a transaction returns a line of MONITOR": [
     ["MONITOR", "MULTI"],
     OK + OK,
-    ["EVAL s 0", "CLUSTER SLOTS", "EXEC", ...END],
-    QUEUED + QUEUED + "*2\r\n" + MONITORED + MONITORED + MONITORED + SLOTS + MARK + END_REPLIES,
+    ["EVAL s 0", "CLUSTER SLOTS", "EXEC", ...LAST_REQUESTS],
+    QUEUED + QUEUED + "*2\r\n" + MONITORED + MONITORED + MONITORED + SLOTS + MARK + LAST_REPLIES,
   ],
-  "a CLIENT REPLY that is too long to be replaced": [
-    [`CLIENT REPLY ${" ".repeat(5000)}OFF\r\n`, ...END],
-    END_REPLIES,
+  "a CLIENT REPLY that is too long for the read buffer": [
+    [`CLIENT REPLY ${" ".repeat(5000)}OFF\r\n`, ...LAST_REQUESTS],
+    LAST_REPLIES,
   ],
-  "a CLIENT REPLY whose ON the node refuses": [
-    ["CLIENT REPLY OFF", "CLUSTER SLOTS", "CLIENT REPLY SKIP", ...END],
-    NOAUTH + SLOTS + NOAUTH + END_REPLIES,
+  "a node that refuses CLIENT REPLY ON": [
+    ["CLIENT REPLY OFF", "CLUSTER SLOTS", "CLIENT REPLY SKIP", ...LAST_REQUESTS],
+    NOAUTH + SLOTS + NOAUTH + LAST_REPLIES,
   ],
-  "results of a transaction that OFF hides": [
-    ["MULTI", "CLIENT REPLY OFF", "CLUSTER SLOTS", "EXEC", "CLIENT REPLY ON", ...END],
-    OK + QUEUED.repeat(2) + "*2\r\n" + OK + SLOTS + OK + END_REPLIES,
+  "results of a transaction that OFF drops": [
+    ["MULTI", "CLIENT REPLY OFF", "CLUSTER SLOTS", "EXEC", "CLIENT REPLY ON", ...LAST_REQUESTS],
+    OK + QUEUED.repeat(2) + "*2\r\n" + OK + SLOTS + OK + LAST_REPLIES,
   ],
-  "a list that looks like a message, in a transaction that subscribes": [
-    ["MULTI", "SUBSCRIBE a", "LRANGE l 0 2", "UNSUBSCRIBE a", "EXEC", "LRANGE u 0 2", ...END],
+  "a list that looks like a message in a transaction that subscribes": [
+    [
+      "MULTI",
+      "SUBSCRIBE a",
+      "LRANGE l 0 2",
+      "UNSUBSCRIBE a",
+      "EXEC",
+      "LRANGE u 0 2",
+      ...LAST_REQUESTS,
+    ],
     OK + QUEUED.repeat(3) + "*3\r\n" + array(bulk("subscribe"), bulk("a"), int(1)) + MESSAGE +
     array(bulk("unsubscribe"), bulk("a"), int(0)) + MARK +
-    array(bulk("unsubscribe"), bulk("a"), bulk("0")) + END_REPLIES,
+    array(bulk("unsubscribe"), bulk("a"), bulk("0")) + LAST_REPLIES,
   ],
-  "a message of one's own, in a transaction that subscribes, on 7.0": [
-    ["MULTI", "SUBSCRIBE a", "PUBLISH a hi", "UNSUBSCRIBE a", "CLUSTER SLOTS", "EXEC", ...END],
+  "a message of the connection itself in a transaction that subscribes": [
+    [
+      "MULTI",
+      "SUBSCRIBE a",
+      "PUBLISH a hi",
+      "UNSUBSCRIBE a",
+      "CLUSTER SLOTS",
+      "EXEC",
+      ...LAST_REQUESTS,
+    ],
     OK + QUEUED.repeat(4) + "*4\r\n" + array(bulk("subscribe"), bulk("a"), int(1)) + MESSAGE +
-    int(1) + array(bulk("unsubscribe"), bulk("a"), int(0)) + SLOTS + MARK + END_REPLIES,
+    int(1) + array(bulk("unsubscribe"), bulk("a"), int(0)) + SLOTS + MARK + LAST_REPLIES,
   ],
-  "a message and a list that looks like one, of which one is missing": [
-    ["MULTI", "SUBSCRIBE a", "PUBLISH a hi", "LRANGE l 0 2", "CLUSTER SLOTS", "EXEC", ...END],
+  "a message and a list that looks like one in a transaction": [
+    [
+      "MULTI",
+      "SUBSCRIBE a",
+      "PUBLISH a hi",
+      "LRANGE l 0 2",
+      "CLUSTER SLOTS",
+      "EXEC",
+      ...LAST_REQUESTS,
+    ],
     OK + QUEUED.repeat(4) + "*4\r\n" + array(bulk("subscribe"), bulk("a"), int(1)) + MESSAGE +
     int(1) + MESSAGE + SLOTS + array(bulk("pong"), bulk("mark")),
   ],
-  "a list that looks like the loss of a shard channel": [
-    ["SSUBSCRIBE s", "SUNSUBSCRIBE s", "LRANGE l 0 2", ...END],
+  "a list that looks like the unsolicited end of a shard subscription": [
+    ["SSUBSCRIBE s", "SUNSUBSCRIBE s", "LRANGE l 0 2", ...LAST_REQUESTS],
     array(bulk("ssubscribe"), bulk("s"), int(1)) + array(bulk("sunsubscribe"), bulk("s"), int(0)) +
-    MARK + array(bulk("sunsubscribe"), bulk("s"), bulk("0")) + END_REPLIES,
+    MARK + array(bulk("sunsubscribe"), bulk("s"), bulk("0")) + LAST_REPLIES,
   ],
-  "a list that looks like a message, behind an unsubscription": [
-    ["SUBSCRIBE a", "UNSUBSCRIBE a", "LRANGE l 0 2", ...END],
+  "a list that looks like a message after UNSUBSCRIBE": [
+    ["SUBSCRIBE a", "UNSUBSCRIBE a", "LRANGE l 0 2", ...LAST_REQUESTS],
     array(bulk("subscribe"), bulk("a"), int(1)) + array(bulk("unsubscribe"), bulk("a"), int(0)) +
-    MESSAGE + END_REPLIES,
+    MESSAGE + LAST_REPLIES,
   ],
-  "a status of a script that says RESET": [
-    ["EVAL s 0", "RESET", "CLIENT REPLY SKIP", "RESET", "EVAL s 0", ...END],
-    RESET + RESET + OK + RESET + RESET + END_REPLIES,
+  "a script that returns the status RESET": [
+    ["EVAL s 0", "RESET", "CLIENT REPLY SKIP", "RESET", "EVAL s 0", ...LAST_REQUESTS],
+    RESET + RESET + OK + RESET + RESET + LAST_REPLIES,
   ],
-  "a name in capitals, quotes and escapes": [
-    ["\"\\x43LuStEr\" 'sLoTs'\r\n", "*2\r\n$7\r\ncLUSTER\r\n$5\r\nsLOTS\r\n", ...END],
-    SLOTS + SLOTS + END_REPLIES,
+  "a command name in mixed case, quotes and escapes": [
+    ["\"\\x43LuStEr\" 'sLoTs'\r\n", "*2\r\n$7\r\ncLUSTER\r\n$5\r\nsLOTS\r\n", ...LAST_REQUESTS],
+    SLOTS + SLOTS + LAST_REPLIES,
   ],
-  "line ends that nobody looks at": [
-    ["*2\rx$7\rxCLUSTERxx$5\rxSLOTS\n\n", ...END],
-    SLOTS + END_REPLIES,
+  "line ends with other bytes, which servers do not check": [
+    ["*2\rx$7\rxCLUSTERxx$5\rxSLOTS\n\n", ...LAST_REQUESTS],
+    SLOTS + LAST_REPLIES,
   ],
-  "a request inside a request, and half of one": [
-    ["*2\r\n$4\r\nECHO\r\n$32\r\n*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n*2\r\n\r\n", ...END],
-    bulk("*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n*2\r\n") + END_REPLIES,
+  "an argument that contains a request and the beginning of another": [
+    [
+      "*2\r\n$4\r\nECHO\r\n$32\r\n*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n*2\r\n\r\n",
+      ...LAST_REQUESTS,
+    ],
+    bulk("*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n*2\r\n") + LAST_REPLIES,
   ],
 };
 
-for (const [name, talk] of Object.entries(TRICKS)) {
-  Deno.test(`no address gets through by ${name}`, async () => {
-    const length = talk.filter((turn) => typeof turn === "string").join("").length;
+for (const [name, conversation] of Object.entries(HOSTILE_CONVERSATIONS)) {
+  Deno.test(`no address passes unrewritten: ${name}`, async () => {
+    const length = conversation.filter((turn) => typeof turn === "string").join("").length;
     for (const reception of everyReception(length)) {
-      const { client } = await converse(talk, reception);
+      const { client } = await converse(conversation, reception);
       const seen = client.replaceAll(/«[^»]*»/g, "");
-      assert(!seen.includes("10.0.0.1"), `${showReception(reception)}: ${JSON.stringify(client)}`);
+      assert(
+        !seen.includes("10.0.0.1"),
+        `${describeReception(reception)}: ${JSON.stringify(client)}`,
+      );
     }
   });
 }
 
-/** What no server sends: nothing may be guessed from it. */
-const MISFITS: Record<string, [talk: Conversation, error: string]> = {
+/** Frames that no server sends. The session ends, because the pairing would be a guess. */
+const INVALID_REPLIES: Record<string, [conversation: Conversation, error: string]> = {
   "a reply to no request": [[["PING"], PONG + PONG], "PairingError"],
   "a reply before any request": [[[], OK], "PairingError"],
   "an array to no request": [[["PING"], PONG + SLOTS], "PairingError"],
@@ -213,9 +255,9 @@ const MISFITS: Record<string, [talk: Conversation, error: string]> = {
     [["MULTI", "GET a", "DISCARD", "EXEC"], OK + QUEUED + OK + "*1\r\n" + SLOTS],
     "PairingError",
   ],
-  "a reply in the place of a confirmation": [[["SUBSCRIBE a"], OK], "PairingError"],
+  "a reply instead of a confirmation": [[["SUBSCRIBE a"], OK], "PairingError"],
   "a message before its subscription": [[["SUBSCRIBE a"], MESSAGE], "PairingError"],
-  "one confirmation less": [
+  "one confirmation too few": [
     [
       ["SUBSCRIBE a b", "UNSUBSCRIBE"],
       array(bulk("subscribe"), bulk("a"), int(1)) + array(bulk("unsubscribe"), bulk("a"), int(0)),
@@ -226,22 +268,22 @@ const MISFITS: Record<string, [talk: Conversation, error: string]> = {
     [["SUBSCRIBE a"], array(bulk("psubscribe"), bulk("a"), int(1))],
     "PairingError",
   ],
-  "a pushed confirmation that nobody asked for": [
+  "an unsolicited pushed confirmation of SUBSCRIBE": [
     [["HELLO 3", "GET a"], HELLO_3 + push(bulk("subscribe"), bulk("a"), int(1))],
     "PairingError",
   ],
-  "a pushed end of a subscription that nobody asked for": [
+  "an unsolicited pushed confirmation of UNSUBSCRIBE": [
     [["HELLO 3", "GET a"], HELLO_3 + push(bulk("unsubscribe"), bulk("a"), int(0))],
     "PairingError",
   ],
-  "a reply to a request that is none": [[["*x\r\n"], OK], "PairingError"],
+  "a reply to bytes that are no request": [[["*x\r\n"], OK], "PairingError"],
   "a reply to no request under OFF": [
     [["CLIENT REPLY OFF", "PING"], OK + PONG + SLOTS],
     "PairingError",
   ],
   "a reply to REPLCONF ACK": [[["REPLCONF ACK 1"], OK], "PairingError"],
   "a reply to an empty request": [[["\r\n"], OK], "PairingError"],
-  "an array in the place of the answer to CLIENT REPLY SKIP": [
+  "an array instead of the reply to CLIENT REPLY SKIP": [
     [["CLIENT REPLY SKIP"], SLOTS],
     "PairingError",
   ],
@@ -249,90 +291,90 @@ const MISFITS: Record<string, [talk: Conversation, error: string]> = {
     [["PING", "AUTH p"], PONG + OK + OK + MARK],
     "PairingError",
   ],
-  "a transaction that takes a marker for a command": [
+  "a transaction that queues a marker": [
     [["MULTI", "PING", "DISCARD", "PING", "AUTH p"], OK + QUEUED + OK + PONG, [], OK + QUEUED],
     "PairingError",
   ],
-  "an array in the place of the answer to CLIENT REPLY ON": [
+  "an array instead of the reply to CLIENT REPLY ON": [
     [["CLIENT REPLY ON", "PING"], SLOTS + PONG],
     "PairingError",
   ],
-  "an array in the place of the answer to RESET": [
+  "an array instead of the reply to RESET": [
     [["RESET", "PING"], SLOTS + PONG],
     "PairingError",
   ],
-  "an array in the place of the answer to MULTI": [
+  "an array instead of the reply to MULTI": [
     [["MULTI", "PING"], SLOTS + PONG],
     "PairingError",
   ],
-  "a status in the place of CLUSTER SLOTS": [
+  "a status instead of the reply to CLUSTER SLOTS": [
     [["CLUSTER SLOTS", "PING"], PONG + PONG],
     "PairingError",
   ],
-  "an array in the place of CLUSTER NODES": [
+  "an array instead of the reply to CLUSTER NODES": [
     [["CLUSTER NODES", "PING"], SLOTS + PONG],
     "PairingError",
   ],
-  "more words than REPLCONF ever has": [
+  "a status for a REPLCONF with too many arguments": [
     [[`REPLCONF${" a b".repeat(40)}`], OK],
     "PairingError",
   ],
   "a byte that begins no value": [[["PING"], "x"], "RespError"],
-  "a web server's answer": [[["PING"], "HTTP/1.1 400 Bad Request\r\n\r\n"], "RespError"],
-  "such an answer to CLUSTER SLOTS": [[["CLUSTER SLOTS"], "HTTP/1.1 400 Bad\r\n"], "RespError"],
-  "such an answer in a transaction": [
+  "an HTTP response": [[["PING"], "HTTP/1.1 400 Bad Request\r\n\r\n"], "RespError"],
+  "an HTTP response to CLUSTER SLOTS": [[["CLUSTER SLOTS"], "HTTP/1.1 400 Bad\r\n"], "RespError"],
+  "an HTTP response in a transaction": [
     [["MULTI", "GET a", "EXEC"], OK + QUEUED + "*1\r\nHTTP"],
     "RespError",
   ],
-  "a length that is none": [[["CLUSTER SLOTS"], "*x\r\n"], "RespError"],
-  "a length that is none, in a push": [[["PING"], ">x\r\n"], "RespError"],
-  "a replication stream that nobody asked for": [
+  "an array header without a number": [[["CLUSTER SLOTS"], "*x\r\n"], "RespError"],
+  "a push header without a number": [[["PING"], ">x\r\n"], "RespError"],
+  "an unsolicited replication stream": [
     [["GET a"], `$EOF:${"a".repeat(40)}\r\n`],
     "RespError",
   ],
 };
 
-for (const [name, [talk, error]] of Object.entries(MISFITS)) {
-  Deno.test(`${name} ends the session, and nothing of it goes out`, async () => {
-    const bytes = talk.filter((turn) => typeof turn === "string").join("");
+for (const [name, [conversation, error]] of Object.entries(INVALID_REPLIES)) {
+  Deno.test(`${name} ends the session, and no address passes`, async () => {
+    const bytes = conversation.filter((turn) => typeof turn === "string").join("");
     for (const reception of everyReception(bytes.length)) {
-      const outcome = await converse(talk, reception);
-      const shown = `${showReception(reception)}: ${JSON.stringify(outcome.client)}`;
+      const outcome = await converse(conversation, reception);
+      const shown = `${describeReception(reception)}: ${JSON.stringify(outcome.client)}`;
       assertEquals(outcome.error, error, shown);
       assert(!outcome.client.replaceAll(/«[^»]*»/g, "").includes("10.0.0.1"), shown);
     }
   });
 }
 
-/** What a node sends does not tell, even with a marker: such a client is cut off. */
-const UNTOLD: Record<string, Conversation> = {
-  "a transaction with two passwords, of which one is not told of": TRICKS[
-    "one of two passwords in a transaction that is not told of"
+/** Conversations that stay ambiguous even with a marker. The session ends. */
+const AMBIGUOUS_CONVERSATIONS: Record<string, Conversation> = {
+  "a transaction with two AUTH errors, of which one is dropped": HOSTILE_CONVERSATIONS[
+    "one of two AUTH errors in a transaction is dropped"
   ]!,
-  "a transaction with a message and what looks like one": TRICKS[
-    "a message and a list that looks like one, of which one is missing"
+  "a transaction with a message and a list that looks like one": HOSTILE_CONVERSATIONS[
+    "a message and a list that looks like one in a transaction"
   ]!,
-  "a script in a transaction that returns a line of MONITOR": TRICKS[
-    "a script in a transaction that returns a line of MONITOR"
+  "a script in a transaction returns a line of MONITOR": HOSTILE_CONVERSATIONS[
+    "a script in a transaction returns a line of MONITOR"
   ]!,
-  "the loss of a channel that is given up while another client's script runs": [
+  "an unsolicited end of a subscription while BUSY refuses SUNSUBSCRIBE and its marker": [
     ["SSUBSCRIBE s", "SUNSUBSCRIBE s", "PING"],
     array(bulk("ssubscribe"), bulk("s"), int(1)) + array(bulk("sunsubscribe"), bulk("s"), int(0)) +
     "-BUSY x\r\n".repeat(3),
   ],
 };
 
-for (const [name, talk] of Object.entries(UNTOLD)) {
-  Deno.test(`${name} ends the session rather than have replies guessed`, async () => {
-    const { length } = talk.filter((turn) => typeof turn === "string").join("");
+for (const [name, conversation] of Object.entries(AMBIGUOUS_CONVERSATIONS)) {
+  Deno.test(`the session ends instead of guessing: ${name}`, async () => {
+    const { length } = conversation.filter((turn) => typeof turn === "string").join("");
     for (const reception of everyReception(length)) {
-      const { error } = await converse(talk, reception);
-      assertEquals(error, "PairingError", showReception(reception));
+      const { error } = await converse(conversation, reception);
+      assertEquals(error, "PairingError", describeReception(reception));
     }
   });
 }
 
-Deno.test("a pipeline of any length is one run", () => {
+Deno.test("plain replies form one run of any length", () => {
   const tracker = new ReplyTracker();
   for (let round = 0; round < 100_000; round++) tracker.expect(ExpectedReplies.plain);
   assertEquals(tracker.plainRun, 100_000);
@@ -344,7 +386,7 @@ Deno.test("a pipeline of any length is one run", () => {
   assertEquals(tracker.plainRun, 0);
 });
 
-Deno.test("nulls and values of any type answer a plain request", async () => {
+Deno.test("a value of any type answers a plain request", async () => {
   const values = [
     NIL,
     NULL,
@@ -357,30 +399,30 @@ Deno.test("nulls and values of any type answer a plain request", async () => {
     "!1\r\nx\r\n",
     HELLO_2,
   ];
-  const talk = [values.map(() => "GET a"), values.join("")];
+  const conversation = [values.map(() => "GET a"), values.join("")];
   for (const reception of everyReception(values.join("").length)) {
-    const { client, error } = await converse(talk, reception);
-    assertEquals([client, error], [values.join(""), undefined], showReception(reception));
+    const { client, error } = await converse(conversation, reception);
+    assertEquals([client, error], [values.join(""), undefined], describeReception(reception));
   }
 });
 
-Deno.test("a reply has come when its last byte has", async () => {
+Deno.test("a reply is pending until its last byte has come", async () => {
   const tracker = new ReplyTracker();
   tracker.expect(ExpectedReplies.script);
-  const settled = tracker.drained().then(() => "settled");
+  const drained = tracker.drained().then(() => "drained");
   tracker.match({ type: 0x24, text: "", cut: false, count: 0, first: "", second: "" });
   assertEquals(tracker.needsMarker(ExpectedReplies.auth), true);
-  assertEquals(await Promise.race([settled, Promise.resolve("waiting")]), "waiting");
+  assertEquals(await Promise.race([drained, Promise.resolve("waiting")]), "waiting");
   tracker.frameEnded();
-  assertEquals(await settled, "settled");
+  assertEquals(await drained, "drained");
   assertEquals(tracker.needsMarker(ExpectedReplies.auth), false);
 });
 
-Deno.test("who waits for a reply is told when there will be none", async () => {
+Deno.test("waiting for replies fails once the node closes the connection", async () => {
   const tracker = new ReplyTracker();
   tracker.expect(ExpectedReplies.plain);
-  const settled = tracker.drained();
+  const drained = tracker.drained();
   tracker.abandon();
-  await assertRejects(() => settled, Error, "closed the connection");
+  await assertRejects(() => drained, Error, "closed the connection");
   await assertRejects(() => tracker.drained(), Error, "closed the connection");
 });

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   type Conversation,
   converse,
+  describeReception,
   everyReception,
   forwardedOf,
   hidden,
@@ -9,7 +10,6 @@ import {
   MARKER,
   PONG_MARK,
   shown,
-  showReception,
   SMALL_BUFFER_BYTES,
   unmarked,
 } from "../support/conversation.ts";
@@ -28,8 +28,8 @@ import {
 } from "../support/frames.ts";
 
 /**
- * In the bytes of the node, marks stand around what the client must get rewritten, with the name
- * of the rewriter: what the client gets is what is written here.
+ * Frames in « » are those that the client must get rewritten; the first word names the rewriter. The
+ * client gets these texts as written here.
  */
 const SLOTS = `«slots ${
   array(array(int(0), int(5), array(bulk("10.0.0.1"), int(7000), bulk("a"))))
@@ -77,7 +77,7 @@ const NO_PING_62 =
 const MASTERDOWN = "-MASTERDOWN Link with MASTER is down\r\n";
 const ABORTED = "-EXECABORT Transaction discarded because of previous errors.\r\n";
 
-const TALKS: Record<string, Conversation> = {
+const CONVERSATIONS: Record<string, Conversation> = {
   // One request, one reply.
   "a plain pipeline passes": [["GET a", "SET a b", "LRANGE l 0 1"], NIL + OK + array(NIL, int(1))],
   "every reply with addresses is captured": [
@@ -102,7 +102,7 @@ const TALKS: Record<string, Conversation> = {
     ["MULTI", "SLOWLOG GET", "CLUSTER SLOTS", "ACL LOG", "EXEC", "PING"],
     OK + QUEUED.repeat(3) + "*3\r\n" + SLOWLOG + SLOTS + ACL_LOG + PONG,
   ],
-  "settings pass, for whoever writes them back": [
+  "a CONFIG GET passes unchanged, because tools write it back": [
     ["CONFIG GET *", "CLUSTER SLOTS", "HELLO 3", "CONFIG GET bind"],
     array(bulk("bind"), bulk("10.0.0.1")) + SLOTS + HELLO_3 + map(bulk("bind"), bulk("10.0.0.1")),
   ],
@@ -110,7 +110,7 @@ const TALKS: Record<string, Conversation> = {
     ["GET a", "CLUSTER SLOTS", "GET b", "GET c", "CLUSTER NODES", "GET d"],
     NIL + SLOTS + bulk("b") + bulk("c") + NODES + NIL,
   ],
-  "the same with waits between": [
+  "replies with addresses are found when requests wait for each reply": [
     ["GET a"],
     NIL,
     ["CLUSTER SLOTS", "GET b"],
@@ -118,7 +118,7 @@ const TALKS: Record<string, Conversation> = {
     ["ROLE"],
     ROLE,
   ],
-  "requests in inline form are known": [
+  "inline requests are recognized": [
     ["cluster slots\r\n", "PING\n", "\"CLUSTER\" 'NODES'\r\n"],
     SLOTS + PONG + NODES,
   ],
@@ -143,7 +143,7 @@ const TALKS: Record<string, Conversation> = {
     ["GET a", "GET b", "BLPOP a 1", "GET c"],
     NIL + NULL + "*-1\r\n" + NULL,
   ],
-  "errors in place of addresses pass": [
+  "errors instead of replies with addresses pass": [
     ["CLUSTER SLOTS", "CLUSTER NODES", "INFO", "CLUSTER SLOTS"],
     NOPERM + NOAUTH + "-LOADING Redis is loading the dataset in memory\r\n" + SLOTS,
   ],
@@ -173,22 +173,22 @@ const TALKS: Record<string, Conversation> = {
     ["GET a"],
     `«redirect -MOVED 16383 ${"h".repeat(255)}:65535\r\n»`,
   ],
-  "a redirect of an empty host is captured": [["GET a"], "«redirect -MOVED 3999 :6379\r\n»"],
-  "errors that only begin like a redirect pass": [
+  "a redirect to an empty host is captured": [["GET a"], "«redirect -MOVED 3999 :6379\r\n»"],
+  "errors whose code only begins like a redirect pass": [
     ["GET a", "GET b", "GET c"],
     "-MOVEDX 1 h:1\r\n-ASKING 1 h:1\r\n-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
   ],
   "a late redirect of a blocked command is captured": [["BLPOP a 0", "PING"], MOVED + PONG],
-  "a redirect that answers nothing is captured": [["BLPOP a 0"], MOVED + MOVED, ["PING"], PONG],
-  "a redirect in the place of addresses is captured": [
+  "an unsolicited redirect is captured": [["BLPOP a 0"], MOVED + MOVED, ["PING"], PONG],
+  "a redirect instead of a reply with addresses is captured": [
     ["CLUSTER SLOTS", "CLUSTER NODES"],
     MOVED + NODES,
   ],
-  "what a status or a bulk says is no redirect": [
+  "a status or a bulk with the text of a redirect passes": [
     ["ECHO a", "ECHO b"],
     "+MOVED 1 10.0.0.1:7000\r\n" + bulk("MOVED 1 10.0.0.1:7000"),
   ],
-  "a redirect of a script with keys is captured as such": [
+  "a redirect of a script with keys is captured as a script's redirect": [
     [
       "EVAL s 1 a",
       "EVALSHA s 1 a",
@@ -199,7 +199,7 @@ const TALKS: Record<string, Conversation> = {
     ],
     "«scriptredirect -MOVED 1 10.0.0.1:7000\r\n»".repeat(6),
   ],
-  "what a script without keys says is no redirect": [
+  "an error of a script without keys that looks like a redirect passes": [
     ["EVAL s 0", "FCALL f 0 x", "PING"],
     "-MOVED 1 10.0.0.1:7000\r\n-ASK 1 10.0.0.1:7000\r\n" + PONG,
   ],
@@ -213,15 +213,15 @@ const TALKS: Record<string, Conversation> = {
     "-IOERR error or timeout reading from target instance\r\n",
   ],
   "a redirect of MIGRATE itself is captured": [["MIGRATE h 1 k 0 9"], MOVED],
-  "an error that repeats the address in a request is captured": [
+  "an error that repeats the address of a request is captured": [
     ["CLUSTER MEET h 1", "MIGRATE h 1 k 0 9", "REPLICAOF h 1", "FAILOVER TO h 1", "CLIENT KILL a"],
     INVALID_ADDRESS + UNKNOWN.repeat(4),
   ],
-  "an error that repeats the words of any other request passes": [
+  "an error that repeats the arguments of another request passes": [
     ["GET 10.0.0.1 7000", "CLUSTER FORGET 10.0.0.1", "CLUSTER MEET h 1", "CLUSTER SLOTS"],
     unmarked(UNKNOWN) + unmarked(INVALID_ADDRESS) + OK + SLOTS,
   ],
-  "an error that repeats an address is captured inside EXEC, too": [
+  "an error that repeats an address inside EXEC is captured": [
     ["MULTI", "CLUSTER MEET h 1", "CLUSTER SLOTS", "EXEC"],
     OK + QUEUED + QUEUED + "*2\r\n" + INVALID_ADDRESS + SLOTS,
   ],
@@ -233,7 +233,7 @@ const TALKS: Record<string, Conversation> = {
     INVALIDATE +
     NULL + push(bulk("tracking-redir-broken"), int(7)) + push(bulk("invalidate"), NIL),
   ],
-  "a push that is split off its reply passes": [
+  "a push that comes before or after its reply passes": [
     ["GET a"],
     INVALIDATE,
     ["CLUSTER SLOTS"],
@@ -245,11 +245,11 @@ const TALKS: Record<string, Conversation> = {
     ["HELLO 3", "GET a", "CLUSTER SLOTS"],
     MOVING + HELLO_3 + MOVING + NULL + "«push >2\r\n+SMIGRATED\r\n:1\r\n»" + SLOTS + MOVING,
   ],
-  "pushes that say nothing pass": [
+  "pushes without a known type pass": [
     ["GET a"],
     ">0\r\n>1\r\n:5\r\n>1\r\n*0\r\n" + push(bulk("x".repeat(90))) + NIL,
   ],
-  "a push inside a reply passes with it": [
+  "a push inside a reply passes with the reply": [
     ["LRANGE a 0 1", "CLUSTER SLOTS"],
     `*2\r\n${MESSAGE_3}:1\r\n:2\r\n${SLOTS}`,
   ],
@@ -272,7 +272,7 @@ const TALKS: Record<string, Conversation> = {
     confirmed("unsubscribe", "a", 0) +
     confirmed("unsubscribe", "a", 0) + SLOTS,
   ],
-  "unsubscribing from all is confirmed as often as there are channels": [
+  "UNSUBSCRIBE without arguments is confirmed once per channel": [
     ["SUBSCRIBE a b c", "PSUBSCRIBE p q", "UNSUBSCRIBE", "PUNSUBSCRIBE", "CLUSTER SLOTS", "PING"],
     confirmed("subscribe", "a", 1) + confirmed("subscribe", "b", 2) +
     confirmed("subscribe", "c", 3) +
@@ -282,24 +282,24 @@ const TALKS: Record<string, Conversation> = {
     confirmed("punsubscribe", "q", 1) +
     confirmed("punsubscribe", "p", 0) + SLOTS + PONG,
   ],
-  "unsubscribing from all shard channels is confirmed for each": [
+  "SUNSUBSCRIBE without arguments is confirmed once per shard channel": [
     ["SSUBSCRIBE a b", "SUBSCRIBE c", "SUNSUBSCRIBE", MARKER, "UNSUBSCRIBE", "CLUSTER SLOTS"],
     confirmed("ssubscribe", "a", 1) + confirmed("ssubscribe", "b", 2) +
     confirmed("subscribe", "c", 1) +
     confirmed("sunsubscribe", "b", 1) + confirmed("sunsubscribe", "a", 0) + PONG_MARK +
     confirmed("unsubscribe", "c", 0) + SLOTS,
   ],
-  "unsubscribing from none is confirmed once": [
+  "UNSUBSCRIBE without any subscription is confirmed once": [
     ["UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "CLUSTER SLOTS"],
     confirmed("unsubscribe", null, 0) + confirmed("punsubscribe", null, 0) +
     confirmed("sunsubscribe", null, 0) + SLOTS,
   ],
-  "unsubscribing from channels that were not subscribed is confirmed": [
+  "UNSUBSCRIBE of channels that were not subscribed is confirmed": [
     ["UNSUBSCRIBE a b", "CLUSTER SLOTS", "PUNSUBSCRIBE p"],
     confirmed("unsubscribe", "a", 0) + confirmed("unsubscribe", "b", 0) + SLOTS +
     confirmed("punsubscribe", "p", 0),
   ],
-  "channels named like messages and counts are channels": [
+  "channels with the names of commands and the form of counts are channels": [
     ["SUBSCRIBE message subscribe :9", "UNSUBSCRIBE", "CLUSTER SLOTS"],
     confirmed("subscribe", "message", 1) + confirmed("subscribe", "subscribe", 2) +
     confirmed("subscribe", ":9", 3) +
@@ -321,7 +321,7 @@ const TALKS: Record<string, Conversation> = {
     OK + QUEUED.repeat(3) + "*3\r\n" + NOPERM + SLOTS + confirmed("subscribe", "c", 1) + PONG_MARK +
     SLOTS,
   ],
-  "a transaction may end its own shard subscriptions by giving their slot away": [
+  "a transaction that gives a slot away ends its shard subscriptions": [
     ["HELLO 3", "SSUBSCRIBE s t", "MULTI"],
     HELLO_3 + pushed("ssubscribe", "s", 1) + pushed("ssubscribe", "t", 2) + OK,
     ["CLUSTER DELSLOTS 1", "SUNSUBSCRIBE s", "EXEC", MARKER, "CLUSTER SLOTS"],
@@ -360,7 +360,7 @@ const TALKS: Record<string, Conversation> = {
     PUBSUB_ONLY.replace("get", "client|reply") + PUBSUB_ONLY.replace("get", "hello") +
     PUBSUB_ONLY.replace("get", "multi") + pong("") + confirmed("unsubscribe", "a", 0) + SLOTS,
   ],
-  "an array that looks like a message is a reply without a subscription": [
+  "without a subscription, an array that looks like a message is a reply": [
     [
       "LRANGE l 0 2",
       "CLUSTER SLOTS",
@@ -372,7 +372,7 @@ const TALKS: Record<string, Conversation> = {
     MESSAGE + SLOTS + confirmed("subscribe", "a", 1) + confirmed("unsubscribe", "a", 0) + MESSAGE +
     SLOTS,
   ],
-  "an array that looks like a message is a reply in RESP3": [
+  "in RESP3, an array that looks like a message is a reply": [
     ["HELLO 3", "SUBSCRIBE a", "LRANGE l 0 2", "CLUSTER SLOTS"],
     HELLO_3 + pushed("subscribe", "a", 1) + MESSAGE + MESSAGE_3 + SLOTS_3,
   ],
@@ -386,7 +386,7 @@ const TALKS: Record<string, Conversation> = {
     invalidated(NIL) +
     invalidated(NULL) + invalidated("*-1\r\n") + invalidated(array()) + pong(""),
   ],
-  "subscriptions in RESP3 are confirmed by pushes only": [
+  "subscriptions in RESP3 are confirmed by pushes": [
     [
       "HELLO 3",
       "SUBSCRIBE a b",
@@ -407,7 +407,7 @@ const TALKS: Record<string, Conversation> = {
     HELLO_3 + pushed("subscribe", "a", 1) + MESSAGE_3 + NULL + MESSAGE_3 + SLOTS_3 + MESSAGE_3 +
     MOVED + MESSAGE_3 + NULL,
   ],
-  "a node ends a shard subscription on its own": [
+  "an unsolicited end of a shard subscription passes": [
     ["SSUBSCRIBE s t"],
     confirmed("ssubscribe", "s", 1) + confirmed("ssubscribe", "t", 2),
     ["PING"],
@@ -415,19 +415,19 @@ const TALKS: Record<string, Conversation> = {
     ["CLUSTER SLOTS", "LRANGE l 0 2"],
     SLOTS + MESSAGE,
   ],
-  "a node ends a shard subscription on its own in RESP3": [
+  "an unsolicited end of a shard subscription passes in RESP3": [
     ["HELLO 3", "SSUBSCRIBE s"],
     HELLO_3 + pushed("ssubscribe", "s", 1),
     ["CLUSTER SLOTS", "GET a"],
     pushed("sunsubscribe", "s", 0) + SLOTS_3 + NULL,
   ],
-  "a node ends a shard subscription that is just being ended": [
+  "an unsolicited end of a shard subscription before its SUNSUBSCRIBE is answered passes": [
     ["SSUBSCRIBE s"],
     confirmed("ssubscribe", "s", 1),
     ["SUNSUBSCRIBE s", MARKER, "CLUSTER SLOTS"],
     confirmed("sunsubscribe", "s", 0) + confirmed("sunsubscribe", "s", 0) + MARK + SLOTS,
   ],
-  "a node ends a shard subscription of which it then says that it is elsewhere": [
+  "an unsolicited end of a shard subscription, then a redirect of its SUNSUBSCRIBE": [
     ["SSUBSCRIBE s"],
     confirmed("ssubscribe", "s", 1),
     ["SUNSUBSCRIBE s", MARKER, "CLUSTER SLOTS", "PING"],
@@ -436,31 +436,31 @@ const TALKS: Record<string, Conversation> = {
     confirmed("ssubscribe", "t", 1) + MESSAGE.replace("$7\r\nmessage", "$8\r\nsmessage") + MOVED +
     PONG_MARK + pong(""),
   ],
-  "a node ends a shard subscription of which it says that it is elsewhere, in RESP3": [
+  "an unsolicited end of a shard subscription, then a redirect of its SUNSUBSCRIBE, in RESP3": [
     ["HELLO 3", "SSUBSCRIBE s"],
     HELLO_3 + pushed("ssubscribe", "s", 1),
     ["SUNSUBSCRIBE s", MARKER, "CLUSTER SLOTS", "PING"],
     INVALIDATE + pushed("sunsubscribe", "s", 0) + INVALIDATE + MOVED + INVALIDATE + MARK + SLOTS_3 +
     PONG,
   ],
-  "a marker that an ACL forbids is answered by an error": [
+  "an error of the ACL answers a marker": [
     ["SSUBSCRIBE s", "SUNSUBSCRIBE s", MARKER, "SUNSUBSCRIBE t", MARKER, "CLUSTER SLOTS", "PING"],
     confirmed("ssubscribe", "s", 1) + confirmed("sunsubscribe", "s", 0) + hidden(NO_PING) + MOVED +
     hidden(NO_PING_62) + SLOTS + NO_PING,
   ],
-  "a marker that finds no data on the disk is answered by an error": [
+  "the error MISCONF answers a marker": [
     ["SSUBSCRIBE s", "SUNSUBSCRIBE s", MARKER, "CLUSTER SLOTS"],
     confirmed("ssubscribe", "s", 1) + confirmed("sunsubscribe", "s", 0) +
     hidden("-MISCONF Redis is configured to save RDB snapshots\r\n") + SLOTS,
   ],
-  "a node ends all shard subscriptions that are just being ended": [
+  "an unsolicited end of all shard subscriptions before SUNSUBSCRIBE is answered passes": [
     ["HELLO 3", "SSUBSCRIBE s t"],
     HELLO_3 + pushed("ssubscribe", "s", 1) + pushed("ssubscribe", "t", 2),
     ["SUNSUBSCRIBE", MARKER, "CLUSTER SLOTS"],
     pushed("sunsubscribe", "s", 1) + pushed("sunsubscribe", "t", 0) +
     pushed("sunsubscribe", null, 0) + MARK + SLOTS_3,
   ],
-  "a node ends a shard subscription before it refuses a request in front of the same": [
+  "an unsolicited end of a shard subscription while other requests with markers are unanswered": [
     ["SSUBSCRIBE s t"],
     confirmed("ssubscribe", "s", 1) + confirmed("ssubscribe", "t", 2),
     [
@@ -479,7 +479,7 @@ const TALKS: Record<string, Conversation> = {
     confirmed("sunsubscribe", "t", 0) +
     MARK + SLOTS + PONG,
   ],
-  "a node ends a shard subscription while a transaction queues the same": [
+  "an unsolicited end of a shard subscription while a transaction queues its SUNSUBSCRIBE": [
     ["HELLO 3", "SSUBSCRIBE s", "MULTI"],
     HELLO_3 + pushed("ssubscribe", "s", 1) + OK,
     ["SUNSUBSCRIBE s", "LRANGE l 0 2", "DISCARD", "LRANGE l 0 2", "CLUSTER SLOTS", "PING"],
@@ -500,7 +500,7 @@ const TALKS: Record<string, Conversation> = {
   ],
 
   // HELLO.
-  "HELLO in mid-stream changes nothing but the protocol": [
+  "HELLO between other requests changes only the protocol": [
     [
       "GET a",
       "HELLO 3",
@@ -515,7 +515,7 @@ const TALKS: Record<string, Conversation> = {
     NIL + HELLO_3 + SLOTS_3 + HELLO_3 + HELLO_2 + MARK + SLOTS +
     "-NOPROTO unsupported protocol version\r\n" + NODES,
   ],
-  "HELLO that is refused changes nothing": [
+  "a refused HELLO changes nothing": [
     ["SUBSCRIBE a", "HELLO 3", "UNSUBSCRIBE", "HELLO 3", "CLUSTER SLOTS"],
     confirmed("subscribe", "a", 1) + PUBSUB_ONLY.replace("get", "hello") + MESSAGE +
     confirmed("unsubscribe", "a", 0) +
@@ -542,16 +542,16 @@ const TALKS: Record<string, Conversation> = {
     ],
     OK + MONITORED + MARK + SLOTS + MARK + MONITORED + MARK + NODES + MONITORED + PONG,
   ],
-  "a SYNC of a connection that monitors is not answered": [
+  "SYNC on a connection that monitors is not answered": [
     ["MONITOR", "SYNC", MARKER, "PSYNC ? -1", MARKER, "CLUSTER SLOTS"],
     OK + MONITORED + MARK + MONITORED + MARK + SLOTS,
   ],
-  "a script of a connection that monitors may return what looks like a line": [
+  "on a connection that monitors, a script may return a status like a line of MONITOR": [
     ["MONITOR", "EVAL s 0", MARKER, "EVAL s 0", MARKER, "EVAL s 1 a", MARKER, "CLUSTER SLOTS"],
     OK + MONITORED + MONITORED + MARK + MONITORED + NIL + MONITORED + MARK + MONITORED +
     "«scriptredirect -MOVED 1 10.0.0.1:7000\r\n»" + MARK + SLOTS,
   ],
-  "lines of MONITOR stand between a script's result and others in EXEC": [
+  "lines of MONITOR pass between the results of EXEC, one of which is that of a script": [
     ["MONITOR"],
     OK,
     ["MULTI"],
@@ -560,7 +560,7 @@ const TALKS: Record<string, Conversation> = {
     MONITORED + QUEUED + QUEUED + "*2\r\n" + MONITORED + NIL + MONITORED + SLOTS + MARK +
     SLOTS,
   ],
-  "markers stay out of the lines of MONITOR": [
+  "lines of MONITOR that show a marker are dropped": [
     ["MONITOR", "MONITOR", MARKER, "PING"],
     OK + MONITORED + hidden('+1700000000.1 [0 10.0.0.9:1] "PING" "nat-0123456789abcdef"\r\n') +
     MARK +
@@ -574,7 +574,7 @@ const TALKS: Record<string, Conversation> = {
     ["MONITOR", "GET a", "CLUSTER SLOTS"],
     OK + MONITORED_MIGRATE + NIL + MONITORED_MIGRATE.repeat(2) + SLOTS + MONITORED_MIGRATE,
   ],
-  "a line of MONITOR has an address of any form": [
+  "a line of MONITOR may have an address of any form": [
     ["MONITOR", "PING"],
     OK + MONITORED.replace("10.0.0.9", "[fd00::9]") + MONITORED.replace("10.0.0.9:4711", "?:0") +
     PONG + '+1700000000.1 [15 lua] "get"\r\n+1700000000.1 [0 unix:/run/a b:7000] "get" "k"\r\n',
@@ -589,26 +589,26 @@ const TALKS: Record<string, Conversation> = {
     ["MONITOR", "RESET", "MONITOR", MARKER, "CLUSTER SLOTS"],
     OK + MONITORED + RESET + OK + MONITORED + MARK + SLOTS,
   ],
-  "a MONITOR that is refused is not one": [
+  "after a refused MONITOR, the connection does not monitor": [
     ["MONITOR", "MONITOR", MARKER, "CLUSTER SLOTS"],
     NOPERM + OK + MARK + SLOTS,
   ],
-  "lines of MONITOR stand inside the results of EXEC": [
+  "lines of MONITOR pass between the results of EXEC": [
     ["MONITOR", "MULTI", "CLUSTER SLOTS", "GET a", "EXEC", "CLUSTER SLOTS"],
     OK + OK + MONITORED + QUEUED + QUEUED + "*2\r\n" + MONITORED + SLOTS + MONITORED_MIGRATE +
     NIL + MONITORED + SLOTS,
   ],
-  "a status that looks like a line of MONITOR is a reply without it": [
+  "without MONITOR, a status that looks like its line is a reply": [
     ["ECHO a", "ECHO b", "CLUSTER SLOTS"],
     MONITORED + MONITORED_MIGRATE + SLOTS,
   ],
 
-  // CLIENT REPLY: the node gets ON in each case, and answers everything.
+  // CLIENT REPLY: the node always gets ON, and answers every request.
   "CLIENT REPLY ON is answered": [
     ["CLIENT REPLY ON", "CLUSTER SLOTS", "client reply on", "PING"],
     OK + SLOTS + OK + PONG,
   ],
-  "nothing is answered after CLIENT REPLY OFF": [
+  "replies are dropped after CLIENT REPLY OFF": [
     [
       "CLUSTER SLOTS",
       "CLIENT REPLY OFF",
@@ -621,7 +621,7 @@ const TALKS: Record<string, Conversation> = {
     ],
     SLOTS + hidden(OK + SLOTS + NIL + ERR + NODES) + OK + SLOTS,
   ],
-  "nothing is answered after CLIENT REPLY OFF, whenever it comes": [
+  "replies are dropped after CLIENT REPLY OFF, also if each request waits for its reply": [
     ["CLIENT REPLY OFF"],
     hidden(OK),
     ["CLUSTER SLOTS", "INFO", "GET a", "GET a"],
@@ -631,19 +631,19 @@ const TALKS: Record<string, Conversation> = {
     ["CLUSTER SLOTS"],
     SLOTS,
   ],
-  "CLIENT REPLY SKIP silences the next request": [
+  "CLIENT REPLY SKIP drops the reply to the next request": [
     ["CLIENT REPLY SKIP", "CLUSTER SLOTS", "CLUSTER SLOTS", "GET a"],
     hidden(OK + SLOTS) + SLOTS + NIL,
   ],
-  "CLIENT REPLY SKIP silences an error too": [
+  "CLIENT REPLY SKIP also drops an error": [
     ["CLIENT REPLY SKIP", "FOO", "FOO", "CLUSTER SLOTS"],
     hidden(OK + ERR) + ERR + SLOTS,
   ],
-  "CLIENT REPLY SKIP twice silences the second and the next": [
+  "CLIENT REPLY SKIP twice drops the reply to the request after the second": [
     ["CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "CLUSTER SLOTS", "CLUSTER NODES"],
     hidden(OK + OK + SLOTS) + NODES,
   ],
-  "CLIENT REPLY SKIP for every other request": [
+  "CLIENT REPLY SKIP before every other request": [
     ["CLIENT REPLY SKIP", "SET a b", "CLUSTER SLOTS", "CLIENT REPLY SKIP", "SET a b", "ROLE"],
     hidden(OK + OK) + SLOTS + hidden(OK + OK) + ROLE,
     ["client reply skip"],
@@ -655,20 +655,20 @@ const TALKS: Record<string, Conversation> = {
     ["CLIENT REPLY SKIP", "CLIENT REPLY ON", "CLUSTER SLOTS"],
     hidden(OK) + OK + SLOTS,
   ],
-  "CLIENT REPLY OFF after SKIP is in force": [
+  "CLIENT REPLY OFF after SKIP takes effect": [
     ["CLIENT REPLY SKIP", "CLIENT REPLY OFF", "CLUSTER SLOTS", "CLIENT REPLY ON", "CLUSTER NODES"],
     hidden(OK + OK + SLOTS) + OK + NODES,
   ],
-  "CLIENT REPLY SKIP after OFF does nothing": [
+  "CLIENT REPLY SKIP after OFF has no effect": [
     ["CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "CLUSTER SLOTS", "CLUSTER NODES"],
     hidden(OK + OK) + OK + SLOTS + NODES,
   ],
-  "CLIENT REPLY with words that are none is answered": [
+  "CLIENT REPLY with invalid arguments is answered": [
     ["CLIENT REPLY MAYBE", "CLIENT REPLY", "CLIENT REPLY SKIP now", "CLUSTER SLOTS"],
     "-ERR syntax error\r\n" +
     "-ERR wrong number of arguments for 'client|reply' command\r\n".repeat(2) + SLOTS,
   ],
-  "CLIENT REPLY that is refused for want of a password is answered": [
+  "CLIENT REPLY that is refused with NOAUTH is answered": [
     ["CLIENT REPLY OFF", "CLIENT REPLY SKIP", "CLUSTER SLOTS"],
     NOAUTH + NOAUTH + NOAUTH,
     ["AUTH p", "CLUSTER SLOTS"],
@@ -678,7 +678,7 @@ const TALKS: Record<string, Conversation> = {
     ["CLIENT REPLY SKIP", "CLUSTER SLOTS", "CLIENT REPLY OFF", "CLIENT REPLY ON", "CLUSTER NODES"],
     NOPERM + SLOTS + hidden(OK) + hidden(NOPERM + NODES),
   ],
-  "CLIENT REPLY of a server that does not know CLIENT is answered": [
+  "CLIENT REPLY on a server without the command CLIENT is answered": [
     ["CLIENT REPLY SKIP", "CLUSTER SLOTS", "CLIENT REPLY OFF", "CLUSTER NODES"],
     "-ERR unknown command 'CLIENT', with args beginning with: 'REPLY' 'on' \r\n" + SLOTS +
     "-ERR unknown command `client`, with args beginning with: `reply`, `on`, \r\n" + NODES,
@@ -689,7 +689,7 @@ const TALKS: Record<string, Conversation> = {
     ["\r\n", "\r\n", "CLUSTER SLOTS"],
     SLOTS,
   ],
-  "an empty request counts as the one behind SKIP": [
+  "an empty request counts as the next one after SKIP": [
     ["CLIENT REPLY SKIP", "\r\n", "CLUSTER SLOTS"],
     hidden(OK) + SLOTS,
     ["CLIENT REPLY SKIP"],
@@ -701,7 +701,7 @@ const TALKS: Record<string, Conversation> = {
     ["GET a", "\r\n", "CLIENT REPLY SKIP", "GET a", "\r\n", "CLUSTER SLOTS"],
     NIL + hidden(OK + NIL) + SLOTS,
   ],
-  "confirmations and messages come in spite of OFF": [
+  "confirmations and messages pass under OFF": [
     [
       "CLIENT REPLY OFF",
       "SUBSCRIBE a b",
@@ -715,7 +715,7 @@ const TALKS: Record<string, Conversation> = {
     hidden(pong("")) + confirmed("unsubscribe", "b", 1) + confirmed("unsubscribe", "a", 0) +
     hidden(SLOTS) + OK + SLOTS,
   ],
-  "confirmations and messages come in spite of OFF in RESP3": [
+  "confirmations and messages pass under OFF in RESP3": [
     [
       "HELLO 3",
       "CLIENT REPLY OFF",
@@ -728,14 +728,14 @@ const TALKS: Record<string, Conversation> = {
     HELLO_3 + hidden(OK) + pushed("subscribe", "a", 1) + MESSAGE_3 + hidden(SLOTS_3) + OK +
     MESSAGE_3 + SLOTS_3 + pushed("unsubscribe", "a", 0),
   ],
-  "a subscription comes in spite of SKIP, a refusal of one does not": [
+  "a confirmation passes under SKIP, the error of a subscription is dropped": [
     ["CLIENT REPLY SKIP", "PSUBSCRIBE *", "PING", "PUNSUBSCRIBE", "CLUSTER SLOTS"],
     hidden(OK) + confirmed("psubscribe", "*", 1) + pong("") + confirmed("punsubscribe", "*", 0) +
     SLOTS,
     ["CLIENT REPLY SKIP", "SSUBSCRIBE a b", "CLUSTER SLOTS"],
     hidden(OK + "-CROSSSLOT Keys in request don't hash to the same slot\r\n") + SLOTS,
   ],
-  "a subscription that is refused under OFF leaves no count behind": [
+  "a subscription that is refused under OFF does not change the next confirmations": [
     [
       "HELLO 3",
       "CLIENT REPLY OFF",
@@ -748,19 +748,19 @@ const TALKS: Record<string, Conversation> = {
     HELLO_3 + hidden(OK + "-CROSSSLOT Keys\r\n") + pushed("ssubscribe", "c", 1) + OK +
     pushed("subscribe", "d", 1) + pushed("subscribe", "e", 2) + SLOTS_3,
   ],
-  "pushes come in spite of OFF and SKIP": [
+  "pushes pass under OFF and SKIP": [
     ["HELLO 3", "CLIENT REPLY SKIP", "GET a", "GET b", "CLIENT REPLY OFF", "GET a"],
     HELLO_3 + hidden(OK) + INVALIDATE + hidden(NULL) + NULL + hidden(OK) + MOVING + hidden(NULL) +
     INVALIDATE,
   ],
-  "lines of MONITOR do not come in spite of OFF and SKIP": [
+  "lines of MONITOR are dropped under OFF and SKIP": [
     ["MONITOR", "CLIENT REPLY OFF", "GET a", "CLIENT REPLY ON", "CLIENT REPLY SKIP"],
     OK + MONITORED + hidden(OK + MONITORED + NIL + MONITORED_MIGRATE) + OK +
     MONITORED + hidden(OK + MONITORED),
     ["GET a", "GET a"],
     hidden(NIL) + MONITORED + NIL,
   ],
-  "redirects are not answered under OFF": [
+  "redirects are dropped under OFF": [
     ["CLIENT REPLY OFF", "GET a", "CLUSTER SLOTS", "CLIENT REPLY ON", "GET a"],
     hidden(OK + MOVED + SLOTS) + OK + MOVED,
   ],
@@ -768,19 +768,19 @@ const TALKS: Record<string, Conversation> = {
     ["CLIENT REPLY OFF", "CLUSTER SLOTS", "RESET", "CLUSTER SLOTS"],
     hidden(OK + SLOTS) + RESET + SLOTS,
   ],
-  "RESET right after SKIP is not answered": [
+  "the reply to RESET after SKIP is dropped": [
     ["CLIENT REPLY SKIP", "RESET", "CLUSTER SLOTS", "PING"],
     hidden(OK + RESET) + SLOTS + PONG,
   ],
-  "HELLO right after SKIP is not answered": [
+  "the reply to HELLO after SKIP is dropped": [
     ["CLIENT REPLY SKIP", "HELLO 3", "CLUSTER SLOTS", "SUBSCRIBE a", "CLUSTER SLOTS"],
     hidden(OK + HELLO_3) + SLOTS_3 + pushed("subscribe", "a", 1) + SLOTS_3,
   ],
-  "MULTI right after SKIP is not answered": [
+  "the reply to MULTI after SKIP is dropped": [
     ["CLIENT REPLY SKIP", "MULTI", "CLUSTER SLOTS", "GET a", "EXEC", "CLUSTER SLOTS"],
     hidden(OK + OK) + QUEUED + QUEUED + "*2\r\n" + SLOTS + NIL + SLOTS,
   ],
-  "EXEC right after SKIP is not answered, and confirmed all the same": [
+  "subscriptions in a transaction are confirmed among the results of EXEC": [
     ["MULTI", "CLUSTER SLOTS", "SUBSCRIBE a", "UNSUBSCRIBE a", "DISCARD"],
     OK + QUEUED.repeat(3) + OK,
     ["MULTI"],
@@ -791,7 +791,7 @@ const TALKS: Record<string, Conversation> = {
     "*3\r\n" + SLOTS + confirmed("subscribe", "a", 1) + confirmed("unsubscribe", "a", 0) + MARK +
     PONG,
   ],
-  "a transaction under OFF is not answered": [
+  "the replies of a transaction under OFF are dropped": [
     [
       "CLIENT REPLY OFF",
       "MULTI",
@@ -803,13 +803,13 @@ const TALKS: Record<string, Conversation> = {
     ],
     hidden(OK + OK + QUEUED + QUEUED + "*2\r\n" + SLOTS + NIL) + OK + SLOTS,
   ],
-  "a MULTI that SKIP hid and that was refused opens nothing": [
+  "a MULTI that is refused under SKIP opens no transaction": [
     ["CLIENT REPLY SKIP", "MULTI x", "CLUSTER SLOTS", "PING"],
     hidden(OK + ERR) + SLOTS + PONG,
   ],
 
-  // AUTH, whose error Redis 8.0 and Valkey 8.1 drop while other replies wait.
-  "AUTH among other requests has a marker behind it": [
+  // AUTH, whose error Redis 8.0 and Valkey 8.1 drop while other replies wait to be sent.
+  "a marker follows AUTH in a pipeline": [
     [
       "PING",
       "CLUSTER SLOTS",
@@ -822,7 +822,7 @@ const TALKS: Record<string, Conversation> = {
     ],
     PONG + SLOTS + WRONGPASS + MARK + NODES + OK + MARK + SLOTS,
   ],
-  "AUTH that is not answered is not taken for answered": [
+  "the missing reply to AUTH is detected by the answer to its marker": [
     ["PING", "AUTH u x", MARKER, "SET a b", "CLUSTER SLOTS", "PING"],
     PONG + MARK + OK + SLOTS + PONG,
     [
@@ -836,7 +836,7 @@ const TALKS: Record<string, Conversation> = {
     ],
     NIL + MARK + SLOTS + HELLO_3 + MARK + SLOTS_3,
   ],
-  "AUTH that is not answered is told by the refusal of its marker": [
+  "the missing reply to AUTH is detected by the refusal of its marker": [
     ["GET a", "AUTH u x", MARKER, "CLUSTER SLOTS", "AUTH u p", MARKER, "CLUSTER SLOTS"],
     NOAUTH + hidden(NOAUTH) + NOAUTH + OK + hidden(NO_PING) + SLOTS,
     ["PING", "AUTH u x", MARKER, "AUTH u x", MARKER, "CLUSTER SLOTS"],
@@ -845,12 +845,12 @@ const TALKS: Record<string, Conversation> = {
     "-LOADING Redis is loading the dataset in memory\r\n" + OK +
     hidden("-LOADING Redis is loading the dataset in memory\r\n") + SLOTS,
   ],
-  "HELLO is refused for want of a password even if a client is named auth": [
+  "HELLO SETNAME auth is not taken for HELLO AUTH": [
     ["GET x", "HELLO 3 SETNAME auth", "AUTH p", MARKER, "COMMAND GETKEYS GET k", "CLUSTER SLOTS"],
     NOAUTH + "-NOAUTH HELLO must be called with the client already authenticated\r\n" + OK + MARK +
     array(bulk("k")) + SLOTS,
   ],
-  "errors among results do not answer the marker behind them": [
+  "errors among the results of EXEC do not answer its marker": [
     ["MULTI"],
     OK,
     ["AUTH u p", "EVAL s 0", "CLUSTER SLOTS", "EXEC", MARKER, "CLUSTER SLOTS", "GET a"],
@@ -861,11 +861,11 @@ const TALKS: Record<string, Conversation> = {
     QUEUED.repeat(3) + "*3\r\n" + confirmed("subscribe", "a", 1) + "-MISCONF x\r\n" +
     confirmed("unsubscribe", "a", 0) + MARK + SLOTS,
   ],
-  "an error of a script on a connection that has monitored is its answer": [
+  "after MONITOR, an error of a script answers the script": [
     ["MONITOR", "RESET", "EVAL s 0", MARKER, "FOO", "CLUSTER SLOTS"],
     OK + RESET + NO_PING + MARK + ERR + SLOTS,
   ],
-  "a SYNC of a replica without its primary is refused, and so is the marker": [
+  "MASTERDOWN refuses SYNC and its marker": [
     ["MONITOR", "SYNC", MARKER, "GET a", "CLUSTER SLOTS"],
     OK + MASTERDOWN + hidden(MASTERDOWN) + MOVED + SLOTS,
   ],
@@ -893,8 +893,8 @@ const TALKS: Record<string, Conversation> = {
     QUEUED.repeat(4) + "*4\r\n" + OK + SLOTS + HELLO_3 + SLOTS_3 + MARK + PONG,
   ],
 
-  // The debugger of scripts.
-  "a session of the debugger is no conversation": [
+  // The Lua debugger.
+  "a session of the Lua debugger passes without parsing": [
     ["SCRIPT DEBUG YES", "PING"],
     OK + PONG,
     ["EVAL s 0"],
@@ -902,13 +902,13 @@ const TALKS: Record<string, Conversation> = {
     ["s", "info", "subscribe x", "cluster nodes", "CLUST\n", "monitor"],
     "*1\r\n+<endsession>\r\n" + int(1),
   ],
-  "a session of the debugger may drop the replies before it": [
+  "a session of the Lua debugger may drop the replies before it": [
     ["SCRIPT DEBUG YES", "RESET", "EVAL s 0"],
     "*1\r\n+* Stopped at 1, stop reason = step over\r\n",
     ["CLUST\n"],
     "*1\r\n+<endsession>\r\n" + int(1),
   ],
-  "RESET does not end the debugging of scripts": [
+  "RESET does not turn SCRIPT DEBUG off": [
     ["SCRIPT DEBUG YES", "RESET"],
     OK + RESET,
     ["EVAL s 0"],
@@ -916,7 +916,7 @@ const TALKS: Record<string, Conversation> = {
     ["CLUST\n"],
     "*1\r\n+<endsession>\r\n" + int(1),
   ],
-  "a script that the debugger does not get is answered": [
+  "a script outside the Lua debugger is answered": [
     [
       "SCRIPT DEBUG sync",
       "EVAL s 1 a",
@@ -931,7 +931,7 @@ const TALKS: Record<string, Conversation> = {
   ],
 
   // Transactions.
-  "results are matched with the commands queued for them": [
+  "the results of EXEC are matched with the queued commands": [
     [
       "MULTI",
       "GET a",
@@ -946,7 +946,7 @@ const TALKS: Record<string, Conversation> = {
     OK + QUEUED.repeat(5) + "*5\r\n" + NIL + SLOTS + array(NIL, int(1)) + NODES + INFO + SLOTS +
     PONG,
   ],
-  "results are matched, request by request": [
+  "the results of EXEC are matched if each request waits for its reply": [
     ["MULTI"],
     OK,
     ["CLUSTER SHARDS"],
@@ -966,7 +966,7 @@ const TALKS: Record<string, Conversation> = {
     ["MULTI", "EXEC", "CLUSTER SLOTS"],
     OK + "*0\r\n" + SLOTS,
   ],
-  "a transaction that is discarded has no results": [
+  "a discarded transaction has no results": [
     ["MULTI", "CLUSTER SLOTS", "DISCARD", "CLUSTER SLOTS", "MULTI", "GET a", "EXEC"],
     OK + QUEUED + OK + SLOTS + OK + QUEUED + "*1\r\n" + NIL,
   ],
@@ -984,24 +984,24 @@ const TALKS: Record<string, Conversation> = {
     ],
     OK + OK + QUEUED + "*-1\r\n" + SLOTS + OK + QUEUED + NULL + NODES,
   ],
-  "a command that was refused has no result": [
+  "a transaction with a refused command has no results": [
     ["MULTI", "CLUSTER SLOTS", "FOO", "EXEC", "CLUSTER SLOTS"],
     OK + QUEUED + ERR + ABORTED + SLOTS,
   ],
-  "a redirect in the place of QUEUED is captured": [
+  "a redirect instead of QUEUED is captured": [
     ["MULTI", "GET a", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     OK + MOVED + QUEUED + ABORTED + SLOTS,
   ],
-  "a redirect in the place of results is captured": [
+  "a redirect instead of results is captured": [
     ["MULTI", "GET a", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     OK + QUEUED + QUEUED + MOVED + SLOTS,
   ],
-  "errors among the results are results": [
+  "errors among the results of EXEC are results": [
     ["MULTI", "INCR a", "CLUSTER SLOTS", "EVAL s 1 a", "EVAL s 0", "EXEC", "CLUSTER SLOTS"],
     OK + QUEUED.repeat(4) + "*4\r\n-WRONGTYPE Operation against a key\r\n" + SLOTS +
     "«scriptredirect -MOVED 1 10.0.0.1:7000\r\n»-MOVED 1 10.0.0.1:7000\r\n" + SLOTS,
   ],
-  "MULTI, WATCH and EXEC in the wrong place are errors": [
+  "MULTI, WATCH and EXEC in the wrong state are errors": [
     [
       "EXEC",
       "DISCARD",
@@ -1018,12 +1018,12 @@ const TALKS: Record<string, Conversation> = {
     "*1\r\n" + SLOTS +
     "-ERR EXEC without MULTI\r\n" + SLOTS,
   ],
-  "commands with the wrong number of words change no transaction": [
+  "commands with the wrong number of arguments change no transaction": [
     ["MULTI x", "MULTI", "DISCARD x", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     "-ERR wrong number of arguments for 'multi' command\r\n" + OK +
     "-ERR wrong number of arguments for 'discard' command\r\n" + QUEUED + ABORTED + SLOTS,
   ],
-  "EXEC with the wrong number of words ends the transaction": [
+  "EXEC with the wrong number of arguments ends the transaction": [
     ["MULTI", "CLUSTER SLOTS", "EXEC x", "CLUSTER SLOTS", "EXEC"],
     OK + QUEUED +
     "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command\r\n" +
@@ -1043,7 +1043,7 @@ const TALKS: Record<string, Conversation> = {
     confirmed("subscribe", "b", 2) +
     confirmed("unsubscribe", "b", 1) + confirmed("unsubscribe", "a", 0) + SLOTS + MARK + SLOTS,
   ],
-  "messages to oneself in a transaction are no results": [
+  "messages of the connection itself in a transaction are no results": [
     [
       "MULTI",
       "SUBSCRIBE a",
@@ -1057,7 +1057,7 @@ const TALKS: Record<string, Conversation> = {
     OK + QUEUED.repeat(4) + "*4\r\n" + confirmed("subscribe", "a", 1) + MESSAGE + int(1) +
     confirmed("unsubscribe", "a", 0) + SLOTS + MARK + PONG,
   ],
-  "a list that looks like a message in a transaction that subscribes is a result": [
+  "a list that looks like a message is a result of a transaction that subscribes": [
     [
       "MULTI",
       "SUBSCRIBE a",
@@ -1076,19 +1076,19 @@ const TALKS: Record<string, Conversation> = {
     HELLO_3 + OK + QUEUED.repeat(2) + "*2\r\n" + pushed("subscribe", "a", 1) +
     pushed("subscribe", "b", 2) + SLOTS_3 + MARK + SLOTS_3,
   ],
-  "unsubscribing from none in a transaction is confirmed once": [
+  "UNSUBSCRIBE in a transaction without any subscription is confirmed once": [
     ["MULTI", "UNSUBSCRIBE", "PUNSUBSCRIBE", "SUNSUBSCRIBE", "EXEC", MARKER, "CLUSTER SLOTS"],
     OK + QUEUED.repeat(3) + "*3\r\n" + confirmed("unsubscribe", null, 0) +
     confirmed("punsubscribe", null, 0) +
     confirmed("sunsubscribe", null, 0) + MARK + SLOTS,
   ],
-  "CLIENT REPLY OFF in a transaction cuts the results short": [
+  "CLIENT REPLY OFF in a transaction drops the results after it": [
     ["MULTI", "CLIENT REPLY OFF", "CLUSTER SLOTS", "EXEC"],
     OK + QUEUED.repeat(2) + "*2\r\n" + hidden(OK + SLOTS),
     ["CLUSTER SLOTS", "CLIENT REPLY ON", "CLUSTER SLOTS"],
     hidden(SLOTS) + OK + SLOTS,
   ],
-  "CLIENT REPLY OFF and ON in a transaction leave a gap in the results": [
+  "CLIENT REPLY OFF and ON in a transaction drop the results between them": [
     [
       "MULTI",
       "ROLE",
@@ -1101,11 +1101,11 @@ const TALKS: Record<string, Conversation> = {
     ],
     OK + QUEUED.repeat(5) + "*5\r\n" + ROLE + hidden(OK + SLOTS) + OK + NODES + INFO,
   ],
-  "CLIENT REPLY SKIP in a transaction silences the request after it": [
+  "CLIENT REPLY SKIP in a transaction drops the reply to the request after EXEC": [
     ["MULTI", "CLIENT REPLY SKIP", "CLUSTER SLOTS", "EXEC", "CLUSTER NODES", "CLUSTER SLOTS"],
     OK + QUEUED.repeat(2) + "*2\r\n" + hidden(OK) + SLOTS + hidden(NODES) + SLOTS,
   ],
-  "CLIENT REPLY SKIP at the end of a transaction silences the request after it": [
+  "CLIENT REPLY SKIP at the end of a transaction drops the reply to the request after EXEC": [
     ["MULTI", "CLUSTER SLOTS", "CLIENT REPLY SKIP", "EXEC"],
     OK + QUEUED.repeat(2) + "*2\r\n" + SLOTS + hidden(OK),
     ["CLUSTER NODES", "CLUSTER SLOTS"],
@@ -1121,58 +1121,58 @@ const TALKS: Record<string, Conversation> = {
     ["REPLCONF ACK 1", "EXEC", MARKER, "CLUSTER SLOTS"],
     QUEUED + "*1\r\n" + MARK + SLOTS,
   ],
-  "messages stand among the results in RESP3": [
+  "messages pass between the results of EXEC in RESP3": [
     ["HELLO 3", "SUBSCRIBE a", "MULTI", "PUBLISH a hi", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     HELLO_3 + pushed("subscribe", "a", 1) + OK + QUEUED + QUEUED + "*2\r\n" + MESSAGE_3 + int(1) +
     INVALIDATE + SLOTS_3 +
     INVALIDATE + SLOTS_3,
   ],
-  "the protocol may change among the results": [
+  "the protocol may change between the results of EXEC": [
     ["MULTI", "HELLO 3", "CLUSTER SLOTS", "HELLO 2", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     OK + QUEUED.repeat(4) + "*4\r\n" + HELLO_3 + SLOTS_3 + HELLO_2 + SLOTS + SLOTS,
   ],
-  "MONITOR and SSUBSCRIBE in a transaction are refused at its end": [
+  "MONITOR and SSUBSCRIBE in a transaction are refused by EXEC": [
     ["MULTI", "MONITOR", "SSUBSCRIBE a", "CLUSTER SLOTS", "EXEC", MARKER, "CLUSTER SLOTS"],
     OK + QUEUED.repeat(3) + "*3\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n" +
     "-ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client\r\n" + SLOTS + MARK + SLOTS,
   ],
-  "MONITOR is refused in a transaction of a connection that monitors": [
+  "MONITOR in a transaction of a connection that monitors is refused": [
     ["MONITOR", "MULTI"],
     OK + OK,
     ["MONITOR", "EXEC", MARKER, "CLUSTER SLOTS", "PING"],
     MONITORED + QUEUED + "*1\r\n-ERR MONITOR isn't allowed for DENY BLOCKING client\r\n" +
     MARK + SLOTS + PONG,
   ],
-  "a status among the results that says QUEUED is a result": [
+  "a status QUEUED among the results of EXEC is a result": [
     ["MULTI", "EVAL s 0", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     OK + QUEUED.repeat(2) + "*2\r\n" + QUEUED + SLOTS + SLOTS,
   ],
-  "QUIT ends a transaction too": [["MULTI", "CLUSTER SLOTS", "QUIT"], OK + QUEUED + OK],
+  "QUIT ends a transaction": [["MULTI", "CLUSTER SLOTS", "QUIT"], OK + QUEUED + OK],
 
   // Replication.
-  "SYNC makes all that follows a stream": [
+  "after SYNC, all bytes pass without parsing": [
     ["CLUSTER SLOTS", "SYNC"],
     SLOTS + "\n\n$5\r\nREDIS*1\r\n$4\r\nPING\r\nx\0-MOVED 1 10.0.0.1:7000\r\n",
     ["REPLCONF ACK 1", "CLUSTER SLOTS"],
     unmarked(SLOTS) + "\r\n*x",
   ],
-  "SYNC with an end mark makes all that follows a stream": [
+  "after SYNC with an EOF mark, all bytes pass without parsing": [
     ["SYNC"],
     `$EOF:${"a".repeat(40)}\r\nREDIS`,
   ],
-  "PSYNC makes all that follows a stream": [
+  "after PSYNC with a full resync, all bytes pass without parsing": [
     ["PING", "PSYNC ? -1"],
     PONG + `+FULLRESYNC ${"a".repeat(40)} 1\r\n\n$5\r\nREDIS*1\r\n>x` + MONITORED,
   ],
-  "PSYNC that goes on makes all that follows a stream": [
+  "after PSYNC with a partial resync, all bytes pass without parsing": [
     ["PSYNC a 1"],
     "+CONTINUE\r\n*1\r\n$4\r\nPING\r\n+x\r\n",
   ],
-  "PSYNC over two channels makes all that follows a stream": [
+  "after PSYNC with a dual-channel resync, all bytes pass without parsing": [
     ["PSYNC a 1"],
     "+DUALCHANNELSYNC\r\n\r\nx",
   ],
-  "SYNC and PSYNC that are refused are answered": [
+  "refused SYNC and PSYNC are answered": [
     ["SYNC", "PSYNC ? -1", "CLUSTER SYNCSLOTS x", "CLUSTER SLOTS"],
     "-ERR SYNC and PSYNC are invalid with pending output\r\n-NOMASTERLINK Can't SYNC while not connected with my master\r\n" +
     "-ERR unknown subcommand 'SYNCSLOTS'. Try CLUSTER HELP.\r\n" + SLOTS,
@@ -1196,7 +1196,7 @@ const TALKS: Record<string, Conversation> = {
     ],
     MARK + SLOTS + MARK + MARK + NODES + MARK,
   ],
-  "other REPLCONF are answered": [
+  "other REPLCONF commands are answered": [
     [
       "REPLCONF listening-port 1",
       "REPLCONF capa eof capa psync2",
@@ -1206,18 +1206,18 @@ const TALKS: Record<string, Conversation> = {
     ],
     OK + OK + OK + "-ERR syntax error\r\n" + SLOTS,
   ],
-  "REPLCONF ACK that is refused is answered": [
+  "a refused REPLCONF ACK is answered": [
     ["REPLCONF ACK 1", MARKER, "CLUSTER SLOTS", "REPLCONF ACK 1", MARKER, "CLUSTER NODES"],
     NOAUTH + hidden(NOAUTH) + SLOTS +
     "-NOPERM this user has no permissions to run the 'replconf' command\r\n" + hidden(NO_PING) +
     NODES,
   ],
-  "REPLCONF ACK of a server that does not know REPLCONF is answered": [
+  "REPLCONF ACK on a server without the command REPLCONF is answered": [
     ["REPLCONF ACK 1", MARKER, "CLUSTER SLOTS", "PING"],
     "-ERR unknown command 'REPLCONF', with args beginning with: 'ACK' '1' \r\n" + MARK + SLOTS +
     PONG,
   ],
-  "an error after REPLCONF ACK is the one of the next request": [
+  "an error after the marker of REPLCONF ACK answers the next request": [
     ["REPLCONF ACK 1", MARKER, "FOO", "CLUSTER SLOTS"],
     MARK + ERR + SLOTS,
   ],
@@ -1227,42 +1227,42 @@ const TALKS: Record<string, Conversation> = {
     ["CLUSTER SLOTS", "*x\r\n", "CLUSTER SLOTS", "PING"],
     SLOTS + "-ERR Protocol error: invalid multibulk length\r\n",
   ],
-  "QUIT is answered, and nothing behind it": [
+  "QUIT is answered, requests after it are not": [
     ["CLUSTER SLOTS", "QUIT", "CLUSTER SLOTS"],
     SLOTS + OK,
   ],
-  "a node may refuse a connection before any request": [
+  "an error before any request passes": [
     [],
     "-ERR max number of clients reached\r\n",
   ],
-  "a node may refuse a connection instead of answering": [
+  "an error that refuses the connection passes": [
     ["CLUSTER SLOTS"],
     "-DENIED Redis is running in protected mode\r\n",
   ],
-  "SHUTDOWN may be refused": [
+  "a refused SHUTDOWN is answered": [
     ["SHUTDOWN", "CLUSTER SLOTS"],
     "-ERR Errors trying to SHUTDOWN. Check logs.\r\n" + SLOTS,
   ],
 };
 
-for (const [name, talk] of Object.entries(TALKS)) {
-  Deno.test(`${name}, however it is cut`, async () => {
-    const { expected, node } = sidesOf(talk);
-    const upstream = forwardedOf(talk.filter((turn) => typeof turn !== "string").flat());
+for (const [name, conversation] of Object.entries(CONVERSATIONS)) {
+  Deno.test(`${name}, at every cut`, async () => {
+    const { expected, node } = sidesOf(conversation);
+    const upstream = forwardedOf(conversation.filter((turn) => typeof turn !== "string").flat());
     const { length } = node.filter((turn) => typeof turn === "string").join("");
     for (const reception of everyReception(length)) {
       const outcome = await converse(node, reception);
       assertEquals(
         outcome,
         { client: expected, upstream, error: undefined },
-        showReception(reception),
+        describeReception(reception),
       );
     }
   });
 }
 
-/** Frames that are cut off by the end of the stream, and how much of them may go out. */
-const CUT_OFF: Record<string, [talk: Conversation, held: string]> = {
+/** Conversations, and a captured frame that the end of the stream cuts off. */
+const CUT_OFF: Record<string, [conversation: Conversation, captured: string]> = {
   "CLUSTER SLOTS": [[["PING", "CLUSTER SLOTS"], PONG], SLOTS],
   "CLUSTER NODES": [[["PING", "CLUSTER NODES"], PONG], NODES],
   "CLUSTER SLOTS in a transaction": [
@@ -1274,7 +1274,7 @@ const CUT_OFF: Record<string, [talk: Conversation, held: string]> = {
     [["GET a"]],
     `«redirect -MOVED 1 ${"h".repeat(255)}:7000\r\n»`,
   ],
-  "a redirect that MIGRATE passes on": [[["MIGRATE h 1 k 0 9"]], MIGRATED],
+  "a redirect in an error of MIGRATE": [[["MIGRATE h 1 k 0 9"]], MIGRATED],
   "a push with addresses": [[["GET a"]], MOVING],
   "a long CLUSTER SLOTS": [
     [["CLUSTER SLOTS"]],
@@ -1282,12 +1282,12 @@ const CUT_OFF: Record<string, [talk: Conversation, held: string]> = {
   ],
 };
 
-for (const [name, [talk, held]] of Object.entries(CUT_OFF)) {
-  Deno.test(`nothing goes out of ${name} that the end of the stream cuts off`, async () => {
-    const frame = unmarked(held);
-    const before = talk.filter((turn) => typeof turn === "string").join("");
+for (const [name, [conversation, captured]] of Object.entries(CUT_OFF)) {
+  Deno.test(`no byte of ${name} is sent if the stream ends inside it`, async () => {
+    const frame = unmarked(captured);
+    const before = conversation.filter((turn) => typeof turn === "string").join("");
     for (let length = 1; length < frame.length; length++) {
-      const node = [...talk, frame.slice(0, length)];
+      const node = [...conversation, frame.slice(0, length)];
       for (const cuts of [[], [before.length + length - 1]]) {
         const reception = { cuts, bufferBytes: SMALL_BUFFER_BYTES, requestBytes: 1024 };
         const { client } = await converse(node, reception);
@@ -1297,21 +1297,21 @@ for (const [name, [talk, held]] of Object.entries(CUT_OFF)) {
   });
 }
 
-Deno.test("all that came of a plain frame goes out when the stream ends inside it", async () => {
+Deno.test("the beginning of a plain frame is sent if the stream ends inside it", async () => {
   const wire = PONG + array(bulk("abc"), int(5));
   for (let length = 1; length < wire.length; length++) {
-    const talk = [["PING", "LRANGE l 0 1"], wire.slice(0, length)];
+    const conversation = [["PING", "LRANGE l 0 1"], wire.slice(0, length)];
     const reception = { cuts: [], bufferBytes: SMALL_BUFFER_BYTES, requestBytes: 1024 };
-    assertEquals((await converse(talk, reception)).client, wire.slice(0, length));
+    assertEquals((await converse(conversation, reception)).client, wire.slice(0, length));
   }
 });
 
-/** What the client is to get, and the conversation without the marks that say so. */
-function sidesOf(talk: Conversation): { expected: string; node: Conversation } {
-  const bytes = talk.filter((turn) => typeof turn === "string");
+/** Returns the bytes that the client must get, and the conversation without marks. */
+function sidesOf(conversation: Conversation): { expected: string; node: Conversation } {
+  const bytes = conversation.filter((turn) => typeof turn === "string");
   return {
     expected: shown(bytes.join("")),
-    node: talk.map((turn) => typeof turn === "string" ? unmarked(turn) : turn),
+    node: conversation.map((turn) => typeof turn === "string" ? unmarked(turn) : turn),
   };
 }
 
@@ -1323,12 +1323,12 @@ function pushed(kind: string, channel: string | null, count: number): string {
   return push(bulk(kind), channel === null ? NULL : bulk(channel), int(count));
 }
 
-/** The answer to PING of a RESP2 connection that has subscriptions. */
+/** The answer to PING on a RESP2 connection with subscriptions. */
 function pong(text: string): string {
   return array(bulk("pong"), bulk(text));
 }
 
-/** An invalidation that is redirected to a RESP2 connection. */
+/** An invalidation message, as a RESP2 connection gets it. */
 function invalidated(keys: string): string {
   return array(bulk("message"), bulk("__redis__:invalidate"), keys);
 }

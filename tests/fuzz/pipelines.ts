@@ -1,4 +1,4 @@
-import { PUBLIC_WORD } from "../support/conversation.ts";
+import { PUBLIC_HOST } from "../support/conversation.ts";
 import type { Random } from "../support/random.ts";
 
 /** The words of a request, or its bytes. */
@@ -121,19 +121,19 @@ const THEMES: readonly (readonly ((random: Random) => Request)[])[] = [
   ],
   [() => "\r\n", () => "\n", () => " \t\r\n", () => "*0\r\n", () => "*-1\r\n"],
   [
-    () => ["CLUSTER", "MEET", PUBLIC_WORD, "1"],
+    () => ["CLUSTER", "MEET", PUBLIC_HOST, "1"],
     () => ["CLUSTER", "MEET", "h", "1"],
     () => ["CLUSTER", "MEET"],
-    () => ["MIGRATE", PUBLIC_WORD, "1", "a", "0", "9"],
+    () => ["MIGRATE", PUBLIC_HOST, "1", "a", "0", "9"],
     () => ["MIGRATE", "h", "1", "a", "0", "9"],
-    () => ["MIGRATE", PUBLIC_WORD],
-    () => ["REPLICAOF", PUBLIC_WORD, "1"],
+    () => ["MIGRATE", PUBLIC_HOST],
+    () => ["REPLICAOF", PUBLIC_HOST, "1"],
     () => ["SLAVEOF", "NO", "ONE"],
-    () => ["FAILOVER", "TO", PUBLIC_WORD, "1"],
+    () => ["FAILOVER", "TO", PUBLIC_HOST, "1"],
     () => ["FAILOVER"],
-    () => ["CLIENT", "KILL", PUBLIC_WORD],
-    () => ["CLIENT", "LIST", "ADDR", PUBLIC_WORD],
-    () => ["GET", PUBLIC_WORD],
+    () => ["CLIENT", "KILL", PUBLIC_HOST],
+    () => ["CLIENT", "LIST", "ADDR", PUBLIC_HOST],
+    () => ["GET", PUBLIC_HOST],
   ],
   [
     () => ["SYNC"],

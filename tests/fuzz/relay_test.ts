@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { PairingError } from "../../src/relay/pairing_error.ts";
-import { translateHost, wireOf } from "../support/conversation.ts";
+import { rewriteHost, wireOf } from "../support/conversation.ts";
 import { seededRandom } from "../support/random.ts";
 import { PIPELINES } from "./corpus.ts";
 import { translated } from "./model.ts";
 import { ModelNode } from "./node.ts";
 import { randomRequests } from "./pipelines.ts";
 import { eachRound } from "./rounds.ts";
-import { haveSession } from "./session.ts";
+import { runSession } from "./session.ts";
 
 /** How often each pipeline of the corpus is tried, each time in other pieces. */
 const TRIES = 20;
@@ -28,7 +28,7 @@ Deno.test("random pipelines get from a model of a node exactly what they should"
 async function compare(seed: number, wire: string): Promise<void> {
   const random = seededRandom(seed);
   const node = new ModelNode(random, wire);
-  const { client: all, sent, upstream, error } = await haveSession(random, wire, node);
+  const { client: all, sent, upstream, error } = await runSession(random, wire, node);
   const [client, expected] = [all, node.expected].map((text) =>
     node.dropsLines ? text.replaceAll(MONITOR_LINES, "") : text
   ) as [string, string];
@@ -40,5 +40,5 @@ async function compare(seed: number, wire: string): Promise<void> {
   if (error !== undefined) throw new Error(shown, { cause: error });
   // What a node ignores may be no requests.
   if (node.ignores || node.isClosed) return;
-  assertEquals(upstream, translated(sent, translateHost), shown);
+  assertEquals(upstream, translated(sent, rewriteHost), shown);
 }

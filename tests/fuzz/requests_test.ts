@@ -1,11 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { translateHost } from "../support/conversation.ts";
+import { rewriteHost } from "../support/conversation.ts";
 import { seededRandom } from "../support/random.ts";
 import { TRANSLATED_REQUESTS } from "./corpus.ts";
 import { readRequests, translated } from "./model.ts";
 import { randomRequests } from "./pipelines.ts";
 import { eachRound } from "./rounds.ts";
-import { haveSession, type Node } from "./session.ts";
+import { type Node, runSession } from "./session.ts";
 import { damaged } from "./values.ts";
 
 for (const [name, wire] of Object.entries(TRANSLATED_REQUESTS)) {
@@ -32,18 +32,18 @@ function opensTransaction(request: string): boolean {
 }
 
 async function compare(seed: number, wire: string): Promise<void> {
-  const { upstream, restedBytes, error } = await haveSession(
+  const { upstream, restedBytes, error } = await runSession(
     seededRandom(seed),
     wire,
     new MuteNode(),
   );
   const shown = JSON.stringify(wire);
   assertEquals(error, undefined, shown);
-  assertEquals(upstream, translated(wire, translateHost), shown);
+  assertEquals(upstream, translated(wire, rewriteHost), shown);
   // Only what is not whole waits for more.
   const { requests } = readRequests(wire);
   const whole = wire.slice(0, requests.findLast(({ end }) => end !== undefined)?.end ?? 0);
-  assert(restedBytes >= translated(whole, translateHost).length, `held too long: ${shown}`);
+  assert(restedBytes >= translated(whole, rewriteHost).length, `held too long: ${shown}`);
 }
 
 /** Takes all there is and says nothing. */

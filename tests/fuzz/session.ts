@@ -8,8 +8,8 @@ import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay } from "../../src/relay/reply_relay.ts";
 import { RequestRelay } from "../../src/relay/request_relay.ts";
 import { FairReadScheduler } from "../../src/proxy/read_scheduler.ts";
-import { MARKING, SMALL_BUFFER_BYTES, translateHost } from "../support/conversation.ts";
-import { Feed, rest } from "../support/feed.ts";
+import { MARKING, rewriteHost, SMALL_BUFFER_BYTES } from "../support/conversation.ts";
+import { Feed, untilIdle } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
 
 /** Who is asked: takes what the relay sends on, and has something to say, now or later. */
@@ -46,7 +46,7 @@ const CAPTURE_LIMIT_BYTES = 1024 * 1024;
  * Sends `requests` through the two relays of a session to `node`, and its replies back. Which
  * side goes on when, and by how many bytes, is random; both have come to rest whenever one does.
  */
-export async function haveSession(
+export async function runSession(
   random: Random,
   requests: string,
   node: Node,
@@ -92,7 +92,7 @@ export async function haveSession(
       buffers,
       scheduler,
       commands,
-      rewrite: (args) => Promise.resolve(translateHost(args)),
+      rewrite: (args) => Promise.resolve(rewriteHost(args)),
       unreadReplies: () => undefined,
       createNonce,
       trafficLog: undefined,
@@ -123,7 +123,7 @@ export async function haveSession(
       const length = random.chance(0.5) ? left.length : 1 + random.int(most);
       fromClient.give(left.slice(0, length));
       left = left.slice(length);
-      await rest();
+      await untilIdle();
     }
     const worked = random.chance(eagerness) && node.step();
     if (random.chance(0.1)) node.event();
@@ -131,14 +131,14 @@ export async function haveSession(
       const length = random.chance(0.5) ? node.out.length : 1 + random.int(most);
       fromNode.give(node.out.slice(0, length));
       node.out = node.out.slice(length);
-      await rest();
+      await untilIdle();
     } else if (!worked && left === "" && node.out === "" && !node.step()) break;
     if (node.isClosed && node.out === "") break;
   }
   outcome.restedBytes = withoutMarkers(outcome.upstream).length;
   outcome.sent = requests.slice(0, requests.length - left.length);
   fromClient.end();
-  await rest();
+  await untilIdle();
   fromNode.end();
   await Promise.all(directions);
   outcome.upstream = withoutMarkers(outcome.upstream);

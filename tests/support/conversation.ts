@@ -8,19 +8,19 @@ import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay, type ReplyRelayOptions } from "../../src/relay/reply_relay.ts";
 import { RequestRelay } from "../../src/relay/request_relay.ts";
 import { FairReadScheduler } from "../../src/proxy/read_scheduler.ts";
-import { Feed, rest } from "./feed.ts";
+import { Feed, untilIdle } from "./feed.ts";
 import { array, bulk } from "./frames.ts";
 
 /**
- * What goes back and forth on one connection: requests of a client, then bytes of its node, and
- * so on. A request is its words, with spaces between, or raw bytes if it holds a LF. MARKER stands
- * where the relay has to send one.
+ * A conversation on one connection: in turn requests of the client (an array) and bytes of the node
+ * (a string). A request is its arguments with spaces between, or raw bytes if it contains a LF.
+ * MARKER stands where the relay must send a marker.
  */
 export type Conversation = readonly (readonly string[] | string)[];
 
 /** The outcome of a conversation. */
 export interface Outcome {
-  /** What the client got. A frame that was to be rewritten is marked, and by what: `«slots …»`. */
+  /** What the client got. A rewritten frame is in marks, with its rewriter: `«slots …»`. */
   client: string;
   /** What the node got. */
   upstream: string;
@@ -31,11 +31,11 @@ export interface Outcome {
 /** A read buffer that holds little more than the head of a frame. */
 export const SMALL_BUFFER_BYTES = 512;
 
-/** More than any of the frames takes. */
+/** More than any of the frames needs. */
 const CAPTURE_LIMIT_BYTES = 1024 * 1024;
 
-/** What the relay finds in requests, and what the node gets in its place. */
-export const [PUBLIC_WORD, PRIVATE_WORD] = ["public.example", "10.0.0.1"] as const;
+/** The host that the relay finds in requests, and the one that the node gets instead. */
+export const [PUBLIC_HOST, PRIVATE_HOST] = ["public.example", "10.0.0.1"] as const;
 
 /** The marks of `Outcome.client`. */
 const MARKS = /«\w+ |»/g;
@@ -43,21 +43,21 @@ const MARKS = /«\w+ |»/g;
 /** The nonce of every marker. */
 const NONCE = "mark";
 
-/** A marker, which the client does not send. */
+/** A marker that the relay sends. */
 export const MARKER = `PING ${NONCE}`;
 
-/** The answer of a node to a marker, which the client does not get. */
+/** The reply to a marker, which the client does not get. */
 export const MARK = hidden(bulk(NONCE));
 
-/** The same, of a RESP2 connection that has subscriptions. */
+/** The reply to a marker on a RESP2 connection with subscriptions. */
 export const PONG_MARK = hidden(array(bulk("pong"), bulk(NONCE)));
 
-/** Marks what a node sends and the client does not get. */
+/** Marks bytes of the node that the client does not get. */
 export function hidden(frame: string): string {
   return `‹${frame}›`;
 }
 
-/** What a client gets of a text in which some is hidden. */
+/** Removes the bytes that the client does not get. */
 export function shown(text: string): string {
   return text.replaceAll(/‹[^›]*›/g, "");
 }
@@ -70,19 +70,19 @@ export const MARKING: Pick<ReplyRelayOptions, "rewrite"> = {
   },
 };
 
-/** Takes the marks out of a text, which leaves what the node sent. */
+/** Removes all marks, which leaves the bytes of the node. */
 export function unmarked(text: string): string {
   return text.replaceAll(MARKS, "").replaceAll(/[‹›]/g, "");
 }
 
-/** The bytes of requests: of each its words, with spaces between, or itself if it holds a LF. */
+/** Encodes requests in the form of `Conversation`. */
 export function wireOf(requests: readonly string[]): string {
   return requests.map((request) =>
     request.includes("\n") ? request : toLatin1(encodeRequest(request.split(" ")))
   ).join("");
 }
 
-/** The bytes that a node gets for requests. */
+/** Encodes requests as the node gets them: with CLIENT REPLY ON instead of OFF and SKIP. */
 export function forwardedOf(requests: readonly string[]): string {
   return wireOf(
     requests.map((request) => request.replace(/^(client reply) (off|skip)$/i, "$1 on")),
@@ -91,11 +91,11 @@ export function forwardedOf(requests: readonly string[]): string {
 
 /** How a conversation is received. */
 export interface Reception {
-  /** The ends of the pieces in which all bytes of the node come; none after the last byte. */
+  /** The ends of the pieces in which the bytes of the node come, without that of the last one. */
   cuts: readonly number[];
   /** The size of the read buffers. */
   bufferBytes: number;
-  /** The most bytes that one read of the client's side gives. */
+  /** The most bytes of the client that one read returns. */
   requestBytes: number;
 }
 
@@ -113,7 +113,7 @@ export function* everyReception(length: number): Generator<Reception> {
 
 /** Passes a conversation through the two relays of a session. */
 export async function converse(
-  talk: Conversation,
+  conversation: Conversation,
   reception: Reception,
   commands = COMMANDS,
 ): Promise<Outcome> {
@@ -129,7 +129,7 @@ export async function converse(
     buffers,
     scheduler,
     commands,
-    rewrite: (args) => Promise.resolve(translateHost(args)),
+    rewrite: (args) => Promise.resolve(rewriteHost(args)),
     unreadReplies: () => undefined,
     createNonce: () => NONCE,
     trafficLog: undefined,
@@ -139,11 +139,11 @@ export async function converse(
   });
   function failure(error: unknown): void {
     if (!(error instanceof Error)) throw error;
-    // The end of one direction ends the other, which is then no failure of its own.
+    // The first failure ends both directions; later ones follow from it.
     outcome.error ??= error.name;
   }
   const replies = new ReplyRelay({
-    upstream: nodeOf(talk, reception, requests),
+    upstream: nodeOf(conversation, reception, requests),
     client: sink((text) => outcome.client += text),
     tracker,
     buffers,
@@ -160,34 +160,34 @@ export async function converse(
 }
 
 /** How a conversation was received, for the message of a failed assertion. */
-export function showReception({ cuts, bufferBytes }: Reception): string {
+export function describeReception({ cuts, bufferBytes }: Reception): string {
   const where = cuts.length > 1 ? "byte by byte" : `cut at ${cuts[0] ?? "no byte"}`;
   return `received ${where} into ${bufferBytes} bytes`;
 }
 
-/** A translation of requests that has one word to translate, and may add one. */
-export function translateHost(words: readonly string[]): string[] | undefined {
-  if (!words.includes(PUBLIC_WORD)) return undefined;
-  const translated = words.map((word) => word === PUBLIC_WORD ? PRIVATE_WORD : word);
-  return translated[1]?.toLowerCase() === "meet" ? [...translated, "17000"] : translated;
+/** Rewrites PUBLIC_HOST in the arguments of a request, and adds a bus port to CLUSTER MEET. */
+export function rewriteHost(words: readonly string[]): string[] | undefined {
+  if (!words.includes(PUBLIC_HOST)) return undefined;
+  const rewritten = words.map((word) => word === PUBLIC_HOST ? PRIVATE_HOST : word);
+  return rewritten[1]?.toLowerCase() === "meet" ? [...rewritten, "17000"] : rewritten;
 }
 
-/** The node's side: each of its turns comes when the relay has passed all requests before it. */
-function nodeOf(talk: Conversation, { cuts }: Reception, requests: Feed): ByteSource {
-  const turns = [...talk];
+/** The side of the node: it sends its bytes once the relay has forwarded the requests before. */
+function nodeOf(conversation: Conversation, { cuts }: Reception, requests: Feed): ByteSource {
+  const turns = [...conversation];
   let bytes = new Uint8Array(0);
   let offset = 0;
   let cut = 0;
   return {
     async read(buffer) {
       while (bytes.length === 0) {
-        await rest();
+        await untilIdle();
         const turn = turns.shift();
         if (turn === undefined || requests.ended) return null;
         if (typeof turn === "string") bytes = fromLatin1(turn);
         else {
           requests.give(wireOf(turn.filter((request) => request !== MARKER)));
-          await rest();
+          await untilIdle();
         }
       }
       while (cut < cuts.length && cuts[cut]! <= offset) cut++;

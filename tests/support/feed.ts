@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { ByteSource } from "../../src/platform/net.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 
-/** One direction of a connection in memory: a test gives bytes, and what is tested reads them. */
+/** One direction of a connection in memory: a test gives bytes, and the tested code reads them. */
 export class Feed implements ByteSource {
   readonly #most: number;
   #bytes = new Uint8Array(0);
@@ -10,7 +10,7 @@ export class Feed implements ByteSource {
   /** Wakes the read that waits for more. */
   #wake: (() => void) | undefined;
 
-  /** @param most the most bytes that one read gives */
+  /** @param most the most bytes that one read returns */
   constructor(most: number) {
     this.#most = most;
   }
@@ -26,7 +26,7 @@ export class Feed implements ByteSource {
     this.#wake?.();
   }
 
-  /** Lets the reader come to the end, behind what it has been given. */
+  /** Ends the stream behind the bytes given so far. */
   end(): void {
     this.#ended = true;
     this.#wake?.();
@@ -46,7 +46,7 @@ export class Feed implements ByteSource {
   }
 }
 
-/** Waits until all readers wait, for more or for a reply: nothing here takes longer than that. */
-export async function rest(): Promise<void> {
+/** Waits until all readers wait for more bytes; in memory, one turn of the event loop suffices. */
+export async function untilIdle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }

@@ -9,9 +9,9 @@ import {
 import { wireOf } from "../../support/conversation.ts";
 import { everyCut, type Piece, show } from "../../support/pieces.ts";
 
-const NAMED: ExpectedReply = { type: "ordinary", repeatsAddress: true };
+const WITH_ADDRESS_ARGUMENT: ExpectedReply = { type: "ordinary", repeatsAddress: true };
 const SECRET: ExpectedReply = { type: "ordinary", isSecret: true };
-const MIGRATED: ExpectedReply = {
+const MIGRATE: ExpectedReply = {
   type: "ordinary",
   repeatsAddress: true,
   relaysError: true,
@@ -22,7 +22,7 @@ function withAddresses(addresses: AddressReply): ExpectedReply {
   return { type: "ordinary", addresses, repeatsAddress: true };
 }
 
-/** What each request is answered. */
+/** The expected reply to each request. */
 const REQUESTS: Record<string, ExpectedReply> = {
   "CLUSTER SLOTS": withAddresses("slots"),
   "CLUSTER SLOTS extra": withAddresses("slots"),
@@ -46,8 +46,8 @@ const REQUESTS: Record<string, ExpectedReply> = {
   "CLIENT INFO": withAddresses("clients"),
   "CLIENT": ExpectedReplies.plain,
   "CLIENT ID": ExpectedReplies.plain,
-  "CLIENT KILL ID 1": NAMED,
-  "CLIENT KILL 10.0.0.1:1": NAMED,
+  "CLIENT KILL ID 1": WITH_ADDRESS_ARGUMENT,
+  "CLIENT KILL 10.0.0.1:1": WITH_ADDRESS_ARGUMENT,
   "CLIENT REPLY ON": ExpectedReplies.replyOn,
   "CLIENT REPLY OFF": ExpectedReplies.replyOff,
   "CLIENT REPLY SKIP": ExpectedReplies.replySkip,
@@ -56,14 +56,14 @@ const REQUESTS: Record<string, ExpectedReply> = {
   "CLIENT REPLY ON now": ExpectedReplies.plain,
   "CLIENT REPLY OFF now": ExpectedReplies.plain,
   "CLIENT REPLY SKIP now": ExpectedReplies.plain,
-  "MIGRATE h 1 k 0 9": MIGRATED,
-  "MIGRATE h 1 k 0 9 AUTH p": MIGRATED,
-  "CLUSTER MEET h 1": NAMED,
-  "CLUSTER MEET": NAMED,
+  "MIGRATE h 1 k 0 9": MIGRATE,
+  "MIGRATE h 1 k 0 9 AUTH p": MIGRATE,
+  "CLUSTER MEET h 1": WITH_ADDRESS_ARGUMENT,
+  "CLUSTER MEET": WITH_ADDRESS_ARGUMENT,
   "CLUSTER FORGET a": ExpectedReplies.plain,
-  "REPLICAOF h 1": NAMED,
-  "SLAVEOF NO ONE": NAMED,
-  "FAILOVER TO h 1": NAMED,
+  "REPLICAOF h 1": WITH_ADDRESS_ARGUMENT,
+  "SLAVEOF NO ONE": WITH_ADDRESS_ARGUMENT,
+  "FAILOVER TO h 1": WITH_ADDRESS_ARGUMENT,
   "EVAL s 0": ExpectedReplies.keylessEval,
   "EVAL s 0 x": ExpectedReplies.keylessEval,
   "EVAL s 1 k": ExpectedReplies.eval,
@@ -150,7 +150,7 @@ const REQUESTS: Record<string, ExpectedReply> = {
 };
 
 for (const [request, reply] of Object.entries(REQUESTS)) {
-  Deno.test(`${request.slice(0, 40)} gets the reply '${reply.type}' in any case and cut`, () => {
+  Deno.test(`${request.slice(0, 40)} expects the reply '${reply.type}', in any case and at every cut`, () => {
     const inline = `${request}\r\n`;
     const upper = request.replace(/^\S+ ?\S*/, (words) => words.toUpperCase());
     const lower = request.toLowerCase();
@@ -162,7 +162,7 @@ for (const [request, reply] of Object.entries(REQUESTS)) {
   });
 }
 
-/** Commands with secrets show no argument, others show all. */
+/** Whether the log hides the arguments of a request. */
 const LOGGED: Record<string, "hidden" | "shown"> = {
   "AUTH user password": "hidden",
   "HELLO 3 AUTH user password SETNAME name": "hidden",
@@ -177,7 +177,7 @@ const LOGGED: Record<string, "hidden" | "shown"> = {
 };
 
 for (const [request, visibility] of Object.entries(LOGGED)) {
-  Deno.test(`the arguments of ${request} are ${visibility} in the log, however it is cut`, () => {
+  Deno.test(`the arguments of ${request} are ${visibility} in the log, at every cut`, () => {
     for (const text of [request, request.toLowerCase()]) {
       const wire = wireOf([text]);
       const visible = visibility === "shown" ? wire : withoutArgs(text, wire);
@@ -192,7 +192,7 @@ function withoutArgs(text: string, wire: string): string {
   return wireOf([hidden]).length === wire.length ? wireOf([hidden]) : wire;
 }
 
-/** Every other letter in capitals. */
+/** Changes the case of every other letter. */
 function mixed(request: string): string {
   const [name = "", second = "", ...rest] = request.split(" ");
   const mix = (word: string) =>
@@ -203,7 +203,7 @@ function mixed(request: string): string {
   return [mix(name), ...(second === "" ? [] : [mix(second)]), ...rest].join(" ");
 }
 
-/** Every pair of cuts would be the scanner's own test again. */
+/** Leaves out pairs of cuts, which the scanner's own tests have. */
 function fewCuts(wire: string): Piece[][] {
   return [...everyCut(wire)].filter((pieces) => pieces.length !== 3);
 }
@@ -225,7 +225,7 @@ function repliesTo(pieces: readonly Piece[]): ExpectedReply[] {
   return replies;
 }
 
-/** The wire text with a `#` for each byte that is hidden. */
+/** Returns the wire text with a `#` for each hidden byte. */
 function visibleOf(pieces: readonly Piece[]): string {
   const scanner = new RequestScanner<CommandSpec>(COMMANDS, {
     plain: () => {},

@@ -8,12 +8,12 @@ import {
 
 const LIMIT_BYTES = 64 * 1024;
 
-/** So many bytes of which each tells its place. */
+/** Returns `length` bytes with a pattern that shows missing or moved ones. */
 function bytesOf(length: number): Uint8Array {
   return Uint8Array.from({ length }, (_, at) => at * 31);
 }
 
-Deno.test("a capture gives back what it was given, in whatever pieces", () => {
+Deno.test("a capture joins pieces of any size to the original bytes", () => {
   const whole = bytesOf(100_000);
   for (const pieceBytes of [1, 7, 4096, 70_000, whole.length]) {
     const budget = new CaptureBudget(Infinity);
@@ -27,7 +27,7 @@ Deno.test("a capture gives back what it was given, in whatever pieces", () => {
   }
 });
 
-Deno.test("what every connection may have takes nothing of the budget, what is more does", () => {
+Deno.test("the first 16 KiB of a capture take nothing of the budget, further bytes do", () => {
   const budget = new CaptureBudget(LIMIT_BYTES);
   budget.take(LIMIT_BYTES);
   const capture = new Capture(budget, 0);
@@ -44,13 +44,13 @@ Deno.test("what every connection may have takes nothing of the budget, what is m
   assertEquals(budget.takenBytes, 0);
 });
 
-Deno.test("a node is waited for from the first piece on, a client from the last", () => {
+Deno.test("the wait for the node counts from the first piece, that for the client from the last", () => {
   const capture = new Capture(new CaptureBudget(LIMIT_BYTES), 100);
   capture.add(bytesOf(2 * UNCOUNTED_BYTES));
   assertEquals([capture.isComplete, capture.sinceMs], [false, 100]);
   capture.join(200);
   assertEquals([capture.isComplete, capture.sinceMs], [true, 200]);
-  // Then it is nobody's affair but the client's own.
+  // A capture that takes nothing of the budget has no deadline.
   capture.hold(UNCOUNTED_BYTES);
   assertEquals(capture.sinceMs, Infinity);
 });

@@ -4,12 +4,12 @@ import { seededRandom, testSeed } from "../../support/random.ts";
 
 const LARGE_BYTES = 32 * 1024;
 
-/** Fills a buffer's free as far as `bytes` goes, as a read does. */
+/** Reads up to `bytes` into the free part of a buffer. */
 function read(input: ReadBuffer, bytes: number): void {
   input.end += Math.min(bytes, input.free.length);
 }
 
-/** Has `count` reads of so many bytes, of which nothing is kept. */
+/** Does `count` reads of `bytes` each, and keeps none of them. */
 function pass(input: ReadBuffer, bytes: number, count = 1): void {
   for (let at = 0; at < count; at++) {
     read(input, bytes);
@@ -17,7 +17,7 @@ function pass(input: ReadBuffer, bytes: number, count = 1): void {
   }
 }
 
-Deno.test("a silent connection waits with a small buffer, whatever it has read", () => {
+Deno.test("an idle connection has a small buffer, also after large reads", () => {
   const input = new ReadBuffer(new BufferPool(LARGE_BYTES));
   assertEquals(input.free.length, 256);
   pass(input, 100);
@@ -30,7 +30,7 @@ Deno.test("a silent connection waits with a small buffer, whatever it has read",
   assertEquals(input.free.length, 512);
 });
 
-Deno.test("the small buffer grows with what comes, up to 16 KiB, and shrinks again", () => {
+Deno.test("the own buffer grows with the traffic, up to 16 KiB, and shrinks again", () => {
   const input = new ReadBuffer(new BufferPool(LARGE_BYTES));
   for (let more = 0; more < 10; more++) {
     pass(input, 20_000);
@@ -45,7 +45,7 @@ Deno.test("the small buffer grows with what comes, up to 16 KiB, and shrinks aga
   assertEquals(input.free.length, 256);
 });
 
-Deno.test("a large buffer goes from one connection to the next", () => {
+Deno.test("connections reuse large buffers", () => {
   const pool = new BufferPool(LARGE_BYTES);
   const [one, other] = [new ReadBuffer(pool), new ReadBuffer(pool)];
   pass(one, Infinity);
@@ -58,10 +58,10 @@ Deno.test("a large buffer goes from one connection to the next", () => {
   assert(next.bytes === lent);
 });
 
-Deno.test("what is kept always has as much free behind it", () => {
+Deno.test("at least as many bytes are free as are kept", () => {
   const input = new ReadBuffer(new BufferPool(512));
   while (input.end < 10_000) {
-    assert(input.free.length >= input.end, `${input.free.length} behind ${input.end}`);
+    assert(input.free.length >= input.end, `${input.free.length} free bytes, ${input.end} kept`);
     read(input, 500);
     input.keep(0);
   }
@@ -69,7 +69,7 @@ Deno.test("what is kept always has as much free behind it", () => {
   assertEquals(input.free.length, 512);
 });
 
-Deno.test("what is read stays what it was, in buffers that others use too", () => {
+Deno.test("bytes stay unchanged in buffers that connections share", () => {
   const seed = testSeed();
   console.log(`seed ${seed}`);
   const random = seededRandom(seed);
