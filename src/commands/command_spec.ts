@@ -186,8 +186,8 @@ function helloReply(argv: readonly string[], argc: number): RequestReply {
 }
 
 /**
- * A server ignores all options behind ACK or GETACK and sends no reply. It may refuse an option before
- * them, but no client sends one.
+ * A server ignores all options behind ACK or GETACK and sends no reply. It may refuse an option
+ * before them, but no client sends one.
  */
 function replconfReply(argv: readonly string[], argc: number): RequestReply {
   if (argc % 2 === 0) return ExpectedReplies.plain;

@@ -1,15 +1,15 @@
-// commands/ knows the commands that are not plain: one row for each, data only. It may import resp/.
-// Start here: to support a new command, add a row to `COMMAND_ROWS`. expected_reply.ts lists the
-// replies that the relay distinguishes; command_spec.ts builds the command table of the request
+// commands/ knows the commands that are not plain: one row for each, data only. It may import
+// resp/. Start here: to support a new command, add a row to `COMMAND_ROWS`. expected_reply.ts lists
+// the replies that the relay distinguishes; command_spec.ts builds the command table of the request
 // scanner from the rows.
 
 import type { AddressReply, SubscribeCommand } from "./expected_reply.ts";
 
 /**
  * A command that is not plain. Everything that depends on a command is derived from its rows: which
- * arguments the request scanner keeps and buffers, which reply the relay expects, which addresses of
- * a request and of a reply are rewritten, and what must not be logged. The reply to a command without
- * a row is one frame that carries no address.
+ * arguments the request scanner keeps and buffers, which reply the relay expects, which addresses
+ * of a request and of a reply are rewritten, and what must not be logged. The reply to a command
+ * without a row is one frame that carries no address.
  */
 export interface CommandRow {
   /** The name in lower case. */

@@ -47,8 +47,8 @@ export class CaptureBudget {
 export const UNCOUNTED_BYTES = 16 * 1024;
 
 /**
- * The bytes of a frame that is to be rewritten, in a copy of their own, while its pieces arrive. After
- * that it accounts for the memory of the rewritten frame until the client has read that.
+ * The bytes of a frame that is to be rewritten, in a copy of their own, while its pieces arrive.
+ * After that it accounts for the memory of the rewritten frame until the client has read that.
  */
 export class Capture {
   readonly #budget: CaptureBudget;
@@ -74,8 +74,8 @@ export class Capture {
   }
 
   /**
-   * Since when the session waits for the node or the client, in milliseconds of the monotonic clock;
-   * Infinity if it waits for the client and takes nothing of the budget.
+   * Since when the session waits for the node or the client, in milliseconds of the monotonic
+   * clock; Infinity if it waits for the client and takes nothing of the budget.
    */
   get sinceMs(): number {
     return this.#isComplete && this.#taken === 0 ? Infinity : this.#sinceMs;

@@ -6,7 +6,8 @@ import type { MarkedReply } from "../commands/expected_reply.ts";
 
 /**
  * The command of markers. The proxy sends a marker behind a request whose reply may look like
- * another frame or may be missing: frames before the answer to the marker belong to earlier requests.
+ * another frame or may be missing: frames before the answer to the marker belong to earlier
+ * requests.
  */
 export const MARKER_COMMAND = "PING";
 

@@ -7,8 +7,8 @@ interface Run {
 }
 
 /**
- * A run-length queue of replies: "40 plain ones, CLUSTER SLOTS, 7 plain ones". The first run has its
- * own fields, because most connections never have a second one.
+ * A run-length queue of replies: "40 plain ones, CLUSTER SLOTS, 7 plain ones". The first run has
+ * its own fields, because most connections never have a second one.
  *
  * All operations take constant time, whatever the length: otherwise one client could block the
  * thread for all others.

@@ -1,7 +1,7 @@
 // relay/ forwards the bytes of one session in both directions and pairs replies with requests. It
-// owns no socket: it gets two streams and the interfaces it calls. It may import rewrite/, commands/,
-// resp/ and platform/, but neither nat/ nor cluster/ nor the log. For replies start here, for
-// requests in request_relay.ts. Both relays of a session share a `ReplyTracker`, which
+// owns no socket: it gets two streams and the interfaces it calls. It may import rewrite/,
+// commands/, resp/ and platform/, but neither nat/ nor cluster/ nor the log. For replies start
+// here, for requests in request_relay.ts. Both relays of a session share a `ReplyTracker`, which
 // chooses the action for each frame.
 
 import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform/net.ts";
@@ -48,8 +48,8 @@ export interface ReplyRelayOptions {
  *                                            └▶ hold until a marker ─▶ match again
  * ```
  *
- * Bytes stay in the read buffer only if a read ends inside the head of a frame that must be matched:
- * less than HEAD_BYTES, which are scanned again with the next read.
+ * Bytes stay in the read buffer only if a read ends inside the head of a frame that must be
+ * matched: less than HEAD_BYTES, which are scanned again with the next read.
  */
 export class ReplyRelay {
   readonly #options: ReplyRelayOptions;
@@ -78,8 +78,8 @@ export class ReplyRelay {
   }
 
   /**
-   * Relays until the node ends its side. An incomplete frame at the end is dropped if it may carry an
-   * address.
+   * Relays until the node ends its side. An incomplete frame at the end is dropped if it may carry
+   * an address.
    *
    * @throws {RespError | PairingError | CaptureLimitError} when frames cannot be parsed, paired or
    * captured

@@ -36,8 +36,8 @@ import { HeldResults, NO_TRANSACTION, type ResultLayout, USUAL_LAYOUT } from "./
  *
  * CLIENT REPLY is emulated here: the node only gets CLIENT REPLY ON, so it answers every request.
  * Where frames may be ambiguous, the request relay sends a marker behind the request (see
- * `SentRequests.needsMarker`). A frame that answers no request throws a PairingError, because a guess
- * could let a private address through.
+ * `SentRequests.needsMarker`). A frame that answers no request throws a PairingError, because a
+ * guess could let a private address through.
  */
 export class ReplyTracker {
   readonly #state = new ConnectionState();

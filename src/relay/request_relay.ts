@@ -45,9 +45,9 @@ export interface RequestRelayOptions {
 }
 
 /**
- * A request that needs a marker waits for the reply to a MULTI before it, because a transaction would
- * queue the marker. A client that reads nothing before it has written everything would then wait
- * forever; this is how long it may leave replies unread meanwhile.
+ * A request that needs a marker waits for the reply to a MULTI before it, because a transaction
+ * would queue the marker. A client that reads nothing before it has written everything would then
+ * wait forever; this is how long it may leave replies unread meanwhile.
  */
 const UNREAD_TIMEOUT_MS = 10_000;
 
@@ -59,8 +59,8 @@ const UNREAD_CHECK_MS = 1000;
  * tracker before it sends the last byte of the request. All bytes pass unchanged, with these
  * exceptions:
  *
- * - It holds the first arguments of a request that names nodes until they are complete, and rewrites
- *   the addresses in them.
+ * - It holds the first arguments of a request that names nodes until they are complete, and
+ *   rewrites the addresses in them.
  * - The node gets CLIENT REPLY ON instead of OFF and SKIP.
  * - It sends a marker behind each request whose reply may be ambiguous (see `needsMarker`).
  */

@@ -95,7 +95,7 @@ export class SentRequests {
     }
   }
 
-  /** Whether the result of a command in a transaction may be missing, or look like another frame. */
+  /** Whether the result of a command in a transaction may be missing or look like another frame. */
   #makesResultsAmbiguous(reply: ExpectedReply): boolean {
     return reply.type === "subscription" || reply.type === "auth" ||
       (reply.type === "hello" && reply.authenticates) ||

@@ -24,7 +24,7 @@ export function answersSubscription(
   return reply?.type === "subscription" && reply.command === command;
 }
 
-/** Whether an array has the form of a message to a RESP2 subscriber (pubsub.c `addReplyPubsub…`). */
+/** Whether an array has the form of a message for RESP2 (pubsub.c `addReplyPubsub…`). */
 export function isMessage({ type, first, count }: FrameHead): boolean {
   if (type !== Byte.array || !MESSAGE_TYPES.has(first)) return false;
   return count === (first === "pmessage" ? 4 : 3);
@@ -54,7 +54,7 @@ export class Subscriptions {
     return command === "punsubscribe" ? this.#patterns : this.#shardChannels;
   }
 
-  /** Records a confirmation; `count` is its last value: channels and patterns, or shard channels. */
+  /** Records a confirmation that ends with `count`: channels and patterns, or shard channels. */
   confirm(command: SubscribeCommand, count: number): void {
     switch (command) {
       case "subscribe":

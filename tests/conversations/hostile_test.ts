@@ -22,9 +22,9 @@ const LAST_REQUESTS = ["CLUSTER SLOTS", "PING", "PING"];
 const LAST_REPLIES = SLOTS + PONG + PONG;
 
 /**
- * Requests that try to shift the pairing of replies, with the bytes that Redis 7.0.15 sends unless the
- * name states another version. The proxy may serve such a client or close it, but no address may
- * pass that was not rewritten.
+ * Requests that try to shift the pairing of replies, with the bytes that Redis 7.0.15 sends unless
+ * the name states another version. The proxy may serve such a client or close it, but no address
+ * may pass that was not rewritten.
  */
 const HOSTILE_CONVERSATIONS: Record<string, Conversation> = {
   "the node drops the error for a wrong password": [

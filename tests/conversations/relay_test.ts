@@ -28,8 +28,8 @@ import {
 } from "../support/frames.ts";
 
 /**
- * Frames in « » are those that the client must get rewritten; the first word names the rewriter. The
- * client gets these texts as written here.
+ * Frames in « » are those that the client must get rewritten; the first word names the rewriter.
+ * The client gets these texts as written here.
  */
 const SLOTS = `«slots ${
   array(array(int(0), int(5), array(bulk("10.0.0.1"), int(7000), bulk("a"))))

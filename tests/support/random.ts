@@ -25,8 +25,8 @@ export function seededRandom(seed: number): Random {
 }
 
 /**
- * The value of an environment variable that configures tests. Unit tests run without permissions, so
- * they need `--allow-env=TEST_SEED,TEST_ROUNDS` to repeat a case.
+ * The value of an environment variable that configures tests. Unit tests run without permissions,
+ * so they need `--allow-env=TEST_SEED,TEST_ROUNDS` to repeat a case.
  */
 export function testVariable(variable: string): string | undefined {
   const { state } = Deno.permissions.querySync({ name: "env", variable });

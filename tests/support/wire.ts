@@ -12,8 +12,8 @@ export type WireConnection =
   & { reset?(): void };
 
 /**
- * A raw connection of a test. It owns its socket; bytes that were received and not yet read are kept
- * when a wait fails. Texts hold one character a byte.
+ * A raw connection of a test. It owns its socket; bytes that were received and not yet read are
+ * kept when a wait fails. Texts hold one character a byte.
  */
 export class WireClient implements Disposable {
   readonly #conn: WireConnection;
