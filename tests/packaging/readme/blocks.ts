@@ -9,8 +9,8 @@ export interface Block {
 }
 
 export const README = new URL("../../../README.md", import.meta.url);
-export const RECIPES = new URL("../../../docs/recipes.md", import.meta.url);
-export const OPERATION = new URL("../../../docs/operation.md", import.meta.url);
+export const RECIPES = new URL("../../../.github/docs/recipes.md", import.meta.url);
+export const OPERATION = new URL("../../../.github/docs/operation.md", import.meta.url);
 
 /** The documents whose blocks are run or marked. */
 const DOCUMENTS = [README, RECIPES, OPERATION];

@@ -57,7 +57,13 @@ Deno.test("the shell can parse every command of the documents", async () => {
 
 /** Every document, by its path in the checkout. */
 const DOCUMENTS = [
-  ...["README.md", "docs/operation.md", "docs/recipes.md", "src/README.md", "src/resp/PROTOCOL.md"],
+  ...[
+    "README.md",
+    ".github/docs/operation.md",
+    ".github/docs/recipes.md",
+    "src/README.md",
+    "src/resp/PROTOCOL.md",
+  ],
   ...["tests/README.md", "tests/bench/README.md"],
   ...[".github/CONTRIBUTING.md", ".github/SECURITY.md"],
 ];
