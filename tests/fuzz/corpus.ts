@@ -1,15 +1,15 @@
-// What random rounds have found, and what they should never miss: run before them.
+// Cases that random rounds have found, and cases that must always run.
 
-/** Bytes of a node that are not RESP, or only just. */
+/** Bytes of a node that are not RESP, or unusual RESP. */
 export const BROKEN_REPLIES: Record<string, string> = {
-  "the end of a stream inside an array of it": "*?\r\n*2\r\n:1\r\n.\r\n+OK\r\n",
-  "the end of a stream behind an attribute": "*?\r\n|1\r\n+a\r\n:1\r\n.\r\n+OK\r\n",
-  "the end of a stream behind half a push": "*?\r\n>2\r\n+a\r\n.\r\n+OK\r\n",
-  "the end of a stream behind a push": "*?\r\n>1\r\n+a\r\n.\r\n+OK\r\n",
+  "the end of a stream inside an array": "*?\r\n*2\r\n:1\r\n.\r\n+OK\r\n",
+  "the end of a stream after an attribute": "*?\r\n|1\r\n+a\r\n:1\r\n.\r\n+OK\r\n",
+  "the end of a stream after an incomplete push": "*?\r\n>2\r\n+a\r\n.\r\n+OK\r\n",
+  "the end of a stream after a push": "*?\r\n>1\r\n+a\r\n.\r\n+OK\r\n",
   "an attribute inside a stream inside an attribute": "|1\r\n+k\r\n*?\r\n|1\r\n+a\r\n:1\r\n:2\r\n" +
     ".\r\n>1\r\n+b\r\n+OK\r\n",
-  "a stream mark with a number": "*?1\r\n+a\r\n.\r\n",
-  "a stream mark with a minus": "*-?\r\n+a\r\n.\r\n",
+  "a stream header with a number": "*?1\r\n+a\r\n.\r\n",
+  "a stream header with a minus": "*-?\r\n+a\r\n.\r\n",
   "a streamed push, which is not defined": ">?\r\n+a\r\n.\r\n",
   "a streamed attribute, which is not defined": "|?\r\n+a\r\n+b\r\n.\r\n+c\r\n",
   "a streamed verbatim, which is not defined": "=?\r\n;1\r\na\r\n;0\r\n",
@@ -28,31 +28,48 @@ export const BROKEN_REPLIES: Record<string, string> = {
 
 /** Bytes of a client. */
 export const REQUEST_BYTES: Record<string, string> = {
-  "a count of zero behind another": "*0\r\n*00\r\n",
-  "a header that ends in anything": "*1\rx$4\r$ROLE**\r\n",
+  "an array of length 00 after an empty array": "*0\r\n*00\r\n",
+  "line ends with other bytes than CRLF": "*1\rx$4\r$ROLE**\r\n",
 };
 
-/** Bytes of a client, of which some are translated. */
-export const TRANSLATED_REQUESTS: Record<string, string> = {
-  "half a name at the end": "*3\r\n$9\r\nREPLI",
-  "half a name behind a request for a stream": "*1\r\n$4\r\nSYNC\r\n*3\r\n$9\r\nREPLI",
-  "half a request that has all that is translated":
+/** Bytes of a client, some of which are rewritten. */
+export const REWRITTEN_REQUESTS: Record<string, string> = {
+  "an incomplete command name at the end": "*3\r\n$9\r\nREPLI",
+  "an incomplete command name after SYNC": "*1\r\n$4\r\nSYNC\r\n*3\r\n$9\r\nREPLI",
+  "an incomplete request whose address is complete":
     "*6\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example\r\n$1\r\n1\r\n$1\r",
 };
 
-/** Requests, in the manner of conversations, and what happened to them. */
+/** Pipelines, with the fault that each has shown. */
 export const PIPELINES: Record<string, string[]> = {
-  // An AUTH waited for an answer to the second MONITOR, or to the SYNC, which there never is.
-  "an AUTH behind a second MONITOR": ["MONITOR", "MONITOR", "AUTH u p", "PING"],
-  "an AUTH behind that and an empty request": ["MONITOR", "MONITOR", "\n", "AUTH p", "PING"],
-  "an AUTH behind a SYNC of a client that monitors": ["MONITOR", "SYNC", "AUTH p", "PING"],
-  "an AUTH behind a PSYNC of one": ["MONITOR", "PSYNC ? -1", "\n", "AUTH u p", "CLUSTER SLOTS"],
-  // So did one behind a transaction that sends less than it announces.
-  "an AUTH behind a REPLCONF ACK in EXEC": ["MULTI", "REPLCONF ACK 1", "EXEC", "AUTH p", "PING"],
-  "an AUTH behind an OFF in EXEC": ["MULTI", "CLIENT REPLY OFF", "PING", "EXEC", "AUTH p"],
-  "an AUTH behind a SKIP in EXEC": ["MULTI", "CLIENT REPLY SKIP", "EXEC", "AUTH p", "PING"],
-  // These were cut off, though the last request before AUTH is always answered.
-  "an AUTH behind CLIENT REPLY ON": ["GET a", "CLIENT REPLY ON", "CLUSTER SLOTS", "AUTH p", "PING"],
-  "an AUTH behind an empty request": ["ROLE", "\r\n", "AUTH p", "*0\r\n", "PING", "AUTH p"],
-  "an AUTH behind REPLCONF ACK and more": ["REPLCONF ACK 1", "CLUSTER NODES", "AUTH p", "PING"],
+  // AUTH waited for a reply to the second MONITOR or to SYNC, which never comes.
+  "AUTH after a second MONITOR": ["MONITOR", "MONITOR", "AUTH u p", "PING"],
+  "AUTH after a second MONITOR and an empty request": [
+    "MONITOR",
+    "MONITOR",
+    "\n",
+    "AUTH p",
+    "PING",
+  ],
+  "AUTH after SYNC on a connection that monitors": ["MONITOR", "SYNC", "AUTH p", "PING"],
+  "AUTH after PSYNC on a connection that monitors": [
+    "MONITOR",
+    "PSYNC ? -1",
+    "\n",
+    "AUTH u p",
+    "CLUSTER SLOTS",
+  ],
+  // AUTH waited for results that EXEC announces but does not send.
+  "AUTH after REPLCONF ACK in EXEC": ["MULTI", "REPLCONF ACK 1", "EXEC", "AUTH p", "PING"],
+  "AUTH after CLIENT REPLY OFF in EXEC": ["MULTI", "CLIENT REPLY OFF", "PING", "EXEC", "AUTH p"],
+  "AUTH after CLIENT REPLY SKIP in EXEC": ["MULTI", "CLIENT REPLY SKIP", "EXEC", "AUTH p", "PING"],
+  // The session ended, although the last request before AUTH is always answered.
+  "AUTH after CLIENT REPLY ON": ["GET a", "CLIENT REPLY ON", "CLUSTER SLOTS", "AUTH p", "PING"],
+  "AUTH after an empty request": ["ROLE", "\r\n", "AUTH p", "*0\r\n", "PING", "AUTH p"],
+  "AUTH after REPLCONF ACK and another request": [
+    "REPLCONF ACK 1",
+    "CLUSTER NODES",
+    "AUTH p",
+    "PING",
+  ],
 };

@@ -10,31 +10,31 @@ import { BROKEN_REPLIES, REQUEST_BYTES } from "./corpus.ts";
 import { readReplies, readRequests } from "./model.ts";
 import { randomRequests } from "./pipelines.ts";
 import { eachRound } from "./rounds.ts";
-import { damaged, randomCuts, randomFrame } from "./values.ts";
+import { corrupted, randomCuts, randomFrame } from "./values.ts";
 
 for (const [name, wire] of Object.entries(BROKEN_REPLIES)) {
-  Deno.test(`the scanner and the model agree on ${name}`, () => {
+  Deno.test(`the reply scanner and the model agree on ${name}`, () => {
     compareReplies(wire, [[]]);
   });
 }
 
-Deno.test("random replies end where the naive model finds their ends, damaged or not", async () => {
+Deno.test("the reply scanner and the model agree on random replies, also corrupted ones", async () => {
   await eachRound(1, (seed) => {
     const random = seededRandom(seed);
     let wire = "";
     for (let left = 1 + random.int(6); left > 0; left--) wire += randomFrame(random);
-    for (let damages = random.pick([0, 1, 1, 2]); damages > 0 && wire !== ""; damages--) {
-      wire = damaged(random, wire);
+    for (let faults = random.pick([0, 1, 1, 2]); faults > 0 && wire !== ""; faults--) {
+      wire = corrupted(random, wire);
     }
     compareReplies(wire, [[], randomCuts(random, wire.length), randomCuts(random, wire.length)]);
   });
 });
 
-/** Holds the scanner against the model, byte by byte and cut in the given ways. */
-function compareReplies(wire: string, ways: readonly (readonly number[])[]): void {
+/** Compares the scanner with the model, byte by byte and for each of the given cuts. */
+function compareReplies(wire: string, cutLists: readonly (readonly number[])[]): void {
   const model = readReplies(wire);
   const everywhere = Array.from({ length: Math.max(0, wire.length - 1) }, (_, at) => at + 1);
-  for (const cuts of [everywhere, ...ways]) {
+  for (const cuts of [everywhere, ...cutLists]) {
     const pieces = piecesOf(wire, cuts);
     const ends: number[] = [];
     const errorIn = scanReplies(pieces, ends);
@@ -51,17 +51,17 @@ function holds({ from, to, offset }: Piece, at: number | undefined): boolean {
   return at !== undefined && at >= offset && at < offset + to - from;
 }
 
-/** Adds the ends of the frames in the pieces to `ends`, and returns the piece that is no RESP. */
+/** Adds the ends of frames to `ends`, and returns the piece at which the scanner throws. */
 function scanReplies(pieces: readonly Piece[], ends: number[]): Piece | undefined {
   const scanner = new ReplyScanner();
   for (const piece of pieces) {
-    // A copy that is then wiped, because a scanner may keep nothing of what it was shown.
+    // The copy is overwritten after the scan, because a scanner must not keep a reference to it.
     const bytes = piece.bytes.slice();
     try {
       for (let at = piece.from; at < piece.to;) {
         at = scanner.advance(bytes, at, piece.to, 1, NO_STOPS);
         if (scanner.frames === 1) ends.push(piece.offset + at - piece.from);
-        else assertEquals(at, piece.to, "The scanner stopped without a reason");
+        else assertEquals(at, piece.to, "The scanner stopped inside a frame");
         assertEquals(scanner.atBoundary, scanner.frames === 1);
       }
     } catch (error) {
@@ -83,10 +83,10 @@ function countReplies(pieces: readonly Piece[]): number {
   return count;
 }
 
-const KEPT: Record<string, number> = { cluster: 2, client: 3, replconf: 64, role: 1, auth: 1 };
+const KEPT_ARGS: Record<string, number> = { cluster: 2, client: 3, replconf: 64, role: 1, auth: 1 };
 
-const VOCABULARY = new CommandTable<Command>(
-  Object.fromEntries(Object.entries(KEPT).map(([name, keep]) => [name, { keepArgs: keep }])),
+const COMMANDS = new CommandTable<Command>(
+  Object.fromEntries(Object.entries(KEPT_ARGS).map(([name, keep]) => [name, { keepArgs: keep }])),
 );
 
 for (const [name, wire] of Object.entries(REQUEST_BYTES)) {
@@ -95,73 +95,77 @@ for (const [name, wire] of Object.entries(REQUEST_BYTES)) {
   });
 }
 
-Deno.test("random requests are told as the naive model reads them, damaged or not", async () => {
+Deno.test("the request scanner and the model agree on random requests, also corrupted ones", async () => {
   await eachRound(1, (seed) => {
     const random = seededRandom(seed);
     let wire = randomRequests(random).join("");
-    for (let damages = random.pick([0, 1, 1, 2]); damages > 0 && wire !== ""; damages--) {
-      wire = damaged(random, wire);
+    for (let faults = random.pick([0, 1, 1, 2]); faults > 0 && wire !== ""; faults--) {
+      wire = corrupted(random, wire);
     }
     compareRequests(wire, [[], randomCuts(random, wire.length), randomCuts(random, wire.length)]);
   });
 });
 
-/** Holds the scanner against the model, byte by byte and cut in the given ways. */
-function compareRequests(wire: string, ways: readonly (readonly number[])[]): void {
+/** Compares the scanner with the model, byte by byte and for each of the given cuts. */
+function compareRequests(wire: string, cutLists: readonly (readonly number[])[]): void {
   const { requests, errorAt } = readRequests(wire);
-  const told: [text: string, end: number][] = [];
-  for (const { words, argc, end } of requests) {
-    if (end !== undefined) told.push([tellRequest(words, argc), end]);
+  const expected: [text: string, end: number][] = [];
+  for (const { args, argc, end } of requests) {
+    if (end !== undefined) expected.push([describeRequest(args, argc), end]);
   }
-  if (errorAt !== undefined) told.push(["broken", errorAt + 1]);
+  if (errorAt !== undefined) expected.push(["broken", errorAt + 1]);
   const everywhere = Array.from({ length: Math.max(0, wire.length - 1) }, (_, at) => at + 1);
-  for (const cuts of [everywhere, ...ways]) {
+  for (const cuts of [everywhere, ...cutLists]) {
     const pieces = piecesOf(wire, cuts);
-    for (const single of [true, false]) {
-      const wanted = told.map(([text, end]) => {
+    for (const stopAfterRequest of [true, false]) {
+      const wanted = expected.map(([text, end]) => {
         const piece = pieces.find((piece) => holds(piece, end - 1))!;
-        const isExact = single && text !== "broken";
+        const isExact = stopAfterRequest && text !== "broken";
         return [text, isExact ? end : piece.offset + piece.to - piece.from];
       });
-      assertEquals(scanRequests(pieces, single), wanted, `single ${single}, ${show(pieces)}`);
+      assertEquals(
+        scanRequests(pieces, stopAfterRequest),
+        wanted,
+        `stopAfterRequest ${stopAfterRequest}, ${show(pieces)}`,
+      );
     }
   }
 }
 
-function tellRequest(words: readonly string[], argc: number): string {
+function describeRequest(args: readonly string[], argc: number): string {
   if (argc === 0) return "empty";
   // Servers compare with `strcasecmp`, which ends at a NUL byte.
-  const compared = words.map((word) => word.replace(/\0.*/s, "").toLowerCase());
-  const keep = KEPT[compared[0]!];
+  const compared = args.map((arg) => arg.replace(/\0.*/s, "").toLowerCase());
+  const keep = KEPT_ARGS[compared[0]!];
   if (keep === undefined) return "plain";
-  const kept = compared.slice(0, keep).map((word) => word.slice(0, 32));
+  const kept = compared.slice(0, keep).map((arg) => arg.slice(0, 32));
   return `${argc}: ${JSON.stringify(kept)}`;
 }
 
-/** What the scanner tells, and where its `advance` then stopped. */
-function scanRequests(pieces: readonly Piece[], single: boolean): [string, number][] {
-  const told: [string, number][] = [];
-  const untold: string[] = [];
-  const scanner = new RequestScanner(VOCABULARY, {
-    plain: (count) => untold.push(...Array<string>(count).fill("plain")),
+/** Returns the reported requests, each with the position where `advance` stopped. */
+function scanRequests(pieces: readonly Piece[], stopAfterRequest: boolean): [string, number][] {
+  const reported: [string, number][] = [];
+  const unchecked: string[] = [];
+  const scanner = new RequestScanner(COMMANDS, {
+    plain: (count) => unchecked.push(...Array<string>(count).fill("plain")),
     known(_command, argv, argc) {
-      untold.push(`${argc}: ${JSON.stringify(argv)}`);
+      unchecked.push(`${argc}: ${JSON.stringify(argv)}`);
       return false;
     },
-    empty: () => untold.push("empty"),
-    broken: () => untold.push("broken"),
+    empty: () => unchecked.push("empty"),
+    broken: () => unchecked.push("broken"),
   });
-  scanner.stopAfterRequest = single;
+  scanner.stopAfterRequest = stopAfterRequest;
   for (const { bytes, from, to, offset } of pieces) {
     for (let at = from; at < to;) {
       const next = scanner.advance(bytes, at, to);
-      assert(next > at || untold.length > 0, "The scanner stands still");
+      assert(next > at || unchecked.length > 0, "The scanner made no progress");
       at = next;
-      for (const text of untold.splice(0)) {
-        // How far it still reads what it has given up on is of no concern.
-        told.push([text, offset + (text === "broken" ? to : at) - from]);
+      for (const text of unchecked.splice(0)) {
+        // After an error, the position does not matter.
+        reported.push([text, offset + (text === "broken" ? to : at) - from]);
       }
     }
   }
-  return told;
+  return reported;
 }

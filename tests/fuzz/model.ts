@@ -1,20 +1,20 @@
 import { COMMAND_ROWS, type CommandRow } from "../../src/commands/table.ts";
 
-// RESP as whole strings, read in the most simple way there is: slow, recursive, and without any
-// idea of pieces. What the scanners find is held against what these find.
+// The model of RESP: a slow, recursive parser of whole strings. The fuzz tests compare the
+// scanners with it.
 
-/** What stands in a wire text: where its parts end, and where it stops to be RESP, if it does. */
-export interface Reading {
-  /** The positions behind each whole frame or request. */
+/** The ends of the frames of a wire text, and the position of the first protocol error. */
+export interface ParsedReplies {
+  /** The position behind each complete frame. */
   readonly ends: number[];
-  /** The first byte at which it is certain that this is not RESP. */
+  /** The first byte that proves that the text is not RESP. */
   readonly errorAt: number | undefined;
 }
 
 /** The text ends before the value does. */
 class Unfinished extends Error {}
 
-/** The text is not RESP, which shows at a certain byte. */
+/** The byte at `at` proves that the text is not RESP. */
 class Broken extends Error {
   readonly at: number;
 
@@ -24,12 +24,12 @@ class Broken extends Error {
   }
 }
 
-/** Where the frames of a node end. */
-export function readReplies(wire: string): Reading {
+/** Finds the ends of the frames of a node. */
+export function readReplies(wire: string): ParsedReplies {
   return readAll(wire, (at) => endOfFrame(wire, at));
 }
 
-function readAll(wire: string, endOf: (at: number) => number): Reading {
+function readAll(wire: string, endOf: (at: number) => number): ParsedReplies {
   const ends: number[] = [];
   try {
     for (let at = 0; at < wire.length;) ends.push(at = endOf(at));
@@ -44,13 +44,13 @@ const LINES = "+-_#,(";
 const PAYLOADS = "$=!";
 const STREAMED = "$*~%";
 
-/** A frame is a push or a value, with attributes before it or not. */
+/** A frame is a push or a value, with optional attributes before it. */
 function endOfFrame(wire: string, at: number): number {
   while (wire[at] === "|") at = endOfItems(wire, at);
   return wire[at] === ">" ? endOfItems(wire, at) : endOfValue(wire, at);
 }
 
-/** A value inside a frame may have pushes before it, too, and neither they nor attributes count. */
+/** A nested value may also have pushes before it; neither pushes nor attributes are elements. */
 function endOfElement(wire: string, at: number): number {
   while (wire[at] === "|" || wire[at] === ">") at = endOfItems(wire, at);
   return endOfValue(wire, at);
@@ -92,7 +92,7 @@ function endOfChunks(wire: string, at: number): number {
   return length === 0 ? end : endOfChunks(wire, endOfPayload(wire, end, length));
 }
 
-/** Nobody looks at the two bytes behind a payload. */
+/** Servers and clients ignore the two bytes behind a payload. */
 function endOfPayload(wire: string, at: number, length: number): number {
   if (at + length + 2 > wire.length) throw new Unfinished();
   return at + length + 2;
@@ -110,8 +110,8 @@ function lineEnd(wire: string, at: number): number {
 }
 
 /**
- * The number behind the type at `at`, as text. A CR stands for nothing, wherever it is. A letter
- * out of place is seen at once, anything else that is wrong at the LF.
+ * Reads the number behind the type at `at`, as text, without CRs. An invalid character is an error
+ * at once, all other errors are found at the LF.
  */
 function header(wire: string, at: number): { text: string; end: number } {
   const type = wire[at]!;
@@ -141,54 +141,54 @@ function isHeader(type: string, text: string): boolean {
   return !text.startsWith("-") || !";|>".includes(type);
 }
 
-/** A request of a client, or so much of it as there is. */
-export interface NaiveRequest {
+/** A request of a client, which may be incomplete. */
+export interface ModelRequest {
   readonly start: number;
-  /** The position behind it; undefined if it is not whole. */
+  /** The position behind it; undefined if it is incomplete. */
   readonly end: number | undefined;
   readonly inline: boolean;
-  /** How many words it has; of an inline one that is not whole 0. */
+  /** How many arguments it has; 0 if it is inline and incomplete. */
   readonly argc: number;
-  /** The words that are whole. */
-  readonly words: readonly string[];
-  /** The position behind each of them; not known of inline ones. */
-  readonly wordEnds: readonly number[];
+  /** The complete arguments. */
+  readonly args: readonly string[];
+  /** The position behind each argument; empty if the request is inline. */
+  readonly argEnds: readonly number[];
 }
 
-/** What a client sends. */
-export interface RequestReading {
-  readonly requests: readonly NaiveRequest[];
-  /** The byte that a server answers with a protocol error. */
+/** The parsed bytes of a client. */
+export interface ParsedRequests {
+  readonly requests: readonly ModelRequest[];
+  /** The byte for which a server replies a protocol error. */
   readonly errorAt: number | undefined;
-  /** The NUL at which a server stops to understand anything, without saying so. */
+  /** The NUL byte at which a server stops to find requests, without an error. */
   readonly stallsAt: number | undefined;
 }
 
-/** The requests in what a client sends, as servers find them. */
-export function readRequests(wire: string): RequestReading {
-  const requests: NaiveRequest[] = [];
+/** Parses the bytes of a client as servers do. */
+export function readRequests(wire: string): ParsedRequests {
+  const requests: ModelRequest[] = [];
   let errorAt: number | undefined;
   let stallsAt: number | undefined;
   for (let at = 0; at < wire.length;) {
-    const reading = wire[at] === "*" ? readArray(wire, at) : readInline(wire, at);
-    requests.push(reading.request);
-    errorAt = reading.errorAt;
-    stallsAt = reading.stallsAt;
-    if (reading.request.end === undefined) break;
-    at = reading.request.end;
+    const parsed = wire[at] === "*" ? readArray(wire, at) : readInline(wire, at);
+    requests.push(parsed.request);
+    errorAt = parsed.errorAt;
+    stallsAt = parsed.stallsAt;
+    if (parsed.request.end === undefined) break;
+    at = parsed.request.end;
   }
   return { requests, errorAt, stallsAt };
 }
 
-interface OneRequest {
-  readonly request: NaiveRequest;
+interface ParsedRequest {
+  readonly request: ModelRequest;
   readonly errorAt?: number | undefined;
   readonly stallsAt?: number;
 }
 
-function readArray(wire: string, start: number): OneRequest {
-  const words: string[] = [];
-  const wordEnds: number[] = [];
+function readArray(wire: string, start: number): ParsedRequest {
+  const args: string[] = [];
+  const argEnds: number[] = [];
   let argc = 0;
   let end: number | undefined;
   let errorAt: number | undefined;
@@ -196,23 +196,23 @@ function readArray(wire: string, start: number): OneRequest {
     const count = requestNumber(wire, start + 1);
     let at = count.end;
     argc = Math.max(0, count.value);
-    while (words.length < argc) {
+    while (args.length < argc) {
       if (charAt(wire, at) !== "$") throw new Broken(at);
       const length = requestNumber(wire, at + 1);
       if (length.value < 0) throw new Broken(length.end - 1);
       at = endOfPayload(wire, length.end, length.value);
-      words.push(wire.slice(length.end, at - 2));
-      wordEnds.push(at);
+      args.push(wire.slice(length.end, at - 2));
+      argEnds.push(at);
     }
     end = at;
   } catch (error) {
     if (error instanceof Broken) errorAt = error.at;
     else if (!(error instanceof Unfinished)) throw error;
   }
-  return { request: { start, end, inline: false, argc, words, wordEnds }, errorAt };
+  return { request: { start, end, inline: false, argc, args, argEnds }, errorAt };
 }
 
-/** As `string2ll`: up to a CR, and the byte behind that may be any. */
+/** Like `string2ll` (util.c): the number ends at a CR, which any byte may follow. */
 function requestNumber(wire: string, at: number): { value: number; end: number } {
   let text = "";
   for (let next = at;; next++) {
@@ -228,31 +228,31 @@ function requestNumber(wire: string, at: number): { value: number; end: number }
   }
 }
 
-function readInline(wire: string, start: number): OneRequest {
-  const none = { start, end: undefined, inline: true, argc: 0, words: [], wordEnds: [] };
+function readInline(wire: string, start: number): ParsedRequest {
+  const none = { start, end: undefined, inline: true, argc: 0, args: [], argEnds: [] };
   const lf = wire.indexOf("\n", start);
   const nul = wire.indexOf("\0", start);
   if (nul >= 0 && (lf < 0 || nul < lf)) return { request: none, stallsAt: nul };
   if (lf < 0) return { request: none };
-  const words = splitLine(wire.slice(start, lf).replace(/\r$/, ""));
-  if (words === undefined) return { request: none, errorAt: lf };
-  return { request: { ...none, end: lf + 1, argc: words.length, words } };
+  const args = splitLine(wire.slice(start, lf).replace(/\r$/, ""));
+  if (args === undefined) return { request: none, errorAt: lf };
+  return { request: { ...none, end: lf + 1, argc: args.length, args } };
 }
 
-/** A word of an inline request: any number of parts, in quotes or not. */
-const INLINE_WORD = /(?:"(?:\\.|[^"\\])*"|'[^'\\]*'|[^ \t\r\n"'])+(?=[ \t\r\n]|$)/sy;
+/** An argument of an inline request: one or more parts, quoted or not. */
+const INLINE_ARG = /(?:"(?:\\.|[^"\\])*"|'[^'\\]*'|[^ \t\r\n"'])+(?=[ \t\r\n]|$)/sy;
 const INLINE_PART = /"((?:\\.|[^"\\])*)"|'([^'\\]*)'|([^"'])/gs;
 
-/** The words of a line without a backslash in single quotes; undefined if quotes are left open. */
+/** Splits a line without backslashes in single quotes; undefined if a quote is not closed. */
 function splitLine(line: string): string[] | undefined {
-  const words: string[] = [];
+  const args: string[] = [];
   for (let at = 0;;) {
     while (at < line.length && " \t\r\n\v\f".includes(line[at]!)) at++;
-    if (at === line.length) return words;
-    INLINE_WORD.lastIndex = at;
-    const match = INLINE_WORD.exec(line);
+    if (at === line.length) return args;
+    INLINE_ARG.lastIndex = at;
+    const match = INLINE_ARG.exec(line);
     if (match === null) return undefined;
-    words.push(
+    args.push(
       match[0].replace(
         INLINE_PART,
         (_part, double, single, bare) => double === undefined ? single ?? bare : unescaped(double),
@@ -273,48 +273,48 @@ function unescaped(text: string): string {
 const ESCAPED: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", a: "\x07" };
 
 /**
- * What a node gets of what a client sends, if `translate` puts words in the place of others: all
- * of it, byte for byte, but for the words that it changes. They go on encoded anew, together with
- * those that are read with them.
+ * Returns the bytes that a node gets for those of a client, if `rewrite` rewrites arguments. All
+ * bytes are unchanged, except for the arguments that are held with rewritten ones: they are encoded
+ * again.
  */
-export function translated(
+export function rewritten(
   wire: string,
-  translate: (words: readonly string[]) => readonly string[] | undefined,
+  rewrite: (args: readonly string[]) => readonly string[] | undefined,
   rows: readonly CommandRow[] = COMMAND_ROWS,
 ): string {
   let text = "";
   for (const request of readRequests(wire).requests) {
-    const { start, end, words, wordEnds, argc, inline } = request;
-    // Servers refuse more words than an int counts, and read no further.
-    const wanted = argc < 2 ** 31 ? openingLength(words, rows) : 0;
-    // An inline request goes on in another form, and so as a whole.
-    const opening = words.slice(0, inline && wanted > 0 ? argc : wanted);
-    const whole = opening.length > 0 && opening.length >= Math.min(wanted, argc);
-    const instead = whole ? withReplyOn(opening, argc) ?? translate(opening) : undefined;
-    const passed = inline ? end : wordEnds[opening.length - 1];
-    if (instead === undefined) text += wire.slice(start, end);
+    const { start, end, args, argEnds, argc, inline } = request;
+    // Servers refuse an argument count above an int, and stop reading.
+    const wanted = argc < 2 ** 31 ? heldArgCount(args, rows) : 0;
+    // A rewritten inline request becomes an array, so all its arguments are encoded again.
+    const heldArgs = args.slice(0, inline && wanted > 0 ? argc : wanted);
+    const isComplete = heldArgs.length > 0 && heldArgs.length >= Math.min(wanted, argc);
+    const replacement = isComplete ? withReplyOn(heldArgs, argc) ?? rewrite(heldArgs) : undefined;
+    const heldEnd = inline ? end : argEnds[heldArgs.length - 1];
+    if (replacement === undefined) text += wire.slice(start, end);
     else {
-      const length = argc - opening.length + instead.length;
-      // A header that announces many words goes on before them.
+      const length = argc - heldArgs.length + replacement.length;
+      // A header with a larger argument count is forwarded before the arguments.
       const isHeld = inline || argc <= 10;
       text += isHeld ? `*${length}\r\n` : wire.slice(start, wire.indexOf("\r", start) + 2);
-      text += `${instead.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
-      text += wire.slice(passed, end);
+      text += `${replacement.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join("")}`;
+      text += wire.slice(heldEnd, end);
     }
     if (end === undefined) break;
   }
   return text;
 }
 
-/** CLIENT REPLY ON in the place of another mode. */
-function withReplyOn(words: readonly string[], argc: number): readonly string[] | undefined {
-  const isSilent = /^client reply (off|skip)$/i.test(words.join(" "));
-  return isSilent && argc === 3 ? words.with(2, "on") : undefined;
+/** Returns CLIENT REPLY ON instead of OFF and SKIP. */
+function withReplyOn(args: readonly string[], argc: number): readonly string[] | undefined {
+  const isSilent = /^client reply (off|skip)$/i.test(args.join(" "));
+  return isSilent && argc === 3 ? args.with(2, "on") : undefined;
 }
 
-/** How many of the first words of a request are read together, where it names nodes. */
-function openingLength(words: readonly string[], rows: readonly CommandRow[]): number {
-  const [name, subcommand] = words.slice(0, 2).map((word) => word.toLowerCase());
+/** How many of its first arguments are held if a request names nodes. */
+function heldArgCount(args: readonly string[], rows: readonly CommandRow[]): number {
+  const [name, subcommand] = args.slice(0, 2).map((arg) => arg.toLowerCase());
   const own = rows.filter((row) =>
     row.name === name && (row.address !== undefined || row.reply === "client reply")
   );

@@ -5,26 +5,26 @@ import type { Random } from "../support/random.ts";
 import { readRequests } from "./model.ts";
 import { randomAnswer } from "./values.ts";
 
-/** In what servers differ from each other. */
+/** The differences between servers and their configurations. */
 interface Traits {
-  /** A client's own messages come before the reply that sends them, if need be inside EXEC. */
+  /** Whether a message of the connection itself precedes the reply to PUBLISH, also in EXEC. */
   readonly writesMessagesAtOnce: boolean;
-  /** A wrong password is not told of while other replies wait to be sent. */
+  /** Whether the error for a wrong password is dropped while other replies wait to be sent. */
   readonly dropsAuthErrors: boolean;
-  /** There is a password to be given first. */
-  readonly wantsPassword: boolean;
-  /** Commands that are renamed. */
+  /** Whether the client must authenticate. */
+  readonly requiresPassword: boolean;
+  /** Renamed commands. */
   readonly unknown: ReadonlySet<string>;
   /** Commands that the user may not run. */
   readonly forbidden: ReadonlySet<string>;
 }
 
-/** The words of a request. */
-type Words = readonly string[];
+/** The arguments of a request, with the command name. */
+type Args = readonly string[];
 
 type Kind = "channels" | "patterns" | "shards";
 
-const SUBSCRIPTIONS: Record<string, Kind> = {
+const SUBSCRIBE_COMMANDS: Record<string, Kind> = {
   subscribe: "channels",
   unsubscribe: "channels",
   psubscribe: "patterns",
@@ -33,7 +33,7 @@ const SUBSCRIPTIONS: Record<string, Kind> = {
   sunsubscribe: "shards",
 };
 
-/** The fewest and the most words of commands that are refused with others. */
+/** The least and the most arguments that a command takes, with its name. */
 const ARITIES: Record<string, [least: number, most: number]> = {
   ping: [1, 2],
   get: [2, 2],
@@ -56,52 +56,52 @@ const ARITIES: Record<string, [least: number, most: number]> = {
   eval: [3, Infinity],
 };
 
-/** Executed at once in a transaction. */
+/** Commands that a transaction does not queue. */
 const NEVER_QUEUED = new Set(["exec", "discard", "multi", "watch", "reset"]);
 
-/** All that a RESP2 subscriber may do, but for QUIT. */
-const SUBSCRIBER_COMMANDS = new Set([...Object.keys(SUBSCRIPTIONS), "ping", "reset"]);
+/** The commands that a RESP2 subscriber may send, except QUIT. */
+const SUBSCRIBER_COMMANDS = new Set([...Object.keys(SUBSCRIBE_COMMANDS), "ping", "reset"]);
 
 const SCRIPTS = /^(eval|evalsha|fcall)(_ro)?$/;
 
 const MOVED = "MOVED 1 10.0.0.1:7000";
 
 /**
- * A node as the servers' sources have it: one state, one request after the other. It says of
- * every frame that it sends whether it has to be rewritten, and by what.
+ * A model of a node, after the sources of the servers. It executes one request after the other, and
+ * marks each frame that must be rewritten with its rewriter.
  */
 export class ModelNode {
-  /** What is still to be sent. */
+  /** The bytes that are still to be sent. */
   out = "";
-  /** All that a client should get, with what is to be rewritten marked. */
+  /** The bytes that the client must get, with the frames to be rewritten in marks. */
   expected = "";
   /** How many markers it got. */
   markers = 0;
-  /** Some of that may be lost. */
+  /** Whether the client may get only a part of `expected`. */
   isLossy = false;
-  /** Nothing more will come. */
+  /** Whether the node sends no more bytes than those in `out`. */
   isClosed = false;
-  /** What of this no one can follow who sees only what is sent; by the limits in README.md. */
-  readonly untold = new Set<string>();
-  /** Which lines of MONITOR the client gets depends on when they come. */
-  dropsLines = false;
+  /** What makes the pairing ambiguous, so that the proxy may end the session. */
+  readonly ambiguities = new Set<string>();
+  /** Whether the time of a line of MONITOR decides if the client gets it. */
+  mayDropLines = false;
 
   readonly #random: Random;
   readonly #rows: readonly CommandRow[];
   readonly #traits: Traits;
-  /** What CLIENT REPLY asked for each time; the node itself is told ON. */
+  /** The modes of all CLIENT REPLY requests of the client; the node itself gets ON. */
   readonly #replyModes: string[];
   #received = "";
-  #ignores = false;
+  #ignoresInput = false;
   #authenticated = false;
   #resp3 = false;
   #monitors = false;
   #off = false;
   #skip = false;
   #skipNext = false;
-  #transaction: Words[] | undefined;
-  #failed = false;
-  /** How many AUTH and HELLO AUTH the transaction has. */
+  #transaction: Args[] | undefined;
+  #isAborted = false;
+  /** How many AUTH and HELLO AUTH commands the transaction has. */
   #authentications = 0;
   readonly #subscribed = {
     channels: new Set<string>(),
@@ -110,24 +110,24 @@ export class ModelNode {
   };
   #inExec = false;
   #executing = "";
-  /** Messages that wait for the end of the request which sent them. */
-  #later: (() => void)[] = [];
+  /** Messages to send when the request that published them ends. */
+  #deferred: (() => void)[] = [];
 
   /**
-   * @param wire all that the client will send
-   * @param rows the commands that have to do with addresses
+   * @param wire all bytes that the client will send
+   * @param rows the command rows that decide which frames carry addresses
    */
   constructor(random: Random, wire: string, rows: readonly CommandRow[] = COMMAND_ROWS) {
     this.#random = random;
     this.#rows = rows;
-    this.#replyModes = readRequests(wire).requests.map(({ words }) => words)
+    this.#replyModes = readRequests(wire).requests.map(({ args }) => args)
       .filter(isReplyMode).map(([, , mode]) => mode!.toLowerCase());
     const rarely = (names: readonly string[]) =>
       new Set(random.chance(0.08) ? [random.pick(names)] : []);
     this.#traits = {
       writesMessagesAtOnce: random.chance(0.5),
       dropsAuthErrors: random.chance(0.5),
-      wantsPassword: random.chance(0.1),
+      requiresPassword: random.chance(0.1),
       unknown: rarely(["client", "replconf", "cluster", "migrate", "multi", "reset", "hello"]),
       forbidden: rarely([
         "client|reply",
@@ -141,48 +141,48 @@ export class ModelNode {
     };
   }
 
-  /** Bytes of the client have come. */
+  /** Receives bytes of the client. */
   receive(text: string): void {
     this.#received += text;
   }
 
-  /** Carries out the next request; false if there is none. */
+  /** Executes the next request; false if there is none. */
   step(): boolean {
     if (this.isClosed || this.#received === "") return false;
-    if (this.#ignores) {
+    if (this.#ignoresInput) {
       this.#received = "";
       return true;
     }
     const { requests: [request], errorAt, stallsAt } = readRequests(this.#received);
     if (request!.end === undefined) {
-      if (stallsAt !== undefined) this.#ignores = true;
+      if (stallsAt !== undefined) this.#ignoresInput = true;
       if (errorAt === undefined) return stallsAt !== undefined;
-      // Whatever follows the error is ignored, and the connection closed.
+      // The node ignores the bytes behind the error, and closes the connection.
       this.#error("ERR Protocol error: invalid");
-      this.#ignores = this.isClosed = true;
+      this.#ignoresInput = this.isClosed = true;
       return true;
     }
     this.#received = this.#received.slice(request!.end);
-    const { words } = request!;
-    if (isMarker(words)) this.#answerMarker(words[1]!);
-    else if (isReplyMode(words)) this.#take([...words.slice(0, 2), this.#nextReplyMode(words)]);
-    else this.#take(words);
+    const { args } = request!;
+    if (isMarker(args)) this.#answerMarker(args[1]!);
+    else if (isReplyMode(args)) this.#execute([...args.slice(0, 2), this.#nextReplyMode(args)]);
+    else this.#execute(args);
     return true;
   }
 
-  /** Something happens that the client has not asked for. */
+  /** Sends a random unsolicited frame, if the connection may get one. */
   event(): void {
     const random = this.#random;
-    if (this.#ignores || this.isClosed) return;
+    if (this.#ignoresInput || this.isClosed) return;
     const { channels, patterns, shards } = this.#subscribed;
     const kinds: (() => void)[] = [];
     if (channels.size > 0) kinds.push(() => this.#message("message", random.pick([...channels])));
     if (patterns.size > 0) kinds.push(() => this.#message("pmessage", "p*", "p1"));
     if (shards.size > 0) {
       kinds.push(() => this.#message("smessage", random.pick([...shards])));
-      kinds.push(() => this.#loseShard(random.pick([...shards])));
+      kinds.push(() => this.#endShardSubscription(random.pick([...shards])));
     }
-    if (this.#monitors) kinds.push(() => this.#monitorLine());
+    if (this.#monitors) kinds.push(() => this.#sendMonitorLine());
     if (this.#resp3) {
       kinds.push(() => this.#send(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"));
       kinds.push(() => this.#send(">2\r\n$10\r\ninvalidate\r\n_\r\n"));
@@ -194,9 +194,9 @@ export class ModelNode {
     if (kinds.length > 0) random.pick(kinds)();
   }
 
-  /** A marker must come out of any place in which it would change something. */
+  /** Answers a marker, which the client does not get. */
   #answerMarker(nonce: string): void {
-    if (this.#transaction !== undefined) throw new Error("A marker came into a transaction");
+    if (this.#transaction !== undefined) throw new Error("A marker was sent inside a transaction");
     this.markers++;
     const before = this.expected;
     if (!this.#isAuthenticated) this.#send("-NOAUTH Authentication required.\r\n");
@@ -207,28 +207,28 @@ export class ModelNode {
     this.expected = before;
   }
 
-  /** What the client asked for, where the node gets ON. */
-  #nextReplyMode([, , mode]: Words): string {
+  /** Returns the mode that the client sent in the CLIENT REPLY that arrives as ON. */
+  #nextReplyMode([, , mode]: Args): string {
     const asked = this.#replyModes.shift();
     if (asked === undefined || mode!.toLowerCase() !== "on") {
-      throw new Error(`CLIENT REPLY ${mode} came for ${asked}`);
+      throw new Error(`The node got CLIENT REPLY ${mode} instead of ON for ${asked}`);
     }
     return asked;
   }
 
-  #take(words: Words): void {
-    if (words.length > 0) {
-      this.#executing = words[0]!.toLowerCase();
-      this.#process(words);
-      for (const send of this.#later.splice(0)) send();
+  #execute(args: Args): void {
+    if (args.length > 0) {
+      this.#executing = args[0]!.toLowerCase();
+      this.#check(args);
+      for (const send of this.#deferred.splice(0)) send();
     }
     this.#skip = this.#skipNext;
     this.#skipNext = false;
   }
 
-  #process(words: Words): void {
-    const name = words[0]!.toLowerCase();
-    const subcommand = `${name}|${words[1]?.toLowerCase()}`;
+  #check(args: Args): void {
+    const name = args[0]!.toLowerCase();
+    const subcommand = `${name}|${args[1]?.toLowerCase()}`;
     const { unknown, forbidden } = this.#traits;
     if (name === "post" || name === "host:") {
       this.out = "";
@@ -237,153 +237,153 @@ export class ModelNode {
     }
     if (name === "quit") {
       this.#reply("+OK\r\n");
-      this.#ignores = this.isClosed = true;
+      this.#ignoresInput = this.isClosed = true;
       return;
     }
     if (name === "nosuch" || unknown.has(name)) {
-      const args = words.slice(1).map((word) => `'${word}' `).join("");
-      const text = `ERR unknown command '${words[0]}', with args beginning with: ${args}`;
-      return this.#refuse(words, text);
+      const echoed = args.slice(1).map((arg) => `'${arg}' `).join("");
+      const text = `ERR unknown command '${args[0]}', with args beginning with: ${echoed}`;
+      return this.#refuse(args, text);
     }
     const [least, most] = ARITIES[name] ?? [1, Infinity];
-    if (words.length < least || words.length > most) {
-      return this.#refuse(words, `ERR wrong number of arguments for '${name}' command`);
+    if (args.length < least || args.length > most) {
+      return this.#refuse(args, `ERR wrong number of arguments for '${name}' command`);
     }
     if (this.#transaction !== undefined && /^p?sync$/.test(name)) {
-      return this.#refuse(words, "ERR Command not allowed inside a transaction");
+      return this.#refuse(args, "ERR Command not allowed inside a transaction");
     }
     if (!this.#isAuthenticated && !/^(auth|hello|reset)$/.test(name)) {
-      return this.#refuse(words, "NOAUTH Authentication required.");
+      return this.#refuse(args, "NOAUTH Authentication required.");
     }
     if (forbidden.has(name) || forbidden.has(subcommand)) {
       const shown = forbidden.has(name) ? name : subcommand;
       return this.#refuse(
-        words,
+        args,
         `NOPERM this user has no permissions to run the '${shown}' command`,
       );
     }
-    if (words.includes("foreign")) {
-      if (this.#transaction !== undefined) this.#failed = true;
-      return this.#error(MOVED, words);
+    if (args.includes("foreign")) {
+      if (this.#transaction !== undefined) this.#isAborted = true;
+      return this.#error(MOVED, args);
     }
     if (this.#isRestricted && !SUBSCRIBER_COMMANDS.has(name)) {
-      return this.#refuse(words, `ERR Can't execute '${name}': only (P|S)SUBSCRIBE is allowed`);
+      return this.#refuse(args, `ERR Can't execute '${name}': only (P|S)SUBSCRIBE is allowed`);
     }
     if (this.#transaction !== undefined && !NEVER_QUEUED.has(name)) {
-      this.#transaction.push(words);
-      if (name === "auth" || (name === "hello" && words.length > 3)) this.#authentications++;
+      this.#transaction.push(args);
+      if (name === "auth" || (name === "hello" && args.length > 3)) this.#authentications++;
       return this.#reply("+QUEUED\r\n");
     }
-    this.#run(words);
+    this.#run(args);
   }
 
-  /** Says no before a command is carried out; a transaction then fails. */
-  #refuse(words: Words, text: string): void {
-    if (words[0]!.toLowerCase() === "exec") {
+  /** Refuses a command before it is executed, which aborts an open transaction. */
+  #refuse(args: Args, text: string): void {
+    if (args[0]!.toLowerCase() === "exec") {
       this.#endTransaction();
       const reason = text.replace(/^ERR /, "");
-      return this.#error(`EXECABORT Transaction discarded because of: ${reason}`, words);
+      return this.#error(`EXECABORT Transaction discarded because of: ${reason}`, args);
     }
-    if (this.#transaction !== undefined) this.#failed = true;
-    this.#error(text, words);
+    if (this.#transaction !== undefined) this.#isAborted = true;
+    this.#error(text, args);
   }
 
-  #run(words: Words): void {
-    const name = words[0]!.toLowerCase();
+  #run(args: Args): void {
+    const name = args[0]!.toLowerCase();
     const random = this.#random;
-    const kind = SUBSCRIPTIONS[name];
-    if (kind !== undefined) return this.#subscribe(name, kind, words.slice(1));
+    const kind = SUBSCRIBE_COMMANDS[name];
+    if (kind !== undefined) return this.#subscribe(name, kind, args.slice(1));
     switch (name) {
       case "ping":
-        return this.#ping(words[1]);
+        return this.#ping(args[1]);
       case "multi":
         if (this.#transaction !== undefined) {
-          return this.#error("ERR MULTI calls can not be nested", words);
+          return this.#error("ERR MULTI calls can not be nested", args);
         }
         this.#transaction = [];
         return this.#reply("+OK\r\n");
       case "exec":
-        return this.#exec(words);
+        return this.#exec(args);
       case "discard":
-        if (this.#transaction === undefined) return this.#error("ERR DISCARD without MULTI", words);
+        if (this.#transaction === undefined) return this.#error("ERR DISCARD without MULTI", args);
         this.#endTransaction();
         return this.#reply("+OK\r\n");
       case "watch":
         if (this.#transaction === undefined) return this.#reply("+OK\r\n");
-        return this.#error("ERR WATCH inside MULTI is not allowed", words);
+        return this.#error("ERR WATCH inside MULTI is not allowed", args);
       case "reset":
         return this.#reset();
       case "monitor":
         if (this.#inExec) {
-          return this.#error("ERR MONITOR isn't allowed for DENY BLOCKING client", words);
+          return this.#error("ERR MONITOR isn't allowed for DENY BLOCKING client", args);
         }
         if (this.#monitors) return;
         this.#monitors = true;
-        this.dropsLines ||= this.#off || this.#skip;
+        this.mayDropLines ||= this.#off || this.#skip;
         return this.#reply("+OK\r\n");
       case "hello":
-        return this.#hello(words);
+        return this.#hello(args);
       case "auth":
-        if (words.at(-1) === "wrong") return this.#authError(words);
+        if (args.at(-1) === "wrong") return this.#authError(args);
         this.#authenticated = true;
         return this.#reply("+OK\r\n");
       case "replconf":
-        return this.#replconf(words);
+        return this.#replconf(args);
       case "sync":
       case "psync":
         return this.#sync(name);
       case "publish":
       case "spublish":
-        return this.#publish(name, words[1]!);
+        return this.#publish(name, args[1]!);
       case "client":
-        if (words[1]!.toLowerCase() === "reply") return this.#clientReply(words);
+        if (args[1]!.toLowerCase() === "reply") return this.#clientReply(args);
     }
-    const addresses = this.#addresses(words);
+    const addresses = this.#addresses(args);
     if (addresses !== undefined) return this.#reply(...addresses);
-    if (SCRIPTS.test(name) || name === "debug") return this.#script(words);
-    if (this.#rowOf(words)?.address !== undefined && random.chance(0.5)) {
-      return this.#error(random.pick(REFUSALS), words);
+    if (SCRIPTS.test(name) || name === "debug") return this.#script(args);
+    if (this.#rowOf(args)?.address !== undefined && random.chance(0.5)) {
+      return this.#error(random.pick(ADDRESS_ERRORS), args);
     }
-    if (name === "cluster" && words[1]!.toLowerCase() === "syncslots") {
-      return this.#error("ERR unknown subcommand 'SYNCSLOTS'. Try CLUSTER HELP.", words);
+    if (name === "cluster" && args[1]!.toLowerCase() === "syncslots") {
+      return this.#error("ERR unknown subcommand 'SYNCSLOTS'. Try CLUSTER HELP.", args);
     }
     const answer = randomAnswer(random);
-    // A migration is answered with a status, what is else plain with anything.
+    // MIGRATE and ASKING reply a status; other plain commands reply any value.
     if (name === "migrate" || name === "asking") return this.#reply("+OK\r\n");
     if (this.#monitors && /^\+\d/.test(answer)) return this.#reply("+OK\r\n");
     this.#reply(
       answer,
-      answer.startsWith("-") ? this.#errorMark(answer.slice(1), words) : undefined,
+      answer.startsWith("-") ? this.#errorMark(answer.slice(1), args) : undefined,
     );
   }
 
-  #ping(word: string | undefined): void {
+  #ping(arg: string | undefined): void {
     if (!this.#resp3 && this.#subscriptions > 0) {
-      return this.#reply(`*2\r\n$4\r\npong\r\n${bulk(word ?? "")}`);
+      return this.#reply(`*2\r\n$4\r\npong\r\n${bulk(arg ?? "")}`);
     }
-    this.#reply(word === undefined ? "+PONG\r\n" : bulk(word));
+    this.#reply(arg === undefined ? "+PONG\r\n" : bulk(arg));
   }
 
-  #exec(words: Words): void {
+  #exec(args: Args): void {
     const queued = this.#transaction;
-    const failed = this.#failed;
-    if (queued === undefined) return this.#error("ERR EXEC without MULTI", words);
-    if (failed) {
+    const isAborted = this.#isAborted;
+    if (queued === undefined) return this.#error("ERR EXEC without MULTI", args);
+    if (isAborted) {
       this.#endTransaction();
-      return this.#error("EXECABORT Transaction discarded because of previous errors.", words);
+      return this.#error("EXECABORT Transaction discarded because of previous errors.", args);
     }
     if (this.#random.chance(0.1)) {
       this.#endTransaction();
-      if (this.#random.chance(0.2)) return this.#error(MOVED, words);
+      if (this.#random.chance(0.2)) return this.#error(MOVED, args);
       return this.#reply(this.#resp3 ? "_\r\n" : "*-1\r\n");
     }
-    // Of several that are dropped or not by chance nobody can tell which.
-    if (this.#authentications > 1) this.untold.add("passwords in EXEC");
+    // If one of several errors is dropped, the frames do not show which.
+    if (this.#authentications > 1) this.ambiguities.add("several AUTH in EXEC");
     this.#reply(`*${queued.length}\r\n`);
     this.#inExec = true;
     for (const command of queued) {
       this.#executing = command[0]!.toLowerCase();
-      if (this.#monitors && this.#random.chance(0.5)) this.#monitorLine();
+      if (this.#monitors && this.#random.chance(0.5)) this.#sendMonitorLine();
       this.#run(command);
     }
     this.#inExec = false;
@@ -393,7 +393,7 @@ export class ModelNode {
 
   #endTransaction(): void {
     this.#transaction = undefined;
-    this.#failed = false;
+    this.#isAborted = false;
     this.#authentications = 0;
   }
 
@@ -408,61 +408,61 @@ export class ModelNode {
     this.#reply("+RESET\r\n");
   }
 
-  #hello(words: Words): void {
-    const version = words[1];
+  #hello(args: Args): void {
+    const version = args[1];
     if (version !== undefined && !/^[23]$/.test(version)) {
-      return this.#error("NOPROTO unsupported protocol version", words);
+      return this.#error("NOPROTO unsupported protocol version", args);
     }
-    if (words.at(-1) === "wrong") return this.#authError(words);
-    if (words.length > 3) this.#authenticated = true;
-    if (!this.#isAuthenticated) return this.#error("NOAUTH HELLO must be called with AUTH", words);
+    if (args.at(-1) === "wrong") return this.#authError(args);
+    if (args.length > 3) this.#authenticated = true;
+    if (!this.#isAuthenticated) return this.#error("NOAUTH HELLO must be called with AUTH", args);
     if (version !== undefined) this.#resp3 = version === "3";
     const fields = "$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$7\r\nmodules\r\n*0\r\n";
     this.#reply((this.#resp3 ? "%3\r\n" : "*6\r\n") + fields);
   }
 
-  #authError(words: Words): void {
+  #authError(args: Args): void {
     if (this.#traits.dropsAuthErrors && (this.out !== "" || this.#inExec)) return;
-    this.#error("WRONGPASS invalid username-password pair or user is disabled.", words);
+    this.#error("WRONGPASS invalid username-password pair or user is disabled.", args);
   }
 
-  #replconf(words: Words): void {
-    if (words.length % 2 === 0) return this.#error("ERR syntax error", words);
-    const option = words[1]?.toLowerCase();
+  #replconf(args: Args): void {
+    if (args.length % 2 === 0) return this.#error("ERR syntax error", args);
+    const option = args[1]?.toLowerCase();
     if (option === "ack" || option === "getack") return;
-    if (option === "foo") return this.#error("ERR Unrecognized REPLCONF option: foo", words);
+    if (option === "foo") return this.#error("ERR Unrecognized REPLCONF option: foo", args);
     this.#reply("+OK\r\n");
   }
 
-  /** From here on there is no conversation any more. */
+  /** Begins a replication stream; the node ignores all requests after it. */
   #sync(name: string): void {
     if (this.#monitors) return;
     if (this.out !== "") return this.#error("ERR SYNC and PSYNC are invalid with pending output");
     if (name === "psync") this.#send(this.#random.pick(["+CONTINUE\r\n", "+FULLRESYNC id 0\r\n"]));
     else if (this.#random.chance(0.5)) this.#send("\n\n");
     this.#send(`$EOF:${"0".repeat(40)}\r\nREDIS\xff\0-${MOVED}\r\n*1\r\n$4\r\nPING\r\n`);
-    this.#ignores = true;
+    this.#ignoresInput = true;
   }
 
-  #clientReply(words: Words): void {
-    const mode = words[2]?.toLowerCase();
+  #clientReply(args: Args): void {
+    const mode = args[2]?.toLowerCase();
     if (mode === "on") {
       this.#off = this.#skip = false;
       this.#reply("+OK\r\n");
     } else if (mode === "off" || mode === "skip") {
-      this.dropsLines ||= this.#monitors;
+      this.mayDropLines ||= this.#monitors;
       if (mode === "off") this.#off = true;
       else if (!this.#off) this.#skipNext = true;
       this.out += "+OK\r\n";
-    } else this.#error("ERR syntax error", words);
+    } else this.#error("ERR syntax error", args);
   }
 
-  #script(words: Words): void {
+  #script(args: Args): void {
     const random = this.#random;
     if (random.chance(0.4)) {
       return this.#error(
         random.pick([MOVED, "ASK 1 10.0.0.1:7000", "ERR x", "WRONGTYPE x"]),
-        words,
+        args,
       );
     }
     if (random.chance(0.4)) {
@@ -473,12 +473,12 @@ export class ModelNode {
     const answer = randomAnswer(random);
     this.#reply(
       answer,
-      answer.startsWith("-") ? this.#errorMark(answer.slice(1), words) : undefined,
+      answer.startsWith("-") ? this.#errorMark(answer.slice(1), args) : undefined,
     );
   }
 
-  #addresses(words: Words): [frame: string, mark: string] | undefined {
-    const mark = addressesOf(this.#rowOf(words));
+  #addresses(args: Args): [frame: string, mark: string] | undefined {
+    const mark = addressesOf(this.#rowOf(args));
     if (mark === undefined) return undefined;
     const attribute = this.#resp3 && this.#random.chance(0.1) ? "|1\r\n+ttl\r\n:1\r\n" : "";
     if (/nodes|info|clients/.test(mark)) {
@@ -488,7 +488,7 @@ export class ModelNode {
     return [`${attribute}*2\r\n:1\r\n*2\r\n$8\r\n10.0.0.1\r\n:7000\r\n`, mark];
   }
 
-  #subscribe(name: string, kind: Kind, channels: Words): void {
+  #subscribe(name: string, kind: Kind, channels: Args): void {
     if (name === "ssubscribe" && this.#inExec) {
       return this.#error("ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client", [name]);
     }
@@ -509,7 +509,7 @@ export class ModelNode {
     this.#send(`${this.#pushMark}3\r\n${bulk(name)}${channel}:${count}\r\n`);
   }
 
-  #loseShard(channel: string): void {
+  #endShardSubscription(channel: string): void {
     this.#subscribed.shards.delete(channel);
     this.#confirm("sunsubscribe", bulk(channel));
   }
@@ -520,7 +520,7 @@ export class ModelNode {
     if (isOwn) {
       const send = () => this.#message(name === "publish" ? "message" : "smessage", channel);
       if (this.#traits.writesMessagesAtOnce) send();
-      else this.#later.push(send);
+      else this.#deferred.push(send);
     }
     this.#reply(":1\r\n");
   }
@@ -530,21 +530,21 @@ export class ModelNode {
     this.#send(`${this.#pushMark}${channels.length + 2}\r\n${bulk(kind)}${names}${bulk("hi")}`);
   }
 
-  /** Tells a monitor of a request, of this client or of another. */
-  #monitorLine(): void {
+  /** Sends a line of MONITOR for a request of this or another client. */
+  #sendMonitorLine(): void {
     const random = this.#random;
     const client = random.pick(MONITORED_CLIENTS);
-    const [first, ...words] = random.chance(0.5)
+    const [first, ...args] = random.chance(0.5)
       ? [this.#executing, "k"]
       : random.pick(MONITORED_REQUESTS);
     const rest = random.chance(0.03) ? "\0".repeat(10_000) : "x".repeat(random.int(400));
-    const line = monitored(client, [first!, ...words, ...random.chance(0.3) ? [rest] : []]);
+    const line = monitored(client, [first!, ...args, ...random.chance(0.3) ? [rest] : []]);
     this.#sendLine(line);
   }
 
-  /** Whether it takes no notice any more of what it gets. */
-  get ignores(): boolean {
-    return this.#ignores;
+  /** Whether the node ignores all further bytes. */
+  get ignoresInput(): boolean {
+    return this.#ignoresInput;
   }
 
   get #pushMark(): string {
@@ -557,7 +557,7 @@ export class ModelNode {
   }
 
   get #isAuthenticated(): boolean {
-    return this.#authenticated || !this.#traits.wantsPassword;
+    return this.#authenticated || !this.#traits.requiresPassword;
   }
 
   get #isRestricted(): boolean {
@@ -568,14 +568,14 @@ export class ModelNode {
     return this.#off || this.#skip;
   }
 
-  /** What errors are rewritten, and by what. */
-  #errorMark(text: string, words: Words): string | undefined {
-    const name = words[0]!.toLowerCase();
-    const row = this.#rowOf(words);
+  /** The rewriter of an error; undefined if it passes unchanged. */
+  #errorMark(text: string, args: Args): string | undefined {
+    const name = args[0]!.toLowerCase();
+    const row = this.#rowOf(args);
     if (/^(MOVED|ASK|REDIRECT) /.test(text)) {
       if (name === "debug") return undefined;
       if (!SCRIPTS.test(name)) return "redirect";
-      return words[2] === "0" ? undefined : "scriptredirect";
+      return args[2] === "0" ? undefined : "scriptredirect";
     }
     if (row?.relaysError && text.startsWith("ERR Target instance replied with error: ")) {
       return "migrateerror";
@@ -585,18 +585,18 @@ export class ModelNode {
     return repeats && names ? "echoedarguments" : undefined;
   }
 
-  #rowOf(words: Words): CommandRow | undefined {
-    const [name, subcommand] = words.map((word) => word.toLowerCase());
+  #rowOf(args: Args): CommandRow | undefined {
+    const [name, subcommand] = args.map((arg) => arg.toLowerCase());
     return this.#rows.find((row) =>
       row.name === name && (row.subcommand === undefined || row.subcommand === subcommand)
     );
   }
 
-  #error(text: string, words: Words = [""]): void {
-    this.#reply(`-${text}\r\n`, this.#errorMark(text, words));
+  #error(text: string, args: Args = [""]): void {
+    this.#reply(`-${text}\r\n`, this.#errorMark(text, args));
   }
 
-  /** Sends a reply, which the client gets unless replies are off or skipped. */
+  /** Sends a reply, which the client does not get if CLIENT REPLY is OFF or SKIP. */
   #reply(frame: string, mark?: string): void {
     if (this.#isSilent) this.out += frame;
     else this.#send(frame, mark);
@@ -606,7 +606,7 @@ export class ModelNode {
     this.#sendAs(frame, mark === undefined ? frame : `«${mark} ${frame}»`);
   }
 
-  /** Lines are not sent while replies are not. */
+  /** Sends a line of MONITOR, which the client does not get under CLIENT REPLY OFF or SKIP. */
   #sendLine(line: string): void {
     this.#sendAs(line, this.#isSilent ? "" : line);
   }
@@ -633,18 +633,18 @@ const ADDRESS_REPLIES: readonly AddressReply[] = [
   "clients",
 ];
 
-function isMarker(words: Words): boolean {
-  return words.length === 2 && words[0] === "PING" && /^nat-[0-9a-f]{16}$/.test(words[1]!);
+function isMarker(args: Args): boolean {
+  return args.length === 2 && args[0] === "PING" && /^nat-[0-9a-f]{16}$/.test(args[1]!);
 }
 
-/** Whether a request is CLIENT REPLY with a mode that there is. */
-export function isReplyMode(words: Words): boolean {
-  const [name, subcommand, mode] = words.map((word) => word.toLowerCase());
-  return words.length === 3 && name === "client" && subcommand === "reply" &&
+/** Whether a request is CLIENT REPLY with a valid mode. */
+export function isReplyMode(args: Args): boolean {
+  const [name, subcommand, mode] = args.map((arg) => arg.toLowerCase());
+  return args.length === 3 && name === "client" && subcommand === "reply" &&
     /^(on|off|skip)$/.test(mode!);
 }
 
-/** Of whom MONITOR tells, and what of them. */
+/** The clients and the requests in random lines of MONITOR. */
 const MONITORED_CLIENTS = [
   "10.0.0.9:4711",
   "10.0.0.9:4711",
@@ -654,7 +654,7 @@ const MONITORED_CLIENTS = [
   "unix:/run/a [0 b:7000",
 ];
 
-const MONITORED_REQUESTS: readonly Words[] = [
+const MONITORED_REQUESTS: readonly Args[] = [
   ["MIGRATE", "10.0.0.1", "7000", "k", "0", "9"],
   ["migrate", "10.0.0.1", "7000", "", "0", "9", "KEYS", 'a"b', "\\", "\r\n"],
   ["CLUSTER", "MEET", "10.0.0.1", "7000"],
@@ -670,7 +670,7 @@ const MONITORED_REQUESTS: readonly Words[] = [
   ["x".repeat(300)],
 ];
 
-const REFUSALS = [
+const ADDRESS_ERRORS = [
   "ERR Invalid node address specified: 10.0.0.1:1",
   "ERR Target instance replied with error: MOVED 1 10.0.0.1:7000",
   "ERR No such client",

@@ -1,10 +1,10 @@
 import { PUBLIC_HOST } from "../support/conversation.ts";
 import type { Random } from "../support/random.ts";
 
-/** The words of a request, or its bytes. */
+/** The arguments of a request, or its bytes. */
 type Request = readonly string[] | string;
 
-/** Requests that belong together: a pipeline is made of a few such themes. */
+/** Themes of related requests; a pipeline combines a few themes. */
 const THEMES: readonly (readonly ((random: Random) => Request)[])[] = [
   [
     () => ["PING"],
@@ -144,18 +144,18 @@ const THEMES: readonly (readonly ((random: Random) => Request)[])[] = [
   [() => ["QUIT"], () => ["POST", "/"], () => "*x\r\n", () => '"\r\n', () => "*1\r\n$-1\r\n"],
 ];
 
-/** What is in every pipeline, so that there is something to be found. */
-const BASE = [0, 1];
+/** Themes of every pipeline, so that each has plain replies and addresses. */
+const BASE_THEMES = [0, 1];
 
-/** Themes that end a connection, and so should be rare. */
-const LAST = THEMES.length - 2;
+/** The first of the themes that end a connection, which are rare. */
+const FIRST_ENDING_THEME = THEMES.length - 2;
 
-/** The bytes of each of some requests in a row. */
+/** Returns the bytes of each request of a random pipeline. */
 export function randomRequests(random: Random): string[] {
-  const themes = [...BASE];
+  const themes = [...BASE_THEMES];
   for (let more = random.int(5); more > 0; more--) {
     const theme = random.int(THEMES.length);
-    if (theme < LAST || random.chance(0.2)) themes.push(theme);
+    if (theme < FIRST_ENDING_THEME || random.chance(0.2)) themes.push(theme);
   }
   return Array.from({ length: 1 + random.int(random.pick([4, 12, 30])) }, () => {
     const request = random.pick(THEMES[random.pick(themes)]!)(random);
@@ -163,19 +163,19 @@ export function randomRequests(random: Random): string[] {
   });
 }
 
-/** In one of the forms in which it may come. */
-function encode(random: Random, words: readonly string[]): string {
-  const cased = random.chance(0.1) ? [words[0]!.toLowerCase(), ...words.slice(1)] : words;
-  if (random.chance(0.15)) return cased.map((word) => quoted(random, word)).join(" ") + "\r\n";
-  // Nobody looks at the bytes that end a payload.
+/** Encodes a request in a random form: array or inline, in mixed case. */
+function encode(random: Random, args: readonly string[]): string {
+  const cased = random.chance(0.1) ? [args[0]!.toLowerCase(), ...args.slice(1)] : args;
+  if (random.chance(0.15)) return cased.map((arg) => quoted(random, arg)).join(" ") + "\r\n";
+  // Servers ignore the two bytes behind a payload.
   const end = random.chance(0.05) ? "$*" : "\r\n";
   return `*${cased.length}\r\n` +
-    cased.map((word) => `$${word.length}\r\n${word}${end}`).join("");
+    cased.map((arg) => `$${arg.length}\r\n${arg}${end}`).join("");
 }
 
-function quoted(random: Random, word: string): string {
-  if (word.includes(" ") || random.chance(0.2)) return `"${word}"`;
-  if (random.chance(0.1)) return `'${word}'`;
-  if (!random.chance(0.1)) return word;
-  return `"\\x${word.charCodeAt(0).toString(16).padStart(2, "0")}${word.slice(1)}"`;
+function quoted(random: Random, arg: string): string {
+  if (arg.includes(" ") || random.chance(0.2)) return `"${arg}"`;
+  if (random.chance(0.1)) return `'${arg}'`;
+  if (!random.chance(0.1)) return arg;
+  return `"\\x${arg.charCodeAt(0).toString(16).padStart(2, "0")}${arg.slice(1)}"`;
 }

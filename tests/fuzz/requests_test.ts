@@ -1,53 +1,56 @@
 import { assert, assertEquals } from "@std/assert";
 import { rewriteHost } from "../support/conversation.ts";
 import { seededRandom } from "../support/random.ts";
-import { TRANSLATED_REQUESTS } from "./corpus.ts";
-import { readRequests, translated } from "./model.ts";
+import { REWRITTEN_REQUESTS } from "./corpus.ts";
+import { readRequests, rewritten } from "./model.ts";
 import { randomRequests } from "./pipelines.ts";
 import { eachRound } from "./rounds.ts";
 import { type Node, runSession } from "./session.ts";
-import { damaged } from "./values.ts";
+import { corrupted } from "./values.ts";
 
-for (const [name, wire] of Object.entries(TRANSLATED_REQUESTS)) {
-  Deno.test(`a node gets ${name} as the model has it`, async () => {
+for (const [name, wire] of Object.entries(REWRITTEN_REQUESTS)) {
+  Deno.test(`the request relay and the model agree on ${name}`, async () => {
     for (let seed = 0; seed < 20; seed++) await compare(seed, wire);
   });
 }
 
-Deno.test("a node gets random requests as the model has them, damaged or not", async () => {
+Deno.test("the request relay and the model agree on random requests, also corrupted ones", async () => {
   await eachRound(1, async (seed) => {
     const random = seededRandom(seed);
-    // Behind a MULTI some wait for replies, which do not come here.
+    // After MULTI, some requests wait for replies, which this node does not send.
     let wire = randomRequests(random).filter((request) => !opensTransaction(request)).join("");
-    for (let damages = random.pick([0, 1, 1, 2]); damages > 0 && wire !== ""; damages--) {
-      wire = damaged(random, wire);
+    for (let faults = random.pick([0, 1, 1, 2]); faults > 0 && wire !== ""; faults--) {
+      wire = corrupted(random, wire);
     }
     await compare(seed, wire);
   });
 });
 
 function opensTransaction(request: string): boolean {
-  const [{ words } = { words: [] }] = readRequests(request).requests;
-  return words[0]?.toLowerCase() === "multi";
+  const [{ args } = { args: [] }] = readRequests(request).requests;
+  return args[0]?.toLowerCase() === "multi";
 }
 
 async function compare(seed: number, wire: string): Promise<void> {
-  const { upstream, restedBytes, error } = await runSession(
+  const { upstream, bytesBeforeEnd, error } = await runSession(
     seededRandom(seed),
     wire,
-    new MuteNode(),
+    new SilentNode(),
   );
   const shown = JSON.stringify(wire);
   assertEquals(error, undefined, shown);
-  assertEquals(upstream, translated(wire, rewriteHost), shown);
-  // Only what is not whole waits for more.
+  assertEquals(upstream, rewritten(wire, rewriteHost), shown);
+  // All complete requests were forwarded before the client ended its side.
   const { requests } = readRequests(wire);
-  const whole = wire.slice(0, requests.findLast(({ end }) => end !== undefined)?.end ?? 0);
-  assert(restedBytes >= translated(whole, rewriteHost).length, `held too long: ${shown}`);
+  const complete = wire.slice(0, requests.findLast(({ end }) => end !== undefined)?.end ?? 0);
+  assert(
+    bytesBeforeEnd >= rewritten(complete, rewriteHost).length,
+    `a complete request was held: ${shown}`,
+  );
 }
 
-/** Takes all there is and says nothing. */
-class MuteNode implements Node {
+/** A node that reads all bytes and sends none. */
+class SilentNode implements Node {
   out = "";
   readonly isClosed = false;
 

@@ -1,8 +1,8 @@
 import { testSeed, testVariable } from "../support/random.ts";
 
 /**
- * Runs a case for each of so many seeds: TEST_ROUNDS times `share`, from TEST_SEED on. A failure
- * says which seed alone repeats it.
+ * Runs a case for TEST_ROUNDS times `share` seeds, from TEST_SEED on. The error of a failure names
+ * the seed that repeats it.
  */
 export async function eachRound(
   share: number,
@@ -15,12 +15,12 @@ export async function eachRound(
     try {
       await run(seed);
     } catch (error) {
-      throw new Error(`TEST_SEED=${seed} TEST_ROUNDS=1 fails, in round ${round}`, {
+      throw new Error(`Round ${round} failed; repeat it with TEST_SEED=${seed} TEST_ROUNDS=1`, {
         cause: error,
       });
     }
   }
 }
 
-/** All of tests/fuzz takes some seconds with it. */
+/** With this number, all of tests/fuzz takes a few seconds. */
 const DEFAULT_ROUNDS = 500;

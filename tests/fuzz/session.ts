@@ -12,39 +12,39 @@ import { MARKING, rewriteHost, SMALL_BUFFER_BYTES } from "../support/conversatio
 import { Feed, untilIdle } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
 
-/** Who is asked: takes what the relay sends on, and has something to say, now or later. */
+/** A node of a session: gets the forwarded bytes, and queues frames in `out`. */
 export interface Node {
   receive(text: string): void;
-  /** Does the next thing it has to do; false if there is none. */
+  /** Executes the next request; false if there is none. */
   step(): boolean;
-  /** Does something of its own accord. */
+  /** Sends an unsolicited frame, if the connection may get one. */
   event(): void;
-  /** What waits to be sent. */
+  /** The bytes that are still to be sent. */
   out: string;
-  /** Nothing more will come but what waits. */
+  /** Whether the node sends no more bytes than those in `out`. */
   readonly isClosed: boolean;
 }
 
-/** What came of a session. */
+/** The outcome of a session. */
 export interface SessionOutcome {
-  /** What the client got, with what was rewritten in marks. */
+  /** What the client got, with rewritten frames in marks. */
   client: string;
-  /** What the client sent, which is not all it wanted to if the node went away. */
+  /** What the client sent; not all of its requests if the node closed the connection. */
   sent: string;
-  /** What the node got, but for markers. */
+  /** What the node got, without markers. */
   upstream: string;
-  /** So much of that had got there before the client ended its side. */
-  restedBytes: number;
-  /** What ended it, if it did not end by itself. */
+  /** How many bytes of `upstream` arrived before the client ended its side. */
+  bytesBeforeEnd: number;
+  /** The error that ended the session, if any. */
   error: Error | undefined;
 }
 
-/** More than any of the frames takes. */
+/** More than any of the frames needs. */
 const CAPTURE_LIMIT_BYTES = 1024 * 1024;
 
 /**
- * Sends `requests` through the two relays of a session to `node`, and its replies back. Which
- * side goes on when, and by how many bytes, is random; both have come to rest whenever one does.
+ * Sends `requests` through the two relays of a session to `node`, and its replies back. The order
+ * of the two sides and the sizes of their pieces are random; both are idle before the next piece.
  */
 export async function runSession(
   random: Random,
@@ -56,7 +56,7 @@ export async function runSession(
     client: "",
     sent: "",
     upstream: "",
-    restedBytes: 0,
+    bytesBeforeEnd: 0,
     error: undefined,
   };
   const tracker = new ReplyTracker();
@@ -67,13 +67,13 @@ export async function runSession(
   const fromNode = new Feed(random.pick(reads));
   function fail(error: unknown): void {
     if (!(error instanceof Error)) throw error;
-    // The end of one direction ends the other, which is then no failure of its own.
+    // The first failure ends both directions; an AbandonedError follows from it.
     if (!(error instanceof AbandonedError)) outcome.error ??= error;
     tracker.abandon();
     fromClient.end();
     fromNode.end();
   }
-  /** What a write takes of its bytes, which may not be all. */
+  /** The bytes that a write accepts, which may not be all. */
   function takenOf(bytes: Uint8Array): Uint8Array {
     return random.chance(0.8) ? bytes : bytes.subarray(0, 1 + random.int(bytes.length));
   }
@@ -135,7 +135,7 @@ export async function runSession(
     } else if (!worked && left === "" && node.out === "" && !node.step()) break;
     if (node.isClosed && node.out === "") break;
   }
-  outcome.restedBytes = withoutMarkers(outcome.upstream).length;
+  outcome.bytesBeforeEnd = withoutMarkers(outcome.upstream).length;
   outcome.sent = requests.slice(0, requests.length - left.length);
   fromClient.end();
   await untilIdle();

@@ -1,12 +1,12 @@
 import type { Random } from "../support/random.ts";
 
-/** What values may hold. */
+/** Which values may be generated. */
 export interface ValueOptions {
   /** How deep aggregates may be nested. */
   depth: number;
-  /** Pushes may stand inside aggregates, as servers before 7.2 write them. */
+  /** Whether pushes may be inside aggregates, as servers before 7.2 write them. */
   pushes: boolean;
-  /** Streamed strings and aggregates, which are in the specification only. */
+  /** Whether to stream strings and aggregates, which only the specification has. */
   streams: boolean;
 }
 
@@ -18,7 +18,7 @@ export function randomFrame(random: Random): string {
   return `>2\r\n+message\r\n${randomValue(random, { ...WILD, depth: 1 })}`;
 }
 
-/** Something that a node may answer a request with. */
+/** A random reply to a request. */
 export function randomAnswer(random: Random): string {
   return randomValue(random, { depth: 3, pushes: false, streams: random.chance(0.1) });
 }
@@ -79,7 +79,7 @@ function times(count: number, make: () => string): string {
   return Array.from({ length: count }, make).join("");
 }
 
-/** A text that is often mistaken for something else. */
+/** A random text, often one that looks like RESP. */
 function randomText(random: Random): string {
   if (random.chance(0.1)) return random.pick(DECOYS);
   const length = random.chance(0.03) ? random.int(1500) : random.int(12);
@@ -97,27 +97,27 @@ const DECOYS = [
   "RESET",
 ];
 
-/** The same with something wrong with it, or at least changed. */
-export function damaged(random: Random, wire: string): string {
+/** Changes a wire text at a random position, which mostly makes it invalid. */
+export function corrupted(random: Random, wire: string): string {
   const at = random.int(wire.length);
   const before = wire.slice(0, at);
   switch (random.int(7)) {
-    case 0: { // a bit
+    case 0: { // flip a bit
       const char = String.fromCharCode(wire.charCodeAt(at) ^ (1 << random.int(8)));
       // Servers do not agree on a backslash in an inline request.
       return before + (char === "\\" ? "" : char) + wire.slice(at + 1);
     }
-    case 1: // its end
+    case 1: // cut off the end
       return before;
-    case 2: // a byte
+    case 2: // remove a byte
       return before + wire.slice(at + 1);
-    case 3: // some length
+    case 3: // increment a number
       return before + wire.slice(at).replace(/\d+/, (number) => `${Number(number) + 1}`);
-    case 4: // some length, by far
+    case 4: // replace a number
       return before + wire.slice(at).replace(/\d+/, () => random.pick(NUMBERS));
-    case 5: // some line end
+    case 5: // replace a line end
       return before + wire.slice(at).replace(/\r\n/, () => random.pick(["\r", "\n", "\n\r", ""]));
-    default: // one byte more
+    default: // insert a byte
       return before + random.pick([..."$*:+-_%~>|;.?=!,(#0129\r\nx"]) + wire.slice(at);
   }
 }
