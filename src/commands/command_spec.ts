@@ -78,7 +78,7 @@ function bufferedArgs(rows: readonly CommandRow[], args: readonly string[]): num
   if (subcommand === undefined && wanted.every((row) => row.subcommand !== undefined)) return 2;
   const row = wanted.find((row) => row.subcommand === undefined || row.subcommand === subcommand);
   if (row === undefined) return 0;
-  // MIGRATE may have any number of keys behind the address, which need not be buffered.
+  // MIGRATE may have any number of keys after the address, which need not be buffered.
   return typeof row.address === "object" && "at" in row.address ? row.address.at + 2 : Infinity;
 }
 
@@ -186,7 +186,7 @@ function helloReply(argv: readonly string[], argc: number): RequestReply {
 }
 
 /**
- * A server ignores all options behind ACK or GETACK and sends no reply. It may refuse an option
+ * A server ignores all options after ACK or GETACK and sends no reply. It may refuse an option
  * before them, but no client sends one.
  */
 function replconfReply(argv: readonly string[], argc: number): RequestReply {

@@ -59,7 +59,7 @@ export interface OrdinaryReply {
   readonly isSecret?: true;
 }
 
-/** The reply to a request, and the answer to the marker behind it, whose text is `nonce`. */
+/** The reply to a request, and the answer to the marker after it, whose text is `nonce`. */
 export interface MarkedReply {
   readonly type: "marked";
   readonly reply: RequestReply;

@@ -48,7 +48,7 @@ export type SpecialReply =
 export type AddressArgument =
   /** A host and a port; `at` is the index of the host, and the command name has index 0. */
   | { readonly at: number }
-  /** A host and a port behind this option, at any index. */
+  /** A host and a port after this option, at any index. */
   | { readonly after: string }
   /** CLUSTER MEET: an IP address, a port and an optional bus port. */
   | "meet"

@@ -24,8 +24,8 @@ export const HEAD_BYTES = 256;
 const MAX_VALUE_BYTES = 32;
 
 /**
- * Reads the head of the frame that begins at `from`. Returns undefined if it needs bytes behind
- * `to`; then there are less than HEAD_BYTES so far.
+ * Reads the head of the frame that begins at `from`. Returns undefined if it needs bytes from
+ * `to` on, which is possible only with less than HEAD_BYTES.
  *
  * @param needsValues whether to read the first value of an array and the text of a bulk; the first
  * value of a push is always read
@@ -81,7 +81,7 @@ function plainHead(type: number): FrameHead {
 /** The text of a line or of a value. */
 interface HeadLine {
   readonly text: string;
-  /** The position behind it. */
+  /** The position after the text. */
   readonly end: number;
 }
 

@@ -5,7 +5,7 @@ import { PairingError } from "./pairing_error.ts";
 import type { MarkedReply } from "../commands/expected_reply.ts";
 
 /**
- * The command of markers. The proxy sends a marker behind a request whose reply may look like
+ * The command of markers. The proxy sends a marker after a request whose reply may look like
  * another frame or may be missing: frames before the answer to the marker belong to earlier
  * requests.
  */
@@ -40,7 +40,7 @@ const MARKER_LINE = new RegExp(
 export type Answered = "no" | "perhaps" | "yes";
 
 /**
- * Whether a frame answers the marker behind a request, see `pingCommand` (server.c).
+ * Whether a frame answers the marker after a request, see `pingCommand` (server.c).
  *
  * @throws {PairingError} if it may answer the request or the marker
  */
@@ -49,7 +49,7 @@ export function isMarkerAnswer(
   head: FrameHead,
   answered: Answered,
 ): boolean {
-  // The answer to the marker may be the first frame behind the header of EXEC.
+  // The answer to the marker may be the first frame after the header of EXEC.
   if (reply.type === "exec" && answered === "no" && head.type === Byte.array) return false;
   if (isNonce(nonce, head)) return true;
   if (!isErrorFrame(head)) return false;
@@ -70,7 +70,7 @@ export function isMarkerAnswer(
       if (answered === "no") return false;
     }
   }
-  throw new PairingError("An error may answer a request or the marker behind it");
+  throw new PairingError("An error may answer a request or the marker after it");
 }
 
 /** Whether a frame answers PING with this nonce: a bulk, or an array for a RESP2 subscriber. */

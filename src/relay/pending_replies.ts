@@ -38,7 +38,7 @@ export class PendingReplies {
         this.#endRequest();
         return;
       }
-      // CLIENT REPLY SKIP affects an empty request only directly behind it.
+      // CLIENT REPLY SKIP affects an empty request only directly after it.
       if (queue.last === ExpectedReplies.plain) return;
     }
     // Plain runs need no limit: they outnumber the other runs by one at most.

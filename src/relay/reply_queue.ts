@@ -18,7 +18,7 @@ export class ReplyQueue {
   /** The length of the first run. */
   #run = 0;
   #total = 0;
-  /** The runs behind the first; those before #next are already taken. */
+  /** The runs after the first; those before #next are already taken. */
   #more: Run[] | undefined;
   #next = 0;
 

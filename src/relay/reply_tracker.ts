@@ -35,7 +35,7 @@ import { HeldResults, NO_TRANSACTION, type ResultLayout, USUAL_LAYOUT } from "./
  * ```
  *
  * CLIENT REPLY is emulated here: the node only gets CLIENT REPLY ON, so it answers every request.
- * Where frames may be ambiguous, the request relay sends a marker behind the request (see
+ * Where frames may be ambiguous, the request relay sends a marker after the request (see
  * `SentRequests.needsMarker`). A frame that answers no request throws a PairingError, because a
  * guess could let a private address through.
  */
@@ -223,7 +223,7 @@ export class ReplyTracker {
     throw new PairingError("The node sent a reply to no request");
   }
 
-  /** Matches a frame while a request or the marker behind it is unanswered. */
+  /** Matches a frame while a request or the marker after it is unanswered. */
   #matchMarked(marked: MarkedReply, head: FrameHead): FrameAction {
     if (isMarkerAnswer(marked, head, this.#answered)) {
       // The error may not answer the marker; then the nonce comes later.
@@ -280,7 +280,7 @@ export class ReplyTracker {
       throw new PairingError(`The node sent another frame than the expected reply '${reply.type}'`);
     }
     state.update(reply, head);
-    // Only ON is answered, even after OFF.
+    // ON is always answered, OFF and SKIP never.
     if (reply.type === "client reply" && !isErrorFrame(head)) {
       return reply.mode === "on" ? FrameActions.pass : FrameActions.drop;
     }

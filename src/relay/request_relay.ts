@@ -62,7 +62,7 @@ const UNREAD_CHECK_MS = 1000;
  * - It holds the first arguments of a request that names nodes until they are complete, and
  *   rewrites the addresses in them.
  * - The node gets CLIENT REPLY ON instead of OFF and SKIP.
- * - It sends a marker behind each request whose reply may be ambiguous (see `needsMarker`).
+ * - It sends a marker after each request whose reply may be ambiguous (see `needsMarker`).
  */
 export class RequestRelay implements RequestSink<CommandSpec> {
   readonly #options: RequestRelayOptions;
@@ -83,7 +83,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     this.#input = new ReadBuffer(options.buffers);
   }
 
-  /** Whether a lost connection that ended the relay was that to the node, not to the client. */
+  /** After a connection error, whether the connection to the node failed, not the client's. */
   get failedUpstream(): boolean {
     return !this.#isReading;
   }
@@ -147,7 +147,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
       (this.#input.end === 0 && this.#scanner.isBetweenRequests);
   }
 
-  /** Scans the bytes behind the held ones, and returns the first position where the scan stops. */
+  /** Scans the bytes after the held ones, and returns the first position where the scan stops. */
   #scan(end: number): number {
     const input = this.#input;
     const held = input.end;
@@ -196,7 +196,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         }
       }
       const isDone = scanner.stopAfterRequest && scanner.isBetweenRequests;
-      // Requests behind the last one to forward are dropped.
+      // Requests after the last one to forward are dropped.
       if (isDone) return end;
       if (at === end) return sent;
       from = at;

@@ -24,7 +24,7 @@ export type Transaction =
 /** No transaction. */
 export const NO_TRANSACTION: Transaction = { phase: "none" };
 
-/** How to pair the frames behind the header of an EXEC with the queued commands. */
+/** How to pair the frames after the header of an EXEC with the queued commands. */
 export interface ResultLayout {
   /** The results that come; undefined if every command has one. */
   readonly left?: ReplyQueue;
@@ -70,8 +70,8 @@ export class HeldResults {
     this.#queued = queued;
     this.#unsolicited = unsolicited;
     const channels = sum(queued, (reply) => isSubscription(reply) ? reply.channels || 1 : 0);
-    const count = (isMeant: (kind: ExpectedReply) => boolean) =>
-      sum(queued, (reply) => isMeant(reply) ? 1 : 0);
+    const count = (matches: (kind: ExpectedReply) => boolean) =>
+      sum(queued, (reply) => matches(reply) ? 1 : 0);
     this.#authentications = count(authenticates);
     this.#subscriptions = count(isSubscription);
     this.#channels = channels;

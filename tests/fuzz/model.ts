@@ -5,7 +5,7 @@ import { COMMAND_ROWS, type CommandRow } from "../../src/commands/table.ts";
 
 /** The ends of the frames of a wire text, and the position of the first protocol error. */
 export interface ParsedReplies {
-  /** The position behind each complete frame. */
+  /** The position after each complete frame. */
   readonly ends: number[];
   /** The first byte that proves that the text is not RESP. */
   readonly errorAt: number | undefined;
@@ -92,7 +92,7 @@ function endOfChunks(wire: string, at: number): number {
   return length === 0 ? end : endOfChunks(wire, endOfPayload(wire, end, length));
 }
 
-/** Servers and clients ignore the two bytes behind a payload. */
+/** Servers and clients ignore the two bytes after a payload. */
 function endOfPayload(wire: string, at: number, length: number): number {
   if (at + length + 2 > wire.length) throw new Unfinished();
   return at + length + 2;
@@ -110,7 +110,7 @@ function lineEnd(wire: string, at: number): number {
 }
 
 /**
- * Reads the number behind the type at `at`, as text, without CRs. An invalid character is an error
+ * Reads the number after the type at `at`, as text, without CRs. An invalid character is an error
  * at once, all other errors are found at the LF.
  */
 function header(wire: string, at: number): { text: string; end: number } {
@@ -144,14 +144,14 @@ function isHeader(type: string, text: string): boolean {
 /** A request of a client, which may be incomplete. */
 export interface ModelRequest {
   readonly start: number;
-  /** The position behind it; undefined if it is incomplete. */
+  /** The position after it; undefined if it is incomplete. */
   readonly end: number | undefined;
   readonly inline: boolean;
   /** How many arguments it has; 0 if it is inline and incomplete. */
   readonly argc: number;
   /** The complete arguments. */
   readonly args: readonly string[];
-  /** The position behind each argument; empty if the request is inline. */
+  /** The position after each argument; empty if the request is inline. */
   readonly argEnds: readonly number[];
 }
 

@@ -157,7 +157,7 @@ export class ModelNode {
     if (request!.end === undefined) {
       if (stallsAt !== undefined) this.#ignoresInput = true;
       if (errorAt === undefined) return stallsAt !== undefined;
-      // The node ignores the bytes behind the error, and closes the connection.
+      // The node ignores the bytes after the error, and closes the connection.
       this.#error("ERR Protocol error: invalid");
       this.#ignoresInput = this.isClosed = true;
       return true;

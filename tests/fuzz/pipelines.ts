@@ -167,7 +167,7 @@ export function randomRequests(random: Random): string[] {
 function encode(random: Random, args: readonly string[]): string {
   const cased = random.chance(0.1) ? [args[0]!.toLowerCase(), ...args.slice(1)] : args;
   if (random.chance(0.15)) return cased.map((arg) => quoted(random, arg)).join(" ") + "\r\n";
-  // Servers ignore the two bytes behind a payload.
+  // Servers ignore the two bytes after a payload.
   const end = random.chance(0.05) ? "$*" : "\r\n";
   return `*${cased.length}\r\n` +
     cased.map((arg) => `$${arg.length}\r\n${arg}${end}`).join("");

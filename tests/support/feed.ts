@@ -26,7 +26,7 @@ export class Feed implements ByteSource {
     this.#wake?.();
   }
 
-  /** Ends the stream behind the bytes given so far. */
+  /** Ends the stream after the bytes given so far. */
   end(): void {
     this.#ended = true;
     this.#wake?.();

@@ -21,7 +21,7 @@ import { within } from "../../support/until.ts";
 
 const LONG = "x".repeat(1_500);
 
-/** The arguments of MIGRATE behind the address, with line ends that no encoder writes. */
+/** The arguments of MIGRATE after the address, with line ends that no encoder writes. */
 const LOOSE_END = "$1\r\nk**$1\r\n0\r\n$1\r\n9\r\n";
 
 /** For each case the bytes that a client sends and those that the node gets. */
@@ -30,7 +30,7 @@ const REQUESTS: Record<string, [sent: string, forwarded: string]> = {
     wireOf(["MIGRATE public.example 1 k 0 9"]),
     wireOf(["MIGRATE 10.0.0.1 1 k 0 9"]),
   ],
-  "the bytes behind the first arguments are unchanged": [
+  "the bytes after the first arguments are unchanged": [
     `*6\r\n$7\r\nMIGRATE\r\n$14\r\npublic.example$$$1\r\n1\r\n${LOOSE_END}`,
     `*6\r\n$7\r\nMIGRATE\r\n$8\r\n10.0.0.1\r\n$1\r\n1\r\n${LOOSE_END}`,
   ],
