@@ -9,17 +9,17 @@ import { Report } from "./live/pipelines/report.ts";
 import { comparePipelines } from "./live/pipelines/rounds.ts";
 import { Stage } from "./live/pipelines/stage.ts";
 
-/** So many more are answered while slots move, where nothing has to stop for them. */
+/** The moving mode is faster, because it stops no node, so it plays more pipelines. */
 const MOVING_FACTOR = 4;
 
 const USAGE = `Usage: deno run -A tests/pipelines.ts [options]
   --count N      pipelines to compare, 1000 by default
   --seed N       seed of all that is random
-  --only N       play only this round, as a fault names it
+  --only N       play only this round of a reported fault
   --mode MODE    compared: the node is stopped until all is sent; moving: slots and primaries change
                  all the time; both by default
   --server PATH  redis-server or valkey-server; REDIS_SERVER, or the one on the PATH by default
-  --proxy WORDS  another program instead of the proxy, such as 'deno run -A src/main.ts'
+  --proxy CMD    another program instead of the proxy, such as 'deno run -A src/main.ts'
   --shown N      faults to print, 20 by default`;
 
 const OPTIONS = ["count", "seed", "only", "mode", "server", "proxy", "shown"];

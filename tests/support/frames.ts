@@ -1,4 +1,4 @@
-// Replies as texts, one character a byte.
+// Builders of reply frames as texts, one character for each byte.
 
 export const OK = "+OK\r\n";
 export const PONG = "+PONG\r\n";
@@ -29,7 +29,7 @@ export function array(...values: string[]): string {
   return `*${values.length}\r\n${values.join("")}`;
 }
 
-/** A RESP3 map of keys and values in turn. */
+/** A RESP3 map; `values` alternate keys and values. */
 export function map(...values: string[]): string {
   return `%${values.length / 2}\r\n${values.join("")}`;
 }
@@ -44,7 +44,7 @@ export function monitored(client: string, args: readonly string[]): string {
   return `+1700000000.123456 [0 ${client}] ${args.map(quoted).join(" ")}\r\n`;
 }
 
-/** As the servers have it (sds.c `sdscatrepr`). */
+/** Quotes an argument as servers do (sds.c `sdscatrepr`). */
 function quoted(arg: string): string {
   const escaped = arg.replace(/[^ !#-[\]-~]/g, (char) => {
     const code = char.charCodeAt(0).toString(16).padStart(2, "0");

@@ -1,6 +1,6 @@
 import { fromLatin1 } from "../../src/resp/bytes.ts";
 
-/** A part of a wire text in a buffer of its own, as one read delivers it. */
+/** A part of a wire text in its own buffer, as one read returns it. */
 export interface Piece {
   /** The piece is in [from, to); a scanner must ignore the bytes around it. */
   bytes: Uint8Array;
@@ -14,8 +14,8 @@ export interface Piece {
 const SHORT_BYTES = 48;
 
 /**
- * The ways to receive `wire`: whole, byte by byte, cut at every position, and if it is short at
- * every pair of positions.
+ * Cuts `wire` in all ways to test: whole, byte by byte, at every position, and at every pair of
+ * positions if it is short.
  */
 export function* everyCut(wire: string): Generator<Piece[]> {
   const positions = Array.from({ length: Math.max(0, wire.length - 1) }, (_, at) => at + 1);
@@ -43,7 +43,7 @@ export function piecesOf(wire: string, positions: readonly number[]): Piece[] {
   });
 }
 
-/** How a wire text was cut, for the message of a failed assertion. */
+/** Describes how a wire text was cut, for the message of a failed assertion. */
 export function show(pieces: readonly Piece[]): string {
   const texts = pieces.map(({ bytes, from, to }) =>
     JSON.stringify(String.fromCharCode(...bytes.subarray(from, to)))

@@ -1,8 +1,8 @@
-/** Numbers that look random and are the same for the same seed. */
+/** A pseudorandom number generator; the same seed gives the same numbers. */
 export interface Random {
-  /** A whole number from 0 up to, not including, `below`. */
+  /** An integer from 0 up to `below`, exclusive. */
   int(below: number): number;
-  /** True in `share` of all calls, between 0 and 1. */
+  /** True with the probability `share`, between 0 and 1. */
   chance(share: number): boolean;
   /** One of the items. */
   pick<T>(items: readonly T[]): T;
@@ -39,7 +39,7 @@ export function testSeed(): number {
   if (given === undefined) return Math.floor(Math.random() * 2 ** 32);
   const seed = Number(given);
   if (given === "" || !Number.isSafeInteger(seed)) {
-    throw new RangeError(`Cannot read TEST_SEED '${given}': it is no whole number`);
+    throw new RangeError(`Cannot read TEST_SEED '${given}': expected an integer`);
   }
   return seed;
 }

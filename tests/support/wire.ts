@@ -13,7 +13,7 @@ export type WireConnection =
 
 /**
  * A raw connection of a test. It owns its socket; bytes that were received and not yet read are
- * kept when a wait fails. Texts hold one character a byte.
+ * kept when a wait fails. Texts have one character for each byte.
  */
 export class WireClient implements Disposable {
   readonly #conn: WireConnection;
@@ -72,7 +72,7 @@ export class WireClient implements Disposable {
     return frames.map((frame) => decodeFrame(fromLatin1(frame)));
   }
 
-  /** Reads the next `count` frames, exact to the byte. */
+  /** Reads the next `count` frames, and returns their bytes. */
   async readFrames(count: number, deadlineMs = DEADLINE_MS): Promise<string[]> {
     const scanner = new ReplyScanner();
     const ends: number[] = [];

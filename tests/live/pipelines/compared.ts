@@ -16,7 +16,7 @@ import {
   wireOf,
 } from "./requests.ts";
 import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
-import { normalized, type Party, withoutVerbatim } from "./transcript.ts";
+import { type Identity, normalized, withoutVerbatim } from "./transcript.ts";
 
 /** A change at the node, at the same moment for both connections. */
 export type Change = "leaves" | "migrates" | "returns" | "settles" | "failover";
@@ -51,12 +51,12 @@ export interface Outcome {
   readonly note?: string;
 }
 
-/** A violation. */
+/** A difference that the proxy must not cause. */
 export interface Fault {
   readonly kind: "leak" | "differs" | "closed" | "hangs";
   /** A description in one line. */
-  readonly what: string;
-  readonly straight: string;
+  readonly description: string;
+  readonly direct: string;
   readonly proxied: string;
 }
 
@@ -68,13 +68,13 @@ const BATCH_DEADLINE_MS = 3_000;
 const SILENT_MS = 2_000;
 const CLUSTER_DEADLINE_MS = 20_000;
 
-const TOKENS = { straight: "Sq7", proxied: "Pq7" };
+const TOKENS = { direct: "Sq7", proxied: "Pq7" };
 
 /** Requests after which the proxy sends a marker outside MULTI. */
 const DOUBTFUL = /AUTH|SUNSUBSCRIBE|MONITOR|EVAL|REPLCONF/i;
 
 /** A node, and the keys that clients use there. */
-export class Lane implements AsyncDisposable {
+export class TestedNode implements AsyncDisposable {
   readonly #stage: Stage;
   readonly #node: ClusterNode;
   readonly #replica: ClusterNode | undefined;
@@ -104,14 +104,14 @@ export class Lane implements AsyncDisposable {
     this.subjects = subjects;
   }
 
-  /** Opens a lane to a node that is a primary now. */
-  static async open(stage: Stage, node: ClusterNode, replica?: ClusterNode): Promise<Lane> {
+  /** Connects to a node, which must be a primary. */
+  static async open(stage: Stage, node: ClusterNode, replica?: ClusterNode): Promise<TestedNode> {
     const standings = await stage.cluster.standings();
     const slots = new Set(standings.find((standing) => standing.node === node)!.slots);
     const other = stage.cluster.primaries.find((other) => other !== node && other !== replica)!;
     const tags = tagsOf((slot) => slots.has(slot));
     const foreign = tagsOf((slot) => !slots.has(slot));
-    return new Lane(stage, node, {
+    return new TestedNode(stage, node, {
       replica,
       admin: await node.connect(),
       otherId: other.id,
@@ -130,18 +130,18 @@ export class Lane implements AsyncDisposable {
     await this.#prepare();
     const logged = this.#stage.nat.stderr.length;
     const publicPort = this.#stage.portOf(this.#node);
-    await using straight = await Recorder.connect(this.#node.host, this.#node.port);
+    await using direct = await Recorder.connect(this.#node.host, this.#node.port);
     await using proxied = await Recorder.connect(PUBLIC_HOST, publicPort);
     const pair = {
-      straight: await this.#introduce(straight, TOKENS.straight),
+      direct: await this.#introduce(direct, TOKENS.direct),
       proxied: await this.#introduce(proxied, TOKENS.proxied),
     };
-    await Promise.all([straight, proxied].map((client) => open(client, scenario.opening)));
+    await Promise.all([direct, proxied].map((client) => open(client, scenario.opening)));
     for (const [index, batch] of scenario.batches.entries()) {
       await this.#playBatch(batch, pair, `end${index}`);
     }
     const last = `last${scenario.seed}`;
-    const endings = await Promise.all([straight, proxied].map(async (client) => {
+    const endings = await Promise.all([direct, proxied].map(async (client) => {
       const answers = (end: string) =>
         holds(() => {
           return client.received.endsWith(end) || client.ended || client.quietMs > SILENT_MS;
@@ -153,7 +153,7 @@ export class Lane implements AsyncDisposable {
       await answers(`${last}\r\n`);
       return client.received.endsWith(`${last}\r\n`) ? "answers" : client.ended ? "ended" : "hangs";
     }));
-    return this.#judge(pair, endings as [Ending, Ending], { scenario, logged });
+    return this.#compare(pair, endings as [Ending, Ending], { scenario, logged });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -191,29 +191,29 @@ export class Lane implements AsyncDisposable {
   }
 
   /** Looks up a connection at the node. */
-  async #introduce(client: Recorder, token: string): Promise<Speaker> {
+  async #introduce(client: Recorder, token: string): Promise<ComparedClient> {
     const answer = await client.ask(wire("AUTH", PASSWORD) + wire("CLIENT", "ID"), 2);
     const id = /:(\d+)\r\n$/.exec(answer)![1]!;
     const line = await this.#admin.ask("CLIENT", "LIST", "ID", id);
     const text = "text" in line ? line.text ?? "" : "";
     const addresses = [client.address, / addr=(\S+)/.exec(text)![1]!];
     const descriptor = Number(/ fd=(\d+)/.exec(text)![1]!);
-    return { client, party: { token, id, addresses }, descriptor };
+    return { client, identity: { token, id, addresses }, descriptor };
   }
 
   async #playBatch(batch: Batch, pair: Pair, end: string): Promise<void> {
-    const { straight, proxied } = pair;
-    const speakers = batch.proxiedFirst ? [proxied, straight] : [straight, proxied];
+    const { direct, proxied } = pair;
+    const clients = batch.proxiedFirst ? [proxied, direct] : [direct, proxied];
     const { pid } = this.#node;
     Deno.kill(pid!, "SIGSTOP");
     try {
       await holds(() => isStopped(pid!), BATCH_DEADLINE_MS);
       if (batch.changeFirst) await this.#change(batch.change);
-      for (const { client, party, descriptor } of speakers) {
+      for (const { client, identity, descriptor } of clients) {
         if (client.ended) continue;
         const requests = [...batch.requests, ["PING", `${end}§`]];
         await this.#arrives(() => unreadBytes(pid!, descriptor), async () => {
-          const bytes = requests.map((request) => wireOf(request, party)).join("");
+          const bytes = requests.map((request) => wireOf(request, identity)).join("");
           const cut = Math.floor(batch.cutAfter * bytes.length);
           await client.send(bytes.slice(0, cut));
           await client.send(bytes.slice(cut));
@@ -228,12 +228,12 @@ export class Lane implements AsyncDisposable {
       await this.#admin.readFrames(1);
     }
     await holds(async () => {
-      const done = speakers.every(({ client, party }) =>
-        client.ended || client.received.endsWith(`${end}${party.token}\r\n`)
+      const done = clients.every(({ client, identity }) =>
+        client.ended || client.received.endsWith(`${end}${identity.token}\r\n`)
       );
       if (done) return true;
-      if (speakers.some(({ client }) => !client.ended && client.quietMs < QUIET_MS)) return false;
-      if (speakers.some(({ descriptor }) => unreadBytes(pid!, descriptor) > 0)) return false;
+      if (clients.some(({ client }) => !client.ended && client.quietMs < QUIET_MS)) return false;
+      if (clients.some(({ descriptor }) => unreadBytes(pid!, descriptor) > 0)) return false;
       const info = await this.#admin.ask("INFO", "clients");
       return "text" in info && info.text!.includes("\r\nblocked_clients:0\r\n");
     }, BATCH_DEADLINE_MS);
@@ -249,14 +249,14 @@ export class Lane implements AsyncDisposable {
       return;
     }
     const slot = `${slotOf(this.subjects.move)}`;
-    const words = {
+    const args = {
       leaves: ["NODE", this.#otherId],
       migrates: ["MIGRATING", this.#otherId],
       returns: ["NODE", this.#node.id],
       settles: ["STABLE"],
     }[change];
     // On the loopback interface, written bytes have arrived.
-    await this.#admin.send(wire("CLUSTER", "SETSLOT", slot, ...words));
+    await this.#admin.send(wire("CLUSTER", "SETSLOT", slot, ...args));
   }
 
   /** Waits until bytes have arrived at the stopped node, and no more arrive. */
@@ -274,35 +274,35 @@ export class Lane implements AsyncDisposable {
     }, ARRIVAL_DEADLINE_MS);
   }
 
-  async #judge(
-    { straight, proxied }: Pair,
-    endings: readonly [straight: Ending, proxied: Ending],
+  async #compare(
+    { direct, proxied }: Pair,
+    endings: readonly [direct: Ending, proxied: Ending],
     { scenario, logged }: { scenario: Scenario; logged: number },
   ): Promise<Outcome> {
-    const translation = { nodes: this.#stage.nodes, publicHost: PUBLIC_HOST };
+    const addressMap = { nodes: this.#stage.nodes, publicHost: PUBLIC_HOST };
     const expected = normalized(
-      straight.client.received,
-      { ...straight.party, translation },
-      proxied.party.token,
+      direct.client.received,
+      { ...direct.identity, addressMap },
+      proxied.identity.token,
     );
-    const actual = normalized(proxied.client.received, proxied.party, straight.party.token);
-    const answers = { straight: straight.client.received, proxied: proxied.client.received };
+    const actual = normalized(proxied.client.received, proxied.identity, direct.identity.token);
+    const answers = { direct: direct.client.received, proxied: proxied.client.received };
     const compared = Math.min(expected.length, actual.length);
-    const fault = (kind: Fault["kind"], what: string): Outcome => {
-      return { compared, fault: { kind, what, ...answers } };
+    const fault = (kind: Fault["kind"], description: string): Outcome => {
+      return { compared, fault: { kind, description, ...answers } };
     };
     const leak = privateIn(answers.proxied, this.#stage.cluster.network);
     if (leak !== undefined) return fault("leak", leak);
-    const [straightEnd, proxiedEnd] = endings;
-    if (proxiedEnd !== straightEnd && isNodesOwn(scenario, endings, { expected, actual })) {
+    const [directEnd, proxiedEnd] = endings;
+    if (proxiedEnd !== directEnd && isNodesOwn(scenario, endings, { expected, actual })) {
       return { compared, note: "connections closed by the node on one side" };
     }
-    if (proxiedEnd === "ended" && straightEnd !== "ended") {
+    if (proxiedEnd === "ended" && directEnd !== "ended") {
       const reason = await this.#stage.reasonOf(proxied.client.address, logged);
-      return fault("closed", reason ?? "nothing in the log says why");
+      return fault("closed", reason ?? "the log has no reason");
     }
-    if (proxiedEnd !== straightEnd) {
-      return fault("hangs", `straight it ${straightEnd}, through the proxy it ${proxiedEnd}`);
+    if (proxiedEnd !== directEnd) {
+      return fault("hangs", `the direct connection ${directEnd}, the proxied one ${proxiedEnd}`);
     }
     if (this.#losesErrors && !isSame(expected, actual)) {
       const [one, other] = [expected, actual].map((tokens) =>
@@ -320,9 +320,9 @@ export class Lane implements AsyncDisposable {
         if (index === expected.length) return { compared, note: CLOSED_BY_NODE };
       }
       const [one, other] = [expected[index], actual[index]].map((token) => JSON.stringify(token));
-      return fault("differs", `token ${index}: straight ${one}, through the proxy ${other}`);
+      return fault("differs", `token ${index}: direct ${one}, proxied ${other}`);
     }
-    return straightEnd === "ended" ? { compared, note: CLOSED_BY_NODE } : { compared };
+    return directEnd === "ended" ? { compared, note: CLOSED_BY_NODE } : { compared };
   }
 }
 
@@ -334,16 +334,16 @@ export class Lane implements AsyncDisposable {
  */
 function isNodesOwn(
   { batches }: Scenario,
-  [straight, proxied]: readonly [Ending, Ending],
+  [direct, proxied]: readonly [Ending, Ending],
   { expected, actual }: { expected: readonly string[]; actual: readonly string[] },
 ): boolean {
-  const asked = batches.flatMap(({ requests }) => requests).flat().join(" ");
-  if (straight === "hangs" && proxied === "ended") {
-    return /REPLY OFF/i.test(asked) && isSame(expected, actual);
+  const sent = batches.flatMap(({ requests }) => requests).flat().join(" ");
+  if (direct === "hangs" && proxied === "ended") {
+    return /REPLY OFF/i.test(sent) && isSame(expected, actual);
   }
   const isShort = isSame(expected, actual.slice(0, expected.length));
-  return straight === "ended" && proxied === "answers" && isShort && /RESET/i.test(asked) &&
-    !/QUIT/i.test(asked);
+  return direct === "ended" && proxied === "answers" && isShort && /RESET/i.test(sent) &&
+    !/QUIT/i.test(sent);
 }
 
 function isSame(one: readonly string[], other: readonly string[]): boolean {
@@ -355,16 +355,16 @@ export const CLOSED_BY_NODE = "connections closed by the node";
 
 type Ending = "answers" | "ended" | "hangs";
 
-interface Speaker {
+interface ComparedClient {
   readonly client: Recorder;
-  readonly party: Party;
+  readonly identity: Identity;
   /** The file descriptor of the node. */
   readonly descriptor: number;
 }
 
 interface Pair {
-  readonly straight: Speaker;
-  readonly proxied: Speaker;
+  readonly direct: ComparedClient;
+  readonly proxied: ComparedClient;
 }
 
 async function open(client: Recorder, opening: Scenario["opening"]): Promise<void> {

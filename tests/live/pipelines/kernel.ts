@@ -1,5 +1,5 @@
 /** Whether the kernel shows unread bytes of sockets: Linux with glibc. */
-export const KERNEL_TELLS = Deno.build.os === "linux";
+export const CAN_READ_SOCKETS = Deno.build.os === "linux";
 
 const LIBC = {
   syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
@@ -7,7 +7,7 @@ const LIBC = {
   close: { parameters: ["i32"], result: "i32" },
 } as const;
 
-const libc = KERNEL_TELLS ? Deno.dlopen("libc.so.6", LIBC) : undefined;
+const libc = CAN_READ_SOCKETS ? Deno.dlopen("libc.so.6", LIBC) : undefined;
 
 /** The same on all architectures (asm-generic/unistd.h). */
 const SYS_PIDFD_OPEN = 434n;

@@ -71,8 +71,8 @@ function transaction(alone: string, answers: string, ...requests: (readonly stri
 const SLOTS = ["CLUSTER", "SLOTS"];
 
 /**
- * Almost all may be refused to a subscriber of RESP2, which ends to be one when the last slot has
- * left: a row of errors may end at any request.
+ * Almost all may be refused to a subscriber of RESP2, which stops being one when its last slot
+ * leaves: a row of errors may end at any request.
  */
 const STEPS: readonly Make[] = [
   (_, { move }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${move}}`]),
@@ -220,8 +220,8 @@ async function moveSlot(
   using admin = await node.connect();
   const slot = `${slotOf(move)}`;
   while (!isOver()) {
-    for (const words of [["NODE", otherId], ["NODE", node.id]]) {
-      await admin.ask("CLUSTER", "SETSLOT", slot, ...words);
+    for (const args of [["NODE", otherId], ["NODE", node.id]]) {
+      await admin.ask("CLUSTER", "SETSLOT", slot, ...args);
       report.count("moves of a slot");
       const stayMs = STAY_MS.least + random.int(STAY_MS.most - STAY_MS.least);
       await new Promise((resolve) => setTimeout(resolve, stayMs));
@@ -276,7 +276,7 @@ async function visitNode(
     // RESP2 refuses EVAL to a subscriber; `mute` may not send PING.
     const mark = (text: string) => [["PING", text], ["EVAL", `return '${text}'`, "0"]];
     const requests = steps.flatMap(({ requests }, index) => [...requests, ...mark(marks[index]!)]);
-    const sent = requests.map((words) => wire(...words)).join("");
+    const sent = requests.map((args) => wire(...args)).join("");
     const { frames, parts, ended } = await exchange(client, sent, marks);
     const fault = await faultOf({ frames, parts, ended }, { steps, target, stage, client, logged });
     report.add(1, {
@@ -338,8 +338,8 @@ async function faultOf(
   },
 ): Promise<Fault | undefined> {
   const proxied = frames.join("");
-  const fault = (kind: Fault["kind"], what: string): Fault => {
-    return { kind, what, straight: "", proxied };
+  const fault = (kind: Fault["kind"], description: string): Fault => {
+    return { kind, description, direct: "", proxied };
   };
   const leak = privateIn(proxied, stage.cluster.network);
   if (leak !== undefined) return fault("leak", leak);
@@ -349,17 +349,17 @@ async function faultOf(
     const values = part.map((frame) => decodeFrame(fromLatin1(frame)));
     const letters = values.map((value) => letterOf(value, target, stage)).join("");
     if (answer.test(letters)) continue;
-    const asked = requests.map((words) => words.join(" ")).join(" | ");
-    return fault("differs", `'${asked}' is answered by '${letters}', expected ${answer}`);
+    const sent = requests.map((args) => args.join(" ")).join(" | ");
+    return fault("differs", `'${sent}' got '${letters}', expected ${answer}`);
   }
-  if (ended === "hangs") return fault("hangs", "no answer comes any more");
+  if (ended === "hangs") return fault("hangs", "a reply is missing");
   // A failover also closes blocked clients of direct connections.
   if (ended !== "closed" || frames.at(-1)?.startsWith("-UNBLOCKED ")) return undefined;
   const reason = await stage.reasonOf(client.localAddress, logged);
-  return fault("closed", reason ?? "nothing in the log says why");
+  return fault("closed", reason ?? "the log has no reason");
 }
 
-/** A letter for a frame; none for one that may come at any time. */
+/** Returns a letter for a frame; none for a frame that may come at any time. */
 function letterOf(value: Value, target: Target, stage: Stage): string {
   const text = textOf(value);
   const items = itemsOf(value);

@@ -38,36 +38,38 @@ export class Report {
     return this.faults.length < this.#shown;
   }
 
-  /** Counts a round that is over. */
+  /** Adds the outcome of a round. */
   add(pipelines: number, { compared, fault, note }: Outcome): void {
     this.pipelines += pipelines;
     this.compared += compared;
     if (note !== undefined) this.count(note);
     if (fault !== undefined) {
       this.#isClean = false;
-      this.count(`${fault.kind}: ${fault.what}`);
+      this.count(`${fault.kind}: ${fault.description}`);
     }
     if (performance.now() - this.#printedAtMs < PROGRESS_MS) return;
     this.#printedAtMs = performance.now();
     this.#print(`${this}`);
   }
 
-  /** Counts one more of something. */
-  count(what: string): void {
-    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
+  /** Counts an event. */
+  count(event: string): void {
+    this.#counts.set(event, (this.#counts.get(event) ?? 0) + 1);
   }
 
-  /** Keeps a fault with what was asked, if it is one of the first. */
-  show(asked: string, { kind, what, straight, proxied }: Fault): void {
+  /** Keeps a fault and its pipeline, if it is one of the first. */
+  show(pipeline: string, { kind, description, direct, proxied }: Fault): void {
     if (!this.wantsFaults) return;
-    const [one, other] = [straight, proxied].map((answer) => JSON.stringify(answer));
-    this.faults.push(`${asked}\n${kind}: ${what}\n  straight: ${one}\n  proxied:  ${other}`);
+    const [one, other] = [direct, proxied].map((answer) => JSON.stringify(answer));
+    this.faults.push(
+      `${pipeline}\n${kind}: ${description}\n  direct:  ${one}\n  proxied: ${other}`,
+    );
     this.#print(`\n${this.faults.at(-1)}\n`);
   }
 
   toString(): string {
     const counts = [...this.#counts].sort(([, one], [, other]) => other - one)
-      .map(([what, times]) => `\n  ${times} ${what}`).join("");
+      .map(([event, times]) => `\n  ${times} ${event}`).join("");
     return `${this.pipelines} pipelines, ${this.compared} values compared${counts}`;
   }
 }

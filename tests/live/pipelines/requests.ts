@@ -1,7 +1,7 @@
 import type { Random } from "../../support/random.ts";
 import { VERBATIM } from "./transcript.ts";
 
-/** The words of a request, or its bytes. `§` stands for the token of the connection. */
+/** The arguments of a request, or its bytes. `§` stands for the token of the connection. */
 export type Request = readonly string[] | string;
 
 /** Hash tags and ids that requests use. */
@@ -301,13 +301,13 @@ const RARE = new Set(["ends", "silent", "monitors"]);
 /** Kinds in which a request may not have exactly one reply. */
 const DANGEROUS = ["shardChannels", "shardChannels", "replies", "auth", "transactions"];
 
-/** The share of inline requests, where the words allow it. */
+/** The share of inline requests, where the arguments allow it. */
 const INLINE_SHARE = 0.05;
 
-const PLAIN_WORD = /^[\w{}§:*.-]+$/;
+const PLAIN_ARG = /^[\w{}§:*.-]+$/;
 
 function inline(request: Request): Request {
-  if (typeof request === "string" || !request.every((word) => PLAIN_WORD.test(word))) {
+  if (typeof request === "string" || !request.every((arg) => PLAIN_ARG.test(arg))) {
     return request;
   }
   return `${request.join(" ")}\r\n`;
@@ -351,12 +351,12 @@ export function randomKinds(random: Random): string[] {
 export function wireOf(request: Request, { token, id }: { token: string; id: string }): string {
   const own = (text: string) => text.replaceAll("§", token).replaceAll("%ID%", id);
   if (typeof request === "string") return own(request);
-  const words = request.map(own);
-  return `*${words.length}\r\n` + words.map((word) => `$${word.length}\r\n${word}\r\n`).join("");
+  const args = request.map(own);
+  return `*${args.length}\r\n` + args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join("");
 }
 
 /** A request as readable text. */
 export function shownRequest(request: Request): string {
   if (typeof request === "string") return JSON.stringify(request);
-  return request.map((word) => PLAIN_WORD.test(word) ? word : JSON.stringify(word)).join(" ");
+  return request.map((arg) => PLAIN_ARG.test(arg) ? arg : JSON.stringify(arg)).join(" ");
 }

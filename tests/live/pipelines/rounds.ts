@@ -1,11 +1,11 @@
 import {
-  Lane,
   type Outcome,
   randomScenario,
   type Scenario,
   settle,
   shownScenario,
   shrunk,
+  TestedNode,
 } from "./compared.ts";
 import type { Report } from "./report.ts";
 import type { Stage } from "./stage.ts";
@@ -38,14 +38,14 @@ export async function comparePipelines(stage: Stage, options: RunOptions): Promi
   if (only !== undefined) {
     const place = only % ROUNDS_TOGETHER;
     if (place >= 2 * ROUNDS_EACH) return await playFailover(stage, only, options);
-    await using lane = await Lane.open(stage, place < ROUNDS_EACH ? first! : second!);
-    return await playRound(lane, only, options);
+    await using testedNode = await TestedNode.open(stage, place < ROUNDS_EACH ? first! : second!);
+    return await playRound(testedNode, only, options);
   }
   for (let base = 0; report.pipelines < count; base += ROUNDS_TOGETHER) {
     await Promise.all([first!, second!].map(async (node, index) => {
-      await using lane = await Lane.open(stage, node);
+      await using testedNode = await TestedNode.open(stage, node);
       for (let round = 0; round < ROUNDS_EACH && report.pipelines < count; round++) {
-        await playRound(lane, base + index * ROUNDS_EACH + round, options);
+        await playRound(testedNode, base + index * ROUNDS_EACH + round, options);
       }
     }));
     for (let round = 0; round < FAILOVERS && report.pipelines < count; round++) {
@@ -55,29 +55,33 @@ export async function comparePipelines(stage: Stage, options: RunOptions): Promi
   await settle(stage, [third!, replica!]);
 }
 
-async function playRound(lane: Lane, round: number, options: RunOptions): Promise<void> {
-  const scenario = randomScenario(options.seed + round, lane.subjects, false);
-  await judge(round, scenario, (scenario) => lane.play(scenario), options);
+async function playRound(
+  testedNode: TestedNode,
+  round: number,
+  options: RunOptions,
+): Promise<void> {
+  const scenario = randomScenario(options.seed + round, testedNode.subjects, false);
+  await checkRound(round, scenario, (scenario) => testedNode.play(scenario), options);
 }
 
 async function playFailover(stage: Stage, round: number, options: RunOptions): Promise<void> {
   const [, , one, other] = stage.cluster.nodes;
   async function play(scenario?: Scenario): Promise<readonly [Scenario, Outcome]> {
     const primary = await settle(stage, [one!, other!]);
-    await using lane = await Lane.open(stage, primary, primary === one ? other! : one!);
-    const played = scenario ?? randomScenario(options.seed + round, lane.subjects, true);
-    return [played, await lane.play(played)];
+    await using testedNode = await TestedNode.open(stage, primary, primary === one ? other! : one!);
+    const played = scenario ?? randomScenario(options.seed + round, testedNode.subjects, true);
+    return [played, await testedNode.play(played)];
   }
   const [scenario, outcome] = await play();
   let first: Outcome | undefined = outcome;
-  await judge(round, scenario, async (scenario) => {
+  await checkRound(round, scenario, async (scenario) => {
     const again = first ?? (await play(scenario))[1];
     first = undefined;
     return again;
   }, options);
 }
 
-async function judge(
+async function checkRound(
   round: number,
   scenario: Scenario,
   play: (scenario: Scenario) => Promise<Outcome>,

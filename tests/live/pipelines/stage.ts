@@ -26,7 +26,7 @@ export class Stage implements AsyncDisposable {
    * Starts three primaries and a replica of the last: on Valkey 8 and later SETSLOT takes effect
    * only once the replicas have it, so primaries whose slots move have none.
    *
-   * @param program the words of another program instead of the proxy
+   * @param program the command line of another program instead of the proxy
    */
   static async start(program: readonly string[] = []): Promise<Stage> {
     const cluster = await RedisCluster.start({
@@ -46,7 +46,7 @@ export class Stage implements AsyncDisposable {
           await node.order("ACL", "SETUSER", user, "on", `>${user}`, ...rules);
         }
       }
-      const words = [
+      const args = [
         `--cluster-addr=${cluster.nodes[0]!.address}`,
         `--listen-addr=${PUBLIC_HOST}:0`,
         `--public-host=${PUBLIC_HOST}`,
@@ -56,7 +56,7 @@ export class Stage implements AsyncDisposable {
         "--log-level=debug",
       ];
       const nat = new NatProcess(
-        words,
+        args,
         program.length === 0 ? {} : { before: program.slice(0, -1), executable: program.at(-1)! },
       );
       return new Stage(cluster, await nat.untilMapped(cluster.nodes.length));
@@ -114,6 +114,6 @@ export function* tagsOf(isOwn: (slot: number) => boolean): Generator<string> {
 }
 
 /** The bytes of a request, one character each. */
-export function wire(...words: string[]): string {
-  return toLatin1(encodeRequest(words));
+export function wire(...args: string[]): string {
+  return toLatin1(encodeRequest(args));
 }

@@ -12,15 +12,15 @@ export interface NamedNode {
 }
 
 /** One of two connections with the same requests. */
-export interface Party {
-  /** Replaces `§` in requests; as long as that of the other party. */
+export interface Identity {
+  /** Replaces `§` in requests; as long as the other token. */
   readonly token: string;
   /** The id that the node gives it. */
   readonly id: string;
   /** Its addresses at the node and at the proxy. */
   readonly addresses: readonly string[];
   /** The mapping of private to public addresses, where these are expected. */
-  readonly translation?: { readonly nodes: readonly NamedNode[]; readonly publicHost: string };
+  readonly addressMap?: { readonly nodes: readonly NamedNode[]; readonly publicHost: string };
 }
 
 /** The text between these was stored by a client and must come back unchanged. */
@@ -57,20 +57,20 @@ export function tokensOf(bytes: string): string[] {
   return tokens;
 }
 
-/** The tokens of one party in the form in which both must be equal. */
-export function normalized(bytes: string, party: Party, other: string): string[] {
-  const tokens = publish(tokensOf(bytes), party);
+/** The tokens of one connection in the form in which both must be equal. */
+export function normalized(bytes: string, identity: Identity, other: string): string[] {
+  const tokens = withPublicAddresses(tokensOf(bytes), identity);
   const kept: string[] = [];
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at]!;
     if (isMonitored(token)) {
-      const line = monitored(token, party, other);
+      const line = monitored(token, identity, other);
       if (line !== undefined) kept.push(line);
       continue;
     }
-    kept.push(masked(token, kept, party));
+    kept.push(masked(token, kept, identity));
   }
-  return inOrder(kept.map((token) => token.replaceAll(party.token, "§")));
+  return inOrder(kept.map((token) => token.replaceAll(identity.token, "§")));
 }
 
 const ENDED_SUBSCRIPTION = /^\$[ps]?unsubscribe$/;
@@ -97,9 +97,9 @@ function inOrder(tokens: string[]): string[] {
 }
 
 /** Replaces private addresses by public ones, as the proxy must. */
-function publish(tokens: string[], { translation }: Party): string[] {
-  if (translation === undefined) return tokens;
-  const { nodes, publicHost } = translation;
+function withPublicAddresses(tokens: string[], { addressMap }: Identity): string[] {
+  if (addressMap === undefined) return tokens;
+  const { nodes, publicHost } = addressMap;
   let named: NamedNode | undefined;
   return tokens.map((token, index) => {
     const before = tokens[index - 1];
@@ -127,9 +127,9 @@ function publish(tokens: string[], { translation }: Party): string[] {
 }
 
 /** A token without parts that always differ; `before` are the tokens before it. */
-function masked(token: string, before: readonly string[], party: Party): string {
+function masked(token: string, before: readonly string[], identity: Identity): string {
   const [last, lastButOne] = [before.at(-1), before.at(-2)];
-  if (token === `:${party.id}`) return ":ID";
+  if (token === `:${identity.id}`) return ":ID";
   if (last === "$replication-offset") return ":OFFSET";
   if (last === "$master" && token.startsWith(":")) return ":OFFSET";
   // A replica in ROLE: host, port and offset are bulks.
@@ -151,7 +151,7 @@ function masked(token: string, before: readonly string[], party: Party): string 
   if (/^# \w+\r\n/.test(text)) return format + maskedInfo(text);
   if (/^cluster_state:/.test(text)) return format + maskedClusterInfo(text);
   if (/^[0-9a-f]{40} \S* /.test(text)) return format + maskedNodes(text);
-  if (/^id=\d+ addr=/.test(text)) return format + maskedClients(text, party);
+  if (/^id=\d+ addr=/.test(text)) return format + maskedClients(text, identity);
   return token;
 }
 
@@ -191,7 +191,7 @@ function maskedNodes(text: string): string {
 }
 
 /** The client's own line, with the fields that do not depend on time. */
-function maskedClients(text: string, { addresses }: Party): string {
+function maskedClients(text: string, { addresses }: Identity): string {
   const fields = /^(addr|laddr|name|db|sub|psub|ssub|multi|watch|cmd|user|redir|resp)=/;
   const own = text.split("\n").filter((line) =>
     addresses.some((a) => line.includes(` addr=${a} `))
@@ -209,20 +209,20 @@ function isMonitored(token: string): boolean {
 }
 
 /**
- * A line of MONITOR about the party itself, without the mode of CLIENT REPLY and the requests that
- * the proxy adds.
+ * A line of MONITOR about the connection itself, without the mode of CLIENT REPLY and the requests
+ * that the proxy adds.
  */
 function monitored(
   token: string,
-  { addresses, token: own, id }: Party,
+  { addresses, token: own, id }: Identity,
   other: string,
 ): string | undefined {
-  const [, address, words] = MONITORED.exec(token)!;
-  if (words!.includes(other)) return undefined;
+  const [, address, args] = MONITORED.exec(token)!;
+  if (args!.includes(other)) return undefined;
   if (!addresses.includes(address!) && address !== "lua") return undefined;
-  if (address === "lua" && !words!.includes(own)) return undefined;
-  if (/^"ping" "/i.test(words!) && !words!.includes(own)) return undefined;
-  const shown = words!.replace(/^("client" "reply") "\w+"/i, "$1 MODE").replace(`"${id}"`, "ID");
+  if (address === "lua" && !args!.includes(own)) return undefined;
+  if (/^"ping" "/i.test(args!) && !args!.includes(own)) return undefined;
+  const shown = args!.replace(/^("client" "reply") "\w+"/i, "$1 MODE").replace(`"${id}"`, "ID");
   return `+TIME ${shown}`;
 }
 
