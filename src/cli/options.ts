@@ -70,7 +70,8 @@ const rows = [
     env: "LISTEN_ADDR",
     type: listenAddress,
     default: ":8000",
-    help: "Listener of the first node; further nodes get the next ports, or free ports if it is 0.",
+    help:
+      "Address to listen on for the first node; further nodes get the next ports. With PORT 0 all nodes get free ports.",
   },
   {
     name: "cluster-addr",
@@ -186,8 +187,8 @@ const rows = [
     env: "IDLE_TIMEOUT",
     type: duration({ zero: Infinity }),
     default: "0",
-    help: "How long a client connection may be idle in both directions; 0 sets no limit, as " +
-      "blocked and subscribed clients need.",
+    help: "How long a client connection may be idle in both directions; this ends blocked and " +
+      "subscribed clients, too. 0 sets no limit.",
   },
   {
     name: "keepalive",
@@ -202,16 +203,17 @@ const rows = [
     env: "CAPTURE_LIMIT",
     type: count(MIN_CAPTURE_LIMIT_BYTES, MAX_CAPTURE_LIMIT_BYTES, "BYTES"),
     default: String(DEFAULT_CAPTURE_LIMIT_BYTES),
-    help: "Memory for replies that are being rewritten, beyond 16 KiB per connection, for all " +
-      "connections together; rewriting a reply takes up to 15 times its size in addition.",
+    help: "Memory for replies to rewrite, of all connections together; 16 KiB of each connection " +
+      "do not count. Rewriting a reply takes up to 15 times its size in addition.",
   },
   {
     name: "capture-timeout",
     env: "CAPTURE_TIMEOUT",
     type: duration({ zero: Infinity }),
     default: "30s",
-    help: "How long a reply that is rewritten may take to arrive in full, and then a client to " +
-      "read one that is longer than that; 0 sets no limit.",
+    help:
+      "How long a reply to rewrite may take to arrive completely, and how long the client may " +
+      "take to receive it if it is longer than 16 KiB; 0 sets no limit.",
   },
   {
     name: "threads",
