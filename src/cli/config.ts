@@ -7,7 +7,7 @@ import type { ProxyOptions } from "../proxy/proxy.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 
-/** The validated options: those that the rooms declare, and those of the commands. Deeply frozen. */
+/** The validated options: those that the layers declare, and those of the commands. Deeply frozen. */
 export interface Config extends ProxyOptions, FrontendOptions {
   /** The public host is 127.0.0.1 because neither option names one. */
   readonly publicHostAssumed: boolean;

@@ -1,8 +1,8 @@
-// Room cli: the command line and the commands. It owns the options (options.ts has one row for each),
-// Config, --help, signals, exit statuses and stdout. It may import every room below it, and only
-// main.ts imports it.
+// cli/ is the command line and the commands. It owns the options (options.ts has one row for each),
+// Config, --help, signals, exit statuses and stdout. It may import every layer, and only main.ts
+// imports it.
 //
-// Config is known here only: each room declares the options that it takes, and Config has them all.
+// Config is known here only: each layer declares the options that it takes, and Config has them all.
 // Start with config.ts, which turns arguments and environment variables into a command, and with
 // serve below, which runs the proxy.
 

@@ -1,6 +1,6 @@
-// Room platform: what the operating system and the runtime offer, each in a file: TCP here, and
-// addresses, DNS, log, output, files, timeouts. It imports no other room, and every room but resp may
-// import it. OperatorError is here because every room throws it.
+// platform/ is what the operating system and the runtime offer, each in a file: TCP here, and
+// addresses, DNS, log, output, files, timeouts. It imports no other layer, and every layer but resp/
+// may import it. OperatorError is here because every layer throws it.
 //
 // This file alone calls Deno.listen and Deno.connect.
 

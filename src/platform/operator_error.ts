@@ -2,7 +2,7 @@ import { oneLine } from "./one_line.ts";
 
 /**
  * An error that the operator can fix. The message is one line that says what failed and what to
- * change; the program prints it without a stack trace and exits. A room derives a class of its own
+ * change; the program prints it without a stack trace and exits. A layer derives a class of its own
  * only where a caller catches that error.
  */
 export class OperatorError extends Error {

@@ -1,4 +1,4 @@
-// Room proxy: sockets, sessions and time. It may import relay, rewrite and nat, and all rooms below
+// proxy/ owns sockets, sessions and time. It may import relay/, rewrite/ and nat/, and all layers below
 // them. It knows neither the configuration nor threads: each class declares the options it takes, and
 // `Frontends` is all that it knows of one thread or several.
 //

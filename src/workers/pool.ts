@@ -1,5 +1,5 @@
-// Room workers: clients served in several threads. It may import proxy and all rooms below it; only
-// cli imports it, and only if there are several threads.
+// workers/ serves clients in several threads. It may import proxy/ and all layers below it; only
+// cli/ imports it, and only if there are several threads.
 //
 // Start with `WorkerPool`, which runs in the main thread; `WorkerServer` is its counterpart in each
 // worker, and messages.ts lists what they send each other. Workers do not query the cluster: the main

@@ -10,13 +10,13 @@ const SOURCE = new URL("src/", `file://${ROOT}`).href;
 const ENTRIES = ["main.ts", "workers/worker.ts"];
 
 /**
- * The rooms of src, and the rooms that each may import:
+ * The layers of src, and the layers that each may import:
  *
  *     main → cli → workers → proxy → { relay → rewrite, nat } → { commands, cluster } → resp
  *
  * All but resp may import platform. relay does not know the cluster.
  */
-const ROOMS: Readonly<Record<string, readonly string[]>> = {
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
   resp: [],
   platform: [],
   commands: ["resp", "platform"],
@@ -61,30 +61,30 @@ function pathOf(specifier: string): string {
   return specifier.slice(SOURCE.length);
 }
 
-function roomOf(path: string): string {
+function layerOf(path: string): string {
   return dirname(path) === "." ? path.replace(/\.ts$/, "") : path.split("/")[0]!;
 }
 
-Deno.test("a room imports only rooms below it", () => {
+Deno.test("a layer imports only layers below it", () => {
   const violations: string[] = [];
   for (const [path, imported] of imports) {
     for (const target of imported) {
-      const [from, to] = [roomOf(path), roomOf(target)];
-      if (from !== to && !ROOMS[from]?.includes(to)) violations.push(`${path} → ${target}`);
+      const [from, to] = [layerOf(path), layerOf(target)];
+      if (from !== to && !LAYERS[from]?.includes(to)) violations.push(`${path} → ${target}`);
     }
   }
   assertEquals(violations, []);
 });
 
-Deno.test("rooms form no cycle, and every folder of src is one", () => {
+Deno.test("layers form no cycle, and every folder of src is one", () => {
   const above = new Set<string>();
-  for (const [room, below] of Object.entries(ROOMS)) {
-    // Each imports only rooms that stand above it in this table.
-    assertEquals(below.filter((other) => !above.has(other)), [], room);
-    above.add(room);
+  for (const [layer, below] of Object.entries(LAYERS)) {
+    // Each imports only layers that stand above it in this table.
+    assertEquals(below.filter((other) => !above.has(other)), [], layer);
+    above.add(layer);
   }
-  const rooms = [...imports.keys()].map(roomOf).filter((room) => !above.has(room));
-  assertEquals(rooms, []);
+  const layers = [...imports.keys()].map(layerOf).filter((layer) => !above.has(layer));
+  assertEquals(layers, []);
 });
 
 Deno.test("modules form no cycle", () => {
@@ -103,7 +103,7 @@ Deno.test("modules form no cycle", () => {
 
 Deno.test("the relay imports no log", () => {
   const importers = [...imports].filter(([, imported]) => imported.has("platform/log.ts"));
-  assertEquals(importers.map(([path]) => path).filter((path) => roomOf(path) === "relay"), []);
+  assertEquals(importers.map(([path]) => path).filter((path) => layerOf(path) === "relay"), []);
 });
 
 Deno.test("only platform/net.ts opens sockets", async () => {
