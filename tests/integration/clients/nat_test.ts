@@ -36,7 +36,7 @@ Deno.test({
     await using outside = await Namespace.create("outside");
     const sides = { inside, between, outside };
     await cable(sides, { nodes: NODES, proxy: PROXY, client: CLIENT });
-    await fetchModules(pathOf("nat_client.ts"), pathOf("../../src/main.ts"));
+    await fetchModules(pathOf("nat_client.ts"), pathOf("../../../src/main.ts"));
     await using cluster = await InnerCluster.start(inside, NODES);
     const { nodes } = cluster;
     await using proxy = await startProxyProcess(cluster, {
