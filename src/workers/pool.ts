@@ -173,11 +173,15 @@ export class WorkerPool implements Frontends {
     await Promise.all([this.#frontend.drain(graceMs), workers]);
   }
 
-  /** Ends all sessions, then the workers. */
+  /** Ends all sessions, and the workers. */
   async end(): Promise<void> {
     clearInterval(this.#pingTimer);
-    const workers = withTimeout(this.#requestAll("end", undefined), END_TIMEOUT_MS);
-    await Promise.all([this.#frontend.end(), workers]);
+    await Promise.all([this.#frontend.end(), this.#endWorkers()]);
+  }
+
+  /** Does not wait for the main thread, where sessions may wait for a worker that hangs. */
+  async #endWorkers(): Promise<void> {
+    await withTimeout(this.#requestAll("end", undefined), END_TIMEOUT_MS);
     this.#terminate(new Error("The proxy is stopping"));
   }
 

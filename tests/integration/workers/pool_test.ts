@@ -4,8 +4,11 @@ import { type NatEntry, NatTable, type NatTableOptions } from "../../../src/nat/
 import type { TableChange } from "../../../src/nat/table_change.ts";
 import type { ClusterView } from "../../../src/cluster/view.ts";
 import { frontendOptions } from "../../../src/cli/start_proxy.ts";
+import { encodeRequest } from "../../../src/resp/frame.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
+import { AnsweringNode } from "../../support/answering_node.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
+import { bulk } from "../../support/frames.ts";
 import { Logged } from "../../support/logged.ts";
 import { findFreePorts } from "../../support/ports.ts";
 import { configOf } from "../../support/proxy.ts";
@@ -273,6 +276,28 @@ Deno.test(
       "Thread 2 of --threads has not answered for 120000 ms",
     );
     await within("stop waiting", pool.update(), 10_000);
+  },
+);
+
+Deno.test(
+  "clients that wait for a worker that hangs do not delay the end",
+  ON_LINUX,
+  async () => {
+    using logged = new Logged();
+    using _program = runInWorkers(new URL("./hanging_worker.ts", import.meta.url));
+    await using node = new AnsweringNode();
+    node.answers = { "CLIENT LIST": bulk("id=1 addr=10.0.0.99:1\n") };
+    await using scene = new Scene();
+    const { natTable, pool } = scene;
+    scene.applyView(viewOf([`a ${node.address}@1 myself,master - 0 0 1 connected 0-16383`]));
+    await pool.ready();
+    using client = await WireClient.connect(AT, natTable.nodes[0]!.publicPort);
+    await client.send(encodeRequest(["CLIENT", "LIST"]));
+    await logged.untilLines(THREADS - 1);
+    pool.stopListening();
+    await within("end the pool", pool.end(), 10_000);
+    assertEquals(await client.readToEnd(), "");
+    assertEquals(logged.lines, ["info Asked", "info Asked"]);
   },
 );
 
