@@ -47,14 +47,14 @@ export class ConnectionState {
     return this.#isMonitoring || (!this.#isResp3 && this.subscriptions.total > 0);
   }
 
-  /** Whether a frame is a message to a RESP2 subscriber, which is an array like any reply. */
+  /** Whether a frame is a message to a RESP2 subscriber, an array like many replies. */
   isMessage(head: FrameHead): boolean {
     if (this.#isResp3 || this.subscriptions.total === 0 || !isMessage(head)) return false;
     const { transaction } = this;
     return transaction.phase !== "results" || !transaction.layout.resultsLookLikeMessages;
   }
 
-  /** Whether a frame tells a RESP2 subscriber, unsolicited, that its shard subscription ended. */
+  /** Whether a frame for a RESP2 subscriber is the unsolicited end of a shard subscription. */
   isShardUnsubscribe(head: FrameHead, next: ExpectedReply | undefined): boolean {
     if (this.subscriptions.shardChannels === 0 || this.transaction.phase === "results") {
       return false;

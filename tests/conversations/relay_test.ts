@@ -80,7 +80,7 @@ const ABORTED = "-EXECABORT Transaction discarded because of previous errors.\r\
 const CONVERSATIONS: Record<string, Conversation> = {
   // One request, one reply.
   "a plain pipeline passes": [["GET a", "SET a b", "LRANGE l 0 1"], NIL + OK + array(NIL, int(1))],
-  "every reply with addresses is captured": [
+  "every reply with addresses is rewritten": [
     [
       "CLUSTER SLOTS",
       "cluster shards",
@@ -159,28 +159,28 @@ const CONVERSATIONS: Record<string, Conversation> = {
     ["ECHO a", "CLUSTER SLOTS"],
     `+${"x".repeat(1200)}\r\n${SLOTS}`,
   ],
-  "a capture may be longer than the buffer": [
+  "a rewritten reply may be longer than the buffer": [
     ["CLUSTER SLOTS", "PING"],
     `«slots ${array(...Array.from({ length: 20 }, () => unmarked(SLOTS)))}»${PONG}`,
   ],
 
   // Redirects.
-  "redirects are captured": [
+  "redirects are rewritten": [
     ["GET a", "GET b", "GET c", "GET d"],
     MOVED + ASK + "«redirect -REDIRECT 10.0.0.1:7000\r\n»" + NIL,
   ],
-  "a redirect to the longest host is captured": [
+  "a redirect to the longest host is rewritten": [
     ["GET a"],
     `«redirect -MOVED 16383 ${"h".repeat(255)}:65535\r\n»`,
   ],
-  "a redirect to an empty host is captured": [["GET a"], "«redirect -MOVED 3999 :6379\r\n»"],
+  "a redirect to an empty host is rewritten": [["GET a"], "«redirect -MOVED 3999 :6379\r\n»"],
   "errors whose code only begins like a redirect pass": [
     ["GET a", "GET b", "GET c"],
     "-MOVEDX 1 h:1\r\n-ASKING 1 h:1\r\n-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
   ],
-  "a late redirect of a blocked command is captured": [["BLPOP a 0", "PING"], MOVED + PONG],
-  "an unsolicited redirect is captured": [["BLPOP a 0"], MOVED + MOVED, ["PING"], PONG],
-  "a redirect instead of a reply with addresses is captured": [
+  "a late redirect of a blocked command is rewritten": [["BLPOP a 0", "PING"], MOVED + PONG],
+  "an unsolicited redirect is rewritten": [["BLPOP a 0"], MOVED + MOVED, ["PING"], PONG],
+  "a redirect instead of a reply with addresses is rewritten": [
     ["CLUSTER SLOTS", "CLUSTER NODES"],
     MOVED + NODES,
   ],
@@ -188,7 +188,7 @@ const CONVERSATIONS: Record<string, Conversation> = {
     ["ECHO a", "ECHO b"],
     "+MOVED 1 10.0.0.1:7000\r\n" + bulk("MOVED 1 10.0.0.1:7000"),
   ],
-  "a redirect of a script with keys is captured as a script's redirect": [
+  "a redirect of a script with keys is rewritten as a script's redirect": [
     [
       "EVAL s 1 a",
       "EVALSHA s 1 a",
@@ -207,13 +207,13 @@ const CONVERSATIONS: Record<string, Conversation> = {
     ["EVAL s 1 a"],
     array("-MOVED 1 10.0.0.1:7000\r\n", OK),
   ],
-  "an error of the target of MIGRATE is captured": [
+  "an error of the target of MIGRATE is rewritten": [
     ["MIGRATE h 1 k 0 9", "GET a", "MIGRATE h 1 k 0 9"],
     MIGRATED + "-ERR Target instance replied with error: MOVED 1 10.0.0.1:7000\r\n" +
     "-IOERR error or timeout reading from target instance\r\n",
   ],
-  "a redirect of MIGRATE itself is captured": [["MIGRATE h 1 k 0 9"], MOVED],
-  "an error that repeats the address of a request is captured": [
+  "a redirect of MIGRATE itself is rewritten": [["MIGRATE h 1 k 0 9"], MOVED],
+  "an error that repeats the address of a request is rewritten": [
     ["CLUSTER MEET h 1", "MIGRATE h 1 k 0 9", "REPLICAOF h 1", "FAILOVER TO h 1", "CLIENT KILL a"],
     INVALID_ADDRESS + UNKNOWN.repeat(4),
   ],
@@ -221,7 +221,7 @@ const CONVERSATIONS: Record<string, Conversation> = {
     ["GET 10.0.0.1 7000", "CLUSTER FORGET 10.0.0.1", "CLUSTER MEET h 1", "CLUSTER SLOTS"],
     unmarked(UNKNOWN) + unmarked(INVALID_ADDRESS) + OK + SLOTS,
   ],
-  "an error that repeats an address inside EXEC is captured": [
+  "an error that repeats an address inside EXEC is rewritten": [
     ["MULTI", "CLUSTER MEET h 1", "CLUSTER SLOTS", "EXEC"],
     OK + QUEUED + QUEUED + "*2\r\n" + INVALID_ADDRESS + SLOTS,
   ],
@@ -241,7 +241,7 @@ const CONVERSATIONS: Record<string, Conversation> = {
     [],
     INVALIDATE,
   ],
-  "a push with addresses is captured": [
+  "a push with addresses is rewritten": [
     ["HELLO 3", "GET a", "CLUSTER SLOTS"],
     MOVING + HELLO_3 + MOVING + NULL + "«push >2\r\n+SMIGRATED\r\n:1\r\n»" + SLOTS + MOVING,
   ],
@@ -328,7 +328,7 @@ const CONVERSATIONS: Record<string, Conversation> = {
     QUEUED + QUEUED + "*2\r\n" + OK + pushed("sunsubscribe", "s", 0) +
     pushed("sunsubscribe", "t", 0) + MARK + SLOTS_3,
   ],
-  "a redirect of SSUBSCRIBE is captured": [
+  "a redirect of SSUBSCRIBE is rewritten": [
     ["SSUBSCRIBE a b", "SSUBSCRIBE c", "PING"],
     MOVED + confirmed("ssubscribe", "c", 1) + pong(""),
   ],
@@ -988,11 +988,11 @@ const CONVERSATIONS: Record<string, Conversation> = {
     ["MULTI", "CLUSTER SLOTS", "FOO", "EXEC", "CLUSTER SLOTS"],
     OK + QUEUED + ERR + ABORTED + SLOTS,
   ],
-  "a redirect instead of QUEUED is captured": [
+  "a redirect instead of QUEUED is rewritten": [
     ["MULTI", "GET a", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     OK + MOVED + QUEUED + ABORTED + SLOTS,
   ],
-  "a redirect instead of results is captured": [
+  "a redirect instead of results is rewritten": [
     ["MULTI", "GET a", "CLUSTER SLOTS", "EXEC", "CLUSTER SLOTS"],
     OK + QUEUED + QUEUED + MOVED + SLOTS,
   ],
