@@ -135,7 +135,7 @@ const rows = [
     type: duration({ zero: Infinity, minMs: MIN_REFRESH_MS }),
     default: "10s",
     help: `How often to query the cluster topology, at least ${MIN_REFRESH_MS}ms; 0 queries only ` +
-      "after a sign of a change, such as a redirect.",
+      "after a sign of a change, such as a redirect to an unknown node.",
   },
   {
     name: "forget-after",
@@ -172,8 +172,8 @@ const rows = [
     name: "number-of-buffers",
     env: "NUM_BUFFERS",
     type: count(1),
-    help: "Twice the number of client connections, as redisClusterProxy counts them; excludes " +
-      "--max-connections.",
+    help: "Twice the number of client connections, as redisClusterProxy counts them; " +
+      "set either this or --max-connections.",
   },
   {
     name: "connect-timeout",

@@ -1,3 +1,8 @@
+// cluster/ owns what a cluster reports about itself. It may import resp/ and platform/. Start here:
+// ClusterDiscovery queries the nodes. node.ts parses CLUSTER NODES, view.ts answers questions about
+// one view, node_connection.ts sends the proxy's own requests, and readiness.ts waits for a cluster
+// that can be served.
+
 import { formatHostPort, type HostPort, isIpAddress } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { isExhausted, resolve } from "../platform/net.ts";
@@ -57,11 +62,6 @@ export interface QueryOptions {
 
 /**
  * Queries nodes for their view of the cluster, on connections of its own.
- *
- * This is the entrance of `cluster/`: what a cluster reports about itself. `node.ts` parses CLUSTER
- * NODES, `view.ts` answers questions about one view, `node_connection.ts` sends the proxy's own
- * requests, and `readiness.ts` waits for a cluster that can be served. `cluster/` imports `resp/` and
- * `platform/`.
  */
 export class ClusterDiscovery {
   readonly #options: ClusterDiscoveryOptions;

@@ -1,7 +1,7 @@
-// commands/ knows the commands that are not plain: one row for each, data only. It may import
-// resp/. Start here: to support a new command, add a row to `COMMAND_ROWS`. expected_reply.ts lists
-// the replies that the relay distinguishes; command_spec.ts builds the command table of the request
-// scanner from the rows.
+// commands/ knows the commands that are not plain: one row for each, data only. It may import resp/
+// and platform/. Start here: to support a new command, add a row to `COMMAND_ROWS`.
+// expected_reply.ts lists the replies that the relay distinguishes; command_spec.ts builds the
+// command table of the request scanner from the rows.
 
 import type { AddressReply, SubscribeCommand } from "./expected_reply.ts";
 

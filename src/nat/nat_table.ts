@@ -1,16 +1,15 @@
-/**
- * The entrance of `nat/`: which node has which public port, and who finds that out.
- *
- * - `NatTable` holds the rows and answers look-ups; `reconcile.ts` applies views of the cluster to
- *   them, `membership.ts` decides which views and nodes belong to the cluster, and `PortAllocator`
- *   chooses the ports.
- * - `TopologyRefresher` queries the cluster at intervals, `NodeResolver` when a frame refers to an
- *   unknown node, `AddressCheck` when an announced address is new, `FailureWatch` for `fail` flags.
- * - `MappingFiles` writes the state file and the map file.
- *
- * Every update of the table returns a list of changes (`table_change.ts`). The table opens no port
- * and closes no connection: the proxy applies the list. `nat/` imports `cluster/` and `platform/`.
- */
+// nat/ owns which node has which public port. It may import commands/, cluster/, resp/ and platform/.
+// Start here: NatTable holds the rows and answers look-ups.
+//
+// - reconcile.ts applies views of the cluster to the rows, membership.ts decides which views and
+//   nodes belong to the cluster, and PortAllocator chooses the ports.
+// - TopologyRefresher queries the cluster at intervals, NodeResolver when a frame refers to an
+//   unknown node, AddressCheck when an announced address is new, FailureWatch for `fail` flags.
+// - MappingFiles writes the state file and the map file.
+//
+// Every update of the table returns a list of changes (table_change.ts). The table opens no port and
+// closes no connection: the proxy applies the list.
+
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { aliasOf, isAddress, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
