@@ -82,7 +82,7 @@ function pipeline(depth: number, goals: { requests: number; processor: number })
       latency("p50", what),
       latency("p99", what, ratio("most", 1.2)),
       {
-        title: `processor time, ${what}`,
+        title: `CPU time, ${what}`,
         unit: "s/million",
         figure: ({ processorSecondsPerMillion }) => processorSecondsPerMillion,
         goal: ratio("most", goals.processor),
