@@ -62,7 +62,7 @@ const RUNTIME_FLAGS = project.tasks.start.split(" ").slice(2, -1).map((option) =
 );
 
 /** The modules below src that are started as workers, which no import names. */
-const THREADS: readonly string[] = ["workers/worker.ts"];
+const WORKER_MODULES: readonly string[] = ["workers/worker.ts"];
 
 function nameOf(target: string | undefined): string {
   const extension = (target ?? Deno.build.target).includes("windows") ? ".exe" : "";
@@ -116,7 +116,7 @@ async function compile(stage: string, output: string, target: string | undefined
       // The cache would be a file in /tmp, which any user of the machine could create first.
       "--no-code-cache",
       ...RUNTIME_FLAGS,
-      ...THREADS.map((thread) => `--include=${join(stage, "src", thread)}`),
+      ...WORKER_MODULES.map((path) => `--include=${join(stage, "src", path)}`),
       ...target === undefined ? [] : [`--target=${target}`],
       `--output=${output}`,
       join(stage, "src", "main.ts"),
