@@ -1,10 +1,11 @@
 import project from "../deno.json" with { type: "json" };
 import { check } from "./cli/check.ts";
 import { parseCommand } from "./cli/config.ts";
-import { EXIT, print, reportFailure } from "./cli/exit.ts";
+import { EXIT, reportFailure } from "./cli/exit.ts";
 import { healthcheck } from "./cli/healthcheck.ts";
 import { helpText, versionText } from "./cli/help.ts";
 import { serve } from "./cli/serve.ts";
+import { print } from "./cli/stdout.ts";
 
 // The program: parse → command → exit status.
 

@@ -11,9 +11,9 @@ import { MappingFiles } from "../nat/mapping_files.ts";
 import type { TableChange } from "../nat/table_change.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
-import { print } from "./exit.ts";
 import { prepare } from "./prepare.ts";
 import { untilStopped } from "./signals.ts";
+import { print } from "./stdout.ts";
 
 /**
  * Runs `--check`: verifies that the proxy could start, and prints the mapping.
@@ -51,7 +51,7 @@ async function checkStart(config: Config): Promise<void> {
   await new MappingFiles(config, natTable).checkWritable();
 }
 
-/** The error if a port cannot be listened on. */
+/** Listens on a port for a moment; returns the error if that fails. */
 function tryToListen({ listen }: Config, port: number): ListenError | undefined {
   try {
     listenOn({ host: listen.host, port }).forEach(close);

@@ -4,7 +4,7 @@ import { flagsOf, type Option, type OptionName, OPTIONS, type OptionValue } from
 
 const SUBCOMMANDS = ["server", "healthcheck"] as const;
 
-/** The subcommand in front of all flags, or undefined. */
+/** The subcommand, which comes before all flags; undefined if there is none. */
 export function subcommand(args: readonly string[]): (typeof SUBCOMMANDS)[number] | undefined {
   return SUBCOMMANDS.find((name) => name === args[0]);
 }
@@ -85,20 +85,22 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map(
 );
 
 /**
- * Rewrites each flag as `--kebab-case=value`. The argument after a flag that takes a value is the
- * value, even with a leading dash, as in getopt and in Go's flag package; but a known flag is not,
- * because then the value was forgotten.
+ * Rewrites each flag as `--kebab-case=value`. A flag that takes a value takes the next argument, even
+ * one with a leading dash, as getopt and Go's flag package do. If the next argument is a known flag,
+ * the value is missing.
  *
- * An argument that is not understood may be part of a password, so messages repeat names only.
+ * An argument behind a flag may be part of a password, so messages do not repeat it.
  */
 function normalize(args: readonly string[]): string[] {
   const rest = subcommand(args) === undefined ? [...args] : args.slice(1);
   const normalized: string[] = [];
   while (rest.length > 0) {
     const { name: spelling, value: inline } = splitFlag(rest[0]!) ?? {};
-    if (spelling === undefined) throw new ConfigError(strayMessage(rest[0]!, normalized));
+    if (spelling === undefined) {
+      throw new ConfigError(unexpectedArgumentMessage(rest[0]!, normalized));
+    }
     const flag = FLAGS.get(spelling);
-    if (flag === undefined) throw new ConfigError(unknownMessage(spelling));
+    if (flag === undefined) throw new ConfigError(unknownFlagMessage(spelling));
     rest.shift();
     const { name, option: { type: { placeholder } } } = flag;
     const value = inline ?? (placeholder === undefined ? "true" : rest.shift());
@@ -127,7 +129,7 @@ function isFlag(argument: string): boolean {
   return flag !== undefined && FLAGS.has(flag.name);
 }
 
-function strayMessage(argument: string, normalized: readonly string[]): string {
+function unexpectedArgumentMessage(argument: string, normalized: readonly string[]): string {
   const [previous] = normalized.at(-1)?.split("=") ?? [];
   return previous === undefined
     ? `Unexpected argument '${argument}'; expected flags, or ${
@@ -137,12 +139,13 @@ function strayMessage(argument: string, normalized: readonly string[]): string {
       "that contains spaces";
 }
 
-function unknownMessage(name: string): string {
-  const near = OPTIONS.flatMap(flagsOf).find((flag) => squash(flag) === squash(name));
+function unknownFlagMessage(name: string): string {
+  const similar = OPTIONS.flatMap(flagsOf)
+    .find((flag) => withoutSeparators(flag) === withoutSeparators(name));
   return `Unknown flag --${name}; ` +
-    (near === undefined ? "see --help" : `did you mean --${near}?`);
+    (similar === undefined ? "see --help" : `did you mean --${similar}?`);
 }
 
-function squash(name: string): string {
+function withoutSeparators(name: string): string {
   return name.replace(/[-_]/g, "").toLowerCase();
 }

@@ -9,17 +9,17 @@ import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 
 /** The validated options: those that the layers declare, and those of the commands. Deeply frozen. */
 export interface Config extends ProxyOptions, FrontendOptions {
-  /** The public host is 127.0.0.1 because neither option names one. */
+  /** Whether the public host is 127.0.0.1 because neither --public-host nor --listen-addr has one. */
   readonly publicHostAssumed: boolean;
   /** How long to sleep before the start. */
   readonly startDelayMs: number;
   /** How many threads serve clients. */
   readonly threads: number;
-  /** How long to wait for outstanding replies at the end. */
+  /** How long the shutdown waits for outstanding replies. */
   readonly shutdownGraceMs: number;
   readonly logLevel: LogOptions["level"];
   readonly logFormat: LogOptions["format"];
-  /** What the operator should know about these options, one line each. */
+  /** Warnings about these options for the operator, one line each. */
   readonly warnings: readonly string[];
 }
 
@@ -29,7 +29,7 @@ export type Command =
   | { readonly kind: "healthcheck"; readonly addresses: readonly HostPort[] }
   | { readonly kind: "serve" | "check"; readonly config: Config };
 
-/** Where the ports of the proxy are. */
+/** The options that decide on which ports the proxy listens. */
 type PortOptions = Pick<Config, "listen" | "maxNodes" | "staticMappings">;
 
 /**
@@ -108,8 +108,8 @@ function publicAddresses({ listen, maxNodes, staticMappings }: PortOptions): Hos
         "set it for the proxy and the health check, or fix a port with --port-map",
     );
   }
-  const everywhere = isWildcard(listen.host) || isLocalhost(listen.host);
-  const hosts = everywhere ? ["127.0.0.1", "::1"] : [listen.host];
+  const includesLoopback = isWildcard(listen.host) || isLocalhost(listen.host);
+  const hosts = includesLoopback ? ["127.0.0.1", "::1"] : [listen.host];
   return [...ports].flatMap((port) => hosts.map((host) => ({ host, port })));
 }
 
@@ -162,7 +162,7 @@ function readCredentials(options: OptionReader, warnings: string[]): Credentials
 }
 
 /** The mode bits that give access to users who are neither the owner nor in the group. */
-const OTHERS = 0o007;
+const OTHERS_MODE = 0o007;
 
 /** Verifies that the file contains a password; each connection reads it again. */
 function checkPasswordFile(raw: RawValue, warnings: string[]): void {
@@ -178,7 +178,7 @@ function checkPasswordFile(raw: RawValue, warnings: string[]): void {
   }
   if (passwordIn(text) === "") throw invalid(raw, "the file is empty; expected a password in it");
   // Not an error, because Docker mounts secrets with such a mode.
-  if (Deno.build.os !== "windows" && mode !== null && (mode & OTHERS) !== 0) {
+  if (Deno.build.os !== "windows" && mode !== null && (mode & OTHERS_MODE) !== 0) {
     warnings.push(
       `The file of ${raw.source} can be read or written by every user of this machine; ` +
         `run chmod o= ${quote(raw.text)}`,

@@ -2,12 +2,12 @@ import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { dial } from "../platform/net.ts";
 import { ping, type PingResult } from "../cluster/ping.ts";
-import { print } from "./exit.ts";
+import { print } from "./stdout.ts";
 
-/** Shorter than the timeout of a probe, so that the orchestrator gets the reason of a failure. */
+/** Shorter than the probe timeouts of orchestrators, so that they get the reason of a failure. */
 const DEADLINE_MS = 5000;
 
-/** Connections at once: one per port of the default range. Each counts as a client. */
+/** Connections at once. One per port of the default range; no more, because each is a client. */
 const MAX_PROBES = 64;
 
 /**

@@ -97,18 +97,18 @@ export const threadCount: OptionType<number> = {
   placeholder: "COUNT|auto",
   parse(raw) {
     // Other kernels do not distribute the connections to one port over several listeners.
-    const most = Deno.build.os === "linux" ? MAX_THREADS : 1;
-    if (raw.text.toLowerCase() === "auto") return Math.min(navigator.hardwareConcurrency, most);
+    const usable = Deno.build.os === "linux" ? MAX_THREADS : 1;
+    if (raw.text.toLowerCase() === "auto") return Math.min(navigator.hardwareConcurrency, usable);
     const threads = /^\d+$/.test(raw.text) ? Number(raw.text) : NaN;
     if (!(threads >= 1 && threads <= MAX_THREADS)) {
       throw invalid(raw, `expected a whole number from 1 to ${MAX_THREADS}, or auto`);
     }
-    if (threads > most) throw invalid(raw, "only Linux shares a port among threads; expected 1");
+    if (threads > usable) throw invalid(raw, "only Linux shares a port among threads; expected 1");
     return threads;
   },
 };
 
-/** A duration in milliseconds, with a unit. The limits are those for a duration other than 0. */
+/** A duration with a unit, in milliseconds. 0 becomes `zero`; any other one is at least `minMs`. */
 export function duration({ zero = 0, minMs = 0 } = {}): OptionType<number> {
   return {
     placeholder: "DURATION",
@@ -138,7 +138,7 @@ export function positiveDuration(): OptionType<number> {
   };
 }
 
-/** A number of seconds without a unit; the value is in milliseconds. */
+/** A number of seconds without a unit, in milliseconds. */
 export const seconds: OptionType<number> = {
   placeholder: "SECONDS",
   parse(raw) {
@@ -151,7 +151,7 @@ export const seconds: OptionType<number> = {
 
 function toTimerMs(raw: RawValue, ms: number): number {
   if (ms > LONGEST_TIMER_MS) throw invalid(raw, "it is too long; expected at most 24 days");
-  // A whole number, which rounding does not turn into 0: 0 has its own meaning.
+  // Rounding must not result in 0, which has its own meaning.
   return ms === 0 ? 0 : Math.max(1, Math.round(ms));
 }
 
@@ -182,8 +182,13 @@ export const seedList: OptionType<HostPort[]> = {
   },
 };
 
-/** The address of a node, as part of a value. */
-export function parseNodeAddress(raw: RawValue, text: string, expected: string): HostPort {
+/**
+ * Parses the address of a node, which may be a part of a value.
+ *
+ * @param expected completes the error message: what form the value should have
+ * @throws {ConfigError} for an address that no node can have
+ */
+export function parseNodeHostPort(raw: RawValue, text: string, expected: string): HostPort {
   const node = parseAddress(raw, text, expected);
   if (isWildcard(node.host)) throw invalid(raw, `no node has that host; ${expected}`);
   if (node.port === 0) throw invalid(raw, `the node's port is 0; ${expected}`);

@@ -20,14 +20,14 @@ import { portMap } from "./port_map.ts";
 export interface Option<Name extends string = string, T = unknown> {
   /** The name in kebab-case, and the flag without its dashes. */
   readonly name: Name;
-  /** Another flag for the option, in kebab-case: the one of redisClusterProxy. */
+  /** A second flag for the option, in kebab-case: that of redisClusterProxy. */
   readonly alias?: string;
   /** The environment variable. */
   readonly env?: string;
-  /** The option has no flag. */
+  /** Whether the option has no flag. */
   readonly envOnly?: true;
   readonly type: OptionType<T>;
-  /** The text that counts if the option is not set. */
+  /** The text that is parsed if the option is not set. */
   readonly default?: string;
   /** One sentence for `--help`. */
   readonly help: string;
@@ -49,13 +49,13 @@ export const DEFAULT_CAPTURE_LIMIT_BYTES = 64 * 1024 * 1024;
 /** Far more than the nodes of any known cluster, and far fewer than there are ports. */
 const MAX_NODES_LIMIT = 1024;
 
-/** Ten queries a second notice every change in time; a shorter interval is a wrong unit. */
+/** Ten queries a second notice every change in time. A shorter interval has the wrong unit. */
 const MIN_REFRESH_MS = 100;
 
 /** With a smaller buffer a read holds a few commands, and the cost of reads dominates. */
 const MIN_READ_BUFFER_BYTES = 512;
 
-/** With a larger one a hundred connections take gigabytes, and no socket has that much at once. */
+/** With a larger one a hundred connections take gigabytes, and no read fills such a buffer. */
 const MAX_READ_BUFFER_BYTES = 16 * 1024 * 1024;
 
 /** Holds CLUSTER NODES of the largest known clusters. */
@@ -64,7 +64,7 @@ const MIN_CAPTURE_LIMIT_BYTES = 1024 * 1024;
 /** Twice the longest string of V8. */
 const MAX_CAPTURE_LIMIT_BYTES = 1024 * 1024 * 1024;
 
-const rows = [
+const OPTION_ROWS = [
   {
     name: "listen-addr",
     env: "LISTEN_ADDR",
@@ -278,7 +278,7 @@ const rows = [
   },
 ] as const satisfies readonly Option[];
 
-type Row = (typeof rows)[number];
+type Row = (typeof OPTION_ROWS)[number];
 
 /** The name of an option. */
 export type OptionName = Row["name"];
@@ -289,7 +289,7 @@ export type OptionValue<Name extends OptionName> =
   | (Extract<Row, { name: Name }> extends { default: string } ? never : undefined);
 
 /** All options, in the order of `--help`. */
-export const OPTIONS: readonly Option<OptionName>[] = rows;
+export const OPTIONS: readonly Option<OptionName>[] = OPTION_ROWS;
 
 /** The flags of an option, without dashes. */
 export function flagsOf({ name, alias, envOnly }: Option): string[] {

@@ -1,14 +1,14 @@
 import { canonicalHost, formatHostPort, LAST_PORT } from "../platform/address.ts";
 import type { StaticMapping } from "../nat/port_allocator.ts";
 import { invalid, quote, type RawValue } from "./config_error.ts";
-import { type OptionType, parseNodeAddress } from "./option_types.ts";
+import { type OptionType, parseNodeHostPort } from "./option_types.ts";
 
 /** A node id as `CLUSTER MYID` prints it, in any case. */
 const NODE_ID = /^[\da-f]{40}$/i;
 
 const EXPECTED = "expected ID=PORT or HOST:PORT=PORT, several separated by commas";
 
-/** Nodes with a fixed public port: no node and no port twice. */
+/** The nodes with a fixed public port. No node and no port may occur twice. */
 export const portMap: OptionType<StaticMapping[]> = {
   placeholder: "NODE=PORT,...",
   parse({ source, text }) {
@@ -40,7 +40,7 @@ function parseEntry(raw: RawValue): StaticMapping {
     throw invalid(raw, `the public port is not from 1 to ${LAST_PORT}; ${EXPECTED}`);
   }
   if (NODE_ID.test(name)) return { node: name.toLowerCase(), port };
-  const node = parseNodeAddress(raw, name, EXPECTED);
+  const node = parseNodeHostPort(raw, name, EXPECTED);
   return { node: { host: canonicalHost(node.host), port: node.port }, port };
 }
 

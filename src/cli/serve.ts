@@ -9,10 +9,10 @@
 import { log } from "../platform/log.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
 import type { Config } from "./config.ts";
-import { stdoutAnnouncer } from "./exit.ts";
 import { prepare } from "./prepare.ts";
 import { untilStopped } from "./signals.ts";
 import { startProxy } from "./start_proxy.ts";
+import { stdoutAnnouncer } from "./stdout.ts";
 
 /**
  * Runs the proxy until a signal stops it.

@@ -1,9 +1,12 @@
 import { EXIT } from "./exit.ts";
 
-/** Launchers forward a Ctrl-C that the terminal also sends to the program: one request to stop. */
+/**
+ * A signal counts as a repeated one after this time. Before, it is the same Ctrl-C: the terminal sends
+ * it to the program, and a launcher such as `docker run` forwards it as well.
+ */
 const SAME_SIGNAL_MS = 200;
 
-/** Resolves at the first SIGINT or SIGTERM. The second one exits at once. */
+/** Resolves at the first SIGINT or SIGTERM. A repeated one exits at once. */
 export function untilStopped(): Promise<undefined> {
   return new Promise((resolve) => {
     let firstAtMs: number | undefined;

@@ -26,7 +26,7 @@ async function chooseFrontends(config: Config): Promise<CreateFrontends> {
   return (context) => new WorkerPool({ threads, frontend: options }, context);
 }
 
-/** The options that workers get, too: credentials and files are left out. */
+/** The options of a frontend. Workers get a copy, so it has no credentials and no file paths. */
 export function frontendOptions(config: Config): FrontendOptions {
   const { listen, publicHost, maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
   const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo } = config;

@@ -1,8 +1,8 @@
-// Types of the few functions of Deno's standard library that the project uses: the package
-// that the import map names is the plain JavaScript of the library and carries none.
+// Types of the functions of Deno's standard library that the project uses. The package in the
+// import map is plain JavaScript and has no types.
 
 declare module "@std/cli/parse-args" {
-  /** Splits arguments into flags and positional words; every flag's value is kept as text. */
+  /** Splits arguments into flags and positional arguments; each flag's value is kept as text. */
   export function parseArgs(
     args: string[],
     options: {

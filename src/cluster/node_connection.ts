@@ -1,5 +1,5 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
-import { close, type Connection, peerAddress, writeAll } from "../platform/net.ts";
+import { close, type Connection, socketAddress, writeAll } from "../platform/net.ts";
 import { joined } from "../resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
@@ -152,7 +152,7 @@ export class NodeConnection {
 
   /** The IP address and port of the node, even if a name was dialled. */
   get remote(): HostPort {
-    return peerAddress(this.#connection.remoteAddr);
+    return socketAddress(this.#connection.remoteAddr);
   }
 
   /** Closes the connection; may be called again. */

@@ -44,7 +44,7 @@ export function formatHostPort({ host, port }: HostPort): string {
 
 /** Whether a text is an IPv6 address, without brackets and without a zone. */
 export function isIpv6(text: string): boolean {
-  // No other URL syntax consists of these characters only.
+  // With these characters only, no other form of host in brackets is a valid URL.
   return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`);
 }
 
@@ -76,7 +76,7 @@ export function isHostName(text: string): boolean {
     return !text.endsWith(".") && labels.length === 4 &&
       labels.every((label) => String(Number(label)) === label && Number(label) <= 255);
   }
-  return text.length <= LONGEST_NAME && labels.every((label) => LABEL.test(label));
+  return text.length <= MAX_HOST_NAME_CHARS && labels.every((label) => LABEL.test(label));
 }
 
 /** A host in lower case, and an IPv6 address in its shortest form, as servers print it. */
@@ -86,16 +86,16 @@ export function canonicalHost(host: string): string {
   return new URL(`http://[${host}]`).hostname.slice(1, -1);
 }
 
-/** Whether an address means every interface: a program can listen on it, but not connect to it. */
+/** Whether a host stands for every interface: a program can listen on it, but not connect to it. */
 export function isWildcard(host: string): boolean {
   return host === "" || host === "0.0.0.0" ||
     (isIpv6(host) && new URL(`http://[${host}]`).hostname === "[::]");
 }
 
-/** RFC 1035, 2.3.4, in characters. */
-const LONGEST_NAME = 253;
+/** The longest host name (RFC 1035, section 2.3.4). */
+const MAX_HOST_NAME_CHARS = 253;
 
-/** RFC 1123, 2.1, and the underscore, which names of containers contain. */
+/** A label of a host name (RFC 1123, section 2.1), plus the underscore of container names. */
 const LABEL = /^(?!-)[\w-]{1,63}(?<!-)$/;
 
 const HOST_PORT = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/;

@@ -12,7 +12,7 @@ export class AtomicCounter {
     return Atomics.load(this.#cell, 0);
   }
 
-  /** Adds `change`, which may be negative, and returns the value before. */
+  /** Adds `change`, which may be negative, and returns the previous value. */
   add(change: number): number {
     return Atomics.add(this.#cell, 0, change);
   }

@@ -2,19 +2,19 @@ import { dirname, resolve } from "node:path";
 import { OperatorError } from "./operator_error.ts";
 import { writeAll } from "./net.ts";
 
-/** Other users may run the programs that read the file. */
+/** Readable by all, because other users may run the programs that read the file. */
 const NEW_FILE_MODE = 0o644;
 
 /**
  * Replaces the content of a file, or creates the file. A reader at any time, even after a crash,
- * gets all of the old text or all of the new. The file keeps its mode, and a symbolic link its
- * target path. If several calls run at once, the last one to finish wins.
+ * gets all of the old text or all of the new. The file keeps its mode. A symbolic link stays, and its
+ * target is replaced. If several calls run at once, the last one to finish wins.
  *
  * @throws {OperatorError} with the path and the reason; the file is then unchanged, and no temporary
  * file is left
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
-  await writeBeside(path, text, (temporary, target) => Deno.rename(temporary, target));
+  await writeTemporary(path, text, (temporary, target) => Deno.rename(temporary, target));
 }
 
 /**
@@ -23,11 +23,11 @@ export async function replaceFile(path: string, text: string): Promise<void> {
  * @throws {OperatorError} as `replaceFile` would
  */
 export async function checkReplaceable(path: string, text: string): Promise<void> {
-  await writeBeside(path, text, (temporary) => Deno.remove(temporary));
+  await writeTemporary(path, text, (temporary) => Deno.remove(temporary));
 }
 
-/** Writes the text to a temporary file with the mode of the target, and passes both paths on. */
-async function writeBeside(
+/** Writes a temporary file with the mode of the target, and passes the paths of both to `finish`. */
+async function writeTemporary(
   path: string,
   text: string,
   finish: (temporary: string, target: string) => Promise<void>,
@@ -53,7 +53,7 @@ async function writeBeside(
   }
 }
 
-/** The path of a file behind symbolic links, which need not exist yet. */
+/** Resolves the symbolic links of a path. The file itself need not exist yet. */
 async function followLinks(path: string): Promise<string> {
   try {
     return await Deno.realPath(path);
@@ -92,6 +92,6 @@ async function modeOf(path: string): Promise<number | undefined> {
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
   using file = await Deno.open(path, { write: true, createNew: true, mode });
   await writeAll(file, new TextEncoder().encode(text));
-  // Without it a power loss may keep the rename and lose the text.
+  // Without this, a power loss may keep the rename and lose the text.
   await file.sync();
 }

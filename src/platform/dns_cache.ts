@@ -1,9 +1,9 @@
 import { resolve } from "./net.ts";
 
-/** One look-up of a name serves all requests of one run of a tool. */
-const FRESH_MS = 5000;
+/** Long enough that a run of a tool such as redis-cli, which sends many requests, is one lookup. */
+const TTL_MS = 5000;
 
-/** Caches DNS look-ups of the public host and of nodes, never of names that clients send. */
+/** Caches DNS lookups of the public host and of nodes, never of names that clients send. */
 export class DnsCache {
   readonly #entries = new Map<string, { atMs: number; addresses: Promise<string[]> }>();
 
@@ -11,7 +11,7 @@ export class DnsCache {
   resolve(host: string): Promise<string[]> {
     const entry = this.#entries.get(host);
     const nowMs = performance.now();
-    if (entry !== undefined && nowMs - entry.atMs < FRESH_MS) return entry.addresses;
+    if (entry !== undefined && nowMs - entry.atMs < TTL_MS) return entry.addresses;
     const addresses = resolve(host);
     this.#entries.set(host, { atMs: nowMs, addresses });
     return addresses;

@@ -53,7 +53,7 @@ export function logOptions(): LogOptions | undefined {
   return configured;
 }
 
-/** Sends all records, at any level, to `take` instead of stderr. */
+/** Passes records of all levels to `take` instead of stderr. */
 export function forwardLog(take: (record: LogRecord) => void): void {
   configureSync({
     reset: true,
@@ -67,7 +67,7 @@ export function forwardLog(take: (record: LogRecord) => void): void {
 }
 
 /** Logs a record that another thread has forwarded. */
-export function logRecord(record: LogRecord): void {
+export function logForwarded(record: LogRecord): void {
   getLogger(record.category).emit(record);
 }
 
@@ -79,7 +79,7 @@ export function setThreadNumber(number: number | undefined): void {
   thread = number;
 }
 
-/** All of the same width. */
+/** Padded to the same width. */
 const LEVEL_NAMES: Record<LogRecord["level"], string> = {
   trace: "TRACE",
   debug: "DEBUG",
@@ -101,7 +101,7 @@ function renderJson(record: LogRecord): string {
     message: renderMessage(record),
     ...(thread === undefined ? {} : { thread }),
   };
-  // Twice: the first puts the fields in front, the second overrides properties of the same name.
+  // The first spread puts the fields first, the second overrides properties of the same name.
   return JSON.stringify({ ...fields, ...record.properties, ...fields }, replaceForJson);
 }
 
@@ -117,7 +117,7 @@ function renderValue(value: unknown): string {
   return Deno.inspect(value, { colors: false, breakLength: Infinity });
 }
 
-/** Replaces values that JSON cannot express, or only as an empty object or null. */
+/** Replaces values that JSON has no form for, or would turn into an empty object or null. */
 function replaceForJson(_key: string, value: unknown): unknown {
   if (value instanceof Error) return value.message;
   if (typeof value === "bigint") return String(value);

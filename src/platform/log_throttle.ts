@@ -11,13 +11,13 @@ export interface ThrottleKey {
 /** How often a problem that continues is logged. */
 const REPEAT_AFTER_MS = 60_000;
 
-/** When a cause that has not been logged again is removed. */
+/** A cause that was not logged again for this long is removed. */
 const FORGET_AFTER_MS = 2 * REPEAT_AFTER_MS;
 
 /** A problem counts as resolved once it has not recurred for this long. */
 const RECOVERED_AFTER_MS = 1000;
 
-/** More causes than real problems have at once; clients that provoke others are not logged. */
+/** Real problems have fewer causes at once. Clients can provoke more, which are not logged. */
 const MAX_CAUSES_PER_TOPIC = 100;
 const MAX_CAUSES = 1000;
 
@@ -50,13 +50,13 @@ export class LogThrottle {
     { topic, cause }: ThrottleKey,
     [message, properties]: readonly [message: string, properties: Record<string, unknown>],
   ): void {
-    const suppressed = this.#take(topic, cause);
+    const suppressed = this.#admit(topic, cause);
     if (suppressed === undefined) log.debug(message, properties);
     else if (suppressed === 0) log[level](message, properties);
     else log[level](`${message} ({suppressed} times more)`, { ...properties, suppressed });
   }
 
-  /** Marks a topic as recovered, and returns whether it had a problem. */
+  /** Removes the causes of a topic unless one recurred a moment ago; returns whether it had any. */
   recovered(topic: string): boolean {
     const known = this.#topics.get(topic);
     if (known === undefined || this.#now() - known.lastAtMs < RECOVERED_AFTER_MS) return false;
@@ -64,8 +64,11 @@ export class LogThrottle {
     return true;
   }
 
-  /** The number of suppressed messages of a cause that is due; undefined if it is not due. */
-  #take(topic: string, cause: string): number | undefined {
+  /**
+   * Decides whether a message is logged: undefined if it is suppressed, else how many messages of
+   * its cause were suppressed before it.
+   */
+  #admit(topic: string, cause: string): number | undefined {
     const nowMs = this.#now();
     const key = JSON.stringify([topic, cause]);
     const known = this.#entries.get(key);

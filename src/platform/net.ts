@@ -44,7 +44,12 @@ export function listen(host: string, port: number, shared = false): Listener {
 /** Reserved for documentation (RFC 5737), so that no machine has it. */
 const UNASSIGNED_ADDRESS = "192.0.2.1";
 
-/** Whether an IP address is one of this machine. Listing them would need another permission. */
+/**
+ * Whether an IP address is one of this machine. It tries to bind, because a list of the addresses
+ * would need another permission of the runtime.
+ *
+ * @throws an error for which `isExhausted` is true, if no file descriptor is free
+ */
 export function isLocalAddress(ip: string): boolean {
   // With net.ipv4.ip_nonlocal_bind, Linux binds to any address.
   return isLoopback(ip) || (canBind(ip) && !canBind(UNASSIGNED_ADDRESS));
@@ -55,7 +60,7 @@ function canBind(ip: string): boolean {
     Deno.listen({ hostname: ip, port: 0 }).close();
     return true;
   } catch (error) {
-    // Without a free descriptor the result is unknown.
+    // Without a free file descriptor the result is unknown.
     if (isExhausted(error)) throw error;
     return false;
   }
@@ -79,8 +84,8 @@ export async function dial(
 ): Promise<Connection> {
   const { signal } = attempt;
   signal.throwIfAborted();
-  // The runtime calls this again after it has connected. If it threw then, the socket would leak:
-  // after a stall of the process, the timeout and the connection come in the same turn.
+  // The runtime calls this method again after it has connected. If it threw then, the socket would
+  // leak: after the process was stopped, the timeout and the connection come in the same turn.
   signal.throwIfAborted = () => {};
   const timer = setTimeout(() => {
     attempt.abort(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
@@ -102,7 +107,7 @@ export async function dial(
   }
 }
 
-/** A client waits for this, and so may the shutdown. */
+/** A client waits for a lookup, and so may the shutdown. */
 const RESOLVE_TIMEOUT_MS = 3000;
 
 /**
@@ -116,13 +121,13 @@ export async function resolve(host: string): Promise<string[]> {
     const found = await withTimeout(lookup(host, { all: true }), RESOLVE_TIMEOUT_MS) ?? [];
     return found.map(({ address }) => address);
   } catch {
-    // A connection to the host reports what is wrong with its name.
+    // The attempt to connect to the host reports the reason.
     return [];
   }
 }
 
-/** The address of a socket, without the prefix of IPv4-mapped IPv6 addresses. */
-export function peerAddress({ hostname, port }: Deno.NetAddr): HostPort {
+/** The address of one end of a connection, with an IPv4-mapped IPv6 address as IPv4. */
+export function socketAddress({ hostname, port }: Deno.NetAddr): HostPort {
   return { host: hostname.replace(/^::ffff:(?=\d+\.)/, ""), port };
 }
 

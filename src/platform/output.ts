@@ -1,7 +1,7 @@
 import { oneLine } from "./one_line.ts";
 import { OperatorError } from "./operator_error.ts";
 
-/** A stream that takes lines: stdout or stderr. */
+/** The stream that lines are written to: stdout or stderr. */
 export type Output = Pick<typeof Deno.stdout, "writeSync">;
 
 /** A line cannot be written: the disk is full, or the reader has closed the pipe. */
@@ -12,7 +12,7 @@ export class OutputError extends OperatorError {
 /**
  * Writes a line synchronously, so that the last line before an exit is not lost.
  *
- * @throws {OutputError} when the stream does not take it
+ * @throws {OutputError} when the line cannot be written
  */
 export function writeLine(output: Output, line: string): void {
   let bytes = new TextEncoder().encode(`${line}\n`);

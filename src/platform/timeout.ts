@@ -1,4 +1,4 @@
-/** The longest delay of a timer, 24 days: timers count in 32 bits, and a longer one fires at once. */
+/** The longest delay of a timer, 24 days. A delay beyond 32 bits fires at once. */
 export const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**

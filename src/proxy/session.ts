@@ -2,7 +2,7 @@ import type { NodeDialer } from "../cluster/node_dialer.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import { formatHostPort } from "../platform/address.ts";
 import type { LogThrottle } from "../platform/log_throttle.ts";
-import { close, closeWrite, type Connection, isGone, peerAddress } from "../platform/net.ts";
+import { close, closeWrite, type Connection, isGone, socketAddress } from "../platform/net.ts";
 import type { CaptureBudget } from "../relay/capture.ts";
 import { createNonce } from "../relay/marker.ts";
 import type { BufferPool } from "../relay/read_buffer.ts";
@@ -298,7 +298,7 @@ export class Session {
 
 /** The text of an address in the form of CLIENT LIST. */
 function textOf(address: Deno.NetAddr): string {
-  return formatHostPort(peerAddress(address));
+  return formatHostPort(socketAddress(address));
 }
 
 /** Whether the node has ended the connection. */

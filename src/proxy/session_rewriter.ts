@@ -2,7 +2,7 @@ import type { AddressArgument } from "../commands/table.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
 import type { HostPort } from "../platform/address.ts";
-import { type Connection, peerAddress } from "../platform/net.ts";
+import { type Connection, socketAddress } from "../platform/net.ts";
 import type { RewriteAction } from "../relay/frame_action.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import type { AddressMap, MappedNode } from "../rewrite/address_map.ts";
@@ -74,12 +74,12 @@ export class SessionRewriter implements AddressMap {
 
   /** The private address to which the session is connected. */
   get ownAddress(): HostPort {
-    return peerAddress(this.#ends.upstream.remoteAddr);
+    return socketAddress(this.#ends.upstream.remoteAddr);
   }
 
   /** The IP address at which the client reached the proxy. */
   get reachedAt(): string {
-    return peerAddress(this.#ends.client.localAddr).host;
+    return socketAddress(this.#ends.client.localAddr).host;
   }
 
   /** The public port of a node; undefined if `resolvePort` has to find out. */

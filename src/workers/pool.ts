@@ -7,7 +7,7 @@
 
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
-import { log, logRecord, setThreadNumber } from "../platform/log.ts";
+import { log, logForwarded, setThreadNumber } from "../platform/log.ts";
 import type { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { ClientRegistry } from "../proxy/client_registry.ts";
@@ -248,7 +248,7 @@ export class WorkerPool implements Frontends {
         const node = snapshots.withKey(key);
         if (node !== undefined) await this.#context.suspect(node);
       },
-      log: logRecord,
+      log: logForwarded,
     };
   }
 
