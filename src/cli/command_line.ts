@@ -85,9 +85,9 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map(
 );
 
 /**
- * Rewrites each flag as `--kebab-case=value`. A flag that takes a value takes the next argument, even
- * one with a leading dash, as getopt and Go's flag package do. If the next argument is a known flag,
- * the value is missing.
+ * Rewrites each flag as `--kebab-case=value`. A flag that takes a value takes the next argument,
+ * even one with a leading dash, as getopt and Go's flag package do. If the next argument is a known
+ * flag, the value is missing.
  *
  * An argument behind a flag may be part of a password, so messages do not repeat it.
  */

@@ -7,9 +7,13 @@ import type { ProxyOptions } from "../proxy/proxy.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 
-/** The validated options: those that the layers declare, and those of the commands. Deeply frozen. */
+/**
+ * The validated options: those that the layers declare, and those of the commands. Deeply frozen.
+ */
 export interface Config extends ProxyOptions, FrontendOptions {
-  /** Whether the public host is 127.0.0.1 because neither --public-host nor --listen-addr has one. */
+  /**
+   * Whether the public host is 127.0.0.1 because neither --public-host nor --listen-addr has one.
+   */
   readonly publicHostAssumed: boolean;
   /** How long to sleep before the start. */
   readonly startDelayMs: number;

@@ -2,9 +2,9 @@
 // Config, --help, signals, exit statuses and stdout. It may import every layer, and only main.ts
 // imports it.
 //
-// Config is known here only: each layer declares the options that it takes, and Config has them all.
-// Start with config.ts, which turns arguments and environment variables into a command, and with
-// serve below, which runs the proxy.
+// Config is known here only: each layer declares the options that it takes, and Config has them
+// all. Start with config.ts, which turns arguments and environment variables into a command, and
+// with serve below, which runs the proxy.
 
 import { log } from "../platform/log.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";

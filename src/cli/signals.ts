@@ -1,8 +1,8 @@
 import { EXIT } from "./exit.ts";
 
 /**
- * A signal counts as a repeated one after this time. Before, it is the same Ctrl-C: the terminal sends
- * it to the program, and a launcher such as `docker run` forwards it as well.
+ * A signal counts as a repeated one after this time. Before, it is the same Ctrl-C: the terminal
+ * sends it to the program, and a launcher such as `docker run` forwards it as well.
  */
 const SAME_SIGNAL_MS = 200;
 

@@ -1,5 +1,5 @@
 // cluster/ owns what a cluster reports about itself. It may import resp/ and platform/. Start here:
-// ClusterDiscovery queries the nodes. node.ts parses CLUSTER NODES, view.ts answers questions about
+// ClusterDiscovery queries the nodes. node.ts parses CLUSTER NODES, view.ts derives facts from
 // one view, node_connection.ts sends the proxy's own requests, and readiness.ts waits for a cluster
 // that can be served.
 
@@ -7,22 +7,18 @@ import { formatHostPort, type HostPort, isIpAddress } from "../platform/address.
 import { log } from "../platform/log.ts";
 import { isExhausted, resolve } from "../platform/net.ts";
 import { textOf } from "../resp/frame.ts";
-import {
-  NodeConnection,
-  NodeConnectionError,
-  type NodeConnectionOptions,
-  orThrow,
-} from "./node_connection.ts";
+import { NodeConnection, type NodeConnectionOptions } from "./node_connection.ts";
+import { NodeConnectionError, orThrow } from "./node_connection_error.ts";
 import { type ClusterNode, parseNodes } from "./node.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import {
   announcedAddress,
+  answeringNode,
   type ClusterView,
   failedAddresses,
   isBetter,
   isHealthy,
   knownAddresses,
-  nodeAsked,
   tlsPortsOf,
 } from "./view.ts";
 
@@ -40,36 +36,34 @@ interface Referral {
 }
 
 /**
- * A node that has not answered after this time may hang, so the next one is queried, too. It is
- * enough for distant nodes; RFC 8305 gives each address of a host as much.
+ * A node that has not answered after this time may hang, so the next one is queried, too. Distant
+ * nodes answer within it; RFC 8305 recommends it between attempts to the addresses of a host.
  */
 const HEAD_START_MS = 250;
 
-/** How long to wait for a better view when there is one and no node is left to query. */
-const PATIENCE_MS = 1000;
+/** How long to wait for a better view once there is one and no further node to query. */
+const BETTER_VIEW_WAIT_MS = 1000;
 
 /** Which nodes a query goes to, and which view ends it. */
 export interface QueryOptions {
   /** Addresses to query in addition to those of the last view. */
   readonly known?: readonly HostPort[];
-  /** Whether a view is good enough to end the query; otherwise, the best view is returned. */
-  readonly wanted?: (view: ClusterView) => boolean;
+  /** Whether a view is good enough to end the query. If none is, the best view is returned. */
+  readonly isSufficient?: (view: ClusterView) => boolean;
   /** Whether a view shows the right cluster: a former address may belong to another one now. */
   readonly belongs?: (view: ClusterView) => boolean;
   /** Whether to accept another cluster's view from a seed, if no node has a view that belongs. */
   readonly replaces?: (view: ClusterView) => boolean;
 }
 
-/**
- * Queries nodes for their view of the cluster, on connections of its own.
- */
+/** Queries nodes for their views of the cluster, on connections of its own. */
 export class ClusterDiscovery {
   readonly #options: ClusterDiscoveryOptions;
   readonly #connections = new Set<NodeConnection>();
   readonly #closing = new AbortController();
   /** The addresses of the last view; the seeds may be gone by now. */
   #known: readonly HostPort[] = [];
-  /** Whether the last query had no answer, which was logged. */
+  /** Whether no node answered the last query, which was logged. */
   #isUnreachable = false;
 
   constructor(options: ClusterDiscoveryOptions) {
@@ -77,15 +71,16 @@ export class ClusterDiscovery {
   }
 
   /**
-   * Queries one node after the other, seeds last, until a view is `wanted`; returns the best view
-   * that `belongs` if none is. A node that does not answer soon does not delay the next one. Nodes
-   * that a view reports as failed are skipped.
+   * Queries one node after the other, seeds last, until a view `isSufficient`; if none is, returns
+   * the best view that `belongs`. A node that does not answer soon does not delay the next one.
+   * Nodes that a view reports as failed are skipped.
    *
    * @throws {AggregateError} of a NodeConnectionError for each node, if none answers; the first
    * failure after a success is logged
    */
   async queryAny(options: QueryOptions = {}): Promise<ClusterView> {
-    const { known = [], wanted = () => true, belongs = () => true, replaces = belongs } = options;
+    const { known = [], isSufficient = () => true } = options;
+    const { belongs = () => true, replaces = belongs } = options;
     const seeds = new Set(this.#options.seeds.map(formatHostPort));
     const queue = [...this.#known, ...known, ...this.#options.seeds];
     const errors: unknown[] = [];
@@ -107,7 +102,7 @@ export class ClusterDiscovery {
       } else if (seeds.has(text) && replaces(view)) other ??= view;
       else errors.push(new NodeConnectionError(`Node ${text} is in another cluster now`));
     };
-    const ask = async (address: HostPort, text: string) => {
+    const query = async (address: HostPort, text: string) => {
       try {
         const answer = seeds.has(text) && !isIpAddress(address.host)
           ? await this.#resolveSeed(address)
@@ -122,21 +117,22 @@ export class ClusterDiscovery {
       }
     };
 
-    while (!signal.aborted && (found === undefined || !wanted(found))) {
+    while (!signal.aborted && (found === undefined || !isSufficient(found))) {
       const address = queue.shift();
       if (address !== undefined) {
         const text = formatHostPort(address);
         if (done.has(text)) continue;
         done.add(text);
-        const asked: Promise<void> = ask(address, text).finally(() => pending.delete(asked));
-        pending.add(asked);
+        const querying: Promise<void> = query(address, text)
+          .finally(() => pending.delete(querying));
+        pending.add(querying);
       }
       if (pending.size === 0) break;
       const limitMs = queue.length > 0
         ? HEAD_START_MS
         : (found ?? other) === undefined
         ? Infinity
-        : PATIENCE_MS;
+        : BETTER_VIEW_WAIT_MS;
       const answered = await withTimeout(Promise.race(pending).then(() => true), limitMs);
       if (answered === undefined && queue.length === 0) break;
     }
@@ -156,7 +152,7 @@ export class ClusterDiscovery {
    */
   async queryNode(address: HostPort): Promise<ClusterView | undefined> {
     try {
-      return await this.viewAt(address);
+      return await this.queryNodeOrThrow(address);
     } catch (error) {
       if (error instanceof NodeConnectionError) return undefined;
       throw error;
@@ -164,11 +160,11 @@ export class ClusterDiscovery {
   }
 
   /**
-   * Like `queryNode`, for callers that need the reason.
+   * Like `queryNode`, for callers that need the reason why no node answers.
    *
    * @throws {NodeConnectionError} if no node answers
    */
-  async viewAt(address: HostPort): Promise<ClusterView> {
+  async queryNodeOrThrow(address: HostPort): Promise<ClusterView> {
     const answer = await this.#query(address, this.#closing.signal);
     if (!("addresses" in answer)) return answer;
     throw answer.reason;
@@ -184,8 +180,8 @@ export class ClusterDiscovery {
   }
 
   /**
-   * Whether an address is a port of the proxy itself; undefined if no file descriptor is left to
-   * find out.
+   * Whether an address is a port of the proxy itself; undefined if no file descriptor is free for
+   * the check.
    */
   async isOwn(address: HostPort): Promise<boolean | undefined> {
     try {
@@ -247,7 +243,7 @@ export class ClusterDiscovery {
         ["CLUSTER", "SHARDS"],
       ]);
       const nodes = parseNodes(textOf(orThrow(nodesReply!)) ?? "");
-      const answeredBy = nodeAsked(nodes, [address, connection.remote]);
+      const answeredBy = answeringNode(nodes, [address, connection.remote]);
       if (answeredBy === undefined || info instanceof NodeConnectionError) {
         const others = nodes.filter((node) => node !== answeredBy && isHealthy(node));
         return {

@@ -27,8 +27,8 @@ export interface ClusterNode {
 /** The number of hash slots of every cluster (cluster.h CLUSTER_SLOTS). */
 export const SLOT_COUNT = 16384;
 
-/** The address field of a node's line: `host:port[@busPort][,hostname[,field…]]`. */
-export interface NodeAddress {
+/** The address field of a line: `host:port[@busPort][,hostname[,field…]]`. */
+export interface AddressField {
   host: string;
   port: number;
   /** The bus port with its `@`; "" before 4.0. */
@@ -39,24 +39,24 @@ export interface NodeAddress {
   readonly rest: string;
 }
 
-/** Parses the address field of a node's line; undefined if it is malformed. */
-export function parseNodeAddress(field: string): NodeAddress | undefined {
-  const match = NODE_ADDRESS.exec(field);
+/** Parses the address field of a line; undefined if it is malformed. */
+export function parseAddressField(field: string): AddressField | undefined {
+  const match = ADDRESS_FIELD.exec(field);
   if (match === null) return undefined;
   const [, host, port, bus = "", hostname, rest = ""] = match;
   return { host: host!, port: Number(port), bus, hostname, rest };
 }
 
-/** The inverse of `parseNodeAddress`. */
-export function formatNodeAddress(address: NodeAddress): string {
+/** Formats the address field of a line; the inverse of `parseAddressField`. */
+export function formatAddressField(address: AddressField): string {
   const { host, port, bus, hostname, rest } = address;
   return `${host}:${port}${bus}${hostname === undefined ? "" : `,${hostname}`}${rest}`;
 }
 
 /** IPv6 hosts have no brackets here, so the last colon before `@` or `,` separates the port. */
-const NODE_ADDRESS = /^([^@,]*):(\d+)(@\d+)?(?:,([^,]*))?(,.*)?$/;
+const ADDRESS_FIELD = /^([^@,]*):(\d+)(@\d+)?(?:,([^,]*))?(,.*)?$/;
 
-/** Parses the text of CLUSTER NODES (cluster_legacy.c `clusterGenNodeDescription`). */
+/** Parses CLUSTER NODES (cluster_legacy.c `clusterGenNodeDescription`); skips malformed lines. */
 export function parseNodes(text: string): ClusterNode[] {
   const nodes: ClusterNode[] = [];
   for (const line of text.split("\n")) {
@@ -68,7 +68,7 @@ export function parseNodes(text: string): ClusterNode[] {
 
 function parseNode(line: string): ClusterNode | undefined {
   const [id, field, flags, primary, , , , , ...slotFields] = line.split(" ");
-  const address = field === undefined ? undefined : parseNodeAddress(field);
+  const address = field === undefined ? undefined : parseAddressField(field);
   if (id === undefined || address === undefined || flags === undefined) return undefined;
   const slots: SlotRange[] = [];
   const migrating = new Map<number, string>();

@@ -16,10 +16,10 @@ const PUBLIC_LOOKUP_LIMIT_MS = 250;
 /** The address of the public host rarely changes. */
 const PUBLIC_LOOKUP_INTERVAL_MS = 60_000;
 
-/** A check takes a socket or a name lookup, which is too much for each client. */
-const FRESH_MS = 5000;
+/** How long a check of a host is valid. It takes a socket or a lookup, too much for each client. */
+const OWN_HOST_TTL_MS = 5000;
 
-/** The address of a node is a port of the proxy itself. The message is for the operator. */
+/** A node is to be dialled at a port of the proxy itself. The message is for the operator. */
 export class OwnAddressError extends Error {
   override readonly name = "OwnAddressError";
 }
@@ -41,9 +41,9 @@ export interface PublicPorts {
 }
 
 /**
- * Connects to nodes, for sessions, probes and the proxy's own queries. It refuses the ports of the
- * proxy itself, because each such connection would cause the next one; nodes that are configured to
- * announce the proxy report them. Another proxy is dialled like any node.
+ * Connects to nodes, for sessions, probes and the proxy's own queries. It does not dial a port of
+ * the proxy itself, which nodes announce if their configuration says so: the proxy would accept
+ * that connection and dial again, without an end. Another proxy is dialled like any node.
  */
 export class NodeDialer {
   /** The time a node has to accept a connection. */
@@ -51,14 +51,14 @@ export class NodeDialer {
   readonly #options: NodeDialerOptions;
   readonly #ports: PublicPorts;
   readonly #resolve: (host: string) => Promise<string[]>;
-  /** Whether hosts are the proxy's, and when the first of these checks was made. */
+  /** The results of `#isOwnHost` by host, and the time of the first. */
   #hosts = { sinceMs: -Infinity, own: new Map<string, Promise<boolean>>() };
-  /** The last lookup of the public host, its start, and the last addresses found. */
+  /** The last lookup of the public host, the time of its start, and the last addresses found. */
   #publicLookup: Promise<void> = Promise.resolve();
   #publicLookupAtMs = -Infinity;
   #publicIps: readonly string[] = [];
 
-  /** @param resolveHost looks up names; a cache makes sense for sessions */
+  /** @param resolveHost resolves names; sessions pass one with a cache */
   constructor(
     options: NodeDialerOptions,
     ports: PublicPorts,
@@ -89,17 +89,23 @@ export class NodeDialer {
     return await dial(address, timeoutMs, attempt);
   }
 
-  /** Whether an address is a port of the proxy itself. */
+  /**
+   * Whether an address is a port of the proxy itself.
+   *
+   * @throws an error for which `isExhausted` is true, if no file descriptor is free
+   */
   async isOwn({ host, port }: HostPort): Promise<boolean> {
     if (this.#ports.atPort(port) === undefined) return false;
     const nowMs = performance.now();
-    if (nowMs - this.#hosts.sinceMs > FRESH_MS) this.#hosts = { sinceMs: nowMs, own: new Map() };
+    if (nowMs - this.#hosts.sinceMs > OWN_HOST_TTL_MS) {
+      this.#hosts = { sinceMs: nowMs, own: new Map() };
+    }
     const { own } = this.#hosts;
     const known = own.get(host);
     if (known !== undefined) return await known;
     const found = this.#isOwnHost(host);
     own.set(host, found);
-    // Without a file descriptor there is no result to keep.
+    // It fails if no file descriptor is free; the next call tries again.
     found.catch(() => own.delete(host));
     return await found;
   }

@@ -9,16 +9,16 @@ export interface NodeRef {
   readonly port: number;
   /** The slot of a redirect; it identifies the node if the host does not. */
   readonly slot?: number;
-  /** The redirect is an ASK: it means the node the slot migrates to, not the slot's owner. */
+  /** Whether the redirect is an ASK: to the node that imports the slot, not to the slot's owner. */
   readonly asking?: boolean;
   /**
-   * The address may not be a node's: a script made it up, or a client passed it to CLUSTER MEET or
-   * MIGRATE. The proxy never dials it, and it may stay unknown.
+   * Whether the address may be no node's: a script may have made it up, or a client may have passed
+   * it to CLUSTER MEET or MIGRATE. The proxy never dials it, and it may stay unknown.
    */
   readonly doubtful?: boolean;
-  /** Clients follow the reference, so port 0 would be no answer. */
+  /** Whether clients connect to the node next, so that port 0 is no valid reply. */
   readonly redirects?: boolean;
-  /** The sending node means itself. This holds unless the id is another node's. */
+  /** Whether the sending node refers to itself; ignored if `id` is that of another node. */
   readonly own?: boolean;
   /**
    * The replication role of the node relative to the sender. Its address is that of the replication

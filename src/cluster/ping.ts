@@ -11,24 +11,25 @@ export type PingResult = "closed" | "silent" | "answering" | "untried";
 
 /**
  * Connects, sends a PING and waits for the first byte of the reply; an error such as `-NOAUTH`
- * counts as an answer.
+ * counts as an answer. Closes the connection.
  *
  * @param connect dials the peer
- * @param over ends the attempt when aborted; the result is then `silent` or `closed`
+ * @param timeoutMs limits the connection and the reply together
+ * @param signal ends the attempt when aborted; the result is then `silent` or `closed`
  */
 export async function ping(
   connect: (timeoutMs: number, attempt: AbortController) => Promise<Connection>,
   timeoutMs: number,
-  over: AbortSignal,
+  signal: AbortSignal,
 ): Promise<PingResult> {
   const endMs = performance.now() + timeoutMs;
   const attempt = new AbortController();
   let connection: Connection | undefined;
-  const giveUp = () => connection === undefined ? attempt.abort() : close(connection);
-  over.addEventListener("abort", giveUp);
+  const abort = () => connection === undefined ? attempt.abort() : close(connection);
+  signal.addEventListener("abort", abort);
   try {
     connection = await connect(Math.max(1, timeoutMs), attempt);
-    if (over.aborted) return "silent";
+    if (signal.aborted) return "silent";
     await writeAll(connection, encodeRequest(["PING"]));
     // The first byte is enough.
     const answer = new Uint8Array(1);
@@ -39,7 +40,7 @@ export async function ping(
     // The connection was accepted before it broke.
     return connection === undefined ? "closed" : "silent";
   } finally {
-    over.removeEventListener("abort", giveUp);
+    signal.removeEventListener("abort", abort);
     if (connection !== undefined) close(connection);
   }
 }

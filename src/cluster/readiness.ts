@@ -2,12 +2,12 @@ import { formatHostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
-import { NodeConnectionError } from "./node_connection.ts";
+import { NodeConnectionError } from "./node_connection_error.ts";
 import { SLOT_COUNT } from "./node.ts";
 import type { ClusterDiscovery } from "./discovery.ts";
 import { type ClusterView, coveredSlots, isHealthy, isReady } from "./view.ts";
 
-/** A cluster takes seconds to start, so the pauses grow after the first queries. */
+/** Between two queries. A cluster takes seconds to start, so each pause doubles the last one. */
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 2000;
 
@@ -19,8 +19,8 @@ const COMPLETE_WAIT_RATIO = 1 / 2;
 
 /**
  * Waits until the cluster is ready: state ok, every slot covered. A cluster that has slots but does
- * not become ready is served, because its nodes serve clients, too: after half of `timeoutMs`, but at
- * most 10 s, from its first answer. Each new obstacle is logged, and at the end what is missing.
+ * not become ready is served, because its nodes serve clients, too: after half of `timeoutMs`, but
+ * at most 10 s, from its first answer. Each new obstacle is logged, and at the end what is missing.
  *
  * @throws {OperatorError} after `timeoutMs`, or at once if waiting cannot help
  */
@@ -67,19 +67,19 @@ export async function waitUntilReady(
 /** A view of the cluster, ready or not, or the reasons why no node answered. */
 async function query(discovery: ClusterDiscovery): Promise<ClusterView | string> {
   try {
-    return await discovery.queryAny({ wanted: isReady });
+    return await discovery.queryAny({ isSufficient: isReady });
   } catch (error) {
     if (!(error instanceof AggregateError)) throw error;
     const obstacle = error.errors.map((reason) => reason.message).join("; ");
-    const hopeless = error.errors.every((reason) =>
-      reason instanceof NodeConnectionError && reason.lasting
+    const isPermanent = error.errors.every((reason) =>
+      reason instanceof NodeConnectionError && reason.isPermanent
     );
-    if (hopeless) throw new OperatorError(obstacle);
+    if (isPermanent) throw new OperatorError(obstacle);
     return obstacle;
   }
 }
 
-/** Further ranges are only counted. */
+/** How many ranges a message lists; the others are only counted. */
 const MAX_RANGES = 5;
 
 /** Why a cluster is not ready: its state, slots without an owner, owners that failed. */

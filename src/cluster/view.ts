@@ -19,11 +19,13 @@ export interface ClusterView {
 }
 
 /**
- * The node that answered at one of its addresses: the one flagged `myself`, unless its own address
- * differs and exactly one other node has the address that was queried. A front that returns the same
- * text for each node behind it does that (ElastiCache Serverless).
+ * The node that sent CLUSTER NODES: the one flagged `myself`, unless that has another address than
+ * the one that was queried, and exactly one other node has it. That is so behind a load balancer
+ * that returns the same text for every node (ElastiCache Serverless).
+ *
+ * @param addresses where the node was queried: the address that was dialled, and its IP address
  */
-export function nodeAsked(
+export function answeringNode(
   nodes: readonly ClusterNode[],
   addresses: readonly HostPort[],
 ): ClusterNode | undefined {
@@ -81,15 +83,15 @@ export function announcedAddress(node: ClusterNode): HostPort | null {
 }
 
 /** Every address that a view announces for a node: by IP and by name, for TCP and TLS. */
-export function announcedNames(node: ClusterNode, view: ClusterView): HostPort[] {
-  const names: HostPort[] = [];
+export function announcedAddresses(node: ClusterNode, view: ClusterView): HostPort[] {
+  const addresses: HostPort[] = [];
   for (const host of [node.host, node.hostname]) {
     if (host === "") continue;
     for (const port of [node.port, view.tlsPorts.get(node.id)]) {
-      if (port) names.push({ host, port });
+      if (port) addresses.push({ host, port });
     }
   }
-  return names;
+  return addresses;
 }
 
 /** The nodes of a view that have an address, in the order of their addresses. */
@@ -104,7 +106,7 @@ export function locatedNodes(view: ClusterView): { node: ClusterNode; address: H
   return located.sort((a, b) => compareAddresses(a.address, b.address));
 }
 
-/** Numbers within hosts compare as numbers, so that 10.0.0.9 comes before 10.0.0.10. */
+/** Compares numbers inside hosts as numbers, so that 10.0.0.9 comes before 10.0.0.10. */
 function compareAddresses(a: HostPort, b: HostPort): number {
   return HOST_ORDER.compare(a.host, b.host) || a.port - b.port;
 }

@@ -5,7 +5,7 @@ import {
   type RequestReply,
   type SubscribeCommand,
 } from "./expected_reply.ts";
-import { type AddressArgument, COMMAND_ROWS, type CommandRow } from "./table.ts";
+import { type AddressArgument, COMMAND_ROWS, type CommandRow } from "./command_rows.ts";
 
 /** The rows of one command name, in the form that the request scanner and the relay use. */
 export interface CommandSpec extends Command {
@@ -35,21 +35,21 @@ export const COMMANDS: CommandTable<CommandSpec> = buildCommands(COMMAND_ROWS);
 function specOf(rows: readonly CommandRow[]): CommandSpec {
   const rowFor = (subcommand: string | undefined) =>
     rows.find((row) => row.subcommand === undefined || row.subcommand === subcommand);
-  const replies = new Map(rows.map((row) => [row, replyTo(row)]));
+  const rules = new Map(rows.map((row) => [row, replyRule(row)]));
   const isSecret = rows.some((row) => row.isSecret);
   return {
     keepArgs: Math.max(...rows.map(keptArgs)),
     ...isSecret && { isSecret },
     ...rows.some(needsArgs) && { bufferArgs: (args) => bufferedArgs(rows, args) },
     reply(argv, argc) {
-      const reply = replies.get(rowFor(argv[1])!);
-      return reply === undefined ? ExpectedReplies.plain : reply(argv, argc);
+      const rule = rules.get(rowFor(argv[1])!);
+      return rule === undefined ? ExpectedReplies.plain : rule(argv, argc);
     },
     address: (args) => rowFor(args[1]?.toLowerCase())?.address,
   };
 }
 
-/** How many arguments decide the reply of a row. */
+/** How many arguments determine the reply of a row. */
 function keptArgs({ subcommand, reply }: CommandRow): number {
   switch (reply) {
     case "replconf":
@@ -71,21 +71,23 @@ function needsArgs({ address, reply }: CommandRow): boolean {
   return address !== undefined || reply === "client reply";
 }
 
-/** How many arguments must be complete, given the first of them, see `Command.bufferArgs`. */
+/** How many arguments must be complete, given the first of them; see `Command.bufferArgs`. */
 function bufferedArgs(rows: readonly CommandRow[], args: readonly string[]): number {
   const subcommand = args[1]?.toLowerCase();
-  const wanted = rows.filter(needsArgs);
-  if (subcommand === undefined && wanted.every((row) => row.subcommand !== undefined)) return 2;
-  const row = wanted.find((row) => row.subcommand === undefined || row.subcommand === subcommand);
+  const buffering = rows.filter(needsArgs);
+  if (subcommand === undefined && buffering.every((row) => row.subcommand !== undefined)) return 2;
+  const row = buffering.find((row) =>
+    row.subcommand === undefined || row.subcommand === subcommand
+  );
   if (row === undefined) return 0;
   // MIGRATE may have any number of keys after the address, which need not be buffered.
   return typeof row.address === "object" && "at" in row.address ? row.address.at + 2 : Infinity;
 }
 
-/** Returns the expected reply to a request. */
-type ReplyTo = (argv: readonly string[], argc: number) => RequestReply;
+/** Determines the expected reply from the arguments of a request. */
+type ReplyRule = (argv: readonly string[], argc: number) => RequestReply;
 
-function replyTo(row: CommandRow): ReplyTo {
+function replyRule(row: CommandRow): ReplyRule {
   const { plain } = ExpectedReplies;
   switch (row.reply) {
     case "multi":
@@ -137,34 +139,34 @@ function ordinaryReply(row: CommandRow, addresses: AddressReply | undefined): Re
   };
 }
 
-function always(reply: RequestReply): ReplyTo {
+function always(reply: RequestReply): ReplyRule {
   return () => reply;
 }
 
 /** For commands that a server refuses if they have arguments. */
-function withoutArgs(reply: RequestReply, refusal: RequestReply): ReplyTo {
+function withoutArgs(reply: RequestReply, refusal: RequestReply): ReplyRule {
   return (_argv, argc) => argc === 1 ? reply : refusal;
 }
 
 /** `EVAL script numkeys …`: a node never redirects a script without keys. */
-function scriptReply(withKeys: RequestReply, keyless: RequestReply): ReplyTo {
+function scriptReply(withKeys: RequestReply, keyless: RequestReply): ReplyRule {
   return ([, , keys]) => keys === "0" ? keyless : withKeys;
 }
 
 /** `SCRIPT DEBUG YES|SYNC|NO` */
 function scriptDebugReply([, , mode]: readonly string[], argc: number): RequestReply {
   if (argc !== 3) return ExpectedReplies.plain;
-  if (mode === "yes" || mode === "sync") return ExpectedReplies.debugScripts;
-  return mode === "no" ? ExpectedReplies.runScripts : ExpectedReplies.plain;
+  if (mode === "yes" || mode === "sync") return ExpectedReplies.scriptDebugOn;
+  return mode === "no" ? ExpectedReplies.scriptDebugOff : ExpectedReplies.plain;
 }
 
-/** Without a channel, a server refuses to subscribe; to unsubscribe ends all subscriptions. */
-function subscriptionReply(command: SubscribeCommand): ReplyTo {
-  const isRefused = !command.includes("un");
+/** A server refuses SUBSCRIBE without a channel; UNSUBSCRIBE without one ends all subscriptions. */
+function subscriptionReply(command: SubscribeCommand): ReplyRule {
+  const needsChannel = !command.includes("un");
   // One shared value, so that many requests with one channel each form one run.
   const one: RequestReply = { type: "subscription", command, channels: 1 };
   return (_argv, argc) => {
-    if (argc === 1 && isRefused) return ExpectedReplies.plain;
+    if (argc === 1 && needsChannel) return ExpectedReplies.plain;
     return argc === 2 ? one : { type: "subscription", command, channels: argc - 1 };
   };
 }

@@ -6,23 +6,23 @@ import type { NatEntry } from "./nat_table.ts";
 import type { SavedPort } from "./port_allocator.ts";
 import type { NatContext } from "./queries.ts";
 
-/** A seed that hangs matters for its own node only. */
+/** How long a seed may delay the check: if it hangs, only its own node needs it. */
 const SEED_TIMEOUT_MS = 1000;
 
-/** Why a node is not served at the address that it announces. */
+/** Why a node is not served at its announced address: the beginnings of log messages. */
 const OWN = "Node {node_id} announces {node_addr}, which is a port of this proxy";
 const ELSEWHERE = "Node {node_id} announces {node_addr}, where it does not answer";
 
 /**
  * Verifies the addresses that nodes announce. A node that does not answer at its announced address,
- * but at a seed or at its address before a restart, is served there. A node that announces the proxy
- * itself, and answers nowhere else, cannot be served; the log says so.
+ * but at a seed or at its address before a restart, is served there. A node that announces a port
+ * of the proxy, and answers nowhere else, cannot be served, which is logged.
  */
 export class AddressCheck {
   readonly #context: NatContext;
   readonly #saved: ReadonlyMap<string, HostPort>;
   readonly #throttle = new LogThrottle();
-  /** The address of each node that needs no further check. */
+  /** The address of each node, once it needs no further check. */
   readonly #checked = new WeakMap<NatEntry, HostPort>();
 
   /** @param saved the addresses before a restart */
@@ -31,7 +31,7 @@ export class AddressCheck {
     this.#saved = new Map(saved.map(({ id, address }) => [id, address]));
   }
 
-  /** Verifies the addresses that are new, or that were those of the proxy itself. */
+  /** Verifies the addresses that are new, and those that were a port of the proxy. */
   async run(): Promise<void> {
     const { nodes } = this.#context.natTable;
     const unchecked = nodes.filter((node) => this.#checked.get(node) !== node.address);
@@ -44,7 +44,7 @@ export class AddressCheck {
     );
   }
 
-  /** Logs that a node announces the proxy itself, and is served at its old address. */
+  /** Logs that a node announces a port of the proxy, and is served at its old address. */
   reportOwn(node: NatEntry, announced: HostPort): void {
     this.#report(node, OWN, announced, node.address);
   }
@@ -75,7 +75,7 @@ export class AddressCheck {
     return (await this.#context.discovery.queryNode(address))?.answeredBy.id === id;
   }
 
-  /** The addresses at which nodes answer, of the seeds and the latest view, by node id. */
+  /** The addresses at which nodes answer, by node id: the seeds, and that of the latest view. */
   async #querySeeds(): Promise<Map<string, HostPort>> {
     const { natTable: { view }, discovery } = this.#context;
     const answering = new Map<string, HostPort>();

@@ -5,29 +5,29 @@ import type { NatEntry, NatTable } from "./nat_table.ts";
 export interface FailureWatchOptions {
   readonly natTable: Pick<NatTable, "nodes">;
   readonly discovery: Pick<ClusterDiscovery, "nodesAt">;
-  /** Whether a failure would matter now: there is a session that might have to end. */
+  /** Whether to query at all: without sessions there is none to end. */
   readonly isNeeded: () => boolean;
   /** Whether a node accepts connections, so that it can be queried. */
   readonly isUp: (node: NatEntry) => boolean;
-  /** Takes each node that the cluster flags `fail`. */
-  readonly failed: (node: NatEntry) => void;
+  /** Called for each node that the cluster flags `fail`, at each query. */
+  readonly onFailed: (node: NatEntry) => void;
 }
 
 /**
  * Between two queries. Sessions of a node that vanished must end within 2 s of the cluster's
- * decision. A query takes the node a fraction of a millisecond.
+ * decision. A query costs the node a fraction of a millisecond of CPU time.
  */
 const INTERVAL_MS = 1000;
 
-/** While a node is flagged `fail?`, the decision is near. */
+/** Between two queries while a node is flagged `fail?`, because the decision follows soon. */
 const SUSPICION_INTERVAL_MS = 250;
 
-/** After this time, the next node is queried. */
+/** How long a node may take to answer before the next one is queried. */
 const QUERY_TIMEOUT_MS = 300;
 
 /**
- * Queries the cluster for failed nodes once a second. One node is enough: it flags a node `fail`,
- * unlike `fail?`, only after the majority of the primaries agree.
+ * Queries one node a second for the nodes that have failed. One is enough: unlike `fail?`, a node
+ * is flagged `fail` only after the majority of the primaries agree.
  */
 export class FailureWatch {
   readonly #options: FailureWatchOptions;
@@ -59,7 +59,7 @@ export class FailureWatch {
   }
 
   async #query(): Promise<void> {
-    const { natTable, discovery, isUp, failed } = this.#options;
+    const { natTable, discovery, isUp, onFailed } = this.#options;
     this.#intervalMs = INTERVAL_MS;
     for (const node of this.#candidates(natTable.nodes.filter(isUp))) {
       const answer = await discovery.nodesAt(node.address, QUERY_TIMEOUT_MS);
@@ -70,13 +70,14 @@ export class FailureWatch {
       }
       this.#silent.delete(node);
       const flags = new Map(answer.map(({ id, flags }) => [id, flags]));
-      for (const known of natTable.nodes) if (flags.get(known.id)?.has("fail")) failed(known);
+      for (const known of natTable.nodes) if (flags.get(known.id)?.has("fail")) onFailed(known);
       const isSuspicious = answer.some(({ flags }) => flags.has("fail?"));
       if (isSuspicious) this.#intervalMs = SUSPICION_INTERVAL_MS;
       return;
     }
   }
 
+  /** The nodes in the order in which to query them. */
   #candidates(nodes: readonly NatEntry[]): NatEntry[] {
     for (const node of this.#silent) if (!nodes.includes(node)) this.#silent.delete(node);
     const at = this.#offset++ % Math.max(1, nodes.length);

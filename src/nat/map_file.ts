@@ -1,15 +1,15 @@
 import type { HostPort } from "../platform/address.ts";
 import type { NatEntry } from "./nat_table.ts";
 
-/** The part of a row that the map file has. */
+/** The fields of a row that the map file is formatted from. */
 export type MapNode = Omit<NatEntry, "busPort">;
 
-/** Raised when readers of older versions would misread the file. */
+/** A change of the format that older readers would misread gets the next version. */
 const VERSION = 1;
 
 /**
  * Formats a map file: JSON with the public address of each node, in the order of public ports, and
- * the same as the `natMap` option of ioredis. The same nodes give the same text.
+ * with the `natMap` option of ioredis. The same nodes give the same text.
  */
 export function formatMap(publicHost: string, nodes: readonly MapNode[]): string {
   const sorted = nodes.toSorted((a, b) => a.publicPort - b.publicPort);
@@ -26,11 +26,11 @@ export function formatMap(publicHost: string, nodes: readonly MapNode[]): string
   return JSON.stringify(map, null, 2) + "\n";
 }
 
-/** The option `natMap` of ioredis: each announced address. An address of several nodes is omitted. */
+/** The option `natMap` of ioredis: every announced address, unless several nodes announce it. */
 function natMapOf(publicHost: string, nodes: readonly MapNode[]): Record<string, HostPort> {
   const ports = new Map<string, number | undefined>();
-  for (const { names, publicPort } of nodes) {
-    for (const { host, port } of names) {
+  for (const { announced, publicPort } of nodes) {
+    for (const { host, port } of announced) {
       // As in ioredis (cluster/index.js `natMapper`): IPv6 has no brackets.
       const key = `${host}:${port}`;
       const isShared = ports.has(key) && ports.get(key) !== publicPort;

@@ -19,7 +19,7 @@ export interface MappingFilesOptions {
 export class MappingFiles {
   readonly #files: MappingFile[];
   #writing: Promise<void> = Promise.resolve();
-  /** Whether another write is queued. */
+  /** Whether a write is queued that has not started. */
   #isQueued = false;
 
   constructor(
@@ -54,7 +54,10 @@ export class MappingFiles {
     for (const file of this.#files) await file.write();
   }
 
-  /** Writes the changed files soon. A file that cannot be written is retried at the next update. */
+  /**
+   * Starts to write the files that have changed. One that cannot be written is retried at the next
+   * call.
+   */
   update(): void {
     if (this.#isQueued) return;
     this.#isQueued = true;
@@ -70,7 +73,7 @@ export class MappingFiles {
   }
 }
 
-/** One file. */
+/** One file, or none if its path is undefined. */
 class MappingFile {
   readonly #path: string | undefined;
   readonly #format: () => string;

@@ -1,27 +1,28 @@
-// nat/ owns which node has which public port. It may import commands/, cluster/, resp/ and platform/.
-// Start here: NatTable holds the rows and answers look-ups.
+// nat/ owns which node has which public port. It may import commands/, cluster/, resp/ and
+// platform/. Start here: NatTable holds the rows and answers lookups.
 //
-// - reconcile.ts applies views of the cluster to the rows, membership.ts decides which views and
+// - Reconciler applies views of the cluster to the rows, membership.ts decides which views and
 //   nodes belong to the cluster, and PortAllocator chooses the ports.
 // - TopologyRefresher queries the cluster at intervals, NodeResolver when a frame refers to an
 //   unknown node, AddressCheck when an announced address is new, FailureWatch for `fail` flags.
 // - MappingFiles writes the state file and the map file.
 //
-// Every update of the table returns a list of changes (table_change.ts). The table opens no port and
-// closes no connection: the proxy applies the list.
+// Every update of the table returns a list of changes (table_change.ts). The table opens no port
+// and closes no connection: the proxy applies the list.
 
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { aliasOf, isAddress, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
 import type { ClusterView } from "../cluster/view.ts";
-import { belongsToCluster, looksReplaced, MissingNodes, type Suspect } from "./membership.ts";
+import { belongsToCluster, looksReplaced } from "./membership.ts";
+import { MissingNodes, type Suspect } from "./missing_nodes.ts";
 import { PortAllocator, type SavedPorts, type StaticMapping } from "./port_allocator.ts";
-import { type NoPublicPortError, Reconciler } from "./reconcile.ts";
+import type { NoPublicPortError } from "./no_public_port_error.ts";
+import { Reconciler } from "./reconciler.ts";
 import type { TableChange } from "./table_change.ts";
 import { type NatEntry, newRow, type Row, SHARED, TableRows } from "./table_rows.ts";
 
 export type { NatEntry } from "./table_rows.ts";
-export { NoPublicPortError } from "./reconcile.ts";
 
 /** What a `NatTable` is created from. */
 export interface NatTableOptions {
@@ -33,7 +34,7 @@ export interface NatTableOptions {
   readonly staticMappings: readonly StaticMapping[];
   /** The assignments before a restart. */
   readonly savedPorts: SavedPorts | undefined;
-  /** How long the cluster must omit a node until its port is closed. */
+  /** How long views must omit a node until its port is closed. */
   readonly forgetAfterMs: number;
 }
 
@@ -101,9 +102,11 @@ export class NatTable {
     return this.#reconciler.whyNoPort(ref);
   }
 
-  /** Whether the latest view lists a node without an address, and no earlier view had one. */
-  get hasUnlocated(): boolean {
-    return this.#reconciler.hasUnlocated;
+  /**
+   * Whether the latest view lists a node without an address, and no earlier view had its address.
+   */
+  get lacksAddresses(): boolean {
+    return this.#reconciler.lacksAddresses;
   }
 
   /** The statically mapped nodes whose id is not known yet. */
@@ -111,7 +114,7 @@ export class NatTable {
     return this.#rows.all.filter(({ id }) => id === "");
   }
 
-  /** The nodes that seem to have left the cluster; each is to be verified. */
+  /** The nodes that may have left the cluster, which the refresher verifies. */
   get suspects(): Suspect[] {
     return this.#missing.suspects.map((id) => ({
       id,
@@ -119,7 +122,7 @@ export class NatTable {
     }));
   }
 
-  /** The nodes that the latest view reports at another address; each is to be verified. */
+  /** The nodes that the latest view reports at another address, which the refresher verifies. */
   get addressConflicts(): AddressConflict[] {
     return this.#rows.all.filter(({ isConflicting }) => isConflicting)
       .map((row) => ({ node: row, reportedAddress: row.reportedAddress! }));
@@ -221,7 +224,7 @@ export class NatTable {
     const other = this.#rows.withId(id);
     if (other === undefined) this.#reconciler.identify(row, id);
     else {
-      // Clients have the other port by now; the static one is a second entrance.
+      // Clients already use the other port, so the node keeps both.
       log.warning(
         "Node {node_id} has port {port} until the next start; its static port {static_port} " +
           "(--port-map) works, too",
@@ -232,7 +235,7 @@ export class NatTable {
     return [{ kind: "updated" }];
   }
 
-  /** Keeps a suspect that was found to be in the cluster; its time starts again. */
+  /** Keeps a suspect that is in the cluster. It becomes a suspect again if views still omit it. */
   keep({ id }: Suspect): void {
     this.#missing.delete(id);
   }
@@ -264,12 +267,12 @@ export class NatTable {
   /**
    * Records that a node is at another address.
    *
-   * @param isSamePlace whether it is another name for the same address: sessions continue
+   * @param keepsSessions whether it is another name of the same address, so that sessions continue
    */
-  move({ id }: NatEntry, address: HostPort, isSamePlace = false): TableChange[] {
+  move({ id }: NatEntry, address: HostPort, keepsSessions = false): TableChange[] {
     const row = this.#rows.withId(id);
     if (row === undefined || isSameAddress(row.address, address)) return [];
-    if (isSamePlace) {
+    if (keepsSessions) {
       this.#setAddress(row, address);
       return [{ kind: "updated" }];
     }
@@ -281,7 +284,7 @@ export class NatTable {
     return this.serveAt(row, address);
   }
 
-  /** Records that a node is reached at another address than the one it announces. */
+  /** Sets the address that the proxy connects to, which may differ from the announced one. */
   serveAt({ id }: NatEntry, address: HostPort): TableChange[] {
     const row = this.#rows.withId(id);
     if (row === undefined) return [];

@@ -1,15 +1,19 @@
 import { formatHostPort } from "../platform/address.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
-import { NodeConnectionError } from "../cluster/node_connection.ts";
+import { NodeConnectionError } from "../cluster/node_connection_error.ts";
 import { isAddress, type NodeRef } from "../cluster/node_ref.ts";
 import { type ClusterView, ownerOf } from "../cluster/view.ts";
-import { type NatEntry, NoPublicPortError } from "./nat_table.ts";
+import type { NatEntry } from "./nat_table.ts";
+import { NoPublicPortError } from "./no_public_port_error.ts";
 import { type NatContext, queryOptionsFor } from "./queries.ts";
 
 /** Between two queries for doubtful references: a script can make up any number of redirects. */
 const DOUBTFUL_INTERVAL_MS = 100;
 
-/** While a port range is too small, redirects to nodes without a port come as fast as requests. */
+/**
+ * How long a view suffices to report that a node has no port. While the port range is too small,
+ * any request may be redirected to such a node.
+ */
 const NO_PORT_INTERVAL_MS = 1000;
 
 /** Finds the public ports of nodes that frames refer to and that the table does not have. */
@@ -17,9 +21,11 @@ export class NodeResolver {
   readonly #context: NatContext;
   /** When the next query for a doubtful reference may start. */
   #nextDoubtfulMs = -Infinity;
-  /** The last query of each node: queries of the same node run one after the other. */
+  /** The last query of each node, for which the next one waits. */
   readonly #queues = new WeakMap<NatEntry, Promise<unknown>>();
-  /** The last query that a node did not answer, with the error if it refused the proxy's user. */
+  /**
+   * The last query that each node did not answer, with the error if it refused the proxy's user.
+   */
   readonly #failures = new WeakMap<
     NatEntry,
     { atMs: number; denial: NodeConnectionError | undefined }
@@ -31,10 +37,10 @@ export class NodeResolver {
   }
 
   /**
-   * Finds the public port of a node: queries the node that sent the reference and, as a last resort,
-   * the address itself. Only nodes get ports; a port for any other address would let clients reach
-   * every host in the private network. Returns 0 for a node without a port, as servers report an
-   * unreachable node, and undefined for a doubtful reference to no node.
+   * Finds the public port of a node: queries the node that sent the reference and, as a last
+   * resort, the address itself. Only nodes get ports; a port for any other address would let
+   * clients reach every host in the private network. Returns 0 for a node without a port, as
+   * servers report an unreachable node, and undefined for a doubtful reference to no node.
    *
    * @param sinceMs when the reference arrived; a view taken later is recent enough
    * @throws {NoPublicPortError} if a redirect leads to a node that has no port
@@ -44,7 +50,7 @@ export class NodeResolver {
       return await this.#find(ref, from, sinceMs);
     } catch (error) {
       if (ref.redirects || !(error instanceof NoPublicPortError)) throw error;
-      // The table logs the reasons that it knows.
+      // The table has logged the reasons that it knows.
       if (this.#context.natTable.whyNoPort(ref) === undefined) this.#report(error);
       return 0;
     }
@@ -95,7 +101,7 @@ export class NodeResolver {
       if (ref.doubtful) await this.#paceDoubtful();
       const view = await this.#applyViewOf(from);
       // A node that is not in the cluster, or not yet, still knows itself. But if it lists the node
-      // that was meant to answer, it is another node.
+      // that should have answered, it is another node.
       const isItself = view !== undefined && view.answeredBy.id === ref.id &&
         !view.nodes.some(({ id }) => id === from.id);
       if (isItself) return from.publicPort;
@@ -103,13 +109,13 @@ export class NodeResolver {
     return natTable.portOf(ref) ??
       this.#redirectTarget(ref, from, sinceMs)?.publicPort ??
       this.#ownerElsewhere(ref, from)?.publicPort ??
-      this.#relative(ref, from)?.publicPort;
+      this.#replicationPeer(ref, from)?.publicPort;
   }
 
-  /** A query would not help: all nodes list the nodes without a port, to every client. */
+  /** Throws for a node that is known to have no port, which no further query would change. */
   #throwIfNoPort(ref: NodeRef): void {
     const { natTable } = this.#context;
-    const owner = natTable.view !== undefined && this.#isBare(ref) && !ref.asking
+    const owner = natTable.view !== undefined && this.#hasSlotOnly(ref) && !ref.asking
       ? ownerOf(natTable.view, ref.slot)
       : undefined;
     const reason = natTable.whyNoPort(owner === undefined ? ref : owner);
@@ -131,10 +137,10 @@ export class NodeResolver {
     let view: ClusterView | undefined;
     let denial: NodeConnectionError | undefined;
     try {
-      view = await discovery.viewAt(from.address);
+      view = await discovery.queryNodeOrThrow(from.address);
     } catch (error) {
       if (!(error instanceof NodeConnectionError)) throw error;
-      if (error.denied) denial = error;
+      if (error.isDenied) denial = error;
     }
     if (view !== undefined && natTable.belongsToCluster(view)) {
       this.#failures.delete(from);
@@ -152,24 +158,24 @@ export class NodeResolver {
   }
 
   /** The primary of `from`, or its replica: the only one, or the only one with the port. */
-  #relative({ relation, port }: NodeRef, from: NatEntry): NatEntry | undefined {
+  #replicationPeer({ relation, port }: NodeRef, from: NatEntry): NatEntry | undefined {
     const { natTable } = this.#context;
     const { view } = natTable;
     if (relation === undefined || view === undefined) return undefined;
     const own = view.nodes.find((node) => node.id === from.id);
-    const relatives = view.nodes.filter((node) =>
+    const peers = view.nodes.filter((node) =>
       relation === "primary" ? node.id === own?.primaryId : node.primaryId === from.id
     );
-    const withPort = relatives.filter((node) =>
+    const withPort = peers.filter((node) =>
       node.port === port || view.tlsPorts.get(node.id) === port
     );
-    const [one, ...more] = withPort.length > 0 ? withPort : relatives;
+    const [one, ...more] = withPort.length > 0 ? withPort : peers;
     return one === undefined || more.length > 0 ? undefined : natTable.withId(one.id);
   }
 
   /**
-   * Queries an address that the cluster does not announce, as in ROLE behind another NAT. The answer
-   * is accepted only if it is a known node: an unknown server can claim to be anything.
+   * Queries an address that the cluster does not announce, as in ROLE behind another NAT. The
+   * answer is accepted only if it is a known node: an unknown server can claim to be anything.
    */
   async #identify(ref: NodeRef): Promise<number | undefined> {
     const { natTable, discovery, apply } = this.#context;
@@ -188,15 +194,15 @@ export class NodeResolver {
   }
 
   /**
-   * The target of a redirect that has a slot and no usable address. Nodes disagree while slots move,
-   * so only the view of `from` counts, and only the node that migrates a slot lists its target. By
-   * the time of the query, the slot may have arrived there or be back at `from`: the client should
-   * then go there.
+   * The target of a redirect that has a slot and no usable address. Nodes disagree while slots
+   * move, so only the view of `from` counts, and only the node that migrates a slot lists its
+   * target. At the time of the query, the slot may have arrived there or be back at `from`. Then
+   * the owner is the target.
    */
   #redirectTarget(ref: NodeRef, from: NatEntry, sinceMs: number): NatEntry | undefined {
     const { natTable } = this.#context;
     const { view } = natTable;
-    if (view === undefined || !this.#isBare(ref) || !this.#hasViewOf(from, sinceMs)) {
+    if (view === undefined || !this.#hasSlotOnly(ref) || !this.#hasViewOf(from, sinceMs)) {
       return undefined;
     }
     const { slot, asking = false } = ref;
@@ -204,16 +210,16 @@ export class NodeResolver {
     return natTable.withId(migrating ?? ownerOf(view, slot)?.id ?? "");
   }
 
-  /** The owner of the slot of a redirect in any view, for when `from` does not answer. */
+  /** The owner of a redirect's slot in the latest view, of any node: `from` may not answer. */
   #ownerElsewhere(ref: NodeRef, from: NatEntry): NatEntry | undefined {
     const { natTable } = this.#context;
-    if (natTable.view === undefined || !this.#isBare(ref) || ref.asking) return undefined;
+    if (natTable.view === undefined || !this.#hasSlotOnly(ref) || ref.asking) return undefined;
     const owner = ownerOf(natTable.view, ref.slot)?.id;
     return owner === undefined || owner === from.id ? undefined : natTable.withId(owner);
   }
 
   /** Whether only the slot of a redirect identifies its target. */
-  #isBare(ref: NodeRef): ref is NodeRef & { slot: number } {
+  #hasSlotOnly(ref: NodeRef): ref is NodeRef & { slot: number } {
     if (ref.slot === undefined) return false;
     return !isAddress(ref) || this.#context.natTable.isShared(ref);
   }

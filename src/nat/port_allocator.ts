@@ -65,7 +65,10 @@ export class PortAllocator {
     this.#retired.push(...saved?.retired.filter((port) => !held.includes(port)) ?? []);
   }
 
-  /** The assignments, in the order of ports, and the retired ports: the option `saved`. */
+  /**
+   * The assignments in the order of ports, and the retired ports; the option `saved` at the next
+   * start.
+   */
   get saved(): SavedPorts {
     const nodes = [...this.#assigned].map(([id, assigned]) => ({ id, ...assigned }));
     return { nodes: nodes.sort((a, b) => a.port - b.port), retired: [...this.#retired] };
@@ -76,8 +79,8 @@ export class PortAllocator {
     return this.#options.count;
   }
 
-  /** Whether any free port will do, because there is no range. */
-  get takesAny(): boolean {
+  /** Whether nodes get any free ports, because there is no range. */
+  get usesFreePorts(): boolean {
     return this.#options.first === 0;
   }
 
@@ -98,7 +101,8 @@ export class PortAllocator {
 
   /**
    * Reserves the next port to open for a node; 0 for any free port. A call while the node has a
-   * reservation means that this port was refused. Undefined, without a reservation, if none is left.
+   * reservation means that this port was refused. Undefined, without a reservation, if none is
+   * left.
    */
   reserve(id: string): number | undefined {
     const last = this.#reserved.get(id);
@@ -133,13 +137,13 @@ export class PortAllocator {
     this.#assigned.set(to, assigned);
   }
 
-  /** Takes the port of a node back, to be reused last. */
+  /** Retires the port of a node: it is reused last. */
   release(id: string): void {
     const assigned = this.#assigned.get(id);
     if (assigned === undefined) return;
     this.#assigned.delete(id);
     // Without a range, the kernel chooses the ports.
-    if (!this.takesAny) this.#retired.push(assigned.port);
+    if (!this.usesFreePorts) this.#retired.push(assigned.port);
   }
 
   /** Removes the assignment of a node without releasing the port. */
@@ -147,7 +151,9 @@ export class PortAllocator {
     this.#assigned.delete(id);
   }
 
-  /** Its static port; or else its own port, then ports never assigned, then retired ports. */
+  /**
+   * The static port of a node; or else its own port, then ports never assigned, then retired ones.
+   */
   *#candidates(id: string): Generator<number> {
     const { first, count } = this.#options;
     const fixed = this.staticPort(id);
@@ -159,7 +165,7 @@ export class PortAllocator {
     if (own !== undefined) yield own;
     const fixedPorts = new Set(this.#options.staticMappings.map(({ port }) => port));
     const held = this.#heldPorts().filter((port) => !fixedPorts.has(port));
-    if (this.takesAny) {
+    if (this.usesFreePorts) {
       if (own !== undefined || held.length < count) yield 0;
       return;
     }
@@ -171,7 +177,7 @@ export class PortAllocator {
     }
   }
 
-  /** The assigned and the reserved ports; of a node that has both, the reserved one. */
+  /** The assigned and the reserved ports; only the reserved one of a node that has both. */
   #heldPorts(): number[] {
     const ports = new Map<string, number>();
     for (const [id, { port }] of this.#assigned) ports.set(id, port);

@@ -3,7 +3,7 @@ import { dialAddress, isHealthy } from "../cluster/view.ts";
 import type { NatTable } from "./nat_table.ts";
 import type { ApplyChanges } from "./table_change.ts";
 
-/** What every class that updates the NAT table works with. */
+/** What the classes that update the NAT table share. */
 export interface NatContext {
   readonly natTable: NatTable;
   readonly discovery: ClusterDiscovery;
@@ -13,14 +13,14 @@ export interface NatContext {
 
 /**
  * How many nodes are queried for the address of another. An address is usually missing in one view
- * only, and a node that is gone for good is queried for again and again.
+ * only. For a node that is gone for good, the queries repeat with each refresh.
  */
-const MOST_QUERIED = 16;
+const MAX_QUERIED_NODES = 16;
 
-/** The options of a query for any node of the cluster in a table. */
+/** The options to query any node of the cluster that a table shows. */
 export function queryOptionsFor(
   natTable: NatTable,
-  more: Pick<QueryOptions, "wanted"> = {},
+  more: Pick<QueryOptions, "isSufficient"> = {},
 ): QueryOptions {
   return {
     known: natTable.nodes.map(({ address }) => address),
@@ -41,11 +41,11 @@ export async function assignIds({ natTable, discovery, apply }: NatContext): Pro
 /** Queries other nodes for the addresses that are missing in the latest view. */
 export async function resolveAddresses({ natTable, discovery, apply }: NatContext): Promise<void> {
   const { view } = natTable;
-  if (view === undefined || !natTable.hasUnlocated) return;
+  if (view === undefined || !natTable.lacksAddresses) return;
   const others = view.nodes.filter((node) => isHealthy(node) && node.id !== view.answeredBy.id)
     .map((node) => dialAddress(node, view)).filter((address) => address !== null);
   await Promise.all(
-    others.slice(0, MOST_QUERIED).map(async (address) => {
+    others.slice(0, MAX_QUERIED_NODES).map(async (address) => {
       const other = await discovery.queryNode(address);
       if (other !== undefined && natTable.belongsToCluster(other)) apply(natTable.applyView(other));
     }),

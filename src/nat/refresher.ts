@@ -1,11 +1,11 @@
 import { formatHostPort } from "../platform/address.ts";
 import { isReady } from "../cluster/view.ts";
 import type { AddressCheck } from "./address_check.ts";
-import type { Suspect } from "./membership.ts";
+import type { Suspect } from "./missing_nodes.ts";
 import type { AddressConflict } from "./nat_table.ts";
 import { assignIds, type NatContext, queryOptionsFor, resolveAddresses } from "./queries.ts";
 
-/** Between two refreshes: each client of a node that is gone requests one. */
+/** At least between two refreshes, because each client of a node that is gone requests one. */
 const MIN_PAUSE_MS = 1000;
 
 /** How a `TopologyRefresher` refreshes. */
@@ -80,13 +80,13 @@ export class TopologyRefresher {
   async #refresh(): Promise<void> {
     const { natTable, discovery, apply } = this.#context;
     try {
-      const view = await discovery.queryAny(queryOptionsFor(natTable, { wanted: isReady }));
+      const view = await discovery.queryAny(queryOptionsFor(natTable, { isSufficient: isReady }));
       if (!this.#isStopped) apply(natTable.applyView(view));
     } catch (error) {
       // The discovery has logged that no node answers; clients may still be served.
       if (!(error instanceof AggregateError)) throw error;
     }
-    // Nodes that do not answer take seconds, for which the next refresh need not wait.
+    // The next refresh does not wait: a node that does not answer takes seconds.
     this.#verifying ??= this.#verify().finally(() => this.#verifying = undefined);
   }
 
@@ -102,8 +102,8 @@ export class TopologyRefresher {
   }
 
   /**
-   * Finds out whether a node is gone. A node that answers at its address, and lists others of this
-   * cluster, stays, even if the others do not list it.
+   * Verifies that a node is gone. A node that answers at its address, and lists others of this
+   * cluster, stays, even if these do not list it.
    */
   async #verifySuspect(suspect: Suspect): Promise<void> {
     const { natTable, discovery, apply } = this.#context;
@@ -116,9 +116,9 @@ export class TopologyRefresher {
   }
 
   /**
-   * Finds out whether a node has moved. While it answers at its old address, the address that it
-   * announces there counts. A node that restarts at another address may not know that; it has moved
-   * if it answers at the new address only.
+   * Verifies that a node has moved. While it answers at its old address, it has moved only if it
+   * announces the new one there. A node that restarts at another address may not know that; it has
+   * moved if it answers at the new address only.
    */
   async #settle({ node, reportedAddress: address }: AddressConflict): Promise<void> {
     const { natTable, discovery, apply } = this.#context;

@@ -5,7 +5,7 @@ import { OperatorError } from "../platform/operator_error.ts";
 /** Distinguishes the file from JSON of other programs. */
 const FORMAT = "redis-cluster-nat state";
 
-/** Raised when programs of older versions would misread the file. */
+/** A change of the format that older programs would misread gets the next version. */
 const VERSION = 1;
 
 /** Formats a state file: JSON, with the nodes in the order of ports. */
@@ -64,7 +64,7 @@ function parseState(bytes: Uint8Array): SavedPorts {
   if (!isWhole(version, 1, Infinity)) throw invalid("version", "a whole number");
   if (version > VERSION) {
     throw new InvalidState(
-      `is of version ${version}, and this program knows ${VERSION}; ` +
+      `has version ${version}, but this program reads version ${VERSION}; ` +
         "run a newer program, delete it, or name another with --state-file",
     );
   }

@@ -1,7 +1,9 @@
 import type { HostPort } from "../platform/address.ts";
 import type { NatEntry } from "./table_rows.ts";
 
-/** One change of the NAT table. The proxy applies changes in order, as soon as they are returned. */
+/**
+ * One change of the NAT table. The proxy applies changes in order, as soon as they are returned.
+ */
 export type TableChange =
   | PortChange
   | NodeChange
@@ -9,7 +11,9 @@ export type TableChange =
   | { readonly kind: "conflict"; readonly node: NatEntry; readonly reportedAddress: HostPort }
   /** A view lists a node without an address; the next refresh queries other nodes for it. */
   | { readonly kind: "unlocated"; readonly id: string }
-  /** Ids, names, roles or aliases may differ. Copies of the table compare them. */
+  /**
+   * Ids, announced addresses, roles or aliases may have changed; copies of the table compare them.
+   */
   | { readonly kind: "updated" };
 
 /**
@@ -24,7 +28,7 @@ export interface PortChange {
   readonly isRequired: boolean;
 }
 
-/** What workers have to follow: open ports are in their snapshot of the table. */
+/** A change that workers apply, too. They see from the snapshot which ports to open. */
 export type NodeChange =
   /** The node has another address now, or has failed; its sessions must end. */
   | { readonly kind: "moved"; readonly node: NatEntry }

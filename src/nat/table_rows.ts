@@ -8,7 +8,7 @@ export interface NatEntry {
   /** The private address to which the proxy connects. */
   readonly address: HostPort;
   /** Every address, by IP and by name, that the cluster announces to clients for this node. */
-  readonly names: readonly HostPort[];
+  readonly announced: readonly HostPort[];
   readonly role: "primary" | "replica";
   /** The cluster bus port, if the cluster reports one. */
   readonly busPort: number | undefined;
@@ -37,7 +37,7 @@ export function newRow(
   return {
     id,
     address,
-    names: [],
+    announced: [],
     role: "primary",
     busPort: undefined,
     publicPort: 0,

@@ -7,11 +7,11 @@ const NEW_FILE_MODE = 0o644;
 
 /**
  * Replaces the content of a file, or creates the file. A reader at any time, even after a crash,
- * gets all of the old text or all of the new. The file keeps its mode. A symbolic link stays, and its
- * target is replaced. If several calls run at once, the last one to finish wins.
+ * gets all of the old text or all of the new. The file keeps its mode. A symbolic link stays, and
+ * its target is replaced. If several calls run at once, the last one to finish wins.
  *
- * @throws {OperatorError} with the path and the reason; the file is then unchanged, and no temporary
- * file is left
+ * @throws {OperatorError} with the path and the reason; the file is then unchanged, and no
+ * temporary file is left
  */
 export async function replaceFile(path: string, text: string): Promise<void> {
   await writeTemporary(path, text, (temporary, target) => Deno.rename(temporary, target));
@@ -26,7 +26,9 @@ export async function checkReplaceable(path: string, text: string): Promise<void
   await writeTemporary(path, text, (temporary) => Deno.remove(temporary));
 }
 
-/** Writes a temporary file with the mode of the target, and passes the paths of both to `finish`. */
+/**
+ * Writes a temporary file with the mode of the target, and passes the paths of both to `finish`.
+ */
 async function writeTemporary(
   path: string,
   text: string,

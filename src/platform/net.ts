@@ -1,6 +1,6 @@
 // platform/ is what the operating system and the runtime offer, each in a file: TCP here, and
-// addresses, DNS, log, output, files, timeouts. It imports no other layer, and every layer but resp/
-// may import it. OperatorError is here because every layer throws it.
+// addresses, DNS, log, output, files, timeouts. It imports no other layer, and every layer but
+// resp/ may import it. OperatorError is here because every layer throws it.
 //
 // This file alone calls Deno.listen and Deno.connect.
 
@@ -72,8 +72,8 @@ function isUnsupportedFamily(error: unknown): boolean {
 }
 
 /**
- * Connects within `timeoutMs`, unless `attempt` is aborted. Closes the socket if it fails; otherwise
- * the caller owns the connection.
+ * Connects within `timeoutMs`, unless `attempt` is aborted. Closes the socket if it fails;
+ * otherwise the caller owns the connection.
  *
  * @throws {Deno.errors.TimedOut} and other errors of connect(2), or the reason of the abort
  */

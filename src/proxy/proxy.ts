@@ -1,13 +1,15 @@
-// proxy/ owns sockets, sessions and time. It may import relay/, rewrite/ and nat/, and all layers below
-// them. It knows neither the configuration nor threads: each class declares the options it takes, and
-// `Frontends` is all that it knows of one thread or several.
+// proxy/ owns sockets, sessions and time. It may import relay/, rewrite/ and nat/, and all layers
+// below them. It knows neither the configuration nor threads: each class declares the options it
+// takes, and `Frontends` is all that it knows of one thread or several.
 //
-// Start with `Proxy`, which applies the changes of the NAT table to the frontends. The way of a reply
-// starts in frontend.ts (accept, admit) and continues in session.ts (dial, two relays, the end).
+// Start with `Proxy`, which applies the changes of the NAT table to the frontends. The way of a
+// reply starts in frontend.ts (accept, admit) and continues in session.ts (dial, two relays, the
+// end).
 
 import { FailureWatch } from "../nat/failure_watch.ts";
 import { MappingFiles, type MappingFilesOptions } from "../nat/mapping_files.ts";
-import { type NatEntry, type NatTable, NoPublicPortError } from "../nat/nat_table.ts";
+import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
 import type { PortChange, TableChange } from "../nat/table_change.ts";
@@ -88,7 +90,7 @@ export class Proxy {
         this.sessionCount > 0 &&
         (probesRegularly || natTable.nodes.some((node) => !monitor.isUp(node))),
       isUp: (node) => monitor.isUp(node),
-      failed: (node) => monitor.confirmFailure(node),
+      onFailed: (node) => monitor.confirmFailure(node),
     });
     this.#frontends = createFrontends({
       natTable,

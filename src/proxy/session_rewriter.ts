@@ -1,6 +1,7 @@
-import type { AddressArgument } from "../commands/table.ts";
+import type { AddressArgument } from "../commands/command_rows.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
-import { type NatEntry, NoPublicPortError } from "../nat/nat_table.ts";
+import type { NatEntry } from "../nat/nat_table.ts";
+import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import type { HostPort } from "../platform/address.ts";
 import { type Connection, socketAddress } from "../platform/net.ts";
 import type { RewriteAction } from "../relay/frame_action.ts";

@@ -73,7 +73,7 @@ export class ConnectionState {
         return reply.debuggable && this.#isDebugging;
       default:
         // The debugger drops the replies to requests that came in one write before its session.
-        return reply === ExpectedReplies.debugScripts && head.type === Byte.array;
+        return reply === ExpectedReplies.scriptDebugOn && head.type === Byte.array;
     }
   }
 

@@ -10,7 +10,7 @@ import {
   ExpectedReplies,
   type RequestReply,
 } from "../commands/expected_reply.ts";
-import type { AddressArgument } from "../commands/table.ts";
+import type { AddressArgument } from "../commands/command_rows.ts";
 import { encodeMarker } from "./marker.ts";
 import { PairingError } from "./pairing_error.ts";
 import type { ReplyTracker } from "./reply_tracker.ts";

@@ -9,7 +9,10 @@ export interface Simple {
   attributes?: Value[][];
 }
 
-/** A value with a payload, or a null of such a type. A verbatim's text begins with its format, `txt:`. */
+/**
+ * A value with a payload, or a null of such a type. A verbatim's text begins with its format,
+ * `txt:`.
+ */
 export interface Bulk {
   readonly type: "$" | "=" | "!";
   text: string | null;
@@ -42,8 +45,8 @@ const MAX_VALUES = 2_000_000;
 /**
  * Decodes one frame.
  *
- * @throws {RespError} when `bytes` are less or more than one frame, have a streamed type, are nested
- * deeper than MAX_DEPTH or have more than MAX_VALUES values
+ * @throws {RespError} when `bytes` are less or more than one frame, have a streamed type, are
+ * nested deeper than MAX_DEPTH or have more than MAX_VALUES values
  */
 export function decodeFrame(bytes: Uint8Array): Value {
   const reader = new FrameReader(bytes);
@@ -93,8 +96,8 @@ export function textOf(value: Value | undefined): string | undefined {
 }
 
 /**
- * Replaces the text of a bulk or verbatim, in place, and returns the value; others stay as they are.
- * `map` does not get the format that a verbatim begins with (`txt:`).
+ * Replaces the text of a bulk or verbatim, in place, and returns the value; others stay as they
+ * are. `map` does not get the format that a verbatim begins with (`txt:`).
  */
 export function mapText(value: Value, map: (text: string) => string): Value {
   if (value.type === "$" && value.text !== null) value.text = map(value.text);

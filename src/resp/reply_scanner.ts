@@ -34,11 +34,11 @@ const MAX_STREAM_DEPTH = 128;
 /**
  * Finds the ends of frames in what a node sends, in pieces of any size.
  *
- * It never waits for a whole frame, never copies, and reads no byte more than twice: only the header
- * of a payload is read. It accepts every type of RESP2 and RESP3 at any time, because servers mix
- * them (`_` reaches RESP2 connections, `$-1` is sent inside RESP3 pushes). A frame ends when a
- * counter of its missing values reaches 0, so depth costs nothing; only the streamed aggregates of
- * the RESP3 specification, which no server sends today, need a stack.
+ * It never waits for a whole frame, never copies, and reads no byte more than twice: only the
+ * header of a payload is read. It accepts every type of RESP2 and RESP3 at any time, because
+ * servers mix them (`_` reaches RESP2 connections, `$-1` is sent inside RESP3 pushes). A frame ends
+ * when a counter of its missing values reaches 0, so depth costs nothing; only the streamed
+ * aggregates of the RESP3 specification, which no server sends today, need a stack.
  */
 export class ReplyScanner {
   /** How many frames ended in the last `advance`. */

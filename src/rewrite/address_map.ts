@@ -3,8 +3,8 @@ import type { HostPort } from "../platform/address.ts";
 
 /**
  * The addresses of nodes and clients on both sides of the proxy, as one session knows them. The
- * rewriters of both directions query it, and the proxy implements it. The node of the session is the
- * one that sends the frames and gets the requests. Addresses of clients are text in the form of
+ * rewriters of both directions query it, and the proxy implements it. The node of the session is
+ * the one that sends the frames and gets the requests. Addresses of clients are text in the form of
  * CLIENT LIST.
  */
 export interface AddressMap {
@@ -22,7 +22,8 @@ export interface AddressMap {
   /** The public port of a node; undefined if only `resolvePort` can find out. */
   portOf(ref: NodeRef): number | undefined;
   /**
-   * Queries the cluster for the public port of a node; 0 if it has none, undefined if it is unknown.
+   * Queries the cluster for the public port of a node; 0 if it has none, undefined if it is
+   * unknown.
    *
    * @param sinceMs when the frame arrived, in milliseconds of the monotonic clock; an older view of
    * the cluster does not count

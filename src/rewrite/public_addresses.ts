@@ -12,8 +12,8 @@ export interface PublicAddresses {
   readonly ownPort: number;
   /**
    * The public port of a node; 0 if it has none, undefined if that is not known yet. In the latter
-   * case the caller of the rewriter resolves the node and rewrites the frame again; the first result
-   * is dropped.
+   * case the caller of the rewriter resolves the node and rewrites the frame again; the first
+   * result is dropped.
    */
   portOf(ref: NodeRef): number | undefined;
   /** The address from which a client reached the proxy, given that of its upstream connection. */

@@ -1,4 +1,4 @@
-import type { AddressArgument } from "../commands/table.ts";
+import type { AddressArgument } from "../commands/command_rows.ts";
 import {
   formatHostPort,
   type HostPort,
@@ -64,7 +64,9 @@ function isBusPort(digits: string): boolean {
   return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= LAST_PORT;
 }
 
-/** An IP address of a host name, of the address family of the upstream connection if there is one. */
+/**
+ * An IP address of a host name, of the address family of the upstream connection if there is one.
+ */
 async function addressOf(host: string, addressMap: AddressMap): Promise<string | undefined> {
   const found = await addressMap.resolve(host);
   const { ownAddress } = addressMap;
@@ -85,8 +87,8 @@ async function rewriteAddressAt(
 
 /**
  * `CLIENT KILL address`, and the filters of `CLIENT KILL` and `CLIENT LIST`. Clients pass addresses
- * that CLIENT LIST shows, so this is the inverse of `rewriteClients`. The filters IP and NOT-IP stay:
- * the node sees the proxy's IP address for all its clients.
+ * that CLIENT LIST shows, so this is the inverse of `rewriteClients`. The filters IP and NOT-IP
+ * stay: the node sees the proxy's IP address for all its clients.
  */
 async function rewriteClientFilters(
   args: readonly string[],

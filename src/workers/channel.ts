@@ -1,4 +1,4 @@
-import { NoPublicPortError } from "../nat/nat_table.ts";
+import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 
 /** One end of a message port: a `Worker`, or a worker's global scope. */
 export interface ChannelPort {

@@ -50,7 +50,9 @@ export type ClientMessages = {
 
 /** Messages of the main thread to a worker. */
 export type MainMessages = ClientMessages & {
-  /** Listen for these nodes. The reply, when that is done, lists why some ports cannot be opened. */
+  /**
+   * Listen for these nodes. The reply, when that is done, lists why some ports cannot be opened.
+   */
   update: { payload: TableSnapshot; reply: readonly string[] };
   /** All threads listen for the nodes of the last snapshot, so replies may name them. */
   publish: { payload: undefined; reply: void };

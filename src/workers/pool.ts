@@ -2,8 +2,8 @@
 // cli/ imports it, and only if there are several threads.
 //
 // Start with `WorkerPool`, which runs in the main thread; `WorkerServer` is its counterpart in each
-// worker, and messages.ts lists what they send each other. Workers do not query the cluster: the main
-// thread sends them snapshots of the NAT table.
+// worker, and messages.ts lists what they send each other. Workers do not query the cluster: the
+// main thread sends them snapshots of the NAT table.
 
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
@@ -94,7 +94,9 @@ export class WorkerPool implements Frontends {
     });
   }
 
-  /** Rejected with an OperatorError when a worker ends unexpectedly or hangs, else never settled. */
+  /**
+   * Rejected with an OperatorError when a worker ends unexpectedly or hangs, else never settled.
+   */
   get failure(): Promise<never> {
     return this.#failure.promise;
   }

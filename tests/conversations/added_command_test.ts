@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { buildCommands } from "../../src/commands/command_spec.ts";
-import { COMMAND_ROWS, type CommandRow } from "../../src/commands/table.ts";
+import { COMMAND_ROWS, type CommandRow } from "../../src/commands/command_rows.ts";
 import { ModelNode } from "../fuzz/node.ts";
 import { runSession } from "../fuzz/session.ts";
 import {

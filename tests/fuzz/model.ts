@@ -1,4 +1,4 @@
-import { COMMAND_ROWS, type CommandRow } from "../../src/commands/table.ts";
+import { COMMAND_ROWS, type CommandRow } from "../../src/commands/command_rows.ts";
 
 // The model of RESP: a slow, recursive parser of whole strings. The fuzz tests compare the
 // scanners with it.

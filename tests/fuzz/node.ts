@@ -1,5 +1,5 @@
 import type { AddressReply } from "../../src/commands/expected_reply.ts";
-import { COMMAND_ROWS, type CommandRow } from "../../src/commands/table.ts";
+import { COMMAND_ROWS, type CommandRow } from "../../src/commands/command_rows.ts";
 import { bulk, monitored, verbatim } from "../support/frames.ts";
 import type { Random } from "../support/random.ts";
 import { readRequests } from "./model.ts";

@@ -35,7 +35,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   });
 
   async function assertLetIn(): Promise<void> {
-    assertEquals((await discovery.viewAt(address)).answeredBy.id, node.id);
+    assertEquals((await discovery.queryNodeOrThrow(address)).answeredBy.id, node.id);
   }
 
   await Deno.writeTextFile(directory.at("one"), "first\n");
@@ -57,7 +57,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   await t.step("it is empty for a moment", async () => {
     await Deno.writeTextFile(directory.at("two"), "");
     await assertRejects(
-      () => discovery.viewAt(address),
+      () => discovery.queryNodeOrThrow(address),
       Error,
       `The password file '${link}' is empty; write a password`,
     );
@@ -67,7 +67,7 @@ Deno.test("a password file is read for each connection", async (t) => {
   await t.step("it is gone", async () => {
     await Deno.remove(link);
     const message = `Cannot read the password file '${link}': No such file`;
-    await assertRejects(() => discovery.viewAt(address), Error, message);
+    await assertRejects(() => discovery.queryNodeOrThrow(address), Error, message);
   });
 });
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { NoPublicPortError } from "../../src/nat/nat_table.ts";
+import { NoPublicPortError } from "../../src/nat/no_public_port_error.ts";
 import type { NodeRef } from "../../src/cluster/node_ref.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { waitUntilReady } from "../../src/cluster/readiness.ts";

@@ -7,7 +7,7 @@ import { idOf, line, viewOf } from "../support/views.ts";
 const NODES = ["a", "b", "c"].map((digit, index): NatEntry => ({
   id: idOf(digit),
   address: { host: "10.0.0.1", port: 7000 + index },
-  names: [],
+  announced: [],
   role: "primary",
   busPort: undefined,
   publicPort: 8000 + index,
@@ -35,7 +35,7 @@ class Scene implements Disposable {
       },
       isNeeded: () => true,
       isUp: () => true,
-      failed: ({ id }) => this.failed.push(id[0]!),
+      onFailed: ({ id }) => this.failed.push(id[0]!),
       ...options,
     });
     this.#watch.start();

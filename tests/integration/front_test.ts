@@ -99,7 +99,7 @@ Deno.test("a node with a new id keeps its port, unless it lists the former node 
   class ScriptedDiscovery extends ClusterDiscovery {
     view: ClusterView | undefined;
     readonly asked: string[] = [];
-    override viewAt = (address: HostPort) => {
+    override queryNodeOrThrow = (address: HostPort) => {
       this.asked.push(formatHostPort(address));
       return Promise.resolve(this.view!);
     };

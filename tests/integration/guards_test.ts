@@ -271,7 +271,7 @@ Deno.test("an address that all nodes share is none's, after a slot moved meanwhi
   const asked: HostPort[] = [];
   class ScriptedTopology extends ClusterDiscovery {
     override queryAny = () => Promise.resolve(viewWith(owner));
-    override viewAt = (address: HostPort) => {
+    override queryNodeOrThrow = (address: HostPort) => {
       asked.push(address);
       return Promise.resolve(viewWith(owner));
     };
@@ -400,7 +400,7 @@ Deno.test("a node that never comes to an end is not heard to the end", async () 
     assertRejects(() => waitUntilReady(topology, 2000), OperatorError),
     5000,
   );
-  assertMatch(message, /broke off: it sent more than 16777216 bytes/);
+  assertMatch(message, /failed to reply: it sent more than 16777216 bytes/);
 });
 
 Deno.test("what the start says of an error to AUTH does not repeat the password", async (t) => {

@@ -30,7 +30,7 @@ class Scene implements Disposable {
     this.node = {
       id: "a",
       address: { host: AT, port: findFreePorts(1) },
-      names: [],
+      announced: [],
       role: "primary",
       busPort: undefined,
       publicPort: 8000,

@@ -311,7 +311,7 @@ Deno.test("each fault of the cluster's address has its own message", async (t) =
     const { code, stderr } = await runNat([`--cluster-addr=${DEAD}`, short]);
     assertMatch(
       stderr,
-      /redis-cluster-nat: Node 127\.0\.0\.1:1 refuses connections: is it running/,
+      /redis-cluster-nat: Node 127\.0\.0\.1:1 refuses connections: check that it is running/,
     );
     assertEquals(code, 1);
   });

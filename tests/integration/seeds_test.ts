@@ -77,7 +77,7 @@ Deno.test("seeds that hang cost little time, whether the others are ready or not
       await t.step(
         `${seeds.indexOf(node)} of them before one that is ${wanted || "not"} wanted`,
         async () => {
-          const view = await lookFrom(seeds, { wanted: () => wanted });
+          const view = await lookFrom(seeds, { isSufficient: () => wanted });
           assertEquals(view.answeredBy.id, node.id);
         },
       );
@@ -92,7 +92,7 @@ Deno.test("without a wanted view, the one with most slots is used", async () => 
     bulk("cluster_state:ok\r\n") + "-ERR no shards\r\n"
   );
   const peers = answers.map((answer) => stack.use(new Peer({ answer })));
-  const view = await lookFrom(peers, { wanted: () => false });
+  const view = await lookFrom(peers, { isSufficient: () => false });
   assertEquals(view.answeredBy.id, idOf("1"));
 });
 
@@ -126,7 +126,7 @@ Deno.test("a seed that is not a node refers to the nodes that it lists", async (
     const error = await assertRejects(() => lookFrom([front]), AggregateError);
     assertEquals((error as AggregateError).errors.map(({ message }) => message), [
       `Node ${front.address} does not list itself in CLUSTER NODES`,
-      "Node 127.0.0.1:1 refuses connections: is it running, and is the port right?",
+      "Node 127.0.0.1:1 refuses connections: check that it is running and that the port is right",
     ]);
   });
 });

@@ -137,7 +137,7 @@ const DAMAGES: [name: string, content: string | Uint8Array, message: string][] =
   [
     "a newer version",
     edited((state) => state["version"] = 2),
-    "is of version 2, and this program knows 1; run a newer program, delete it, or name another " +
+    "has version 2, but this program reads version 1; run a newer program, delete it, or name another " +
     "with --state-file",
   ],
   ...[undefined, null, "1", 0, 1.5, -1].map((version) =>

@@ -3,11 +3,11 @@ import { mapText, type Value } from "../../resp/frame.ts";
 import { publicAddress, type PublicAddresses } from "../public_addresses.ts";
 
 /**
- * Rewrites CLIENT LIST and CLIENT INFO (networking.c `catClientInfoString`): a line for each client,
- * with the peer's address in `addr=` and the node's own in `laddr=`, IPv6 in brackets. A client of
- * this proxy is shown with the address from which it reached the proxy. Any other peer, such as
- * another node, is on the private side: its host becomes the public host, and its port stays so that
- * such lines differ.
+ * Rewrites CLIENT LIST and CLIENT INFO (networking.c `catClientInfoString`): a line for each
+ * client, with the peer's address in `addr=` and the node's own in `laddr=`, IPv6 in brackets. A
+ * client of this proxy is shown with the address from which it reached the proxy. Any other peer,
+ * such as another node, is on the private side: its host becomes the public host, and its port
+ * stays so that such lines differ.
  */
 export function rewriteClients(frame: Value, addresses: PublicAddresses): Value {
   return mapText(

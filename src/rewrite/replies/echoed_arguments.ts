@@ -65,7 +65,9 @@ const ARGS_BEGIN = "with args beginning with: ";
 
 const CERTAINLY_WHOLE = 100;
 
-/** A host and a port as two arguments: `'10.0.0.1' '7000'`, before 7.0 in backquotes with a comma. */
+/**
+ * A host and a port as two arguments: `'10.0.0.1' '7000'`, before 7.0 in backquotes with a comma.
+ */
 const HOST_AND_PORT = /(['`])([\w.:-]+)(\1,? \1)(\d{1,5})(?=\1)/g;
 
 /** A host and a port as one argument. */

@@ -1,10 +1,10 @@
 import { mapText, type Value } from "../../resp/frame.ts";
 import type { PublicAddresses } from "../public_addresses.ts";
-import { A_REPLICA } from "./role.ts";
+import { REPLICA_REF } from "./role.ts";
 
 /**
- * Rewrites the lines of INFO with addresses (server.c `genRedisInfoString`): the node's own port and
- * listeners, a replica's primary, a primary's replicas. Lines end with CRLF.
+ * Rewrites the lines of INFO with addresses (server.c `genRedisInfoString`): the node's own port
+ * and listeners, a replica's primary, a primary's replicas. Lines end with CRLF.
  */
 export function rewriteInfo(frame: Value, addresses: PublicAddresses): Value {
   return mapText(frame, (text) => {
@@ -33,7 +33,7 @@ function rewriteReplica(value: string, addresses: PublicAddresses): string {
   const match = /^ip=([^,]*),port=(\d+)(.*)$/.exec(value);
   if (match === null) return value;
   const port = addresses.portOf({
-    ...A_REPLICA,
+    ...REPLICA_REF,
     host: match[1]!,
     port: Number(match[2]),
   });

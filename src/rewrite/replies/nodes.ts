@@ -1,5 +1,5 @@
 import type { NodeRef } from "../../cluster/node_ref.ts";
-import { formatNodeAddress, parseNodeAddress } from "../../cluster/node.ts";
+import { formatAddressField, parseAddressField } from "../../cluster/node.ts";
 import { itemsOf, mapText, type Value } from "../../resp/frame.ts";
 import type { PublicAddresses } from "../public_addresses.ts";
 
@@ -7,10 +7,11 @@ import type { PublicAddresses } from "../public_addresses.ts";
 export function rewriteNodes(frame: Value, addresses: PublicAddresses): Value {
   return mapText(frame, (text) => {
     const lines = text.split("\n");
-    // A front may send the same text, with one `myself`, for every node (ElastiCache Serverless).
-    const isAnother = addresses.ownId !== "" &&
+    // A load balancer may send the same text, with one `myself`, for every node (ElastiCache
+    // Serverless). So the node's own line is the one with its id, if there is one.
+    const hasOwnId = addresses.ownId !== "" &&
       lines.some((line) => line.startsWith(addresses.ownId));
-    return lines.map((line) => rewriteLine(line, addresses, !isAnother)).join("\n");
+    return lines.map((line) => rewriteLine(line, addresses, !hasOwnId)).join("\n");
   });
 }
 
@@ -27,22 +28,22 @@ export function rewriteReplicas(frame: Value, addresses: PublicAddresses): Value
  * matches `@<digits>`) and no client connects to it. A port of 0, of a node without an address or
  * without a plain-text port, stays unless the node is known; an empty host stays empty with it.
  *
- * @param trusted whether `myself` is the node that sent the frame, even if its id is unknown
+ * @param trustsMyself whether the line with `myself` is that of the node that sent the frame
  */
-function rewriteLine(line: string, addresses: PublicAddresses, trusted: boolean): string {
+function rewriteLine(line: string, addresses: PublicAddresses, trustsMyself: boolean): string {
   const fields = line.split(" ");
-  const address = fields[1] === undefined ? undefined : parseNodeAddress(fields[1]);
+  const address = fields[1] === undefined ? undefined : parseAddressField(fields[1]);
   if (address === undefined) return line;
   const ref = refOf(fields, address.host, address.port);
-  // The node's own line belongs to it even if its id has changed meanwhile.
-  const own = trusted && flagsOf(fields).includes("myself");
+  // The node may have another id by now.
+  const own = trustsMyself && flagsOf(fields).includes("myself");
   const port = addresses.portOf(own ? { ...ref, own } : ref);
   if (address.host !== "" || address.port !== 0) {
     address.host = addresses.host;
     address.port = port ?? 0;
   }
   if (address.hostname) address.hostname = addresses.host;
-  fields[1] = formatNodeAddress(address);
+  fields[1] = formatAddressField(address);
   return fields.join(" ");
 }
 

@@ -3,7 +3,7 @@ import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
 import type { PublicAddresses } from "../public_addresses.ts";
 
 /** Any client can make a node list it as a replica, at any address (REPLCONF, PSYNC). */
-export const A_REPLICA = { relation: "replica", doubtful: true } as const;
+export const REPLICA_REF = { relation: "replica", doubtful: true } as const;
 
 /**
  * Rewrites ROLE (replication.c `roleCommand`). A primary lists its replicas as
@@ -15,7 +15,7 @@ export function rewriteRole(frame: Value, addresses: PublicAddresses): Value {
   else if (textOf(role) === "master") {
     for (const replica of itemsOf(third) ?? []) {
       const [host, port] = itemsOf(replica) ?? [];
-      rewriteAddress(host, port, A_REPLICA, addresses);
+      rewriteAddress(host, port, REPLICA_REF, addresses);
     }
   }
   return frame;

@@ -2,11 +2,11 @@ import { bulk, itemsOf, textOf, type Value } from "../../resp/frame.ts";
 import type { PublicAddresses } from "../public_addresses.ts";
 
 /**
- * Rewrites CLUSTER SLOTS (cluster.c `clusterCommandSlots`): for each range its first and last
- * slot and its nodes, each `[endpoint, port, id]` and since 7.0 a map of metadata. Depending on
- * `cluster-preferred-endpoint-type` the endpoint may be a name, `?`, or null; clients identify nodes
- * by its text, so it becomes the public host. A node without a public port keeps an empty or `?`
- * endpoint.
+ * Rewrites CLUSTER SLOTS (cluster.c `clusterCommandSlots`): for each range its first and last slot
+ * and its nodes, each `[endpoint, port, id]` and since 7.0 a map of metadata. Depending on
+ * `cluster-preferred-endpoint-type` the endpoint may be a name, `?`, or null; clients identify
+ * nodes by its text, so it becomes the public host. A node without a public port keeps an empty or
+ * `?` endpoint.
  */
 export function rewriteSlots(frame: Value, addresses: PublicAddresses): Value {
   for (const range of itemsOf(frame) ?? []) {

@@ -12,7 +12,7 @@ for (const family of ["IPv4", "IPv6"] as const) {
       id: node.id,
       role: node.role,
       address: node,
-      names: [node],
+      announced: [node],
       publicPort: proxy.portOf(node),
     }));
     const { host, port } = cluster.nodes[0]!;

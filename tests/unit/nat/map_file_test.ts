@@ -2,12 +2,12 @@ import { assertEquals } from "@std/assert";
 import type { HostPort } from "../../../src/platform/address.ts";
 import { formatMap, type MapNode } from "../../../src/nat/map_file.ts";
 
-function node(number: number, names: readonly HostPort[], publicPort = 8000 + number): MapNode {
+function node(number: number, announced: readonly HostPort[], publicPort = 8000 + number): MapNode {
   return {
     id: `${number}`.repeat(40),
     role: number < 3 ? "primary" : "replica",
-    address: names[0]!,
-    names,
+    address: announced[0]!,
+    announced,
     publicPort,
   };
 }

@@ -6,7 +6,7 @@ import { SharedCounters } from "../../../src/proxy/counters.ts";
 const [A, B] = ["a", "b"].map((id, index): NatEntry => ({
   id: id.repeat(40),
   address: { host: "10.0.0.1", port: 7000 + index },
-  names: [],
+  announced: [],
   role: "primary",
   busPort: undefined,
   publicPort: 8000 + index,

@@ -6,7 +6,7 @@ import { AllClients } from "../../../src/workers/all_clients.ts";
 const NODE: NatEntry = {
   id: "a".repeat(40),
   address: { host: "10.0.0.1", port: 7000 },
-  names: [],
+  announced: [],
   role: "primary",
   busPort: undefined,
   publicPort: 8000,

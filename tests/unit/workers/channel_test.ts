@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { NoPublicPortError } from "../../../src/nat/nat_table.ts";
+import { NoPublicPortError } from "../../../src/nat/no_public_port_error.ts";
 import { Channel, type ChannelPort } from "../../../src/workers/channel.ts";
 
 type Requests = {

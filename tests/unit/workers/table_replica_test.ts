@@ -10,7 +10,7 @@ function entry(key: number, fields: Partial<NatEntry>, more: Partial<SnapshotEnt
   const node: NatEntry = {
     id: `${key}`,
     address: A,
-    names: [],
+    announced: [],
     role: "primary",
     busPort: undefined,
     publicPort: 8000 + key,

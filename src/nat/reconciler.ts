@@ -1,25 +1,20 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
-import { OperatorError } from "../platform/operator_error.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import { aliasOf, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
 import {
-  announcedNames,
+  announcedAddresses,
   type ClusterView,
   dialAddress,
   isHealthy,
   locatedNodes,
 } from "../cluster/view.ts";
-import type { MissingNodes } from "./membership.ts";
+import type { MissingNodes } from "./missing_nodes.ts";
+import { NoPublicPortError } from "./no_public_port_error.ts";
 import type { PortAllocator } from "./port_allocator.ts";
 import type { PortChange, TableChange } from "./table_change.ts";
 import { type NatEntry, newRow, type Row, SHARED, type TableRows } from "./table_rows.ts";
-
-/** A node of the cluster has no public port. The message says why. */
-export class NoPublicPortError extends OperatorError {
-  override readonly name = "NoPublicPortError";
-}
 
 /** What a `Reconciler` changes. */
 export interface ReconcilerOptions {
@@ -38,11 +33,11 @@ export class Reconciler {
   readonly #ports: PortAllocator;
   readonly #missing: MissingNodes;
   #view: ClusterView | undefined;
-  /** Why located nodes have no port, by id, with the aliases of each. */
+  /** Why nodes with an address have no port, by id, and their aliases. */
   readonly #withoutPort = new Map<string, { error: NoPublicPortError; aliases: string[] }>();
   /** Why nodes of the last view cannot have a port, by id. */
   #unreachable = new Map<string, NoPublicPortError>();
-  /** Views that differ for good list a node by turns. */
+  /** If the views of nodes stay different, a node is listed and omitted in turn. */
   readonly #throttle = new LogThrottle();
 
   constructor({ rows, ports, missing }: ReconcilerOptions) {
@@ -56,18 +51,18 @@ export class Reconciler {
     return this.#view;
   }
 
-  /** Why a node that could have a port has none; undefined if each has one. */
+  /** See `NatTable.noPortError`. */
   get noPortError(): NoPublicPortError | undefined {
     return this.#withoutPort.values().next().value?.error;
   }
 
-  /** Whether the latest view lists a node without an address, and no earlier view had one. */
-  get hasUnlocated(): boolean {
+  /** See `NatTable.lacksAddresses`. */
+  get lacksAddresses(): boolean {
     return this.#view?.nodes.some(({ id, host }) => host === "" && this.#unreachable.has(id)) ??
       false;
   }
 
-  /** Why a referenced node has no port, if it is known to have none. */
+  /** See `NatTable.whyNoPort`. */
   whyNoPort(ref: NodeRef): NoPublicPortError | undefined {
     if (ref.id !== undefined) {
       return this.#withoutPort.get(ref.id)?.error ?? this.#unreachable.get(ref.id);
@@ -92,15 +87,15 @@ export class Reconciler {
     for (const { node, address } of locatedNodes(view)) {
       const known = this.#rows.withId(node.id);
       if (known !== undefined && !isLatest) continue;
-      const names = announcedNames(node, view);
+      const announced = announcedAddresses(node, view);
       const row = known ?? this.#existingRow(node, address, view) ??
-        this.#addRow(node.id, address, { view, names, isRequired, changes });
+        this.#addRow(node.id, address, { view, announced, isRequired, changes });
       if (row === undefined) continue;
-      row.names = names;
+      row.announced = announced;
       row.role = node.flags.has("slave") ? "replica" : "primary";
       row.busPort = node.busPort;
       this.#noteConflict(row, node, address, changes);
-      for (const alias of [address, ...names].map(aliasOf)) {
+      for (const alias of [address, ...announced].map(aliasOf)) {
         const other = aliases.get(alias);
         aliases.set(alias, other === undefined || other === row ? row : SHARED);
       }
@@ -108,7 +103,7 @@ export class Reconciler {
     for (const [alias, row] of aliases) this.#rows.setAlias(alias, row);
     if (isLatest) {
       this.#noteUnreachable(view, changes);
-      this.#missing.suspectOld(view);
+      this.#missing.updateSuspects(view);
     }
     changes.push({ kind: "updated" });
     return changes;
@@ -138,7 +133,7 @@ export class Reconciler {
     this.#rows.remove(row);
     this.#noteWithoutPort(
       row.id,
-      row.names,
+      row.announced,
       error ?? new NoPublicPortError(reason.message, { cause: reason }),
     );
     return [{ kind: "updated" }];
@@ -153,7 +148,7 @@ export class Reconciler {
 
   /** The row that a new node takes over: a static mapping to its address, or its predecessor's. */
   #existingRow(node: ClusterNode, address: HostPort, view: ClusterView): Row | undefined {
-    const mapped = this.#rows.unidentifiedAt([address, ...announcedNames(node, view)]);
+    const mapped = this.#rows.unidentifiedAt([address, ...announcedAddresses(node, view)]);
     if (mapped !== undefined) {
       this.identify(mapped, node.id);
       return mapped;
@@ -192,15 +187,15 @@ export class Reconciler {
   }
 
   /** Adds a row with a reserved port; records the reason and adds none if no port is left. */
-  #addRow(id: string, address: HostPort, { view, names, isRequired, changes }: {
+  #addRow(id: string, address: HostPort, { view, announced, isRequired, changes }: {
     readonly view: ClusterView;
-    readonly names: readonly HostPort[];
+    readonly announced: readonly HostPort[];
     readonly isRequired: boolean;
     readonly changes: TableChange[];
   }): Row | undefined {
     const port = this.#reserve(id, view);
     if (port === undefined) {
-      this.#noteWithoutPort(id, names, this.#noPortLeft(address));
+      this.#noteWithoutPort(id, announced, this.#noPortLeft(address));
       return undefined;
     }
     const row = newRow(id, address, { isRequired });
@@ -230,7 +225,7 @@ export class Reconciler {
   #offer(row: Row, port: number): PortChange {
     row.publicPort = port;
     // Without a range, a saved port is only preferred.
-    const isPreferred = this.#ports.takesAny && port !== 0 &&
+    const isPreferred = this.#ports.usesFreePorts && port !== 0 &&
       this.#ports.staticPort(row.id) === undefined;
     return { kind: "opened", node: row, port, isRequired: row.isRequired && !isPreferred };
   }
@@ -243,7 +238,7 @@ export class Reconciler {
   }
 
   #noteConflict(row: Row, node: ClusterNode, address: HostPort, changes: TableChange[]): void {
-    // For a node that is down, views report its old address.
+    // Views report the old address of a node that is down.
     row.isConflicting = isHealthy(node) && !isSameAddress(row.address, address);
     if (!row.isConflicting) return;
     const { reportedAddress: last } = row;
@@ -252,12 +247,12 @@ export class Reconciler {
     changes.push({ kind: "conflict", node: row, reportedAddress: address });
   }
 
-  #noteWithoutPort(id: string, names: readonly HostPort[], error: NoPublicPortError): void {
+  #noteWithoutPort(id: string, announced: readonly HostPort[], error: NoPublicPortError): void {
     if (!this.#withoutPort.has(id)) this.#report("error", id, error);
-    this.#withoutPort.set(id, { error, aliases: names.map(aliasOf) });
+    this.#withoutPort.set(id, { error, aliases: announced.map(aliasOf) });
   }
 
-  /** Records which new nodes of a view have no address to which a port could lead. */
+  /** Records the nodes of a view that have no row and no address. */
   #noteUnreachable(view: ClusterView, changes: TableChange[]): void {
     const unreachable = new Map<string, NoPublicPortError>();
     for (const node of view.nodes) {
@@ -281,7 +276,7 @@ export class Reconciler {
   }
 }
 
-/** A node without `port` reports port 0 since 7.2, and its TLS port before. */
+/** With `port 0` in its configuration, a node reports port 0 since 7.2, and its TLS port before. */
 function whyUnreachable({ id, host }: ClusterNode): string {
   return host === ""
     ? `Node ${id} has no address in the cluster (noaddr), so clients get port 0 for it until a ` +

@@ -63,7 +63,7 @@ export const COMMAND_ROWS: readonly CommandRow[] = [
   { name: "cluster", subcommand: "replicas", reply: "replicas" },
   { name: "cluster", subcommand: "slaves", reply: "replicas" },
   { name: "cluster", subcommand: "meet", address: "meet" },
-  // Nodes migrate slots with it; it starts a protocol of their own.
+  // Nodes migrate slots with it. It starts a protocol between two nodes, which is not RESP alone.
   { name: "cluster", subcommand: "syncslots", reply: "unknown" },
   { name: "role", reply: "role" },
   { name: "info", reply: "info" },

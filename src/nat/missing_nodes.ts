@@ -1,0 +1,69 @@
+import type { HostPort } from "../platform/address.ts";
+import type { ClusterView } from "../cluster/view.ts";
+
+/** A node that views have omitted for a time; the refresher verifies that it is gone. */
+export interface Suspect {
+  /** The node id. */
+  readonly id: string;
+  readonly address: HostPort;
+}
+
+/** The time since which views omit a node. */
+interface Absence {
+  readonly sinceMs: number;
+  /** The id of the first node that omitted it. */
+  readonly reportedBy: string;
+  isSuspect: boolean;
+}
+
+/** The nodes that have a port and that views omit. */
+export class MissingNodes {
+  readonly #forgetAfterMs: number;
+  readonly #absences = new Map<string, Absence>();
+
+  /** @param forgetAfterMs how long views must omit a node until it is a suspect */
+  constructor(forgetAfterMs: number) {
+    this.#forgetAfterMs = forgetAfterMs;
+  }
+
+  /** The ids of the suspects. */
+  get suspects(): string[] {
+    return [...this.#absences].filter(([, { isSuspect }]) => isSuspect).map(([id]) => id);
+  }
+
+  /** Whether a node is a suspect. */
+  isSuspect(id: string): boolean {
+    return this.#absences.get(id)?.isSuspect ?? false;
+  }
+
+  /**
+   * Records which nodes of `ids` a view omits. Only a view in state ok counts, and never for the
+   * node that answered.
+   */
+  record(view: ClusterView, ids: Iterable<string>): void {
+    const listed = new Set(view.nodes.map(({ id }) => id));
+    for (const id of ids) {
+      if (id === view.answeredBy.id) continue;
+      if (listed.has(id)) this.#absences.delete(id);
+      else if (view.state === "ok" && !this.#absences.has(id)) {
+        const { takenAtMs: sinceMs, answeredBy } = view;
+        this.#absences.set(id, { sinceMs, reportedBy: answeredBy.id, isSuspect: false });
+      }
+    }
+  }
+
+  /** Makes suspects of the nodes that two nodes have omitted for long enough. */
+  updateSuspects(view: ClusterView): void {
+    if (view.state !== "ok") return;
+    for (const absence of this.#absences.values()) {
+      const isOld = view.takenAtMs - absence.sinceMs >= this.#forgetAfterMs;
+      const isConfirmed = absence.reportedBy !== view.answeredBy.id || view.nodes.length === 1;
+      if (isOld && isConfirmed) absence.isSuspect = true;
+    }
+  }
+
+  /** Removes a node: it is not missing, or has no port any more. */
+  delete(id: string): void {
+    this.#absences.delete(id);
+  }
+}

@@ -1,0 +1,6 @@
+import { OperatorError } from "../platform/operator_error.ts";
+
+/** A node of the cluster has no public port. The message says why. */
+export class NoPublicPortError extends OperatorError {
+  override readonly name = "NoPublicPortError";
+}
