@@ -2,7 +2,7 @@ import { type ByteSink, type ByteSource, writeAll, writeRest } from "../platform
 import { comparedPart, joined } from "../resp/bytes.ts";
 import { encodePrefix } from "../resp/frame.ts";
 import type { CommandTable } from "../resp/command_table.ts";
-import type { RequestPrefix } from "../resp/request_prefix.ts";
+import type { RequestPrefix } from "../resp/request_hold.ts";
 import { RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
 import { COMMANDS, type CommandSpec } from "../commands/command_spec.ts";
 import {

@@ -52,7 +52,7 @@ export function toLatin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Spreading the bytes into arguments would use an iterator and take several times as long. */
+/** A spread argument would use an iterator and take several times as long. */
 function charsOf(bytes: Uint8Array): string {
   return Reflect.apply(String.fromCharCode, null, bytes);
 }

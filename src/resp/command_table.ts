@@ -5,9 +5,9 @@ export interface Command {
   /** How many arguments the sink gets, the command name included. */
   readonly keepArgs: number;
   /**
-   * How many arguments must be complete before any byte of the request is forwarded, given the
-   * first of them as they came; called again with each further argument. 0 buffers none, Infinity
-   * all.
+   * How many arguments must be complete before any byte of the request is forwarded: 0 buffers
+   * none, Infinity all. `args` are the complete ones so far, as the client sent them; the function
+   * is called again after each further one.
    */
   bufferArgs?(args: readonly string[]): number;
   /** Whether no argument may be logged. */
@@ -19,7 +19,7 @@ export const MAX_NAME_BYTES = 16;
 
 /** The commands that a scanner recognizes: names in lower case, found in any case. */
 export class CommandTable<C extends Command> {
-  /** By length of the name and by its first letter, of which the last five bits are enough. */
+  /** The entries by length of the name and by the last five bits of its first letter. */
   readonly #buckets: (Entry<C>[] | undefined)[] = Array(32 * (MAX_NAME_BYTES + 1)).fill(undefined);
   /** The length of the shortest name that begins with a letter, by its last five bits. */
   readonly #shortest = new Uint8Array(32).fill(255);
@@ -36,7 +36,7 @@ export class CommandTable<C extends Command> {
 
   /** The command whose name is the `length` bytes at `from`. */
   find(bytes: Uint8Array, from: number, length: number): C | undefined {
-    // The names of most requests end here, so this is kept small enough to be inlined.
+    // Most lookups end here, so this function is small enough for the engine to inline it.
     return length < this.#shortest[bytes[from]! & 31]!
       ? undefined
       : this.#search(bytes, from, length);
@@ -51,7 +51,7 @@ export class CommandTable<C extends Command> {
     return length > this.#shortest[letter]! ? this.#findBeforeNul(bytes, from, length) : undefined;
   }
 
-  /** Servers may accept a name that ends with a NUL byte and more: they compare as `strcasecmp`. */
+  /** Servers compare names with `strcasecmp`, which ignores a NUL byte and all that follows. */
   #findBeforeNul(bytes: Uint8Array, from: number, length: number): C | undefined {
     const end = from + Math.min(length, MAX_NAME_BYTES + 1);
     for (let at = from + 1; at < end; at++) {

@@ -89,7 +89,7 @@ export function bulk(text: string): Bulk {
   return { type: "$", text };
 }
 
-/** The text of a value of any type with one; undefined for nulls and aggregates. */
+/** The text of a value, without the format of a verbatim; undefined for nulls and aggregates. */
 export function textOf(value: Value | undefined): string | undefined {
   if (value === undefined || "items" in value || value.text === null) return undefined;
   return value.type === "=" ? value.text.slice("txt:".length) : value.text;

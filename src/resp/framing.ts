@@ -1,11 +1,11 @@
 import { Byte, type ByteSet, byteSet } from "./bytes.ts";
 
-/** What a node sent is not RESP; nothing that follows on the connection can be parsed. */
+/** A node sent something other than RESP. Nothing after it on the connection can be parsed. */
 export class RespError extends Error {
   override readonly name = "RespError";
 }
 
-/** How a type is framed: not at all, by its line alone, or by a number in its header. */
+/** How the end of a value is found: at the end of its line, or by a number in its header. */
 export const Framing = { none: 0, line: 1, header: 2 } as const;
 
 /** The framing of each type, by its first byte. */

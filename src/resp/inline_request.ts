@@ -1,7 +1,7 @@
 import { Byte, toLatin1 } from "./bytes.ts";
 import type { Command, CommandTable } from "./command_table.ts";
 
-/** Command names are shorter; beyond, the name is not searched for again with each piece. */
+/** Command names are shorter. Beyond this, further pieces are not searched for the name. */
 const MAX_INLINE_NAME_BYTES = 256;
 
 /** The name of an inline request, in quotes or not, with the spaces before it. */
@@ -29,7 +29,7 @@ export class InlineRequest<C extends Command> {
     return this.#length;
   }
 
-  /** Adds a piece of the line: as bytes, because a text of many pieces takes memory for each. */
+  /** Appends a piece of the line, as bytes: a text of many pieces takes more memory for each. */
   add(piece: Uint8Array): void {
     const before = this.#length;
     const length = before + piece.length;
@@ -58,7 +58,8 @@ export class InlineRequest<C extends Command> {
     // A line of only spaces or only a name may still get another name.
     const isOpen = name === "" || name.length === line.length;
     const isUndecided = isOpen && line.length <= MAX_INLINE_NAME_BYTES;
-    // A name whose quotes end after its first space, or that is not searched for, may be any.
+    // A name whose quotes end after its first space, or that is too long, may be that of any
+    // command.
     const isUnknown = (name !== "" && unquoted === undefined) || (isOpen && !isUndecided);
     const hasSecrets = command?.isSecret === true || isUnknown;
     this.secretFrom = hasSecrets ? name.length || line.length : Infinity;
@@ -115,7 +116,7 @@ export function splitInline(line: string): string[] | undefined {
   }
 }
 
-/** Fewer characters end an argument outside quotes than may separate arguments. */
+/** The characters that end an argument outside quotes. `isSpace` has more, between arguments. */
 const ARG_ENDS = " \n\r\t";
 
 const HEX_ESCAPE = /^\\x([0-9a-fA-F]{2})/;

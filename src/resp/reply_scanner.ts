@@ -19,7 +19,7 @@ import {
 const FRAMING_OF = FRAMINGS;
 const { line: LINE, header: HEADER } = Framing;
 
-/** Stops before no frame. */
+/** The `stops` of a caller that wants every frame passed. */
 export const NO_STOPS: ByteSet = byteSet();
 
 /** The length of the shortest value, a null of RESP3. */
@@ -58,13 +58,13 @@ export class ReplyScanner {
   #number = 0;
   #digits = 0;
   #negative = false;
-  /** The header in progress has the length `?`: the value is streamed. */
+  /** Whether the header in progress has the length `?`: the value is streamed. */
   #streamed = false;
-  /** The next header, or the one in progress, is that of a frame which is a push. */
+  /** Whether the frame whose header comes next or is in progress is a push. */
   #pushFrame = false;
-  /** The frame in progress began with attributes, and its own value has not begun. */
+  /** Whether the frame in progress began with attributes, and its own value has not begun. */
   #prefixed = false;
-  /** The next payloads are chunks of a streamed string. */
+  /** Whether the next payloads are chunks of a streamed string. */
   #inString = false;
   /** How many values were owed around each streamed aggregate in progress. */
   readonly #around: number[] = [];
@@ -87,7 +87,7 @@ export class ReplyScanner {
       at = this.#passUsual(bytes, at, to, limit, stops);
       if (at === to || this.frames === limit) break;
       const next = this.#passAny(bytes, at, to, stops);
-      // It makes progress unless a frame begins there at which to stop.
+      // `#passAny` returns its start only before a frame at which to stop.
       if (next === at || this.frames === limit) return next;
       at = next;
     }
@@ -287,8 +287,8 @@ export class ReplyScanner {
         // An attribute precedes a value and does not count as one.
         return 2 * number;
       default:
-        // Nor does a push inside another frame: servers before 7.2 write a client's own messages
-        // into the reply that is being written.
+        // A push inside another frame does not count as a value either: servers before 7.2 write
+        // a client's own messages into the reply that is being written.
         if (!this.#pushFrame) return number;
         this.#pushFrame = false;
         return number - 1;

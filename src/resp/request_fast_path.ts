@@ -1,7 +1,7 @@
 import { Byte } from "./bytes.ts";
 import type { Command, CommandTable } from "./command_table.ts";
 
-/** Receives the requests that need no attention. */
+/** Receives the requests of commands that are not in the table. */
 export interface PlainRequestSink {
   /** This many requests ended whose commands are not in the table. */
   plain(count: number): void;
@@ -58,16 +58,16 @@ export function passPlainRequests<C extends Command>(
 const SHORT_HEADER_BYTES = 4;
 
 /** Enough to count what a buffer holds, and small enough to be a small integer in any engine. */
-const LONG_DIGITS = 9;
+const MAX_DIGITS = 9;
 
 /**
  * The number of several digits at `from`, followed by a CR; -1 if there is none, if it has more
- * than LONG_DIGITS, or if it has a leading zero.
+ * than MAX_DIGITS, or if it has a leading zero.
  */
 function longNumber(bytes: Uint8Array, from: number, to: number): number {
   let number = bytes[from]! - Byte.zero;
   if (number < 1 || number > 9) return -1;
-  const end = Math.min(to, from + LONG_DIGITS + 1);
+  const end = Math.min(to, from + MAX_DIGITS + 1);
   for (let at = from + 1; at < end; at++) {
     const digit = bytes[at]! - Byte.zero;
     if (digit < 0 || digit > 9) return bytes[at] === Byte.cr ? number : -1;

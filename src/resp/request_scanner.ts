@@ -1,7 +1,7 @@
 import { Byte, comparedPart, toLatin1 } from "./bytes.ts";
 import { type Command, type CommandTable, MAX_NAME_BYTES } from "./command_table.ts";
 import { InlineRequest } from "./inline_request.ts";
-import { PREFIX_LIMIT_BYTES, RequestHold, type RequestPrefix } from "./request_prefix.ts";
+import { PREFIX_LIMIT_BYTES, RequestHold, type RequestPrefix } from "./request_hold.ts";
 import { passPlainRequests, type PlainRequestSink } from "./request_fast_path.ts";
 
 /** Called for every request, in order, when its last byte was scanned. */
@@ -20,10 +20,12 @@ export interface RequestSink<C extends Command> extends PlainRequestSink {
 /** Arguments are compared by their first bytes; the longest that matters is far shorter. */
 const KEPT_BYTES = 32;
 
-/** `string2ll` (util.c) reads no longer number, sign included; servers then refuse to go on. */
+/**
+ * The longest number that `string2ll` (util.c) reads, sign included. Servers refuse a longer one.
+ */
 const MAX_DIGITS = 20;
 
-/** Servers refuse more arguments than an `int` counts as soon as they have read the header. */
+/** The highest `int`. Servers refuse more arguments as soon as they have read the header. */
 const MAX_ARGS = 2 ** 31 - 1;
 
 /**
@@ -49,7 +51,7 @@ const State = {
  * (networking.c `processMultibulkBuffer` and `processInlineBuffer`): the two bytes that end a
  * header or a payload are not checked, and a request is inline unless it begins with `*`.
  * Where server versions disagree it is as lenient as the most lenient one: the stricter one closes
- * the connection. Payloads are passed by their length and never copied, except the arguments that
+ * the connection. Payloads are skipped by their length and never copied, except the arguments that
  * the command keeps or buffers.
  *
  * The start of a request is *held* until its command is known, and then until the arguments that
@@ -90,7 +92,7 @@ export class RequestScanner<C extends Command> {
 
   #command: C | undefined;
   #argv: string[] = [];
-  /** Whether the current argument is kept, is a secret, and its first bytes. */
+  /** Whether the current argument is kept; whether it is a secret; its first bytes. */
   #isKept = false;
   #isSecret = false;
   #arg = "";
@@ -242,17 +244,17 @@ export class RequestScanner<C extends Command> {
   #passPayload(bytes: Uint8Array, from: number, to: number): number {
     const passed = Math.min(to - from, this.#payload);
     // The two bytes that end a payload are not part of the argument.
-    const text = Math.max(0, Math.min(passed, this.#payload - 2));
-    if (this.#isSecret && text > 0) this.secrets.push(from, from + text);
-    if (this.#hold.isCollecting) this.#hold.add(toLatin1(bytes.subarray(from, from + text)));
+    const length = Math.max(0, Math.min(passed, this.#payload - 2));
+    if (this.#isSecret && length > 0) this.secrets.push(from, from + length);
+    if (this.#hold.isCollecting) this.#hold.add(toLatin1(bytes.subarray(from, from + length)));
     const isWhole = this.#payload === passed;
     if (this.#index === 0 && this.#arg === "" && isWhole) {
       // The usual case, a name in one piece, is looked up without a copy.
-      this.#command = this.#commands.find(bytes, from, text);
+      this.#command = this.#commands.find(bytes, from, length);
       if (this.#command === undefined) this.#hold.release();
-      else this.#keep(bytes, from, text);
+      else this.#keep(bytes, from, length);
     } else if (this.#isKept) {
-      this.#keep(bytes, from, text);
+      this.#keep(bytes, from, length);
       if (this.#index === 0 && isWhole) this.#command = this.#commands.findByName(this.#arg);
     }
     this.#payload -= passed;
@@ -261,12 +263,14 @@ export class RequestScanner<C extends Command> {
   }
 
   #keep(bytes: Uint8Array, from: number, length: number): void {
-    const room = Math.min(length, KEPT_BYTES - this.#arg.length);
-    if (room > 0) this.#arg += toLatin1(bytes.subarray(from, from + room));
+    const kept = Math.min(length, KEPT_BYTES - this.#arg.length);
+    if (kept > 0) this.#arg += toLatin1(bytes.subarray(from, from + kept));
   }
 
   #endArg(): void {
-    if (this.#hold.isHeld) this.#show(this.#hold.endArg(this.#command, this.#arg, this.#argc));
+    if (this.#hold.isHeld) {
+      this.#stopWith(this.#hold.endArg(this.#command, this.#arg, this.#argc));
+    }
     if (this.#command !== undefined && this.#isKept) {
       this.#argv.push(comparedPart(this.#arg).toLowerCase());
     }
@@ -296,14 +300,15 @@ export class RequestScanner<C extends Command> {
     if (this.#sink.known(command, argv, argc)) this.#isStopping = true;
   }
 
+  /** Reports a protocol error, and returns the state after it. */
   #break(): number {
     this.#hold.release();
     this.#sink.broken();
     return State.broken;
   }
 
-  /** Stops with a prefix, if there is one. */
-  #show(prefix: RequestPrefix<C> | undefined): void {
+  /** Sets `prefix` and stops, if there is one. */
+  #stopWith(prefix: RequestPrefix<C> | undefined): void {
     if (prefix === undefined) return;
     this.prefix = prefix;
     this.#isStopping = true;
@@ -349,7 +354,7 @@ export class RequestScanner<C extends Command> {
       return;
     }
     const command = args.length === 0 ? undefined : this.#commands.findByName(args[0]!);
-    if (this.#hold.isHeld) this.#show(this.#hold.endInline(command, args));
+    if (this.#hold.isHeld) this.#stopWith(this.#hold.endInline(command, args));
     if (args.length === 0) this.#sink.empty();
     else if (command === undefined) this.#sink.plain(1);
     else {

@@ -2,24 +2,23 @@ import type { NodeRef } from "../cluster/node_ref.ts";
 import type { HostPort } from "../platform/address.ts";
 
 /**
- * The addresses of nodes and clients on both sides of the proxy, as one session knows them. The
- * rewriters of both directions query it, and the proxy implements it. The node of the session is
- * the one that sends the frames and gets the requests. Addresses of clients are text in the form of
- * CLIENT LIST.
+ * The addresses of nodes and clients on both sides of the proxy, for one session. The rewriters of
+ * both directions query it, and the proxy implements it. The own node is the one that the session
+ * is connected to. Addresses of clients are text in the form of CLIENT LIST.
  */
 export interface AddressMap {
   /** The public host of every node: a name or an IP address, no brackets. */
   readonly publicHost: string;
-  /** The id of the node; "" while it is unknown. */
+  /** The id of the own node; "" while it is unknown. */
   readonly ownId: string;
-  /** The public port of the node. */
+  /** The public port of the own node. */
   readonly ownPort: number;
-  /** The private address to which the session is connected. */
+  /** The private address of the own node. */
   readonly ownAddress: HostPort;
   /** The IP address at which the client reached the proxy. */
   readonly reachedAt: string;
 
-  /** The public port of a node; undefined if only `resolvePort` can find out. */
+  /** The public port of a node; undefined if `resolvePort` has to query the cluster for it. */
   portOf(ref: NodeRef): number | undefined;
   /**
    * Queries the cluster for the public port of a node; 0 if it has none, undefined if it is
@@ -36,8 +35,8 @@ export interface AddressMap {
   isPrivate(address: HostPort): boolean;
 
   /**
-   * A client's own address by that of its upstream connection; null if there is no such client,
-   * undefined if only `fetchClients` can find out.
+   * A client's own address, given that of its upstream connection; null if there is no such client,
+   * undefined if `fetchClients` has to query other threads for it.
    */
   clientAt(upstream: string): string | null | undefined;
   /** Finds the clients of some upstream addresses; the result has no entry for the others. */

@@ -6,7 +6,7 @@
 
 import { decodeFrame, encodeFrame } from "../resp/frame.ts";
 import type { AddressMap } from "./address_map.ts";
-import { FrameAddressMapper } from "./address_mapper.ts";
+import { FrameAddresses } from "./frame_addresses.ts";
 import type { Rewriter } from "./public_addresses.ts";
 
 /**
@@ -21,7 +21,7 @@ export async function rewriteFrame(
   addressMap: AddressMap,
   sinceMs: number,
 ): Promise<Uint8Array> {
-  const addresses = new FrameAddressMapper(addressMap);
+  const addresses = new FrameAddresses(addressMap);
   const rewritten = rewriteKnown(frame, rewrite, addresses);
   if (rewritten !== undefined) return rewritten;
   await addresses.resolve(sinceMs);
@@ -36,7 +36,7 @@ export async function rewriteFrame(
 function rewriteKnown(
   frame: Uint8Array,
   rewrite: Rewriter,
-  addresses: FrameAddressMapper,
+  addresses: FrameAddresses,
 ): Uint8Array | undefined {
   const value = rewrite(decodeFrame(frame), addresses);
   return addresses.isComplete ? encodeFrame(value) : undefined;

@@ -15,11 +15,11 @@ import type { AddressMap, MappedNode } from "./address_map.ts";
 
 /**
  * Replaces public addresses in a request by private ones, which the node can use. Returns undefined
- * if the request stays as it is: only an address that is certainly the public one of a node is
- * replaced.
+ * if the request stays as it is. An address that may be another than the public one of a node is
+ * not replaced.
  *
  * @param args the first arguments of the request, as many as its command buffers
- * @param address where they name a node or a client
+ * @param address the position of the address among them
  */
 export async function rewriteRequestArgs(
   args: readonly string[],
@@ -35,7 +35,7 @@ export async function rewriteRequestArgs(
   return option < 0 ? undefined : await rewriteAddressAt(option + 1, args, addressMap);
 }
 
-/** The distance from the client port to the bus port that a node assumes without one. */
+/** Without a bus port in the request, the node adds this to the client port. */
 const BUS_OFFSET = 10_000;
 
 /**
@@ -50,13 +50,13 @@ async function rewriteMeet(
   const node = await nodeOf(args[2], args[3], addressMap);
   if (node === undefined) return undefined;
   const { address: { host, port }, busPort } = node;
-  const ip = isIpAddress(host) ? host : await addressOf(host, addressMap);
+  const ip = isIpAddress(host) ? host : await resolveIp(host, addressMap);
   if (ip === undefined || !isBusPort(args[4] ?? `${busPort ?? port + BUS_OFFSET}`)) {
     return undefined;
   }
   const rewritten = [...args.slice(0, 2), ip, `${port}`, ...args.slice(4)];
-  const isExplicit = args.length > 4 || busPort === undefined || busPort === port + BUS_OFFSET;
-  return isExplicit ? rewritten : [...rewritten, `${busPort}`];
+  const isUsual = busPort === undefined || busPort === port + BUS_OFFSET;
+  return args.length > 4 || isUsual ? rewritten : [...rewritten, `${busPort}`];
 }
 
 /** Whether a node accepts the bus port; otherwise its error would echo the address. */
@@ -67,7 +67,7 @@ function isBusPort(digits: string): boolean {
 /**
  * An IP address of a host name, of the address family of the upstream connection if there is one.
  */
-async function addressOf(host: string, addressMap: AddressMap): Promise<string | undefined> {
+async function resolveIp(host: string, addressMap: AddressMap): Promise<string | undefined> {
   const found = await addressMap.resolve(host);
   const { ownAddress } = addressMap;
   return found.find((ip) => isIpv6(ip) === isIpv6(ownAddress.host)) ?? found[0];
@@ -94,10 +94,10 @@ async function rewriteClientFilters(
   args: readonly string[],
   addressMap: AddressMap,
 ): Promise<readonly string[] | undefined> {
-  const [, subcommand = "", old] = args;
+  const [, subcommand = "", client] = args;
   const kills = comparedPart(subcommand).toLowerCase() === "kill";
   if (kills && args.length === 3) {
-    const upstream = await addressMap.upstreamOf(old!);
+    const upstream = await addressMap.upstreamOf(client!);
     return upstream === undefined ? undefined : args.with(2, upstream);
   }
   let rewritten: readonly string[] | undefined;
@@ -107,12 +107,13 @@ async function rewriteClientFilters(
     if (address !== undefined) rewritten = (rewritten ?? args).with(index + 1, address);
     index += 2;
     // One filter takes any number of ids.
-    const ids = filter === "id" || filter === "not-id";
-    while (ids && /^\d+$/.test(args[index] ?? "")) index++;
+    const takesIds = filter === "id" || filter === "not-id";
+    while (takesIds && /^\d+$/.test(args[index] ?? "")) index++;
   }
   return rewritten;
 }
 
+/** The private address for the value of a filter; undefined if the value stays. */
 async function filteredAddress(
   filter: string,
   value: string,
@@ -135,6 +136,7 @@ async function filteredAddress(
   }
 }
 
+/** The node that a host and a port in a request stand for. */
 async function nodeOf(
   host: string | undefined,
   digits: string | undefined,

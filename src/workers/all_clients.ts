@@ -11,7 +11,7 @@ export interface OtherClients {
   upstreamOf(node: NatEntry, client: string): Promise<string | undefined>;
 }
 
-/** The clients of all threads: those of one thread from its registry, the others from queries. */
+/** The clients of all threads: its own from the registry, those of the others from queries. */
 export class AllClients implements ClientAddresses {
   readonly #own: ClientRegistry;
   readonly #others: OtherClients;

@@ -46,7 +46,7 @@ export class Channel<Sent extends Messages, Received extends Messages> {
     port.onmessage = ({ data }) => this.#receive(data);
   }
 
-  /** Whether there is nobody at the other end any more. */
+  /** Whether the channel is closed, because the other side has ended. */
   get isClosed(): boolean {
     return this.#closed !== undefined;
   }
@@ -73,7 +73,7 @@ export class Channel<Sent extends Messages, Received extends Messages> {
     return replied.promise as Promise<Sent[Type]["reply"]>;
   }
 
-  /** Closes the channel because nobody is at the other end; pending requests fail with `error`. */
+  /** Closes the channel after the other side has ended; pending requests fail with `error`. */
   close(error: Error): void {
     this.#closed ??= error;
     for (const { reject } of this.#pending.values()) reject(this.#closed);
@@ -101,7 +101,7 @@ export class Channel<Sent extends Messages, Received extends Messages> {
     requestId: number | undefined,
   ): Promise<void> {
     try {
-      // No await for a handler that is not async: it is done before the next message is received.
+      // A handler that is not async is not awaited, so it is done before the next message.
       const reply = this.#handlers[type]!(payload);
       const value = reply instanceof Promise ? await reply : reply;
       if (requestId !== undefined) this.#post({ replyTo: requestId, value });

@@ -11,7 +11,7 @@ export type NodeKey = number;
 export interface SnapshotEntry {
   readonly key: NodeKey;
   readonly node: NatEntry;
-  /** Whether the node is the one that its id stands for. */
+  /** Whether the id identifies this row: a node with two ports has two rows with one id. */
   readonly identified: boolean;
   /** Whether the node accepts connections, so that its public port is to be open. */
   readonly isUp: boolean;

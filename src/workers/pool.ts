@@ -50,7 +50,7 @@ export interface WorkerPoolOptions {
 export class WorkerPool implements Frontends {
   /** Counts the clients of all threads. */
   readonly counters: SharedCounters;
-  /** What the frontend of the main thread looks up. */
+  /** Where the frontend of the main thread finds nodes and ports. */
   readonly frontendContext: FrontendContext;
   readonly #context: FrontendsContext;
   readonly #frontend: Frontend;
@@ -58,19 +58,19 @@ export class WorkerPool implements Frontends {
   readonly #registry: ClientRegistry;
   readonly #workers: WorkerThread[] = [];
   readonly #snapshots: SnapshotSource;
-  /** What replies in the main thread may name. */
+  /** The nodes that replies in the main thread may name. */
   readonly #replica = new TableReplica();
   readonly #failure = Promise.withResolvers<never>();
   readonly #pingTimer: ReturnType<typeof setInterval>;
   /** The last snapshot as JSON. */
   #sent = "";
-  /** Settled when the last snapshot is published. */
+  /** Resolved when the last snapshot is published. */
   #published: Promise<void> = Promise.resolve();
   /** Nodes that were closed, and for which workers may still listen. */
   readonly #closing = new Set<NatEntry>();
   /** Why workers do not listen for all nodes of the last snapshot. */
   #listenFailures: readonly string[] = [];
-  /** Set between start and stop: only then ports that workers cannot open are logged. */
+  /** Whether to log ports that workers cannot open: only between `ready` and `stopListening`. */
   #isServing = false;
 
   /** @throws {OperatorError} when a worker cannot be started; then none is left */
@@ -196,7 +196,7 @@ export class WorkerPool implements Frontends {
         this.#workers.push(
           new WorkerThread({ number, frontend, shared }, {
             messages: (thread) => this.#handlersFor(thread),
-            // The ports of a lost worker cannot be served by the others: the proxy ends.
+            // A worker that hangs still gets a part of the connections, so the proxy ends.
             onLost: (error: OperatorError) => this.#failure.reject(error),
           }),
         );

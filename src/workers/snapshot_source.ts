@@ -1,7 +1,7 @@
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeKey, TableSnapshot } from "./messages.ts";
 
-/** Takes snapshots of the NAT table for workers, and gives its rows keys. */
+/** Takes snapshots of the NAT table for workers, and assigns keys to its rows. */
 export class SnapshotSource {
   readonly #natTable: NatTable;
   readonly #isUp: (node: NatEntry) => boolean;
@@ -33,12 +33,12 @@ export class SnapshotSource {
     };
   }
 
-  /** The next snapshot makes workers end the sessions of a node. */
+  /** Makes workers end the sessions of a node when they get the next snapshot. */
   recordMove(node: NatEntry): void {
     this.#markOf(node).moves++;
   }
 
-  /** The key of a node, which it keeps. */
+  /** The key of a node, which never changes. */
   keyOf(node: NatEntry): NodeKey {
     return this.#markOf(node).key;
   }

@@ -6,8 +6,8 @@ import type { NodeKey, TableSnapshot } from "./messages.ts";
 
 /**
  * A copy of the NAT table from snapshots. Replies may name a node only when every thread listens
- * for it and understands its public address in a request. So `portOf`, which is for replies, uses
- * the last published snapshot, and all else the last one.
+ * for it and translates its public address in a request. So `portOf`, which is for replies, uses
+ * the last published snapshot; all other methods use the latest one.
  */
 export class TableReplica {
   readonly #nodes = new Map<NodeKey, ReplicaEntry>();
@@ -15,7 +15,7 @@ export class TableReplica {
   #current: NameIndex = { byId: new Map(), byAlias: new Map() };
   #published: NameIndex = this.#current;
 
-  /** Takes over a snapshot, and returns the changes to apply. */
+  /** Replaces the copy with a snapshot, and returns the changes to apply. */
   update({ nodes, aliases }: TableSnapshot): NodeChange[] {
     const changes: NodeChange[] = [];
     const keys = new Set(nodes.map(({ key }) => key));

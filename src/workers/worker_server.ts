@@ -9,7 +9,7 @@ import { AllClients } from "./all_clients.ts";
 import type { MainMessages, TableSnapshot, WorkerInit, WorkerMessages } from "./messages.ts";
 import { TableReplica } from "./table_replica.ts";
 
-/** Serves clients in a worker; what it knows of the cluster comes from the main thread. */
+/** Serves clients in a worker. It queries no node: the main thread sends it the NAT table. */
 export class WorkerServer {
   readonly #replica = new TableReplica();
   readonly #frontend: Frontend;

@@ -18,9 +18,9 @@ export const PING_INTERVAL_MS = 10_000;
  */
 const MAX_UNANSWERED_PINGS = 12;
 
-/** What a worker starts with. */
+/** The options of a `WorkerThread`. */
 export interface WorkerThreadOptions {
-  /** From 2 on, because the main thread is number 1. */
+  /** 2 or higher, because the main thread is number 1. */
   readonly number: number;
   readonly frontend: FrontendOptions;
   /** The memory of `SharedCounters`. */
@@ -35,7 +35,7 @@ export interface WorkerThreadHandlers {
   readonly onLost: (error: OperatorError) => void;
 }
 
-/** A worker as the main thread sees it. The pool owns it, and terminates it. */
+/** The main thread's handle of a worker. The pool owns it, and terminates it. */
 export class WorkerThread {
   readonly number: number;
   readonly channel: Channel<MainMessages, WorkerMessages>;
@@ -82,8 +82,9 @@ export class WorkerThread {
     this.channel.close(reason);
   }
 
-  #lose(how: string): void {
-    const error = new OperatorError(`Thread ${this.number} of --threads ${how}`);
+  /** @param problem completes the message "Thread 2 of --threads …" */
+  #lose(problem: string): void {
+    const error = new OperatorError(`Thread ${this.number} of --threads ${problem}`);
     this.channel.close(error);
     this.#onLost(error);
   }

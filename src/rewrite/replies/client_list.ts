@@ -14,9 +14,9 @@ export function rewriteClients(frame: Value, addresses: PublicAddresses): Value 
     frame,
     (text) =>
       text.replace(ADDRESS, (_field, before: string, name: string, address: string) => {
-        const own = name === "laddr" && overTcp(address) !== undefined;
+        const isOwn = name === "laddr" && tcpAddress(address) !== undefined;
         return `${before}${name}=${
-          own ? publicAddress(addresses, addresses.ownPort) : publicPeer(address, addresses)
+          isOwn ? publicAddress(addresses, addresses.ownPort) : publicPeer(address, addresses)
         }`;
       }),
   );
@@ -24,13 +24,13 @@ export function rewriteClients(frame: Value, addresses: PublicAddresses): Value 
 
 /** The public form of a peer's address. */
 function publicPeer(address: string, addresses: PublicAddresses): string {
-  const peer = overTcp(address);
+  const peer = tcpAddress(address);
   if (peer === undefined) return address;
   return addresses.clientAt(address) ?? publicAddress(addresses, peer.port);
 }
 
-/** The address of a TCP connection; a Unix socket has its path instead of an address. */
-function overTcp(address: string): HostPort | undefined {
+/** The address of a TCP connection; undefined for a Unix socket, which has a path instead. */
+function tcpAddress(address: string): HostPort | undefined {
   const peer = splitAddress(address);
   return peer?.host.startsWith("/") ? undefined : peer;
 }

@@ -14,8 +14,8 @@ export function echoesArguments(text: string): boolean {
 }
 
 /**
- * Rewrites an error that echoes the arguments of a request, which may hold private addresses since
- * the request was rewritten. An address that is not a node's is as the client sent it, and stays.
+ * Rewrites an error that echoes the arguments of a request, which may have private addresses
+ * because the request was rewritten. An address of no node is one that the client sent, and stays.
  */
 export function rewriteEchoedArguments(frame: Value, addresses: PublicAddresses): Value {
   if ("items" in frame || frame.text === null) return frame;
@@ -24,7 +24,7 @@ export function rewriteEchoedArguments(frame: Value, addresses: PublicAddresses)
     const port = address && portAt(address, addresses);
     if (port !== undefined) frame.text = `${INVALID_ADDRESS}${addresses.host}:${port}`;
   } else if (frame.text.startsWith(UNKNOWN_COMMAND)) {
-    frame.text = shortened(frame.text)
+    frame.text = withoutCutArguments(frame.text)
       .replace(
         HOST_AND_PORT,
         (args, before: string, host: string, between: string, port: string) => {
@@ -53,17 +53,18 @@ function publicArg(arg: string, addresses: PublicAddresses): string {
 }
 
 /**
- * Servers cut the arguments off after 128 bytes (server.c `rejectCommandFormat`), and half an
- * address is not recognized. Where that may have happened, all arguments are removed.
+ * Removes all arguments if one may be cut: servers send 128 bytes of them at most (server.c
+ * `rejectCommandFormat`), and the first half of an address is not recognized as one.
  */
-function shortened(text: string): string {
+function withoutCutArguments(text: string): string {
   const [before, args] = text.split(ARGS_BEGIN, 2);
-  return args === undefined || args.length < CERTAINLY_WHOLE ? text : before + ARGS_BEGIN;
+  return args === undefined || args.length < MIN_CUT_CHARS ? text : before + ARGS_BEGIN;
 }
 
 const ARGS_BEGIN = "with args beginning with: ";
 
-const CERTAINLY_WHOLE = 100;
+/** Shorter arguments are never cut. Below 128, so that no server's way to count them matters. */
+const MIN_CUT_CHARS = 100;
 
 /**
  * A host and a port as two arguments: `'10.0.0.1' '7000'`, before 7.0 in backquotes with a comma.

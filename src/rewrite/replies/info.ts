@@ -25,7 +25,7 @@ export function rewriteInfo(frame: Value, addresses: PublicAddresses): Value {
   });
 }
 
-/** A bind address that means every address; `-` makes it optional. */
+/** A bind address for every interface; a server ignores failures for one with `-`. */
 export const WILDCARD_BIND = /^-?(\*|::\*)$/;
 
 /** `ip=10.0.0.2,port=6379,state=online,…` */

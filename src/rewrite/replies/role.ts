@@ -2,7 +2,7 @@ import type { NodeRef } from "../../cluster/node_ref.ts";
 import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
 import type { PublicAddresses } from "../public_addresses.ts";
 
-/** Any client can make a node list it as a replica, at any address (REPLCONF, PSYNC). */
+/** A replica in a reply. Any client can become one, at any address (REPLCONF, PSYNC). */
 export const REPLICA_REF = { relation: "replica", doubtful: true } as const;
 
 /**

@@ -3,10 +3,10 @@ import type { AddressMap } from "./address_map.ts";
 import type { PublicAddresses } from "./public_addresses.ts";
 
 /**
- * The public addresses of one frame. Rewriters cannot wait, so the mapper records the nodes and
- * clients that it cannot map at once. After `resolve` has found them the frame is rewritten again.
+ * The public addresses of one frame. Rewriters do not wait, so this records the nodes and clients
+ * that are not known at once. After `resolve` has found them the frame is rewritten again.
  */
-export class FrameAddressMapper implements PublicAddresses {
+export class FrameAddresses implements PublicAddresses {
   readonly #addressMap: AddressMap;
   /** The node references without a known port, by their JSON. */
   readonly #unknownNodes = new Map<string, NodeRef>();
@@ -47,13 +47,13 @@ export class FrameAddressMapper implements PublicAddresses {
     return client ?? undefined;
   }
 
-  /** Whether every node and client so far was mapped at once. */
+  /** Whether every node and client so far was known at once. */
   get isComplete(): boolean {
     return this.#unknownNodes.size === 0 && this.#unknownClients.size === 0;
   }
 
   /**
-   * Finds the nodes and clients that were not mapped.
+   * Finds the nodes and clients that were not known.
    *
    * @param sinceMs when the frame arrived, in milliseconds of the monotonic clock
    * @throws what `AddressMap.resolvePort` throws

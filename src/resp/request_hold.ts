@@ -15,7 +15,7 @@ export interface RequestPrefix<C extends Command> {
 /** Requests that name nodes are far shorter; a longer one is not held. */
 export const PREFIX_LIMIT_BYTES = 4 * 1024;
 
-/** What an argument adds to a prefix besides its own bytes: more than the longest header has. */
+/** What an argument counts in addition to its own bytes: more than its header may have. */
 const ARG_OVERHEAD_BYTES = 32;
 
 /**
@@ -25,8 +25,8 @@ const ARG_OVERHEAD_BYTES = 32;
 const MAX_HELD_HEADER = 10;
 
 /**
- * Decides whether the request in progress is held, and collects its first arguments meanwhile. The
- * held bytes themselves stay with the reader of the connection.
+ * Decides whether the request in progress is held, and collects its first arguments until then. The
+ * held bytes themselves stay in the read buffer.
  */
 export class RequestHold<C extends Command> {
   /** Whether the request in progress is held. */
@@ -57,12 +57,12 @@ export class RequestHold<C extends Command> {
     if (argc > MAX_HELD_HEADER) this.from = at;
   }
 
-  /** Whether the bytes of arguments are wanted. */
+  /** Whether `add` takes the bytes of arguments. */
   get isCollecting(): boolean {
     return this.#args !== undefined;
   }
 
-  /** An argument of so many bytes begins. */
+  /** An argument of `lengthBytes` begins. */
   beginArg(lengthBytes: number): void {
     this.#budgetBytes -= lengthBytes + ARG_OVERHEAD_BYTES;
     if (this.#budgetBytes < 0) this.release();
