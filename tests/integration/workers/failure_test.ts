@@ -79,14 +79,16 @@ Deno.test(
   ON_LINUX,
   async () => {
     await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-    // Enough file descriptors for the modules of two threads, and for the listeners of one.
-    const [limit, count] = [260, 140];
+    // Enough file descriptors to load the modules of two threads, and for the listeners of one.
+    const [limit, count] = [400, 220];
     const first = findFreePorts(count);
     const pins = Array.from({ length: count }, (_, at) => `127.0.0.2:${at + 1}=${first + at}`);
     const { code, stdout, stderr } = await runNat([
       `--cluster-addr=${cluster.nodes[0]!.address}`,
       `--listen-addr=${AT}:0`,
       `--port-map=${pins}`,
+      // Without regular probes the ports stay open, although their nodes refuse connections.
+      "--refresh-interval=0",
       "--threads=2",
     ], { before: ["prlimit", `--nofile=${limit}:${limit}`] });
     assertEquals([code, stdout], [1, ""], stderr);
