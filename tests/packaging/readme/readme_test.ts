@@ -82,6 +82,23 @@ Deno.test("every link between documents leads to a file and a heading", async ()
   }
 });
 
+Deno.test("the documents name only source files that exist", async () => {
+  const roots = ["src", "tests", ".ci"].map((name) => fileURLToPath(new URL(name, ROOT)));
+  const { output } = await run(["find", ...roots, "-name", "*.ts"]);
+  const paths = output.trim().split("\n");
+  for (const document of DOCUMENTS) {
+    const text = await Deno.readTextFile(new URL(document, ROOT));
+    for (const [, path] of text.matchAll(/([\w./]*\w\.ts)\b/g)) {
+      assert(paths.some((existing) => existing.endsWith(`/${path}`)), `${document}: ${path}`);
+    }
+    // The table of layers: a directory of src, and a file in it.
+    for (const [, directory, file] of text.matchAll(/^\| `(\w+\/)`\s+\| `(\w+\.ts)`/gm)) {
+      const layer = fileURLToPath(new URL(`src/${directory}`, ROOT));
+      assert(paths.includes(`${layer}${file}`), `${document}: ${directory}${file}`);
+    }
+  }
+});
+
 /** The anchors of a document's headings, as GitHub makes them. */
 async function readAnchors(url: URL): Promise<string[]> {
   const text = await Deno.readTextFile(url);
