@@ -34,12 +34,12 @@ export async function check(config: Config): Promise<void> {
  * @throws {OperatorError} what `Proxy.start` would throw, and also for a node without a public port
  */
 async function checkStart(config: Config): Promise<void> {
-  let refused: ListenError | undefined;
+  let listenError: ListenError | undefined;
   const natTable = createNatTable(config);
   const apply = (changes: readonly TableChange[]) => {
     for (const change of changes) {
-      if (change.kind !== "opened") continue;
-      refused ??= tryToListen(config, change.port);
+      if (change.kind !== "open") continue;
+      listenError ??= tryToListen(config, change.port);
       natTable.portOpened(change.node, change.port);
     }
   };
@@ -47,7 +47,7 @@ async function checkStart(config: Config): Promise<void> {
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) print(mappingLine(config, node));
-  if (refused !== undefined) throw refused;
+  if (listenError !== undefined) throw listenError;
   await new MappingFiles(config, natTable).checkWritable();
 }
 

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type HostPort, isLocalhost, isWildcard, LAST_PORT } from "../platform/address.ts";
+import { type HostPort, isLocalhost, isWildcard, MAX_PORT } from "../platform/address.ts";
 import { type Credentials, passwordIn } from "../cluster/credentials.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
@@ -94,9 +94,9 @@ function readConfig(options: OptionReader, ports: PortOptions): Config {
 function checkRange({ listen: { port: first }, maxNodes }: PortOptions): void {
   const last = first + maxNodes - 1;
   // Port 0 stands for any free ports, which form no range.
-  if (first === 0 || last <= LAST_PORT) return;
+  if (first === 0 || last <= MAX_PORT) return;
   throw new ConfigError(
-    `Ports ${first} to ${last} exceed ${LAST_PORT}; ` +
+    `Ports ${first} to ${last} exceed ${MAX_PORT}; ` +
       `lower the port of --listen-addr or lower --max-nodes (now ${maxNodes})`,
   );
 }

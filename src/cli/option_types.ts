@@ -53,8 +53,8 @@ const SWITCH = {
   off: false,
 };
 
-/** On if the flag is given without a value. */
-export const flag = choice(SWITCH);
+/** A flag that may have no value, which means on. */
+export const booleanFlag = choice(SWITCH);
 
 /** On or off, as the value of a flag. */
 export const onOff = choice(SWITCH, "ON|OFF");

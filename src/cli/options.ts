@@ -1,7 +1,7 @@
 import {
+  booleanFlag,
   count,
   duration,
-  flag,
   listenAddress,
   logFormat,
   logLevel,
@@ -241,7 +241,7 @@ const OPTION_ROWS = [
   {
     name: "debug",
     env: "DEBUG",
-    type: flag,
+    type: booleanFlag,
     help:
       "Log all traffic on stderr; commands that may carry secrets are masked, with their replies.",
   },
@@ -261,12 +261,12 @@ const OPTION_ROWS = [
   },
   {
     name: "check",
-    type: flag,
+    type: booleanFlag,
     help: "Discover the cluster, print the mapping of nodes to ports, try to listen on the ports " +
       "and to write the files, and exit with status 0, or 1 if any of that fails.",
   },
-  { name: "help", type: flag, help: "Print this text." },
-  { name: "version", type: flag, help: "Print the version." },
+  { name: "help", type: booleanFlag, help: "Print this text." },
+  { name: "version", type: booleanFlag, help: "Print the version." },
   {
     name: "start-delay",
     env: "START_DELAY",

@@ -1,4 +1,4 @@
-import { canonicalHost, formatHostPort, LAST_PORT } from "../platform/address.ts";
+import { canonicalHost, formatHostPort, MAX_PORT } from "../platform/address.ts";
 import type { StaticMapping } from "../nat/port_allocator.ts";
 import { invalid, quote, type RawValue } from "./config_error.ts";
 import { type OptionType, parseNodeHostPort } from "./option_types.ts";
@@ -36,8 +36,8 @@ function parseEntry(raw: RawValue): StaticMapping {
   const [, name, digits] = /^([^=]+)=(\d+)$/.exec(raw.text) ?? [];
   if (name === undefined) throw invalid(raw, EXPECTED);
   const port = Number(digits);
-  if (port === 0 || port > LAST_PORT) {
-    throw invalid(raw, `the public port is not from 1 to ${LAST_PORT}; ${EXPECTED}`);
+  if (port === 0 || port > MAX_PORT) {
+    throw invalid(raw, `the public port is not from 1 to ${MAX_PORT}; ${EXPECTED}`);
   }
   if (NODE_ID.test(name)) return { node: name.toLowerCase(), port };
   const node = parseNodeHostPort(raw, name, EXPECTED);

@@ -147,8 +147,8 @@ export class ClusterDiscovery {
   }
 
   /**
-   * The view of the node at an address that another node has reported; undefined if no node answers
-   * there. It sends the credentials.
+   * The view of the node at an address; undefined if no node answers there. The server there gets
+   * the credentials, so the address must be a seed or one that a node has reported.
    */
   async queryNode(address: HostPort): Promise<ClusterView | undefined> {
     try {
@@ -197,7 +197,7 @@ export class ClusterDiscovery {
     return resolve(host);
   }
 
-  /** The reply to CLUSTER NODES at an address; undefined without one within `limitMs`. */
+  /** The reply to CLUSTER NODES at an address; undefined if it does not arrive within `limitMs`. */
   async nodesAt(address: HostPort, limitMs: number): Promise<ClusterNode[] | undefined> {
     try {
       return await withTimeout(this.#queryNodes(address), limitMs);

@@ -62,7 +62,7 @@ function addressesOf(nodes: readonly ClusterNode[], view: ClusterView): HostPort
   return nodes.map((node) => dialAddress(node, view)).filter((at) => at !== null);
 }
 
-/** Whether a node is up and at the address in its line, according to that line. */
+/** Whether a line reports that its node is up and has the address in the line. */
 export function isHealthy({ flags }: ClusterNode): boolean {
   return !["fail", "fail?", "handshake", "noaddr"].some((flag) => flags.has(flag));
 }

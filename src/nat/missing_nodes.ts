@@ -1,8 +1,8 @@
 import type { HostPort } from "../platform/address.ts";
 import type { ClusterView } from "../cluster/view.ts";
 
-/** A node that views have omitted for a time; the refresher verifies that it is gone. */
-export interface Suspect {
+/** A node that views have omitted for long; the refresher verifies that it is gone. */
+export interface MissingNode {
   /** The node id. */
   readonly id: string;
   readonly address: HostPort;
@@ -13,7 +13,7 @@ interface Absence {
   readonly sinceMs: number;
   /** The id of the first node that omitted it. */
   readonly reportedBy: string;
-  isSuspect: boolean;
+  isLong: boolean;
 }
 
 /** The nodes that have a port and that views omit. */
@@ -21,19 +21,19 @@ export class MissingNodes {
   readonly #forgetAfterMs: number;
   readonly #absences = new Map<string, Absence>();
 
-  /** @param forgetAfterMs how long views must omit a node until it is a suspect */
+  /** @param forgetAfterMs how long views must omit a node until it is long missing */
   constructor(forgetAfterMs: number) {
     this.#forgetAfterMs = forgetAfterMs;
   }
 
-  /** The ids of the suspects. */
-  get suspects(): string[] {
-    return [...this.#absences].filter(([, { isSuspect }]) => isSuspect).map(([id]) => id);
+  /** The ids of the nodes that are long missing. */
+  get longMissing(): string[] {
+    return [...this.#absences].filter(([, { isLong }]) => isLong).map(([id]) => id);
   }
 
-  /** Whether a node is a suspect. */
-  isSuspect(id: string): boolean {
-    return this.#absences.get(id)?.isSuspect ?? false;
+  /** Whether a node is long missing. */
+  isLongMissing(id: string): boolean {
+    return this.#absences.get(id)?.isLong ?? false;
   }
 
   /**
@@ -47,18 +47,18 @@ export class MissingNodes {
       if (listed.has(id)) this.#absences.delete(id);
       else if (view.state === "ok" && !this.#absences.has(id)) {
         const { takenAtMs: sinceMs, answeredBy } = view;
-        this.#absences.set(id, { sinceMs, reportedBy: answeredBy.id, isSuspect: false });
+        this.#absences.set(id, { sinceMs, reportedBy: answeredBy.id, isLong: false });
       }
     }
   }
 
-  /** Makes suspects of the nodes that two nodes have omitted for long enough. */
-  updateSuspects(view: ClusterView): void {
+  /** Updates which nodes are long missing: those that two nodes have omitted for long enough. */
+  updateLongMissing(view: ClusterView): void {
     if (view.state !== "ok") return;
     for (const absence of this.#absences.values()) {
       const isOld = view.takenAtMs - absence.sinceMs >= this.#forgetAfterMs;
       const isConfirmed = absence.reportedBy !== view.answeredBy.id || view.nodes.length === 1;
-      if (isOld && isConfirmed) absence.isSuspect = true;
+      if (isOld && isConfirmed) absence.isLong = true;
     }
   }
 

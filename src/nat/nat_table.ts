@@ -15,7 +15,7 @@ import { log } from "../platform/log.ts";
 import { aliasOf, isAddress, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
 import type { ClusterView } from "../cluster/view.ts";
 import { belongsToCluster, looksReplaced } from "./membership.ts";
-import { MissingNodes, type Suspect } from "./missing_nodes.ts";
+import { type MissingNode, MissingNodes } from "./missing_nodes.ts";
 import { PortAllocator, type SavedPorts, type StaticMapping } from "./port_allocator.ts";
 import type { NoPublicPortError } from "./no_public_port_error.ts";
 import { Reconciler } from "./reconciler.ts";
@@ -114,15 +114,15 @@ export class NatTable {
     return this.#rows.all.filter(({ id }) => id === "");
   }
 
-  /** The nodes that may have left the cluster, which the refresher verifies. */
-  get suspects(): Suspect[] {
-    return this.#missing.suspects.map((id) => ({
+  /** The nodes that views have omitted for long; the refresher verifies that they are gone. */
+  get longMissing(): MissingNode[] {
+    return this.#missing.longMissing.map((id) => ({
       id,
       address: this.#rows.withId(id)?.address ?? this.#ports.addressOf(id)!,
     }));
   }
 
-  /** The nodes that the latest view reports at another address, which the refresher verifies. */
+  /** The nodes that the latest view reports at another address; the refresher verifies it. */
   get addressConflicts(): AddressConflict[] {
     return this.#rows.all.filter(({ isConflicting }) => isConflicting)
       .map((row) => ({ node: row, reportedAddress: row.reportedAddress! }));
@@ -134,7 +134,7 @@ export class NatTable {
   }
 
   /** Whether an address is private: that of one node, or of several. */
-  isKnown(address: HostPort): boolean {
+  isPrivate(address: HostPort): boolean {
     return this.#rows.withAlias(address) !== undefined;
   }
 
@@ -189,14 +189,14 @@ export class NatTable {
       row.publicPort = port;
       this.#rows.add(row);
       this.#rows.setAlias(aliasOf(address), row);
-      changes.push({ kind: "opened", node: row, port, isRequired: true });
+      changes.push({ kind: "open", node: row, port, isRequired: true });
     }
     return changes;
   }
 
   /**
    * Applies a view: new nodes get ports in the order of their private addresses, and nodes that
-   * have been missing for long enough become suspects.
+   * views have omitted for long enough become `longMissing`.
    *
    * @param isRequired whether the ports of new nodes are required: true at the start only
    */
@@ -235,14 +235,14 @@ export class NatTable {
     return [{ kind: "updated" }];
   }
 
-  /** Keeps a suspect that is in the cluster. It becomes a suspect again if views still omit it. */
-  keep({ id }: Suspect): void {
+  /** Keeps a missing node that is in the cluster. Its time starts again. */
+  keep({ id }: MissingNode): void {
     this.#missing.delete(id);
   }
 
-  /** Removes a suspect, unless a view has listed it meanwhile. */
-  forget({ id }: Suspect): TableChange[] {
-    if (!this.#missing.isSuspect(id)) return [];
+  /** Removes a missing node, unless a view has listed it meanwhile. */
+  forget({ id }: MissingNode): TableChange[] {
+    if (!this.#missing.isLongMissing(id)) return [];
     this.#missing.delete(id);
     const row = this.#rows.withId(id);
     if (row?.mappedAddress !== undefined) {
@@ -261,7 +261,7 @@ export class NatTable {
       port: row.publicPort,
     });
     this.#rows.remove(row);
-    return [{ kind: "closed", node: row }];
+    return [{ kind: "close", node: row }];
   }
 
   /**

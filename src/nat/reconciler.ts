@@ -25,8 +25,9 @@ export interface ReconcilerOptions {
 
 /**
  * Brings the rows of the NAT table in line with a view of the cluster: new nodes get a row and a
- * port, known nodes get new names and roles. A known node that a view reports at another address is
- * a conflict, which the refresher settles; a node that views omit goes to `MissingNodes`.
+ * port, known nodes get new addresses and roles. A known node that a view reports at another
+ * address is a conflict, which the refresher settles; a node that views omit goes to
+ * `MissingNodes`.
  */
 export class Reconciler {
   readonly #rows: TableRows;
@@ -94,7 +95,7 @@ export class Reconciler {
       row.announced = announced;
       row.role = node.flags.has("slave") ? "replica" : "primary";
       row.busPort = node.busPort;
-      this.#noteConflict(row, node, address, changes);
+      this.#recordConflict(row, node, address, changes);
       for (const alias of [address, ...announced].map(aliasOf)) {
         const other = aliases.get(alias);
         aliases.set(alias, other === undefined || other === row ? row : SHARED);
@@ -102,8 +103,8 @@ export class Reconciler {
     }
     for (const [alias, row] of aliases) this.#rows.setAlias(alias, row);
     if (isLatest) {
-      this.#noteUnreachable(view, changes);
-      this.#missing.updateSuspects(view);
+      this.#recordUnreachable(view, changes);
+      this.#missing.updateLongMissing(view);
     }
     changes.push({ kind: "updated" });
     return changes;
@@ -131,7 +132,7 @@ export class Reconciler {
     }
     this.#ports.cancel(row.id);
     this.#rows.remove(row);
-    this.#noteWithoutPort(
+    this.#recordWithoutPort(
       row.id,
       row.announced,
       error ?? new NoPublicPortError(reason.message, { cause: reason }),
@@ -195,7 +196,7 @@ export class Reconciler {
   }): Row | undefined {
     const port = this.#reserve(id, view);
     if (port === undefined) {
-      this.#noteWithoutPort(id, announced, this.#noPortLeft(address));
+      this.#recordWithoutPort(id, announced, this.#noPortLeft(address));
       return undefined;
     }
     const row = newRow(id, address, { isRequired });
@@ -227,7 +228,7 @@ export class Reconciler {
     // Without a range, a saved port is only preferred.
     const isPreferred = this.#ports.usesFreePorts && port !== 0 &&
       this.#ports.staticPort(row.id) === undefined;
-    return { kind: "opened", node: row, port, isRequired: row.isRequired && !isPreferred };
+    return { kind: "open", node: row, port, isRequired: row.isRequired && !isPreferred };
   }
 
   #noPortLeft(address: HostPort): NoPublicPortError {
@@ -237,7 +238,7 @@ export class Reconciler {
     );
   }
 
-  #noteConflict(row: Row, node: ClusterNode, address: HostPort, changes: TableChange[]): void {
+  #recordConflict(row: Row, node: ClusterNode, address: HostPort, changes: TableChange[]): void {
     // Views report the old address of a node that is down.
     row.isConflicting = isHealthy(node) && !isSameAddress(row.address, address);
     if (!row.isConflicting) return;
@@ -247,13 +248,13 @@ export class Reconciler {
     changes.push({ kind: "conflict", node: row, reportedAddress: address });
   }
 
-  #noteWithoutPort(id: string, announced: readonly HostPort[], error: NoPublicPortError): void {
+  #recordWithoutPort(id: string, announced: readonly HostPort[], error: NoPublicPortError): void {
     if (!this.#withoutPort.has(id)) this.#report("error", id, error);
     this.#withoutPort.set(id, { error, aliases: announced.map(aliasOf) });
   }
 
   /** Records the nodes of a view that have no row and no address. */
-  #noteUnreachable(view: ClusterView, changes: TableChange[]): void {
+  #recordUnreachable(view: ClusterView, changes: TableChange[]): void {
     const unreachable = new Map<string, NoPublicPortError>();
     for (const node of view.nodes) {
       const isLocated = !node.flags.has("noaddr") && dialAddress(node, view) !== null;

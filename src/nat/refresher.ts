@@ -1,7 +1,7 @@
 import { formatHostPort } from "../platform/address.ts";
 import { isReady } from "../cluster/view.ts";
 import type { AddressCheck } from "./address_check.ts";
-import type { Suspect } from "./missing_nodes.ts";
+import type { MissingNode } from "./missing_nodes.ts";
 import type { AddressConflict } from "./nat_table.ts";
 import { assignIds, type NatContext, queryOptionsFor, resolveAddresses } from "./queries.ts";
 
@@ -93,8 +93,8 @@ export class TopologyRefresher {
   async #verify(): Promise<void> {
     const { natTable } = this.#context;
     await Promise.all([
-      ...natTable.addressConflicts.map((conflict) => this.#settle(conflict)),
-      ...natTable.suspects.map((suspect) => this.#verifySuspect(suspect)),
+      ...natTable.addressConflicts.map((conflict) => this.#verifyMove(conflict)),
+      ...natTable.longMissing.map((missing) => this.#verifyMissing(missing)),
       assignIds(this.#context),
       resolveAddresses(this.#context),
       this.#addressCheck.run(),
@@ -105,14 +105,14 @@ export class TopologyRefresher {
    * Verifies that a node is gone. A node that answers at its address, and lists others of this
    * cluster, stays, even if these do not list it.
    */
-  async #verifySuspect(suspect: Suspect): Promise<void> {
+  async #verifyMissing(missing: MissingNode): Promise<void> {
     const { natTable, discovery, apply } = this.#context;
-    const view = await discovery.queryNode(suspect.address);
+    const view = await discovery.queryNode(missing.address);
     if (this.#isStopped) return;
-    const isMember = view?.answeredBy.id === suspect.id && view.nodes.length > 1 &&
+    const isMember = view?.answeredBy.id === missing.id && view.nodes.length > 1 &&
       natTable.belongsToCluster(view);
-    if (isMember) natTable.keep(suspect);
-    else apply(natTable.forget(suspect));
+    if (isMember) natTable.keep(missing);
+    else apply(natTable.forget(missing));
   }
 
   /**
@@ -120,7 +120,7 @@ export class TopologyRefresher {
    * announces the new one there. A node that restarts at another address may not know that; it has
    * moved if it answers at the new address only.
    */
-  async #settle({ node, reportedAddress: address }: AddressConflict): Promise<void> {
+  async #verifyMove({ node, reportedAddress: address }: AddressConflict): Promise<void> {
     const { natTable, discovery, apply } = this.#context;
     const isOwn = await discovery.isOwn(address);
     if (isOwn === undefined) return;

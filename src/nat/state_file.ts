@@ -1,4 +1,4 @@
-import { formatHostPort, LAST_PORT, splitAddress } from "../platform/address.ts";
+import { formatHostPort, MAX_PORT, splitAddress } from "../platform/address.ts";
 import type { SavedPort, SavedPorts } from "./port_allocator.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 
@@ -114,14 +114,14 @@ function parseNode(item: unknown, field: string): SavedPort {
   }
   // The cluster decides on hosts, so any host is valid.
   const parts = typeof address === "string" ? splitAddress(address) : undefined;
-  if (parts === undefined || parts.host === "" || !isWhole(parts.port, 1, LAST_PORT)) {
+  if (parts === undefined || parts.host === "" || !isWhole(parts.port, 1, MAX_PORT)) {
     throw invalid(`${field}.address`, "host:port");
   }
   return { id, address: parts, port: parsePort(port, `${field}.port`) };
 }
 
 function parsePort(value: unknown, field: string): number {
-  if (!isWhole(value, 1, LAST_PORT)) throw invalid(field, `a port from 1 to ${LAST_PORT}`);
+  if (!isWhole(value, 1, MAX_PORT)) throw invalid(field, `a port from 1 to ${MAX_PORT}`);
   return value;
 }
 

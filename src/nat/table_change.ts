@@ -17,11 +17,11 @@ export type TableChange =
   | { readonly kind: "updated" };
 
 /**
- * A row has a port that must be opened. Answer with `NatTable.portOpened` or `portRefused`; a
+ * The port of a row must be opened. Answer with `NatTable.portOpened` or `portRefused`; a
  * required port that cannot be opened ends the start instead.
  */
 export interface PortChange {
-  readonly kind: "opened";
+  readonly kind: "open";
   readonly node: NatEntry;
   /** The port to listen on; 0 for any free port. */
   readonly port: number;
@@ -33,7 +33,7 @@ export type NodeChange =
   /** The node has another address now, or has failed; its sessions must end. */
   | { readonly kind: "moved"; readonly node: NatEntry }
   /** The row is gone; its port must be closed and its sessions must end. */
-  | { readonly kind: "closed"; readonly node: NatEntry };
+  | { readonly kind: "close"; readonly node: NatEntry };
 
 /** Applies changes: opens and closes ports, ends sessions, informs copies of the table. */
 export type ApplyChanges = (changes: readonly TableChange[]) => void;

@@ -5,7 +5,7 @@ export interface HostPort {
 }
 
 /** The highest TCP port. */
-export const LAST_PORT = 65535;
+export const MAX_PORT = 65535;
 
 /**
  * Parses `host:port` or, if there is a default port, `host`. The host may be empty and the port 0;
@@ -31,8 +31,8 @@ export function parseHostPort(text: string, defaultPort?: number): HostPort {
   }
   const port = digits === undefined ? defaultPort : Number(digits);
   if (port === undefined) throw new SyntaxError("The port is missing");
-  if (digits !== undefined && (!/^\d+$/.test(digits) || port > LAST_PORT)) {
-    throw new SyntaxError(`The port is not a number up to ${LAST_PORT}`);
+  if (digits !== undefined && (!/^\d+$/.test(digits) || port > MAX_PORT)) {
+    throw new SyntaxError(`The port is not a number up to ${MAX_PORT}`);
   }
   return { host: bracketed ?? plain, port };
 }

@@ -6,7 +6,7 @@ import type { DnsCache } from "../platform/dns_cache.ts";
 export interface AddressSources {
   /** The host that clients get for every node. */
   readonly publicHost: string;
-  readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isKnown">;
+  readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isPrivate">;
   readonly nodeResolver: Pick<NodeResolver, "resolve">;
   readonly clients: ClientAddresses;
   readonly resolver: Pick<DnsCache, "resolve">;

@@ -1,4 +1,4 @@
-import { LAST_PORT } from "../platform/address.ts";
+import { MAX_PORT } from "../platform/address.ts";
 import { AtomicCounter } from "../platform/atomic_counter.ts";
 
 /** Offsets in elements of four bytes; the counts of clients come last, one for each port. */
@@ -10,7 +10,7 @@ const Offset = {
   clientsAtPort: 6,
 } as const;
 
-const SHARED_BYTES = 4 * (Offset.clientsAtPort + LAST_PORT + 1);
+const SHARED_BYTES = 4 * (Offset.clientsAtPort + MAX_PORT + 1);
 
 /**
  * Counters over all clients of the proxy; in shared memory if several threads serve them. The first

@@ -203,12 +203,12 @@ export class Proxy {
   /** Applies one change; returns the changes that follow from a port that cannot be opened. */
   #applyOne(change: TableChange): readonly TableChange[] {
     switch (change.kind) {
-      case "opened":
+      case "open":
         return this.#open(change);
       case "moved":
         this.#follow(change.node);
         break;
-      case "closed":
+      case "close":
         this.#close(change.node);
         break;
       case "conflict":

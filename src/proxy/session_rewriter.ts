@@ -100,7 +100,7 @@ export class SessionRewriter implements AddressMap {
 
   /** Whether an address is the private one of a node. */
   isPrivate(address: HostPort): boolean {
-    return this.#sources.natTable.isKnown(address);
+    return this.#sources.natTable.isPrivate(address);
   }
 
   /** The address of a client of the node; see `ClientAddresses.clientAt`. */

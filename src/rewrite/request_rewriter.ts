@@ -7,7 +7,7 @@ import {
   isLocalhost,
   isLoopback,
   isSameHost,
-  LAST_PORT,
+  MAX_PORT,
   splitAddress,
 } from "../platform/address.ts";
 import { comparedPart } from "../resp/bytes.ts";
@@ -61,7 +61,7 @@ async function rewriteMeet(
 
 /** Whether a node accepts the bus port; otherwise its error would echo the address. */
 function isBusPort(digits: string): boolean {
-  return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= LAST_PORT;
+  return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= MAX_PORT;
 }
 
 /**

@@ -134,7 +134,7 @@ export class WorkerPool implements Frontends {
     if (text === this.#sent) return this.#published;
     this.#sent = text;
     const closed = this.#replica.update(snapshot)
-      .filter(({ kind }) => kind === "closed").map(({ node }) => node);
+      .filter(({ kind }) => kind === "close").map(({ node }) => node);
     for (const node of closed) this.#closing.add(node);
     this.#published = this.#requestAll("update", snapshot).then((replies) => {
       for (const node of closed) this.#closing.delete(node);
@@ -218,7 +218,7 @@ export class WorkerPool implements Frontends {
       natTable: {
         portOf: (ref) => this.#replica.portOf(ref),
         atPort: (port) => natTable.atPort(port),
-        isKnown: (address) => natTable.isKnown(address),
+        isPrivate: (address) => natTable.isPrivate(address),
       },
       nodeResolver: { resolve: (ref, from, sinceMs) => this.#resolve(ref, from, sinceMs) },
       suspect: (node) => this.#context.suspect(node),

@@ -22,7 +22,7 @@ export class TableReplica {
     for (const [key, { node }] of this.#nodes) {
       if (keys.has(key)) continue;
       this.#nodes.delete(key);
-      changes.push({ kind: "closed", node });
+      changes.push({ kind: "close", node });
     }
     for (const { key, node, isUp, moves } of nodes) {
       const known = this.#nodes.get(key);
@@ -87,7 +87,7 @@ export class TableReplica {
   }
 
   /** Whether an address is a private one: that of a node, or of several. */
-  isKnown(address: HostPort): boolean {
+  isPrivate(address: HostPort): boolean {
     return this.#current.byAlias.has(aliasOf(address));
   }
 }

@@ -71,7 +71,7 @@ export class WorkerServer {
    */
   async #update(snapshot: TableSnapshot): Promise<string[]> {
     for (const { kind, node } of this.#replica.update(snapshot)) {
-      if (kind === "closed") this.#frontend.close(node);
+      if (kind === "close") this.#frontend.close(node);
       else this.#frontend.endSessions(node);
     }
     const failures: string[] = [];

@@ -57,7 +57,7 @@ export interface TableSceneOptions {
   forgetAfterMs?: number;
   /** Ports that cannot be opened. */
   taken?: readonly number[];
-  /** Whether a test verifies suspects itself; otherwise none of them answers. */
+  /** Whether a test verifies missing nodes itself; otherwise none of them answers. */
   verifies?: boolean;
 }
 
@@ -127,7 +127,7 @@ export class TableScene {
     const { natTable } = this;
     const queue = [...changes];
     for (let change = queue.shift(); change !== undefined; change = queue.shift()) {
-      if (change.kind === "opened") {
+      if (change.kind === "open") {
         const { node, port, isRequired } = change;
         const error = new Error(`Cannot listen on ${port}`);
         if (!this.#taken.has(port)) {
@@ -136,12 +136,11 @@ export class TableScene {
           natTable.portOpened(node, port === 0 ? 40_000 + this.done.length : port);
         } else if (isRequired) throw error;
         else queue.unshift(...natTable.portRefused(node, error));
-      } else if (change.kind === "closed" || change.kind === "moved") {
-        const verb = change.kind === "closed" ? "close" : "moved";
-        this.done.push(`${verb} ${change.node.publicPort}`);
+      } else if (change.kind === "close" || change.kind === "moved") {
+        this.done.push(`${change.kind} ${change.node.publicPort}`);
       } else if (change.kind !== "updated") this.done.push(change.kind);
     }
     if (this.#verifies) return;
-    for (const suspect of natTable.suspects) this.apply(natTable.forget(suspect));
+    for (const missing of natTable.longMissing) this.apply(natTable.forget(missing));
   }
 }

@@ -59,9 +59,9 @@ class Scene implements AsyncDisposable {
   /** Applies changes as the proxy does. */
   apply(changes: readonly TableChange[]): void {
     for (const change of changes) {
-      if (change.kind === "opened") {
+      if (change.kind === "open") {
         this.natTable.portOpened(change.node, this.open(change.node, change.port));
-      } else if (change.kind === "closed") this.pool.close(change.node);
+      } else if (change.kind === "close") this.pool.close(change.node);
       else if (change.kind === "moved") this.pool.endSessions(change.node);
     }
     this.pool.update();
@@ -72,10 +72,10 @@ class Scene implements AsyncDisposable {
     this.apply(this.natTable.applyView(view));
   }
 
-  /** Applies a view, and forgets the suspects, as if they did not answer. */
+  /** Applies a view, and forgets the nodes long missing, as if they did not answer. */
   applyFinalView(view: ClusterView): void {
     this.applyView(view);
-    for (const suspect of this.natTable.suspects) this.apply(this.natTable.forget(suspect));
+    for (const missing of this.natTable.longMissing) this.apply(this.natTable.forget(missing));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

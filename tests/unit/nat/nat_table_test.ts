@@ -60,10 +60,10 @@ Deno.test("a look-up by public port has the current bus port", () => {
   assertEquals([id, busPort], [idOf("a"), 7501]);
   assertEquals(natTable.atPort(8001), undefined);
   for (const host of ["10.0.0.1", "NAME.internal"]) {
-    assertEquals(natTable.isKnown({ host, port: 7000 }), true);
+    assertEquals(natTable.isPrivate({ host, port: 7000 }), true);
   }
   for (const [host, port] of [["10.0.0.1", 8000], ["10.0.0.1", 7501], ["", 7000]] as const) {
-    assertEquals(natTable.isKnown({ host, port }), false);
+    assertEquals(natTable.isPrivate({ host, port }), false);
   }
 });
 
@@ -117,26 +117,26 @@ Deno.test("a node's own view does not keep it in the table", () => {
   assertEquals(scene.mapping["b"], undefined);
 });
 
-Deno.test("a suspect is removed only when it is verified to be gone", () => {
+Deno.test("a missing node is removed only when it is verified to be gone", () => {
   const scene = new TableScene({ verifies: true }).knowing([A, B, C]);
   const { natTable } = scene;
   const address = { host: "10.0.0.2", port: 7000 };
   scene.applyView(viewOf([A, C]));
-  assertEquals(natTable.suspects, [], "only one node has reported it");
+  assertEquals(natTable.longMissing, [], "only one node has reported it");
   scene.applyView(seenBy("c", viewOf([A, C])));
-  assertEquals(natTable.suspects, [{ id: idOf("b"), address }]);
-  natTable.keep(natTable.suspects[0]!);
-  assertEquals([natTable.suspects, scene.mapping["b"]], [[], "8001 10.0.0.2:7000"]);
+  assertEquals(natTable.longMissing, [{ id: idOf("b"), address }]);
+  natTable.keep(natTable.longMissing[0]!);
+  assertEquals([natTable.longMissing, scene.mapping["b"]], [[], "8001 10.0.0.2:7000"]);
 
   for (const digit of ["a", "c"]) scene.applyView(seenBy(digit, viewOf([A, C])));
-  const [suspect] = natTable.suspects;
+  const [missing] = natTable.longMissing;
   scene.applyView(viewOf([A, B, C]));
-  scene.apply(natTable.forget(suspect!));
+  scene.apply(natTable.forget(missing!));
   assertEquals(scene.mapping["b"], "8001 10.0.0.2:7000", "a view has listed it meanwhile");
 
   for (const digit of ["a", "c"]) scene.applyView(seenBy(digit, viewOf([A, C])));
-  scene.apply(natTable.forget(natTable.suspects[0]!));
-  assertEquals([natTable.suspects, scene.mapping["b"]], [[], undefined]);
+  scene.apply(natTable.forget(natTable.longMissing[0]!));
+  assertEquals([natTable.longMissing, scene.mapping["b"]], [[], undefined]);
 });
 
 Deno.test("a late view adds nodes and changes no others", () => {
@@ -347,7 +347,7 @@ Deno.test("an update returns its changes as values, and applies none", () => {
   const { natTable } = new TableScene({ count: 2 });
   const kinds = (changes: readonly TableChange[]) => changes.map(({ kind }) => kind);
   const changes = natTable.applyView(viewOf([A, B, "d :0@0 slave,noaddr - 0 0 1 disconnected"]));
-  assertEquals(kinds(changes), ["opened", "opened", "unlocated", "updated"]);
+  assertEquals(kinds(changes), ["open", "open", "unlocated", "updated"]);
   const [a, b] = changes as PortChange[];
   assertEquals([a!.port, b!.port, a!.isRequired], [8000, 8001, false]);
   natTable.portOpened(a!.node, 8000);
@@ -378,7 +378,7 @@ Deno.test("a refused port leads to the next one, and in the end to none", () => 
     nodes: [{ id: idOf("a"), address: { host: "10.0.0.1", port: 7000 }, port: 8000 }],
     retired: [],
   });
-  assertEquals(scene.natTable.isKnown({ host: "10.0.0.2", port: 7000 }), false);
+  assertEquals(scene.natTable.isPrivate({ host: "10.0.0.2", port: 7000 }), false);
 });
 
 Deno.test("a saved port that is refused stays assigned, and is tried at the next view", () => {

@@ -30,7 +30,7 @@ Deno.test("requests may name a node of a snapshot at once, replies when it is pu
   const replica = new TableReplica();
   replica.update(snapshot(entry(0, {})));
   assertEquals(replica.atPort(8000)?.address, A);
-  assertEquals(replica.isKnown(A), true);
+  assertEquals(replica.isPrivate(A), true);
   assertEquals([replica.portOf(A), replica.portOf({ ...A, id: "0" })], [undefined, undefined]);
   replica.publish();
   assertEquals([replica.portOf(A), replica.portOf({ ...A, id: "0" })], [8000, 8000]);
@@ -47,7 +47,7 @@ Deno.test("replies do not name a removed node, published or not", () => {
   replica.update(snapshot(entry(0, {}), entry(1, { address: B })));
   replica.publish();
   const node = replica.withKey(1)!;
-  assertEquals(replica.update(snapshot(entry(0, {}))), [{ kind: "closed", node }]);
+  assertEquals(replica.update(snapshot(entry(0, {}))), [{ kind: "close", node }]);
   assertEquals([replica.portOf(B), replica.atPort(8001)], [undefined, undefined]);
   assertEquals(replica.keyOf(node), 1);
 });
@@ -71,7 +71,7 @@ Deno.test("a port may pass to another node", () => {
   replica.update(snapshot(entry(0, { publicPort: 8000 })));
   const old = replica.atPort(8000)!;
   const changes = replica.update(snapshot(entry(1, { publicPort: 8000, address: B })));
-  assertEquals(changes, [{ kind: "closed", node: old }]);
+  assertEquals(changes, [{ kind: "close", node: old }]);
   assertEquals(replica.atPort(8000)?.address, B);
 });
 
@@ -80,7 +80,7 @@ Deno.test("an address that several nodes report is private, and has no port", ()
   replica.update({ ...snapshot(entry(0, {})), aliases: [["10.0.0.9 7000", null]] });
   replica.publish();
   const shared = { host: "10.0.0.9", port: 7000 };
-  assertEquals([replica.portOf(shared), replica.isKnown(shared)], [undefined, true]);
+  assertEquals([replica.portOf(shared), replica.isPrivate(shared)], [undefined, true]);
 });
 
 Deno.test("an id that two nodes have stands for the identified one", () => {
