@@ -7,7 +7,7 @@ import {
   parseHostPort,
 } from "../platform/address.ts";
 import type { LogOptions } from "../platform/log.ts";
-import { LONGEST_TIMER_MS } from "../platform/timeout.ts";
+import { MAX_TIMER_MS } from "../platform/timeout.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 
 /** The type of an option's value. */
@@ -150,7 +150,7 @@ export const seconds: OptionType<number> = {
 };
 
 function toTimerMs(raw: RawValue, ms: number): number {
-  if (ms > LONGEST_TIMER_MS) throw invalid(raw, "it is too long; expected at most 24 days");
+  if (ms > MAX_TIMER_MS) throw invalid(raw, "it is too long; expected at most 24 days");
   // Rounding must not result in 0, which has its own meaning.
   return ms === 0 ? 0 : Math.max(1, Math.round(ms));
 }

@@ -22,7 +22,7 @@ import {
   tlsPortsOf,
 } from "./view.ts";
 
-/** What a `ClusterDiscovery` is created from. */
+/** The options of `ClusterDiscovery`. */
 export interface ClusterDiscoveryOptions extends NodeConnectionOptions {
   /** The first addresses to query. A host name counts as one seed for each of its addresses. */
   readonly seeds: readonly HostPort[];

@@ -24,7 +24,7 @@ export class OwnAddressError extends Error {
   override readonly name = "OwnAddressError";
 }
 
-/** What a `NodeDialer` is created from. */
+/** The options of `NodeDialer`. */
 export interface NodeDialerOptions {
   /** The address on which the proxy listens; its port is not used. */
   readonly listen: HostPort;
@@ -36,7 +36,7 @@ export interface NodeDialerOptions {
 
 /** The public ports of the proxy. */
 export interface PublicPorts {
-  /** What is served on a port; undefined if nothing is. */
+  /** The node served on a port; undefined if there is none. */
   atPort(publicPort: number): unknown;
 }
 

@@ -6,7 +6,7 @@ import type { NatEntry } from "./nat_table.ts";
 import type { SavedPort } from "./port_allocator.ts";
 import type { NatContext } from "./queries.ts";
 
-/** How long a seed may delay the check: if it hangs, only its own node needs it. */
+/** How long a seed that hangs may delay the check of the other nodes. */
 const SEED_TIMEOUT_MS = 1000;
 
 /** Why a node is not served at its announced address: the beginnings of log messages. */

@@ -1,7 +1,7 @@
 import type { ClusterDiscovery } from "../cluster/discovery.ts";
 import type { NatEntry, NatTable } from "./nat_table.ts";
 
-/** What a `FailureWatch` is created from. */
+/** The options of `FailureWatch`. */
 export interface FailureWatchOptions {
   readonly natTable: Pick<NatTable, "nodes">;
   readonly discovery: Pick<ClusterDiscovery, "nodesAt">;
@@ -33,7 +33,7 @@ export class FailureWatch {
   readonly #options: FailureWatchOptions;
   /** Nodes that did not answer. They are queried last, because each costs a timeout. */
   readonly #silent = new Set<NatEntry>();
-  /** Where to start among the nodes, so that the queries rotate. */
+  /** The index of the first node of the next query, so that the queries rotate. */
   #offset = 0;
   #intervalMs = INTERVAL_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -52,7 +52,7 @@ export class FailureWatch {
     }, this.#intervalMs);
   }
 
-  /** Stops. */
+  /** Stops to query. */
   stop(): void {
     this.#isStopped = true;
     clearTimeout(this.#timer);

@@ -24,7 +24,7 @@ import { type NatEntry, newRow, type Row, SHARED, TableRows } from "./table_rows
 
 export type { NatEntry } from "./table_rows.ts";
 
-/** What a `NatTable` is created from. */
+/** The options of `NatTable`. */
 export interface NatTableOptions {
   /** The first port of the range, or 0 for any free ports. */
   readonly firstPort: number;

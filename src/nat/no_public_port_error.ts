@@ -1,6 +1,6 @@
 import { OperatorError } from "../platform/operator_error.ts";
 
-/** A node of the cluster has no public port. The message says why. */
+/** A node of the cluster has no public port. The message is the reason. */
 export class NoPublicPortError extends OperatorError {
   override readonly name = "NoPublicPortError";
 }

@@ -23,7 +23,7 @@ export interface SavedPorts {
   readonly retired: readonly number[];
 }
 
-/** What a `PortAllocator` is created from. */
+/** The options of `PortAllocator`. */
 export interface PortAllocatorOptions {
   /** The first port of the range, or 0 for any free ports. */
   readonly first: number;

@@ -3,7 +3,7 @@ import { dialAddress, isHealthy } from "../cluster/view.ts";
 import type { NatTable } from "./nat_table.ts";
 import type { ApplyChanges } from "./table_change.ts";
 
-/** What the classes that update the NAT table share. */
+/** The NAT table, and what is needed to query the cluster for it and to apply its changes. */
 export interface NatContext {
   readonly natTable: NatTable;
   readonly discovery: ClusterDiscovery;

@@ -16,7 +16,7 @@ import type { PortAllocator } from "./port_allocator.ts";
 import type { PortChange, TableChange } from "./table_change.ts";
 import { type NatEntry, newRow, type Row, SHARED, type TableRows } from "./table_rows.ts";
 
-/** What a `Reconciler` changes. */
+/** The parts of the NAT table that a `Reconciler` changes. */
 export interface ReconcilerOptions {
   readonly rows: TableRows;
   readonly ports: PortAllocator;

@@ -1,6 +1,6 @@
 import { resolve } from "./net.ts";
 
-/** Long enough that a run of a tool such as redis-cli, which sends many requests, is one lookup. */
+/** Long enough for one lookup per run of a tool such as redis-cli, which sends many requests. */
 const TTL_MS = 5000;
 
 /** Caches DNS lookups of the public host and of nodes, never of names that clients send. */

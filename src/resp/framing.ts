@@ -5,7 +5,7 @@ export class RespError extends Error {
   override readonly name = "RespError";
 }
 
-/** How the end of a value is found: at the end of its line, or by a number in its header. */
+/** How the end of a value is found: by its LF, or by a number in its header; none is no type. */
 export const Framing = { none: 0, line: 1, header: 2 } as const;
 
 /** The framing of each type, by its first byte. */

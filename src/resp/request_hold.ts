@@ -12,10 +12,10 @@ export interface RequestPrefix<C extends Command> {
   readonly hasHeader: boolean;
 }
 
-/** Requests that name nodes are far shorter; a longer one is not held. */
+/** The most that is held. Requests that name nodes are far shorter. */
 export const PREFIX_LIMIT_BYTES = 4 * 1024;
 
-/** What an argument counts in addition to its own bytes: more than its header may have. */
+/** Added to the bytes of each argument for its header, which is shorter. */
 const ARG_OVERHEAD_BYTES = 32;
 
 /**
@@ -25,13 +25,15 @@ const ARG_OVERHEAD_BYTES = 32;
 const MAX_HELD_HEADER = 10;
 
 /**
- * Decides whether the request in progress is held, and collects its first arguments until then. The
- * held bytes themselves stay in the read buffer.
+ * Decides whether the request in progress is held, and collects its first arguments while it is.
+ * The held bytes themselves stay in the read buffer.
  */
 export class RequestHold<C extends Command> {
   /** Whether the request in progress is held. */
   isHeld = false;
-  /** Where the held bytes begin in the buffer that is being scanned; before it if negative. */
+  /**
+   * The index of the first held byte in the scanned buffer; negative if it came in an earlier one.
+   */
   from = 0;
   /** The complete arguments, once the command is known to buffer some. */
   #args: string[] | undefined;
@@ -45,7 +47,7 @@ export class RequestHold<C extends Command> {
     this.from = from;
   }
 
-  /** Holds the request no longer. */
+  /** Ends the hold, and drops the arguments. */
   release(): void {
     this.isHeld = false;
     this.#args = undefined;

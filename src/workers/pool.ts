@@ -50,7 +50,7 @@ export interface WorkerPoolOptions {
 export class WorkerPool implements Frontends {
   /** Counts the clients of all threads. */
   readonly counters: SharedCounters;
-  /** Where the frontend of the main thread finds nodes and ports. */
+  /** The context of the frontend in the main thread. */
   readonly frontendContext: FrontendContext;
   readonly #context: FrontendsContext;
   readonly #frontend: Frontend;

@@ -50,7 +50,7 @@ export class TableReplica {
     this.#published = this.#current;
   }
 
-  /** All nodes. */
+  /** Every node of the latest snapshot. */
   get nodes(): NatEntry[] {
     return [...this.#nodes.values()].map(({ node }) => node);
   }

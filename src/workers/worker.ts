@@ -3,7 +3,7 @@ import type { ChannelPort } from "./channel.ts";
 import type { WorkerInit } from "./messages.ts";
 import { WorkerServer } from "./worker_server.ts";
 
-// The program of each thread but the main one, which starts it and ends it.
+// The program of a worker. The main thread starts and terminates it.
 
 const port = globalThis as unknown as ChannelPort;
 

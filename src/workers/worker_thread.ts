@@ -11,10 +11,10 @@ import type { MainMessages, WorkerInit, WorkerMessages } from "./messages.ts";
 export const PING_INTERVAL_MS = 10_000;
 
 /**
- * A worker that leaves this many pings unanswered hangs. To rewrite a reply as long as
- * --capture-limit allows takes a worker 50 s, in which it handles no message, and twice that on a
- * slow machine. Pings are counted instead of timed, because a process that was stopped for a while
- * has received no replies.
+ * A worker that leaves this many pings unanswered hangs. Rewriting the longest reply that
+ * --capture-limit allows blocks a worker for 50 s, and for twice as long on a slow machine. Pings
+ * are counted instead of timed, because a process that was stopped for a while has received no
+ * replies.
  */
 const MAX_UNANSWERED_PINGS = 12;
 
@@ -27,7 +27,7 @@ export interface WorkerThreadOptions {
   readonly shared: SharedArrayBuffer;
 }
 
-/** What the pool does for its workers. */
+/** What the pool does for a worker. */
 export interface WorkerThreadHandlers {
   /** Handles the messages of a worker. */
   readonly messages: (thread: WorkerThread) => Handlers<WorkerMessages>;
@@ -90,7 +90,7 @@ export class WorkerThread {
   }
 }
 
-/** @throws {OperatorError} when the kernel has no thread left, for example */
+/** @throws {OperatorError} when the thread cannot be started: the kernel may limit threads */
 function startWorker(number: number): Worker {
   try {
     return new Worker(new URL("./worker.ts", import.meta.url), {
