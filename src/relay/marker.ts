@@ -9,7 +9,7 @@ import type { MarkedReply } from "../commands/expected_reply.ts";
  * another frame or may be missing: frames before the answer to the marker belong to earlier
  * requests.
  */
-export const MARKER_COMMAND = "PING";
+const MARKER_COMMAND = "PING";
 
 /** Makes markers recognizable in the output of MONITOR and SLOWLOG. */
 const NONCE_PREFIX = "nat-";

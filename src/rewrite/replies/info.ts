@@ -26,7 +26,7 @@ export function rewriteInfo(frame: Value, addresses: PublicAddresses): Value {
 }
 
 /** A bind address for every interface; a server ignores failures for one with `-`. */
-export const WILDCARD_BIND = /^-?(\*|::\*)$/;
+const WILDCARD_BIND = /^-?(\*|::\*)$/;
 
 /** `ip=10.0.0.2,port=6379,state=online,…` */
 function rewriteReplica(value: string, addresses: PublicAddresses): string {
