@@ -179,27 +179,21 @@ export class Session {
       this.#log,
     );
     const trafficLog = echo ? new SessionTrafficLog(this.#log.clientId, this.node) : undefined;
-    this.#requests = new RequestRelay({
-      client,
-      upstream,
-      tracker,
-      buffers,
-      scheduler,
-      rewrite: (args, address) => rewriter.rewriteRequest(args, address),
-      unreadReplies: () => this.#replies?.unreadReplies,
-      createNonce,
-      trafficLog,
-    });
-    this.#replies = new ReplyRelay({
+    // One object for both relays, to save the memory of a second one.
+    const options = {
       client,
       upstream,
       tracker,
       buffers,
       scheduler,
       budget,
+      rewriter,
+      unreadReplies: () => this.#replies?.unreadReplies,
+      createNonce,
       trafficLog,
-      rewrite: (frame, action, sinceMs) => rewriter.rewriteReply(frame, action, sinceMs),
-    });
+    };
+    this.#requests = new RequestRelay(options);
+    this.#replies = new ReplyRelay(options);
     this.#directions = 2;
     // Callbacks, because a suspended async function takes four times the memory.
     const endRequests = (reason?: unknown) => this.#endRequests(upstream, reason);

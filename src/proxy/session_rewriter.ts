@@ -5,6 +5,8 @@ import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import type { HostPort } from "../platform/address.ts";
 import { type Connection, socketAddress } from "../platform/net.ts";
 import type { RewriteAction } from "../relay/frame_action.ts";
+import type { ReplyRewriter } from "../relay/reply_relay.ts";
+import type { RequestRewriter } from "../relay/request_relay.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import type { AddressMap, MappedNode } from "../rewrite/address_map.ts";
 import { rewriteFrame } from "../rewrite/frame_rewriter.ts";
@@ -23,13 +25,21 @@ export interface SessionEnds {
 }
 
 /** Rewrites the addresses in the requests and replies of one session. */
-export class SessionRewriter implements AddressMap {
-  readonly #ends: SessionEnds;
+export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewriter {
+  readonly #node: NatEntry;
+  readonly #client: Connection;
+  readonly #upstream: Connection;
   readonly #sources: AddressSources;
   readonly #log: SessionLog;
 
-  constructor(ends: SessionEnds, sources: AddressSources, sessionLog: SessionLog) {
-    this.#ends = ends;
+  constructor(
+    { node, client, upstream }: SessionEnds,
+    sources: AddressSources,
+    sessionLog: SessionLog,
+  ) {
+    this.#node = node;
+    this.#client = client;
+    this.#upstream = upstream;
     this.#sources = sources;
     this.#log = sessionLog;
   }
@@ -65,22 +75,22 @@ export class SessionRewriter implements AddressMap {
 
   /** The id of the node; "" while it is unknown. */
   get ownId(): string {
-    return this.#ends.node.id;
+    return this.#node.id;
   }
 
   /** The public port of the node. */
   get ownPort(): number {
-    return this.#ends.node.publicPort;
+    return this.#node.publicPort;
   }
 
   /** The private address to which the session is connected. */
   get ownAddress(): HostPort {
-    return socketAddress(this.#ends.upstream.remoteAddr);
+    return socketAddress(this.#upstream.remoteAddr);
   }
 
   /** The IP address at which the client reached the proxy. */
   get reachedAt(): string {
-    return socketAddress(this.#ends.client.localAddr).host;
+    return socketAddress(this.#client.localAddr).host;
   }
 
   /** The public port of a node; undefined if `resolvePort` has to find out. */
@@ -90,7 +100,7 @@ export class SessionRewriter implements AddressMap {
 
   /** Queries the cluster for the public port of a node; see `NodeResolver.resolve`. */
   resolvePort(ref: NodeRef, sinceMs: number): Promise<number | undefined> {
-    return this.#sources.nodeResolver.resolve(ref, this.#ends.node, sinceMs);
+    return this.#sources.nodeResolver.resolve(ref, this.#node, sinceMs);
   }
 
   /** The node at a public port. */
@@ -105,17 +115,17 @@ export class SessionRewriter implements AddressMap {
 
   /** The address of a client of the node; see `ClientAddresses.clientAt`. */
   clientAt(upstream: string): string | null | undefined {
-    return this.#sources.clients.clientAt(this.#ends.node, upstream);
+    return this.#sources.clients.clientAt(this.#node, upstream);
   }
 
   /** Finds clients of the node; see `ClientAddresses.fetchClients`. */
   fetchClients(upstreams: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    return this.#sources.clients.fetchClients(this.#ends.node, upstreams);
+    return this.#sources.clients.fetchClients(this.#node, upstreams);
   }
 
   /** The upstream address of a client of the node; see `ClientAddresses.upstreamOf`. */
   upstreamOf(client: string): string | undefined | Promise<string | undefined> {
-    return this.#sources.clients.upstreamOf(this.#ends.node, client);
+    return this.#sources.clients.upstreamOf(this.#node, client);
   }
 
   /** The IP addresses of a host name. */

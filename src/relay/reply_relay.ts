@@ -28,13 +28,14 @@ export interface ReplyRelayOptions {
   readonly scheduler: ReadScheduler;
   /** The memory limit of captures. */
   readonly budget: CaptureBudget;
-  /** Returns the bytes to send instead of a complete frame, which arrived at `sinceMs`. */
-  readonly rewrite: (
-    frame: Uint8Array,
-    action: RewriteAction,
-    sinceMs: number,
-  ) => Promise<Uint8Array>;
+  readonly rewriter: ReplyRewriter;
   readonly trafficLog: TrafficLog | undefined;
+}
+
+/** Rewrites the frames of one session. */
+export interface ReplyRewriter {
+  /** Returns the bytes to send instead of a complete frame, which arrived at `sinceMs`. */
+  rewriteReply(frame: Uint8Array, action: RewriteAction, sinceMs: number): Promise<Uint8Array>;
 }
 
 /**
@@ -322,9 +323,9 @@ export class ReplyRelay {
 
   /** Returns the bytes that the client gets instead of the captured frame. */
   async #rewriteCapture(capture: Capture, action: RewriteAction): Promise<Uint8Array> {
-    const { rewrite, trafficLog } = this.#options;
+    const { rewriter, trafficLog } = this.#options;
     const frame = capture.join(this.#readAtMs);
-    const rewritten = await rewrite(frame, action, this.#readAtMs);
+    const rewritten = await rewriter.rewriteReply(frame, action, this.#readAtMs);
     if (action.isSecret) trafficLog?.secretReply(rewritten.length);
     else trafficLog?.rewritten(frame, rewritten);
     return rewritten;

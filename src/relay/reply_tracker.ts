@@ -42,7 +42,8 @@ import { HeldResults, NO_TRANSACTION, type ResultLayout, USUAL_LAYOUT } from "./
 export class ReplyTracker {
   readonly #state = new ConnectionState();
   readonly #pending = new PendingReplies(this.#state);
-  readonly #confirmations = new Confirmations(this.#state.subscriptions);
+  /** Undefined before the first confirmation: most connections get none. */
+  #confirmations: Confirmations | undefined;
   readonly #progress = new Condition();
   #connection: "tracking" | "blind" | "abandoned" = "tracking";
   /** Whether the node has sent a push. */
@@ -161,7 +162,7 @@ export class ReplyTracker {
 
   /** Records a complete confirmation; `count` is its last value. */
   confirm(count: number): void {
-    if (this.#confirmations.end(count, this.#pending.first)) this.#done();
+    if (this.#confirmations!.end(count, this.#pending.first)) this.#done();
   }
 
   /** Counts a held frame, or returns true if the frame answers the marker. */
@@ -213,7 +214,10 @@ export class ReplyTracker {
   }
 
   #beginConfirmation(command: SubscribeCommand, isRequested: boolean): FrameAction {
-    this.#confirmations.begin(command, isRequested);
+    (this.#confirmations ??= new Confirmations(this.#state.subscriptions)).begin(
+      command,
+      isRequested,
+    );
     return FrameActions.confirm;
   }
 
@@ -334,7 +338,7 @@ export class ReplyTracker {
 
   /** Records that the first `count` requests, or results, were answered. */
   #done(count = 1): void {
-    this.#confirmations.endRequest();
+    this.#confirmations?.endRequest();
     this.#answered = "no";
     if (this.#state.transaction.phase === "results") {
       this.#state.transaction.left.take(count);

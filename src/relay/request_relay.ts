@@ -29,11 +29,7 @@ export interface RequestRelayOptions {
   readonly scheduler: ReadScheduler;
   /** The commands that are not plain; those of the table by default. */
   readonly commands?: CommandTable<CommandSpec>;
-  /** Replaces public addresses with private ones; returns undefined if there are none. */
-  readonly rewrite: (
-    args: readonly string[],
-    address: AddressArgument,
-  ) => Promise<readonly string[] | undefined>;
+  readonly rewriter: RequestRewriter;
   /**
    * How many bytes the node has sent, if a write waits for the client to read; undefined if none
    * does.
@@ -42,6 +38,15 @@ export interface RequestRelayOptions {
   /** Returns the text of a marker, which no other reply contains. */
   readonly createNonce: () => string;
   readonly trafficLog: TrafficLog | undefined;
+}
+
+/** Rewrites the requests of one session. */
+export interface RequestRewriter {
+  /** Replaces public addresses with private ones; returns undefined if there are none. */
+  rewriteRequest(
+    args: readonly string[],
+    address: AddressArgument,
+  ): Promise<readonly string[] | undefined>;
 }
 
 /**
@@ -288,7 +293,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     const address = command.address(args.map(comparedPart));
     const rewritten = address === undefined
       ? withReplyOn(args, argc)
-      : await this.#options.rewrite(args, address);
+      : await this.#options.rewriter.rewriteRequest(args, address);
     if (rewritten === undefined) return undefined;
     const count = hasHeader ? argc + rewritten.length - args.length : undefined;
     return encodePrefix(rewritten, count);

@@ -8,7 +8,7 @@ import { BufferPool } from "../../src/relay/read_buffer.ts";
 import { ReplyRelay } from "../../src/relay/reply_relay.ts";
 import { RequestRelay } from "../../src/relay/request_relay.ts";
 import { FairReadScheduler } from "../../src/proxy/read_scheduler.ts";
-import { MARKING, rewriteHost, SMALL_BUFFER_BYTES } from "../support/conversation.ts";
+import { MARKING, REWRITING, SMALL_BUFFER_BYTES } from "../support/conversation.ts";
 import { Feed, untilIdle } from "../support/feed.ts";
 import type { Random } from "../support/random.ts";
 
@@ -92,7 +92,7 @@ export async function runSession(
       buffers,
       scheduler,
       commands,
-      rewrite: (args) => Promise.resolve(rewriteHost(args)),
+      rewriter: REWRITING,
       unreadReplies: () => undefined,
       createNonce,
       trafficLog: undefined,
@@ -110,7 +110,7 @@ export async function runSession(
       buffers,
       scheduler,
       budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
-      ...MARKING,
+      rewriter: MARKING,
       trafficLog: undefined,
     }).run().then(() => tracker.abandon()).catch(fail),
   ];

@@ -5,8 +5,8 @@ import { encodeRequest } from "../../src/resp/frame.ts";
 import { CaptureBudget } from "../../src/relay/capture.ts";
 import { ReplyTracker } from "../../src/relay/reply_tracker.ts";
 import { BufferPool } from "../../src/relay/read_buffer.ts";
-import { ReplyRelay, type ReplyRelayOptions } from "../../src/relay/reply_relay.ts";
-import { RequestRelay } from "../../src/relay/request_relay.ts";
+import { ReplyRelay, type ReplyRewriter } from "../../src/relay/reply_relay.ts";
+import { RequestRelay, type RequestRewriter } from "../../src/relay/request_relay.ts";
 import { FairReadScheduler } from "../../src/proxy/read_scheduler.ts";
 import { Feed, untilIdle } from "./feed.ts";
 import { array, bulk } from "./frames.ts";
@@ -63,11 +63,16 @@ export function shown(text: string): string {
 }
 
 /** Rewrites nothing, but puts marks around the frame. */
-export const MARKING: Pick<ReplyRelayOptions, "rewrite"> = {
-  rewrite: (frame, { rewrite }) => {
+export const MARKING: ReplyRewriter = {
+  rewriteReply(frame, { rewrite }) {
     const name = rewrite.name.replace("rewrite", "").toLowerCase();
     return Promise.resolve(fromLatin1(`«${name} ${toLatin1(frame)}»`));
   },
+};
+
+/** Rewrites PUBLIC_HOST in requests. */
+export const REWRITING: RequestRewriter = {
+  rewriteRequest: (args) => Promise.resolve(rewriteHost(args)),
 };
 
 /** Removes all marks, which leaves the bytes of the node. */
@@ -129,7 +134,7 @@ export async function converse(
     buffers,
     scheduler,
     commands,
-    rewrite: (args) => Promise.resolve(rewriteHost(args)),
+    rewriter: REWRITING,
     unreadReplies: () => undefined,
     createNonce: () => NONCE,
     trafficLog: undefined,
@@ -149,7 +154,7 @@ export async function converse(
     buffers,
     scheduler,
     budget: new CaptureBudget(CAPTURE_LIMIT_BYTES),
-    ...MARKING,
+    rewriter: MARKING,
     trafficLog: undefined,
   });
   await replies.run().catch(failure);
