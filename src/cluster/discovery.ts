@@ -1,7 +1,7 @@
 // cluster/ owns what a cluster reports about itself. It may import resp/ and platform/. Start here:
-// ClusterDiscovery queries the nodes. node.ts parses CLUSTER NODES, view.ts derives facts from
-// one view, node_connection.ts sends the proxy's own requests, and readiness.ts waits for a cluster
-// that can be served.
+// ClusterDiscovery queries the nodes, and ViewSearch decides which one is next. node.ts parses
+// CLUSTER NODES, view.ts derives facts from one view, node_connection.ts sends the proxy's own
+// requests, and readiness.ts waits for a cluster that can be served.
 
 import { formatHostPort, type HostPort, isIpAddress } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
@@ -15,12 +15,11 @@ import {
   announcedAddress,
   answeringNode,
   type ClusterView,
-  failedAddresses,
-  isBetter,
   isHealthy,
   knownAddresses,
   tlsPortsOf,
 } from "./view.ts";
+import { type Referral, type SearchOptions, ViewSearch } from "./view_search.ts";
 
 /** The options of `ClusterDiscovery`. */
 export interface ClusterDiscoveryOptions extends NodeConnectionOptions {
@@ -28,32 +27,10 @@ export interface ClusterDiscoveryOptions extends NodeConnectionOptions {
   readonly seeds: readonly HostPort[];
 }
 
-/** Addresses to query instead: those of a name, or the nodes that a discovery service lists. */
-interface Referral {
-  readonly addresses: readonly HostPort[];
-  /** The error to report if none of the addresses answers. */
-  readonly reason?: NodeConnectionError;
-}
-
-/**
- * A node that has not answered after this time may hang, so the next one is queried, too. Distant
- * nodes answer within it; RFC 8305 recommends it between attempts to the addresses of a host.
- */
-const HEAD_START_MS = 250;
-
-/** How long to wait for a better view once there is one and no further node to query. */
-const BETTER_VIEW_WAIT_MS = 1000;
-
 /** Which nodes a query goes to, and which view ends it. */
-export interface QueryOptions {
+export interface QueryOptions extends SearchOptions {
   /** Addresses to query in addition to those of the last view. */
   readonly known?: readonly HostPort[];
-  /** Whether a view is good enough to end the query. If none is, the best view is returned. */
-  readonly isSufficient?: (view: ClusterView) => boolean;
-  /** Whether a view shows the right cluster: a former address may belong to another one now. */
-  readonly belongs?: (view: ClusterView) => boolean;
-  /** Whether to accept another cluster's view from a seed, if no node has a view that belongs. */
-  readonly replaces?: (view: ClusterView) => boolean;
 }
 
 /** Queries nodes for their views of the cluster, on connections of its own. */
@@ -78,68 +55,23 @@ export class ClusterDiscovery {
    * @throws {AggregateError} of a NodeConnectionError for each node, if none answers; the first
    * failure after a success is logged
    */
-  async queryAny(options: QueryOptions = {}): Promise<ClusterView> {
-    const { known = [], isSufficient = () => true } = options;
-    const { belongs = () => true, replaces = belongs } = options;
-    const seeds = new Set(this.#options.seeds.map(formatHostPort));
-    const queue = [...this.#known, ...known, ...this.#options.seeds];
-    const errors: unknown[] = [];
-    const done = new Set<string>();
-    const pending = new Set<Promise<void>>();
+  async queryAny({ known = [], ...options }: QueryOptions = {}): Promise<ClusterView> {
     // AbortSignal.any would do, but a million of them took a gigabyte (Deno 2.9.6).
-    const search = new AbortController();
-    const { signal } = search;
-    const stop = () => search.abort(this.#closing.signal.reason);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const stop = () => controller.abort(this.#closing.signal.reason);
     if (this.#closing.signal.aborted) stop();
     this.#closing.signal.addEventListener("abort", stop);
-    let found: ClusterView | undefined;
-    let other: ClusterView | undefined;
-
-    const consider = (text: string, view: ClusterView) => {
-      if (belongs(view)) {
-        if (found === undefined || !isBetter(found, view)) found = view;
-        for (const failed of failedAddresses(view)) done.add(formatHostPort(failed));
-      } else if (seeds.has(text) && replaces(view)) other ??= view;
-      else errors.push(new NodeConnectionError(`Node ${text} is in another cluster now`));
-    };
-    const query = async (address: HostPort, text: string) => {
-      try {
-        const answer = seeds.has(text) && !isIpAddress(address.host)
-          ? await this.#resolveSeed(address)
-          : await this.#query(address, signal);
-        if (!("addresses" in answer)) return consider(text, answer);
-        // The addresses that a seed refers to are seeds, and come before the next seed.
-        if (seeds.has(text)) answer.addresses.forEach((one) => seeds.add(formatHostPort(one)));
-        queue.unshift(...answer.addresses);
-        if (answer.reason !== undefined) errors.push(answer.reason);
-      } catch (error) {
-        errors.push(error);
-      }
-    };
-
-    while (!signal.aborted && (found === undefined || !isSufficient(found))) {
-      const address = queue.shift();
-      if (address !== undefined) {
-        const text = formatHostPort(address);
-        if (done.has(text)) continue;
-        done.add(text);
-        const querying: Promise<void> = query(address, text)
-          .finally(() => pending.delete(querying));
-        pending.add(querying);
-      }
-      if (pending.size === 0) break;
-      const limitMs = queue.length > 0
-        ? HEAD_START_MS
-        : (found ?? other) === undefined
-        ? Infinity
-        : BETTER_VIEW_WAIT_MS;
-      const answered = await withTimeout(Promise.race(pending).then(() => true), limitMs);
-      if (answered === undefined && queue.length === 0) break;
-    }
+    const query = (address: HostPort, isSeed: boolean) =>
+      isSeed && !isIpAddress(address.host)
+        ? this.#resolveSeed(address)
+        : this.#query(address, signal);
+    const addresses = { known: [...this.#known, ...known], seeds: this.#options.seeds };
+    const search = new ViewSearch(addresses, query, options);
+    const view = await search.run(signal);
     this.#closing.signal.removeEventListener("abort", stop);
-    search.abort(new NodeConnectionError("Another node has answered"));
-    const view = found ?? other;
-    if (view === undefined) throw this.#unreachable(errors);
+    controller.abort(new NodeConnectionError("Another node has answered"));
+    if (view === undefined) throw this.#unreachable(search.errors);
     if (this.#isUnreachable) log.info("The cluster is reachable again");
     this.#isUnreachable = false;
     this.#known = knownAddresses(view);

@@ -22,6 +22,7 @@ const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
 /** A connection of the proxy itself to a node, for queries about the cluster. */
 export class NodeConnection {
+  /** The address that was dialled. */
   readonly address: HostPort;
   readonly #connection: Connection;
   readonly #buffer = new Uint8Array(16 * 1024);

@@ -19,7 +19,7 @@ const PUBLIC_LOOKUP_INTERVAL_MS = 60_000;
 /** How long a check of a host is valid. It takes a socket or a lookup, too much for each client. */
 const OWN_HOST_TTL_MS = 5000;
 
-/** A node is to be dialled at a port of the proxy itself. The message is for the operator. */
+/** The address to dial is a port of the proxy itself. The message is for the operator. */
 export class OwnAddressError extends Error {
   override readonly name = "OwnAddressError";
 }
@@ -43,7 +43,7 @@ export interface PublicPorts {
 /**
  * Connects to nodes, for sessions, probes and the proxy's own queries. It does not dial a port of
  * the proxy itself, which nodes announce if their configuration says so: the proxy would accept
- * that connection and dial again, without an end. Another proxy is dialled like any node.
+ * that connection and dial again, endlessly. Another proxy is dialled like any node.
  */
 export class NodeDialer {
   /** The time a node has to accept a connection. */

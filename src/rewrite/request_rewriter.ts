@@ -64,9 +64,7 @@ function isBusPort(digits: string): boolean {
   return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= MAX_PORT;
 }
 
-/**
- * An IP address of a host name, of the address family of the upstream connection if there is one.
- */
+/** Resolves a host name to one IP address, of the same family as the own node's if possible. */
 async function resolveIp(host: string, addressMap: AddressMap): Promise<string | undefined> {
   const found = await addressMap.resolve(host);
   const { ownAddress } = addressMap;

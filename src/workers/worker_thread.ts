@@ -37,7 +37,9 @@ export interface WorkerThreadHandlers {
 
 /** The main thread's handle of a worker. The pool owns it, and terminates it. */
 export class WorkerThread {
+  /** The number of the thread, from 2 on. */
   readonly number: number;
+  /** The channel to the worker; closed when the worker is lost or terminated. */
   readonly channel: Channel<MainMessages, WorkerMessages>;
   readonly #worker: Worker;
   readonly #onLost: (error: OperatorError) => void;
