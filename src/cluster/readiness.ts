@@ -49,7 +49,7 @@ export async function waitUntilReady(
       : result;
     if (reason !== undefined && reason !== obstacle) {
       obstacle = reason;
-      log.info("Waiting: {obstacle}", { obstacle });
+      log.info("Waiting for the cluster: {obstacle}", { obstacle });
     }
     const leftMs = endMs - performance.now();
     if (leftMs <= 0 && usable !== undefined) {

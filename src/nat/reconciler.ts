@@ -125,7 +125,7 @@ export class Reconciler {
     if (row === undefined) return [];
     let error = reason instanceof NoPublicPortError ? reason : undefined;
     if (error === undefined && this.#ports.staticPort(row.id) === undefined) {
-      log.warning("{reason}, trying the next port", { reason: reason.message });
+      log.warning("{reason}; trying the next port", { reason: reason.message });
       const port = this.#ports.reserve(row.id);
       if (port !== undefined) return [this.#offer(row, port)];
       error = this.#noPortLeft(row.address);

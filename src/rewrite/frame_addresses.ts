@@ -21,18 +21,22 @@ export class FrameAddresses implements PublicAddresses {
     this.#addressMap = addressMap;
   }
 
+  /** See `PublicAddresses.host`. */
   get host(): string {
     return this.#addressMap.publicHost;
   }
 
+  /** See `PublicAddresses.ownId`. */
   get ownId(): string {
     return this.#addressMap.ownId;
   }
 
+  /** See `PublicAddresses.ownPort`. */
   get ownPort(): number {
     return this.#addressMap.ownPort;
   }
 
+  /** See `PublicAddresses.portOf`; a node that is not known at once is recorded. */
   portOf(ref: NodeRef): number | undefined {
     const port = this.#addressMap.portOf(ref) ?? (ref.own ? this.ownPort : undefined);
     if (port !== undefined) return port;
@@ -41,6 +45,7 @@ export class FrameAddresses implements PublicAddresses {
     return this.#resolvedPorts.get(key);
   }
 
+  /** See `PublicAddresses.clientAt`; a client that is not known at once is recorded. */
   clientAt(upstream: string): string | undefined {
     const client = this.#fetchedClients?.get(upstream) ?? this.#addressMap.clientAt(upstream);
     if (client === undefined) this.#unknownClients.add(upstream);

@@ -73,7 +73,8 @@ Deno.test("a proxy waits for a cluster that is being created, and logs the reaso
     ELSEWHERE,
     "--start-timeout=0",
   ]);
-  const waits = `Waiting: The cluster at ${second.address} is not ready: its state is fail, `;
+  const waits =
+    `Waiting for the cluster: The cluster at ${second.address} is not ready: its state is fail, `;
   await nat.untilLogged(new RegExp(`${waits}0 of 16384 slots are covered`));
   await second.order("CLUSTER", "ADDSLOTSRANGE", "5461", "16000");
   await nat.untilLogged(new RegExp(`${waits}10540 of 16384 slots are covered`));

@@ -34,7 +34,7 @@ Deno.test("a cluster is created and fixed from outside, through pinned ports", a
 
   /** Runs redis-cli when the proxy waits for the cluster. */
   async function runTool(nat: NatProcess, ...words: string[]): Promise<string> {
-    await nat.untilLogged(/Waiting: The cluster at .* is not ready/);
+    await nat.untilLogged(/Waiting for the cluster: The cluster at .* is not ready/);
     const { code, output } = await run(["redis-cli", "--cluster", ...words], "yes\n");
     assertEquals(code, 0, output);
     return output;

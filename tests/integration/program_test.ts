@@ -282,14 +282,14 @@ Deno.test("a signal during a wait exits with status 0", async (t) => {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     await t.step(`${signal} while it waits for the cluster`, async () => {
       await using nat = new NatProcess(args);
-      await nat.untilLogged(/Waiting: Node 127\.0\.0\.1:1 refuses/);
+      await nat.untilLogged(/Waiting for the cluster: Node 127\.0\.0\.1:1 refuses/);
       nat.signal(signal);
       const { code, stdout } = await nat.ended();
       assertEquals([code, stdout], [0, ""]);
     });
     await t.step(`${signal} during a check, which then has no result`, async () => {
       await using nat = new NatProcess([...args, "--check"]);
-      await nat.untilLogged(/Waiting: Node 127\.0\.0\.1:1 refuses/);
+      await nat.untilLogged(/Waiting for the cluster: Node 127\.0\.0\.1:1 refuses/);
       nat.signal(signal);
       const { code, stdout, stderr } = await nat.ended();
       assertEquals([code, stdout], [1, ""]);
