@@ -3,7 +3,8 @@ import { comparedPart, joined } from "../resp/bytes.ts";
 import { encodePrefix } from "../resp/frame.ts";
 import type { CommandTable } from "../resp/command_table.ts";
 import type { RequestPrefix } from "../resp/request_hold.ts";
-import { RequestScanner, type RequestSink } from "../resp/request_scanner.ts";
+import { RequestScanner } from "../resp/request_scanner.ts";
+import type { RequestSink } from "../resp/request_sink.ts";
 import { COMMANDS, type CommandSpec } from "../commands/command_spec.ts";
 import {
   type ClientReplyMode,
@@ -283,7 +284,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   }
 
   /** Expects an error for bytes that are no request. */
-  broken(): void {
+  protocolError(): void {
     this.#options.tracker.expect(ExpectedReplies.protocolError);
   }
 

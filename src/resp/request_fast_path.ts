@@ -1,11 +1,6 @@
 import { Byte } from "./bytes.ts";
 import type { Command, CommandTable } from "./command_table.ts";
-
-/** Receives the requests of commands that are not in the table. */
-export interface PlainRequestSink {
-  /** This many requests ended whose commands are not in the table. */
-  plain(count: number): void;
-}
+import type { PlainRequestSink } from "./request_sink.ts";
 
 /**
  * Passes over requests that are complete, have headers in the usual form, and whose commands are

@@ -2,20 +2,8 @@ import { Byte, comparedPart, toLatin1 } from "./bytes.ts";
 import { type Command, type CommandTable, MAX_NAME_BYTES } from "./command_table.ts";
 import { InlineRequest } from "./inline_request.ts";
 import { PREFIX_LIMIT_BYTES, RequestHold, type RequestPrefix } from "./request_hold.ts";
-import { passPlainRequests, type PlainRequestSink } from "./request_fast_path.ts";
-
-/** Called for every request, in order, when its last byte was scanned. */
-export interface RequestSink<C extends Command> extends PlainRequestSink {
-  /**
-   * A request of a command in the table, with `argc` arguments; `argv` holds the kept ones, in
-   * lower case, 32 bytes of each. If this returns true, `advance` stops after the request.
-   */
-  known(command: C, argv: readonly string[], argc: number): boolean;
-  /** A request without arguments. A server does not answer it. */
-  empty(): void;
-  /** Bytes that a server answers with a protocol error; it ignores everything that follows. */
-  broken(): void;
-}
+import { passPlainRequests } from "./request_fast_path.ts";
+import type { RequestSink } from "./request_sink.ts";
 
 /** Arguments are compared by their first bytes; the longest that matters is far shorter. */
 const KEPT_BYTES = 32;
@@ -149,7 +137,7 @@ export class RequestScanner<C extends Command> {
           this.#beginRequest(at);
           break;
         case State.bulk:
-          this.#state = bytes[at] === Byte.bulk ? State.length : this.#break();
+          this.#state = bytes[at] === Byte.bulk ? State.length : this.#protocolError();
           at++;
           break;
         case State.length:
@@ -157,7 +145,7 @@ export class RequestScanner<C extends Command> {
           break;
         case State.lengthEnd:
           at++;
-          if (this.#negative) this.#state = this.#break();
+          if (this.#negative) this.#state = this.#protocolError();
           else {
             this.#payload = this.#number + 2;
             this.#number = this.#digits = 0;
@@ -199,7 +187,7 @@ export class RequestScanner<C extends Command> {
         break;
       } else if (byte === Byte.minus && digits === 0 && !this.#negative) this.#negative = true;
       else {
-        this.#state = this.#break();
+        this.#state = this.#protocolError();
         break;
       }
     }
@@ -301,9 +289,9 @@ export class RequestScanner<C extends Command> {
   }
 
   /** Reports a protocol error, and returns the state after it. */
-  #break(): number {
+  #protocolError(): number {
     this.#hold.release();
-    this.#sink.broken();
+    this.#sink.protocolError();
     return State.broken;
   }
 
@@ -340,7 +328,7 @@ export class RequestScanner<C extends Command> {
     }
     if (line.lengthBytes > MAX_INLINE_BYTES) {
       this.#inline = undefined;
-      this.#state = this.#break();
+      this.#state = this.#protocolError();
     }
     return to;
   }
@@ -350,7 +338,7 @@ export class RequestScanner<C extends Command> {
     this.#state = State.start;
     if (this.stopAfterRequest) this.#isStopping = true;
     if (args === undefined) {
-      this.#state = this.#break();
+      this.#state = this.#protocolError();
       return;
     }
     const command = args.length === 0 ? undefined : this.#commands.findByName(args[0]!);

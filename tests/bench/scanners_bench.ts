@@ -5,7 +5,8 @@
 import { Byte, fromLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest } from "../../src/resp/frame.ts";
 import type { Command } from "../../src/resp/command_table.ts";
-import { RequestScanner, type RequestSink } from "../../src/resp/request_scanner.ts";
+import { RequestScanner } from "../../src/resp/request_scanner.ts";
+import type { RequestSink } from "../../src/resp/request_sink.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { COMMANDS } from "../../src/commands/command_spec.ts";
 
@@ -67,7 +68,7 @@ class Counter implements RequestSink<Command> {
 
   empty(): void {}
 
-  broken(): void {
+  protocolError(): void {
     throw new Error("A request is broken");
   }
 }

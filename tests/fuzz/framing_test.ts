@@ -153,7 +153,7 @@ function scanRequests(pieces: readonly Piece[], stopAfterRequest: boolean): [str
       return false;
     },
     empty: () => unchecked.push("empty"),
-    broken: () => unchecked.push("broken"),
+    protocolError: () => unchecked.push("broken"),
   });
   scanner.stopAfterRequest = stopAfterRequest;
   for (const { bytes, from, to, offset } of pieces) {

@@ -136,7 +136,7 @@ function requestsOf(sent: string): Found {
       return false;
     },
     empty: () => found.empty++,
-    broken: () => found.broken = true,
+    protocolError: () => found.broken = true,
   });
   const bytes = fromLatin1(sent);
   scanner.advance(bytes, 0, bytes.length);

@@ -217,7 +217,7 @@ function repliesTo(pieces: readonly Piece[]): ExpectedReply[] {
       return false;
     },
     empty: () => replies.push(ExpectedReplies.empty),
-    broken: () => replies.push(ExpectedReplies.protocolError),
+    protocolError: () => replies.push(ExpectedReplies.protocolError),
   });
   for (const { bytes, from, to } of pieces) {
     for (let at = from; at < to;) at = scanner.advance(bytes, at, to);
@@ -231,7 +231,7 @@ function visibleOf(pieces: readonly Piece[]): string {
     plain: () => {},
     known: () => false,
     empty: () => {},
-    broken: () => {},
+    protocolError: () => {},
   });
   let visible = "";
   for (const { bytes, from, to } of pieces) {

@@ -1,7 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
 import { type Command, CommandTable } from "../../../src/resp/command_table.ts";
-import { RequestScanner, type RequestSink } from "../../../src/resp/request_scanner.ts";
+import { RequestScanner } from "../../../src/resp/request_scanner.ts";
+import type { RequestSink } from "../../../src/resp/request_sink.ts";
 import { everyCut, type Piece, piecesOf, show } from "../../support/pieces.ts";
 import { type Random, seededRandom, testSeed } from "../../support/random.ts";
 
@@ -498,7 +499,7 @@ function recordTo(events: string[]): RequestSink<NamedCommand> {
       return false;
     },
     empty: () => events.push(EMPTY),
-    broken: () => events.push(BROKEN),
+    protocolError: () => events.push(BROKEN),
   };
 }
 
