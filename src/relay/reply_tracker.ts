@@ -44,7 +44,7 @@ export class ReplyTracker {
   readonly #pending = new PendingReplies(this.#state);
   /** Undefined before the first confirmation: most connections get none. */
   #confirmations: Confirmations | undefined;
-  readonly #progress = new Condition();
+  #progress: Condition | undefined;
   #connection: "tracking" | "blind" | "abandoned" = "tracking";
   /** Whether the node has sent a push. */
   #hasPushes = false;
@@ -103,7 +103,7 @@ export class ReplyTracker {
   /** Records that the node sends no more replies. */
   abandon(): void {
     if (this.#connection === "tracking") this.#connection = "abandoned";
-    this.#progress.fail(new AbandonedError());
+    this.#progress?.fail(new AbandonedError());
   }
 
   /**
@@ -364,12 +364,13 @@ export class ReplyTracker {
   /** Waits until `holds` returns true or the connection is blind. */
   async #until(holds: () => boolean): Promise<void> {
     if (this.#connection === "abandoned" && !holds()) throw new AbandonedError();
+    this.#progress ??= new Condition();
     await this.#progress.wait(() => this.#connection === "blind" || holds());
   }
 
   #wake(): void {
     if (this.#refusedNonces !== undefined && this.#isDrained) this.#refusedNonces = undefined;
-    this.#progress.check();
+    this.#progress?.check();
   }
 }
 
