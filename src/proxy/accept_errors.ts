@@ -2,7 +2,7 @@ import type { AtomicCounter } from "../platform/atomic_counter.ts";
 import { log } from "../platform/log.ts";
 import type { SharedCounters } from "./counters.ts";
 
-/** File descriptors are available again when nothing has failed for the lack of one for this long. */
+/** Accepting counts as working again once it has not failed for this long. */
 const RECOVERED_AFTER_MS = 1000;
 
 /** Logs once that clients cannot be accepted, and once that they can again, for all threads. */

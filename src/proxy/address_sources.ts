@@ -18,8 +18,8 @@ export interface AddressSources {
  */
 export interface ClientAddresses {
   /**
-   * The client's own address; null if no client has this upstream address, undefined if only
-   * `fetchClients` can find out.
+   * The client's own address; null if no client has this upstream address, undefined if
+   * `fetchClients` has to query other threads for it.
    */
   clientAt(node: NatEntry, upstream: string): string | null | undefined;
   /** Finds the clients of some upstream addresses; the result has no entry for the others. */

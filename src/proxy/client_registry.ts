@@ -62,7 +62,7 @@ export class ClientRegistry implements ClientAddresses {
     return found;
   }
 
-  /** The same as `among`, for callers whose clients may be in other threads. */
+  /** See `ClientAddresses.fetchClients`: with one thread, the same as `among`. */
   fetchClients(node: NatEntry, upstreams: readonly string[]): Promise<Map<string, string>> {
     return Promise.resolve(this.among(node, upstreams));
   }

@@ -23,7 +23,7 @@ export class SharedCounters {
   readonly captured: AtomicCounter;
   /** How often accepting a client failed. */
   readonly acceptFailures: AtomicCounter;
-  /** 1 if the last thing logged is that accepting fails, 0 if it works. */
+  /** 1 if the last message is that accepting fails, 0 if it is that accepting works. */
   readonly acceptFailing: AtomicCounter;
   /** The number of clients of each public port, by port; undefined if there is only one thread. */
   readonly clientsAtPort: Int32Array | undefined;

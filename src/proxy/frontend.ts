@@ -20,7 +20,7 @@ import { Session, type SessionContext } from "./session.ts";
 /** Sessions are checked this often per timeout: a timeout is late by a quarter at the most. */
 const CHECKS_PER_TIMEOUT = 4;
 
-/** To check ten thousand sessions takes a millisecond. */
+/** Checking ten thousand sessions takes a millisecond. */
 const MAX_CHECK_INTERVAL_MS = 1000;
 
 /** How often sessions are checked while they drain. */
@@ -59,7 +59,7 @@ export interface FrontendOptions {
   readonly echo: boolean;
 }
 
-/** What a frontend looks up while it serves clients. */
+/** The NAT table, the resolver and the monitor that a frontend uses while it serves clients. */
 export interface FrontendContext
   extends Pick<AddressSources, "natTable" | "nodeResolver">, Pick<FrontendsContext, "suspect"> {}
 
@@ -91,7 +91,7 @@ export class Frontend implements Frontends {
   /** The accept loop of each listener; when it has ended, the port is closed. */
   readonly #accepting = new Map<Listener, Promise<void>>();
   readonly #sessions = new Set<Session>();
-  /** Resolved when the last session has ended, once somebody waits for that. */
+  /** Resolved when the last session has ended; undefined until `#empty` waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
   readonly #acceptErrors: AcceptErrors;
   #checkTimer: ReturnType<typeof setInterval> | undefined;
@@ -253,7 +253,7 @@ export class Frontend implements Frontends {
   #serve(client: Connection, node: NatEntry): void {
     const { counters } = this;
     if (!counters.sessions.addWithin(1, this.#options.maxConnections)) {
-      turnAway(client);
+      rejectClient(client);
       return;
     }
     const session = new Session(counters.nextClientId(), client, node, this.#context);
@@ -269,7 +269,7 @@ function shareNothing(): FrontendSharing {
   return { registry, clients: registry, counters, bindMode: "exclusive" };
 }
 
-async function turnAway(client: Connection): Promise<void> {
+async function rejectClient(client: Connection): Promise<void> {
   try {
     await writeAll(client, fromLatin1(TOO_MANY_CLIENTS));
   } catch {

@@ -23,7 +23,7 @@ export interface Frontends {
   close(node: NatEntry): void;
   /** Ends the sessions with a node. */
   endSessions(node: NatEntry): void;
-  /** Makes the NAT table known to all frontends; done when they listen for its nodes. */
+  /** Sends the NAT table to all frontends; done when they listen for its nodes. */
   update(): Promise<void>;
   /**
    * Waits until all frontends listen for all nodes.
@@ -46,8 +46,8 @@ export interface FrontendsContext {
   /** Whether a node accepts connections, so that its port is to be open. */
   isUp(node: NatEntry): boolean;
   /**
-   * Reports that a node refused a connection, or closed one unexpectedly. Resolved when the node was
-   * probed and, if it does not accept connections, its public port is closed.
+   * Reports that a node refused a connection, or closed one unexpectedly. Resolved when the node
+   * was probed and, if it does not accept connections, its public port is closed.
    */
   suspect(node: NatEntry): Promise<void>;
 }

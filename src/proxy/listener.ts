@@ -44,7 +44,7 @@ function canListen(host: string): boolean {
     listen(host, 0).close();
     return true;
   } catch (error) {
-    // The failure says nothing about the host.
+    // Without a free file descriptor the result is unknown.
     if (isExhausted(error)) throw error;
     return false;
   }

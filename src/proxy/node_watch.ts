@@ -14,7 +14,7 @@ export interface NodeMonitorActions {
   /** Closes that port, and ends the node's sessions. */
   fail(node: NatEntry): Promise<void>;
   /** Requests a query of the cluster, because a node may have moved. */
-  unreachable(): void;
+  requestRefresh(): void;
 }
 
 /** The options of a monitor. */
@@ -28,8 +28,8 @@ export interface NodeMonitorOptions {
 /** Whether a node can be used, and since when. */
 export interface NodeState {
   /**
-   * `up`: it accepts connections. `refusing`: it does not, so its public port is closed.
-   * `failed`: the cluster marks it as failed and it does not answer, so its sessions were ended, too.
+   * `up`: it accepts connections. `refusing`: it does not, so its public port is closed. `failed`:
+   * the cluster marks it as failed and it does not answer, so its sessions were ended, too.
    */
   readonly status: "up" | "refusing" | "failed";
   /** In milliseconds of the monotonic clock. */
@@ -47,12 +47,15 @@ const INTERVAL_JITTER_MS = 200;
 const FIRST_RETRY_MS = 20;
 const LAST_RETRY_MS = 500;
 
-/** Timeout of a probe of a node that is down: the next probe is faster than a SYN that is resent. */
+/**
+ * Timeout of a probe of a node that is down: the next probe is faster than a SYN that is resent.
+ */
 const RETRY_TIMEOUT_MS = 1000;
 
 /**
- * Pause between two queries of the cluster for the address of a node that is down: a fraction of the
- * time for which it has been down, because a node that moves is found early or late, up to a limit.
+ * Pause between two queries of the cluster for the address of a node that is down: a fraction of
+ * the time for which it has been down, because a node that moves is found early or late, up to a
+ * limit.
  */
 const QUERY_PAUSE_RATIO = 0.25;
 const MAX_QUERY_PAUSE_MS = 10_000;
@@ -67,7 +70,9 @@ const MIN_OPEN_INTERVAL_MS = 1000;
  */
 const SUSPICION_DELAY_MS = 10;
 
-/** For a node that the cluster marks as failed: with the time to notice that, less than 2 s. */
+/**
+ * For a node that the cluster marks as failed: sessions end in 2 s, of which noticing takes 1 s.
+ */
 const PING_TIMEOUT_MS = 750;
 
 /**
@@ -232,7 +237,7 @@ export class NodeWatch {
     if (nowMs < this.#nextQueryMs) return;
     const pauseMs = QUERY_PAUSE_RATIO * (nowMs - this.#state.sinceMs);
     this.#nextQueryMs = nowMs + Math.min(MAX_QUERY_PAUSE_MS, pauseMs);
-    this.#options.actions.unreachable();
+    this.#options.actions.requestRefresh();
   }
 
   #setDown(status: "refusing" | "failed"): void {

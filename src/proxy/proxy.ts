@@ -79,7 +79,7 @@ export class Proxy {
         closePort: (node) => this.#frontends.closePort(node),
         openPort: (node) => this.#reopen(node),
         fail: (node) => this.#fail(node),
-        unreachable: () => this.#refresher.requestRefresh(),
+        requestRefresh: () => this.#refresher.requestRefresh(),
       },
     });
     this.#monitor = monitor;

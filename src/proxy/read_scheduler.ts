@@ -19,8 +19,8 @@ const PATIENCE_MS = 3;
 
 /**
  * Decides which connections of a thread may read. While each round of the event loop serves all
- * connections that have data, none waits. When rounds are full, connections that were served wait in
- * a queue until a round is not full, because such a round has served the others.
+ * connections that have data, none waits. When rounds are full, connections that were served wait
+ * in a queue until a round is not full, because such a round has served the others.
  *
  *     for (;;) {
  *       if (scheduler.isSaturated) await scheduler.waitTurn();

@@ -49,8 +49,8 @@ export interface SessionContext extends TimeoutOptions {
 const SURELY_SENT_BYTES = 64 * 1024;
 
 /**
- * One client connection and its upstream connection. The session owns and closes both; nobody else
- * may read or write them.
+ * One client connection and its upstream connection. The session owns and closes both; no other
+ * code may read or write them.
  *
  * ```
  *   start ─▶ dial ─▶ RequestRelay  client ─▶ node ─┐
@@ -79,7 +79,7 @@ export class Session {
   #directions = 0;
   /** Whether the client got the end of its stream. */
   #isAnswered = false;
-  /** Resolved then, once `drain` waits for it. */
+  /** Resolved when the client gets it; undefined until `drain` waits for that. */
   #answered: PromiseWithResolvers<void> | undefined;
 
   /** @param client an accepted connection, which the session owns from now on */
@@ -123,7 +123,7 @@ export class Session {
 
   /**
    * Ends the session in order: replies in progress are completed, new requests are not forwarded.
-   * When no reply is due the node gets the end of its stream, and closes the connection behind its
+   * When no reply is due the node gets the end of its stream, and closes the connection after its
    * last reply. Then the client gets the end of its stream, and has some time to close its side.
    */
   async drain(): Promise<void> {
@@ -222,7 +222,7 @@ export class Session {
   async #endReplies(reason: unknown): Promise<void> {
     try {
       const isClosed = reason === undefined || isGone(reason);
-      if (isClosed && this.#isNodeExpected) {
+      if (isClosed && this.#isNodeEndUnexpected) {
         await this.#context.onConnectFailed(this.node, reason);
       }
       if (reason === undefined) {
@@ -238,8 +238,8 @@ export class Session {
     this.#endDirection();
   }
 
-  /** Whether nobody has asked the node to close the connection. */
-  get #isNodeExpected(): boolean {
+  /** Whether the node has no reason to close the connection, such as the end of the client. */
+  get #isNodeEndUnexpected(): boolean {
     return !this.#ended && !this.#timeouts.hasClientEnded && this.#answered === undefined;
   }
 

@@ -93,7 +93,7 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
     return socketAddress(this.#client.localAddr).host;
   }
 
-  /** The public port of a node; undefined if `resolvePort` has to find out. */
+  /** The public port of a node; undefined if `resolvePort` has to query the cluster for it. */
   portOf(ref: NodeRef): number | undefined {
     return this.#sources.natTable.portOf(ref);
   }

@@ -2,16 +2,17 @@ import type { Capture } from "../relay/capture.ts";
 
 /**
  * How long a client that got the end of its stream may stay silent until its connection is closed.
- * Clients disconnect within a round trip, but a connection that rests in a pool is not read. Closed
- * earlier, a request in flight would make the kernel drop data that the client has not read yet.
+ * Clients disconnect within a round trip, but a connection that is idle in a pool is not read. If
+ * it were closed earlier, a request in flight would make the kernel drop data that the client has
+ * not read yet.
  */
 const CLOSE_WAIT_MS = 1000;
 
 /**
  * A node that has ended its side does not answer any more, but a client that keeps unused
  * connections may not notice for hours. It gets this long to read what the node sent last, which a
- * close could cut off: as long as kernels keep a half-closed connection. When a client has ended its
- * side, a node that hangs does not notice either; then the node may be silent for this long.
+ * close could cut off: as long as kernels keep a half-closed connection. When a client has ended
+ * its side, a node that hangs does not notice either; then the node may be silent for this long.
  */
 const HALF_CLOSED_TIMEOUT_MS = 60_000;
 
@@ -37,7 +38,7 @@ export type ExpiredTimeout =
 
 /** The clocks of one session. It has no timer: the frontend checks all sessions regularly. */
 export class SessionTimeouts {
-  /** The value of a measure of progress at the last check, and since when it is the same. */
+  /** The progress at the last check, and the time since which it has not changed. */
   #progress = 0;
   #idleSinceMs = 0;
   #nodeEndedAtMs = Infinity;

@@ -32,7 +32,7 @@ export interface StartupOptions
   readonly startTimeoutMs: number;
 }
 
-/** What queries the cluster for the NAT table. */
+/** The parts of the proxy that query the cluster during the start. */
 export interface StartupContext extends NatContext {
   readonly dialer: NodeDialer;
   readonly addressCheck: AddressCheck;
@@ -53,7 +53,7 @@ export function createNatTable(options: MappingOptions): NatTable {
   });
 }
 
-/** Creates what queries the cluster; it opens no connection yet. */
+/** Creates the discovery and its context. It opens no connection yet. */
 export function createStartupContext(
   natTable: NatTable,
   options: StartupOptions,
@@ -66,8 +66,9 @@ export function createStartupContext(
 }
 
 /**
- * Opens the ports of static mappings to an address, waits for the cluster, and assigns each node its
- * port. Static mappings do not wait, because a cluster can be created and repaired through them.
+ * Opens the ports of static mappings to an address, waits for the cluster, and assigns each node
+ * its port. Static mappings do not wait, because a cluster can be created and repaired through
+ * them.
  *
  * @throws {OperatorError} when the cluster is not ready in time, and what `apply` throws
  */

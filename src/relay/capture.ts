@@ -34,8 +34,8 @@ export class CaptureBudget {
     );
   }
 
-  /** Gives back bytes that were taken. */
-  give(bytes: number): void {
+  /** Releases bytes that were taken. */
+  release(bytes: number): void {
     this.#taken.add(-bytes);
   }
 }
@@ -123,7 +123,7 @@ export class Capture {
   hold(bytes: number): void {
     const taken = Math.max(0, bytes - UNCOUNTED_BYTES);
     if (taken > this.#taken) this.#budget.take(taken - this.#taken);
-    else this.#budget.give(this.#taken - taken);
+    else this.#budget.release(this.#taken - taken);
     this.#held = bytes;
     this.#taken = taken;
   }

@@ -17,7 +17,7 @@ export class BufferPool {
   }
 
   /** Takes back a buffer, which the caller must not use any more. */
-  give(buffer: Uint8Array<ArrayBuffer>): void {
+  release(buffer: Uint8Array<ArrayBuffer>): void {
     if (this.#idle.length * this.bufferBytes < MAX_IDLE_BYTES) this.#idle.push(buffer);
   }
 }
@@ -77,7 +77,7 @@ export class ReadBuffer {
     return this.#bytes.subarray(0, end);
   }
 
-  /** Keeps the bytes from `from` on, in front of the next read, and discards those before. */
+  /** Keeps the bytes from `from` on, before those of the next read, and discards the others. */
   keep(from: number): void {
     const kept = this.end - from;
     const next = this.#next(kept);
@@ -85,7 +85,7 @@ export class ReadBuffer {
       if (kept > 0) next.copyWithin(0, from, this.end);
     } else {
       next.set(this.#bytes.subarray(from, this.end));
-      if (this.#isLent) this.#pool.give(this.#bytes);
+      if (this.#isLent) this.#pool.release(this.#bytes);
       this.#bytes = next;
     }
     this.end = kept;

@@ -44,7 +44,7 @@ export interface UnsolicitedFrames {
 }
 
 /**
- * Counts the frames of an EXEC up to the answer to its marker, to find out which are results. The
+ * Counts the frames of an EXEC up to the answer to its marker, to determine which are results. The
  * errors of all AUTH commands were dropped or none was, and all frames that look like messages are
  * messages or none is. A frame that looks like a line of MONITOR is always one, because the node
  * sends a line for each command.

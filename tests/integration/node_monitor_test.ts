@@ -46,7 +46,7 @@ class Scene implements Disposable {
         closePort: () => note("close"),
         openPort: () => note("open").then(() => true),
         fail: () => note("fail"),
-        unreachable() {},
+        requestRefresh() {},
         ...actions,
       },
     });
@@ -97,7 +97,7 @@ Deno.test("a node that comes and goes has its port opened once a second at most"
 
 Deno.test("the cluster is asked for a node that is gone, less and less often", async () => {
   const askedAtMs: number[] = [];
-  using scene = new Scene({ unreachable: () => askedAtMs.push(performance.now()) });
+  using scene = new Scene({ requestRefresh: () => askedAtMs.push(performance.now()) });
   const { monitor, node } = scene;
   monitor.watch(node);
   await until("it has been gone for a while", () => askedAtMs.at(-1)! - askedAtMs[0]! > 6000);

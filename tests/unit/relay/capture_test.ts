@@ -33,7 +33,7 @@ Deno.test("the first 16 KiB of a capture take nothing of the budget, further byt
   const capture = new Capture(budget, 0);
   capture.add(bytesOf(UNCOUNTED_BYTES));
   assertThrows(() => capture.add(bytesOf(1)), CaptureLimitError);
-  budget.give(LIMIT_BYTES);
+  budget.release(LIMIT_BYTES);
   capture.add(bytesOf(1000));
   assertEquals([budget.takenBytes > 999, budget.takenBytes <= UNCOUNTED_BYTES], [true, true]);
   capture.hold(UNCOUNTED_BYTES + 5);
