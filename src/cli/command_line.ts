@@ -89,7 +89,7 @@ const FLAGS: ReadonlyMap<string, Flag> = new Map(
  * even one with a leading dash, as getopt and Go's flag package do. If the next argument is a known
  * flag, the value is missing.
  *
- * An argument behind a flag may be part of a password, so messages do not repeat it.
+ * An argument after a flag may be part of a password, so messages do not repeat it.
  */
 function normalize(args: readonly string[]): string[] {
   const rest = subcommand(args) === undefined ? [...args] : args.slice(1);

@@ -38,7 +38,7 @@ export class ClusterDiscovery {
   readonly #options: ClusterDiscoveryOptions;
   readonly #connections = new Set<NodeConnection>();
   readonly #closing = new AbortController();
-  /** The addresses of the last view; the seeds may be gone by now. */
+  /** The addresses of the last view, because the seeds may be gone. */
   #known: readonly HostPort[] = [];
   /** Whether no node answered the last query, which was logged. */
   #isUnreachable = false;

@@ -143,7 +143,7 @@ export class NatTable {
     return this.#rows.withAlias(address) === SHARED;
   }
 
-  /** The node behind a public port. */
+  /** The node that clients reach on a public port. */
   atPort(publicPort: number): NatEntry | undefined {
     return this.#rows.all.find((row) => row.publicPort === publicPort);
   }
@@ -240,7 +240,7 @@ export class NatTable {
     this.#missing.delete(id);
   }
 
-  /** Removes a missing node, unless a view has listed it meanwhile. */
+  /** Removes a missing node, unless a view has listed it since. */
   forget({ id }: MissingNode): TableChange[] {
     if (!this.#missing.isLongMissing(id)) return [];
     this.#missing.delete(id);

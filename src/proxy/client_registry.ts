@@ -34,7 +34,7 @@ export class ClientRegistry implements ClientAddresses {
     if (clients === undefined || client === undefined) return;
     clients.byUpstream.delete(upstream);
     this.#count(node, -1);
-    // The kernel may have given the client's address to a new connection by now.
+    // The client's address may already belong to a new connection.
     if (clients.byClient.get(client) === upstream) clients.byClient.delete(client);
     if (clients.byUpstream.size === 0) this.#byNode.delete(node);
   }

@@ -1,7 +1,7 @@
 import { comparedPart } from "./bytes.ts";
 import type { Command } from "./command_table.ts";
 
-/** The buffered arguments of a request, as they came, one character a byte. */
+/** The buffered arguments of a request, as the client sent them, one character a byte. */
 export interface RequestPrefix<C extends Command> {
   readonly command: C;
   /** The first arguments of the request; all of an inline one. */
@@ -79,7 +79,7 @@ export class RequestHold<C extends Command> {
    * An argument of the held request ended. Returns the prefix if all arguments that the command
    * buffers are complete, and releases the request if it buffers none.
    *
-   * @param name the command name as it came
+   * @param name the command name as the client sent it
    */
   endArg(command: C | undefined, name: string, argc: number): RequestPrefix<C> | undefined {
     if (command?.bufferArgs === undefined) {

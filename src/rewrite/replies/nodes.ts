@@ -35,7 +35,7 @@ function rewriteLine(line: string, addresses: PublicAddresses, trustsMyself: boo
   const address = fields[1] === undefined ? undefined : parseAddressField(fields[1]);
   if (address === undefined) return line;
   const ref = refOf(fields, address.host, address.port);
-  // The node may have another id by now.
+  // The id of the node may have changed since the session began.
   const own = trustsMyself && flagsOf(fields).includes("myself");
   const port = addresses.portOf(own ? { ...ref, own } : ref);
   if (address.host !== "" || address.port !== 0) {
