@@ -113,7 +113,7 @@ Deno.test("a cluster is administered with public addresses only", async (t) => {
   });
 });
 
-Deno.test("a node whose port is pinned is added and removed with public addresses only", async () => {
+Deno.test("a node with a static mapping is added and removed with public addresses only", async () => {
   const [cluster, lone] = await Promise.all([
     RedisCluster.start({ replicasEach: 0 }),
     RedisCluster.start({ primaries: 1, replicasEach: 0 }),
@@ -194,7 +194,7 @@ Deno.test("clients are found by the addresses that CLIENT LIST shows", async (t)
     });
   }
 
-  await t.step("an address at which no client is ends nobody", async () => {
+  await t.step("the address of no client ends no connection", async () => {
     const nobody = `${proxy.host}:1`;
     assertStringIncludes(textOf(await operator.ask("CLIENT", "KILL", nobody))!, "No such client");
     assertEquals(textOf(await operator.ask("CLIENT", "KILL", "ADDR", nobody)), "0");
@@ -212,7 +212,7 @@ Deno.test("clients are found by the addresses that CLIENT LIST shows", async (t)
     if (inverses) assertEquals(await list("NOT-LADDR", own), [""]);
   }
 
-  await t.step("CLIENT KILL LADDR ends all but the one that asks", async () => {
+  await t.step("CLIENT KILL LADDR ends all connections but the caller's", async () => {
     using client = await connect();
     await client.ask("PING");
     assert(Number(textOf(await operator.ask("CLIENT", "KILL", "LADDR", own))) >= 1);
@@ -221,7 +221,7 @@ Deno.test("clients are found by the addresses that CLIENT LIST shows", async (t)
   });
 });
 
-Deno.test("a request that a node refuses is repeated as it was", async () => {
+Deno.test("the error to a refused request repeats its public address", async () => {
   await using cluster = await RedisCluster.start({
     primaries: 2,
     replicasEach: 0,

@@ -42,19 +42,19 @@ Deno.test("a password file is read for each connection", async (t) => {
   await Deno.symlink(directory.at("one"), link);
   await admit(node, "first");
   await assertLetIn();
-  await t.step("its text changes", async () => {
+  await t.step("its content changes", async () => {
     await admit(node, "second");
     await Deno.writeTextFile(directory.at("one"), "second\n");
     await assertLetIn();
   });
-  await t.step("it is another file now, as Kubernetes changes it", async () => {
+  await t.step("a symlink leads to another file, as in Kubernetes", async () => {
     await admit(node, "third");
     await Deno.writeTextFile(directory.at("two"), "third");
     await Deno.symlink(directory.at("two"), directory.at("new"));
     await Deno.rename(directory.at("new"), link);
     await assertLetIn();
   });
-  await t.step("it is empty for a moment", async () => {
+  await t.step("it is empty for a short time", async () => {
     await Deno.writeTextFile(directory.at("two"), "");
     await assertRejects(
       () => discovery.queryNodeOrThrow(address),
@@ -64,14 +64,14 @@ Deno.test("a password file is read for each connection", async (t) => {
     await Deno.writeTextFile(directory.at("two"), "third");
     await assertLetIn();
   });
-  await t.step("it is gone", async () => {
+  await t.step("it does not exist", async () => {
     await Deno.remove(link);
     const message = `Cannot read the password file '${link}': No such file`;
     await assertRejects(() => discovery.queryNodeOrThrow(address), Error, message);
   });
 });
 
-Deno.test("a start waits for the right password in its file", async () => {
+Deno.test("the start waits until the file has the right password", async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   await using directory = await TemporaryDirectory.create();
   const [node] = cluster.nodes as [ClusterNode];
@@ -95,7 +95,7 @@ Deno.test("a start waits for the right password in its file", async () => {
   assertEquals((await starting).answeredBy.id, node.id);
 });
 
-Deno.test("the log says that it is the password where a node cannot be found for it", async () => {
+Deno.test("a wrong password is logged as the reason why a node is not found", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   await using directory = await TemporaryDirectory.create();
   const [first, second] = cluster.nodes as [ClusterNode, ClusterNode];

@@ -138,7 +138,7 @@ class Scene {
 
 for (const samePort of [false, true]) {
   const places = samePort ? "one port at many addresses" : "ports of their own";
-  Deno.test(`nodes with ${places} are told apart`, async (t) => {
+  Deno.test(`nodes with ${places} are distinguished`, async (t) => {
     await using cluster = await RedisCluster.start({ samePort });
     for (const [names, endpoint] of Object.entries(ENDPOINTS)) {
       await configure(cluster, endpoint);
@@ -152,7 +152,7 @@ for (const samePort of [false, true]) {
           }
         }
       });
-      await t.step(`by ${names}, in CLUSTER SLOTS, where all else stays as it is`, async () => {
+      await t.step(`by ${names}, in CLUSTER SLOTS, and nothing else changes`, async () => {
         await using scene = await Scene.start(cluster);
         await assertShape(scene);
       });
@@ -171,7 +171,7 @@ for (const samePort of [false, true]) {
           }
         }
       });
-      await t.step(`by ${names}, in MOVED to scripts, one after the other`, async () => {
+      await t.step(`by ${names}, in consecutive MOVED to scripts`, async () => {
         await using scene = await Scene.start(cluster);
         for (const node of cluster.nodes) {
           using client = await scene.connect(node);

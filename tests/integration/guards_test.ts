@@ -60,7 +60,7 @@ async function assertRefused(ports: readonly number[]): Promise<void> {
   }
 }
 
-Deno.test("an address of no node gets no port, whoever tells of it", async (t) => {
+Deno.test("an address of no node gets no port, whatever its source", async (t) => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   await using proxy = await startProxy(cluster);
   const node = cluster.ownerOf(3300);
@@ -89,7 +89,7 @@ Deno.test("an address of no node gets no port, whoever tells of it", async (t) =
     );
   }
 
-  await t.step("CLUSTER MEET of nobody", async () => {
+  await t.step("CLUSTER MEET of an unused address", async () => {
     const meet = await client.ask("CLUSTER", "MEET", secret.host, `${secret.port}`);
     assertEquals(meet, { type: "+", text: "OK" });
     const direct = textOf(await node.ask("CLUSTER", "NODES"))!;
@@ -114,7 +114,7 @@ Deno.test("an address of no node gets no port, whoever tells of it", async (t) =
 /** Enough to meet the moment between the system's accept and the program's several times. */
 const STOPS = 40;
 
-Deno.test("a stop leaves no session and no listener, even of clients that just came", async () => {
+Deno.test("a stop leaves no session and no listener, with clients that have just connected", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   for (let stop = 0; stop < STOPS; stop++) {
     await using proxy = await startProxy(cluster);
@@ -139,7 +139,7 @@ Deno.test("a stop leaves no session and no listener, even of clients that just c
   }
 });
 
-Deno.test("an address that stays silent holds up nobody", async (t) => {
+Deno.test("an address that does not answer delays no client", async (t) => {
   await using silent = new Peer();
   // The primary tells of its replica in ROLE by what the replica says of itself.
   await using cluster = await RedisCluster.start({
@@ -161,7 +161,7 @@ Deno.test("an address that stays silent holds up nobody", async (t) => {
     assertEquals(reply, `-MOVED 3300 ${proxy.host}:${proxy.portOf(first)}\r\n`);
   }
 
-  await t.step("not who asks for it, for it is not asked", async () => {
+  await t.step("not a client that sends it, because it is not queried", async () => {
     const accepted = silent.accepted;
     await using proxy = await startProxy(cluster);
     using client = await WireClient.connect(proxy.host, proxy.portOf(first));
@@ -174,7 +174,7 @@ Deno.test("an address that stays silent holds up nobody", async (t) => {
     assertEquals(silent.accepted, accepted);
   });
 
-  await t.step("not redirects, when a client had a node meet it", async () => {
+  await t.step("not redirects, after a client had a node meet it", async () => {
     await using proxy = await startProxy(cluster);
     using client = await WireClient.connect(proxy.host, proxy.portOf(first));
     const before = proxy.ports;
@@ -187,7 +187,7 @@ Deno.test("an address that stays silent holds up nobody", async (t) => {
   });
 });
 
-Deno.test("whoever makes a node list it as a replica is not asked, and gets no port", async () => {
+Deno.test("an address that a node lists as a replica at a client's request gets no query and no port", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
   await using proxy = await startProxy(cluster);
   await using liar = new Peer();
@@ -248,7 +248,7 @@ Deno.test("an address that all nodes share leads to the slot's owner", async (t)
 
 const [A, B, C] = ["a", "b", "c"].map((digit) => digit.repeat(40)) as [string, string, string];
 
-Deno.test("an address that all nodes share is none's, after a slot moved meanwhile too", async () => {
+Deno.test("an address that all nodes share belongs to no node, also after a slot has moved", async () => {
   /** What A sees, while slot 0 is A's or B's. */
   function viewWith(owner: string): ClusterView {
     const [ofA, ofB] = owner === A ? ["0-5", "6-10"] : ["1-5", "0 6-10"];
@@ -318,7 +318,7 @@ Deno.test("--check with too few ports exits with 1 and names the flag", async ()
   );
 });
 
-Deno.test("the start gives up when its time is over", async (t) => {
+Deno.test("the start fails after --start-timeout", async (t) => {
   const timeoutMs = 350;
   await using stack = new AsyncDisposableStack();
   const mute = Array.from({ length: 3 }, () => stack.use(new Peer()));
@@ -376,7 +376,7 @@ const REFUSALS: [answer: string, lasting: boolean, says: RegExp][] = [
   ],
 ];
 
-Deno.test("the start waits over an error that passes, and ends at one that lasts", async (t) => {
+Deno.test("the start retries after a temporary error, and fails at a permanent one", async (t) => {
   for (const [answer, lasting, says] of REFUSALS) {
     await t.step(answer, async () => {
       await using peer = new Peer({ answer: `-${answer}\r\n` });
@@ -392,7 +392,7 @@ Deno.test("the start waits over an error that passes, and ends at one that lasts
   }
 });
 
-Deno.test("a node that never comes to an end is not heard to the end", async () => {
+Deno.test("a reply without an end is not read without a limit", async () => {
   await using peer = new Peer({ answer: `$2000000000\r\n${"x".repeat(20_000_000)}` });
   await using topology = WatchedTopology.of([peer]);
   const { message } = await within(
@@ -403,7 +403,7 @@ Deno.test("a node that never comes to an end is not heard to the end", async () 
   assertMatch(message, /failed to reply: it sent more than 16777216 bytes/);
 });
 
-Deno.test("what the start says of an error to AUTH does not repeat the password", async (t) => {
+Deno.test("the message about an error to AUTH does not repeat the password", async (t) => {
   const errors: [answer: string, says: RegExp][] = [
     [
       "ERR max number of clients reached",

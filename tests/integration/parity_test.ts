@@ -73,7 +73,7 @@ function words(...words: string[]): string {
 
 const STATE_AND_MARK = words("RESET") + words("ECHO", END);
 
-Deno.test("every kind of request is answered the same straight and through the proxy", async (t) => {
+Deno.test("every kind of request gets the same reply directly and through the proxy", async (t) => {
   await using cluster = await RedisCluster.start();
   await using proxy = await startProxy(cluster, { publicHost: Parity.publicHost(cluster) });
   const parity = new Parity(cluster, proxy);

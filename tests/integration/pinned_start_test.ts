@@ -7,7 +7,7 @@ import { findFreePorts } from "../support/ports.ts";
 import { run } from "../support/program.ts";
 import { until } from "../support/until.ts";
 
-Deno.test("a cluster is created and fixed from outside, through pinned ports", async (t) => {
+Deno.test("a cluster is created and fixed from outside, through the ports of static mappings", async (t) => {
   await using stack = new AsyncDisposableStack();
   const lone = { primaries: 1, replicasEach: 0 };
   const clusters = await Promise.all([lone, lone, lone].map((each) => RedisCluster.start(each)));

@@ -418,7 +418,7 @@ Deno.test("passwords", async (t) => {
     assert(!nat.stderr.includes(made), nat.stderr);
   });
 
-  await t.step("none is logged, in whatever form a client sends it", async () => {
+  await t.step("none is logged, in every form that a client may send", async () => {
     const flags = ["--debug", "--log-level=debug", `--password=${PASSWORD}`];
     await using nat = await new NatProcess([seed, elsewhere, ...flags]).ready();
     using client = await WireClient.connect("127.0.0.1", nat.mapping.get(node.address)!);

@@ -58,7 +58,7 @@ const CASES = [
   "$4\r\nPING\r\n",
 ];
 
-Deno.test("the scanner finds the requests that a server finds", async () => {
+Deno.test("the scanner finds the same requests as a server", async () => {
   const seed = testSeed();
   const random = seededRandom(seed);
   const wires = [...CASES, ...Array.from({ length: ROUNDS }, () => randomWire(random))];

@@ -50,7 +50,7 @@ const LAST_WORDS: Record<string, string> = {
   "bytes that are no request": words("PING") + "*1\r\n+x\r\n",
 };
 
-Deno.test("a client that shuts its side gets what a straight connection gives", async (t) => {
+Deno.test("a client that half-closes gets the same as on a direct connection", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
   await using proxy = await startProxy(cluster, { publicHost: "nat.example" });
   const node = cluster.nodes[0]!;
@@ -67,19 +67,19 @@ Deno.test("a client that shuts its side gets what a straight connection gives", 
       assertEquals(await talk(AT, proxy.portOf(node), text), straight);
     });
   }
-  await t.step("with answers that are rewritten", async () => {
+  await t.step("with replies that are rewritten", async () => {
     const text = words("CLUSTER", "SLOTS") + words("GET", "a");
     const answers = await talk(AT, proxy.portOf(node), text);
     const moved = `-MOVED 15495 nat.example:${proxy.portOf(cluster.nodes[1]!)}\r\n`;
     assert(answers.startsWith("*2\r\n") && answers.endsWith(moved), answers);
     assert(!answers.includes(node.host), answers);
   });
-  await t.step("and leaves nothing open", async () => {
+  await t.step("and no connection stays open", async () => {
     await until("no client is connected", () => proxy.proxy.sessionCount === 0);
   });
 });
 
-Deno.test("a client that vanishes is gone from its node, whatever it was doing", async (t) => {
+Deno.test("a client that disconnects is disconnected from its node, in every state", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   await using proxy = await startProxy(cluster);
   const node = cluster.nodes[0]!;
@@ -122,7 +122,7 @@ const WRONG_PASSWORDS: Record<string, string> = {
   "AUTH in a transaction": words("MULTI") + words("AUTH", "wrong") + words("EXEC"),
 };
 
-Deno.test("no address slips through behind a wrong password that gets no answer", async (t) => {
+Deno.test("no private address passes after a wrong password whose error is dropped", async (t) => {
   const password = "right";
   await using cluster = await RedisCluster.start({
     primaries: 2,
@@ -266,7 +266,7 @@ Deno.test({
     });
     const node = cluster.nodes[0]!;
 
-    await t.step("a value of 512 MB is read, and what is behind it is rewritten", async () => {
+    await t.step("a value of 512 MB is read, and the reply after it is rewritten", async () => {
       const blocks = LONGEST_VALUE_BYTES / MIB;
       const last = `${LONGEST_VALUE_BYTES - 1}`;
       using straight = await WireClient.connect(node.host, node.port);
@@ -288,7 +288,7 @@ Deno.test({
       await node.ask("DEL", KEY);
     });
 
-    await t.step("a value of 256 MB is written, and what is behind it is rewritten", async () => {
+    await t.step("a value of 256 MB is written, and the reply after it is rewritten", async () => {
       const blocks = 256;
       const { nat: started, port } = await startWarm(cluster);
       await using nat = started;

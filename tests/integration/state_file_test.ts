@@ -76,11 +76,11 @@ interface Edited {
   retired: unknown[];
 }
 
-Deno.test("a state is written for people, in the order of ports", () => {
+Deno.test("a state file is readable, in the order of ports", () => {
   assertEquals(formatState({ ...SAVED, nodes: SAVED.nodes.toReversed() }), TEXT);
 });
 
-Deno.test("a state that is written is read", async () => {
+Deno.test("a state file that was written is read", async () => {
   for (
     const saved of [
       SAVED,
@@ -94,7 +94,7 @@ Deno.test("a state that is written is read", async () => {
   ) assertEquals(await read(formatState(saved)), saved);
 });
 
-Deno.test("there may be no state yet", async () => {
+Deno.test("the state file need not exist", async () => {
   await using directory = await TemporaryDirectory.create();
   assertEquals(readStateFile(directory.at("state.json")), undefined);
   assertEquals(readStateFile(directory.at("missing/state.json")), undefined);
@@ -108,7 +108,7 @@ const TOLERATED: [name: string, content: string][] = [
 ];
 
 for (const [name, content] of TOLERATED) {
-  Deno.test(`${name} in a state file: fine`, async () => {
+  Deno.test(`${name} in a state file is accepted`, async () => {
     assertEquals(await read(content), SAVED);
   });
 }
@@ -211,7 +211,7 @@ function damaged(
 }
 
 for (const [name, content, message] of DAMAGES) {
-  Deno.test(`${name} in a state file: refused, with what to do`, async () => {
+  Deno.test(`${name} in a state file is refused with what to do`, async () => {
     const error = await read(content).catch((error) => error);
     assert(error instanceof OperatorError, Deno.inspect(error));
     assertEquals(error.message.replace(/^The state file '[^']+\/state\.json' /, ""), message);
@@ -229,7 +229,7 @@ Deno.test("a state file that cannot be read is refused in one line, with the rea
 
 const CORRUPTIONS = 2000;
 
-Deno.test("no corruption of a state file does worse than to be refused", async () => {
+Deno.test("a corrupt state file is refused or read, and nothing worse", async () => {
   await using directory = await TemporaryDirectory.create();
   const path = directory.at("state.json");
   const seed = testSeed();

@@ -49,7 +49,7 @@ Deno.test(
   },
 );
 
-Deno.test("a thread that ends at the end of the program is told of, too", ON_LINUX, async () => {
+Deno.test("a thread that ends during shutdown is logged", ON_LINUX, async () => {
   await using node = await ScriptedNode.start();
   const options = ["-A", `--preload=${FAULTY}`];
   await using nat = await startScripted(node, ["--shutdown-grace=60s"], { options });
