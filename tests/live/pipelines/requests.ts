@@ -318,7 +318,7 @@ function inline(request: Request): Request {
  * before or after the replies, so their order with CLIENT REPLY is not compared.
  */
 function isReplyMode(request: Request): boolean {
-  return typeof request !== "string" && request[0] === "CLIENT" && request[1] === "REPLY";
+  return typeof request !== "string" && /^client reply\b/i.test(request.join(" "));
 }
 
 /** Random requests of some kinds, or of the chosen ones. */
