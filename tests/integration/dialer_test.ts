@@ -72,16 +72,22 @@ Deno.test("the addresses of this machine are distinguished from others", () => {
   }
 });
 
-Deno.test("a public name that does not resolve is looked up once, with a short wait", async () => {
+/** A dialer at a public name, every lookup of which has this result; `looked` lists the lookups. */
+function publicDialer(found: Promise<string[]>): { dialer: NodeDialer; looked: string[] } {
   const looked: string[] = [];
   const dialer = new NodeDialer(
     { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
     { atPort: () => ({}) as NatEntry },
     (host) => {
       looked.push(host);
-      return new Promise(() => {});
+      return found;
     },
   );
+  return { dialer, looked };
+}
+
+Deno.test("a public name that does not resolve is looked up once, with a short wait", async () => {
+  const { dialer, looked } = publicDialer(new Promise(() => {}));
   const startMs = performance.now();
   for (let times = 0; times < 2; times++) {
     assertEquals(await dialer.isOwn({ host: "192.0.2.7", port: 8000 }), false);
@@ -109,15 +115,7 @@ function watchListening(refuse = () => false): Disposable & { readonly count: nu
 }
 
 Deno.test("all clients of a host share one check of whether it is the proxy", async () => {
-  const looked: string[] = [];
-  const dialer = new NodeDialer(
-    { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
-    { atPort: () => ({}) as NatEntry },
-    (host) => {
-      looked.push(host);
-      return Promise.resolve(["192.0.2.7"]);
-    },
-  );
+  const { dialer, looked } = publicDialer(Promise.resolve(["192.0.2.7"]));
   using listening = watchListening();
   const hosts = ["192.0.2.7", "node.example"];
   for (let times = 0; times < 3; times++) {
