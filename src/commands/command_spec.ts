@@ -33,8 +33,6 @@ export function buildCommands(rows: readonly CommandRow[]): CommandTable<Command
 export const COMMANDS: CommandTable<CommandSpec> = buildCommands(COMMAND_ROWS);
 
 function specOf(rows: readonly CommandRow[]): CommandSpec {
-  const rowFor = (subcommand: string | undefined) =>
-    rows.find((row) => row.subcommand === undefined || row.subcommand === subcommand);
   const rules = new Map(rows.map((row) => [row, replyRule(row)]));
   const isSecret = rows.some((row) => row.isSecret);
   return {
@@ -42,11 +40,19 @@ function specOf(rows: readonly CommandRow[]): CommandSpec {
     ...isSecret && { isSecret },
     ...rows.some(needsArgs) && { bufferArgs: (args) => bufferedArgs(rows, args) },
     reply(argv, argc) {
-      const rule = rules.get(rowFor(argv[1])!);
+      const rule = rules.get(findRow(rows, argv[1])!);
       return rule === undefined ? ExpectedReplies.plain : rule(argv, argc);
     },
-    address: (args) => rowFor(args[1]?.toLowerCase())?.address,
+    address: (args) => findRow(rows, args[1]?.toLowerCase())?.address,
   };
+}
+
+/** The row for a subcommand in lower case; undefined if no row applies to it. */
+function findRow(
+  rows: readonly CommandRow[],
+  subcommand: string | undefined,
+): CommandRow | undefined {
+  return rows.find((row) => row.subcommand === undefined || row.subcommand === subcommand);
 }
 
 /** How many arguments determine the reply of a row. */
@@ -76,9 +82,7 @@ function bufferedArgs(rows: readonly CommandRow[], args: readonly string[]): num
   const subcommand = args[1]?.toLowerCase();
   const buffering = rows.filter(needsArgs);
   if (subcommand === undefined && buffering.every((row) => row.subcommand !== undefined)) return 2;
-  const row = buffering.find((row) =>
-    row.subcommand === undefined || row.subcommand === subcommand
-  );
+  const row = findRow(buffering, subcommand);
   if (row === undefined) return 0;
   // MIGRATE may have any number of keys after the address, which need not be buffered.
   return typeof row.address === "object" && "at" in row.address ? row.address.at + 2 : Infinity;

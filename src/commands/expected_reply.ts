@@ -112,6 +112,11 @@ export function isQueued(reply: ExpectedReply): boolean {
   }
 }
 
+/** Whether a request authenticates its client: a node may drop the error to it. */
+export function authenticates(reply: ExpectedReply): boolean {
+  return reply.type === "auth" || (reply.type === "hello" && reply.authenticates);
+}
+
 /** Whether the reply must not be logged: it may contain a secret, or one of the request. */
 export function isSecretReply(reply: ExpectedReply): boolean {
   return reply.type === "auth" || reply.type === "hello" ||

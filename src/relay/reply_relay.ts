@@ -180,9 +180,8 @@ export class ReplyRelay {
       if (action === undefined) return at;
       switch (action.type) {
         case "header": {
-          // The head is complete, so the buffer contains the whole line.
           if (action.isDropped) await this.#pass(at);
-          at = this.#bytes.indexOf(Byte.lf, at) + 1;
+          at = endOfLine(this.#bytes, at);
           if (action.isDropped) this.#sent = at;
           this.#action = undefined;
           break;
@@ -233,8 +232,7 @@ export class ReplyRelay {
     let at = from;
     if (this.#held === undefined) {
       this.#held = new Capture(budget, this.#readAtMs);
-      // The head is complete, so the buffer contains the whole line.
-      at = bytes.indexOf(Byte.lf, at) + 1;
+      at = endOfLine(bytes, at);
       this.#held.add(bytes.subarray(from, at));
     }
     while (at < end) {
@@ -356,4 +354,9 @@ export class ReplyRelay {
   async #writeError({ message }: Error): Promise<void> {
     await this.#write(fromLatin1(`-ERR ${message}\r\n`));
   }
+}
+
+/** The end of the header line at `at`: the head was complete, so the buffer contains all of it. */
+function endOfLine(bytes: Uint8Array, at: number): number {
+  return bytes.indexOf(Byte.lf, at) + 1;
 }

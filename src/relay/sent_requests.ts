@@ -1,4 +1,4 @@
-import type { ExpectedReply } from "../commands/expected_reply.ts";
+import { authenticates, type ExpectedReply } from "../commands/expected_reply.ts";
 
 /**
  * The effects that the requests sent so far may have on the connection, if the node accepts them.
@@ -75,11 +75,8 @@ export class SentRequests {
    * @param isQuiet whether the node has no other bytes to send on this connection
    */
   needsMarker(reply: ExpectedReply, isQuiet: boolean): boolean {
+    if (authenticates(reply)) return !isQuiet;
     switch (reply.type) {
-      case "auth":
-        return !isQuiet;
-      case "hello":
-        return reply.authenticates && !isQuiet;
       case "subscription":
         return reply.command === "sunsubscribe" && this.#mayHaveShardChannels;
       case "none":
@@ -97,8 +94,7 @@ export class SentRequests {
 
   /** Whether the result of a command in a transaction may be missing or look like another frame. */
   #makesResultsAmbiguous(reply: ExpectedReply): boolean {
-    return reply.type === "subscription" || reply.type === "auth" ||
-      (reply.type === "hello" && reply.authenticates) ||
+    return reply.type === "subscription" || authenticates(reply) ||
       (reply.type !== "exec" && this.needsMarker(reply, true));
   }
 }

@@ -1,5 +1,5 @@
 import { Byte } from "../resp/bytes.ts";
-import type { ExpectedReply } from "../commands/expected_reply.ts";
+import { authenticates, type ExpectedReply } from "../commands/expected_reply.ts";
 import type { FrameHead } from "./frame_head.ts";
 import { isRefusedMarker } from "./marker.ts";
 import { isMonitorLine } from "./monitor_line.ts";
@@ -163,11 +163,6 @@ function isSubscription(
   reply: ExpectedReply,
 ): reply is Extract<ExpectedReply, { type: "subscription" }> {
   return reply.type === "subscription" && reply.command !== "ssubscribe";
-}
-
-/** Whether the node may drop the error that answers a request. */
-function authenticates(reply: ExpectedReply): boolean {
-  return reply.type === "auth" || (reply.type === "hello" && reply.authenticates);
 }
 
 function isConfirmation({ type, first, count }: FrameHead): boolean {
