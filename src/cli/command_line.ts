@@ -4,7 +4,7 @@ import { flagsOf, type Option, type OptionName, OPTIONS, type OptionValue } from
 
 const SUBCOMMANDS = ["server", "healthcheck"] as const;
 
-/** The subcommand, which comes before all flags; undefined if there is none. */
+/** Returns the subcommand if the arguments begin with one. */
 export function subcommand(args: readonly string[]): (typeof SUBCOMMANDS)[number] | undefined {
   return SUBCOMMANDS.find((name) => name === args[0]);
 }

@@ -36,7 +36,7 @@ export interface NodeDialerOptions {
 
 /** The public ports of the proxy. */
 export interface PublicPorts {
-  /** The node served on a port; undefined if there is none. */
+  /** Returns the node that is served on a port, or undefined. */
   atPort(publicPort: number): unknown;
 }
 

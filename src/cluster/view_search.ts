@@ -73,7 +73,7 @@ export class ViewSearch {
     this.#replaces = options.replaces ?? this.#belongs;
   }
 
-  /** Returns the best view; undefined if there is none, or `signal` ended the search before. */
+  /** Returns the best view, or undefined if no node has sent one before `signal` is aborted. */
   async run(signal: AbortSignal): Promise<ClusterView | undefined> {
     while (!signal.aborted && !this.#hasSufficient()) {
       const address = this.#queue.shift();

@@ -5,7 +5,7 @@ import type { NatEntry, NatTable } from "./nat_table.ts";
 export interface FailureWatchOptions {
   readonly natTable: Pick<NatTable, "nodes">;
   readonly discovery: Pick<ClusterDiscovery, "nodesAt">;
-  /** Whether to query at all: without sessions there is none to end. */
+  /** Whether to query at all: a failure only matters to open sessions. */
   readonly isNeeded: () => boolean;
   /** Whether a node accepts connections, so that it can be queried. */
   readonly isUp: (node: NatEntry) => boolean;

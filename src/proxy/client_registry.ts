@@ -47,7 +47,7 @@ export class ClientRegistry implements ClientAddresses {
     return this.#byNode.get(node)?.byUpstream.size ?? 0;
   }
 
-  /** The address from which a client of `node` connected to the proxy; null if there is none. */
+  /** Returns the address from which a client of `node` connected to the proxy, or null. */
   clientAt(node: NatEntry, upstream: string): string | null {
     return this.#byNode.get(node)?.byUpstream.get(upstream) ?? null;
   }

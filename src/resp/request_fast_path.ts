@@ -56,8 +56,8 @@ const SHORT_HEADER_BYTES = 4;
 const MAX_DIGITS = 9;
 
 /**
- * The number of several digits at `from`, followed by a CR; -1 if there is none, if it has more
- * than MAX_DIGITS, or if it has a leading zero.
+ * Returns the number at `from`, up to a CR. Returns -1 for an incomplete or invalid number, a
+ * leading zero, and more than MAX_DIGITS digits.
  */
 function longNumber(bytes: Uint8Array, from: number, to: number): number {
   let number = bytes[from]! - Byte.zero;
