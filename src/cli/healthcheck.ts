@@ -41,7 +41,7 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
       for (const address of hosts) {
         if (answered.signal.aborted) return;
         const connect = (timeoutMs: number, attempt: AbortController) =>
-          dial(address, timeoutMs, attempt);
+          dial(address, { timeoutMs, attempt });
         const result = await ping(connect, endMs - performance.now(), answered.signal);
         results.set(address, result);
         if (result === "answering") answered.abort();

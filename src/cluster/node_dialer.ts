@@ -7,7 +7,15 @@ import {
   isSameHost,
   isWildcard,
 } from "../platform/address.ts";
-import { type Connection, dial, isLocalAddress, resolve } from "../platform/net.ts";
+import {
+  close,
+  type Connection,
+  dial,
+  type DialOptions,
+  isLocalAddress,
+  resolve,
+  type TlsConnector,
+} from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
 
 /** Clients wait for the lookup, and the name server may not answer. */
@@ -30,8 +38,12 @@ export interface NodeDialerOptions {
   readonly listen: HostPort;
   /** The host that clients get for every node. */
   readonly publicHost: string;
-  /** The time a node has to accept a connection. */
+  /** The time a node has to accept a connection, handshake of TLS included. */
   readonly connectTimeoutMs: number;
+  /** Whether the kernel probes idle connections. */
+  readonly keepAlive: boolean;
+  /** Speaks TLS to the nodes; undefined if they are spoken to in plain text. */
+  readonly tlsConnector?: TlsConnector | undefined;
 }
 
 /** The public ports of the proxy. */
@@ -71,7 +83,7 @@ export class NodeDialer {
   }
 
   /**
-   * Connects to a node; see `dial`.
+   * Connects to a node, with TLS if the nodes speak it; see `dial`.
    *
    * @throws {OwnAddressError} if the address is a port of the proxy
    */
@@ -80,13 +92,33 @@ export class NodeDialer {
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
   ): Promise<Connection> {
+    const { tlsConnector, keepAlive } = this.#options;
+    const upgrade = tlsConnector &&
+      ((connection: Connection) => tlsConnector.connect(connection, address.host));
+    return await this.#dial(address, { attempt, timeoutMs, keepAlive, upgrade });
+  }
+
+  /**
+   * Whether a node accepts TCP connections: connects like `dial`, but without TLS, and closes.
+   *
+   * @throws {OwnAddressError} if the address is a port of the proxy
+   */
+  async probe(
+    address: HostPort,
+    attempt: AbortController,
+    timeoutMs = this.connectTimeoutMs,
+  ): Promise<void> {
+    close(await this.#dial(address, { attempt, timeoutMs }));
+  }
+
+  async #dial(address: HostPort, options: DialOptions): Promise<Connection> {
     if (await this.isOwn(address)) {
       throw new OwnAddressError(
         `${formatHostPort(address)} is a port of this proxy; check cluster-announce-ip and ` +
           "cluster-announce-port of the node, and --port-map",
       );
     }
-    return await dial(address, timeoutMs, attempt);
+    return await dial(address, options);
   }
 
   /**

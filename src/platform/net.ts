@@ -7,8 +7,34 @@
 import { type HostPort, isLoopback } from "./address.ts";
 import { withTimeout } from "./timeout.ts";
 
-/** A TCP connection, to a client or to a node. */
-export type Connection = Deno.TcpConn;
+/** A connection to a client or to a node: TCP, or TLS over TCP. */
+export interface Connection {
+  /** Reads into a buffer, which is borrowed until then; null at the end of the stream. */
+  read(buffer: Uint8Array): Promise<number | null>;
+  /** Writes bytes, which are borrowed until then; the result is how many, maybe not all. */
+  write(bytes: Uint8Array): Promise<number>;
+  /** Ends the writable side only. */
+  closeWrite(): Promise<void>;
+  /** Closes both sides at once. Pending reads and writes fail with an error that `isGone`. */
+  close(): void;
+  readonly localAddr: Deno.NetAddr;
+  readonly remoteAddr: Deno.NetAddr;
+}
+
+/** A TCP connection without TLS. */
+export type TcpConnection = Deno.TcpConn;
+
+/** The server's side of TLS. */
+export interface TlsAcceptor {
+  /** Does the handshake with a client; owns the connection, and closes it on failure. */
+  accept(connection: Connection): Promise<Connection>;
+}
+
+/** The client's side of TLS. */
+export interface TlsConnector {
+  /** Does the handshake with the node `host`; owns the connection, and closes it on failure. */
+  connect(connection: Connection, host: string): Promise<Connection>;
+}
 
 /** The readable side of a connection; a read returns null at the end of the stream. */
 export type ByteSource = Pick<Connection, "read">;
@@ -71,35 +97,55 @@ function isUnsupportedFamily(error: unknown): boolean {
   return error instanceof Error && /address family not supported/i.test(error.message);
 }
 
+/** How long an attempt to connect may take, and what ends it. */
+export interface DialOptions {
+  readonly timeoutMs: number;
+  readonly attempt: AbortController;
+  /** Whether the kernel probes the connection while it is idle; off by default. */
+  readonly keepAlive?: boolean;
+  /** What follows on the connection within the same time, such as the handshake of TLS. */
+  readonly upgrade?: ((connection: Connection) => Promise<Connection>) | undefined;
+}
+
 /**
- * Connects within `timeoutMs`, unless `attempt` is aborted. Closes the socket if it fails;
- * otherwise the caller owns the connection.
+ * Connects in time, unless `attempt` is aborted. Closes the socket if it fails; otherwise the
+ * caller owns the connection.
  *
- * @throws {Deno.errors.TimedOut} and other errors of connect(2), or the reason of the abort
+ * @throws {Deno.errors.TimedOut} and other errors of connect(2), the reason of the abort, or what
+ * `upgrade` throws
  */
 export async function dial(
   { host, port }: HostPort,
-  timeoutMs: number,
-  attempt: AbortController,
+  { timeoutMs, attempt, keepAlive = false, upgrade }: DialOptions,
 ): Promise<Connection> {
   const { signal } = attempt;
   signal.throwIfAborted();
   // The runtime calls this method again after it has connected. If it threw then, the socket would
   // leak: after the process was stopped, the timeout and the connection come in the same turn.
   signal.throwIfAborted = () => {};
+  let missing = "connection";
   const timer = setTimeout(() => {
-    attempt.abort(new Deno.errors.TimedOut(`No connection within ${timeoutMs} ms`));
+    attempt.abort(new Deno.errors.TimedOut(`No ${missing} within ${timeoutMs} ms`));
   }, timeoutMs);
   try {
     const connection = await Deno.connect({ hostname: host, port, signal });
+    const abort = () => close(connection);
     try {
       if (signal.aborted) throw signal.reason;
       connection.setNoDelay(true);
+      connection.setKeepAlive(keepAlive);
+      if (upgrade === undefined) return connection;
+      missing = "handshake";
+      signal.addEventListener("abort", abort);
+      const upgraded = await upgrade(connection);
+      if (signal.aborted) throw signal.reason;
+      return upgraded;
     } catch (error) {
       close(connection);
       throw error;
+    } finally {
+      signal.removeEventListener("abort", abort);
     }
-    return connection;
   } catch (error) {
     throw signal.aborted ? signal.reason : error;
   } finally {
@@ -148,7 +194,7 @@ export async function writeRest(
 }
 
 /** Shuts down the writable side (FIN); a connection that is gone is ignored. */
-export async function closeWrite(connection: Connection): Promise<void> {
+export async function closeWrite(connection: Pick<Connection, "closeWrite">): Promise<void> {
   try {
     await connection.closeWrite();
   } catch (error) {

@@ -3,7 +3,15 @@ import type { NatEntry } from "../nat/nat_table.ts";
 import type { HostPort } from "../platform/address.ts";
 import { DnsCache } from "../platform/dns_cache.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
-import { close, type Connection, isExhausted, type Listener, writeAll } from "../platform/net.ts";
+import {
+  close,
+  isExhausted,
+  type Listener,
+  type TcpConnection,
+  type TlsAcceptor,
+  type TlsConnector,
+  writeAll,
+} from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { CaptureBudget } from "../relay/capture.ts";
 import { BufferPool } from "../relay/read_buffer.ts";
@@ -61,7 +69,16 @@ export interface FrontendOptions {
 
 /** The NAT table, the resolver and the monitor that a frontend uses while it serves clients. */
 export interface FrontendContext
-  extends Pick<AddressSources, "natTable" | "nodeResolver">, Pick<FrontendsContext, "suspect"> {}
+  extends Pick<AddressSources, "natTable" | "nodeResolver">, Pick<FrontendsContext, "suspect"> {
+  /** TLS to clients and to nodes; undefined where plain text is spoken. */
+  readonly tls?: TlsSides | undefined;
+}
+
+/** TLS to clients and to nodes, as one thread speaks it. */
+export interface TlsSides {
+  readonly acceptor: TlsAcceptor | undefined;
+  readonly connector: TlsConnector | undefined;
+}
 
 /** What a frontend shares with the frontends of other threads. */
 export interface FrontendSharing extends Pick<AddressSources, "clients"> {
@@ -110,7 +127,7 @@ export class Frontend implements Frontends {
   }
 
   #createSessionContext(
-    { natTable, nodeResolver, suspect }: FrontendContext,
+    { natTable, nodeResolver, suspect, tls }: FrontendContext,
     { clients, registry, counters }: FrontendSharing,
   ): SessionContext {
     const options = this.#options;
@@ -121,7 +138,12 @@ export class Frontend implements Frontends {
       registry,
       buffers: new BufferPool(options.readBufferBytes),
       scheduler: new FairReadScheduler(),
-      dialer: new NodeDialer(options, natTable, (host) => resolver.resolve(host)),
+      dialer: new NodeDialer(
+        { ...options, tlsConnector: tls?.connector },
+        natTable,
+        (host) => resolver.resolve(host),
+      ),
+      tlsAcceptor: tls?.acceptor,
       keepAlive,
       idleTimeoutMs,
       captureTimeoutMs,
@@ -250,10 +272,12 @@ export class Frontend implements Frontends {
   }
 
   /** Starts a session for a client, unless there are too many. */
-  #serve(client: Connection, node: NatEntry): void {
+  #serve(client: TcpConnection, node: NatEntry): void {
     const { counters } = this;
     if (!counters.sessions.addWithin(1, this.#options.maxConnections)) {
-      rejectClient(client);
+      // A client that expects a handshake cannot read the error; servers close, too.
+      if (this.#context.tlsAcceptor === undefined) rejectClient(client);
+      else close(client);
       return;
     }
     const session = new Session(counters.nextClientId(), client, node, this.#context);
@@ -269,7 +293,7 @@ function shareNothing(): FrontendSharing {
   return { registry, clients: registry, counters, bindMode: "exclusive" };
 }
 
-async function rejectClient(client: Connection): Promise<void> {
+async function rejectClient(client: TcpConnection): Promise<void> {
   try {
     await writeAll(client, fromLatin1(TOO_MANY_CLIENTS));
   } catch {

@@ -3,7 +3,7 @@ import { ping, type PingResult } from "../cluster/ping.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
-import { close, isExhausted } from "../platform/net.ts";
+import { isExhausted } from "../platform/net.ts";
 
 /** What a monitor makes the proxy do. */
 export interface NodeMonitorActions {
@@ -261,7 +261,7 @@ export class NodeWatch {
   async #connect(address: HostPort, timeoutMs: number): Promise<Error | undefined> {
     using attempt = this.#attempt();
     try {
-      close(await this.#options.dialer.dial(address, attempt.controller, timeoutMs));
+      await this.#options.dialer.probe(address, attempt.controller, timeoutMs);
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));

@@ -2,7 +2,15 @@ import type { NodeDialer } from "../cluster/node_dialer.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import { formatHostPort } from "../platform/address.ts";
 import type { LogThrottle } from "../platform/log_throttle.ts";
-import { close, closeWrite, type Connection, isGone, socketAddress } from "../platform/net.ts";
+import {
+  close,
+  closeWrite,
+  type Connection,
+  isGone,
+  socketAddress,
+  type TcpConnection,
+  type TlsAcceptor,
+} from "../platform/net.ts";
 import type { CaptureBudget } from "../relay/capture.ts";
 import { createNonce } from "../relay/marker.ts";
 import type { BufferPool } from "../relay/read_buffer.ts";
@@ -27,6 +35,8 @@ export interface SessionContext extends TimeoutOptions {
   readonly buffers: BufferPool;
   readonly scheduler: ReadScheduler;
   readonly dialer: NodeDialer;
+  /** Speaks TLS to clients; undefined if they speak plain text. */
+  readonly tlsAcceptor: TlsAcceptor | undefined;
   /** Whether the kernel probes idle connections. */
   readonly keepAlive: boolean;
   /** Limits the memory for captured replies of all sessions together. */
@@ -53,16 +63,18 @@ const SURELY_SENT_BYTES = 64 * 1024;
  * code may read or write them.
  *
  * ```
- *   start ─▶ dial ─▶ RequestRelay  client ─▶ node ─┐
- *              │     ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
- *              └▶ failed ─────────────────────────────────────────▶ onClosed
+ *   start ─▶ secure ─▶ dial ─▶ RequestRelay  client ─▶ node ─┐
+ *               │        │     ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
+ *               └────────┴▶ failed ────────────────────────────────────────▶ onClosed
  * ```
  *
  * The end of one side is passed on to the other; a failure of one direction ends both.
  */
 export class Session {
   readonly node: NatEntry;
-  readonly #client: Connection;
+  readonly #tcp: TcpConnection;
+  /** The accepted connection, or TLS over it. */
+  #client: Connection;
   readonly #context: SessionContext;
   readonly #log: SessionLog;
   readonly #timeouts = new SessionTimeouts();
@@ -83,8 +95,9 @@ export class Session {
   #answered: PromiseWithResolvers<void> | undefined;
 
   /** @param client an accepted connection, which the session owns from now on */
-  constructor(id: number, client: Connection, node: NatEntry, context: SessionContext) {
+  constructor(id: number, client: TcpConnection, node: NatEntry, context: SessionContext) {
     this.node = node;
+    this.#tcp = client;
     this.#client = client;
     this.#context = context;
     this.#log = new SessionLog(id, textOf(client.remoteAddr), node, context.throttle);
@@ -93,9 +106,11 @@ export class Session {
   /** Starts to serve the client. Never throws: failures are logged, and end in `onClosed`. */
   async start(): Promise<void> {
     try {
-      this.#client.setNoDelay(true);
-      this.#client.setKeepAlive(this.#context.keepAlive);
-      const upstream = await this.#dial();
+      this.#tcp.setNoDelay(true);
+      this.#tcp.setKeepAlive(this.#context.keepAlive);
+      const { tlsAcceptor } = this.#context;
+      if (tlsAcceptor !== undefined) await this.#secure(tlsAcceptor);
+      const upstream = this.#ended ? undefined : await this.#dial();
       if (upstream === undefined) {
         this.#finish();
         return;
@@ -144,9 +159,16 @@ export class Session {
     this.end();
   }
 
+  /** Does the handshake of TLS with the client. */
+  async #secure(tlsAcceptor: TlsAcceptor): Promise<void> {
+    const secured = await tlsAcceptor.accept(this.#tcp);
+    if (this.#ended) close(secured);
+    else this.#client = secured;
+  }
+
   /** Connects to the node; undefined if that fails, or the session ends meanwhile. */
   async #dial(): Promise<Connection | undefined> {
-    const { dialer, keepAlive } = this.#context;
+    const { dialer } = this.#context;
     try {
       this.#dialing = new AbortController();
       const upstream = await dialer.dial(this.node.address, this.#dialing);
@@ -156,7 +178,6 @@ export class Session {
       }
       // From here on the session closes it.
       this.#upstream = upstream;
-      upstream.setKeepAlive(keepAlive);
       return upstream;
     } catch (error) {
       if (this.#ended) return undefined;

@@ -46,7 +46,7 @@ const PROXIES: [listen: string, publicHost: string, own: string[], others: strin
 for (const [host, publicHost, own, others] of PROXIES) {
   Deno.test(`the own addresses of a proxy that listens at '${host}' and is public as ${publicHost}`, async () => {
     const dialer = new NodeDialer(
-      { listen: { host, port: 8000 }, publicHost, connectTimeoutMs: 1000 },
+      { listen: { host, port: 8000 }, publicHost, connectTimeoutMs: 1000, keepAlive: true },
       { atPort: (port) => port === 8000 ? {} as NatEntry : undefined },
       (host) => Promise.resolve(NAMES[host] ?? []),
     );
@@ -76,7 +76,12 @@ Deno.test("the addresses of this machine are distinguished from others", () => {
 function publicDialer(found: Promise<string[]>): { dialer: NodeDialer; looked: string[] } {
   const looked: string[] = [];
   const dialer = new NodeDialer(
-    { listen: { host: "", port: 8000 }, publicHost: "nat.example", connectTimeoutMs: 1000 },
+    {
+      listen: { host: "", port: 8000 },
+      publicHost: "nat.example",
+      connectTimeoutMs: 1000,
+      keepAlive: true,
+    },
     { atPort: () => ({}) as NatEntry },
     (host) => {
       looked.push(host);
@@ -127,7 +132,12 @@ Deno.test("all clients of a host share one check of whether it is the proxy", as
 
 Deno.test("a check that had no file descriptor is repeated", async () => {
   const dialer = new NodeDialer(
-    { listen: { host: "", port: 8000 }, publicHost: "127.0.0.1", connectTimeoutMs: 1000 },
+    {
+      listen: { host: "", port: 8000 },
+      publicHost: "127.0.0.1",
+      connectTimeoutMs: 1000,
+      keepAlive: true,
+    },
     { atPort: () => ({}) as NatEntry },
   );
   let isExhausted = true;

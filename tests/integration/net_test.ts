@@ -39,7 +39,7 @@ Deno.test("a connection that is established as the attempt is aborted is closed"
     const accepted = listener.accept();
     const attempt = new AbortController();
     const timeoutMs = at === "by the time" ? 20 : 60_000;
-    const dialing = dial({ host: "127.0.0.1", port }, timeoutMs, attempt);
+    const dialing = dial({ host: "127.0.0.1", port }, { timeoutMs, attempt });
     if (at === "by its owner") setTimeout(() => attempt.abort(new Error("Given up")), 20);
     // The program stands still, so that it hears of the connection and of its end in one turn.
     const goesOnMs = performance.now() + 100;

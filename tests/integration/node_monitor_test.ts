@@ -9,7 +9,12 @@ import { until } from "../support/until.ts";
 
 const AT = "127.0.0.1";
 
-const DIALING = { listen: { host: AT, port: 8000 }, publicHost: AT, connectTimeoutMs: 1000 };
+const DIALING = {
+  listen: { host: AT, port: 8000 },
+  publicHost: AT,
+  connectTimeoutMs: 1000,
+  keepAlive: true,
+};
 
 interface SceneOptions {
   /** Whether the proxy itself listens where the node is said to be. */

@@ -12,7 +12,12 @@ import type { ClusterView } from "../../src/cluster/view.ts";
 export const PLAIN_LINK: NodeConnectionOptions = {
   credentials: undefined,
   dialer: new NodeDialer(
-    { listen: { host: "127.0.0.1", port: 0 }, publicHost: "127.0.0.1", connectTimeoutMs: 3000 },
+    {
+      listen: { host: "127.0.0.1", port: 0 },
+      publicHost: "127.0.0.1",
+      connectTimeoutMs: 3000,
+      keepAlive: true,
+    },
     { atPort: () => undefined },
   ),
 };
