@@ -3,6 +3,7 @@ import { itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { ClusterNode, type Directives, Server } from "./cluster_node.ts";
 import { Places } from "./cluster_places.ts";
 import { all, moveSlots } from "./cluster_slots.ts";
+import { type Certificates, makeCertificates } from "./cluster_tls.ts";
 import { until } from "./until.ts";
 
 export { ClusterNode };
@@ -19,6 +20,11 @@ export interface ClusterOptions {
   directivesOf?: (index: number) => Directives;
   /** Every node listens on the same port, each at its own address. Needs Linux and IPv4. */
   samePort?: boolean;
+  /**
+   * The nodes speak TLS to clients and to each other, and want certificates of both. With "only"
+   * `port` is the TLS port; with "both" nodes have a plain-text `port` and a `tlsPort`.
+   */
+  tls?: "only" | "both";
   /** IPv4 by default; with IPv6 all nodes are at ::1. */
   family?: "IPv4" | "IPv6";
   /** Cancels the start. */
@@ -50,16 +56,18 @@ export class RedisCluster implements AsyncDisposable {
   readonly #places: Places;
   readonly #options: ClusterOptions;
   readonly #directory: string;
+  readonly #certificates: Certificates | undefined;
   /** Number of servers set up so far, including removed ones. */
   #count: number;
 
   private constructor(
     nodes: ClusterNode[],
-    { server, places, options, directory }: {
+    { server, places, options, directory, certificates }: {
       server: Server;
       places: Places;
       options: ClusterOptions;
       directory: string;
+      certificates: Certificates | undefined;
     },
   ) {
     this.#nodes = nodes;
@@ -68,6 +76,7 @@ export class RedisCluster implements AsyncDisposable {
     this.#places = places;
     this.#options = options;
     this.#directory = directory;
+    this.#certificates = certificates;
     this.#count = nodes.length;
   }
 
@@ -79,12 +88,14 @@ export class RedisCluster implements AsyncDisposable {
     const places = new Places(options);
     const taken = places.take(count);
     const directory = await Deno.makeTempDir({ prefix: "redis-cluster-" });
-    const nodes = taken.map(({ host, port }, index) => {
+    const certificates = options.tls && await makeCertificates(directory, places.hosts);
+    const nodes = taken.map((place, index) => {
       const directives = { ...options.directives, ...options.directivesOf?.(index) };
       const role = index < primaryCount ? "primary" : "replica";
-      return new ClusterNode(server, { host, port, role, directives, directory });
+      return new ClusterNode(server, { ...place, role, directives, directory, certificates });
     });
-    const cluster = new RedisCluster(nodes, { server, places, options, directory });
+    const own = { server, places, options, directory, certificates };
+    const cluster = new RedisCluster(nodes, own);
     const { signal } = options;
     const { promise: cancelled, reject } = Promise.withResolvers<never>();
     signal?.addEventListener("abort", () => reject(signal.reason));
@@ -117,6 +128,16 @@ export class RedisCluster implements AsyncDisposable {
   /** The nodes that run. */
   get running(): readonly ClusterNode[] {
     return this.nodes.filter(({ pid }) => pid !== undefined);
+  }
+
+  /**
+   * The certificates of nodes and of their clients.
+   *
+   * @throws {RangeError} if the cluster was started without TLS
+   */
+  get certificates(): Certificates {
+    if (this.#certificates !== undefined) return this.#certificates;
+    throw new RangeError("Start the cluster with the option `tls`");
   }
 
   /**
@@ -180,11 +201,12 @@ export class RedisCluster implements AsyncDisposable {
       role: replicaOf === undefined ? "primary" : "replica",
       directives: { ...directives, ...directivesOf?.(this.#count++) },
       directory: this.#directory,
+      certificates: this.#certificates,
     });
     this.#nodes.push(node);
     await node.start();
     await all(
-      others.map((other) => other.order("CLUSTER", "MEET", node.host, `${node.port}`)),
+      others.map((other) => other.order("CLUSTER", "MEET", node.host, `${node.peerPort}`)),
     );
     if (replicaOf !== undefined) await this.#replicate(node, replicaOf);
     await this.ready();
@@ -292,7 +314,7 @@ export class RedisCluster implements AsyncDisposable {
     await all(
       this.nodes.flatMap((node, index) =>
         this.nodes.slice(index + 1).map((other) =>
-          node.order("CLUSTER", "MEET", other.host, `${other.port}`)
+          node.order("CLUSTER", "MEET", other.host, `${other.peerPort}`)
         )
       ),
     );

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { textOf, type Value } from "../../src/resp/frame.ts";
 import type { Place } from "./cluster_places.ts";
+import { type Certificates, connectTls } from "./cluster_tls.ts";
 import { until } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
@@ -9,26 +10,33 @@ export type Directives = Readonly<Record<string, string>>;
 
 /** One server of a cluster; the cluster owns its process. */
 export class ClusterNode {
+  /** The port for plain text or, in a cluster that speaks TLS only, for TLS. */
   readonly port: number;
+  /** The port for TLS; undefined in a cluster without TLS. */
+  readonly tlsPort: number | undefined;
   /** At the start; a failover may have changed it since. */
   readonly role: "primary" | "replica";
   readonly #server: Server;
   readonly #directory: string;
-  readonly #given: Directives;
+  readonly #certificates: Certificates | undefined;
+  #given: Directives;
   #host: string;
   #id = "";
   #process: Deno.ChildProcess | undefined;
 
   constructor(
     server: Server,
-    { host, port, role, directives, directory }: Place & {
+    { host, port, tlsPort, role, directives, directory, certificates }: Place & {
       role: "primary" | "replica";
       directives: Directives;
       directory: string;
+      certificates: Certificates | undefined;
     },
   ) {
     this.#host = host;
     this.port = port;
+    this.tlsPort = certificates && (tlsPort ?? port);
+    this.#certificates = certificates;
     this.role = role;
     this.#server = server;
     // INFO shows this path, so it must not contain the address.
@@ -66,9 +74,45 @@ export class ClusterNode {
     return this.#process?.pid;
   }
 
-  /** Opens a connection to the node, authenticated if the node has a password. */
+  /** The port that other nodes need for CLUSTER MEET and MIGRATE. */
+  get peerPort(): number {
+    const { "tls-cluster": isTls, "tls-port": tlsPort } = this.directives;
+    return isTls === "yes" ? Number(tlsPort) : this.port;
+  }
+
+  /** Changes settings of the running node, which it keeps when it is started again. */
+  async configure(directives: Directives): Promise<void> {
+    using client = await this.connect();
+    const settings = Object.entries(directives);
+    for (const value of await client.askAll(settings.map((one) => ["CONFIG", "SET", ...one]))) {
+      if (value.type === "-") throw new Error(`${this.address} answered '${value.text}'`);
+    }
+    this.#given = { ...this.#given, ...directives };
+  }
+
+  /**
+   * Opens a connection to the node, authenticated if the node has a password. It speaks TLS if the
+   * node has no port for plain text.
+   */
   async connect(): Promise<WireClient> {
-    const client = await WireClient.connect(this.host, this.port);
+    const client = this.directives["port"] === "0"
+      ? await this.connectTls()
+      : await WireClient.connect(this.host, this.port);
+    return await this.#authenticate(client);
+  }
+
+  /**
+   * Opens a connection in TLS, see `connect`.
+   *
+   * @throws {RangeError} if the cluster was started without TLS
+   */
+  async connectTls(): Promise<WireClient> {
+    if (this.#certificates === undefined) throw new RangeError(`${this.address} has no TLS port`);
+    const at = { host: this.host, port: this.tlsPort! };
+    return await this.#authenticate(new WireClient(await connectTls(at, this.#certificates)));
+  }
+
+  async #authenticate(client: WireClient): Promise<WireClient> {
     const password = this.directives["requirepass"];
     try {
       if (password !== undefined) await client.ask("AUTH", password);
@@ -158,7 +202,7 @@ export class ClusterNode {
 
   #ownDirectives(): Directives {
     return {
-      "port": `${this.port}`,
+      ...this.#listenDirectives(),
       "bind": this.host,
       // Peers learn a node's address from the source of its connections. Before 7.0 the first
       // address of `bind` was the source.
@@ -174,6 +218,17 @@ export class ClusterNode {
       "repl-ping-slave-period": "1",
       "repl-diskless-sync": "yes",
       "repl-diskless-sync-delay": "0",
+    };
+  }
+
+  #listenDirectives(): Directives {
+    if (this.#certificates === undefined) return { "port": `${this.port}` };
+    return {
+      "port": this.tlsPort === this.port ? "0" : `${this.port}`,
+      "tls-port": `${this.tlsPort}`,
+      ...this.#certificates.files,
+      "tls-cluster": "yes",
+      "tls-replication": "yes",
     };
   }
 }

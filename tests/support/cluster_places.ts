@@ -5,6 +5,8 @@ import { seededRandom } from "./random.ts";
 export interface Place {
   host: string;
   port: number;
+  /** A second port, of a node that listens for plain text and for TLS. */
+  tlsPort?: number;
 }
 
 /** The bus port is this far above the client port. */
@@ -13,20 +15,25 @@ const BUS_OFFSET = 10_000;
 /** Client and bus ports are below the kernel's range of ephemeral ports. */
 const PORTS = { first: 11_000, count: 11_000 };
 
+/** The last byte of an address is 1 to this. */
+const MAX_HOSTS = 254;
+
 /** Allocates addresses at which a node and its bus can listen. */
 export class Places {
   readonly #samePort: boolean;
+  readonly #hasBothPorts: boolean;
   /** The host of all nodes, where each cannot have its own. */
   readonly #shared: string | undefined;
   readonly #random = seededRandom(Math.random() * 2 ** 32);
   /** Different from 127.0.0.1, the public host of proxies in tests. */
   readonly #network = `127.${1 + this.#random.int(254)}.${1 + this.#random.int(254)}.`;
   #hosts = 0;
-  /** The port of all nodes, if they share one. */
-  #port: number | undefined;
+  /** The ports of all nodes, if they share them. */
+  #sharedPorts: Pick<Place, "port" | "tlsPort"> | undefined;
 
-  constructor({ samePort = false, family }: ClusterOptions) {
+  constructor({ samePort = false, family, tls }: ClusterOptions) {
     this.#samePort = samePort;
+    this.#hasBothPorts = tls === "both";
     if (family === "IPv6") this.#shared = "::1";
     else if (Deno.build.os !== "linux") this.#shared = "127.0.0.1";
     if (samePort && this.#shared !== undefined) {
@@ -39,6 +46,12 @@ export class Places {
     throw new RangeError("Addresses of their own need Linux and IPv4");
   }
 
+  /** Every host that `takeHost` may return. */
+  get hosts(): string[] {
+    if (this.#shared !== undefined) return [this.#shared];
+    return Array.from({ length: MAX_HOSTS }, (_, index) => `${this.#network}${index + 1}`);
+  }
+
   takeHost(): string {
     return this.#shared ?? `${this.#network}${++this.#hosts}`;
   }
@@ -47,10 +60,15 @@ export class Places {
     const hosts = Array.from({ length: count }, () => this.takeHost());
     using listeners = new DisposableStack();
     if (!this.#samePort) {
-      return hosts.map((host) => ({ host, port: this.#findPort([host], listeners) }));
+      return hosts.map((host) => ({ host, ...this.#findPorts([host], listeners) }));
     }
-    const port = this.#port ??= this.#findPort(hosts, listeners);
-    return hosts.map((host) => ({ host, port }));
+    const ports = this.#sharedPorts ??= this.#findPorts(hosts, listeners);
+    return hosts.map((host) => ({ host, ...ports }));
+  }
+
+  #findPorts(hosts: string[], listeners: DisposableStack): Pick<Place, "port" | "tlsPort"> {
+    const port = this.#findPort(hosts, listeners);
+    return this.#hasBothPorts ? { port, tlsPort: this.#findPort(hosts, listeners) } : { port };
   }
 
   /** Keeps the listeners open meanwhile, so that no other node gets the same ports. */

@@ -74,7 +74,7 @@ async function orderAll(
 async function moveKeys(
   source: WireClient,
   slots: readonly number[],
-  { host, port, directives }: ClusterNode,
+  { host, peerPort, directives }: ClusterNode,
 ): Promise<void> {
   const password = directives["requirepass"];
   const auth = password === undefined ? [] : ["AUTH", password];
@@ -84,7 +84,7 @@ async function moveKeys(
     const keys = (await orderAll([source], asked)).map((list) => itemsOf(list)!.map(textOf));
     left = left.filter((_, index) => keys[index]!.length > 0);
     for (const some of keys.filter(({ length }) => length > 0)) {
-      const to = [host, `${port}`, "", "0", `${MIGRATE_TIMEOUT_MS}`];
+      const to = [host, `${peerPort}`, "", "0", `${MIGRATE_TIMEOUT_MS}`];
       await orderAll([source], [["MIGRATE", ...to, ...auth, "KEYS", ...some as string[]]]);
     }
   }
