@@ -1,5 +1,5 @@
 import { parseArgs } from "@std/cli/parse-args";
-import { ConfigError, type RawValue } from "./config_error.ts";
+import { ConfigError, quote, type RawValue } from "./config_error.ts";
 import { flagsOf, type Option, type OptionName, OPTIONS, type OptionValue } from "./options.ts";
 
 const SUBCOMMANDS = ["server", "healthcheck"] as const;
@@ -132,7 +132,7 @@ function isFlag(argument: string): boolean {
 function unexpectedArgumentMessage(argument: string, normalized: readonly string[]): string {
   const [previous] = normalized.at(-1)?.split("=") ?? [];
   return previous === undefined
-    ? `Unexpected argument '${argument}'; expected flags, or ${
+    ? `Unexpected argument ${quote(argument)}; expected flags, or ${
       SUBCOMMANDS.join(" or ")
     } before them`
     : `Unexpected argument after ${previous}; write ${previous}=value, with quotes around a value ` +

@@ -4,8 +4,10 @@ import { type Credentials, passwordIn } from "../cluster/credentials.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
+import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
+import { readNodeTls, readServerTls, TLS_FILE_OPTIONS } from "./tls_options.ts";
 
 /**
  * The validated options: those that the layers declare, and those of the commands. Deeply frozen.
@@ -15,6 +17,10 @@ export interface Config extends ProxyOptions, FrontendOptions {
    * Whether the public host is 127.0.0.1 because neither --public-host nor --listen-addr has one.
    */
   readonly publicHostAssumed: boolean;
+  /** TLS towards clients; undefined if they are served without. */
+  readonly tls: ServerTlsFiles | undefined;
+  /** TLS towards nodes; undefined if they are reached without. */
+  readonly clusterTls: NodeTlsFiles | undefined;
   /** How long to sleep before the start. */
   readonly startDelayMs: number;
   /** How many threads serve clients. */
@@ -69,6 +75,8 @@ function readConfig(options: OptionReader, ports: PortOptions): Config {
     seeds: readSeeds(options),
     ...readPublicHost(options, ports.listen.host, warnings),
     credentials: readCredentials(options, warnings),
+    tls: readServerTls(options),
+    clusterTls: readNodeTls(options),
     startTimeoutMs: options.get("start-timeout"),
     refreshIntervalMs: options.get("refresh-interval"),
     forgetAfterMs: options.get("forget-after"),
@@ -117,20 +125,25 @@ function publicAddresses({ listen, maxNodes, staticMappings }: PortOptions): Hos
   return [...ports].flatMap((port) => hosts.map((host) => ({ host, port })));
 }
 
-/** Rejects files that would overwrite each other or the password. */
+/** Rejects files that would overwrite each other, or a file that is read. */
 function checkFiles(options: OptionReader): void {
-  const names = ["password-file", "state-file", "map-file"] as const;
-  const files = names.flatMap((name) => options.raw(name) ?? []);
-  for (const [at, file] of files.entries()) {
-    const same = files.slice(0, at).find(({ text }) => resolve(text) === resolve(file.text));
-    if (same === undefined) continue;
-    throw invalid(file, `${same.source} names the same file; expected a different one`);
+  const files = ["password-file" as const, ...TLS_FILE_OPTIONS].flatMap((name) =>
+    options.raw(name) ?? []
+  );
+  for (const name of ["state-file", "map-file"] as const) {
+    const written = options.raw(name);
+    if (written === undefined) continue;
+    const same = files.find(({ text }) => resolve(text) === resolve(written.text));
+    if (same !== undefined) {
+      throw invalid(written, `${same.source} names the same file; expected a different one`);
+    }
+    files.push(written);
   }
 }
 
 function readSeeds(options: OptionReader): readonly HostPort[] {
-  const seeds = options.get("cluster-addr");
-  if (seeds !== undefined) return seeds;
+  const address = options.get("cluster-addr");
+  if (address !== undefined) return address.seeds;
   throw new ConfigError("No cluster is given; set --cluster-addr or CLUSTER_ADDR to host:port");
 }
 
@@ -157,12 +170,29 @@ function readPublicHost(
 function readCredentials(options: OptionReader, warnings: string[]): Credentials | undefined {
   const [username, password] = [options.raw("username"), options.raw("password")];
   const file = options.raw("password-file");
+  const [user, secret] = [inUrl(options, "username"), inUrl(options, "password")];
   checkExclusive(password, file);
+  checkExclusive(username, user);
+  checkExclusive(password ?? file, secret);
   if (file !== undefined) checkPasswordFile(file, warnings);
-  const secret = password?.text ?? (file && { file: file.text });
-  if (secret !== undefined) return { username: username?.text, password: secret };
+  const found = password?.text ?? secret?.text ?? (file && { file: file.text });
+  if (found !== undefined) return { username: (username ?? user)?.text, password: found };
+  if (user !== undefined) {
+    throw new ConfigError(
+      `There is no password for ${user.source}; write redis://user:password@host, or ` +
+        "redis://:password@host for the default user, or add --password-file",
+    );
+  }
   if (username === undefined) return undefined;
   throw invalid(username, "there is no password; add --password or --password-file");
+}
+
+/** The user or the password in the URLs of the cluster. */
+function inUrl(options: OptionReader, part: "username" | "password"): RawValue | undefined {
+  const text = options.get("cluster-addr")?.[part];
+  if (text === undefined) return undefined;
+  const what = part === "username" ? "user" : "password";
+  return { text, source: `the ${what} in ${options.raw("cluster-addr")!.source}` };
 }
 
 /** The mode bits that give access to users who are neither the owner nor in the group. */

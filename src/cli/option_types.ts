@@ -1,6 +1,7 @@
 import {
   type HostPort,
   isHostName,
+  isIpAddress,
   isIpv6,
   isLocalhost,
   isWildcard,
@@ -22,16 +23,13 @@ export interface OptionType<T> {
   parse(raw: RawValue): T;
 }
 
-/** The default port of Redis servers. */
-const REDIS_PORT = 6379;
-
 /** The number of cores of a large machine; each thread takes memory even when it is idle. */
 const MAX_THREADS = 64;
 
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 
 /** A type whose values are a few fixed names, in any case. */
-function choice<T>(choices: Record<string, T>, placeholder?: string): OptionType<T> {
+export function choice<T>(choices: Record<string, T>, placeholder?: string): OptionType<T> {
   return {
     ...placeholder !== undefined && { placeholder },
     parse(raw) {
@@ -161,27 +159,6 @@ export const listenAddress: OptionType<HostPort> = {
   parse: (raw) => parseAddress(raw, raw.text, "expected [host]:port, such as :8000"),
 };
 
-/** The addresses of one or more nodes. */
-export const seedList: OptionType<HostPort[]> = {
-  placeholder: "HOST[:PORT],...",
-  parse(raw) {
-    const expected = "expected host:port of a node, or several separated by commas";
-    if (/@|:\/\//.test(raw.text)) {
-      // The URL may contain a password, so the message does not repeat it.
-      throw new ConfigError(
-        `Cannot use the URL in ${raw.source}; ${expected}; ` +
-          "set --username and --password separately",
-      );
-    }
-    return raw.text.split(",").map((entry) => {
-      const seed = parseAddress(raw, entry.trim(), expected, REDIS_PORT);
-      if (seed.host === "") throw invalid(raw, `a host is missing; ${expected}`);
-      if (seed.port === 0) throw invalid(raw, `a port is 0; ${expected}`);
-      return seed;
-    });
-  },
-};
-
 /**
  * Parses the address of a node, which may be a part of a value.
  *
@@ -195,19 +172,24 @@ export function parseNodeHostPort(raw: RawValue, text: string, expected: string)
   return node;
 }
 
-function parseAddress(
-  raw: RawValue,
-  text: string,
-  expected: string,
-  defaultPort?: number,
-): HostPort {
+function parseAddress(raw: RawValue, text: string, expected: string): HostPort {
   try {
-    return parseHostPort(text, defaultPort);
+    return parseHostPort(text);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new ConfigError(`${error.message} in ${raw.source} ${quote(text)}; ${expected}`);
   }
 }
+
+/** The name in the certificates of all nodes. */
+export const serverName: OptionType<string> = {
+  placeholder: "NAME",
+  parse(raw) {
+    const name = raw.text.replace(/\.$/, "");
+    if (isHostName(name) && !isIpAddress(name)) return name;
+    throw invalid(raw, "expected a host name that the certificates of all nodes have");
+  },
+};
 
 /**
  * A host to advertise to clients, without a port. `localhost` becomes 127.0.0.1: clients that

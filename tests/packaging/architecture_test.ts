@@ -19,6 +19,7 @@ const ENTRIES = ["main.ts", "workers/worker.ts"];
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   resp: [],
   platform: [],
+  tls: ["platform"],
   commands: ["resp", "platform"],
   cluster: ["resp", "platform"],
   nat: ["commands", "cluster", "resp", "platform"],
@@ -26,7 +27,18 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   relay: ["rewrite", "commands", "resp", "platform"],
   proxy: ["relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
   workers: ["proxy", "relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
-  cli: ["workers", "proxy", "relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
+  cli: [
+    "tls",
+    "workers",
+    "proxy",
+    "relay",
+    "rewrite",
+    "nat",
+    "commands",
+    "cluster",
+    "resp",
+    "platform",
+  ],
   main: ["cli"],
 };
 

@@ -24,6 +24,23 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["username", "username", "CLUSTER_USERNAME"],
   ["password", "password", "CLUSTER_PASSWORD"],
   ["password-file", "passwordFile", "CLUSTER_PASSWORD_FILE"],
+  ["tls-cert-file", "tlsCertFile", "TLS_CERT_FILE"],
+  ["tls-key-file", "tlsKeyFile", "TLS_KEY_FILE"],
+  ["tls-key-passphrase-file", "tlsKeyPassphraseFile", "TLS_KEY_PASSPHRASE_FILE"],
+  ["tls-ca-cert-file", "tlsCaCertFile", "TLS_CA_CERT_FILE"],
+  ["tls-auth-clients", "tlsAuthClients", "TLS_AUTH_CLIENTS"],
+  ["tls-min-version", "tlsMinVersion", "TLS_MIN_VERSION"],
+  ["cluster-tls", "clusterTls", "CLUSTER_TLS"],
+  ["cluster-tls-ca-cert-file", "clusterTlsCaCertFile", "CLUSTER_TLS_CA_CERT_FILE"],
+  ["cluster-tls-cert-file", "clusterTlsCertFile", "CLUSTER_TLS_CERT_FILE"],
+  ["cluster-tls-key-file", "clusterTlsKeyFile", "CLUSTER_TLS_KEY_FILE"],
+  [
+    "cluster-tls-key-passphrase-file",
+    "clusterTlsKeyPassphraseFile",
+    "CLUSTER_TLS_KEY_PASSPHRASE_FILE",
+  ],
+  ["cluster-tls-server-name", "clusterTlsServerName", "CLUSTER_TLS_SERVER_NAME"],
+  ["cluster-tls-verify", "clusterTlsVerify", "CLUSTER_TLS_VERIFY"],
   ["start-timeout", "startTimeout", "START_TIMEOUT"],
   ["refresh-interval", "refreshInterval", "REFRESH_INTERVAL"],
   ["forget-after", "forgetAfter", "FORGET_AFTER"],
@@ -145,7 +162,9 @@ Deno.test("an alias overrides the variable", () => {
 
 Deno.test("no error repeats what may be part of a password", () => {
   for (
-    const args of [["--password", "a", "S3CRET"], ["--pasword=S3CRET"], ["--password=", "S3CRET"]]
+    const args of [["--password", "a", "S3CRET"], ["--pasword=S3CRET"], ["--password=", "S3CRET"], [
+      "redis://u:S3CRET@a",
+    ]]
   ) {
     const { message } = assertThrows(() => read(args), ConfigError);
     assert(!message.includes("S3CRET"), message);

@@ -19,6 +19,8 @@ Deno.test("with a seed only, all other options have their default", () => {
       maxNodes: 64,
       staticMappings: [],
       credentials: undefined,
+      tls: undefined,
+      clusterTls: undefined,
       startTimeoutMs: 60_000,
       refreshIntervalMs: 10_000,
       forgetAfterMs: 600_000,
@@ -256,7 +258,10 @@ for (const [words, expected] of ACCEPTED) {
 }
 
 Deno.test("a configuration is deeply frozen", () => {
-  const parts = config(["--password=p", "START_DELAY=1", "--port-map=a:1=2"]);
+  const parts = config([
+    ...["--password=p", "START_DELAY=1", "--port-map=a:1=2"],
+    ...["--tls-cert-file=c", "--tls-key-file=k", "--cluster-tls"],
+  ]);
   for (
     const part of [
       parts,
@@ -267,6 +272,8 @@ Deno.test("a configuration is deeply frozen", () => {
       parts.staticMappings[0],
       parts.staticMappings[0]?.node,
       parts.credentials,
+      parts.tls?.identity.key,
+      parts.clusterTls,
       parts.warnings,
     ]
   ) assert(Object.isFrozen(part), Deno.inspect(part));

@@ -1,0 +1,127 @@
+import type { IdentityFiles, NodeTlsFiles, OptionFile, ServerTlsFiles } from "../tls/tls_files.ts";
+import type { OptionReader } from "./command_line.ts";
+import { invalid, type RawValue } from "./config_error.ts";
+import type { OptionName } from "./options.ts";
+
+/** The files of TLS; they are read, and may not be those that the proxy writes. */
+export const TLS_FILE_OPTIONS = [
+  "tls-cert-file",
+  "tls-key-file",
+  "tls-key-passphrase-file",
+  "tls-ca-cert-file",
+  "cluster-tls-ca-cert-file",
+  "cluster-tls-cert-file",
+  "cluster-tls-key-file",
+  "cluster-tls-key-passphrase-file",
+] as const satisfies readonly OptionName[];
+
+/**
+ * The options of TLS towards clients; undefined if it is off.
+ *
+ * @throws {ConfigError} for options that contradict each other
+ */
+export function readServerTls(options: OptionReader): ServerTlsFiles | undefined {
+  const identity = readIdentity(options, "tls");
+  const ca = options.raw("tls-ca-cert-file");
+  const auth = options.raw("tls-auth-clients");
+  const stray = ca ?? auth ?? options.raw("tls-min-version");
+  if (identity === undefined) {
+    if (stray === undefined) return undefined;
+    throw invalid(stray, "TLS to clients is off; add --tls-cert-file and --tls-key-file");
+  }
+  const clientAuth = options.get("tls-auth-clients") ?? (ca === undefined ? "no" : "yes");
+  if (clientAuth !== "no" && ca === undefined) {
+    throw invalid(auth!, "no CA is given to verify clients' certificates; add --tls-ca-cert-file");
+  }
+  return {
+    identity,
+    clientCa: clientAuth === "no" ? undefined : optionFile(ca),
+    clientAuth,
+    minVersion: options.get("tls-min-version") ?? "TLSv1.2",
+  };
+}
+
+/** What the options say about TLS towards nodes without --cluster-tls. */
+const NODE_OPTIONS = [
+  "cluster-tls-ca-cert-file",
+  "cluster-tls-cert-file",
+  "cluster-tls-key-file",
+  "cluster-tls-key-passphrase-file",
+  "cluster-tls-server-name",
+  "cluster-tls-verify",
+] as const satisfies readonly OptionName[];
+
+/**
+ * The options of TLS towards nodes; undefined if it is off. A `rediss://` URL turns it on.
+ *
+ * @throws {ConfigError} for options that contradict each other, or the URLs
+ */
+export function readNodeTls(options: OptionReader): NodeTlsFiles | undefined {
+  const isOn = isNodeTlsOn(options);
+  if (!isOn) {
+    const [stray] = NODE_OPTIONS.flatMap((name) => options.raw(name) ?? []);
+    if (stray === undefined) return undefined;
+    throw invalid(
+      stray,
+      "TLS to nodes is off; add --cluster-tls, or write rediss:// in --cluster-addr",
+    );
+  }
+  const serverName = options.get("cluster-tls-server-name");
+  const verify = options.get("cluster-tls-verify") ?? "full";
+  if (serverName !== undefined && verify === "chain") {
+    throw invalid(
+      options.raw("cluster-tls-server-name")!,
+      "--cluster-tls-verify chain verifies no name; remove one of them",
+    );
+  }
+  return {
+    identity: readIdentity(options, "cluster-tls"),
+    ca: optionFile(options.raw("cluster-tls-ca-cert-file")),
+    serverName,
+    verify,
+  };
+}
+
+function isNodeTlsOn(options: OptionReader): boolean {
+  const flag = options.get("cluster-tls");
+  const scheme = options.get("cluster-addr")?.scheme;
+  if (flag === undefined || scheme === undefined || flag === (scheme === "rediss")) {
+    return flag ?? scheme === "rediss";
+  }
+  const { source } = options.raw("cluster-addr")!;
+  const reason = flag
+    ? `${source} has a redis:// URL, which stands for plain TCP; write rediss://`
+    : `${source} has a rediss:// URL, which stands for TLS; write redis://, or remove this option`;
+  throw invalid(options.raw("cluster-tls")!, reason);
+}
+
+/** The own certificate of the proxy on one side; undefined if it has none. */
+function readIdentity(
+  options: OptionReader,
+  prefix: "tls" | "cluster-tls",
+): IdentityFiles | undefined {
+  const certificates = options.raw(`${prefix}-cert-file`);
+  const key = options.raw(`${prefix}-key-file`);
+  const passphrase = options.raw(`${prefix}-key-passphrase-file`);
+  if (certificates !== undefined && key !== undefined) {
+    return {
+      certificates: optionFile(certificates),
+      key: optionFile(key),
+      passphrase: optionFile(passphrase),
+    };
+  }
+  if (certificates !== undefined) {
+    throw invalid(certificates, `the certificate has no key; add --${prefix}-key-file`);
+  }
+  if (key !== undefined) {
+    throw invalid(key, `the key has no certificate; add --${prefix}-cert-file`);
+  }
+  if (passphrase === undefined) return undefined;
+  throw invalid(passphrase, `there is no key to decrypt; add --${prefix}-key-file`);
+}
+
+function optionFile(raw: RawValue): OptionFile;
+function optionFile(raw: RawValue | undefined): OptionFile | undefined;
+function optionFile(raw: RawValue | undefined): OptionFile | undefined {
+  return raw && { path: raw.text, source: raw.source };
+}
