@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { parseHostPort } from "../../src/platform/address.ts";
-import { NodeDialer, OwnAddressError } from "../../src/cluster/node_dialer.ts";
+import { type NodeDialer, OwnAddressError } from "../../src/cluster/node_dialer.ts";
 import type { NatEntry } from "../../src/nat/nat_table.ts";
 import { isLocalAddress } from "../../src/platform/net.ts";
+import { dialerWith } from "../support/dialer.ts";
 
 /** An address of this machine that is not loopback, if it has one. */
 const MACHINE = Deno.networkInterfaces().find(({ address, family }) =>
@@ -45,8 +46,8 @@ const PROXIES: [listen: string, publicHost: string, own: string[], others: strin
 
 for (const [host, publicHost, own, others] of PROXIES) {
   Deno.test(`the own addresses of a proxy that listens at '${host}' and is public as ${publicHost}`, async () => {
-    const dialer = new NodeDialer(
-      { listen: { host, port: 8000 }, publicHost, connectTimeoutMs: 1000, keepAlive: true },
+    const dialer = dialerWith(
+      { listen: { host, port: 8000 }, publicHost },
       { atPort: (port) => port === 8000 ? {} as NatEntry : undefined },
       (host) => Promise.resolve(NAMES[host] ?? []),
     );
@@ -75,13 +76,8 @@ Deno.test("the addresses of this machine are distinguished from others", () => {
 /** A dialer at a public name, every lookup of which has this result; `looked` lists the lookups. */
 function publicDialer(found: Promise<string[]>): { dialer: NodeDialer; looked: string[] } {
   const looked: string[] = [];
-  const dialer = new NodeDialer(
-    {
-      listen: { host: "", port: 8000 },
-      publicHost: "nat.example",
-      connectTimeoutMs: 1000,
-      keepAlive: true,
-    },
+  const dialer = dialerWith(
+    { listen: { host: "", port: 8000 }, publicHost: "nat.example" },
     { atPort: () => ({}) as NatEntry },
     (host) => {
       looked.push(host);
@@ -131,13 +127,8 @@ Deno.test("all clients of a host share one check of whether it is the proxy", as
 });
 
 Deno.test("a check that had no file descriptor is repeated", async () => {
-  const dialer = new NodeDialer(
-    {
-      listen: { host: "", port: 8000 },
-      publicHost: "127.0.0.1",
-      connectTimeoutMs: 1000,
-      keepAlive: true,
-    },
+  const dialer = dialerWith(
+    { listen: { host: "", port: 8000 }, publicHost: "127.0.0.1" },
     { atPort: () => ({}) as NatEntry },
   );
   let isExhausted = true;

@@ -1,20 +1,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { NodeDialer } from "../../src/cluster/node_dialer.ts";
 import type { NatEntry } from "../../src/nat/nat_table.ts";
 import { NodeMonitor } from "../../src/proxy/node_monitor.ts";
 import type { NodeMonitorActions } from "../../src/proxy/node_watch.ts";
+import { dialerWith } from "../support/dialer.ts";
 import { Logged } from "../support/logged.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { until } from "../support/until.ts";
 
 const AT = "127.0.0.1";
-
-const DIALING = {
-  listen: { host: AT, port: 8000 },
-  publicHost: AT,
-  connectTimeoutMs: 1000,
-  keepAlive: true,
-};
 
 interface SceneOptions {
   /** Whether the proxy itself listens where the node is said to be. */
@@ -46,7 +39,7 @@ class Scene implements Disposable {
     };
     this.monitor = new NodeMonitor({
       probesRegularly,
-      dialer: new NodeDialer(DIALING, { atPort: () => isOwn ? this.node : undefined }),
+      dialer: dialerWith({}, { atPort: () => isOwn ? this.node : undefined }),
       actions: {
         closePort: () => note("close"),
         openPort: () => note("open").then(() => true),

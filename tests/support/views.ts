@@ -1,4 +1,3 @@
-import { NodeDialer } from "../../src/cluster/node_dialer.ts";
 import { NatTable } from "../../src/nat/nat_table.ts";
 import type { NatContext } from "../../src/nat/queries.ts";
 import type { TableChange } from "../../src/nat/table_change.ts";
@@ -7,19 +6,12 @@ import { parseNodes } from "../../src/cluster/node.ts";
 import type { SavedPorts, StaticMapping } from "../../src/nat/port_allocator.ts";
 import type { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
+import { dialerWith } from "./dialer.ts";
 
 /** How a discovery connects to nodes without a password. */
 export const PLAIN_LINK: NodeConnectionOptions = {
   credentials: undefined,
-  dialer: new NodeDialer(
-    {
-      listen: { host: "127.0.0.1", port: 0 },
-      publicHost: "127.0.0.1",
-      connectTimeoutMs: 3000,
-      keepAlive: true,
-    },
-    { atPort: () => undefined },
-  ),
+  dialer: dialerWith({ connectTimeoutMs: 3000 }),
 };
 
 /** The node id that consists of one digit. */

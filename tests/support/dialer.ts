@@ -1,0 +1,20 @@
+import {
+  NodeDialer,
+  type NodeDialerOptions,
+  type PublicPorts,
+} from "../../src/cluster/node_dialer.ts";
+
+/** A dialer of a proxy on 127.0.0.1 that serves no port, unless told otherwise. */
+export function dialerWith(
+  options: Partial<NodeDialerOptions> = {},
+  ports: PublicPorts = { atPort: () => undefined },
+  resolveHost?: (host: string) => Promise<string[]>,
+): NodeDialer {
+  const proxy = {
+    listen: { host: "127.0.0.1", port: 8000 },
+    publicHost: "127.0.0.1",
+    connectTimeoutMs: 1000,
+    keepAlive: true,
+  };
+  return new NodeDialer({ ...proxy, ...options }, ports, resolveHost);
+}
