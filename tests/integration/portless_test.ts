@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Config } from "../../src/cli/config.ts";
 import { encodeRequest, textOf, type Value } from "../../src/resp/frame.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
-import { CERTIFICATE, CERTIFICATE_KEY } from "../support/certificate.ts";
+import { TestCertificate } from "../support/certificate.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { array, bulk, int, NIL, push } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
@@ -134,8 +134,9 @@ Deno.test("a TLS-only replica has port 0, and the others are unaffected", async 
   await using cluster = await RedisCluster.start();
   const [primary] = cluster.primaries as [ClusterNode];
   const [replica] = cluster.replicas as [ClusterNode];
-  await Deno.writeTextFile(directory.at("certificate"), CERTIFICATE);
-  await Deno.writeTextFile(directory.at("key"), CERTIFICATE_KEY);
+  const { pem, keyPem } = TestCertificate.selfSigned();
+  await Deno.writeTextFile(directory.at("certificate"), pem);
+  await Deno.writeTextFile(directory.at("key"), keyPem);
   using client = await replica.connect();
   const settings = {
     "tls-cert-file": directory.at("certificate"),

@@ -1,0 +1,186 @@
+import type { Duplex } from "node:stream";
+import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { isIpAddress } from "../platform/address.ts";
+import type { Connection, TlsConnector } from "../platform/net.ts";
+import { chainError, type ChainFailure } from "./chain_error.ts";
+import { assertPair } from "./identity.ts";
+import type { NodeMaterial } from "./material.ts";
+import { isForHost, namesOf } from "./names.ts";
+import { chainOf } from "./peer_chain.ts";
+import { HANDSHAKE_TIMEOUT_MS, type Side, TlsConnection } from "./tls_connection.ts";
+import { TlsError } from "./tls_error.ts";
+import { Verifier } from "./verifier.ts";
+
+/** TLS towards nodes. */
+export class TlsClient implements TlsConnector {
+  #settings: Settings;
+
+  /** @throws {SyntaxError} if the material is unusable */
+  constructor(material: NodeMaterial) {
+    this.#settings = settingsOf(material);
+  }
+
+  /**
+   * Handshakes that begin from now on use other material.
+   *
+   * @throws {SyntaxError} if that is unusable; the present one stays
+   */
+  update(material: NodeMaterial): void {
+    this.#settings = settingsOf(material);
+  }
+
+  /**
+   * Does the handshake with a node that was just dialled as `host`, and verifies its certificate.
+   * The result owns the connection; on failure it is closed.
+   *
+   * @throws {TlsError}, or the error of the connection if it is lost or closed
+   */
+  async connect(
+    connection: Connection,
+    host: string,
+    timeoutMs = HANDSHAKE_TIMEOUT_MS,
+  ): Promise<Connection> {
+    return await TlsConnection.open(connection, new ClientSide(this.#settings, host), timeoutMs);
+  }
+}
+
+interface Settings {
+  readonly material: NodeMaterial;
+  readonly context: SecureContext;
+  readonly verifier: Verifier;
+}
+
+function settingsOf(material: NodeMaterial): Settings {
+  const { identity, ca } = material;
+  if (identity !== undefined) assertPair(identity);
+  return {
+    material,
+    verifier: new Verifier("node", ca),
+    context: createSecureContext({
+      ...(ca !== undefined && { ca }),
+      ...(identity !== undefined && { cert: identity.certificates, key: identity.key }),
+    }),
+  };
+}
+
+class ClientSide implements Side {
+  readonly secureEvent = "secureConnect";
+  readonly #settings: Settings;
+  /** What the certificate must be for. */
+  readonly #name: string;
+
+  constructor(settings: Settings, host: string) {
+    this.#settings = settings;
+    this.#name = settings.material.serverName ?? host;
+  }
+
+  wrap(wire: Duplex): TLSSocket {
+    return connect({
+      socket: wire,
+      secureContext: this.#settings.context,
+      // An address cannot be sent as the name of the server (RFC 6066, section 3).
+      ...(!isIpAddress(this.#name) && { servername: this.#name }),
+      // `verify` decides, whatever NODE_TLS_REJECT_UNAUTHORIZED says, and can say why.
+      rejectUnauthorized: false,
+      checkServerIdentity: () => undefined,
+    });
+  }
+
+  verify(socket: TLSSocket): void {
+    const { material, verifier } = this.#settings;
+    const leaf = verifier.verify(chainOf(socket));
+    if (!socket.authorized) {
+      throw chainError("node", RUNTIME_FAILURES[`${socket.authorizationError}`] ?? "unknown-ca", {
+        cause: socket.authorizationError,
+      });
+    }
+    if (material.verify === "chain" || isForHost(leaf, this.#name)) return;
+    const names = namesOf(leaf);
+    throw new TlsError(
+      "wrong-name",
+      `The node's certificate is not for ${this.#name}, but for ` +
+        `${names === "" ? "no name, only a subject" : names}: set --cluster-tls-server-name to a ` +
+        "name in it, or --cluster-tls-verify chain",
+    );
+  }
+
+  isTls(firstByte: number): boolean {
+    return firstByte === HANDSHAKE_RECORD || firstByte === ALERT_RECORD;
+  }
+
+  plainError(): TlsError {
+    return new TlsError(
+      "plain",
+      "The node does not speak TLS on this port: set the TLS port in --cluster-addr, or leave " +
+        "out --cluster-tls",
+    );
+  }
+
+  errorOf(error: Error, isSecure: boolean): TlsError {
+    const { message } = error;
+    const because = (reason: TlsError["reason"], text: string) =>
+      new TlsError(reason, text, { cause: error });
+    const alert = /received fatal alert: (\w+)/.exec(message)?.[1];
+    const hasIdentity = this.#settings.material.identity !== undefined;
+    // With TLS 1.3 a node judges the certificate of its client after the handshake.
+    if (alert !== undefined && (CERTIFICATE_ALERTS.has(alert) || alert === "CertificateRequired")) {
+      return hasIdentity
+        ? because(
+          "client-certificate-refused",
+          `The node refuses the proxy's certificate (alert ${alert}): set --cluster-tls-cert-file ` +
+            "to one that is signed by the node's tls-ca-cert-file",
+        )
+        : because("client-certificate-wanted", CERTIFICATE_WANTED);
+    }
+    if (isSecure) return because("protocol", `The node broke TLS: ${message}`);
+    if (alert === "HandshakeFailure" && !hasIdentity) {
+      return because("client-certificate-wanted", CERTIFICATE_WANTED);
+    }
+    if (alert === "ProtocolVersion" || /peer is incompatible/i.test(message)) {
+      return because(
+        "version",
+        `The node has no version or cipher of TLS in common with the proxy (${message}): ` +
+          "allow TLSv1.2 or TLSv1.3 in the node's tls-protocols",
+      );
+    }
+    return because("protocol", `The TLS handshake with the node failed: ${message}`);
+  }
+
+  endError(): Error {
+    return new Deno.errors.UnexpectedEof("The node closed the connection in the TLS handshake");
+  }
+
+  timeoutError(timeoutMs: number): TlsError {
+    return new TlsError(
+      "timeout",
+      `The node did not finish the TLS handshake in ${timeoutMs} ms: check that its port is one ` +
+        "for TLS",
+    );
+  }
+}
+
+/** What the runtime finds, with the default roots; all else is an unknown CA. */
+const RUNTIME_FAILURES: Record<string, ChainFailure> = {
+  "CERT_HAS_EXPIRED": "expired",
+  "CERT_NOT_YET_VALID": "not-yet-valid",
+  "INVALID_PURPOSE": "wrong-usage",
+};
+
+/** The types of the records with which a server can begin (RFC 8446, section 5.1). */
+const HANDSHAKE_RECORD = 22;
+const ALERT_RECORD = 21;
+
+/** Alerts by which a server refuses a certificate of its client (RFC 8446, section 6.2). */
+const CERTIFICATE_ALERTS = new Set([
+  "BadCertificate",
+  "UnsupportedCertificate",
+  "CertificateRevoked",
+  "CertificateExpired",
+  "CertificateUnknown",
+  "UnknownCA",
+  "AccessDenied",
+]);
+
+const CERTIFICATE_WANTED =
+  "The node wants a certificate: set --cluster-tls-cert-file and --cluster-tls-key-file, or set " +
+  "tls-auth-clients no in the node";

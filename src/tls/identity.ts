@@ -1,0 +1,24 @@
+import { createPrivateKey } from "node:crypto";
+import { parseCertificates } from "./certificate.ts";
+import type { Identity } from "./material.ts";
+
+/**
+ * Asserts that TLS can use a certificate and its key. The runtime itself would accept a pair that
+ * does not match, and then fail every handshake.
+ *
+ * @throws {SyntaxError} with the reason
+ */
+export function assertPair({ certificates, key }: Identity): void {
+  const [leaf] = parseCertificates(certificates);
+  let privateKey;
+  try {
+    privateKey = createPrivateKey(key);
+  } catch (error) {
+    throw new SyntaxError("The key is not an unencrypted private key in PEM format", {
+      cause: error,
+    });
+  }
+  if (!leaf!.x509.checkPrivateKey(privateKey)) {
+    throw new SyntaxError("The key does not belong to the first certificate");
+  }
+}

@@ -1,0 +1,59 @@
+import { canonicalHost, isIpAddress, isIpv6 } from "../platform/address.ts";
+import type { Certificate } from "./certificate.ts";
+
+/**
+ * Whether a certificate is for a host name or an IP address (RFC 9525). Only alternative names
+ * count: the common name is a text of any form. A wildcard stands for one whole label, the first.
+ */
+export function isForHost({ dnsNames, ipAddresses }: Certificate, host: string): boolean {
+  if (isIpAddress(host)) {
+    const wanted = addressBytes(host);
+    return ipAddresses.some((address) => isEqual(address, wanted));
+  }
+  return dnsNames.some((name) => matches(labelsOf(name), labelsOf(host)));
+}
+
+/** The names of a certificate for a message. */
+export function namesOf({ dnsNames, ipAddresses }: Certificate): string {
+  const addresses = ipAddresses.map((bytes) => bytes.length === 4 ? bytes.join(".") : ipv6(bytes));
+  return [...dnsNames, ...addresses].join(", ");
+}
+
+function labelsOf(name: string): string[] {
+  return name.toLowerCase().replace(/\.$/, "").split(".");
+}
+
+function matches(pattern: readonly string[], host: readonly string[]): boolean {
+  if (pattern.length !== host.length) return false;
+  // `*.example` would stand for every domain below a top-level domain.
+  const isWildcard = pattern[0] === "*" && pattern.length > 2;
+  return pattern.every((label, index) =>
+    index === 0 && isWildcard ? host[0] !== "" : label !== "" && label === host[index]
+  );
+}
+
+/** The 4 or 16 bytes of an IP address. */
+export function addressBytes(host: string): number[] {
+  if (!isIpv6(host)) return host.split(".").map(Number);
+  // A URL prints the shortest form, without dots.
+  const [before = "", after] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
+  const groups = (text: string | undefined) => text ? text.split(":") : [];
+  const [head, tail] = [groups(before), groups(after)];
+  const zeros = Array<string>(8 - head.length - tail.length).fill("0");
+  return [...head, ...zeros, ...tail].flatMap((group) => {
+    const value = parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
+}
+
+function ipv6(bytes: Uint8Array): string {
+  const groups: string[] = [];
+  for (let at = 0; at + 1 < bytes.length; at += 2) {
+    groups.push((bytes[at]! * 256 + bytes[at + 1]!).toString(16));
+  }
+  return canonicalHost(groups.join(":"));
+}
+
+function isEqual(one: ArrayLike<number>, other: readonly number[]): boolean {
+  return one.length === other.length && other.every((byte, index) => byte === one[index]);
+}
