@@ -1,11 +1,11 @@
 import { Cluster } from "ioredis";
 import { formatHostPort } from "../src/platform/address.ts";
-import type { NatEntry } from "../src/nat/nat_table.ts";
 import { ListenError } from "../src/proxy/listener.ts";
 import { startProxy } from "../src/cli/start_proxy.ts";
 import type { Proxy } from "../src/proxy/proxy.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { configOf } from "./support/proxy.ts";
+import { runTask, UsageError } from "./support/task.ts";
 import { within } from "./support/until.ts";
 
 const NODE_COUNT = 6;
@@ -22,11 +22,15 @@ const PROOF_DEADLINE_MS = 10_000;
 /** One Ctrl-C arrives twice: from the terminal and from `deno task`. */
 const ONE_PRESS_MS = 200;
 
+const USAGE = `Usage: deno task demo [--once]
+
+Starts a cluster of six nodes and a proxy in front of it, and shows how a client uses them, until
+Ctrl-C. --once ends after that.`;
+
 async function main(): Promise<number> {
-  const [unknown] = Deno.args.filter((argument) => argument !== "--once");
+  const unknown = Deno.args.find((argument) => argument !== "--once");
   if (unknown !== undefined) {
-    console.error(`Unknown argument '${unknown}'; the demo takes only --once`);
-    return 2;
+    throw new UsageError(`Unknown argument '${unknown}'; the demo takes only --once`);
   }
   const cancelling = new AbortController();
   const stopping = untilStopped().then(() => {
@@ -42,7 +46,7 @@ async function main(): Promise<number> {
     }
     const port = await Promise.race([show(running), stopping]);
     if (!port || Deno.args.includes("--once")) return 0;
-    print(`Try it, and end it with Ctrl-C:\n\n  redis-cli -c -p ${port}`);
+    console.log(`Try it, and end it with Ctrl-C:\n\n  redis-cli -c -p ${port}`);
     await stopping;
     return 0;
   } catch (error) {
@@ -84,7 +88,7 @@ async function startProxyFor(cluster: RedisCluster): Promise<Proxy> {
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;
     const lastPort = FIRST_PORT + NODE_COUNT - 1;
-    print(`Ports ${FIRST_PORT} to ${lastPort} are not all free, so the proxy takes others.`);
+    console.log(`Ports ${FIRST_PORT} to ${lastPort} are not all free, so the proxy takes others.`);
     return await startAt(0);
   }
 }
@@ -98,13 +102,13 @@ async function show({ cluster, proxy }: Running): Promise<number> {
     ...nodes.map((node) => [
       formatHostPort(node.address),
       "->",
-      publicAddress(node),
+      `127.0.0.1:${node.publicPort}`,
       cluster.nodes.find(({ id }) => id === node.id)!.role,
     ]),
   ]);
   const kept = await within("use the cluster", prove(first.publicPort), PROOF_DEADLINE_MS);
   printTable(
-    `What a client that was told only ${publicAddress(first)} wrote and read back:`,
+    `What a client that was told only 127.0.0.1:${first.publicPort} wrote and read back:`,
     kept.map(({ key, value, slot, at }) => [key, value, `slot ${slot}`, `at ${at}`]),
   );
   return first.publicPort;
@@ -148,7 +152,7 @@ function untilStopped(): Promise<void> {
         if (firstAt === undefined) {
           firstAt = performance.now();
           // The terminal has printed ^C on this line.
-          print("\nStopping");
+          console.log("\nStopping");
           resolve();
         } else if (performance.now() - firstAt > ONE_PRESS_MS) {
           Deno.exit(130);
@@ -158,18 +162,10 @@ function untilStopped(): Promise<void> {
   });
 }
 
-function publicAddress({ publicPort }: NatEntry): string {
-  return `127.0.0.1:${publicPort}`;
-}
-
 function printTable(title: string, rows: string[][]): void {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const lines = rows.map((row) => row.map((cell, at) => cell.padEnd(widths[at]!)).join("  "));
-  print([title, "", ...lines.map((line) => `  ${line}`.trimEnd()), ""].join("\n"));
+  console.log([title, "", ...lines.map((line) => `  ${line}`.trimEnd()), ""].join("\n"));
 }
 
-function print(text: string): void {
-  console.log(text);
-}
-
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runTask(USAGE, main);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { parseArgs } from "@std/cli/parse-args";
+import { runTask, UsageError } from "./support/task.ts";
 
 /** The faults that depend on the server. */
 const FAULTS = ["black_hole", "client_garbage", "drain", "drain_load", "node_death", "restart"];
@@ -14,18 +14,18 @@ const TESTS = [
 /** Names of server programs. */
 const PROGRAMS = ["redis-server", "valkey-server"];
 
-/**
- * Runs the tests that start a server once for each server:
- *
- *     deno task test:servers /opt/redis-8.0.6 /opt/valkey-9.1.2/valkey-server
- *
- * Without arguments the servers are those on the PATH. The last lines are a summary. The exit
- * status is 0 if all tests passed with every server.
- */
-async function main(args: readonly string[]): Promise<number> {
-  const { _: places } = parseArgs([...args], { string: ["_"] });
+const USAGE = `Usage: deno task test:servers [PATH...]
+
+Runs the tests that start a server once for each server: a program, or a directory with
+${PROGRAMS.join(" or ")}. Without arguments the servers are those on the PATH. The last lines are a
+summary. The exit status is 0 if all tests passed with every server.
+
+  deno task test:servers /opt/redis-8.0.6 /opt/valkey-9.1.2/valkey-server`;
+
+async function main(): Promise<number> {
+  const places = Deno.args;
   const servers = await Promise.all(
-    places.length > 0 ? places.map((place) => findServer(String(place))) : onPath(),
+    places.length > 0 ? places.map(findServer) : onPath(),
   );
   const results: string[] = [];
   let failures = 0;
@@ -34,10 +34,7 @@ async function main(args: readonly string[]): Promise<number> {
     if (!success) failures++;
     results.push(`${await versionOf(server)} (${server}): ${summary}`);
   }
-  if (results.length === 0) {
-    console.error(`No server was found: expected directories that hold ${PROGRAMS.join(" or ")}`);
-    return 2;
-  }
+  if (results.length === 0) throw new UsageError(`No ${PROGRAMS.join(" or ")} is on the PATH`);
   console.log(results.join("\n"));
   return failures === 0 ? 0 : 1;
 }
@@ -48,7 +45,7 @@ async function findServer(place: string): Promise<string> {
     const { isFile = false } = await Deno.stat(path).catch(() => ({ isFile: false }));
     if (isFile) return path;
   }
-  throw new Error(`Cannot find a server at '${place}': expected ${PROGRAMS.join(" or ")}`);
+  throw new UsageError(`Cannot find a server at '${place}': expected ${PROGRAMS.join(" or ")}`);
 }
 
 function onPath(): Promise<string | undefined>[] {
@@ -91,4 +88,4 @@ async function testWith(server: string): Promise<{ success: boolean; summary: st
   return { success, summary };
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) await runTask(USAGE, main);

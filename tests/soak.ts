@@ -3,18 +3,16 @@
  * all kinds. Between rounds, memory and file descriptors of the idle process are measured; they
  * must stay flat after the first rounds.
  */
-import { parseArgs } from "@std/cli/parse-args";
-import { fromLatin1, toLatin1 } from "../src/resp/bytes.ts";
-import { encodeRequest, textOf } from "../src/resp/frame.ts";
 import type { ClusterClient, Connect } from "./integration/clients/client.ts";
 import { IoredisClient } from "./integration/clients/ioredis.ts";
 import { NodeRedisClient } from "./integration/clients/node_redis.ts";
 import { untilReplaced } from "./live/changes.ts";
-import { type ClusterNode, RedisCluster } from "./support/cluster.ts";
+import { RedisCluster } from "./support/cluster.ts";
 import { NatProcess } from "./support/nat_process.ts";
 import { type Random, seededRandom } from "./support/random.ts";
+import { integerOf, readArguments, runTask, UsageError } from "./support/task.ts";
 import { until, within } from "./support/until.ts";
-import { WireClient } from "./support/wire.ts";
+import { wire, WireClient } from "./support/wire.ts";
 
 const AT = "127.0.0.1";
 
@@ -69,11 +67,7 @@ interface Place {
 }
 
 /** One visit of a client, which may fail because of a fault. */
-type Visit = (place: Place) => Promise<unknown>;
-
-function words(...words: string[]): string {
-  return toLatin1(encodeRequest(words));
-}
+type Visit = (client: WireClient, place: Place) => unknown;
 
 function keyOf(random: Random): string {
   return `soak:${random.int(500)}`;
@@ -93,118 +87,79 @@ const REQUESTS: readonly ((random: Random) => string[])[] = [
   (random) => ["GET", keyOf(random)],
   (random) => ["SET", keyOf(random), "x".repeat(random.int(2000))],
   (random) => ["INCR", `{${keyOf(random)}}:count`],
-  () => ["CLUSTER", "SLOTS"],
-  () => ["CLUSTER", "NODES"],
-  () => ["CLUSTER", "SHARDS"],
-  () => ["INFO"],
-  () => ["ROLE"],
-  () => ["CLIENT", "INFO"],
-  () => ["PING"],
-  () => ["READONLY"],
-  () => ["MULTI"],
-  () => ["EXEC"],
-  () => ["HELLO", "3"],
-  () => ["HELLO", "2"],
-  () => ["AUTH", "x"],
-  () => ["NOSUCH"],
+  ...[
+    ...["CLUSTER SLOTS", "CLUSTER NODES", "CLUSTER SHARDS", "INFO", "ROLE", "CLIENT INFO", "PING"],
+    ...["READONLY", "MULTI", "EXEC", "HELLO 3", "HELLO 2", "AUTH x", "NOSUCH"],
+  ].map((request) => () => request.split(" ")),
 ];
 
+/** Without letters there is no command that would run. */
+const GARBAGE = ["*", "$", "-", "1", "3", "\r\n", "\r", "\n", "\0", "\xff", ":", "'", " "];
+
 const VISITS: Readonly<Record<string, Visit>> = {
-  async "pipelines"(place) {
+  async "pipelines"(client, place) {
     const { random } = place;
-    using client = await connect(place);
     for (let batch = random.int(20); batch >= 0 && !place.over(); batch--) {
-      const requests = Array.from({ length: 1 + random.int(100) }, () => {
-        return random.pick(REQUESTS)(random);
-      });
-      await client.send(requests.map((request) => words(...request)).join(""));
-      for (const frame of await client.readFrames(requests.length)) checked(frame, place);
+      const length = 1 + random.int(100);
+      const requests = Array.from({ length }, () => wire(...random.pick(REQUESTS)(random)));
+      await client.send(requests.join(""));
+      for (const frame of await client.readFrames(length)) checked(frame, place);
     }
   },
-  async "subscribes"(place) {
+  async "subscribes"(subscriber, place) {
     const { random } = place;
-    using subscriber = await connect(place);
     using publisher = await connect(place);
     const channel = `channel:${random.int(10)}`;
-    await subscriber.send(
-      (random.chance(0.5) ? words("HELLO", "3") : "") +
-        words("SUBSCRIBE", channel),
-    );
+    const hello = random.chance(0.5) ? wire("HELLO", "3") : "";
+    await subscriber.send(hello + wire("SUBSCRIBE", channel));
     await subscriber.readUntil(":1\r\n");
     for (let index = random.int(30); index >= 0; index--) {
       await publisher.ask("PUBLISH", channel, `message ${index}`);
       await subscriber.readUntil(`message ${index}\r\n`);
     }
   },
-  async "blocks"(place) {
+  async "blocks"(client, place) {
     const { random } = place;
-    using client = await connect(place);
-    await client.send(words("BLPOP", keyOf(random) + ":none", `0.${1 + random.int(5)}`));
+    await client.send(wire("BLPOP", keyOf(random) + ":none", `0.${1 + random.int(5)}`));
     if (random.chance(0.7)) checked((await client.readFrames(1))[0]!, place);
   },
-  async "moves big values"(place) {
-    const { random, cluster } = place;
-    using client = await connect(place);
+  async "moves big values"(client, { random, cluster }) {
     const key = `big:${random.int(8)}`;
-    const set = words("SET", key, "x".repeat(random.int(4) * MIB + random.int(1000)));
+    const set = wire("SET", key, "x".repeat(random.int(4) * MIB + random.int(1000)));
     // The node must own the slot.
     const probe = await client.ask("SET", key, "");
     if (probe.type === "-") return;
     await client.send(set);
-    await client.send(words("GET", key) + words("CLUSTER", "SLOTS"));
+    await client.send(wire("GET", key) + wire("CLUSTER", "SLOTS"));
     if (random.chance(0.3)) return;
     for (const frame of await client.readFrames(3)) {
       if (frame.includes(cluster.network)) throw new LeakError("A private address by a big value");
     }
   },
-  async "shuts its side"(place) {
-    const { random } = place;
-    using client = await connect(place);
-    await client.send(words("CLUSTER", "SLOTS").repeat(random.int(50)) + words("GET", "key"));
+  async "shuts its side"(client, place) {
+    await client.send(wire("CLUSTER", "SLOTS").repeat(place.random.int(50)) + wire("GET", "key"));
     await client.closeWrite();
     checked(await client.readToEnd(), place);
   },
-  async "leaves by a reset"(place) {
-    const { random } = place;
-    using client = await connect(place);
+  async "leaves by a reset"(client, { random }) {
     // Unread bytes make the kernel send a reset.
-    await client.send(words("CLUSTER", "NODES").repeat(1 + random.int(200)));
+    await client.send(wire("CLUSTER", "NODES").repeat(1 + random.int(200)));
     if (random.chance(0.5)) await client.readFrames(1);
   },
-  async "leaves half a request"(place) {
-    const { random } = place;
-    using client = await connect(place);
-    const text = words("PING") + words("SET", keyOf(random), "0123456789");
+  async "leaves half a request"(client, { random }) {
+    const text = wire("PING") + wire("SET", keyOf(random), "0123456789");
     await client.send(text.slice(0, random.int(text.length)));
     if (random.chance(0.5)) await client.closeWrite();
     if (random.chance(0.5)) await client.readToEnd(300);
   },
-  async "sends garbage"(place) {
+  async "sends garbage"(client, place) {
     const { random } = place;
-    using client = await connect(place);
-    // Without letters there is no command that would run.
-    const bytes = Array.from({ length: random.int(300) }, () => {
-      return random.pick([
-        "*",
-        "$",
-        "-",
-        "1",
-        "3",
-        "\r\n",
-        "\r",
-        "\n",
-        "\0",
-        "\xff",
-        ":",
-        "'",
-        " ",
-      ]);
-    });
-    await client.send(fromLatin1(bytes.join("")));
+    const bytes = Array.from({ length: random.int(300) }, () => random.pick(GARBAGE));
+    await client.send(bytes.join(""));
     if (random.chance(0.5)) await client.closeWrite();
     checked(await client.readToEnd(300), place);
   },
-  "connects and leaves": async (place) => (await connect(place)).close(),
+  "connects and leaves"() {},
 };
 
 const CLIENTS: Readonly<Record<string, Connect>> = {
@@ -214,21 +169,11 @@ const CLIENTS: Readonly<Record<string, Connect>> = {
 
 /** Counts successes and failures by what was tried. */
 class Tally {
-  readonly #counts = new Map<string, { done: number; failed: number }>();
+  readonly #counts = new Map<string, Use>();
 
-  add(what: string, done: number, failed: number): void {
-    const count = this.#counts.get(what) ?? { done: 0, failed: 0 };
-    count.done += done;
-    count.failed += failed;
-    this.#counts.set(what, count);
-  }
-
-  done(what: string): void {
-    this.add(what, 1, 0);
-  }
-
-  failed(what: string): void {
-    this.add(what, 0, 1);
+  add(what: string, { done = 0, failed = 0 }: Partial<Use>): void {
+    const before = this.#counts.get(what) ?? { done: 0, failed: 0 };
+    this.#counts.set(what, { done: before.done + done, failed: before.failed + failed });
   }
 
   /** Whatever never succeeded. */
@@ -250,17 +195,18 @@ async function pause(ms: number): Promise<void> {
 async function visitOften(name: string, place: Place, tally: Tally): Promise<void> {
   while (!place.over()) {
     try {
-      await VISITS[name]!(place);
-      tally.done(name);
+      using client = await connect(place);
+      await VISITS[name]!(client, place);
+      tally.add(name, { done: 1 });
     } catch (error) {
       if (error instanceof LeakError) throw error;
-      tally.failed(name);
+      tally.add(name, { failed: 1 });
       await pause(RETRY_PAUSE_MS);
     }
   }
 }
 
-/** The counts of one real client. */
+/** How often something succeeded and failed. */
 interface Use {
   readonly done: number;
   readonly failed: number;
@@ -271,15 +217,14 @@ interface Use {
  * of its own because real clients leave connections behind if they are closed during an outage.
  */
 async function beClient(name: string, port: number, random: Random): Promise<void> {
-  let done = 0;
-  let failed = 0;
+  const uses = { done: 0, failed: 0 };
   async function use(client: ClusterClient): Promise<never> {
     for (;;) {
       try {
         await within("get an answer", useOnce(client, random), HANG_MS);
-        done++;
+        uses.done++;
       } catch {
-        failed++;
+        uses.failed++;
         await pause(RETRY_PAUSE_MS);
       }
     }
@@ -290,9 +235,9 @@ async function beClient(name: string, port: number, random: Random): Promise<voi
     .then(async (client) => {
       await client.subscribe("", "channel:1", () => {}).catch(() => {});
       for (let worker = 0; worker < WORKERS_EACH; worker++) use(client);
-    }, () => failed++);
+    }, () => uses.failed++);
   for await (const _ of Deno.stdin.readable);
-  console.log(JSON.stringify({ done, failed } satisfies Use));
+  console.log(JSON.stringify(uses));
 }
 
 /** Runs a real client until `over` is settled. */
@@ -314,8 +259,7 @@ async function runClient(
   try {
     await over.finally(() => process.stdin.close());
     const { stdout } = await within(`see ${name} end`, process.output(), REST_DEADLINE_MS);
-    const { done, failed }: Use = JSON.parse(new TextDecoder().decode(stdout));
-    tally.add(name, done, failed);
+    tally.add(name, JSON.parse(new TextDecoder().decode(stdout)));
   } catch (error) {
     process.kill("SIGKILL");
     throw error;
@@ -380,20 +324,13 @@ async function makeFaults({ cluster, random, over }: Place, tally: Tally): Promi
     const name = random.pick(Object.keys(FAULTS));
     try {
       await FAULTS[name]!(cluster, random);
-      tally.done(name);
+      tally.add(name, { done: 1 });
     } catch {
       // Two faults may overlap.
-      tally.failed(name);
+      tally.add(name, { failed: 1 });
     }
     await cluster.ready();
   }
-}
-
-/** The clients of nodes, without those of this query and the proxy's own. */
-async function clientsOf(nodes: readonly ClusterNode[]): Promise<string[]> {
-  const lists = await Promise.all(nodes.map((node) => node.ask("CLIENT", "LIST")));
-  return lists.flatMap((list) => textOf(list)!.trimEnd().split("\n"))
-    .filter((line) => !/ flags=\w*[MS]/.test(line) && !/ cmd=(client|cluster\|)/.test(line));
 }
 
 /** The figures of an idle proxy. */
@@ -410,11 +347,7 @@ async function rest(
   cluster: RedisCluster,
   { files: filesBefore, printed }: { files: number; printed: number },
 ): Promise<Rest> {
-  await until("no client is left at the nodes", async (saw) => {
-    const clients = await clientsOf(cluster.running);
-    saw(clients);
-    return clients.length === 0;
-  }, REST_DEADLINE_MS);
+  await cluster.untilDeserted(/ cmd=(client|cluster\|)/, REST_DEADLINE_MS);
   const files = await until("all is closed", (saw) => {
     const files = nat.descriptors;
     saw(`${files} files, ${filesBefore} before`);
@@ -432,14 +365,6 @@ async function round(place: Place, tally: Tally): Promise<void> {
   const over = makeFaults(place, tally);
   const clients = Object.keys(CLIENTS).map((name) => runClient(name, place, { tally, over }));
   await Promise.all([...visitors, ...clients, over]);
-}
-
-function least(rests: readonly Rest[], figure: (rest: Rest) => number): number {
-  return Math.min(...rests.map(figure));
-}
-
-function most(rests: readonly Rest[], figure: (rest: Rest) => number): number {
-  return Math.max(...rests.map(figure));
 }
 
 function inMib(bytes: number): string {
@@ -485,15 +410,14 @@ async function soak(minutes: number, seed: number): Promise<boolean> {
 
   const warmUp = Math.ceil(rounds * WARM_UP_SHARE);
   const [first, last] = [rests.slice(0, warmUp), rests.slice(-warmUp)];
-  const grownBytes = least(last, ({ bytes }) => bytes) - most(first, ({ bytes }) => bytes);
+  const [bytesOf, heapOf] = [(rest: Rest) => rest.bytes, (rest: Rest) => rest.heapBytes];
+  const grownBytes = Math.min(...last.map(bytesOf)) - Math.max(...first.map(bytesOf));
   // The first round starts with an empty heap.
-  const heapBytes = least(last, (at) => at.heapBytes) -
-    least(first.slice(1), (at) => at.heapBytes);
+  const heapBytes = Math.min(...last.map(heapOf)) - Math.min(...first.slice(1).map(heapOf));
   console.log(
-    `from the first ${warmUp} rounds to the last: memory ${
-      inMib(grownBytes)
-    } MiB more, objects in ` +
-      `use ${inMib(heapBytes)} MiB more; peak memory ${inMib(await nat.peakBytes())} MiB; ` +
+    `from the first ${warmUp} rounds to the last: memory ${inMib(grownBytes)} MiB more, ` +
+      `objects in use ${inMib(heapBytes)} MiB more; ` +
+      `peak memory ${inMib(await nat.peakBytes())} MiB; ` +
       `files ${files} before, ${rests.at(-1)!.files} after`,
   );
   const complaints = [
@@ -506,32 +430,19 @@ async function soak(minutes: number, seed: number): Promise<boolean> {
   return complaints.length === 0;
 }
 
-function readArguments(): { minutes: number; seed: number; client?: string; port: number } {
-  const names = ["minutes", "seed", "client", "port"];
-  const given = parseArgs(Deno.args, { string: names }) as Record<string, string | undefined>;
-  const { minutes = "3", seed = `${Math.floor(Math.random() * 2 ** 32)}`, client, port } = given;
-  if (!(Number(minutes) > 0) || !Number.isSafeInteger(Number(seed))) {
-    console.error("Usage: deno task soak [--minutes N] [--seed N]");
-    Deno.exit(2);
-  }
-  return {
-    minutes: Number(minutes),
-    seed: Number(seed),
-    ...client === undefined ? {} : { client },
-    port: Number(port),
-  };
+const USAGE = `Usage: deno task soak [options]
+  --minutes N  duration, 3 by default
+  --seed N     seed of all that is random`;
+
+async function main(): Promise<number> {
+  // The last two make it a client.
+  const given = readArguments(Deno.args, ["minutes", "seed", "client", "port"]);
+  const { minutes = "3", client, port } = given;
+  const seed = integerOf("seed", given.seed ?? Math.floor(Math.random() * 2 ** 32));
+  if (!(Number(minutes) > 0)) throw new UsageError(`--minutes needs more than 0, not '${minutes}'`);
+  if (client === undefined) return await soak(Number(minutes), seed) ? 0 : 1;
+  await beClient(client, Number(port), seededRandom(seed));
+  return 0;
 }
 
-if (import.meta.main) {
-  const { minutes, seed, client, port } = readArguments();
-  if (client !== undefined) {
-    await beClient(client, port, seededRandom(seed));
-    Deno.exit(0);
-  }
-  try {
-    Deno.exit(await soak(minutes, seed) ? 0 : 1);
-  } catch (error) {
-    console.error(error);
-    Deno.exit(1);
-  }
-}
+if (import.meta.main) await runTask(USAGE, main);

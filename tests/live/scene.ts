@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { textOf } from "../../src/resp/frame.ts";
 import type { Config } from "../../src/cli/config.ts";
 import type { ClusterClient, Connect, ConnectOptions } from "../integration/clients/client.ts";
 import { IoredisClient } from "../integration/clients/ioredis.ts";
@@ -223,16 +222,8 @@ export class LiveScene implements AsyncDisposable {
       saw(this.#proxy.sessionCount());
       return this.#proxy.sessionCount() === 0;
     }, LEAVING_DEADLINE_MS);
-    await until("no client is left at the nodes", async (saw) => {
-      const lists = await Promise.all(
-        this.cluster.running.map((node) => node.order("CLIENT", "LIST", "TYPE", "normal")),
-      );
-      // Nodes keep connections of MIGRATE for some seconds.
-      const others = lists.flatMap((list) => textOf(list)!.trimEnd().split("\n"))
-        .filter((line) => !line.includes(" cmd=client") && !line.includes(" cmd=restore-asking"));
-      saw(others);
-      return others.length === 0;
-    }, LEAVING_DEADLINE_MS);
+    // Nodes keep connections of MIGRATE for some seconds.
+    await this.cluster.untilDeserted(/ cmd=(client|restore-asking)/, LEAVING_DEADLINE_MS);
   }
 }
 

@@ -191,6 +191,18 @@ export class RedisCluster implements AsyncDisposable {
     }, FORMING_DEADLINE_MS);
   }
 
+  /** Waits until no client is connected to a running node, except those in lines of CLIENT LIST. */
+  async untilDeserted(except: RegExp, deadlineMs: number): Promise<void> {
+    await until("no client is left at the nodes", async (saw) => {
+      const lists = await Promise.all(this.running.map((node) => node.order("CLIENT", "LIST")));
+      // Other nodes are no clients.
+      const clients = lists.flatMap((list) => textOf(list)!.trimEnd().split("\n"))
+        .filter((line) => !/ flags=\w*[MS]/.test(line) && !except.test(line));
+      saw(clients);
+      return clients.length === 0;
+    }, deadlineMs);
+  }
+
   /** Adds a server, as a replica of a primary or as a primary without slots; then all is `ready`. */
   async add({ replicaOf }: { replicaOf?: ClusterNode } = {}): Promise<ClusterNode> {
     const [place] = this.#places.take(1);

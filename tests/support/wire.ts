@@ -6,6 +6,11 @@ import { within } from "./until.ts";
 /** Far longer than any reply takes on a loaded machine; a test that reaches it has failed. */
 const DEADLINE_MS = 5_000;
 
+/** The bytes of a request as a text with one character for each byte. */
+export function wire(...args: string[]): string {
+  return toLatin1(encodeRequest(args));
+}
+
 /** The methods of a connection that a raw client uses. */
 export type WireConnection =
   & Pick<Deno.TcpConn, "read" | "write" | "closeWrite" | "close" | "setNoDelay" | "localAddr">
@@ -66,7 +71,7 @@ export class WireClient implements Disposable {
 
   /** Sends requests in one write and then reads as many frames. */
   async askAll(requests: readonly string[][], deadlineMs = DEADLINE_MS): Promise<Value[]> {
-    const bytes = requests.map((args) => toLatin1(encodeRequest(args))).join("");
+    const bytes = requests.map((args) => wire(...args)).join("");
     await this.send(bytes, deadlineMs);
     const frames = await this.readFrames(requests.length, deadlineMs);
     return frames.map((frame) => decodeFrame(fromLatin1(frame)));

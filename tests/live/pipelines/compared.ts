@@ -1,21 +1,14 @@
+import { textOf } from "../../../src/resp/frame.ts";
 import type { ClusterNode } from "../../support/cluster.ts";
-import { type Random, seededRandom } from "../../support/random.ts";
+import { seededRandom } from "../../support/random.ts";
 import { slotOf } from "../../support/slots.ts";
 import { until } from "../../support/until.ts";
-import type { WireClient } from "../../support/wire.ts";
+import { wire, type WireClient } from "../../support/wire.ts";
 import { holds, Recorder } from "./connection.ts";
 import { isStopped, unreadBytes, unreadFrom } from "./kernel.ts";
-import {
-  PASSWORD,
-  randomKinds,
-  randomRequests,
-  type Request,
-  shownRequest,
-  type Subjects,
-  textsLike,
-  wireOf,
-} from "./requests.ts";
-import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
+import { PASSWORD, randomKinds, randomRequests, type Request } from "./requests.ts";
+import { requestsOf, shownRequest, type Subjects, textsLike, wireOf } from "./requests.ts";
+import { PUBLIC_HOST, type Stage, tagsOf } from "./stage.ts";
 import { type Identity, normalized, withoutVerbatim } from "./transcript.ts";
 
 /** A change at the node, at the same moment for both connections. */
@@ -24,7 +17,7 @@ export type Change = "leaves" | "migrates" | "returns" | "settles" | "failover";
 /** Requests that are sent while the node is stopped. */
 export interface Batch {
   readonly requests: readonly Request[];
-  readonly change?: Change;
+  readonly change: Change | undefined;
   /** Whether the change comes before both pipelines or after them. */
   readonly changeFirst: boolean;
   /** Which of the two pipelines is first. */
@@ -46,9 +39,9 @@ export interface Scenario {
 export interface Outcome {
   /** Number of RESP tokens compared. */
   readonly compared: number;
-  readonly fault?: Fault;
+  readonly fault?: Fault | undefined;
   /** A difference that the server causes, to be counted. */
-  readonly note?: string;
+  readonly note?: string | undefined;
 }
 
 /** A difference that the proxy must not cause. */
@@ -73,34 +66,24 @@ const TOKENS = { direct: "Sq7", proxied: "Pq7" };
 /** Requests after which the proxy sends a marker outside MULTI. */
 const DOUBTFUL = /AUTH|SUNSUBSCRIBE|MONITOR|EVAL|REPLCONF/i;
 
+/** What a tested node is, and how the other parts of the cluster are reached. */
+interface Parts {
+  readonly stage: Stage;
+  readonly node: ClusterNode;
+  readonly replica: ClusterNode | undefined;
+  readonly admin: WireClient;
+  readonly otherId: string;
+  /** Whether servers drop errors while replies are unsent. */
+  readonly losesErrors: boolean;
+}
+
 /** A node, and the keys that clients use there. */
 export class TestedNode implements AsyncDisposable {
-  readonly #stage: Stage;
-  readonly #node: ClusterNode;
-  readonly #replica: ClusterNode | undefined;
-  readonly #admin: WireClient;
-  readonly #otherId: string;
-  /** Whether servers drop errors while replies are unsent. */
-  readonly #losesErrors: boolean;
+  readonly #parts: Parts;
   readonly subjects: Subjects;
 
-  private constructor(
-    stage: Stage,
-    node: ClusterNode,
-    { replica, admin, otherId, losesErrors, subjects }: {
-      replica: ClusterNode | undefined;
-      admin: WireClient;
-      otherId: string;
-      losesErrors: boolean;
-      subjects: Subjects;
-    },
-  ) {
-    this.#stage = stage;
-    this.#node = node;
-    this.#replica = replica;
-    this.#admin = admin;
-    this.#otherId = otherId;
-    this.#losesErrors = losesErrors;
+  private constructor(parts: Parts, subjects: Subjects) {
+    this.#parts = parts;
     this.subjects = subjects;
   }
 
@@ -110,28 +93,23 @@ export class TestedNode implements AsyncDisposable {
     const slots = new Set(standings.find((standing) => standing.node === node)!.slots);
     const other = stage.cluster.primaries.find((other) => other !== node && other !== replica)!;
     const tags = tagsOf((slot) => slots.has(slot));
-    const foreign = tagsOf((slot) => !slots.has(slot));
-    return new TestedNode(stage, node, {
-      replica,
-      admin: await node.connect(),
-      otherId: other.id,
-      losesErrors: await stage.losesErrors(),
-      subjects: {
-        stay: tags.next().value!,
-        move: tags.next().value!,
-        foreign: foreign.next().value!,
-        nodeId: node.id,
-      },
-    });
+    const [stay, move] = [tags.next().value!, tags.next().value!];
+    const foreign = tagsOf((slot) => !slots.has(slot)).next().value!;
+    const losesErrors = await stage.losesErrors();
+    const admin = await node.connect();
+    return new TestedNode(
+      { stage, node, replica, admin, otherId: other.id, losesErrors },
+      { stay, move, foreign, nodeId: node.id },
+    );
   }
 
   /** Plays a round. */
   async play(scenario: Scenario): Promise<Outcome> {
     await this.#prepare();
-    const logged = this.#stage.nat.stderr.length;
-    const publicPort = this.#stage.portOf(this.#node);
-    await using direct = await Recorder.connect(this.#node.host, this.#node.port);
-    await using proxied = await Recorder.connect(PUBLIC_HOST, publicPort);
+    const { stage, node } = this.#parts;
+    const logged = stage.nat.stderr.length;
+    await using direct = await Recorder.connect(node.host, node.port);
+    await using proxied = await Recorder.connect(PUBLIC_HOST, stage.portOf(node));
     const pair = {
       direct: await this.#introduce(direct, TOKENS.direct),
       proxied: await this.#introduce(proxied, TOKENS.proxied),
@@ -142,10 +120,10 @@ export class TestedNode implements AsyncDisposable {
     }
     const last = `last${scenario.seed}`;
     const endings = await Promise.all([direct, proxied].map(async (client) => {
-      const answers = (end: string) =>
-        holds(() => {
-          return client.received.endsWith(end) || client.ended || client.quietMs > SILENT_MS;
-        }, BATCH_DEADLINE_MS);
+      const answers = (end: string) => {
+        const over = () => client.received.endsWith(end) || client.ended;
+        return holds(() => over() || client.quietMs > SILENT_MS, BATCH_DEADLINE_MS);
+      };
       // After RESET a connection answers in any state.
       await client.send(wire("PING", "x") + wire("RESET"));
       await answers("+RESET\r\n");
@@ -159,34 +137,32 @@ export class TestedNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       // A failover may have made it a replica; the slots have not moved then.
-      if (this.#replica === undefined) await this.#prepare();
+      if (this.#parts.replica === undefined) await this.#prepare();
     } finally {
-      this.#admin.close();
+      this.#parts.admin.close();
     }
   }
 
   /** Restores all slots and values. */
   async #prepare(): Promise<void> {
     const { stay, move } = this.subjects;
+    const { node, admin } = this.#parts;
     const slot = `${slotOf(move)}`;
     const requests = [
       ["CLUSTER", "SETSLOT", slot, "STABLE"],
-      ["CLUSTER", "SETSLOT", slot, "NODE", this.#node.id],
+      ["CLUSTER", "SETSLOT", slot, "NODE", node.id],
     ];
     for (const token of Object.values(TOKENS)) {
       const key = (name: string) => `${name}${token}{${stay}}`;
-      for (const [index, text] of textsLike(this.#node).entries()) {
+      for (const [index, text] of textsLike(node).entries()) {
         requests.push(["SET", key(`text${index}`), text]);
       }
       requests.push(["DEL", key("k"), key("list"), key("number"), key("stream"), key("none")]);
       requests.push(["RPUSH", key("list"), "10.77.0.1", "7000", "MOVED 1 10.77.0.1:7000", "0"]);
     }
-    const answers = await this.#admin.askAll(requests);
-    const refused = answers.findIndex(({ type }) => type === "-");
-    if (refused >= 0) {
-      throw new Error(
-        `'${requests[refused]!.join(" ")}' is refused: ${Deno.inspect(answers[refused])}`,
-      );
+    for (const [index, answer] of (await admin.askAll(requests)).entries()) {
+      if (answer.type !== "-") continue;
+      throw new Error(`'${requests[index]!.join(" ")}' is refused: ${answer.text}`);
     }
   }
 
@@ -194,24 +170,23 @@ export class TestedNode implements AsyncDisposable {
   async #introduce(client: Recorder, token: string): Promise<ComparedClient> {
     const answer = await client.ask(wire("AUTH", PASSWORD) + wire("CLIENT", "ID"), 2);
     const id = /:(\d+)\r\n$/.exec(answer)![1]!;
-    const line = await this.#admin.ask("CLIENT", "LIST", "ID", id);
-    const text = "text" in line ? line.text ?? "" : "";
-    const addresses = [client.address, / addr=(\S+)/.exec(text)![1]!];
-    const descriptor = Number(/ fd=(\d+)/.exec(text)![1]!);
-    return { client, identity: { token, id, addresses }, descriptor };
+    const line = await this.#parts.admin.ask("CLIENT", "LIST", "ID", id);
+    const [, address, descriptor] = / addr=(\S+) .*fd=(\d+)/.exec(textOf(line)!)!;
+    const addresses = [client.address, address!];
+    return { client, identity: { token, id, addresses }, descriptor: Number(descriptor) };
   }
 
   async #playBatch(batch: Batch, pair: Pair, end: string): Promise<void> {
     const { direct, proxied } = pair;
     const clients = batch.proxiedFirst ? [proxied, direct] : [direct, proxied];
-    const { pid } = this.#node;
+    const { pid } = this.#parts.node;
     Deno.kill(pid!, "SIGSTOP");
     try {
       await holds(() => isStopped(pid!), BATCH_DEADLINE_MS);
       if (batch.changeFirst) await this.#change(batch.change);
       for (const { client, identity, descriptor } of clients) {
         if (client.ended) continue;
-        const requests = [...batch.requests, ["PING", `${end}§`]];
+        const requests = [...batch.requests, `PING ${end}§`];
         await this.#arrives(() => unreadBytes(pid!, descriptor), async () => {
           const bytes = requests.map((request) => wireOf(request, identity)).join("");
           const cut = Math.floor(batch.cutAfter * bytes.length);
@@ -225,7 +200,7 @@ export class TestedNode implements AsyncDisposable {
     }
     if (batch.change !== undefined && batch.change !== "failover") {
       // The reply to the change.
-      await this.#admin.readFrames(1);
+      await this.#parts.admin.readFrames(1);
     }
     await holds(async () => {
       const done = clients.every(({ client, identity }) =>
@@ -234,29 +209,28 @@ export class TestedNode implements AsyncDisposable {
       if (done) return true;
       if (clients.some(({ client }) => !client.ended && client.quietMs < QUIET_MS)) return false;
       if (clients.some(({ descriptor }) => unreadBytes(pid!, descriptor) > 0)) return false;
-      const info = await this.#admin.ask("INFO", "clients");
-      return "text" in info && info.text!.includes("\r\nblocked_clients:0\r\n");
+      const info = textOf(await this.#parts.admin.ask("INFO", "clients"));
+      return info!.includes("\r\nblocked_clients:0\r\n");
     }, BATCH_DEADLINE_MS);
   }
 
   async #change(change: Change | undefined): Promise<void> {
     if (change === undefined) return;
+    const { node, replica, admin, otherId } = this.#parts;
     if (change === "failover") {
-      const [replica, { host }] = [this.#replica!, this.#node];
-      await this.#arrives(() => unreadFrom(replica.host, host), async () => {
-        await replica.order("CLUSTER", "FAILOVER", "TAKEOVER");
+      return await this.#arrives(() => unreadFrom(replica!.host, node.host), async () => {
+        await replica!.order("CLUSTER", "FAILOVER", "TAKEOVER");
       });
-      return;
     }
     const slot = `${slotOf(this.subjects.move)}`;
     const args = {
-      leaves: ["NODE", this.#otherId],
-      migrates: ["MIGRATING", this.#otherId],
-      returns: ["NODE", this.#node.id],
+      leaves: ["NODE", otherId],
+      migrates: ["MIGRATING", otherId],
+      returns: ["NODE", node.id],
       settles: ["STABLE"],
     }[change];
     // On the loopback interface, written bytes have arrived.
-    await this.#admin.send(wire("CLUSTER", "SETSLOT", slot, ...args));
+    await admin.send(wire("CLUSTER", "SETSLOT", slot, ...args));
   }
 
   /** Waits until bytes have arrived at the stopped node, and no more arrive. */
@@ -279,32 +253,32 @@ export class TestedNode implements AsyncDisposable {
     endings: readonly [direct: Ending, proxied: Ending],
     { scenario, logged }: { scenario: Scenario; logged: number },
   ): Promise<Outcome> {
-    const addressMap = { nodes: this.#stage.nodes, publicHost: PUBLIC_HOST };
-    const expected = normalized(
-      direct.client.received,
-      { ...direct.identity, addressMap },
-      proxied.identity.token,
-    );
-    const actual = normalized(proxied.client.received, proxied.identity, direct.identity.token);
+    const { stage, losesErrors } = this.#parts;
     const answers = { direct: direct.client.received, proxied: proxied.client.received };
+    const mapped = {
+      ...direct.identity,
+      addressMap: { nodes: stage.nodes, publicHost: PUBLIC_HOST },
+    };
+    const expected = normalized(answers.direct, mapped, TOKENS.proxied);
+    const actual = normalized(answers.proxied, proxied.identity, TOKENS.direct);
     const compared = Math.min(expected.length, actual.length);
     const fault = (kind: Fault["kind"], description: string): Outcome => {
       return { compared, fault: { kind, description, ...answers } };
     };
-    const leak = privateIn(answers.proxied, this.#stage.cluster.network);
+    const leak = privateIn(answers.proxied, stage.cluster.network);
     if (leak !== undefined) return fault("leak", leak);
     const [directEnd, proxiedEnd] = endings;
     if (proxiedEnd !== directEnd && isNodesOwn(scenario, endings, { expected, actual })) {
       return { compared, note: "connections closed by the node on one side" };
     }
     if (proxiedEnd === "ended" && directEnd !== "ended") {
-      const reason = await this.#stage.reasonOf(proxied.client.address, logged);
+      const reason = await stage.reasonOf(proxied.client.address, logged);
       return fault("closed", reason ?? "the log has no reason");
     }
     if (proxiedEnd !== directEnd) {
       return fault("hangs", `the direct connection ${directEnd}, the proxied one ${proxiedEnd}`);
     }
-    if (this.#losesErrors && !isSame(expected, actual)) {
+    if (losesErrors && !isSame(expected, actual)) {
       const [one, other] = [expected, actual].map((tokens) =>
         tokens.filter((token) => !token.startsWith("-WRONGPASS "))
       );
@@ -314,7 +288,7 @@ export class TestedNode implements AsyncDisposable {
     if (at >= 0 || actual.length > expected.length) {
       const index = at >= 0 ? at : expected.length;
       if (proxiedEnd === "ended") {
-        const reason = await this.#stage.reasonOf(proxied.client.address, logged);
+        const reason = await stage.reasonOf(proxied.client.address, logged);
         if (reason !== undefined) return fault("closed", reason);
         // A node that closes drops unsent replies, sooner on a direct connection.
         if (index === expected.length) return { compared, note: CLOSED_BY_NODE };
@@ -337,7 +311,7 @@ function isNodesOwn(
   [direct, proxied]: readonly [Ending, Ending],
   { expected, actual }: { expected: readonly string[]; actual: readonly string[] },
 ): boolean {
-  const sent = batches.flatMap(({ requests }) => requests).flat().join(" ");
+  const sent = batches.flatMap(({ requests }) => requests).join(" ");
   if (direct === "hangs" && proxied === "ended") {
     return /REPLY OFF/i.test(sent) && isSame(expected, actual);
   }
@@ -402,7 +376,7 @@ export function randomScenario(seed: number, subjects: Subjects, failover: boole
     opening: random.pick(OPENINGS.slice(losing ? 1 : 0)),
     batches: Array.from({ length: count }, (_, index): Batch => {
       const requests = losing && index === 0
-        ? subscribed(random, subjects)
+        ? requestsOf(random.pick(SUBSCRIPTIONS), random, subjects)
         : randomRequests(random, subjects, kinds);
       const change = failover
         ? index === failing ? "failover" : undefined
@@ -413,7 +387,7 @@ export function randomScenario(seed: number, subjects: Subjects, failover: boole
       before.push(...requests);
       return {
         requests,
-        ...change === undefined ? {} : { change },
+        change,
         changeFirst,
         proxiedFirst: random.chance(0.5),
         cutAfter: random.int(100) / 100,
@@ -439,22 +413,20 @@ const CHANGES: readonly (Change | undefined)[] = [
   undefined,
 ];
 
-function subscribed(random: Random, { move, stay }: Subjects): Request[] {
-  return random.pick<Request[]>([
-    [["SSUBSCRIBE", `c§{${move}}`]],
-    [["SSUBSCRIBE", `c§{${move}}`, `d§{${move}}`]],
-    [["SSUBSCRIBE", `c§{${move}}`], ["SSUBSCRIBE", `c§{${stay}}`], ["SUBSCRIBE", "a§"]],
-    [["SSUBSCRIBE", `c§{${move}}`], ["AUTH", "mute", "mute"]],
-  ]);
-}
+/** Subscriptions to channels of a slot that leaves. */
+const SUBSCRIPTIONS = [
+  "SSUBSCRIBE c§{move}",
+  "SSUBSCRIBE c§{move} d§{move}",
+  "SSUBSCRIBE c§{move} | SSUBSCRIBE c§{stay} | SUBSCRIBE a§",
+  "SSUBSCRIBE c§{move} | AUTH mute mute",
+];
 
 /**
  * Whether the proxy may hold back some requests until it knows whether a MULTI was refused: a
  * change after the pipeline would then happen within it.
  */
 function mayWait(requests: readonly Request[], before: readonly Request[]): boolean {
-  const all = [...before, ...requests].flat().join(" ");
-  return DOUBTFUL.test(requests.flat().join(" ")) && /MULTI/i.test(all);
+  return DOUBTFUL.test(requests.join(" ")) && /MULTI/i.test([...before, ...requests].join(" "));
 }
 
 /** Leaves out each part of a scenario without which the same kind of fault occurs. */
@@ -480,8 +452,8 @@ export async function shrunk(
         least.batches.with(at, { ...batch, requests: batch.requests.toSpliced(index, 1) }),
       );
     }
-    const { change: _, ...still } = least.batches[at]!;
-    if (least.batches[at]!.change !== undefined) await tries(least.batches.with(at, still));
+    const batch = least.batches[at]!;
+    if (batch.change) await tries(least.batches.with(at, { ...batch, change: undefined }));
   }
   return least;
 }
@@ -490,12 +462,9 @@ export async function shrunk(
 export function shownScenario({ opening, batches }: Scenario): string {
   return batches.map(({ requests, change, changeFirst }, index) => {
     const written = requests.map(shownRequest).join(" | ") || "nothing";
-    const parts = change === undefined
-      ? [written]
-      : changeFirst
-      ? [`(slot: ${change})`, written]
-      : [written, `(slot: ${change})`];
-    return `  ${index === 0 ? opening : "then"}: ${parts.join(" ")}`;
+    const [before, after] = changeFirst ? [change, undefined] : [undefined, change];
+    const parts = [before && `(slot: ${before})`, written, after && `(slot: ${after})`];
+    return `  ${index === 0 ? opening : "then"}: ${parts.filter(Boolean).join(" ")}`;
   }).join("\n");
 }
 
@@ -503,10 +472,7 @@ export function shownScenario({ opening, batches }: Scenario): string {
 export async function settle(stage: Stage, [one, other]: readonly [ClusterNode, ClusterNode]) {
   await stage.cluster.ready();
   return await until("there is one primary", async () => {
-    const standings = await stage.cluster.standings();
-    const primary = standings.find(({ node, role }) =>
-      role === "primary" && (node === one || node === other)
-    );
-    return primary?.node;
+    const primaries = (await stage.cluster.standings()).filter(({ role }) => role === "primary");
+    return primaries.find(({ node }) => node === one || node === other)?.node;
   }, CLUSTER_DEADLINE_MS);
 }

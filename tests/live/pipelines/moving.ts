@@ -1,15 +1,15 @@
 import { fromLatin1 } from "../../../src/resp/bytes.ts";
 import { decodeFrame, itemsOf, textOf, type Value } from "../../../src/resp/frame.ts";
 import type { ClusterNode } from "../../support/cluster.ts";
-import { namedInLines, namedInSlots } from "../../support/named_nodes.ts";
+import { namedInLines, namedInSlots, type NamedNode } from "../../support/named_nodes.ts";
 import { type Random, seededRandom } from "../../support/random.ts";
 import { slotOf } from "../../support/slots.ts";
 import { until } from "../../support/until.ts";
 import { WireClient } from "../../support/wire.ts";
 import { CLOSED_BY_NODE, type Fault, privateIn } from "./compared.ts";
 import type { Report } from "./report.ts";
-import { PASSWORD, shownRequest, textsLike, USERS } from "./requests.ts";
-import { PUBLIC_HOST, type Stage, tagsOf, wire } from "./stage.ts";
+import { PASSWORD, requestsOf, TEXTS, textsLike, USERS, wireOf } from "./requests.ts";
+import { PUBLIC_HOST, type Stage, tagsOf } from "./stage.ts";
 
 /** Options of a run. */
 export interface MovingOptions {
@@ -40,121 +40,74 @@ interface Target {
 }
 
 /**
- * Requests, and the pattern of all their replies as letters of `letterOf`, without frames that may
- * come at any time.
+ * Requests as in `requests.ts`, and the pattern of all their replies as letters of `letterOf`,
+ * without frames that may come at any time. `%N%` stands for the number of a text.
  */
-interface Step {
-  readonly requests: readonly (readonly string[])[];
-  readonly answer: RegExp;
-}
-
-type Make = (random: Random, target: Target, token: string) => Step;
-
-function step(answer: RegExp, ...requests: (readonly string[])[]): Step {
-  return { requests, answer };
-}
+type Step = readonly [requests: string, answer: string];
 
 /**
- * Requests inside MULTI. A slot that leaves makes one or all of them fail; if RESP2 refuses MULTI
- * to a subscriber, each has its own reply.
+ * Requests inside MULTI, and their replies if RESP2 refuses MULTI to a subscriber. A slot that
+ * leaves makes one or all of them fail.
  */
-function transaction(alone: string, answers: string, ...requests: (readonly string[])[]): Step {
-  const { length } = requests;
-  return step(
-    new RegExp(`^(O[QE]{${length}}(\\[${answers}\\]|E)|E[${alone}E]{${length}}E)$`),
-    ["MULTI"],
-    ...requests,
-    ["EXEC"],
-  );
+function transaction(requests: string, answers: string): Step {
+  const { length } = requests.split(" | ");
+  return [
+    `MULTI | ${requests} | EXEC`,
+    `O[QE]{${length}}(\\[${answers}\\]|E)|E[${answers}E]{${length}}E`,
+  ];
 }
-
-const SLOTS = ["CLUSTER", "SLOTS"];
 
 /**
  * Almost all may be refused to a subscriber of RESP2, which stops being one when its last slot
  * leaves: a row of errors may end at any request.
  */
-const STEPS: readonly Make[] = [
-  (_, { move }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${move}}`]),
-  (_, { move }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${move}}`]),
-  (_, { move }, token) =>
-    step(/^(SS|E)$/, ["SSUBSCRIBE", `c${token}{${move}}`, `d${token}{${move}}`]),
-  (_, { stay }, token) => step(/^[SE]$/, ["SSUBSCRIBE", `c${token}{${stay}}`]),
+const STEPS: readonly Step[] = [
+  ["SSUBSCRIBE c§{move}", "[SE]"],
+  ["SSUBSCRIBE c§{move}", "[SE]"],
+  ["SSUBSCRIBE c§{move} d§{move}", "SS|E"],
+  ["SSUBSCRIBE c§{stay}", "[SE]"],
   // An end by the node looks like a reply.
-  (_, { move }, token) => step(/^E?$/, ["SUNSUBSCRIBE", `c${token}{${move}}`]),
-  (_, { move }, token) =>
-    step(
-      /^[SE]([0-9nE]E?)[LE]$/,
-      ["SSUBSCRIBE", `c${token}{${move}}`],
-      // The slot may leave while this blocks.
-      ["BLPOP", `none{${move}}`, "0.005"],
-      ["SUNSUBSCRIBE", `c${token}{${move}}`],
-      SLOTS,
-    ),
-  (_, { move }, token) =>
-    step(/^E?$/, ["SUNSUBSCRIBE", `c${token}{${move}}`, `d${token}{${move}}`]),
-  () => step(/^$/, ["SUNSUBSCRIBE"]),
-  (_, { move }, token) => step(/^E?[LE]$/, ["SUNSUBSCRIBE", `c${token}{${move}}`], SLOTS),
-  (_, { move, stay }, token) =>
-    step(
-      /^E?[0E][IE]$/,
-      ["SUNSUBSCRIBE", `c${token}{${move}}`],
-      ["GET", `text0{${stay}}`],
-      ["INFO"],
-    ),
-  (_, { move }, token) => step(/^[iE]$/, ["SPUBLISH", `c${token}{${move}}`, "m"]),
-  () => step(/^[LE]$/, SLOTS),
-  () => step(/^[NE]$/, ["CLUSTER", "NODES"]),
-  () => step(/^[IE]$/, ["INFO"]),
-  (random, { stay, texts }) => {
-    const index = random.int(texts.length);
-    return step(new RegExp(`^[${index}E]$`), ["GET", `text${index}{${stay}}`]);
-  },
-  (random, { stay, texts }) => {
-    const index = random.int(texts.length);
-    const request = ["EVAL", "return redis.call('GET', KEYS[1])", "1", `text${index}{${stay}}`];
-    return step(new RegExp(`^[${index}E]$`), request);
-  },
-  (_, { move }) => step(/^[nE]$/, ["GET", `k{${move}}`]),
-  (_, { move }) => step(/^[nE]$/, ["BLPOP", `none{${move}}`, "0.01"]),
-  (_, { move }) => step(/^[OE]$/, ["WATCH", `k{${move}}`]),
-  (random, { stay, texts }) => {
-    const index = random.int(texts.length);
-    return transaction(`L${index}`, `L${index}`, SLOTS, ["GET", `text${index}{${stay}}`]);
-  },
-  (_, { move }) => transaction("nL", "nL", ["GET", `k{${move}}`], SLOTS),
-  () => step(/^(O|E[LE][OE])$/, ["CLIENT", "REPLY", "SKIP"], SLOTS, ["CLIENT", "REPLY", "ON"]),
-  () => step(/^([LE]|E[NE][LE])$/, ["CLIENT", "REPLY", "SKIP"], ["CLUSTER", "NODES"], SLOTS),
-  (_, { move }, token) =>
-    step(
-      /^(O|E[LE][iE][IE][OE])$/,
-      ["CLIENT", "REPLY", "OFF"],
-      SLOTS,
-      ["SPUBLISH", `c${token}{${move}}`, "m"],
-      ["INFO"],
-      ["CLIENT", "REPLY", "ON"],
-    ),
-  (_, { move }, token) =>
-    step(
-      /^(O|EE?[LE][OE])$/,
-      ["CLIENT", "REPLY", "OFF"],
-      ["SUNSUBSCRIBE", `c${token}{${move}}`],
-      SLOTS,
-      ["CLIENT", "REPLY", "ON"],
-    ),
+  ["SUNSUBSCRIBE c§{move}", "E?"],
+  // The slot may leave while BLPOP blocks.
+  [
+    "SSUBSCRIBE c§{move} | BLPOP none{move} 0.005 | SUNSUBSCRIBE c§{move} | CLUSTER SLOTS",
+    "[SE]([0-9nE]E?)[LE]",
+  ],
+  ["SUNSUBSCRIBE c§{move} d§{move}", "E?"],
+  ["SUNSUBSCRIBE", ""],
+  ["SUNSUBSCRIBE c§{move} | CLUSTER SLOTS", "E?[LE]"],
+  ["SUNSUBSCRIBE c§{move} | GET text0{stay} | INFO", "E?[0E][IE]"],
+  ["SPUBLISH c§{move} m", "[iE]"],
+  ["CLUSTER SLOTS", "[LE]"],
+  ["CLUSTER NODES", "[NE]"],
+  ["INFO", "[IE]"],
+  ["GET text%N%{stay}", "[%N%E]"],
+  ["EVAL \"return redis.call('GET', KEYS[1])\" 1 text%N%{stay}", "[%N%E]"],
+  ["GET k{move}", "[nE]"],
+  ["BLPOP none{move} 0.01", "[nE]"],
+  ["WATCH k{move}", "[OE]"],
+  transaction("CLUSTER SLOTS | GET text%N%{stay}", "L%N%"),
+  transaction("GET k{move} | CLUSTER SLOTS", "nL"),
+  ["CLIENT REPLY SKIP | CLUSTER SLOTS | CLIENT REPLY ON", "O|E[LE][OE]"],
+  ["CLIENT REPLY SKIP | CLUSTER NODES | CLUSTER SLOTS", "[LE]|E[NE][LE]"],
+  [
+    "CLIENT REPLY OFF | CLUSTER SLOTS | SPUBLISH c§{move} m | INFO | CLIENT REPLY ON",
+    "O|E[LE][iE][IE][OE]",
+  ],
+  ["CLIENT REPLY OFF | SUNSUBSCRIBE c§{move} | CLUSTER SLOTS | CLIENT REPLY ON", "O|EE?[LE][OE]"],
   // The server may drop the error of a wrong password.
-  () => step(/^[LE][WE]?[LE]$/, SLOTS, ["AUTH", "wrong"], SLOTS),
-  () => step(/^[OE][LE]$/, ["AUTH", PASSWORD], SLOTS),
-  () => step(/^[HE]$/, ["HELLO", "3"]),
-  () => step(/^[HE]$/, ["HELLO", "2", "AUTH", "default", PASSWORD]),
-  () => step(/^E$/, ["EVAL", "return redis.error_reply('MOVED 1 10.77.0.1:7000')", "0"]),
+  ["CLUSTER SLOTS | AUTH wrong | CLUSTER SLOTS", "[LE][WE]?[LE]"],
+  [`AUTH ${PASSWORD} | CLUSTER SLOTS`, "[OE][LE]"],
+  ["HELLO 3", "[HE]"],
+  [`HELLO 2 AUTH default ${PASSWORD}`, "[HE]"],
+  ["EVAL \"return redis.error_reply('MOVED 1 10.77.0.1:7000')\" 0", "E"],
 ];
 
 /**
  * Comes only first: an unauthenticated client with more than 1 KiB of unsent replies is closed
  * (networking.c `checkClientOutputBufferLimits`, Redis 7.0.15 too).
  */
-const RESET = step(/^RO$/, ["RESET"], ["AUTH", PASSWORD]);
+const RESET: Step = [`RESET | AUTH ${PASSWORD}`, "RO"];
 
 /** The share of pipelines with RESET. */
 const RESET_SHARE = 0.1;
@@ -193,10 +146,8 @@ export async function movePipelines(stage: Stage, options: MovingOptions): Promi
 
 async function targetOf(stage: Stage, node: ClusterNode): Promise<Target> {
   const standings = await stage.cluster.standings();
-  const standing = standings.find((standing) => standing.node === node)!;
-  const owner = standing.role === "primary" ? standing : standings.find(({ node }) => {
-    return node === standing.primary;
-  })!;
+  const { primary } = standings.find((standing) => standing.node === node)!;
+  const owner = standings.find((standing) => standing.node === (primary ?? node))!;
   const slots = new Set(owner.slots);
   const tags = tagsOf((slot) => slots.has(slot));
   const [stay, move] = [tags.next().value!, tags.next().value!];
@@ -236,14 +187,10 @@ async function failOver(
   report: Report,
 ): Promise<void> {
   const pair = cluster.nodes.slice(2);
-  const roles = async () => {
-    const infos = await Promise.all(pair.map((node) => node.order("INFO", "replication")));
-    return infos.map((info) => textOf(info) ?? "");
-  };
   while (!isOver()) {
     const replica = await until("a replica follows its primary", async () => {
-      const infos = await roles();
-      return pair.find((_, index) => infos[index]!.includes("master_link_status:up"));
+      const infos = await Promise.all(pair.map((node) => node.order("INFO", "replication")));
+      return pair.find((_, index) => textOf(infos[index])?.includes("master_link_status:up"));
     }, LINK_DEADLINE_MS);
     await replica.order("CLUSTER", "FAILOVER", "TAKEOVER");
     report.count("failovers");
@@ -256,10 +203,7 @@ async function failOver(
 async function visitNode(
   stage: Stage,
   target: Target,
-  { random, token, count, report }: MovingOptions & {
-    random: Random;
-    token: string;
-  },
+  { random, token, count, report }: MovingOptions & { random: Random; token: string },
 ): Promise<void> {
   const logged = stage.nat.stderr.length;
   using client = await WireClient.connect(PUBLIC_HOST, stage.portOf(target.node));
@@ -267,24 +211,28 @@ async function visitNode(
   await client.ask("AUTH", user, user in USERS ? user : PASSWORD);
   if (random.chance(0.5)) await client.ask("HELLO", "3");
   for (let left = 1 + random.int(MOST_PIPELINES); left > 0 && report.pipelines < count; left--) {
-    const steps = Array.from(
-      { length: 1 + random.int(4) },
-      () => random.pick(STEPS)(random, target, token),
-    );
+    const steps = Array.from({ length: 1 + random.int(4) }, (): Step => {
+      const number = `${random.int(TEXTS)}`;
+      const [row, answer] = random.pick(STEPS).map((text) => text.replaceAll("%N%", number));
+      return [row!, answer!];
+    });
     if (random.chance(RESET_SHARE)) steps.unshift(RESET);
     const marks = steps.map((_, index) => `mark${left}-${index}-${token}`);
     // RESP2 refuses EVAL to a subscriber; `mute` may not send PING.
-    const mark = (text: string) => [["PING", text], ["EVAL", `return '${text}'`, "0"]];
-    const requests = steps.flatMap(({ requests }, index) => [...requests, ...mark(marks[index]!)]);
-    const sent = requests.map((args) => wire(...args)).join("");
-    const { frames, parts, ended } = await exchange(client, sent, marks);
-    const fault = await faultOf({ frames, parts, ended }, { steps, target, stage, client, logged });
-    report.add(1, {
-      compared: frames.length,
-      ...fault !== undefined ? { fault } : ended === "closed" ? { note: CLOSED_BY_NODE } : {},
-    });
-    if (fault !== undefined) report.show(requests.map(shownRequest).join(" | "), fault);
-    if (fault !== undefined || ended) return;
+    const requests = steps.flatMap(([row], index) =>
+      requestsOf(
+        `${row} | PING ${marks[index]} | EVAL "return '${marks[index]}'" 0`,
+        random,
+        target,
+      )
+    );
+    const sent = requests.map((request) => wireOf(request, { token, id: "" })).join("");
+    const replies = await exchange(client, sent, marks);
+    const fault = await faultOf(replies, { steps, target, stage, client, logged });
+    const note = replies.ended === "closed" && !fault ? CLOSED_BY_NODE : undefined;
+    report.add(1, { compared: replies.frames.length, fault, note });
+    if (fault !== undefined) report.show(requests.join(" | "), fault);
+    if (fault !== undefined || replies.ended) return;
   }
 }
 
@@ -345,11 +293,10 @@ async function faultOf(
   if (leak !== undefined) return fault("leak", leak);
   const whole = ended === undefined ? parts : parts.slice(0, -1);
   for (const [index, part] of whole.entries()) {
-    const { requests, answer } = steps[index]!;
+    const [sent, answer] = steps[index]!;
     const values = part.map((frame) => decodeFrame(fromLatin1(frame)));
     const letters = values.map((value) => letterOf(value, target, stage)).join("");
-    if (answer.test(letters)) continue;
-    const sent = requests.map((args) => args.join(" ")).join(" | ");
+    if (new RegExp(`^(${answer})$`).test(letters)) continue;
     return fault("differs", `'${sent}' got '${letters}', expected ${answer}`);
   }
   if (ended === "hangs") return fault("hangs", "a reply is missing");
@@ -380,7 +327,7 @@ function letterOf(value: Value, target: Target, stage: Stage): string {
     if (kind === "ssubscribe") return "S";
     if (kind === "server") return "H";
     if (items.length > 0 && itemsOf(items[0])?.[0]?.type === ":") {
-      return isSlots(value, stage) ? "L" : "l";
+      return areNodes(namedInSlots(value), stage) ? "L" : "l";
     }
     return `[${items.map((item) => letterOf(item, target, stage)).join("")}]`;
   }
@@ -390,7 +337,7 @@ function letterOf(value: Value, target: Target, stage: Stage): string {
   if (text.startsWith("# Server\r\n")) {
     return text.includes(`\r\ntcp_port:${stage.portOf(target.node)}\r\n`) ? "I" : "(INFO)";
   }
-  if (/^[0-9a-f]{40} /.test(text)) return isLines(value, stage) ? "N" : "(NODES)";
+  if (/^[0-9a-f]{40} /.test(text)) return areNodes(namedInLines(value), stage) ? "N" : "(NODES)";
   return `(${text.slice(0, 40)})`;
 }
 
@@ -401,19 +348,10 @@ function isPublic(text: string, stage: Stage): boolean {
   return stage.nodes.some(({ publicPort }) => publicPort === Number(port));
 }
 
-function isSlots(value: Value, stage: Stage): boolean {
-  return namedInSlots(value).every((named) => isNode(named, stage));
-}
-
-function isLines(value: Value, stage: Stage): boolean {
-  return namedInLines(value).every((named) => isNode(named, stage));
-}
-
-function isNode(
-  { id, port, hosts }: { id: string; port: number; hosts: readonly string[] },
-  stage: Stage,
-) {
-  const node = stage.cluster.nodes.find((node) => node.id === id);
-  return node !== undefined && stage.portOf(node) === port &&
-    hosts.every((host) => host === PUBLIC_HOST);
+function areNodes(named: readonly NamedNode[], stage: Stage): boolean {
+  return named.every(({ id, port, hosts }) => {
+    const node = stage.cluster.nodes.find((node) => node.id === id);
+    return node !== undefined && stage.portOf(node) === port &&
+      hosts.every((host) => host === PUBLIC_HOST);
+  });
 }

@@ -1,12 +1,5 @@
-import {
-  type Outcome,
-  randomScenario,
-  type Scenario,
-  settle,
-  shownScenario,
-  shrunk,
-  TestedNode,
-} from "./compared.ts";
+import { type Outcome, randomScenario, type Scenario } from "./compared.ts";
+import { settle, shownScenario, shrunk, TestedNode } from "./compared.ts";
 import type { Report } from "./report.ts";
 import type { Stage } from "./stage.ts";
 
@@ -16,7 +9,7 @@ export interface RunOptions {
   readonly count: number;
   readonly seed: number;
   /** The only round to play. */
-  readonly only?: number;
+  readonly only?: number | undefined;
   readonly report: Report;
 }
 
@@ -66,19 +59,20 @@ async function playRound(
 
 async function playFailover(stage: Stage, round: number, options: RunOptions): Promise<void> {
   const [, , one, other] = stage.cluster.nodes;
-  async function play(scenario?: Scenario): Promise<readonly [Scenario, Outcome]> {
+  async function atPrimary<T>(use: (node: TestedNode) => T | Promise<T>): Promise<T> {
     const primary = await settle(stage, [one!, other!]);
     await using testedNode = await TestedNode.open(stage, primary, primary === one ? other! : one!);
-    const played = scenario ?? randomScenario(options.seed + round, testedNode.subjects, true);
-    return [played, await testedNode.play(played)];
+    return await use(testedNode);
   }
-  const [scenario, outcome] = await play();
-  let first: Outcome | undefined = outcome;
-  await checkRound(round, scenario, async (scenario) => {
-    const again = first ?? (await play(scenario))[1];
-    first = undefined;
-    return again;
-  }, options);
+  const scenario = await atPrimary(({ subjects }) => {
+    return randomScenario(options.seed + round, subjects, true);
+  });
+  await checkRound(
+    round,
+    scenario,
+    (scenario) => atPrimary((node) => node.play(scenario)),
+    options,
+  );
 }
 
 async function checkRound(
@@ -87,7 +81,6 @@ async function checkRound(
   play: (scenario: Scenario) => Promise<Outcome>,
   { report }: RunOptions,
 ): Promise<void> {
-  const pipelines = scenario.batches.length;
   let outcome = await play(scenario);
   let fault = outcome.fault;
   // A leak counts at once; any other fault must be repeatable.
@@ -98,9 +91,8 @@ async function checkRound(
       fault = undefined;
     }
   }
-  report.add(pipelines, outcome);
-  if (fault === undefined) return;
-  if (!report.wantsFaults) return;
+  report.add(scenario.batches.length, outcome);
+  if (fault === undefined || !report.wantsFaults) return;
   const least = await shrunk(scenario, fault.kind, async (candidate) => {
     const outcome = await play(candidate);
     if (outcome.fault?.kind === fault!.kind) fault = outcome.fault;

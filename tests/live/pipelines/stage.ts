@@ -1,5 +1,4 @@
-import { encodeRequest, textOf } from "../../../src/resp/frame.ts";
-import { toLatin1 } from "../../../src/resp/bytes.ts";
+import { textOf } from "../../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../../support/cluster.ts";
 import { NatProcess } from "../../support/nat_process.ts";
 import { slotOf } from "../../support/slots.ts";
@@ -28,7 +27,7 @@ export class Stage implements AsyncDisposable {
    *
    * @param program the command line of another program instead of the proxy
    */
-  static async start(program: readonly string[] = []): Promise<Stage> {
+  static async start(program?: readonly string[]): Promise<Stage> {
     const cluster = await RedisCluster.start({
       replicasEach: 0,
       directives: {
@@ -57,7 +56,7 @@ export class Stage implements AsyncDisposable {
       ];
       const nat = new NatProcess(
         args,
-        program.length === 0 ? {} : { before: program.slice(0, -1), executable: program.at(-1)! },
+        program && { before: program.slice(0, -1), executable: program.at(-1)! },
       );
       return new Stage(cluster, await nat.untilMapped(cluster.nodes.length));
     } catch (error) {
@@ -111,9 +110,4 @@ export function* tagsOf(isOwn: (slot: number) => boolean): Generator<string> {
     const tag = `t${index}`;
     if (isOwn(slotOf(tag))) yield tag;
   }
-}
-
-/** The bytes of a request, one character each. */
-export function wire(...args: string[]): string {
-  return toLatin1(encodeRequest(args));
 }

@@ -59,16 +59,11 @@ export function tokensOf(bytes: string): string[] {
 
 /** The tokens of one connection in the form in which both must be equal. */
 export function normalized(bytes: string, identity: Identity, other: string): string[] {
-  const tokens = withPublicAddresses(tokensOf(bytes), identity);
   const kept: string[] = [];
-  for (let at = 0; at < tokens.length; at++) {
-    const token = tokens[at]!;
-    if (isMonitored(token)) {
-      const line = monitored(token, identity, other);
-      if (line !== undefined) kept.push(line);
-      continue;
-    }
-    kept.push(masked(token, kept, identity));
+  for (const token of withPublicAddresses(tokensOf(bytes), identity)) {
+    const line = MONITORED.exec(token);
+    if (line === null) kept.push(masked(token, kept, identity));
+    else if (isOwn(line, identity, other)) kept.push(shownLine(line, identity));
   }
   return inOrder(kept.map((token) => token.replaceAll(identity.token, "§")));
 }
@@ -131,15 +126,13 @@ function masked(token: string, before: readonly string[], identity: Identity): s
   const [last, lastButOne] = [before.at(-1), before.at(-2)];
   if (token === `:${identity.id}`) return ":ID";
   if (last === "$replication-offset") return ":OFFSET";
-  if (last === "$master" && token.startsWith(":")) return ":OFFSET";
+  const isRoleState = /^\$(master|connected|sync|connect)$/.test(last ?? "");
+  if (isRoleState && token.startsWith(":")) return ":OFFSET";
   // A replica in ROLE: host, port and offset are bulks.
   if (
     /^\$\d+$/.test(token) && /^\$\d+$/.test(last ?? "") && /^\$[\d.]+\.\d+$/.test(lastButOne ?? "")
   ) {
     return "$OFFSET";
-  }
-  if (last !== undefined && /^\$(connected|sync|connect)$/.test(last) && token.startsWith(":")) {
-    return ":OFFSET";
   }
   // The hash of a script that contains the token.
   if (token.startsWith("-")) return token.replace(/script: [0-9a-f]{40}/, "script: HASH");
@@ -168,9 +161,7 @@ function maskedInfo(text: string): string {
 }
 
 function maskedClusterInfo(text: string): string {
-  return text.split("\r\n").filter((line) => /^cluster_(state|slots_assigned)/.test(line)).join(
-    "\n",
-  );
+  return text.match(/^cluster_(state|slots_assigned).*$/gm)!.join("\n");
 }
 
 function maskedNodes(text: string): string {
@@ -178,15 +169,8 @@ function maskedNodes(text: string): string {
     const fields = line.split(" ");
     if (fields.length < 8) return line;
     fields[2] = fields[2]!.replace(/,fail\??/, "");
-    return [
-      ...fields.slice(0, 4),
-      "PING",
-      "PONG",
-      ...fields.slice(6, 7),
-      "LINK",
-      ...fields.slice(8),
-    ]
-      .join(" ");
+    Object.assign(fields, { 4: "PING", 5: "PONG", 7: "LINK" });
+    return fields.join(" ");
   }).join("\n");
 }
 
@@ -204,24 +188,20 @@ function maskedClients(text: string, { addresses }: Identity): string {
 
 const MONITORED = /^\+\d+\.\d{6} \[\d+ (\S+)\] (.*)$/s;
 
-function isMonitored(token: string): boolean {
-  return MONITORED.test(token);
+/** Whether a line of MONITOR is about the connection itself, not a request that the proxy adds. */
+function isOwn(
+  [, address, args]: RegExpExecArray,
+  { addresses, token }: Identity,
+  other: string,
+): boolean {
+  if (args!.includes(other)) return false;
+  const isOurs = args!.includes(token);
+  if (address === "lua" ? !isOurs : !addresses.includes(address!)) return false;
+  return isOurs || !/^"ping" "/i.test(args!);
 }
 
-/**
- * A line of MONITOR about the connection itself, without the mode of CLIENT REPLY and the requests
- * that the proxy adds.
- */
-function monitored(
-  token: string,
-  { addresses, token: own, id }: Identity,
-  other: string,
-): string | undefined {
-  const [, address, args] = MONITORED.exec(token)!;
-  if (args!.includes(other)) return undefined;
-  if (!addresses.includes(address!) && address !== "lua") return undefined;
-  if (address === "lua" && !args!.includes(own)) return undefined;
-  if (/^"ping" "/i.test(args!) && !args!.includes(own)) return undefined;
+/** A line of MONITOR without the mode of CLIENT REPLY, which the proxy changes. */
+function shownLine([, , args]: RegExpExecArray, { id }: Identity): string {
   const shown = args!.replace(/^("client" "reply") "\w+"/i, "$1 MODE").replace(`"${id}"`, "ID");
   return `+TIME ${shown}`;
 }
