@@ -2,12 +2,13 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { parseProcessorSeconds } from "../support/processes.ts";
 import { run } from "../support/program.ts";
+import { UsageError } from "../support/task.ts";
 import { drawChart } from "./chart.ts";
 import { parseLoadFigures } from "./load.ts";
-import { readOptions, UsageError } from "./options.ts";
+import { readOptions } from "./options.ts";
+import { formatTable } from "./report.ts";
 import { resultOf, type RowFigures } from "./results.ts";
 import type { Row } from "./scenario.ts";
-import { formatTable } from "./table.ts";
 
 const ROWS: [row: Row, figures: RowFigures][] = [
   [
@@ -54,10 +55,8 @@ processor time           -   10.00 s/M         -   9.00 s/M  0.90 (0.90-1.70)   
 });
 
 Deno.test("a goal of the compiled program is judged only there", () => {
-  assertEquals([true, false].map((compiled) => resultOf(...ROWS[3]!, compiled).met), [
-    true,
-    undefined,
-  ]);
+  const verdicts = [true, false].map((compiled) => resultOf(...ROWS[3]!, compiled).met);
+  assertEquals(verdicts, [true, undefined]);
 });
 
 Deno.test("the chart shows a bar for each row and escapes text", () => {
@@ -76,7 +75,7 @@ Deno.test("the chart shows a bar for each row and escapes text", () => {
 const DEFAULTS = { scenarios: ["one", "two"], directory: "/results" };
 
 Deno.test("arguments after -- are options of the proxy", () => {
-  const options = readOptions(["--rounds=3", "--rows", "two,one", "--", "--rounds=9"], DEFAULTS)!;
+  const options = readOptions(["--rounds=3", "--rows", "two,one", "--", "--rounds=9"], DEFAULTS);
   assertEquals(options.proxyFlags, ["--rounds=9"]);
   assertEquals([options.rounds, options.scenarios], [3, ["one", "two"]]);
 });
@@ -88,7 +87,7 @@ Deno.test("results of some rows are written only to a directory that is given", 
       [["--rows=one"], undefined],
       [["--rows=one", "--out=/tmp"], "/tmp"],
     ] as const
-  ) assertEquals(readOptions(args, DEFAULTS)!.directory, directory);
+  ) assertEquals(readOptions(args, DEFAULTS).directory, directory);
 });
 
 for (

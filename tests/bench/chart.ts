@@ -1,4 +1,4 @@
-import { formatFigure, formatGoal, formatVerdict } from "./format.ts";
+import { formatFigure, formatGoal, formatVerdict } from "./report.ts";
 import type { RowResult } from "./results.ts";
 import { moreIsBetter } from "./scenario.ts";
 

@@ -1,8 +1,8 @@
 import { readDescriptorLimit, residentBytes } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
-import type { ContenderName, Way } from "./contenders.ts";
-import type { Row, Scenario, Stage } from "./scenario.ts";
+import type { Way } from "./contenders.ts";
+import type { Scenario } from "./scenario.ts";
 
 /** Number of idle connections, if the limit of file descriptors allows it. */
 const WANTED = 10_000;
@@ -33,45 +33,40 @@ export function countIdleClients(limit = readDescriptorLimit() ?? Infinity): num
 }
 
 /** The memory that a program holds for a connection that was used and is idle. */
-export class IdleScenario implements Scenario {
-  readonly name = "idle";
-  readonly rows: readonly Row[];
-  readonly mostRounds = ENOUGH_ROUNDS;
-  readonly #count: number;
-
-  constructor(count: number) {
-    this.#count = count;
-    this.rows = [{
+export function idleScenario(count: number): Scenario {
+  return {
+    name: "idle",
+    rows: [{
       title: `memory for each of ${count} idle connections`,
       unit: "bytes",
       goal: { of: "figure", at: "most", bound: 12 * 1024 },
-    }];
-  }
+    }],
+    mostRounds: ENOUGH_ROUNDS,
+    async measure(contender, { start }) {
+      // A new process, whose heap has no room left by earlier work.
+      await using way = await start(contender);
+      const { pid } = way;
+      if (pid === undefined) return [undefined];
+      using stack = new DisposableStack();
+      await open(way, FIRST_ONES, stack);
+      const before = await bytesAtRest(pid, count);
+      const more = count - FIRST_ONES;
+      await open(way, more, stack);
+      return [(await bytesAtRest(pid, count) - before) / more];
+    },
+  };
+}
 
-  async measure(contender: ContenderName, { contenders }: Stage): Promise<(number | undefined)[]> {
-    // A new process, whose heap has no room left by earlier work.
-    await using way = await contenders.start(contender);
-    const { pid } = way;
-    if (pid === undefined) return [undefined];
-    using stack = new DisposableStack();
-    await open(way, FIRST_ONES, stack);
-    const before = await this.#bytesAtRest(pid);
-    const more = this.#count - FIRST_ONES;
-    await open(way, more, stack);
-    return [(await this.#bytesAtRest(pid) - before) / more];
-  }
-
-  async #bytesAtRest(pid: number): Promise<number> {
-    const seen: { bytes: number; atMs: number }[] = [];
-    return await until("memory is stable", async (saw) => {
-      const [bytes, atMs] = [await residentBytes(pid), performance.now()];
-      saw(bytes);
-      const limitBytes = REST_BYTES_EACH * this.#count;
-      if (seen.some((earlier) => Math.abs(earlier.bytes - bytes) > limitBytes)) seen.length = 0;
-      seen.push({ bytes, atMs });
-      return atMs - seen[0]!.atMs >= REST_MS && bytes;
-    }, REST_DEADLINE_MS);
-  }
+async function bytesAtRest(pid: number, clients: number): Promise<number> {
+  const seen: { bytes: number; atMs: number }[] = [];
+  return await until("memory is stable", async (saw) => {
+    const [bytes, atMs] = [await residentBytes(pid), performance.now()];
+    saw(bytes);
+    const limitBytes = REST_BYTES_EACH * clients;
+    if (seen.some((earlier) => Math.abs(earlier.bytes - bytes) > limitBytes)) seen.length = 0;
+    seen.push({ bytes, atMs });
+    return atMs - seen[0]!.atMs >= REST_MS && bytes;
+  }, REST_DEADLINE_MS);
 }
 
 /** Opens connections, and sends one request on each. */

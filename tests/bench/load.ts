@@ -1,3 +1,6 @@
+import type { HostPort } from "../../src/platform/address.ts";
+import { run } from "../support/program.ts";
+
 /** Requests of one kind that redis-benchmark sends. */
 export interface Load {
   readonly connections: number;
@@ -26,7 +29,7 @@ const DEADLINE_MS = 120_000;
  * @throws {Error} if a reply is an error or is missing
  */
 export async function runLoad(
-  { host, port }: { readonly host: string; readonly port: number },
+  { host, port }: HostPort,
   load: Load,
   requests: number,
 ): Promise<LoadFigures> {
@@ -34,25 +37,9 @@ export async function runLoad(
   args.push("-c", `${load.connections}`, "-P", `${load.pipeline}`);
   if (load.reconnects) args.push("-k", "0");
   if (load.lastWord !== undefined) args.push("-x");
-  const process = new Deno.Command("redis-benchmark", {
-    args: [...args, ...load.words],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const end = Promise.all([
-    process.output(),
-    // A program that fails may leave input unread.
-    new Blob([load.lastWord ?? ""]).stream().pipeTo(process.stdin).catch(() => {}),
-  ]);
-  const timer = setTimeout(() => process.kill("SIGKILL"), DEADLINE_MS);
-  try {
-    const [{ stdout, stderr }] = await end;
-    const decoder = new TextDecoder();
-    return parseLoadFigures(decoder.decode(stdout) + decoder.decode(stderr));
-  } finally {
-    clearTimeout(timer);
-  }
+  const command = ["redis-benchmark", ...args, ...load.words];
+  const { output } = await run(command, load.lastWord, { deadlineMs: DEADLINE_MS });
+  return parseLoadFigures(output);
 }
 
 /**

@@ -1,8 +1,8 @@
 import { processorSeconds } from "../support/processes.ts";
 import { WireClient } from "../support/wire.ts";
-import type { ContenderName, Way } from "./contenders.ts";
+import type { Way } from "./contenders.ts";
 import { type Load, type LoadFigures, runLoad } from "./load.ts";
-import type { Row, Scenario, Stage } from "./scenario.ts";
+import type { Row, Scenario } from "./scenario.ts";
 
 /** The figures of a load with its CPU time. */
 export interface Measured extends LoadFigures {
@@ -45,52 +45,43 @@ const WARM_UP_SECONDS = 0.5;
 const WARM_UP_GROWTH = 4;
 
 /** The same load for each contender, which runs all the time. */
-export class LoadScenario implements Scenario {
-  readonly name: string;
-  readonly rows: readonly LoadRow[];
-  readonly #load: Load;
-  readonly #first: readonly string[] | undefined;
-  readonly #seconds: number;
-  readonly #mostRequests: number;
-  #requests = 0;
+export function loadScenario(
+  { name, load, rows, first, ...limits }: LoadScenarioOptions,
+): Scenario {
+  const { seconds = MEASUREMENT_SECONDS, mostRequests = Infinity } = limits;
+  let requests = 0;
+  return {
+    name,
+    rows,
+    /** Warms all up, and finds how many requests the slowest answers in one measurement. */
+    async prepare({ ways }) {
+      if (first !== undefined) {
+        using client = await WireClient.connect(ways.node.host, ways.node.port);
+        await client.ask(...first);
+      }
+      let slowest = Infinity;
+      for (const way of Object.values(ways)) {
+        slowest = Math.min(slowest, await warmUp(way, load, mostRequests));
+      }
+      requests = Math.min(Math.ceil(slowest * seconds), mostRequests);
+    },
+    async measure(contender, { ways }) {
+      const way = ways[contender];
+      const before = way.pid && await processorSeconds(way.pid);
+      const figures = await runLoad(way, load, requests);
+      const seconds = way.pid && await processorSeconds(way.pid) - before!;
+      const processorSecondsPerMillion = seconds && seconds / requests * 1e6;
+      return rows.map(({ figure }) => figure({ ...figures, processorSecondsPerMillion }));
+    },
+  };
+}
 
-  constructor({ name, load, rows, first, ...limits }: LoadScenarioOptions) {
-    this.name = name;
-    this.rows = rows;
-    this.#load = load;
-    this.#first = first;
-    this.#seconds = limits.seconds ?? MEASUREMENT_SECONDS;
-    this.#mostRequests = limits.mostRequests ?? Infinity;
-  }
-
-  /** Warms all up, and finds how many requests the slowest answers in one measurement. */
-  async prepare({ ways }: Stage): Promise<void> {
-    if (this.#first !== undefined) {
-      using client = await WireClient.connect(ways.node.host, ways.node.port);
-      await client.ask(...this.#first);
-    }
-    let slowest = Infinity;
-    for (const way of Object.values(ways)) slowest = Math.min(slowest, await this.#warmUp(way));
-    this.#requests = Math.min(Math.ceil(slowest * this.#seconds), this.#mostRequests);
-  }
-
-  async measure(contender: ContenderName, { ways }: Stage): Promise<(number | undefined)[]> {
-    const way = ways[contender];
-    const before = way.pid && await processorSeconds(way.pid);
-    const figures = await runLoad(way, this.#load, this.#requests);
-    const seconds = way.pid && await processorSeconds(way.pid) - before!;
-    const processorSecondsPerMillion = seconds && seconds / this.#requests * 1e6;
-    return this.rows.map(({ figure }) => figure({ ...figures, processorSecondsPerMillion }));
-  }
-
-  /** Sends growing loads until one takes long enough, and returns its requests per second. */
-  async #warmUp(way: Way): Promise<number> {
-    const { connections, pipeline } = this.#load;
-    for (let requests = connections * pipeline;; requests *= WARM_UP_GROWTH) {
-      const count = Math.min(requests, this.#mostRequests);
-      const { requestsPerSecond } = await runLoad(way, this.#load, count);
-      const enough = count / requestsPerSecond >= WARM_UP_SECONDS;
-      if (enough || count === this.#mostRequests) return requestsPerSecond;
-    }
+/** Sends growing loads until one takes long enough, and returns its requests per second. */
+async function warmUp(way: Way, load: Load, mostRequests: number): Promise<number> {
+  for (let requests = load.connections * load.pipeline;; requests *= WARM_UP_GROWTH) {
+    const count = Math.min(requests, mostRequests);
+    const { requestsPerSecond } = await runLoad(way, load, count);
+    const enough = count / requestsPerSecond >= WARM_UP_SECONDS;
+    if (enough || count === mostRequests) return requestsPerSecond;
   }
 }

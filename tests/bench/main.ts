@@ -6,18 +6,17 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RedisCluster } from "../support/cluster.ts";
+import { runTask, UsageError } from "../support/task.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { drawChart } from "./chart.ts";
-import { type ContenderName, Contenders } from "./contenders.ts";
+import { type ContenderName, startContender } from "./contenders.ts";
 import { listPrograms, lookAround } from "./environment.ts";
 import { countIdleClients, OTHER_DESCRIPTORS } from "./idle_scenario.ts";
-import { type BenchOptions, readOptions, usage, UsageError } from "./options.ts";
-import { formatHead, type Report } from "./report.ts";
+import { type BenchOptions, readOptions, usage } from "./options.ts";
+import { formatHead, formatTable, type Report } from "./report.ts";
 import { resultOf } from "./results.ts";
 import { playRounds } from "./rounds.ts";
-import type { Stage } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
-import { formatTable } from "./table.ts";
 
 const NAMES = SCENARIOS.map(({ name }) => name);
 
@@ -30,10 +29,6 @@ async function main(): Promise<number> {
   try {
     const directory = fileURLToPath(new URL(".", import.meta.url));
     const options = readOptions(Deno.args, { scenarios: NAMES, directory });
-    if (options === undefined) {
-      console.log(usage(NAMES));
-      return 0;
-    }
     await requirePrograms();
     const report = await measure(options, stopping.signal);
     console.log(`${formatHead(report).join("\n")}\n\n${formatTable(report.results)}`);
@@ -41,9 +36,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (stopping.signal.aborted) return 130;
-    const misused = error instanceof UsageError;
-    console.error(misused ? error.message : error);
-    return misused ? 2 : 1;
+    throw error;
   }
 }
 
@@ -76,10 +69,18 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<Repo
     replicasEach: 0,
     directives: { "maxclients": `${countIdleClients() + OTHER_DESCRIPTORS}` },
   });
-  const contenders = new Contenders({ ...options, nodes: cluster.nodes, directory });
-  await using ways = await startAll(contenders);
+  const start = (name: ContenderName) =>
+    startContender(name, { ...options, nodes: cluster.nodes, directory });
+  await using stack = new AsyncDisposableStack();
+  const started = async (name: ContenderName) => stack.use(await start(name));
+  const ways = {
+    node: await started("node"),
+    haproxy: await started("haproxy"),
+    relay: await started("relay"),
+    proxy: await started("proxy"),
+  };
   const scenarios = SCENARIOS.filter(({ name }) => options.scenarios.includes(name));
-  const figures = await playRounds(scenarios, { contenders, ways, signal }, options.rounds);
+  const figures = await playRounds(scenarios, { start, ways, signal }, options.rounds);
   const compiled = options.program !== undefined;
   return {
     environment: { ...machine, programs: await listPrograms(cluster.nodes[0]!) },
@@ -90,18 +91,4 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<Repo
   };
 }
 
-/** Starts one of each contender until the block ends. */
-async function startAll(contenders: Contenders): Promise<Stage["ways"] & AsyncDisposable> {
-  await using stack = new AsyncDisposableStack();
-  const start = async (name: ContenderName) => stack.use(await contenders.start(name));
-  const ways = {
-    node: await start("node"),
-    haproxy: await start("haproxy"),
-    relay: await start("relay"),
-    proxy: await start("proxy"),
-  };
-  const owned = stack.move();
-  return { ...ways, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
-
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runTask(usage(NAMES), main);

@@ -1,4 +1,4 @@
-import { parseArgs } from "@std/cli/parse-args";
+import { integerOf, readArguments, splitArguments, UsageError } from "../support/task.ts";
 
 /** Options of the benchmark. */
 export interface BenchOptions {
@@ -13,15 +13,10 @@ export interface BenchOptions {
   readonly directory: string | undefined;
 }
 
-/** A mistake in the command line, in one line. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
 /** Takes minutes; an odd number, so that the median is a measured round. */
 const DEFAULT_ROUNDS = 15;
 
-const FLAGS = ["rounds", "rows", "program", "out"];
+const FLAGS = ["rounds", "rows", "program", "out"] as const;
 
 /** The text of `--help`. */
 export function usage(scenarios: readonly string[]): string {
@@ -42,7 +37,7 @@ What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-
 }
 
 /**
- * Reads the command line; undefined if it asks for help.
+ * Reads the command line.
  *
  * @param defaults the names of all scenarios, and the directory for complete results
  * @throws {UsageError} for an invalid command line
@@ -50,34 +45,20 @@ What stands behind -- are flags for the proxy: deno task bench -- --read-buffer-
 export function readOptions(
   args: readonly string[],
   { scenarios, directory }: { scenarios: readonly string[]; directory: string },
-): BenchOptions | undefined {
-  const end = args.includes("--") ? args.indexOf("--") : args.length;
-  const given = parseArgs(args.slice(0, end), {
-    string: FLAGS,
-    boolean: ["help"],
-    unknown(argument) {
-      throw new UsageError(`Cannot use '${argument}'; flags for the proxy come behind --`);
-    },
-  }) as Record<string, string | undefined>;
-  if (given["help"]) return undefined;
-  for (const name of FLAGS) {
-    if (given[name] === "") throw new UsageError(`--${name} needs a value`);
-  }
-  const rounds = Number(given["rounds"] ?? DEFAULT_ROUNDS);
-  if (!Number.isSafeInteger(rounds) || rounds < 1) {
-    throw new UsageError(`--rounds needs a number of 1 or more, not '${given["rounds"]}'`);
-  }
-  const rows = given["rows"]?.split(",") ?? scenarios;
+): BenchOptions {
+  const [own, proxyFlags] = splitArguments(args);
+  const given = readArguments(own, FLAGS, "flags for the proxy come behind --");
+  const rows = given.rows?.split(",") ?? scenarios;
   const unknown = rows.find((name) => !scenarios.includes(name));
   if (unknown !== undefined) {
     throw new UsageError(`--rows knows no '${unknown}'; there are ${scenarios.join(", ")}`);
   }
   return {
-    rounds,
+    rounds: integerOf("rounds", given.rounds ?? DEFAULT_ROUNDS, 1),
     scenarios: scenarios.filter((name) => rows.includes(name)),
-    program: given["program"],
-    proxyFlags: args.slice(end + 1),
+    program: given.program,
+    proxyFlags,
     // A selection of rows does not replace the published figures.
-    directory: given["out"] ?? (given["rows"] === undefined ? directory : undefined),
+    directory: given.out ?? (given.rows === undefined ? directory : undefined),
   };
 }

@@ -22,26 +22,18 @@ export async function playRounds(
     for (const [index, scenario] of scenarios.entries()) {
       if (round >= (scenario.mostRounds ?? Infinity)) continue;
       progress(`round ${round + 1} of ${rounds}: ${scenario.name}`);
-      await playRound(scenario, { stage, round, figures: figures[index]! });
+      for (let turn = 0; turn < CONTENDERS.length; turn++) {
+        stage.signal.throwIfAborted();
+        // The order rotates by round.
+        const name = CONTENDERS[(round + turn) % CONTENDERS.length]!;
+        for (const [at, figure] of (await scenario.measure(name, stage)).entries()) {
+          if (figure !== undefined) (figures[index]![at]![name] ??= []).push(figure);
+        }
+      }
     }
   }
   progress("");
   return figures.flat();
-}
-
-/** Measures all contenders, in an order that rotates by round. */
-async function playRound(
-  scenario: Scenario,
-  { stage, round, figures }: { stage: Stage; round: number; figures: RowFigures[] },
-): Promise<void> {
-  for (let turn = 0; turn < CONTENDERS.length; turn++) {
-    stage.signal.throwIfAborted();
-    const name = CONTENDERS[(round + turn) % CONTENDERS.length]!;
-    const measured = await scenario.measure(name, stage);
-    for (const [at, figure] of measured.entries()) {
-      if (figure !== undefined) (figures[at]![name] ??= []).push(figure);
-    }
-  }
 }
 
 /** Prints progress on one line of a terminal. */

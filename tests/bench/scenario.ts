@@ -1,4 +1,4 @@
-import type { ContenderName, Contenders, Way } from "./contenders.ts";
+import type { ContenderName, Way } from "./contenders.ts";
 
 /** Units of figures. */
 export type Unit = "requests/s" | "connections/s" | "bytes/s" | "bytes" | "ms" | "s/million";
@@ -21,7 +21,8 @@ export interface Row {
 
 /** What scenarios work with. */
 export interface Stage {
-  readonly contenders: Contenders;
+  /** Starts a further one. */
+  readonly start: (name: ContenderName) => Promise<Way>;
   /** One of each contender, which runs all the time. */
   readonly ways: Readonly<Record<ContenderName, Way>>;
   /** Ends the run. */

@@ -1,24 +1,42 @@
 import { OPTIONS } from "../../src/cli/options.ts";
 import { until, within } from "./until.ts";
 
-/** The result of a program. */
+/** The result of a program that has ended. */
+export interface Ending {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The result of a program whose streams do not matter. */
 export interface Outcome {
   readonly code: number;
   /** Everything that it printed, stdout before stderr. */
   readonly output: string;
 }
 
-/** How a program is run. */
-export interface RunOptions {
-  /** Environment variables besides those of the test. */
+/** How a program is started. */
+export interface ProgramOptions {
+  /** Environment variables besides those of the test; options of the proxy are not among those. */
   readonly env?: Readonly<Record<string, string>>;
   /** The working directory, by default that of the test. */
   readonly cwd?: string;
-  readonly deadlineMs?: number;
+  /** What it reads from stdin; nothing by default. */
+  readonly input?: string;
+  /** Whether it leads a process group of its own. */
+  readonly detached?: boolean;
+  /** Whether the end of its block ends it with SIGTERM, and expects the exit status 0. */
+  readonly orderly?: boolean;
 }
+
+/** How a program is run to its end. */
+export type RunOptions = ProgramOptions & { readonly deadlineMs?: number };
 
 /** The programs here work for a few seconds. */
 const RUN_DEADLINE_MS = 60_000;
+
+/** A program ends on SIGTERM without waiting. */
+const STOP_DEADLINE_MS = 5_000;
 
 /**
  * Runs a program to its end, with `input` on its stdin.
@@ -30,49 +48,47 @@ export async function run(
   input = "",
   { deadlineMs = RUN_DEADLINE_MS, ...options }: RunOptions = {},
 ): Promise<Outcome> {
-  const process = spawn(command, { ...options, stdin: "piped" });
-  const end = Promise.all([
-    process.output(),
-    // A program that fails may leave input unread.
-    new Blob([input]).stream().pipeTo(process.stdin).catch(() => {}),
-  ]);
-  try {
-    const [{ code, stdout, stderr }] = await within(
-      `see the end of '${command.join(" ")}'`,
-      end,
-      deadlineMs,
-    );
-    const decoder = new TextDecoder();
-    return { code, output: decoder.decode(stdout) + decoder.decode(stderr) };
-  } catch (error) {
-    process.kill("SIGKILL");
-    await end;
-    throw error;
-  }
+  await using program = new Program(command, { ...options, input });
+  const { code, stdout, stderr } = await program.ended(deadlineMs);
+  return { code, output: stdout + stderr };
 }
 
-/** A program ends on SIGTERM without waiting. */
-const STOP_DEADLINE_MS = 5_000;
-
-/** A program that runs until its block ends. */
+/** A process, whose output is collected. It is killed when its block ends, unless it is `orderly`. */
 export class Program implements AsyncDisposable {
+  readonly #name: string;
+  readonly #orderly: boolean;
   readonly #process: Deno.ChildProcess;
   readonly #end: Promise<unknown>;
-  #status: Deno.CommandStatus | undefined;
+  #code: number | undefined;
   #stdout = "";
   #stderr = "";
 
-  private constructor(process: Deno.ChildProcess) {
+  constructor(command: readonly string[], options: ProgramOptions = {}) {
+    const { env, input = "", orderly = false, ...rest } = options;
+    const [program, ...args] = command;
+    this.#name = command.join(" ");
+    this.#orderly = orderly;
+    const process = new Deno.Command(program!, {
+      ...rest,
+      args,
+      env: { ...foreignVariables(), ...env },
+      clearEnv: true,
+      stdin: input === "" ? "null" : "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
     this.#process = process;
     this.#end = Promise.all([
-      process.status.then((status) => this.#status = status),
+      process.status.then(({ code }) => this.#code = code),
       collect(process.stdout, (text) => this.#stdout += text),
       collect(process.stderr, (text) => this.#stderr += text),
+      // A program that fails may leave input unread.
+      input !== "" && new Blob([input]).stream().pipeTo(process.stdin).catch(() => {}),
     ]);
   }
 
   /**
-   * Starts a program and waits until it is ready.
+   * Starts an orderly program and waits until it is ready.
    *
    * @param ready extracts a result from stdout so far, or returns undefined
    * @throws {Error} with its output, if it ends before or the deadline passes
@@ -82,61 +98,89 @@ export class Program implements AsyncDisposable {
     ready: (stdout: string) => T | undefined,
     deadlineMs: number,
   ): Promise<{ program: Program; known: T }> {
-    const program = new Program(spawn(command, { stdin: "null" }));
+    const program = new Program(command, { orderly: true });
     try {
-      const { known } = await until(`'${command.join(" ")}' is ready`, (saw) => {
-        saw(program.#stdout + program.#stderr);
-        const known = ready(program.#stdout);
-        return known !== undefined ? { known } : program.#status && { known };
-      }, deadlineMs);
-      if (known !== undefined) return { program, known };
-      await program.#end;
-      throw new Error(`The program ended before it was ready: ${program.#stderr}`);
+      const known = await program.until("is ready", () => ready(program.stdout), deadlineMs);
+      return { program, known };
     } catch (error) {
-      await program.#kill();
+      await program.kill();
       throw error;
     }
   }
 
-  /**
-   * Ends the program with SIGTERM.
-   *
-   * @throws {Error} with its stderr, if it fails
-   */
-  async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      if (this.#status === undefined) this.#process.kill("SIGTERM");
-      await within("stop the program", this.#end, STOP_DEADLINE_MS);
-    } finally {
-      await this.#kill();
-    }
-    if (!this.#status?.success) {
-      throw new Error(`The program ended with the code ${this.#status?.code}: ${this.#stderr}`);
-    }
+  /** Everything on stdout so far. */
+  get stdout(): string {
+    return this.#stdout;
   }
 
-  async #kill(): Promise<void> {
-    if (this.#status === undefined) this.#process.kill("SIGKILL");
+  /** Everything on stderr so far. */
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  /** The id of the process. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** The exit code, once the process has ended. */
+  get code(): number | undefined {
+    return this.#code;
+  }
+
+  /** Sends a signal to the process. */
+  signal(signal: Deno.Signal): void {
+    this.#process.kill(signal);
+  }
+
+  /**
+   * Waits for a condition on its output, and returns what that returns.
+   *
+   * @throws {Error} with its stderr, if the program ends before
+   */
+  async until<T>(
+    what: string,
+    condition: () => T | null | undefined | false,
+    deadlineMs: number,
+  ): Promise<T> {
+    const outcome = await until(`'${this.#name}' ${what}`, (saw) => {
+      saw(`${this.#stdout}${this.#stderr}`);
+      const held = condition();
+      return held ? { held } : this.#code !== undefined && { held };
+    }, deadlineMs);
+    if (outcome.held) return outcome.held;
     await this.#end;
+    throw new Error(`'${this.#name}' ended with the code ${this.#code}: ${this.#stderr}`);
+  }
+
+  /** Waits until it has ended. */
+  async ended(deadlineMs = RUN_DEADLINE_MS): Promise<Ending> {
+    await within(`see the end of '${this.#name}'`, this.#end, deadlineMs);
+    return { code: this.#code!, stdout: this.#stdout, stderr: this.#stderr };
+  }
+
+  /** Ends it with SIGKILL. */
+  async kill(): Promise<void> {
+    if (this.#code === undefined) this.#process.kill("SIGKILL");
+    await this.#end;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#orderly) return await this.kill();
+    try {
+      if (this.#code === undefined) this.#process.kill("SIGTERM");
+      const { code, stderr } = await this.ended(STOP_DEADLINE_MS);
+      if (code !== 0) throw new Error(`'${this.#name}' ended with the code ${code}: ${stderr}`);
+    } finally {
+      await this.kill();
+    }
   }
 }
 
-function spawn(
-  command: readonly string[],
-  { env = {}, ...options }: Pick<Deno.CommandOptions, "stdin" | "env" | "cwd">,
-) {
-  const [program, ...args] = command;
-  // The proxy would read them as its options.
-  const settings = new Set(OPTIONS.map(({ env }) => env));
-  const variables = Object.entries(Deno.env.toObject()).filter(([name]) => !settings.has(name));
-  return new Deno.Command(program!, {
-    ...options,
-    args,
-    clearEnv: true,
-    env: { ...Object.fromEntries(variables), ...env },
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+/** The environment without the options of the proxy. */
+function foreignVariables(): Record<string, string> {
+  const own = new Set(OPTIONS.map(({ env }) => env));
+  return Object.fromEntries(Object.entries(Deno.env.toObject()).filter(([name]) => !own.has(name)));
 }
 
 async function collect(

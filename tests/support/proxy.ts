@@ -26,14 +26,6 @@ export interface LocalProxy extends RunningProxy<ServedNode> {
 /** A node as a proxy knows it. */
 export type ServedNode = Pick<ClusterNode, "host" | "port" | "id" | "address">;
 
-/** How the program is started. */
-export interface ProcessOptions {
-  /** The host to listen on and to advertise; 127.0.0.1 by default. */
-  host?: string;
-  /** The words of a program that runs it somewhere else. */
-  before?: readonly string[];
-}
-
 const SOURCES = fileURLToPath(new URL("../../src", import.meta.url));
 
 /** All permissions that the program needs without files. */
@@ -73,29 +65,15 @@ export async function startProxy(
   };
 }
 
-/** Starts the program as a process, as its users do, and reads what it prints. */
+/** Starts the program as a process, as its users do; it must end in order. */
 export async function startProxyProcess(
   cluster: { readonly nodes: readonly HostPort[] },
-  { host = "127.0.0.1", before = [] }: ProcessOptions = {},
+  { host = "127.0.0.1", before = [] }: { host?: string; before?: readonly string[] } = {},
 ): Promise<RunningProxy> {
   const flags = flagsFor(cluster.nodes[0]!, host);
-  const nat = new NatProcess(flags, { before, options: PERMISSIONS });
+  const nat = new NatProcess(flags, { before, options: PERMISSIONS, orderly: true });
   const { mapping } = await nat.untilMapped(cluster.nodes.length);
-  return {
-    host,
-    ports: [...mapping.values()],
-    portOf(node) {
-      const port = mapping.get(formatHostPort(node));
-      if (port === undefined) throw new RangeError(`No port for node ${formatHostPort(node)}`);
-      return port;
-    },
-    async [Symbol.asyncDispose]() {
-      await using ending = nat;
-      ending.signal("SIGTERM");
-      const { code, stderr } = await within("stop the program", nat.ended(), STOP_DEADLINE_MS);
-      if (code !== 0) throw new Error(`The program ended with the code ${code}: ${stderr}`);
-    },
-  };
+  return Object.assign(nat, { host, ports: [...mapping.values()] });
 }
 
 /** The configuration of a command line without environment variables. */
