@@ -10,6 +10,7 @@ import { textOf } from "../resp/frame.ts";
 import { NodeConnection, type NodeConnectionOptions } from "./node_connection.ts";
 import { NodeConnectionError, orThrow } from "./node_connection_error.ts";
 import { type ClusterNode, parseNodes } from "./node.ts";
+import { portsOf, withoutTlsPorts } from "./node_ports.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import {
   announcedAddress,
@@ -17,7 +18,6 @@ import {
   type ClusterView,
   isHealthy,
   knownAddresses,
-  tlsPortsOf,
 } from "./view.ts";
 import { type Referral, type SearchOptions, ViewSearch } from "./view_search.ts";
 
@@ -185,11 +185,13 @@ export class ClusterDiscovery {
           ),
         };
       }
+      const ports = shards instanceof NodeConnectionError ? new Map() : portsOf(shards!);
       return {
-        nodes,
+        nodes: withoutTlsPorts(nodes, answeredBy, ports),
         answeredBy,
         answeredAt: connection.remote,
-        tlsPorts: shards instanceof NodeConnectionError ? new Map() : tlsPortsOf(shards!),
+        ports,
+        isTls: this.#options.dialer.speaksTls,
         state: /^cluster_state:(\w+)/m.exec(textOf(info!) ?? "")?.[1] ?? "unknown",
         takenAtMs,
       };

@@ -10,7 +10,7 @@ export interface ClusterNode {
   readonly id: string;
   /** The announced IP address; "" if the node does not know it. */
   readonly host: string;
-  /** The client port; 0 for a node without an address, or without a plain-text port. */
+  /** The client port; 0 for a node without an address, or without a port of the kind in use. */
   readonly port: number;
   /** The cluster bus port; undefined before 4.0, or for a node without an address. */
   readonly busPort: number | undefined;

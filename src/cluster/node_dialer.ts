@@ -82,6 +82,11 @@ export class NodeDialer {
     this.#resolve = resolveHost;
   }
 
+  /** Whether the nodes are spoken to in TLS. */
+  get speaksTls(): boolean {
+    return this.#options.tlsConnector !== undefined;
+  }
+
   /**
    * Connects to a node, with TLS if the nodes speak it; see `dial`.
    *

@@ -1,6 +1,6 @@
 import type { HostPort } from "../platform/address.ts";
-import { fieldOf, itemsOf, textOf, type Value } from "../resp/frame.ts";
 import { type ClusterNode, SLOT_COUNT } from "./node.ts";
+import type { NodePorts } from "./node_ports.ts";
 
 /** The cluster as one of its nodes reports it. */
 export interface ClusterView {
@@ -10,8 +10,10 @@ export interface ClusterView {
   readonly answeredBy: ClusterNode;
   /** The IP address at which it answered, even if a name was dialled. */
   readonly answeredAt: HostPort;
-  /** The TLS port of each node that has one, by node id. */
-  readonly tlsPorts: ReadonlyMap<string, number>;
+  /** The ports for plain text and for TLS of each node, by node id; empty before 7.0. */
+  readonly ports: ReadonlyMap<string, NodePorts>;
+  /** Whether the proxy speaks TLS to the nodes. */
+  readonly isTls: boolean;
   /** `cluster_state`: ok or fail. */
   readonly state: string;
   /** When the query was sent, in milliseconds of the monotonic clock. */
@@ -82,16 +84,16 @@ export function announcedAddress(node: ClusterNode): HostPort | null {
   return host === "" || node.port === 0 ? null : { host, port: node.port };
 }
 
-/** Every address that a view announces for a node: by IP and by name, for TCP and TLS. */
+/**
+ * Every address that a view announces for a node: by IP and by name, for plain text and for TLS.
+ * Replies may have the port of either kind: ROLE that for replication, and a redirect of a blocked
+ * client that of the cluster (timeout.c `clientsCronHandleTimeout`).
+ */
 export function announcedAddresses(node: ClusterNode, view: ClusterView): HostPort[] {
-  const addresses: HostPort[] = [];
-  for (const host of [node.host, node.hostname]) {
-    if (host === "") continue;
-    for (const port of [node.port, view.tlsPorts.get(node.id)]) {
-      if (port) addresses.push({ host, port });
-    }
-  }
-  return addresses;
+  const { plain, tls } = view.ports.get(node.id) ?? {};
+  const ports = [...new Set([node.port, plain, tls])].filter((port) => port);
+  return [node.host, node.hostname].filter((host) => host !== "")
+    .flatMap((host) => ports.map((port) => ({ host, port: port! })));
 }
 
 /** The nodes of a view that have an address, in the order of their addresses. */
@@ -140,15 +142,13 @@ export function ownerOf(view: ClusterView, slot: number): ClusterNode | undefine
   );
 }
 
-/** Reads TLS ports from CLUSTER SHARDS (7.0); CLUSTER NODES has only one port of each node. */
-export function tlsPortsOf(shards: Value): Map<string, number> {
-  const ports = new Map<string, number>();
-  for (const shard of itemsOf(shards) ?? []) {
-    for (const node of itemsOf(fieldOf(shard, "nodes")) ?? []) {
-      const id = textOf(fieldOf(node, "id"));
-      const port = Number(textOf(fieldOf(node, "tls-port")));
-      if (id !== undefined && port > 0) ports.set(id, port);
-    }
-  }
-  return ports;
+/**
+ * Whether the nodes announce ports for plain text to a proxy that speaks TLS to them. Redis 6.2 and
+ * 7.0 do so without `tls-cluster yes`, and report their TLS ports nowhere.
+ */
+export function announcesPlainPorts(
+  { answeredBy, answeredAt, ports, isTls }: ClusterView,
+): boolean {
+  return isTls && ports.get(answeredBy.id)?.tls === undefined &&
+    answeredBy.host === answeredAt.host && answeredBy.port !== answeredAt.port;
 }

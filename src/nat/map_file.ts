@@ -2,7 +2,7 @@ import type { HostPort } from "../platform/address.ts";
 import type { NatEntry } from "./nat_table.ts";
 
 /** The fields of a row that the map file is formatted from. */
-export type MapNode = Omit<NatEntry, "busPort">;
+export type MapNode = Omit<NatEntry, "busPort" | "peerPort">;
 
 /** A change of the format that older readers would misread gets the next version. */
 const VERSION = 1;

@@ -2,7 +2,7 @@ import { formatHostPort } from "../platform/address.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import { NodeConnectionError } from "../cluster/node_connection_error.ts";
 import { isAddress, type NodeRef } from "../cluster/node_ref.ts";
-import { type ClusterView, ownerOf } from "../cluster/view.ts";
+import { announcedAddresses, type ClusterView, ownerOf } from "../cluster/view.ts";
 import type { NatEntry } from "./nat_table.ts";
 import { NoPublicPortError } from "./no_public_port_error.ts";
 import { type NatContext, queryOptionsFor } from "./queries.ts";
@@ -167,7 +167,7 @@ export class NodeResolver {
       relation === "primary" ? node.id === own?.primaryId : node.primaryId === from.id
     );
     const withPort = peers.filter((node) =>
-      node.port === port || view.tlsPorts.get(node.id) === port
+      announcedAddresses(node, view).some((address) => address.port === port)
     );
     const [one, ...more] = withPort.length > 0 ? withPort : peers;
     return one === undefined || more.length > 0 ? undefined : natTable.withId(one.id);

@@ -2,9 +2,11 @@ import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import type { ClusterNode } from "../cluster/node.ts";
+import { peerPortOf } from "../cluster/node_ports.ts";
 import { aliasOf, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
 import {
   announcedAddresses,
+  announcesPlainPorts,
   type ClusterView,
   dialAddress,
   isHealthy,
@@ -69,7 +71,8 @@ export class Reconciler {
       return this.#withoutPort.get(ref.id)?.error ?? this.#unreachable.get(ref.id);
     }
     const alias = aliasOf(ref);
-    return [...this.#withoutPort.values()].find(({ aliases }) => aliases.includes(alias))?.error;
+    return [...this.#withoutPort.values()].find(({ aliases }) => aliases.includes(alias))?.error ??
+      this.#unreachable.get(this.#unreachableAt(alias)?.id ?? "");
   }
 
   /** See `NatTable.applyView`. */
@@ -95,6 +98,7 @@ export class Reconciler {
       row.announced = announced;
       row.role = node.flags.has("slave") ? "replica" : "primary";
       row.busPort = node.busPort;
+      row.peerPort = peerPortOf(node, view.ports.get(node.id));
       this.#recordConflict(row, node, address, changes);
       for (const alias of [address, ...announced].map(aliasOf)) {
         const other = aliases.get(alias);
@@ -151,6 +155,8 @@ export class Reconciler {
   #existingRow(node: ClusterNode, address: HostPort, view: ClusterView): Row | undefined {
     const mapped = this.#rows.unidentifiedAt([address, ...announcedAddresses(node, view)]);
     if (mapped !== undefined) {
+      // The mapping may name the port for the other kind of connection.
+      if (mapped.address.port !== address.port) mapped.address = address;
       this.identify(mapped, node.id);
       return mapped;
     }
@@ -253,20 +259,40 @@ export class Reconciler {
     this.#withoutPort.set(id, { error, aliases: announced.map(aliasOf) });
   }
 
-  /** Records the nodes of a view that have no row and no address. */
+  /** The node of the latest view that has no port of the kind in use, by an address of the other. */
+  #unreachableAt(alias: string): ClusterNode | undefined {
+    const view = this.#view;
+    return view?.nodes.find((node) =>
+      this.#unreachable.has(node.id) &&
+      announcedAddresses(node, view).some((address) => aliasOf(address) === alias)
+    );
+  }
+
+  /** Records the nodes of a view that cannot be connected to. */
   #recordUnreachable(view: ClusterView, changes: TableChange[]): void {
+    if (announcesPlainPorts(view)) this.#reportPlainPorts(view);
     const unreachable = new Map<string, NoPublicPortError>();
     for (const node of view.nodes) {
       const isLocated = !node.flags.has("noaddr") && dialAddress(node, view) !== null;
-      if (isLocated || node.flags.has("handshake") || this.#rows.withId(node.id)) continue;
+      if (isLocated || node.flags.has("handshake")) continue;
+      // A node that is down may lose its address; one that is up has given up its port.
+      if (this.#rows.withId(node.id) && !(isHealthy(node) && node.host !== "")) continue;
       const known = this.#unreachable.get(node.id);
-      const error = known ?? new NoPublicPortError(whyUnreachable(node));
+      const error = known ?? new NoPublicPortError(whyUnreachable(node, view));
       unreachable.set(node.id, error);
       if (known !== undefined) continue;
       this.#report("warning", node.id, error);
       if (node.host === "") changes.push({ kind: "unlocated", id: node.id });
     }
     this.#unreachable = unreachable;
+  }
+
+  #reportPlainPorts({ answeredBy: { id, host, port } }: ClusterView): void {
+    this.#throttle.log("warning", { topic: "tls-cluster", cause: "plain ports" }, [
+      "Node {node_id} announces its plain-text port {node_addr} to the proxy, which speaks TLS; " +
+      "set `tls-cluster yes` on each node, or list the TLS address of each in --cluster-addr",
+      { node_id: id, node_addr: formatHostPort({ host, port }) },
+    ]);
   }
 
   #report(level: "warning" | "error", id: string, { message }: NoPublicPortError): void {
@@ -277,11 +303,14 @@ export class Reconciler {
   }
 }
 
-/** With `port 0` in its configuration, a node reports port 0 since 7.2, and its TLS port before. */
-function whyUnreachable({ id, host }: ClusterNode): string {
-  return host === ""
-    ? `Node ${id} has no address in the cluster (noaddr), so clients get port 0 for it until a ` +
-      "node reports its address"
-    : `Node ${id} at ${host} has no plain-text port, so clients get port 0 for it; ` +
-      "set `port` in its configuration";
+/** Why clients get port 0 for a node. */
+function whyUnreachable({ id, host }: ClusterNode, { isTls }: ClusterView): string {
+  if (host === "") {
+    return `Node ${id} has no address in the cluster (noaddr), so clients get port 0 for it ` +
+      "until a node reports its address";
+  }
+  const [kind, fix] = isTls
+    ? ["TLS", "set `tls-port` in its configuration, or do without --cluster-tls"]
+    : ["plain-text", "set `port` in its configuration, or use --cluster-tls"];
+  return `Node ${id} at ${host} has no ${kind} port, so no client can reach it; ${fix}`;
 }

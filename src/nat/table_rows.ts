@@ -12,6 +12,8 @@ export interface NatEntry {
   readonly role: "primary" | "replica";
   /** The cluster bus port, if the cluster reports one. */
   readonly busPort: number | undefined;
+  /** The port that other nodes use, if it is another than that of `address`; see `peerPortOf`. */
+  readonly peerPort: number | undefined;
   /** The port on which clients reach the node through the proxy. */
   readonly publicPort: number;
 }
@@ -40,6 +42,7 @@ export function newRow(
     announced: [],
     role: "primary",
     busPort: undefined,
+    peerPort: undefined,
     publicPort: 0,
     reportedAddress: undefined,
     isConflicting: false,

@@ -54,4 +54,6 @@ export interface MappedNode {
   readonly address: HostPort;
   /** The port of the cluster bus; undefined if the node has not announced one. */
   readonly busPort: number | undefined;
+  /** The port that other nodes use, if it is another than that of `address`. */
+  readonly peerPort?: number | undefined;
 }

@@ -49,7 +49,7 @@ async function rewriteMeet(
   if (args.length > 5) return undefined;
   const node = await nodeOf(args[2], args[3], addressMap);
   if (node === undefined) return undefined;
-  const { address: { host, port }, busPort } = node;
+  const { address: { host }, peerPort: port = node.address.port, busPort } = node;
   const ip = isIpAddress(host) ? host : await resolveIp(host, addressMap);
   if (ip === undefined || !isBusPort(args[4] ?? `${busPort ?? port + BUS_OFFSET}`)) {
     return undefined;
@@ -80,7 +80,7 @@ async function rewriteAddressAt(
   const node = await nodeOf(args[index], args[index + 1], addressMap);
   if (node === undefined) return undefined;
   const { host, port } = node.address;
-  return args.with(index, host).with(index + 1, `${port}`);
+  return args.with(index, host).with(index + 1, `${node.peerPort ?? port}`);
 }
 
 /**

@@ -10,6 +10,7 @@ const NODES = ["a", "b", "c"].map((digit, index): NatEntry => ({
   announced: [],
   role: "primary",
   busPort: undefined,
+  peerPort: undefined,
   publicPort: 8000 + index,
 }));
 

@@ -262,7 +262,8 @@ Deno.test("an address that all nodes share belongs to no node, also after a slot
       nodes,
       answeredBy: nodes[0]!,
       answeredAt: { host: "10.0.0.1", port: 6379 },
-      tlsPorts: new Map(),
+      ports: new Map(),
+      isTls: false,
       state: "ok",
       takenAtMs: performance.now(),
     };

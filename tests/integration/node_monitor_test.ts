@@ -31,6 +31,7 @@ class Scene implements Disposable {
       announced: [],
       role: "primary",
       busPort: undefined,
+      peerPort: undefined,
       publicPort: 8000,
     };
     const note = (what: string) => {

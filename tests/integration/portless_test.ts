@@ -117,8 +117,8 @@ Deno.test("a node without a plain-text port has port 0, and the others are unaff
   await t.step("it is logged once", () => {
     const about = scene.logged.lines.filter((line) => line.includes(B));
     assertEquals(about, [
-      `warning Node ${B} at 127.0.0.1 has no plain-text port, so clients get port 0 for it; ` +
-      "set `port` in its configuration",
+      `warning Node ${B} at 127.0.0.1 has no plain-text port, so no client can reach it; ` +
+      "set `port` in its configuration, or use --cluster-tls",
     ]);
   });
   await t.step("a redirect to it is an error", async () => {

@@ -220,8 +220,8 @@ Deno.test("a node without a port is logged once, even if views list it by turns"
   }
   assertEquals(logged.lines, [
     "error No port is left for node 10.0.0.3:7000: raise --max-nodes above 2",
-    `warning Node ${idOf("d")} at 10.0.0.4 has no plain-text port, so clients get port 0 ` +
-    "for it; set `port` in its configuration",
+    `warning Node ${idOf("d")} at 10.0.0.4 has no plain-text port, so no client can ` +
+    "reach it; set `port` in its configuration, or use --cluster-tls",
   ]);
 });
 

@@ -9,6 +9,7 @@ const [A, B] = ["a", "b"].map((id, index): NatEntry => ({
   announced: [],
   role: "primary",
   busPort: undefined,
+  peerPort: undefined,
   publicPort: 8000 + index,
 })) as [NatEntry, NatEntry];
 

@@ -14,6 +14,7 @@ const NODES: Record<number, MappedNode> = {
   8002: { address: { host: "node-c.internal", port: 7002 }, busPort: 17002 },
   8003: { address: { host: "nowhere.internal", port: 7003 }, busPort: 17003 },
   8004: { address: { host: "fd00::4", port: 7004 }, busPort: undefined },
+  8005: { address: { host: "10.0.0.5", port: 7005 }, busPort: 17105, peerPort: 7105 },
 };
 
 const NAMES: Record<string, string[]> = {
@@ -73,12 +74,14 @@ const REWRITTEN: Record<string, string> = {
   "CLUSTER MEET nat.example 8001 17001": "CLUSTER MEET 10.0.0.2 7001 17001",
   "CLUSTER MEET nat.example 8002": "CLUSTER MEET 10.0.0.3 7002",
   "CLUSTER MEET nat.example 8004": "CLUSTER MEET fd00::4 7004",
+  "CLUSTER MEET nat.example 8005": "CLUSTER MEET 10.0.0.5 7105",
   "CLUSTER MEET 203.0.113.7 8000": "CLUSTER MEET 10.0.0.1 7000",
   "CLUSTER MEET 2001:DB8:0::7 8000": "CLUSTER MEET 10.0.0.1 7000",
   "CLUSTER MEET 192.0.2.1 8000 18000": "CLUSTER MEET 10.0.0.1 7000 18000",
   "MIGRATE nat.example 8000 k 0 9": "MIGRATE 10.0.0.1 7000 k 0 9",
   "migrate 203.0.113.7 8002": "migrate node-c.internal 7002",
   "MIGRATE nat.example 8003": "MIGRATE nowhere.internal 7003",
+  "MIGRATE nat.example 8005": "MIGRATE 10.0.0.5 7105",
   "REPLICAOF nat.example 8000": "REPLICAOF 10.0.0.1 7000",
   "SlaveOf nat.example 8001": "SlaveOf 10.0.0.2 7001",
   "FAILOVER TO nat.example 8000": "FAILOVER TO 10.0.0.1 7000",

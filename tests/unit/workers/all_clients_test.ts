@@ -9,6 +9,7 @@ const NODE: NatEntry = {
   announced: [],
   role: "primary",
   busPort: undefined,
+  peerPort: undefined,
   publicPort: 8000,
 };
 

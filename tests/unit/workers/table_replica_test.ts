@@ -13,6 +13,7 @@ function entry(key: number, fields: Partial<NatEntry>, more: Partial<SnapshotEnt
     announced: [],
     role: "primary",
     busPort: undefined,
+    peerPort: undefined,
     publicPort: 8000 + key,
     ...fields,
   };
