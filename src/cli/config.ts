@@ -4,6 +4,7 @@ import { type Credentials, passwordIn } from "../cluster/credentials.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
+import type { ClientAuth } from "../tls/material.ts";
 import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
@@ -36,7 +37,13 @@ export interface Config extends ProxyOptions, FrontendOptions {
 /** The command that the arguments select. */
 export type Command =
   | { readonly kind: "help" | "version" }
-  | { readonly kind: "healthcheck"; readonly addresses: readonly HostPort[] }
+  | {
+    readonly kind: "healthcheck";
+    /** Where the proxy may be listening. */
+    readonly addresses: readonly HostPort[];
+    /** Whether clients must show a certificate; undefined if they are served without TLS. */
+    readonly clientAuth: ClientAuth | undefined;
+  }
   | { readonly kind: "serve" | "check"; readonly config: Config };
 
 /** The options that decide on which ports the proxy listens. */
@@ -61,7 +68,8 @@ export function parseCommand(
   };
   checkRange(ports);
   if (subcommand(args) === "healthcheck") {
-    return { kind: "healthcheck", addresses: publicAddresses(ports) };
+    const clientAuth = readServerTls(options)?.clientAuth;
+    return { kind: "healthcheck", addresses: publicAddresses(ports), clientAuth };
   }
   const config = freeze(readConfig(options, ports));
   return { kind: options.get("check") ? "check" : "serve", config };

@@ -1,7 +1,9 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { OperatorError } from "../platform/operator_error.ts";
-import { dial } from "../platform/net.ts";
+import { close, type Connection, dial } from "../platform/net.ts";
 import { ping, type PingResult } from "../cluster/ping.ts";
+import type { ClientAuth } from "../tls/material.ts";
+import { TlsError } from "../tls/tls_error.ts";
 import { print } from "./stdout.ts";
 
 /** Shorter than the probe timeouts of orchestrators, so that they get the reason of a failure. */
@@ -15,20 +17,32 @@ const MAX_PROBES = 64;
  *
  * @throws {OperatorError} when none answers
  */
-export async function healthcheck(addresses: readonly HostPort[]): Promise<void> {
-  print(`Healthy: ${formatHostPort(await checkHealth(addresses))} answers`);
+export async function healthcheck(
+  addresses: readonly HostPort[],
+  clientAuth: ClientAuth | undefined,
+): Promise<void> {
+  print(`Healthy: ${formatHostPort(await checkHealth(addresses, clientAuth))} answers`);
 }
 
 /**
  * Probes all ports of a running proxy at once, until the first one answers. An error such as
  * `NOAUTH` counts as an answer. The proxy is healthy if at least one node answers: a closed port
- * has no node, or its node is down, and the proxy serves the others.
+ * has no node, or its node is down, and the proxy serves the others. Where clients must show a
+ * certificate, which the probe has not, the handshake is the answer.
  *
  * @param addresses where the proxy may be listening
+ * @param clientAuth undefined if clients are served without TLS
  * @returns the address that answered first
  * @throws {OperatorError} when none answers within DEADLINE_MS
  */
-export async function checkHealth(addresses: readonly HostPort[]): Promise<HostPort> {
+export async function checkHealth(
+  addresses: readonly HostPort[],
+  clientAuth?: ClientAuth,
+): Promise<HostPort> {
+  // Loaded only with TLS.
+  const upgrade = clientAuth === undefined
+    ? undefined
+    : (await import("../tls/unverified.ts")).openUnverified;
   // A port leads to the same node at every address of the machine.
   const hostsByPort = Map.groupBy(addresses, ({ port }) => port);
   const waiting = hostsByPort.values();
@@ -41,8 +55,11 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
       for (const address of hosts) {
         if (answered.signal.aborted) return;
         const connect = (timeoutMs: number, attempt: AbortController) =>
-          dial(address, { timeoutMs, attempt });
-        const result = await ping(connect, endMs - performance.now(), answered.signal);
+          dial(address, { timeoutMs, attempt, upgrade });
+        const leftMs = endMs - performance.now();
+        const result = clientAuth === "yes"
+          ? await shakeHands(connect, leftMs)
+          : await ping(connect, leftMs, answered.signal);
         results.set(address, result);
         if (result === "answering") answered.abort();
         if (result !== "closed") break;
@@ -67,4 +84,19 @@ export async function checkHealth(addresses: readonly HostPort[]): Promise<HostP
       "check that it is running with the same LISTEN_ADDR, MAX_NODES and PORT_MAP, and that a " +
       "node is up",
   );
+}
+
+/** Connects and completes the handshake of TLS; any answer in it counts. */
+async function shakeHands(
+  connect: (timeoutMs: number, attempt: AbortController) => Promise<Connection>,
+  timeoutMs: number,
+): Promise<PingResult> {
+  try {
+    close(await connect(Math.max(1, timeoutMs), new AbortController()));
+    return "answering";
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return "closed";
+    // With TLS 1.2 the certificate is wanted within the handshake.
+    return error instanceof TlsError && error.reason === "protocol" ? "answering" : "silent";
+  }
 }

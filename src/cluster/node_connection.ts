@@ -3,6 +3,7 @@ import { close, type Connection, socketAddress, writeAll } from "../platform/net
 import { joined } from "../resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
+import { TlsError } from "../tls/tls_error.ts";
 import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
 import { dialMessage, NodeConnectionError, orThrow, replyError } from "./node_connection_error.ts";
 import type { NodeDialer } from "./node_dialer.ts";
@@ -57,8 +58,9 @@ export class NodeConnection {
     try {
       connection = await dialer.dial(address, attempt);
     } catch (error) {
-      const message = dialMessage(address, dialer.connectTimeoutMs, error);
-      throw new NodeConnectionError(message, { cause: error });
+      const message = dialMessage(address, error);
+      const isPermanent = error instanceof TlsError && error.isPermanent;
+      throw new NodeConnectionError(message, { isPermanent, cause: error });
     } finally {
       signal.removeEventListener("abort", abort);
     }

@@ -1,5 +1,6 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import type { Value } from "../resp/frame.ts";
+import { TlsError } from "../tls/tls_error.ts";
 
 /** A node could not be queried. The message is for the operator. */
 export class NodeConnectionError extends Error {
@@ -33,14 +34,12 @@ export function orThrow(reply: Value | NodeConnectionError): Value {
 }
 
 /** The message for a connection that failed with an error of `dial`. */
-export function dialMessage(address: HostPort, timeoutMs: number, error: unknown): string {
+export function dialMessage(address: HostPort, error: unknown): string {
   const node = formatHostPort(address);
   if (error instanceof Deno.errors.ConnectionRefused) {
     return `Node ${node} refuses connections: check that it is running and that the port is right`;
   }
-  if (error instanceof Deno.errors.TimedOut) {
-    return `Node ${node} cannot be reached: no connection within ${timeoutMs} ms`;
-  }
+  if (error instanceof TlsError) return `Cannot speak TLS with node ${node}: ${error.message}`;
   const message = error instanceof Error ? error.message : String(error);
   // The runtime has no error class for this.
   if (message.includes("failed to lookup address")) {

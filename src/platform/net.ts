@@ -123,9 +123,12 @@ export async function dial(
   // The runtime calls this method again after it has connected. If it threw then, the socket would
   // leak: after the process was stopped, the timeout and the connection come in the same turn.
   signal.throwIfAborted = () => {};
-  let missing = "connection";
+  let isConnected = false;
   const timer = setTimeout(() => {
-    attempt.abort(new Deno.errors.TimedOut(`No ${missing} within ${timeoutMs} ms`));
+    const late = isConnected
+      ? `Connected, but the handshake took more than ${timeoutMs} ms: check the port`
+      : `No connection within ${timeoutMs} ms`;
+    attempt.abort(new Deno.errors.TimedOut(late));
   }, timeoutMs);
   try {
     const connection = await Deno.connect({ hostname: host, port, signal });
@@ -135,7 +138,7 @@ export async function dial(
       connection.setNoDelay(true);
       connection.setKeepAlive(keepAlive);
       if (upgrade === undefined) return connection;
-      missing = "handshake";
+      isConnected = true;
       signal.addEventListener("abort", abort);
       const upgraded = await upgrade(connection);
       if (signal.aborted) throw signal.reason;

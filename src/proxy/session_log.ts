@@ -6,6 +6,7 @@ import { isExhausted, isGone } from "../platform/net.ts";
 import { CaptureLimitError } from "../relay/capture.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RespError } from "../resp/framing.ts";
+import { TlsError } from "../tls/tls_error.ts";
 import type { ExpiredTimeout, TimeoutOptions } from "./session_timeouts.ts";
 
 /** What one session logs. Repeated messages of clients of the same host are suppressed. */
@@ -99,7 +100,7 @@ export class SessionLog {
   failed(error: unknown): void {
     if (isGone(error) || error instanceof AbandonedError) {
       log.debug("Client {client_id} lost its connection", this.#fields);
-    } else if (error instanceof CaptureLimitError) {
+    } else if (error instanceof CaptureLimitError || error instanceof TlsError) {
       this.#logThrottled(
         "warning",
         "Closing client {client_id} at {client_addr} of node {node_addr}: {reason}",

@@ -26,4 +26,9 @@ export class TlsError extends Error {
     super(oneLine(message), options);
     this.reason = reason;
   }
+
+  /** Whether a retry cannot help, because the operator must change a configuration. */
+  get isPermanent(): boolean {
+    return this.reason !== "timeout" && this.reason !== "protocol";
+  }
 }

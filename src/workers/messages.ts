@@ -3,6 +3,7 @@ import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { TlsMaterial } from "../tls/thread_tls.ts";
 
 /** Identifies a row of the NAT table: a node may change its id and its port, but not its key. */
 export type NodeKey = number;
@@ -30,6 +31,8 @@ export interface TableSnapshot {
 export interface WorkerInit {
   readonly thread: number;
   readonly options: FrontendOptions;
+  /** Undefined if neither clients nor nodes speak TLS. */
+  readonly tls: TlsMaterial | undefined;
   /** How to log to stderr; undefined if the log goes to the main thread. */
   readonly log: LogOptions | undefined;
   /** The memory of `SharedCounters`. */
@@ -58,6 +61,8 @@ export type MainMessages = ClientMessages & {
   publish: { payload: undefined; reply: void };
   /** Any reply proves that the worker is alive. */
   ping: { payload: undefined; reply: void };
+  /** Use other certificates for new connections. */
+  updateTls: { payload: TlsMaterial; reply: void };
   stopListening: { payload: undefined; reply: void };
   drain: { payload: { readonly graceMs: number }; reply: void };
   end: { payload: undefined; reply: void };

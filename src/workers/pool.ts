@@ -12,9 +12,15 @@ import type { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { ClientRegistry } from "../proxy/client_registry.ts";
 import { SharedCounters } from "../proxy/counters.ts";
-import { Frontend, type FrontendContext, type FrontendOptions } from "../proxy/frontend.ts";
+import {
+  Frontend,
+  type FrontendContext,
+  type FrontendOptions,
+  type TlsSides,
+} from "../proxy/frontend.ts";
 import type { Frontends, FrontendsContext } from "../proxy/frontends.ts";
 import { ListenError } from "../proxy/listener.ts";
+import type { TlsMaterial } from "../tls/thread_tls.ts";
 import type { Handlers } from "./channel.ts";
 import { AllClients, type OtherClients } from "./all_clients.ts";
 import type { MainMessages, WorkerMessages } from "./messages.ts";
@@ -30,6 +36,8 @@ export interface WorkerPoolOptions {
   /** The number of threads, the main thread included. */
   readonly threads: number;
   readonly frontend: FrontendOptions;
+  /** TLS of the main thread, and what workers need for theirs. */
+  readonly tls?: { readonly sides: TlsSides; readonly material: TlsMaterial } | undefined;
 }
 
 /**
@@ -74,18 +82,18 @@ export class WorkerPool implements Frontends {
   #isServing = false;
 
   /** @throws {OperatorError} when a worker cannot be started; then none is left */
-  constructor({ threads, frontend }: WorkerPoolOptions, context: FrontendsContext) {
+  constructor({ threads, frontend, tls }: WorkerPoolOptions, context: FrontendsContext) {
     this.#context = context;
     this.#snapshots = new SnapshotSource(context.natTable, (node) => context.isUp(node));
     const shared = SharedCounters.forThreads();
     const counters = new SharedCounters(shared);
     this.counters = counters;
     this.#registry = new ClientRegistry(counters.clientsAtPort);
-    this.#startWorkers(threads, frontend, shared);
+    this.#startWorkers({ threads, frontend, tls }, shared);
     this.#pingTimer = setInterval(() => {
       for (const worker of this.#workers) worker.ping();
     }, PING_INTERVAL_MS);
-    this.frontendContext = this.#createFrontendContext();
+    this.frontendContext = this.#createFrontendContext(tls?.sides);
     this.#frontend = new Frontend(frontend, this.frontendContext, {
       registry: this.#registry,
       clients: new AllClients(this.#registry, this.#clientsOfWorkers()),
@@ -162,6 +170,11 @@ export class WorkerPool implements Frontends {
     this.#isServing = true;
   }
 
+  /** Has the workers use other certificates for new connections. */
+  updateTls(material: TlsMaterial): void {
+    this.#notifyAll("updateTls", material);
+  }
+
   /** Accepts no more clients in any thread. */
   stopListening(): void {
     this.#isServing = false;
@@ -187,14 +200,17 @@ export class WorkerPool implements Frontends {
     this.#terminate(new Error("The proxy is stopping"));
   }
 
-  #startWorkers(threads: number, frontend: FrontendOptions, shared: SharedArrayBuffer): void {
+  #startWorkers(
+    { threads, frontend, tls }: WorkerPoolOptions,
+    shared: SharedArrayBuffer,
+  ): void {
     setThreadNumber(1);
     // A caller that ignores lost workers need not handle the rejection.
     this.#failure.promise.catch(() => {});
     try {
       for (let number = 2; number <= threads; number++) {
         this.#workers.push(
-          new WorkerThread({ number, frontend, shared }, {
+          new WorkerThread({ number, frontend, tls: tls?.material, shared }, {
             messages: (thread) => this.#handlersFor(thread),
             // A worker that hangs still gets a part of the connections, so the proxy ends.
             onLost: (error: OperatorError) => this.#failure.reject(error),
@@ -212,7 +228,7 @@ export class WorkerPool implements Frontends {
     setThreadNumber(undefined);
   }
 
-  #createFrontendContext(): FrontendContext {
+  #createFrontendContext(tls: TlsSides | undefined): FrontendContext {
     const { natTable } = this.#context;
     return {
       natTable: {
@@ -222,6 +238,7 @@ export class WorkerPool implements Frontends {
       },
       nodeResolver: { resolve: (ref, from, sinceMs) => this.#resolve(ref, from, sinceMs) },
       suspect: (node) => this.#context.suspect(node),
+      tls,
     };
   }
 

@@ -4,6 +4,7 @@ import { ClientRegistry } from "../proxy/client_registry.ts";
 import { SharedCounters } from "../proxy/counters.ts";
 import { Frontend } from "../proxy/frontend.ts";
 import { ListenError } from "../proxy/listener.ts";
+import type { ThreadTls } from "../tls/thread_tls.ts";
 import { Channel, type ChannelPort } from "./channel.ts";
 import { AllClients } from "./all_clients.ts";
 import type { MainMessages, TableSnapshot, WorkerInit, WorkerMessages } from "./messages.ts";
@@ -15,8 +16,15 @@ export class WorkerServer {
   readonly #frontend: Frontend;
   #isListening = true;
 
-  /** @param port leads to the main thread */
-  constructor({ thread, options, log, shared }: WorkerInit, port: ChannelPort) {
+  /**
+   * @param port leads to the main thread
+   * @param tls if clients or nodes speak TLS
+   */
+  constructor(
+    { thread, options, log, shared }: WorkerInit,
+    port: ChannelPort,
+    tls: ThreadTls | undefined,
+  ) {
     const replica = this.#replica;
     const counters = new SharedCounters(shared);
     const registry = new ClientRegistry(counters.clientsAtPort);
@@ -32,6 +40,7 @@ export class WorkerServer {
         return node && registry.upstreamOf(node, client);
       },
       ping() {},
+      updateTls: (material) => tls?.update(material),
       stopListening: () => {
         this.#isListening = false;
         this.#frontend.stopListening();
@@ -57,6 +66,7 @@ export class WorkerServer {
         },
       },
       suspect: (node) => main.request("suspect", { key: replica.keyOf(node) }),
+      tls,
     }, {
       registry,
       clients: new AllClients(registry, others),

@@ -1,6 +1,7 @@
 import { logOptions } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { TlsMaterial } from "../tls/thread_tls.ts";
 import { Channel, type Handlers } from "./channel.ts";
 import type { MainMessages, WorkerInit, WorkerMessages } from "./messages.ts";
 
@@ -23,6 +24,7 @@ export interface WorkerThreadOptions {
   /** 2 or higher, because the main thread is number 1. */
   readonly number: number;
   readonly frontend: FrontendOptions;
+  readonly tls: TlsMaterial | undefined;
   /** The memory of `SharedCounters`. */
   readonly shared: SharedArrayBuffer;
 }
@@ -48,7 +50,7 @@ export class WorkerThread {
 
   /** @throws {OperatorError} when the worker cannot be started */
   constructor(
-    { number, frontend, shared }: WorkerThreadOptions,
+    { number, frontend, tls, shared }: WorkerThreadOptions,
     { messages, onLost }: WorkerThreadHandlers,
   ) {
     this.number = number;
@@ -57,6 +59,7 @@ export class WorkerThread {
     const init: WorkerInit = {
       thread: number,
       options: frontend,
+      tls,
       log: logOptions(),
       shared,
     };

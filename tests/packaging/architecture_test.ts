@@ -9,6 +9,8 @@ const SOURCE = new URL("src/", `file://${ROOT}`).href;
 /** The modules that start a thread, and from which all others are imported. */
 const ENTRIES = ["main.ts", "workers/worker.ts"];
 
+const BELOW_NAT = ["commands", "cluster", "tls", "resp", "platform"];
+
 /**
  * The layers of src, and the layers that each may import:
  *
@@ -21,24 +23,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   platform: [],
   tls: ["platform"],
   commands: ["resp", "platform"],
-  cluster: ["resp", "platform"],
+  cluster: ["tls", "resp", "platform"],
   nat: ["commands", "cluster", "resp", "platform"],
   rewrite: ["commands", "cluster", "resp", "platform"],
   relay: ["rewrite", "commands", "resp", "platform"],
-  proxy: ["relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
-  workers: ["proxy", "relay", "rewrite", "nat", "commands", "cluster", "resp", "platform"],
-  cli: [
-    "tls",
-    "workers",
-    "proxy",
-    "relay",
-    "rewrite",
-    "nat",
-    "commands",
-    "cluster",
-    "resp",
-    "platform",
-  ],
+  proxy: ["relay", "rewrite", "nat", ...BELOW_NAT],
+  workers: ["proxy", "relay", "rewrite", "nat", ...BELOW_NAT],
+  cli: ["workers", "proxy", "relay", "rewrite", "nat", ...BELOW_NAT],
   main: ["cli"],
 };
 
