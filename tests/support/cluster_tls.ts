@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { HostPort } from "../../src/platform/address.ts";
+import { TestCertificate } from "./certificate.ts";
 import type { WireConnection } from "./wire.ts";
 
 /** The certificate of a cluster's nodes and clients, and its issuer. */
@@ -23,28 +24,20 @@ export async function makeCertificates(
   directory: string,
   hosts: readonly string[],
 ): Promise<Certificates> {
-  const names = ["DNS:localhost", ...hosts.map((host) => `IP:${host}`)].join(",");
-  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"];
-  const issue = (...words: string[]) => openssl(directory, ["req", "-x509", ...key, ...words]);
-  await issue("-subj", "/CN=test CA", "-keyout", "ca.key", "-out", "ca.crt");
-  await issue(
-    ...["-subj", "/CN=node", "-keyout", "node.key", "-out", "node.crt"],
-    ...["-CA", "ca.crt", "-CAkey", "ca.key"],
-    ...["-addext", `subjectAltName=${names}`],
-    ...["-addext", "basicConstraints=critical,CA:FALSE"],
-    ...["-addext", "extendedKeyUsage=serverAuth,clientAuth"],
-  );
+  const root = TestCertificate.root();
+  const { certificates: cert, key } = root.issue({ names: ["localhost", ...hosts] }).identity;
+  const texts = { "tls-ca-cert-file": root.pem, "tls-cert-file": cert, "tls-key-file": key };
+  const write = async (name: keyof typeof texts) => {
+    const path = join(directory, `${name}.pem`);
+    await Deno.writeTextFile(path, texts[name]);
+    return path;
+  };
   const files = {
-    "tls-ca-cert-file": join(directory, "ca.crt"),
-    "tls-cert-file": join(directory, "node.crt"),
-    "tls-key-file": join(directory, "node.key"),
+    "tls-ca-cert-file": await write("tls-ca-cert-file"),
+    "tls-cert-file": await write("tls-cert-file"),
+    "tls-key-file": await write("tls-key-file"),
   };
-  return {
-    files,
-    ca: await Deno.readTextFile(files["tls-ca-cert-file"]),
-    cert: await Deno.readTextFile(files["tls-cert-file"]),
-    key: await Deno.readTextFile(files["tls-key-file"]),
-  };
+  return { files, ca: root.pem, cert, key };
 }
 
 /** Connects in TLS, with a client certificate; the server's is verified. */
@@ -62,9 +55,4 @@ export async function connectTls(
     setNoDelay: () => {},
     localAddr: conn.localAddr,
   };
-}
-
-async function openssl(directory: string, args: string[]): Promise<void> {
-  const { code, stderr } = await new Deno.Command("openssl", { args, cwd: directory }).output();
-  if (code !== 0) throw new Error(`openssl failed: ${new TextDecoder().decode(stderr)}`);
 }
