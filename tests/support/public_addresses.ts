@@ -1,15 +1,25 @@
+import { assertEquals } from "@std/assert";
 import type { NodeRef } from "../../src/cluster/node_ref.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeFrame } from "../../src/resp/frame.ts";
 import type { PublicAddresses, Rewriter } from "../../src/rewrite/public_addresses.ts";
+import { frames } from "./notation.ts";
 
-/** Node ids: A is the node that sends the frames of the tests, G is a node without an address. */
-export const [A, B, C, G] = ["a", "b", "c", "9"].map((digit) => digit.repeat(40)) as [
-  string,
-  string,
-  string,
-  string,
-];
+/**
+ * What cases name: node ids and the public host. A is the node that sends the frames of the tests,
+ * D is not known, F stands for an id that is made up, and G is a node without an address.
+ */
+const TEXTS = {
+  A: "a".repeat(40),
+  B: "b".repeat(40),
+  C: "c".repeat(40),
+  D: "d".repeat(40),
+  F: "f".repeat(40),
+  G: "9".repeat(40),
+  HOST: "127.0.0.1",
+};
+
+export const { A, B, C, G } = TEXTS;
 
 const PORTS_BY_ID: Record<string, number> = { [A]: 8000, [B]: 8001, [C]: 8002, [G]: 8006 };
 
@@ -64,4 +74,22 @@ export function rewritten(
   addresses: PublicAddresses = new FixedAddresses(),
 ): string {
   return toLatin1(encodeFrame(rewrite(decodeFrame(fromLatin1(wire)), addresses)));
+}
+
+/** Both sides of a case: in its text, `{old→new}` stands for what a rewriter changes. */
+export function sidesOf(text: string): [before: string, after: string] {
+  const named = text.replaceAll(
+    /\b([ABCDFG]|HOST)\b/g,
+    (name) => TEXTS[name as keyof typeof TEXTS],
+  );
+  const side = (group: string) => named.replaceAll(/\{([^{}→]*)→([^{}→]*)\}/g, group);
+  return [side("$1"), side("$2")];
+}
+
+/** Checks a rewriter with a case in the notation of `frames`, and returns the resolved nodes. */
+export function assertRewritten(rewrite: Rewriter, text: string, host?: string): NodeRef[] {
+  const addresses = new FixedAddresses(host);
+  const [before, after] = sidesOf(text);
+  assertEquals(rewritten(frames(before), rewrite, addresses), frames(after), text);
+  return addresses.refs;
 }

@@ -1,106 +1,37 @@
 import { assertEquals } from "@std/assert";
 import { isAddressPush, rewritePush } from "../../../../src/rewrite/replies/push.ts";
-import { array, bulk, int, NIL, NULL, push } from "../../../support/frames.ts";
-import { FixedAddresses, rewritten } from "../../../support/public_addresses.ts";
+import { assertRewritten } from "../../../support/public_addresses.ts";
 
-const PUSHES: Record<string, [wire: string, rewritten: string]> = {
-  "MOVING to an IP": [
-    push(bulk("MOVING"), int(1), int(15), bulk("10.0.0.2:7001")),
-    push(bulk("MOVING"), int(1), int(15), bulk("127.0.0.1:8001")),
-  ],
-  "MOVING to a hostname, in simple strings": [
-    push("+MOVING\r\n", int(1), int(15), "+node-b.internal:7001\r\n"),
-    push("+MOVING\r\n", int(1), int(15), "+127.0.0.1:8001\r\n"),
-  ],
-  "MOVING to an IPv6 address in brackets": [
-    push(bulk("MOVING"), int(1), int(15), bulk("[fd00::3]:7002")),
-    push(bulk("MOVING"), int(1), int(15), bulk("127.0.0.1:8002")),
-  ],
-  "MOVING to an unknown node": [
-    push(bulk("MOVING"), int(1), int(15), NULL),
-    push(bulk("MOVING"), int(1), int(15), NULL),
-  ],
-  "MOVING to an unknown node, with a null of RESP2": [
-    push(bulk("MOVING"), int(1), int(15), NIL),
-    push(bulk("MOVING"), int(1), int(15), NIL),
-  ],
-  "SMIGRATED with triplets": [
-    push(
-      bulk("SMIGRATED"),
-      int(7001),
-      array(
-        array(bulk("10.0.0.1:7000"), bulk("10.0.0.2:7001"), bulk("123,456,789-1000")),
-        array(bulk("10.0.0.1:7000"), bulk("[fd00::3]:7002"), bulk("7000-7001")),
-      ),
-    ),
-    push(
-      bulk("SMIGRATED"),
-      int(7001),
-      array(
-        array(bulk("127.0.0.1:8000"), bulk("127.0.0.1:8001"), bulk("123,456,789-1000")),
-        array(bulk("127.0.0.1:8000"), bulk("127.0.0.1:8002"), bulk("7000-7001")),
-      ),
-    ),
-  ],
-  "SMIGRATED with triplets of simple strings": [
-    push(
-      "+SMIGRATED\r\n",
-      int(1),
-      array(array("+10.0.0.1:7000\r\n", "+node-b.internal:7001\r\n", "+5\r\n")),
-    ),
-    push(
-      "+SMIGRATED\r\n",
-      int(1),
-      array(array("+127.0.0.1:8000\r\n", "+127.0.0.1:8001\r\n", "+5\r\n")),
-    ),
-  ],
-  "SMIGRATED with pairs": [
-    push(bulk("SMIGRATED"), int(1), array(array(bulk("10.0.0.2:7001"), bulk("1,5-9")))),
-    push(bulk("SMIGRATED"), int(1), array(array(bulk("127.0.0.1:8001"), bulk("1,5-9")))),
-  ],
-  "SMIGRATED in flat form": [
-    push(bulk("SMIGRATED"), int(1), bulk("10.0.0.2:7001"), bulk("1,5-9")),
-    push(bulk("SMIGRATED"), int(1), bulk("127.0.0.1:8001"), bulk("1,5-9")),
-  ],
-  "an empty SMIGRATED": [
-    push(bulk("SMIGRATED"), int(1), array()),
-    push(bulk("SMIGRATED"), int(1), array()),
-  ],
+const PUSHES: Record<string, string> = {
+  "MOVING to an IP": ">['MOVING' :1 :15 {10.0.0.2:7001→HOST:8001}]",
+  "MOVING to a hostname, in simple strings": ">[+MOVING :1 :15 +{node-b.internal:7001→HOST:8001}]",
+  "MOVING to an IPv6 address in brackets": ">['MOVING' :1 :15 {'[fd00::3]:7002'→HOST:8002}]",
+  "MOVING to an unknown node": ">['MOVING' :1 :15 NULL]",
+  "MOVING to an unknown node, with a null of RESP2": ">['MOVING' :1 :15 NIL]",
+  "SMIGRATED with triplets": `>['SMIGRATED' :7001 [
+    [{10.0.0.1:7000→HOST:8000} {10.0.0.2:7001→HOST:8001} 123,456,789-1000]
+    [{10.0.0.1:7000→HOST:8000} {'[fd00::3]:7002'→HOST:8002} 7000-7001]]]`,
+  "SMIGRATED with triplets of simple strings":
+    ">[+SMIGRATED :1 [[+{10.0.0.1:7000→HOST:8000} +{node-b.internal:7001→HOST:8001} +5]]]",
+  "SMIGRATED with pairs": ">['SMIGRATED' :1 [[{10.0.0.2:7001→HOST:8001} 1,5-9]]]",
+  "SMIGRATED in flat form": ">['SMIGRATED' :1 {10.0.0.2:7001→HOST:8001} 1,5-9]",
+  "an empty SMIGRATED": ">['SMIGRATED' :1 []]",
 };
 
-for (const [name, [wire, expected]] of Object.entries(PUSHES)) {
+for (const [name, text] of Object.entries(PUSHES)) {
   Deno.test(`${name} is rewritten`, () => {
-    assertEquals(rewritten(wire, rewritePush), expected);
+    assertRewritten(rewritePush, text);
   });
 }
 
 Deno.test("a push has an IPv6 public host in brackets", () => {
-  const wire = push(bulk("MOVING"), int(1), int(15), bulk("10.0.0.2:7001"));
-  assertEquals(
-    rewritten(wire, rewritePush, new FixedAddresses("2001:db8::1")),
-    push(bulk("MOVING"), int(1), int(15), bulk("[2001:db8::1]:8001")),
-  );
+  const text = ">['MOVING' :1 :15 {10.0.0.2:7001→'[2001:db8::1]:8001'}]";
+  assertRewritten(rewritePush, text, "2001:db8::1");
 });
 
 Deno.test("no other push carries addresses", () => {
-  for (
-    const kind of [
-      "message",
-      "pmessage",
-      "smessage",
-      "subscribe",
-      "sunsubscribe",
-      "invalidate",
-      "tracking-redir-broken",
-      "server-cpu-usage",
-      "MIGRATING",
-      "MIGRATED",
-      "FAILING_OVER",
-      "FAILED_OVER",
-      "SMIGRATING",
-      "moving",
-      "",
-    ]
-  ) assertEquals(isAddressPush(kind), false, kind);
+  const kinds = "message pmessage smessage subscribe sunsubscribe invalidate MIGRATING MIGRATED " +
+    "tracking-redir-broken server-cpu-usage FAILING_OVER FAILED_OVER SMIGRATING moving";
+  for (const kind of ["", ...kinds.split(" ")]) assertEquals(isAddressPush(kind), false, kind);
   for (const kind of ["MOVING", "SMIGRATED"]) assertEquals(isAddressPush(kind), true, kind);
 });

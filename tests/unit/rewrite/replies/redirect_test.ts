@@ -5,67 +5,56 @@ import {
   rewriteRedirect,
   rewriteScriptRedirect,
 } from "../../../../src/rewrite/replies/redirect.ts";
-import { FixedAddresses, rewritten } from "../../../support/public_addresses.ts";
+import { assertRewritten, sidesOf } from "../../../support/public_addresses.ts";
 
-const REDIRECTS: Record<string, [text: string, rewritten: string]> = {
-  "MOVED by IP": ["MOVED 1 10.0.0.2:7001", "MOVED 1 127.0.0.1:8001"],
-  "MOVED to the TLS port": ["MOVED 1 10.0.0.2:7101", "MOVED 1 127.0.0.1:8001"],
-  "MOVED by hostname": ["MOVED 16383 node-b.internal:7001", "MOVED 16383 127.0.0.1:8001"],
-  "MOVED to an unknown endpoint": ["MOVED 3999 :6379", "MOVED 3999 127.0.0.1:8001"],
-  "MOVED to a node without a hostname": ["MOVED 3999 ?:6379", "MOVED 3999 127.0.0.1:8001"],
-  "MOVED to a node without a plain-text port": [
-    "MOVED 3999 10.0.0.2:0",
-    "MOVED 3999 127.0.0.1:8001",
-  ],
-  "MOVED to a node without an address": ["MOVED 3999 :0", "MOVED 3999 127.0.0.1:8001"],
-  "MOVED by IPv6 without brackets": ["MOVED 0 fd00::3:7002", "MOVED 0 127.0.0.1:8002"],
-  "MOVED by the shortest IPv6": ["MOVED 0 ::1:7002", "MOVED 0 127.0.0.1:8002"],
-  "ASK by IP": ["ASK 1 10.0.0.2:7001", "ASK 1 127.0.0.1:8001"],
-  "ASK by hostname": ["ASK 1 node-b.internal:7001", "ASK 1 127.0.0.1:8001"],
-  "ASK to an unknown endpoint": ["ASK 3999 :6379", "ASK 3999 127.0.0.1:8002"],
-  "ASK to a node without a hostname": ["ASK 3999 ?:6379", "ASK 3999 127.0.0.1:8002"],
-  "ASK by IPv6 without brackets": ["ASK 1 fd00::3:7002", "ASK 1 127.0.0.1:8002"],
-  "REDIRECT by IP": ["REDIRECT 10.0.0.2:7001", "REDIRECT 127.0.0.1:8001"],
-  "REDIRECT by hostname": ["REDIRECT node-b.internal:7001", "REDIRECT 127.0.0.1:8001"],
-  "REDIRECT by IPv6 without brackets": ["REDIRECT fd00::3:7002", "REDIRECT 127.0.0.1:8002"],
+const RELAYED = "ERR Target instance replied with error: ";
+
+const REDIRECTS: Record<string, string> = {
+  "MOVED by IP": "MOVED 1 {10.0.0.2:7001→HOST:8001}",
+  "MOVED to the TLS port": "MOVED 1 {10.0.0.2:7101→HOST:8001}",
+  "MOVED by hostname": "MOVED 16383 {node-b.internal:7001→HOST:8001}",
+  "MOVED to an unknown endpoint": "MOVED 3999 {:6379→HOST:8001}",
+  "MOVED to a node without a hostname": "MOVED 3999 {?:6379→HOST:8001}",
+  "MOVED to a node without a plain-text port": "MOVED 3999 {10.0.0.2:0→HOST:8001}",
+  "MOVED to a node without an address": "MOVED 3999 {:0→HOST:8001}",
+  "MOVED by IPv6 without brackets": "MOVED 0 {fd00::3:7002→HOST:8002}",
+  "MOVED by the shortest IPv6": "MOVED 0 {::1:7002→HOST:8002}",
+  "ASK by IP": "ASK 1 {10.0.0.2:7001→HOST:8001}",
+  "ASK by hostname": "ASK 1 {node-b.internal:7001→HOST:8001}",
+  "ASK to an unknown endpoint": "ASK 3999 {:6379→HOST:8002}",
+  "ASK to a node without a hostname": "ASK 3999 {?:6379→HOST:8002}",
+  "ASK by IPv6 without brackets": "ASK 1 {fd00::3:7002→HOST:8002}",
+  "REDIRECT by IP": "REDIRECT {10.0.0.2:7001→HOST:8001}",
+  "REDIRECT by hostname": "REDIRECT {node-b.internal:7001→HOST:8001}",
+  "REDIRECT by IPv6 without brackets": "REDIRECT {fd00::3:7002→HOST:8002}",
 };
 
-for (const [name, [text, expected]] of Object.entries(REDIRECTS)) {
-  Deno.test(`${name} is rewritten`, () => {
-    assertEquals(isRedirect(text), true);
-    assertEquals(rewritten(`-${text}\r\n`, rewriteRedirect), `-${expected}\r\n`);
-    assertEquals(rewritten(`-${text}\r\n`, rewriteScriptRedirect), `-${expected}\r\n`);
-  });
-
-  Deno.test(`${name} is rewritten inside the error of MIGRATE`, () => {
-    const before = "-ERR Target instance replied with error: ";
-    assertEquals(
-      rewritten(`${before}${text}\r\n`, rewriteMigrateError),
-      `${before}${expected}\r\n`,
-    );
+for (const [name, text] of Object.entries(REDIRECTS)) {
+  Deno.test(`${name} is rewritten, also inside the error of MIGRATE`, () => {
+    assertEquals(isRedirect(sidesOf(text)[0]), true);
+    assertRewritten(rewriteRedirect, `(-${text})`);
+    assertRewritten(rewriteScriptRedirect, `(-${text})`);
+    assertRewritten(rewriteMigrateError, `(-${RELAYED}${text})`);
   });
 }
 
 Deno.test("a redirect has an IPv6 public host without brackets, as servers print it", () => {
-  const addresses = new FixedAddresses("2001:db8::1");
-  assertEquals(
-    rewritten("-MOVED 1 10.0.0.2:7001\r\n", rewriteRedirect, addresses),
-    "-MOVED 1 2001:db8::1:8001\r\n",
-  );
+  const text = "(-MOVED 1 {10.0.0.2:7001→2001:db8::1:8001})";
+  assertRewritten(rewriteRedirect, text, "2001:db8::1");
 });
 
+/** How redirects refer to their nodes. */
+const REFS: Record<string, object> = {
+  "MOVED 3999 {:6379→HOST:8001}": { host: "", port: 6379, slot: 3999, asking: false },
+  "ASK 3999 {?:6379→HOST:8002}": { host: "?", port: 6379, slot: 3999, asking: true },
+  "MOVED 0 ::1:7": { host: "::1", port: 7, slot: 0, asking: false },
+  "REDIRECT {10.0.0.2:7001→HOST:8001}": { host: "10.0.0.2", port: 7001 },
+};
+
 Deno.test("a redirect refers to its node by slot, too, and by whether it is an ASK", () => {
-  const cases: [text: string, ref: object][] = [
-    ["MOVED 3999 :6379", { host: "", port: 6379, slot: 3999, asking: false }],
-    ["ASK 3999 ?:6379", { host: "?", port: 6379, slot: 3999, asking: true }],
-    ["MOVED 0 ::1:7", { host: "::1", port: 7, slot: 0, asking: false }],
-    ["REDIRECT 10.0.0.2:7001", { host: "10.0.0.2", port: 7001 }],
-  ];
-  for (const [text, ref] of cases) {
-    const addresses = new FixedAddresses();
-    rewritten(`-${text}\r\n`, rewriteRedirect, addresses);
+  for (const [text, ref] of Object.entries(REFS)) {
     const wanted = { ...ref, redirects: true, doubtful: false };
-    assertEquals<unknown[]>(addresses.refs, [wanted], text);
+    assertEquals<unknown[]>(assertRewritten(rewriteRedirect, `(-${text})`), [wanted], text);
   }
 });
 
@@ -73,63 +62,58 @@ for (
   const [whose, before, rewrite] of [
     ["a script", "", rewriteScriptRedirect],
     // Clients name its target.
-    ["a MIGRATE", "ERR Target instance replied with error: ", rewriteMigrateError],
+    ["a MIGRATE", RELAYED, rewriteMigrateError],
   ] as const
 ) {
   Deno.test(`a redirect of ${whose} is doubtful, and passes unchanged if no node has its address`, () => {
-    const addresses = new FixedAddresses();
-    const wire = `-${before}MOVED 1 10.9.9.9:9999\r\n`;
-    assertEquals(rewritten(wire, rewrite, addresses), wire);
-    assertEquals<unknown[]>(addresses.refs, [
+    assertEquals<unknown[]>(assertRewritten(rewrite, `(-${before}MOVED 1 10.9.9.9:9999)`), [
       { host: "10.9.9.9", port: 9999, slot: 1, asking: false, redirects: true, doubtful: true },
     ]);
   });
 }
 
 const NO_REDIRECTS = [
-  "-ERR Target instance replied with error: MOVED 1 10.0.0.2:7001\r\n",
-  "-MOVED\r\n",
-  "-MOVED \r\n",
-  "-MOVED 1\r\n",
-  "-MOVED 1 10.0.0.2\r\n",
-  "-MOVED 1 10.0.0.2:\r\n",
-  "-MOVED 1 10.0.0.2:port\r\n",
-  "-MOVED x 10.0.0.2:7001\r\n",
-  "-MOVED -1 10.0.0.2:7001\r\n",
-  "-MOVED 1  10.0.0.2:7001\r\n",
-  "-MOVED 1 10.0.0.2:7001 \r\n",
-  "-MOVED 1 10.0.0.2:7001 more\r\n",
-  "-moved 1 10.0.0.2:7001\r\n",
-  "-MOVEDX 1 10.0.0.2:7001\r\n",
-  "-ASKING 1 10.0.0.2:7001\r\n",
-  "-REDIRECT\r\n",
-  "-REDIRECT 10.0.0.2:7001 more\r\n",
-  "-CLUSTERDOWN Hash slot not served\r\n",
-  "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
-  "*1\r\n-MOVED 1 10.0.0.2:7001\r\n",
-  "$-1\r\n",
+  `(-${RELAYED}MOVED 1 10.0.0.2:7001)`,
+  "-MOVED",
+  "(-MOVED )",
+  "(-MOVED 1)",
+  "(-MOVED 1 10.0.0.2)",
+  "(-MOVED 1 10.0.0.2:)",
+  "(-MOVED 1 10.0.0.2:port)",
+  "(-MOVED x 10.0.0.2:7001)",
+  "(-MOVED -1 10.0.0.2:7001)",
+  "(-MOVED 1  10.0.0.2:7001)",
+  "(-MOVED 1 10.0.0.2:7001 )",
+  "(-MOVED 1 10.0.0.2:7001 more)",
+  "(-moved 1 10.0.0.2:7001)",
+  "(-MOVEDX 1 10.0.0.2:7001)",
+  "(-ASKING 1 10.0.0.2:7001)",
+  "-REDIRECT",
+  "(-REDIRECT 10.0.0.2:7001 more)",
+  "(-CLUSTERDOWN Hash slot not served)",
+  "(-TRYAGAIN Multiple keys request during rehashing of slot)",
+  "[(-MOVED 1 10.0.0.2:7001)]",
+  "NIL",
 ];
 
-for (const wire of NO_REDIRECTS) {
-  Deno.test(`${JSON.stringify(wire)} is not a redirect and passes unchanged`, () => {
-    const addresses = new FixedAddresses();
-    assertEquals(rewritten(wire, rewriteRedirect, addresses), wire);
-    assertEquals(addresses.refs, []);
+for (const text of NO_REDIRECTS) {
+  Deno.test(`${text} is not a redirect and passes unchanged`, () => {
+    assertEquals(assertRewritten(rewriteRedirect, text), []);
   });
 }
 
 const NO_MIGRATE_ERRORS = [
-  "-MOVED 1 10.0.0.2:7001\r\n",
-  "-ERR Target instance replied with error: BUSYKEY Target key name already exists.\r\n",
-  "-ERR Target instance replied with error: \r\n",
-  "-ERR Target instance replied with error: ERR MOVED 1 10.0.0.2:7001\r\n",
-  "-IOERR error or timeout reading from target instance\r\n",
-  "+NOKEY\r\n",
+  "(-MOVED 1 10.0.0.2:7001)",
+  `(-${RELAYED}BUSYKEY Target key name already exists.)`,
+  `(-${RELAYED})`,
+  `(-${RELAYED}ERR MOVED 1 10.0.0.2:7001)`,
+  "(-IOERR error or timeout reading from target instance)",
+  "+NOKEY",
 ];
 
-for (const wire of NO_MIGRATE_ERRORS) {
-  Deno.test(`${JSON.stringify(wire)} holds no redirect and passes unchanged`, () => {
-    assertEquals(rewritten(wire, rewriteMigrateError), wire);
+for (const text of NO_MIGRATE_ERRORS) {
+  Deno.test(`${text} holds no redirect and passes unchanged`, () => {
+    assertRewritten(rewriteMigrateError, text);
   });
 }
 
