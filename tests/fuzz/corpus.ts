@@ -41,35 +41,19 @@ export const REWRITTEN_REQUESTS: Record<string, string> = {
 };
 
 /** Pipelines, with the fault that each has shown. */
-export const PIPELINES: Record<string, string[]> = {
+export const PIPELINES: Record<string, string> = {
   // AUTH waited for a reply to the second MONITOR or to SYNC, which never comes.
-  "AUTH after a second MONITOR": ["MONITOR", "MONITOR", "AUTH u p", "PING"],
-  "AUTH after a second MONITOR and an empty request": [
-    "MONITOR",
-    "MONITOR",
-    "\n",
-    "AUTH p",
-    "PING",
-  ],
-  "AUTH after SYNC on a connection that monitors": ["MONITOR", "SYNC", "AUTH p", "PING"],
-  "AUTH after PSYNC on a connection that monitors": [
-    "MONITOR",
-    "PSYNC ? -1",
-    "\n",
-    "AUTH u p",
-    "CLUSTER SLOTS",
-  ],
+  "AUTH after a second MONITOR": "MONITOR, MONITOR, AUTH u p, PING",
+  "AUTH after a second MONITOR and an empty request": "MONITOR, MONITOR, \n, AUTH p, PING",
+  "AUTH after SYNC on a connection that monitors": "MONITOR, SYNC, AUTH p, PING",
+  "AUTH after PSYNC on a connection that monitors":
+    "MONITOR, PSYNC ? -1, \n, AUTH u p, CLUSTER SLOTS",
   // AUTH waited for results that EXEC announces but does not send.
-  "AUTH after REPLCONF ACK in EXEC": ["MULTI", "REPLCONF ACK 1", "EXEC", "AUTH p", "PING"],
-  "AUTH after CLIENT REPLY OFF in EXEC": ["MULTI", "CLIENT REPLY OFF", "PING", "EXEC", "AUTH p"],
-  "AUTH after CLIENT REPLY SKIP in EXEC": ["MULTI", "CLIENT REPLY SKIP", "EXEC", "AUTH p", "PING"],
+  "AUTH after REPLCONF ACK in EXEC": "MULTI, REPLCONF ACK 1, EXEC, AUTH p, PING",
+  "AUTH after CLIENT REPLY OFF in EXEC": "MULTI, CLIENT REPLY OFF, PING, EXEC, AUTH p",
+  "AUTH after CLIENT REPLY SKIP in EXEC": "MULTI, CLIENT REPLY SKIP, EXEC, AUTH p, PING",
   // The session ended, although the last request before AUTH is always answered.
-  "AUTH after CLIENT REPLY ON": ["GET a", "CLIENT REPLY ON", "CLUSTER SLOTS", "AUTH p", "PING"],
-  "AUTH after an empty request": ["ROLE", "\r\n", "AUTH p", "*0\r\n", "PING", "AUTH p"],
-  "AUTH after REPLCONF ACK and another request": [
-    "REPLCONF ACK 1",
-    "CLUSTER NODES",
-    "AUTH p",
-    "PING",
-  ],
+  "AUTH after CLIENT REPLY ON": "GET a, CLIENT REPLY ON, CLUSTER SLOTS, AUTH p, PING",
+  "AUTH after an empty request": "ROLE, \r\n, AUTH p, *0\r\n, PING, AUTH p",
+  "AUTH after REPLCONF ACK and another request": "REPLCONF ACK 1, CLUSTER NODES, AUTH p, PING",
 };

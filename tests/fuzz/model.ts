@@ -1,4 +1,5 @@
 import { COMMAND_ROWS, type CommandRow } from "../../src/commands/command_rows.ts";
+import { valkeySplit } from "../support/inline_request.ts";
 
 // The model of RESP: a slow, recursive parser of whole strings. The fuzz tests compare the
 // scanners with it.
@@ -234,43 +235,10 @@ function readInline(wire: string, start: number): ParsedRequest {
   const nul = wire.indexOf("\0", start);
   if (nul >= 0 && (lf < 0 || nul < lf)) return { request: none, stallsAt: nul };
   if (lf < 0) return { request: none };
-  const args = splitLine(wire.slice(start, lf).replace(/\r$/, ""));
+  const args = valkeySplit(wire.slice(start, lf).replace(/\r$/, ""));
   if (args === undefined) return { request: none, errorAt: lf };
   return { request: { ...none, end: lf + 1, argc: args.length, args } };
 }
-
-/** An argument of an inline request: one or more parts, quoted or not. */
-const INLINE_ARG = /(?:"(?:\\.|[^"\\])*"|'[^'\\]*'|[^ \t\r\n"'])+(?=[ \t\r\n]|$)/sy;
-const INLINE_PART = /"((?:\\.|[^"\\])*)"|'([^'\\]*)'|([^"'])/gs;
-
-/** Splits a line without backslashes in single quotes; undefined if a quote is not closed. */
-function splitLine(line: string): string[] | undefined {
-  const args: string[] = [];
-  for (let at = 0;;) {
-    while (at < line.length && " \t\r\n\v\f".includes(line[at]!)) at++;
-    if (at === line.length) return args;
-    INLINE_ARG.lastIndex = at;
-    const match = INLINE_ARG.exec(line);
-    if (match === null) return undefined;
-    args.push(
-      match[0].replace(
-        INLINE_PART,
-        (_part, double, single, bare) => double === undefined ? single ?? bare : unescaped(double),
-      ),
-    );
-    at += match[0].length;
-  }
-}
-
-function unescaped(text: string): string {
-  return text.replace(
-    /\\(?:x([0-9a-f]{2})|(.))/gis,
-    (_all, hex, char) =>
-      hex === undefined ? ESCAPED[char] ?? char : String.fromCharCode(parseInt(hex, 16)),
-  );
-}
-
-const ESCAPED: Record<string, string> = { n: "\n", r: "\r", t: "\t", b: "\b", a: "\x07" };
 
 /**
  * Returns the bytes that a node gets for those of a client, if `rewrite` rewrites arguments. All

@@ -17,7 +17,7 @@ const MONITOR_LINES = /\+1[^\n]*\n|\+(1[^\n]*)?$/g;
 
 for (const [name, requests] of Object.entries(PIPELINES)) {
   Deno.test(`the relay and the model node agree on ${name}`, async () => {
-    for (let seed = 0; seed < TRIES; seed++) await compare(seed, wireOf(requests));
+    for (let seed = 0; seed < TRIES; seed++) await compare(seed, wireOf(requests.split(", ")));
   });
 }
 

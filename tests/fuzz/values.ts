@@ -23,7 +23,8 @@ export function randomAnswer(random: Random): string {
   return randomValue(random, { depth: 3, pushes: false, streams: random.chance(0.1) });
 }
 
-function randomValue(random: Random, options: ValueOptions): string {
+/** A value with everything in it. */
+export function randomValue(random: Random, options: ValueOptions): string {
   const deeper = { ...options, depth: options.depth - 1 };
   const kinds = "+-:::_#,($$$$=!n" + (options.depth > 0 ? "****%%~~|" : "") +
     (options.streams ? "ss" + (options.depth > 0 ? "S" : "") : "");
@@ -75,30 +76,31 @@ function elements(random: Random, count: number, options: ValueOptions): string 
   });
 }
 
-function times(count: number, make: () => string): string {
+/** Joins `count` texts. */
+export function times(count: number, make: () => string): string {
   return Array.from({ length: count }, make).join("");
 }
 
 /** A random text, often one that looks like RESP. */
-function randomText(random: Random): string {
+export function randomText(random: Random): string {
   if (random.chance(0.1)) return random.pick(DECOYS);
   const length = random.chance(0.03) ? random.int(1500) : random.int(12);
   return times(length, () => random.pick([..."ab\r\n$*:1>|\0\xff"]));
 }
 
-const DECOYS = [
-  "MOVED 1 10.0.0.1:7000",
-  "-MOVED 1 10.0.0.1:7000\r\n",
-  "*1\r\n$1\r\na\r\n",
-  "subscribe",
-  "message",
-  "QUEUED",
-  "OK",
-  "RESET",
-];
+const DECOYS = ["MOVED 1 10.0.0.1:7000", "-MOVED 1 10.0.0.1:7000\r\n", "*1\r\n$1\r\na\r\n"]
+  .concat("subscribe", "message", "QUEUED", "OK", "RESET");
 
-/** Changes a wire text at a random position, which mostly makes it invalid. */
+/** Makes up to two random changes in a wire text, which mostly make it invalid. */
 export function corrupted(random: Random, wire: string): string {
+  let text = wire;
+  for (let left = random.pick([0, 1, 1, 2]); left > 0 && text !== ""; left--) {
+    text = changed(random, text);
+  }
+  return text;
+}
+
+function changed(random: Random, wire: string): string {
   const at = random.int(wire.length);
   const before = wire.slice(0, at);
   switch (random.int(7)) {
@@ -122,24 +124,8 @@ export function corrupted(random: Random, wire: string): string {
   }
 }
 
-const NUMBERS = [
-  "9007199254740991",
-  "9007199254740993",
-  "99999999999999999999",
-  "-1",
-  "-7",
-  "--1",
-  "-0",
-  "00",
-  "01",
-  "+1",
-  "?",
-  "?1",
-  "-?",
-  "",
-  " 1",
-  "1.5",
-];
+const NUMBERS = ["9007199254740991", "9007199254740993", "99999999999999999999", "-1", "-7"]
+  .concat("--1", "-0", "00", "01", "+1", "?", "?1", "-?", "", " 1", "1.5");
 
 /** Up to `most` positions at which to cut a text of `length` bytes, in rising order. */
 export function randomCuts(random: Random, length: number): number[] {

@@ -1,66 +1,63 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
 import {
+  type Aggregate,
+  type Bulk,
   bulk,
   decodeFrame,
   encodeFrame,
   encodeRequest,
   fieldOf,
   itemsOf,
+  type Simple,
   textOf,
   type Value,
 } from "../../../src/resp/frame.ts";
 import { RespError } from "../../../src/resp/framing.ts";
 import { NO_STOPS, ReplyScanner } from "../../../src/resp/reply_scanner.ts";
-import { type Random, seededRandom, testSeed } from "../../support/random.ts";
+import { eachRound } from "../../fuzz/rounds.ts";
+import { randomValue } from "../../fuzz/values.ts";
+import { seededRandom } from "../../support/random.ts";
+
+const [A, B] = [text("+", "a"), text("+", "b")];
+
+function text(type: (Simple | Bulk)["type"], text: string | null): Value {
+  return { type, text } as Simple | Bulk;
+}
+
+function items(type: Aggregate["type"], ...items: Value[]): Value {
+  return { type, items };
+}
 
 const FRAMES: Record<string, [wire: string, value: Value]> = {
-  "a status": ["+OK\r\n", { type: "+", text: "OK" }],
-  "an empty status": ["+\r\n", { type: "+", text: "" }],
-  "an error": ["-MOVED 1 h:1\r\n", { type: "-", text: "MOVED 1 h:1" }],
-  "an integer": [":-12\r\n", { type: ":", text: "-12" }],
-  "an integer beyond 2^53": [":9223372036854775807\r\n", {
-    type: ":",
-    text: "9223372036854775807",
-  }],
-  "a null": ["_\r\n", { type: "_", text: "" }],
-  "a boolean": ["#t\r\n", { type: "#", text: "t" }],
-  "a double": [",-inf\r\n", { type: ",", text: "-inf" }],
-  "a big number": ["(-349289032840923850932485\r\n", {
-    type: "(",
-    text: "-349289032840923850932485",
-  }],
-  "a bulk": ["$5\r\na\r\n\xffb\r\n", { type: "$", text: "a\r\n\xffb" }],
-  "an empty bulk": ["$0\r\n\r\n", { type: "$", text: "" }],
-  "a null bulk": ["$-1\r\n", { type: "$", text: null }],
-  "a verbatim": ["=5\r\ntxt:a\r\n", { type: "=", text: "txt:a" }],
-  "a bulk error": ["!5\r\nERR a\r\n", { type: "!", text: "ERR a" }],
-  "an array": ["*2\r\n:1\r\n*1\r\n_\r\n", {
-    type: "*",
-    items: [{ type: ":", text: "1" }, { type: "*", items: [{ type: "_", text: "" }] }],
-  }],
-  "an empty array": ["*0\r\n", { type: "*", items: [] }],
+  "a status": ["+OK\r\n", text("+", "OK")],
+  "an empty status": ["+\r\n", text("+", "")],
+  "an error": ["-MOVED 1 h:1\r\n", text("-", "MOVED 1 h:1")],
+  "an integer": [":-12\r\n", text(":", "-12")],
+  "an integer beyond 2^53": [":9223372036854775807\r\n", text(":", "9223372036854775807")],
+  "a null": ["_\r\n", text("_", "")],
+  "a boolean": ["#t\r\n", text("#", "t")],
+  "a double": [",-inf\r\n", text(",", "-inf")],
+  "a big number": ["(-34928903284092385093\r\n", text("(", "-34928903284092385093")],
+  "a bulk": ["$5\r\na\r\n\xffb\r\n", text("$", "a\r\n\xffb")],
+  "an empty bulk": ["$0\r\n\r\n", text("$", "")],
+  "a null bulk": ["$-1\r\n", text("$", null)],
+  "a null verbatim": ["=-1\r\n", text("=", null)],
+  "a verbatim": ["=5\r\ntxt:a\r\n", text("=", "txt:a")],
+  "a bulk error": ["!5\r\nERR a\r\n", text("!", "ERR a")],
+  "an array": ["*2\r\n:1\r\n*1\r\n_\r\n", items("*", text(":", "1"), items("*", text("_", "")))],
+  "an empty array": ["*0\r\n", items("*")],
   "a null array": ["*-1\r\n", { type: "*", items: null }],
-  "a map": ["%1\r\n+a\r\n%0\r\n", {
-    type: "%",
-    items: [{ type: "+", text: "a" }, { type: "%", items: [] }],
-  }],
-  "a set": ["~1\r\n+a\r\n", { type: "~", items: [{ type: "+", text: "a" }] }],
-  "a push": [">1\r\n+a\r\n", { type: ">", items: [{ type: "+", text: "a" }] }],
-  "an attribute": ["|1\r\n+a\r\n:1\r\n+b\r\n", {
-    type: "+",
-    text: "b",
-    attributes: [[{ type: "+", text: "a" }, { type: ":", text: "1" }]],
-  }],
-  "an empty attribute": ["|0\r\n*0\r\n", { type: "*", items: [], attributes: [[]] }],
-  "attributes inside": ["*1\r\n|1\r\n|0\r\n+a\r\n+b\r\n$1\r\nc\r\n", {
-    type: "*",
-    items: [{
-      type: "$",
-      text: "c",
-      attributes: [[{ type: "+", text: "a", attributes: [[]] }, { type: "+", text: "b" }]],
-    }],
-  }],
+  "a null map": ["%-1\r\n", { type: "%", items: null }],
+  "a map": ["%1\r\n+a\r\n%0\r\n", items("%", A, items("%"))],
+  "a set": ["~1\r\n+a\r\n", items("~", A)],
+  "a push": [">1\r\n+a\r\n", items(">", A)],
+  "an attribute": ["|1\r\n+a\r\n:1\r\n+b\r\n", { ...B, attributes: [[A, text(":", "1")]] }],
+  "an empty attribute": ["|0\r\n*0\r\n", { ...items("*"), attributes: [[]] }],
+  "attributes inside": [
+    "*1\r\n|1\r\n|0\r\n+a\r\n+b\r\n$1\r\nc\r\n",
+    items("*", { ...text("$", "c"), attributes: [[{ ...A, attributes: [[]] }, B]] }),
+  ],
 };
 
 for (const [name, [wire, value]] of Object.entries(FRAMES)) {
@@ -154,45 +151,13 @@ Deno.test("fieldOf searches the keys of a map or a flat array, not the values", 
   }
 });
 
-Deno.test("random values survive encoding and decoding, and the scanner agrees", () => {
-  const seed = testSeed();
-  const random = seededRandom(seed);
-  for (let round = 0; round < 2000; round++) {
-    const value = randomValue(random, 4);
-    const bytes = encodeFrame(value);
-    const message = `TEST_SEED=${seed}, round ${round}, ${JSON.stringify(toLatin1(bytes))}`;
-    assertEquals(decodeFrame(bytes), value, message);
+Deno.test("random values survive decoding and encoding, and the scanner agrees", () =>
+  eachRound(4, (seed) => {
+    const options = { depth: 4, pushes: false, streams: false };
+    const wire = randomValue(seededRandom(seed), options);
+    const bytes = fromLatin1(wire);
+    assertEquals(toLatin1(encodeFrame(decodeFrame(bytes))), wire);
     const scanner = new ReplyScanner();
-    assertEquals(
-      scanner.advance(bytes, 0, bytes.length, Infinity, NO_STOPS),
-      bytes.length,
-      message,
-    );
-    assertEquals(scanner.frames, 1, message);
-  }
-});
-
-function randomValue(random: Random, depth: number): Value {
-  const value = randomBare(random, depth);
-  if (depth > 0 && random.chance(0.1)) value.attributes = [randomItems(random, depth, 2)];
-  return value;
-}
-
-function randomBare(random: Random, depth: number): Value {
-  if (depth > 0 && random.chance(0.4)) {
-    const type = random.pick(["*", "~", "%"] as const);
-    if (random.chance(0.1)) return { type, items: null };
-    return { type, items: randomItems(random, depth, type === "%" ? 2 : 1) };
-  }
-  if (random.chance(0.2)) return { type: ":", text: `${random.int(2000) - 1000}` };
-  const text = Array.from({ length: random.int(9) }, () => random.pick([..."ab $*\xff"])).join("");
-  if (random.chance(0.3)) {
-    return { type: random.pick(["+", "-", "_", "#", ",", "("] as const), text };
-  }
-  const type = random.pick(["$", "=", "!"] as const);
-  return { type, text: random.chance(0.1) ? null : `\r\n${text}` };
-}
-
-function randomItems(random: Random, depth: number, valuesEach: number): Value[] {
-  return Array.from({ length: valuesEach * random.int(4) }, () => randomValue(random, depth - 1));
-}
+    const end = scanner.advance(bytes, 0, bytes.length, Infinity, NO_STOPS);
+    assertEquals([end, scanner.frames], [bytes.length, 1], JSON.stringify(wire));
+  }));

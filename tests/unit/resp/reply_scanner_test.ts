@@ -3,7 +3,6 @@ import { Byte, byteSet } from "../../../src/resp/bytes.ts";
 import { RespError } from "../../../src/resp/framing.ts";
 import { NO_STOPS, ReplyScanner } from "../../../src/resp/reply_scanner.ts";
 import { everyCut, type Piece, piecesOf, show } from "../../support/pieces.ts";
-import { type Random, seededRandom, testSeed } from "../../support/random.ts";
 
 const LONG = "x".repeat(300);
 
@@ -242,55 +241,9 @@ Deno.test("the last integer is known, however it is cut", () => {
   }
 });
 
-Deno.test("random frames end where a simple parser finds their ends", () => {
-  const seed = testSeed();
-  const random = seededRandom(seed);
-  for (let round = 0; round < 400; round++) {
-    const frames = Array.from({ length: 1 + random.int(15) }, () => randomFrame(random));
-    const wire = frames.join("");
-    const ends: number[] = [];
-    for (let at = 0; at < wire.length;) ends.push(at = endOfValue(wire, at));
-    const cutCount = random.pick([0, 1, 3, 20, wire.length]);
-    const pieces = piecesOf(wire, randomCuts(random, wire.length, cutCount));
-    const message = `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`;
-    assertEquals(ends, endsOf(frames), message);
-    assertEquals(endsFound(pieces), ends, message);
-
-    const scanner = new ReplyScanner();
-    let frameCount = 0;
-    for (const { bytes, from, to, offset } of pieces) {
-      let at = from;
-      while (at < to) {
-        const limit = random.chance(0.2) ? Infinity : 1 + random.int(6);
-        at = scanner.advance(bytes, at, to, limit, NO_STOPS);
-        frameCount += scanner.frames;
-        assert(scanner.frames <= limit, message);
-        if (scanner.frames === limit) {
-          assertEquals(offset + at - from, ends[frameCount - 1]!, message);
-        } else assertEquals(at, to, message);
-      }
-    }
-    assertEquals(frameCount, frames.length, message);
-  }
-});
-
-Deno.test("damaged frames have the same ends or the same error, however they are cut", () => {
-  const seed = testSeed();
-  const random = seededRandom(seed);
-  for (let round = 0; round < 2000; round++) {
-    const frames = Array.from({ length: 1 + random.int(3) }, () => randomFrame(random));
-    const wire = damaged(random, frames.join(""));
-    const whole = outcome(piecesOf(wire, []));
-    const pieces = piecesOf(
-      wire,
-      randomCuts(random, wire.length, random.pick([1, 5, wire.length])),
-    );
-    assertEquals(outcome(pieces), whole, `TEST_SEED=${seed}, round ${round}, ${show(pieces)}`);
-  }
-});
-
-/** Adds the ends of frames to `ends`; the scanner stops after each frame. */
-function endsFound(pieces: readonly Piece[], ends: number[] = []): number[] {
+/** The ends of frames; the scanner stops after each frame. */
+function endsFound(pieces: readonly Piece[]): number[] {
+  const ends: number[] = [];
   const scanner = new ReplyScanner();
   for (const piece of pieces) advanceOver(scanner, piece, ends);
   return ends;
@@ -321,122 +274,7 @@ function countFound(pieces: readonly Piece[]): number {
   return count;
 }
 
-/** The ends of frames in the pieces, and the error if there is one. */
-function outcome(pieces: readonly Piece[]): { ends: number[]; error?: string } {
-  const ends: number[] = [];
-  try {
-    endsFound(pieces, ends);
-    return { ends };
-  } catch (error) {
-    if (!(error instanceof RespError)) throw error;
-    return { ends, error: error.message };
-  }
-}
-
 function endsOf(frames: readonly string[]): number[] {
   let end = 0;
   return frames.map((frame) => end += frame.length);
-}
-
-function randomCuts(random: Random, length: number, count: number): number[] {
-  const cuts = new Set<number>();
-  for (let cut = 0; cut < count && length > 1; cut++) cuts.add(1 + random.int(length - 1));
-  return [...cuts].sort((one, other) => one - other);
-}
-
-function damaged(random: Random, wire: string): string {
-  const at = random.int(wire.length);
-  const byte = random.chance(0.7) ? random.pick([..."$*:+-_%~>|;.?=!,(#0129\r\nx"]) : "";
-  return wire.slice(0, at) + byte + wire.slice(at + (random.chance(0.5) ? 1 : 0));
-}
-
-/** The simple parser, which needs the whole text and recurses. */
-function endOfValue(wire: string, at: number): number {
-  const type = wire[at]!;
-  const lineEnd = wire.indexOf("\r\n", at) + 2;
-  const header = wire.slice(at + 1, lineEnd - 2);
-  if ("+-:_#,(".includes(type)) return lineEnd;
-  if ("$=!".includes(type) && header !== "?") {
-    return Number(header) < 0 ? lineEnd : lineEnd + Number(header) + 2;
-  }
-  if (type === "$") {
-    let chunk = lineEnd;
-    for (;;) {
-      const chunkData = wire.indexOf("\r\n", chunk) + 2;
-      const length = Number(wire.slice(chunk + 1, chunkData - 2));
-      if (length === 0) return chunkData;
-      chunk = chunkData + length + 2;
-    }
-  }
-  let end = lineEnd;
-  if (header === "?") {
-    while (wire[end] !== ".") end = endOfValue(wire, end);
-    return end + 3;
-  }
-  const values = Number(header) * (type === "%" || type === "|" ? 2 : 1);
-  for (let value = 0; value < values; value++) {
-    while (wire[end] === ">") end = endOfValue(wire, end);
-    end = endOfValue(wire, end);
-  }
-  return type === "|" ? endOfValue(wire, end) : end;
-}
-
-function randomFrame(random: Random): string {
-  return random.chance(0.15) ? randomPush(random) : randomValue(random, 4);
-}
-
-function randomPush(random: Random): string {
-  return `>2\r\n+message\r\n${randomValue(random, 1, false)}`;
-}
-
-/** Values of every type; `pushes` allows pushes inside aggregates. */
-function randomValue(random: Random, depth: number, pushes = true): string {
-  const text = randomText(random);
-  const kinds = "+-:_#,($$$=!0" + (depth > 0 ? "****%%~|s?" : "");
-  const kind = random.pick([...kinds]);
-  switch (kind) {
-    case ":":
-      return `:${random.int(2) === 0 ? "-" : ""}${random.int(1e9)}\r\n`;
-    case "_":
-      return "_\r\n";
-    case "#":
-      return `#${random.pick(["t", "f"])}\r\n`;
-    case "+":
-    case "-":
-    case ",":
-    case "(":
-      return `${kind}${text.replaceAll(/[\r\n]/g, " ")}\r\n`;
-    case "$":
-    case "=":
-    case "!":
-      return `${kind}${text.length}\r\n${text}\r\n`;
-    case "0":
-      return random.pick(["$-1\r\n", "*-1\r\n", "*0\r\n", "%0\r\n", "$0\r\n\r\n"]);
-    case "s": {
-      const chunks = Array.from(
-        { length: random.int(3) },
-        () => `;1\r\n${random.pick(["a", "\r"])}`,
-      );
-      return `$?\r\n${chunks.map((chunk) => `${chunk}\r\n`).join("")};0\r\n`;
-    }
-    default: {
-      const type = kind === "?" ? random.pick(["*", "~", "%"]) : kind;
-      const count = random.int(4);
-      const values = Array.from(
-        { length: type === "%" || type === "|" ? 2 * count : count },
-        () => {
-          const push = pushes && random.chance(0.1) ? randomPush(random) : "";
-          return push + randomValue(random, depth - 1, pushes);
-        },
-      );
-      if (kind === "?") return `${type}?\r\n${values.join("")}.\r\n`;
-      const value = kind === "|" ? randomValue(random, depth - 1, pushes) : "";
-      return `${type}${count}\r\n${values.join("")}${value}`;
-    }
-  }
-}
-
-function randomText(random: Random): string {
-  const length = random.chance(0.05) ? random.int(2000) : random.int(12);
-  return Array.from({ length }, () => random.pick([..."ab\r\n$*:1>|\0\xff"])).join("");
 }
