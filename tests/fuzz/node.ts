@@ -1,6 +1,7 @@
 import type { AddressReply } from "../../src/commands/expected_reply.ts";
 import { COMMAND_ROWS, type CommandRow } from "../../src/commands/command_rows.ts";
-import { bulk, monitored, verbatim } from "../support/frames.ts";
+import { bulk, monitored, NIL, NULL, OK, PONG, QUEUED, verbatim } from "../support/frames.ts";
+import { frames } from "../support/notation.ts";
 import type { Random } from "../support/random.ts";
 import { readRequests } from "./model.ts";
 import { randomAnswer } from "./values.ts";
@@ -24,37 +25,24 @@ type Args = readonly string[];
 
 type Kind = "channels" | "patterns" | "shards";
 
-const SUBSCRIBE_COMMANDS: Record<string, Kind> = {
-  subscribe: "channels",
-  unsubscribe: "channels",
-  psubscribe: "patterns",
-  punsubscribe: "patterns",
-  ssubscribe: "shards",
-  sunsubscribe: "shards",
-};
+const SUBSCRIBE_COMMANDS: Record<string, Kind> = {};
+for (const start of ["", "un"]) {
+  SUBSCRIBE_COMMANDS[`${start}subscribe`] = "channels";
+  SUBSCRIBE_COMMANDS[`p${start}subscribe`] = "patterns";
+  SUBSCRIBE_COMMANDS[`s${start}subscribe`] = "shards";
+}
 
-/** The least and the most arguments that a command takes, with its name. */
-const ARITIES: Record<string, [least: number, most: number]> = {
-  ping: [1, 2],
-  get: [2, 2],
-  incr: [2, 2],
-  multi: [1, 1],
-  exec: [1, 1],
-  discard: [1, 1],
-  watch: [2, Infinity],
-  reset: [1, 1],
-  monitor: [1, 1],
-  subscribe: [2, Infinity],
-  psubscribe: [2, Infinity],
-  ssubscribe: [2, Infinity],
-  auth: [2, 3],
-  cluster: [2, Infinity],
-  client: [2, Infinity],
-  migrate: [6, Infinity],
-  replicaof: [3, 3],
-  slaveof: [3, 3],
-  eval: [3, Infinity],
-};
+/** The least and the most arguments that commands take, with their names. */
+const ARITIES: readonly [names: string, least: number, most: number][] = [
+  ["multi exec discard reset monitor", 1, 1],
+  ["ping", 1, 2],
+  ["get incr", 2, 2],
+  ["auth", 2, 3],
+  ["watch subscribe psubscribe ssubscribe cluster client", 2, Infinity],
+  ["replicaof slaveof", 3, 3],
+  ["eval", 3, Infinity],
+  ["migrate", 6, Infinity],
+];
 
 /** Commands that a transaction does not queue. */
 const NEVER_QUEUED = new Set(["exec", "discard", "multi", "watch", "reset"]);
@@ -128,16 +116,8 @@ export class ModelNode {
       writesMessagesAtOnce: random.chance(0.5),
       dropsAuthErrors: random.chance(0.5),
       requiresPassword: random.chance(0.1),
-      unknown: rarely(["client", "replconf", "cluster", "migrate", "multi", "reset", "hello"]),
-      forbidden: rarely([
-        "client|reply",
-        "replconf",
-        "cluster",
-        "monitor",
-        "subscribe",
-        "exec",
-        "ping",
-      ]),
+      unknown: rarely("client replconf cluster migrate multi reset hello".split(" ")),
+      forbidden: rarely("client|reply replconf cluster monitor subscribe exec ping".split(" ")),
     };
   }
 
@@ -184,12 +164,12 @@ export class ModelNode {
     }
     if (this.#monitors) kinds.push(() => this.#sendMonitorLine());
     if (this.#resp3) {
-      kinds.push(() => this.#send(">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"));
-      kinds.push(() => this.#send(">2\r\n$10\r\ninvalidate\r\n_\r\n"));
-      kinds.push(() =>
-        this.#send(">4\r\n+MOVING\r\n:1\r\n:15\r\n$13\r\n10.0.0.1:7000\r\n", "push")
-      );
-      kinds.push(() => this.#send(">3\r\n$9\r\nSMIGRATED\r\n:1\r\n*0\r\n", "push"));
+      for (const text of [">[invalidate [k]]", ">[invalidate NULL]"]) {
+        kinds.push(() => this.#send(frames(text)));
+      }
+      for (const text of [">[+MOVING :1 :15 10.0.0.1:7000]", ">['SMIGRATED' :1 []]"]) {
+        kinds.push(() => this.#send(frames(text), "push"));
+      }
     }
     if (kinds.length > 0) random.pick(kinds)();
   }
@@ -236,7 +216,7 @@ export class ModelNode {
       return;
     }
     if (name === "quit") {
-      this.#reply("+OK\r\n");
+      this.#reply(OK);
       this.#ignoresInput = this.isClosed = true;
       return;
     }
@@ -245,7 +225,8 @@ export class ModelNode {
       const text = `ERR unknown command '${args[0]}', with args beginning with: ${echoed}`;
       return this.#refuse(args, text);
     }
-    const [least, most] = ARITIES[name] ?? [1, Infinity];
+    const [, least, most] = ARITIES.find(([names]) => names.split(" ").includes(name)) ??
+      ["", 1, Infinity];
     if (args.length < least || args.length > most) {
       return this.#refuse(args, `ERR wrong number of arguments for '${name}' command`);
     }
@@ -272,7 +253,7 @@ export class ModelNode {
     if (this.#transaction !== undefined && !NEVER_QUEUED.has(name)) {
       this.#transaction.push(args);
       if (name === "auth" || (name === "hello" && args.length > 3)) this.#authentications++;
-      return this.#reply("+QUEUED\r\n");
+      return this.#reply(QUEUED);
     }
     this.#run(args);
   }
@@ -301,15 +282,15 @@ export class ModelNode {
           return this.#error("ERR MULTI calls can not be nested", args);
         }
         this.#transaction = [];
-        return this.#reply("+OK\r\n");
+        return this.#reply(OK);
       case "exec":
         return this.#exec(args);
       case "discard":
         if (this.#transaction === undefined) return this.#error("ERR DISCARD without MULTI", args);
         this.#endTransaction();
-        return this.#reply("+OK\r\n");
+        return this.#reply(OK);
       case "watch":
-        if (this.#transaction === undefined) return this.#reply("+OK\r\n");
+        if (this.#transaction === undefined) return this.#reply(OK);
         return this.#error("ERR WATCH inside MULTI is not allowed", args);
       case "reset":
         return this.#reset();
@@ -320,13 +301,13 @@ export class ModelNode {
         if (this.#monitors) return;
         this.#monitors = true;
         this.mayDropLines ||= this.#off || this.#skip;
-        return this.#reply("+OK\r\n");
+        return this.#reply(OK);
       case "hello":
         return this.#hello(args);
       case "auth":
         if (args.at(-1) === "wrong") return this.#authError(args);
         this.#authenticated = true;
-        return this.#reply("+OK\r\n");
+        return this.#reply(OK);
       case "replconf":
         return this.#replconf(args);
       case "sync":
@@ -349,19 +330,16 @@ export class ModelNode {
     }
     const answer = randomAnswer(random);
     // MIGRATE and ASKING reply a status; other plain commands reply any value.
-    if (name === "migrate" || name === "asking") return this.#reply("+OK\r\n");
-    if (this.#monitors && /^\+\d/.test(answer)) return this.#reply("+OK\r\n");
-    this.#reply(
-      answer,
-      answer.startsWith("-") ? this.#errorMark(answer.slice(1), args) : undefined,
-    );
+    if (name === "migrate" || name === "asking") return this.#reply(OK);
+    if (this.#monitors && /^\+\d/.test(answer)) return this.#reply(OK);
+    this.#answer(answer, args);
   }
 
   #ping(arg: string | undefined): void {
     if (!this.#resp3 && this.#subscriptions > 0) {
       return this.#reply(`*2\r\n$4\r\npong\r\n${bulk(arg ?? "")}`);
     }
-    this.#reply(arg === undefined ? "+PONG\r\n" : bulk(arg));
+    this.#reply(arg === undefined ? PONG : bulk(arg));
   }
 
   #exec(args: Args): void {
@@ -375,7 +353,7 @@ export class ModelNode {
     if (this.#random.chance(0.1)) {
       this.#endTransaction();
       if (this.#random.chance(0.2)) return this.#error(MOVED, args);
-      return this.#reply(this.#resp3 ? "_\r\n" : "*-1\r\n");
+      return this.#reply(this.#resp3 ? NULL : "*-1\r\n");
     }
     // If one of several errors is dropped, the frames do not show which.
     if (this.#authentications > 1) this.ambiguities.add("several AUTH in EXEC");
@@ -399,11 +377,8 @@ export class ModelNode {
 
   #reset(): void {
     this.#endTransaction();
-    this.#off =
-      this.#skipNext =
-      this.#resp3 =
-      this.#monitors =
-        false;
+    this.#off = this.#skipNext = false;
+    this.#resp3 = this.#monitors = false;
     for (const names of Object.values(this.#subscribed)) names.clear();
     this.#reply("+RESET\r\n");
   }
@@ -417,8 +392,7 @@ export class ModelNode {
     if (args.length > 3) this.#authenticated = true;
     if (!this.#isAuthenticated) return this.#error("NOAUTH HELLO must be called with AUTH", args);
     if (version !== undefined) this.#resp3 = version === "3";
-    const fields = "$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$7\r\nmodules\r\n*0\r\n";
-    this.#reply((this.#resp3 ? "%3\r\n" : "*6\r\n") + fields);
+    this.#reply(frames(`${this.#resp3 ? "%3" : "*6"} server redis proto :3 modules []`));
   }
 
   #authError(args: Args): void {
@@ -431,7 +405,7 @@ export class ModelNode {
     const option = args[1]?.toLowerCase();
     if (option === "ack" || option === "getack") return;
     if (option === "foo") return this.#error("ERR Unrecognized REPLCONF option: foo", args);
-    this.#reply("+OK\r\n");
+    this.#reply(OK);
   }
 
   /** Begins a replication stream; the node ignores all requests after it. */
@@ -448,33 +422,31 @@ export class ModelNode {
     const mode = args[2]?.toLowerCase();
     if (mode === "on") {
       this.#off = this.#skip = false;
-      this.#reply("+OK\r\n");
+      this.#reply(OK);
     } else if (mode === "off" || mode === "skip") {
       this.mayDropLines ||= this.#monitors;
       if (mode === "off") this.#off = true;
       else if (!this.#off) this.#skipNext = true;
-      this.out += "+OK\r\n";
+      this.out += OK;
     } else this.#error("ERR syntax error", args);
   }
 
   #script(args: Args): void {
     const random = this.#random;
     if (random.chance(0.4)) {
-      return this.#error(
-        random.pick([MOVED, "ASK 1 10.0.0.1:7000", "ERR x", "WRONGTYPE x"]),
-        args,
-      );
+      const errors = [MOVED, "ASK 1 10.0.0.1:7000", "ERR x", "WRONGTYPE x"];
+      return this.#error(random.pick(errors), args);
     }
     if (random.chance(0.4)) {
-      return this.#reply(
-        random.pick(["+QUEUED\r\n", "+OK\r\n", "+RESET\r\n", "*2\r\n-MOVED 1 h:1\r\n:1\r\n"]),
-      );
+      const values = ["QUEUED", "OK", "+RESET", "[(-MOVED 1 h:1) :1]"];
+      return this.#reply(frames(random.pick(values)));
     }
-    const answer = randomAnswer(random);
-    this.#reply(
-      answer,
-      answer.startsWith("-") ? this.#errorMark(answer.slice(1), args) : undefined,
-    );
+    this.#answer(randomAnswer(random), args);
+  }
+
+  /** Replies a value that may be an error. */
+  #answer(frame: string, args: Args): void {
+    this.#reply(frame, frame.startsWith("-") ? this.#errorMark(frame.slice(1), args) : undefined);
   }
 
   #addresses(args: Args): [frame: string, mark: string] | undefined {
@@ -500,7 +472,7 @@ export class ModelNode {
       else names.add(channel);
       this.#confirm(name, bulk(channel));
     }
-    if (all.length === 0) this.#confirm(name, this.#resp3 ? "_\r\n" : "$-1\r\n");
+    if (all.length === 0) this.#confirm(name, this.#resp3 ? NULL : NIL);
   }
 
   #confirm(name: string, channel: string): void {
@@ -619,19 +591,9 @@ export class ModelNode {
 
 /** The kind of addresses in the reply to a command. */
 function addressesOf(row: CommandRow | undefined): AddressReply | undefined {
-  const reply = row?.reply as AddressReply;
-  return ADDRESS_REPLIES.includes(reply) ? reply : undefined;
+  const isKind = /^(slots|shards|nodes|replicas|role|info|clients)$/.test(String(row?.reply));
+  return isKind ? row?.reply as AddressReply : undefined;
 }
-
-const ADDRESS_REPLIES: readonly AddressReply[] = [
-  "slots",
-  "shards",
-  "nodes",
-  "replicas",
-  "role",
-  "info",
-  "clients",
-];
 
 function isMarker(args: Args): boolean {
   return args.length === 2 && args[0] === "PING" && /^nat-[0-9a-f]{16}$/.test(args[1]!);
@@ -645,29 +607,25 @@ export function isReplyMode(args: Args): boolean {
 }
 
 /** The clients and the requests in random lines of MONITOR. */
-const MONITORED_CLIENTS = [
-  "10.0.0.9:4711",
-  "10.0.0.9:4711",
-  "[fd00::9]:4711",
-  "lua",
-  "unix:/run/redis.sock",
-  "unix:/run/a [0 b:7000",
-];
+const MONITORED_CLIENTS = ["10.0.0.9:4711", "10.0.0.9:4711", "[fd00::9]:4711", "lua"]
+  .concat("unix:/run/redis.sock", "unix:/run/a [0 b:7000");
 
 const MONITORED_REQUESTS: readonly Args[] = [
-  ["MIGRATE", "10.0.0.1", "7000", "k", "0", "9"],
   ["migrate", "10.0.0.1", "7000", "", "0", "9", "KEYS", 'a"b', "\\", "\r\n"],
-  ["CLUSTER", "MEET", "10.0.0.1", "7000"],
-  ["CLUSTER", "NODES"],
-  ["CLIENT", "KILL", "10.0.0.9:4711"],
-  ["CLIENT", "SETNAME", "10.0.0.9:4711"],
-  ["client", "list", "ADDR", "10.0.0.9:4711"],
-  ["ReplicaOf", "10.0.0.1", "7000"],
-  ["FAILOVER", "TO", "10.0.0.1", "7000"],
   ["get", '"MIGRATE" "10.0.0.1" "7000"'],
-  ['"migrate', "10.0.0.1", "7000"],
-  ["MOVED", "1", "10.0.0.1:7000"],
   ["x".repeat(300)],
+  ...[
+    "MIGRATE 10.0.0.1 7000 k 0 9",
+    "CLUSTER MEET 10.0.0.1 7000",
+    "CLUSTER NODES",
+    "CLIENT KILL 10.0.0.9:4711",
+    "CLIENT SETNAME 10.0.0.9:4711",
+    "client list ADDR 10.0.0.9:4711",
+    "ReplicaOf 10.0.0.1 7000",
+    "FAILOVER TO 10.0.0.1 7000",
+    '"migrate 10.0.0.1 7000',
+    "MOVED 1 10.0.0.1:7000",
+  ].map((request) => request.split(" ")),
 ];
 
 const ADDRESS_ERRORS = [

@@ -1,4 +1,5 @@
 import { COMMANDS } from "../../src/commands/command_spec.ts";
+import type { ByteSink } from "../../src/platform/net.ts";
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { CaptureBudget } from "../../src/relay/capture.ts";
 import { AbandonedError } from "../../src/relay/pairing_error.ts";
@@ -73,21 +74,23 @@ export async function runSession(
     fromClient.end();
     fromNode.end();
   }
-  /** The bytes that a write accepts, which may not be all. */
-  function takenOf(bytes: Uint8Array): Uint8Array {
-    return random.chance(0.8) ? bytes : bytes.subarray(0, 1 + random.int(bytes.length));
+  /** A sink that may accept only a part of a write. */
+  function taking(take: (text: string) => void): ByteSink {
+    return {
+      write(bytes) {
+        const length = random.chance(0.8) ? bytes.length : 1 + random.int(bytes.length);
+        take(toLatin1(bytes.subarray(0, length)));
+        return Promise.resolve(length);
+      },
+    };
   }
   const directions = [
     new RequestRelay({
       client: fromClient,
-      upstream: {
-        write(bytes) {
-          const text = toLatin1(takenOf(bytes));
-          outcome.upstream += text;
-          node.receive(text);
-          return Promise.resolve(text.length);
-        },
-      },
+      upstream: taking((text) => {
+        outcome.upstream += text;
+        node.receive(text);
+      }),
       tracker,
       buffers,
       scheduler,
@@ -99,13 +102,7 @@ export async function runSession(
     }).run().catch(fail),
     new ReplyRelay({
       upstream: fromNode,
-      client: {
-        write(bytes) {
-          const text = toLatin1(takenOf(bytes));
-          outcome.client += text;
-          return Promise.resolve(text.length);
-        },
-      },
+      client: taking((text) => outcome.client += text),
       tracker,
       buffers,
       scheduler,
