@@ -6,6 +6,11 @@ export const SEED = "CLUSTER_ADDR=10.0.0.1:7000";
 /** A node id. */
 export const NODE_ID = "07c37dfeb235213a872192d90877d0cd55635b91";
 
+/** The words of a command line: each begins with a flag or, as `NAME=value`, sets a variable. */
+export function wordsOf(line: string): string[] {
+  return line === "" ? [] : line.split(/ (?=-|[A-Z_]+=)/);
+}
+
 /** Parses a command line in which words of the form `NAME=value` are environment variables. */
 export function command(words: readonly string[]): Command {
   const env = new Map<string, string>();

@@ -92,6 +92,11 @@ Deno.test("a health check needs a known port", () => {
   assertThrows(() => command(["healthcheck", "LISTEN_ADDR=:0"]), ConfigError, "--listen-addr");
 });
 
+const DELAY_WARNING =
+  "START_DELAY delays the start by 2.5 s; remove it, the proxy waits until the cluster is ready";
+
+const U_P = { username: "u", password: "p" };
+
 const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--listen-addr=:9000"], { listen: { host: "", port: 9000 } }],
   [["LISTEN_ADDR=:9000"], { listen: { host: "", port: 9000 } }],
@@ -112,12 +117,9 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--cluster-addr=redis"], { seeds: [{ host: "redis", port: 6379 }] }],
   [["--cluster-addr=[::1]"], { seeds: [{ host: "::1", port: 6379 }] }],
   [["--cluster-addr=[fe80::1]:1"], { seeds: [{ host: "fe80::1", port: 1 }] }],
-  [
-    ["--cluster-addr", " a:1 , b,10.0.0.3:65535 "],
-    {
-      seeds: [{ host: "a", port: 1 }, { host: "b", port: 6379 }, { host: "10.0.0.3", port: 65535 }],
-    },
-  ],
+  [["--cluster-addr", " a:1 , b,10.0.0.3:65535 "], {
+    seeds: [{ host: "a", port: 1 }, { host: "b", port: 6379 }, { host: "10.0.0.3", port: 65535 }],
+  }],
 
   [["--public-host=redis.example.org"], { publicHost: "redis.example.org" }],
   [["PUBLIC_HOST=203.0.113.9"], { publicHost: "203.0.113.9", publicHostAssumed: false }],
@@ -138,39 +140,25 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
 
   [[`--port-map=${NODE_ID}=8000`], { staticMappings: [{ node: NODE_ID, port: 8000 }] }],
   [[`PORT_MAP=${NODE_ID.toUpperCase()}=1`], { staticMappings: [{ node: NODE_ID, port: 1 }] }],
-  [["--port-map", "10.0.0.1:7000=65535"], {
-    staticMappings: [{ node: { host: "10.0.0.1", port: 7000 }, port: 65535 }],
-  }],
+  [["--port-map", "10.0.0.1:7000=65535"], { staticMappings: [at("10.0.0.1", 7000, 65535)] }],
   [["-portMap", ` Redis-0.Lan:6379=9000 , ${NODE_ID}=8001,[2001:DB8:0:0::7]:6379=08002 `], {
     staticMappings: [
-      { node: { host: "redis-0.lan", port: 6379 }, port: 9000 },
+      at("redis-0.lan", 6379, 9000),
       { node: NODE_ID, port: 8001 },
-      { node: { host: "2001:db8::7", port: 6379 }, port: 8002 },
+      at("2001:db8::7", 6379, 8002),
     ],
   }],
-  [["--port-map=[::ffff:10.0.0.1]:1=2"], {
-    staticMappings: [{ node: { host: "::ffff:10.0.0.1", port: 1 }, port: 2 }],
-  }],
-  [[`--port-map=${NODE_ID}:1=2`], {
-    staticMappings: [{ node: { host: NODE_ID, port: 1 }, port: 2 }],
-  }],
+  [["--port-map=[::ffff:10.0.0.1]:1=2"], { staticMappings: [at("::ffff:10.0.0.1", 1, 2)] }],
+  [[`--port-map=${NODE_ID}:1=2`], { staticMappings: [at(NODE_ID, 1, 2)] }],
   [["--port-map=a:1=8000,a:2=8001", "--max-nodes=1", "--listen-addr=:0"], {
-    staticMappings: [
-      { node: { host: "a", port: 1 }, port: 8000 },
-      { node: { host: "a", port: 2 }, port: 8001 },
-    ],
+    staticMappings: [at("a", 1, 8000), at("a", 2, 8001)],
   }],
 
   [["--password=p"], { credentials: { username: undefined, password: "p" } }],
   [["--password", "-p "], { credentials: { username: undefined, password: "-p " } }],
-  [
-    ["CLUSTER_USERNAME=u", "CLUSTER_PASSWORD=p"],
-    { credentials: { username: "u", password: "p" } },
-  ],
-  [["--username=u", "CLUSTER_PASSWORD=p"], { credentials: { username: "u", password: "p" } }],
-  [["--password=p", "CLUSTER_PASSWORD_FILE="], {
-    credentials: { username: undefined, password: "p" },
-  }],
+  [["CLUSTER_USERNAME=u", "CLUSTER_PASSWORD=p"], { credentials: U_P }],
+  [["--username=u", "CLUSTER_PASSWORD=p"], { credentials: U_P }],
+  [["--password=p", "CLUSTER_PASSWORD_FILE="], { credentials: { ...U_P, username: undefined } }],
 
   [["--start-timeout=500ms"], { startTimeoutMs: 500 }],
   [["--start-timeout=1.5s"], { startTimeoutMs: 1500 }],
@@ -193,13 +181,7 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["STATE_FILE=/a b", "MAP_FILE=/a"], { stateFile: "/a b", mapFile: "/a" }],
   [["--map-file=-"], { stateFile: undefined, mapFile: "-" }],
 
-  [["START_DELAY=2.5"], {
-    startDelayMs: 2500,
-    warnings: [
-      "START_DELAY delays the start by 2.5 s; remove it, the proxy waits until the cluster is " +
-      "ready",
-    ],
-  }],
+  [["START_DELAY=2.5"], { startDelayMs: 2500, warnings: [DELAY_WARNING] }],
   [["START_DELAY=0"], { startDelayMs: 0, warnings: [] }],
 
   [["--max-connections=100"], { maxConnections: 100 }],
@@ -238,6 +220,11 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["LOG_FORMAT=text"], { logFormat: "text" }],
 ];
 
+/** A static mapping of an address. */
+function at(host: string, port: number, publicPort: number) {
+  return { node: { host, port }, port: publicPort };
+}
+
 function localhostWarning(source: string): string[] {
   return [
     `Advertising ${source} 'localhost' as 127.0.0.1, which only clients on this machine can reach`,
@@ -262,21 +249,12 @@ Deno.test("a configuration is deeply frozen", () => {
     ...["--password=p", "START_DELAY=1", "--port-map=a:1=2"],
     ...["--tls-cert-file=c", "--tls-key-file=k", "--cluster-tls"],
   ]);
-  for (
-    const part of [
-      parts,
-      parts.listen,
-      parts.seeds,
-      parts.seeds[0],
-      parts.staticMappings,
-      parts.staticMappings[0],
-      parts.staticMappings[0]?.node,
-      parts.credentials,
-      parts.tls?.identity.key,
-      parts.clusterTls,
-      parts.warnings,
-    ]
-  ) assert(Object.isFrozen(part), Deno.inspect(part));
+  const { listen, seeds, staticMappings, credentials, clusterTls, warnings } = parts;
+  const lists = [seeds, seeds[0], staticMappings, staticMappings[0], staticMappings[0]?.node];
+  const others = [listen, credentials, parts.tls?.identity.key, clusterTls, warnings];
+  for (const part of [parts, ...lists, ...others]) {
+    assert(Object.isFrozen(part), Deno.inspect(part));
+  }
 });
 
 Deno.test("an address is formatted as it is parsed", () => {
