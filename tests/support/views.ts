@@ -120,6 +120,12 @@ export class TableScene {
     );
   }
 
+  /** The same as one text, in the order of the digits. */
+  get rows(): string {
+    const rows = Object.entries(this.mapping).map(([digit, row]) => `${digit} ${row}`);
+    return rows.toSorted().join(", ");
+  }
+
   /** Applies changes; ports that cannot be opened are refused. */
   apply(changes: readonly TableChange[]): void {
     const { natTable } = this;

@@ -30,55 +30,19 @@ Deno.test("the map has every node twice, in the order of public ports", () => {
     node(3, [at("2001:db8::7", 7002)], 9000),
     node(1, [at("172.23.0.2"), at("redis-1.lan")]),
   ]);
-  assertEquals(
-    text,
-    `{
-  "version": 1,
-  "nodes": [
-    {
-      "id": "1111111111111111111111111111111111111111",
-      "role": "primary",
-      "private": {
-        "host": "172.23.0.2",
-        "port": 7000
-      },
-      "public": {
-        "host": "nat.example",
-        "port": 8001
-      }
+  const [first, second] = [at("nat.example", 8001), at("nat.example", 9000)];
+  const [one, three] = [at("172.23.0.2"), at("2001:db8::7", 7002)];
+  const map = {
+    version: 1,
+    nodes: [
+      { id: "1".repeat(40), role: "primary", private: one, public: first },
+      { id: "3".repeat(40), role: "replica", private: three, public: second },
+    ],
+    ioredis: {
+      natMap: { "172.23.0.2:7000": first, "redis-1.lan:7000": first, "2001:db8::7:7002": second },
     },
-    {
-      "id": "3333333333333333333333333333333333333333",
-      "role": "replica",
-      "private": {
-        "host": "2001:db8::7",
-        "port": 7002
-      },
-      "public": {
-        "host": "nat.example",
-        "port": 9000
-      }
-    }
-  ],
-  "ioredis": {
-    "natMap": {
-      "172.23.0.2:7000": {
-        "host": "nat.example",
-        "port": 8001
-      },
-      "redis-1.lan:7000": {
-        "host": "nat.example",
-        "port": 8001
-      },
-      "2001:db8::7:7002": {
-        "host": "nat.example",
-        "port": 9000
-      }
-    }
-  }
-}
-`,
-  );
+  };
+  assertEquals(text, `${JSON.stringify(map, null, 2)}\n`);
 });
 
 Deno.test("a table without nodes has an empty map", () => {
