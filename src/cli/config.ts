@@ -1,13 +1,14 @@
 import { resolve } from "node:path";
 import { type HostPort, isLocalhost, isWildcard, MAX_PORT } from "../platform/address.ts";
-import { type Credentials, passwordIn } from "../cluster/credentials.ts";
+import type { Credentials } from "../cluster/credentials.ts";
+import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
 import type { ClientAuth } from "../tls/material.ts";
 import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
-import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
+import { ConfigError, invalid, type RawValue } from "./config_error.ts";
 import { readNodeTls, readServerTls, TLS_FILE_OPTIONS } from "./tls_options.ts";
 
 /**
@@ -203,29 +204,18 @@ function inUrl(options: OptionReader, part: "username" | "password"): RawValue |
   return { text, source: `the ${what} in ${options.raw("cluster-addr")!.source}` };
 }
 
-/** The mode bits that give access to users who are neither the owner nor in the group. */
-const OTHERS_MODE = 0o007;
-
 /** Verifies that the file contains a password; each connection reads it again. */
 function checkPasswordFile(raw: RawValue, warnings: string[]): void {
   let text: string;
-  let mode: number | null;
   try {
     text = Deno.readTextFileSync(raw.text);
-    // Null on Windows.
-    mode = Deno.statSync(raw.text).mode;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`Cannot read the file of ${raw.source}: ${reason}`, { cause: error });
   }
-  if (passwordIn(text) === "") throw invalid(raw, "the file is empty; expected a password in it");
-  // Not an error, because Docker mounts secrets with such a mode.
-  if (Deno.build.os !== "windows" && mode !== null && (mode & OTHERS_MODE) !== 0) {
-    warnings.push(
-      `The file of ${raw.source} can be read or written by every user of this machine; ` +
-        `run chmod o= ${quote(raw.text)}`,
-    );
-  }
+  if (secretIn(text) === "") throw invalid(raw, "the file is empty; expected a password in it");
+  const warning = openSecretWarning(raw.text, raw.source);
+  if (warning !== undefined) warnings.push(warning);
 }
 
 function readStartDelay(options: OptionReader, warnings: string[]): number {

@@ -1,8 +1,14 @@
 import { configureLog, log } from "../platform/log.ts";
 import type { Config } from "./config.ts";
+import { openTlsFiles, type TlsWatchers } from "./tls_watchers.ts";
 
-/** Configures the log, logs the warnings about the options, and sleeps for the start delay. */
-export async function prepare(config: Config): Promise<void> {
+/**
+ * Configures the log, logs the warnings about the options, reads the files of TLS, and sleeps for
+ * the start delay.
+ *
+ * @throws {ConfigError} if a file of TLS cannot be used
+ */
+export async function prepare(config: Config): Promise<TlsWatchers> {
   configureLog({ level: config.logLevel, format: config.logFormat, echo: config.echo });
   for (const warning of config.warnings) log.warning("{warning}", { warning });
   if (config.publicHostAssumed) {
@@ -10,6 +16,9 @@ export async function prepare(config: Config): Promise<void> {
       host: config.publicHost,
     });
   }
-  if (config.startDelayMs === 0) return;
-  await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
+  const watchers = await openTlsFiles(config);
+  if (config.startDelayMs > 0) {
+    await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
+  }
+  return watchers;
 }

@@ -10,9 +10,10 @@ import { log } from "../platform/log.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
 import type { Config } from "./config.ts";
 import { prepare } from "./prepare.ts";
-import { untilStopped } from "./signals.ts";
+import { untilHungUp, untilStopped } from "./signals.ts";
 import { startProxy } from "./start_proxy.ts";
 import { stdoutAnnouncer } from "./stdout.ts";
+import { reloadTlsFiles, startTlsWatchers, type TlsWatchers } from "./tls_watchers.ts";
 
 /**
  * Runs the proxy until a signal stops it.
@@ -20,8 +21,14 @@ import { stdoutAnnouncer } from "./stdout.ts";
  * @throws {OperatorError} when it cannot start, or a thread ends
  */
 export async function serve(config: Config): Promise<void> {
-  const stopping = untilStopped();
-  const starting = prepare(config).then(() => startProxy(config, stdoutAnnouncer()));
+  let watchers: TlsWatchers | undefined;
+  const reload = () => watchers && reloadTlsFiles(watchers);
+  const stopping = Promise.race([untilStopped(), untilHungUp(reload)]);
+  const starting = prepare(config).then((opened) => {
+    watchers = opened;
+    startTlsWatchers(opened);
+    return startProxy(config, stdoutAnnouncer());
+  });
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;
   log.info("Ready: {nodes} nodes at {host}", {

@@ -22,3 +22,20 @@ export function untilStopped(): Promise<undefined> {
     }
   });
 }
+
+/**
+ * Calls `reload` at each SIGHUP, which then does not end the program. Resolves when one comes
+ * because the terminal of the program is gone: nobody could stop a program that ignored that.
+ */
+export function untilHungUp(reload: () => void): Promise<undefined> {
+  return new Promise((resolve) => {
+    // There, SIGHUP is only sent when the console closes, and Windows then ends the program.
+    if (Deno.build.os === "windows") return;
+    const isOnTerminal = Deno.stdin.isTerminal();
+    Deno.addSignalListener("SIGHUP", () => {
+      // A terminal that is gone is none any more (isatty fails with EIO).
+      if (isOnTerminal && !Deno.stdin.isTerminal()) resolve(undefined);
+      else reload();
+    });
+  });
+}

@@ -1,3 +1,5 @@
+import { secretIn } from "../platform/secret_file.ts";
+
 /** The user and password for the proxy's own connections to nodes. */
 export interface Credentials {
   /** Undefined for the default user. */
@@ -28,12 +30,7 @@ export async function readPassword({ password }: Credentials): Promise<string> {
       cause: error,
     });
   }
-  const found = passwordIn(text);
+  const found = secretIn(text);
   if (found !== "") return found;
   throw new PasswordFileError(`The password file '${password.file}' is empty; write a password`);
-}
-
-/** The password in a file: its text without a line break at the end. */
-export function passwordIn(text: string): string {
-  return text.replace(/\r?\n$/, "");
 }

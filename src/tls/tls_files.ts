@@ -1,4 +1,8 @@
-import type { ClientAuth, NodeMaterial, ServerMaterial } from "./material.ts";
+import { createPrivateKey } from "node:crypto";
+import { OperatorError } from "../platform/operator_error.ts";
+import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
+import { type Certificate, parseCertificates } from "./certificate.ts";
+import type { ClientAuth, Identity, NodeMaterial, ServerMaterial } from "./material.ts";
 
 /** A file that an option names. */
 export interface OptionFile {
@@ -28,4 +32,210 @@ export interface NodeTlsFiles extends Pick<NodeMaterial, "serverName" | "verify"
   readonly identity: IdentityFiles | undefined;
   /** The CAs of nodes; undefined for the default roots of the runtime. */
   readonly ca: OptionFile | undefined;
+}
+
+/** A file cannot be read or used. The message names its option and says what to change. */
+export class TlsFileError extends OperatorError {
+  override readonly name = "TlsFileError";
+}
+
+/** A certificate in use, and the file it is in. */
+export interface FiledCertificate {
+  readonly file: OptionFile;
+  readonly certificate: Certificate;
+}
+
+/** What the files of one side mean. */
+export interface Reading<Material> {
+  readonly material: Material;
+  readonly certificates: readonly FiledCertificate[];
+  /** One line each, for the operator. */
+  readonly warnings: readonly string[];
+}
+
+/** The files of one side, and how to read them. */
+export interface TlsFiles<Material> {
+  readonly files: readonly OptionFile[];
+  /**
+   * Checks the texts of the files.
+   *
+   * @throws {TlsFileError} for the first that cannot be used
+   */
+  parse(texts: ReadonlyMap<OptionFile, string>): Reading<Material>;
+}
+
+/** The files for clients. */
+export function serverFiles(options: ServerTlsFiles): TlsFiles<ServerMaterial> {
+  const { identity, clientCa, clientAuth, minVersion } = options;
+  return {
+    files: existing([...Object.values(identity), clientCa]),
+    parse(texts) {
+      const reader = new Reader(texts);
+      const own = reader.identity(identity, "tls");
+      const [leaf] = reader.certificates;
+      if (leaf!.certificate.version !== 3) {
+        throw invalid(
+          identity.certificates,
+          "the certificate has no extensions (X.509 version 1), so most clients refuse it; " +
+            "issue it with a subjectAltName for the public host",
+        );
+      }
+      return reader.reading({
+        identity: own,
+        clientCa: reader.authorities(clientCa),
+        clientAuth,
+        minVersion,
+      });
+    },
+  };
+}
+
+/** The files for nodes; none if the default roots are used, and no own certificate. */
+export function nodeFiles(options: NodeTlsFiles): TlsFiles<NodeMaterial> {
+  const { identity, ca, serverName, verify } = options;
+  return {
+    files: existing([...Object.values(identity ?? {}), ca]),
+    parse(texts) {
+      const reader = new Reader(texts);
+      return reader.reading({
+        identity: identity && reader.identity(identity, "cluster-tls"),
+        ca: reader.authorities(ca),
+        serverName,
+        verify,
+      });
+    },
+  };
+}
+
+function existing(files: readonly (OptionFile | undefined)[]): OptionFile[] {
+  return files.filter((file) => file !== undefined);
+}
+
+/** A private key in PEM form; other blocks may precede it, such as the parameters of a curve. */
+const KEY = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----/s;
+
+/** Reads the files of one side one after the other. */
+class Reader {
+  readonly certificates: FiledCertificate[] = [];
+  readonly #texts: ReadonlyMap<OptionFile, string>;
+  readonly #warnings: string[] = [];
+
+  constructor(texts: ReadonlyMap<OptionFile, string>) {
+    this.#texts = texts;
+  }
+
+  reading<Material>(material: Material): Reading<Material> {
+    return { material, certificates: this.certificates, warnings: this.#warnings };
+  }
+
+  /** @param prefix that of the options, for messages */
+  identity(files: IdentityFiles, prefix: "tls" | "cluster-tls"): Identity {
+    const chain = this.#certificates(files.certificates);
+    const key = this.#key(files, prefix);
+    const owner = chain.findIndex(({ x509 }) => x509.checkPrivateKey(key));
+    const { source, path } = files.certificates;
+    if (owner < 0) {
+      throw invalid(
+        files.key,
+        `it is not the key of the certificate in ${source} '${path}' (${nameOf(chain[0]!)}); ` +
+          "expected its key",
+      );
+    }
+    if (owner > 0) {
+      throw invalid(
+        files.certificates,
+        `the certificate of the key in ${files.key.source} is number ${owner + 1} in it; ` +
+          "put it first, and the certificates of its issuers after it",
+      );
+    }
+    return {
+      certificates: pemOf(chain),
+      key: key.export({ type: "pkcs8", format: "pem" }) as string,
+    };
+  }
+
+  /** The CA certificates in a file, in PEM form. */
+  authorities(file: OptionFile | undefined): string | undefined {
+    return file && pemOf(this.#certificates(file));
+  }
+
+  #certificates(file: OptionFile): Certificate[] {
+    const text = this.#texts.get(file)!;
+    if (!text.includes("-----BEGIN CERTIFICATE-----")) {
+      const [label] = /-----BEGIN [A-Z ]+-----/.exec(text) ?? [];
+      throw invalid(
+        file,
+        `there is no certificate in it${label === undefined ? "" : `, but ${label}`}; expected ` +
+          "PEM: text with -----BEGIN CERTIFICATE-----",
+      );
+    }
+    try {
+      const certificates = parseCertificates(text);
+      this.certificates.push(...certificates.map((certificate) => ({ file, certificate })));
+      return certificates;
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      throw invalid(file, `a certificate in it is malformed (${error.message}); replace it`);
+    }
+  }
+
+  #key({ key: file, passphrase }: IdentityFiles, prefix: string) {
+    const [pem, label] = KEY.exec(this.#texts.get(file)!) ?? [];
+    if (pem === undefined) {
+      throw invalid(
+        file,
+        "there is no private key in it; expected PEM: text with -----BEGIN PRIVATE KEY-----",
+      );
+    }
+    this.#checkSecret(file);
+    if (label !== "ENCRYPTED " && !pem.includes("Proc-Type: 4,ENCRYPTED")) {
+      return createKey(file, () => createPrivateKey(pem));
+    }
+    if (passphrase === undefined) {
+      throw invalid(
+        file,
+        `the key is encrypted; set --${prefix}-key-passphrase-file, or decrypt the key with ` +
+          "openssl pkey",
+      );
+    }
+    this.#checkSecret(passphrase);
+    const text = secretIn(this.#texts.get(passphrase)!);
+    if (text === "") throw invalid(passphrase, "the file is empty; expected a passphrase in it");
+    return createKey(
+      passphrase,
+      () => createPrivateKey({ key: pem, passphrase: text }),
+      `it does not decrypt the key in ${file.source} '${file.path}'`,
+    );
+  }
+
+  #checkSecret({ path, source }: OptionFile): void {
+    const warning = openSecretWarning(path, source);
+    if (warning !== undefined) this.#warnings.push(warning);
+  }
+}
+
+function createKey(
+  file: OptionFile,
+  create: () => ReturnType<typeof createPrivateKey>,
+  problem = "the private key in it is malformed, or of an unknown kind",
+) {
+  try {
+    return create();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw invalid(file, `${problem} (${reason})`);
+  }
+}
+
+function invalid({ source, path }: OptionFile, reason: string): TlsFileError {
+  return new TlsFileError(`Cannot use ${source} '${path}': ${reason}`);
+}
+
+function pemOf(certificates: readonly Certificate[]): string {
+  return certificates.map(({ x509 }) => x509.toString()).join("");
+}
+
+/** The subject of a certificate or, if that is empty, its names. */
+export function nameOf({ x509 }: Certificate): string {
+  return x509.subject?.replaceAll("\n", ", ") || x509.subjectAltName || "without a name";
 }

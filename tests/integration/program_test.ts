@@ -384,17 +384,18 @@ Deno.test("passwords", async (t) => {
     assertEquals([code, stdout], [1, ""]);
   });
 
-  await t.step("the right one is taken from a file, a flag or a variable", async () => {
+  await t.step("the right one is taken from a file, a flag, a variable or a URL", async () => {
     const ways: [string[], Record<string, string>][] = [
       [[`--password-file=${file}`], {}],
       [["--username", "default", "--password", PASSWORD], {}],
       [[], { CLUSTER_PASSWORD: PASSWORD }],
       [[], { CLUSTER_PASSWORD_FILE: file, CLUSTER_USERNAME: "default" }],
+      [[`--cluster-addr=redis://:${encodeURIComponent(PASSWORD)}@${node.address}/0`], {}],
+      [[`--cluster-addr=redis://default@${node.address}`, `--password-file=${file}`], {}],
     ];
     for (const [flags, env] of ways) {
-      const { code, stdout, stderr } = await runNat(["--check", seed, elsewhere, ...flags], {
-        env,
-      });
+      const check = ["--check", "--debug", "--log-level=debug", seed, elsewhere];
+      const { code, stdout, stderr } = await runNat([...check, ...flags], { env });
       assertEquals([code, stderr.includes(PASSWORD)], [0, false], stderr);
       assertEquals(stdout, `Listening on: 127.0.0.1:0 proxy to: ${node.address}\n`);
     }

@@ -169,8 +169,15 @@ for (const [words, message] of INVALID) {
   });
 }
 
-Deno.test("a health check takes the options of TLS and ignores them", () => {
-  for (const words of [["--tls-cert-file=c"], ["--cluster-tls", "CLUSTER_TLS_VERIFY=x"]]) {
-    assertEquals(command(["healthcheck", ...words]).kind, "healthcheck");
+Deno.test("a health check takes the options of TLS to clients, and reads no file", () => {
+  const cases: [words: string[], clientAuth: string | undefined][] = [
+    [[], undefined],
+    [SERVER, "no"],
+    [[...SERVER, "--tls-ca-cert-file=ca"], "yes"],
+    [["--cluster-tls-cert-file=c", "CLUSTER_TLS_VERIFY=x"], undefined],
+  ];
+  for (const [words, clientAuth] of cases) {
+    const read = command(["healthcheck", ...words]);
+    assertEquals(read.kind === "healthcheck" ? read.clientAuth : read.kind, clientAuth);
   }
 });
