@@ -12,6 +12,7 @@ import type { TableChange } from "../nat/table_change.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
 import { prepare } from "./prepare.ts";
+import type { ProgramTls } from "./program_tls.ts";
 import { untilStopped } from "./signals.ts";
 import { print } from "./stdout.ts";
 
@@ -22,7 +23,7 @@ import { print } from "./stdout.ts";
  */
 export async function check(config: Config): Promise<void> {
   const stopping = untilStopped();
-  const checked = prepare(config).then(() => checkStart(config)).then(() => true);
+  const checked = prepare(config).then((tls) => checkStart(config, tls)).then(() => true);
   if (await Promise.race([checked, stopping])) return;
   throw new OperatorError("The check was stopped before it finished");
 }
@@ -33,7 +34,7 @@ export async function check(config: Config): Promise<void> {
  *
  * @throws {OperatorError} what `Proxy.start` would throw, and also for a node without a public port
  */
-async function checkStart(config: Config): Promise<void> {
+async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<void> {
   let listenError: ListenError | undefined;
   const natTable = createNatTable(config);
   const apply = (changes: readonly TableChange[]) => {
@@ -43,7 +44,8 @@ async function checkStart(config: Config): Promise<void> {
       natTable.portOpened(change.node, change.port);
     }
   };
-  await discover(createStartupContext(natTable, config, apply), config);
+  const options = { ...config, tlsConnector: tls?.sides.connector };
+  await discover(createStartupContext(natTable, options, apply), config);
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) print(mappingLine(config, node));

@@ -1,6 +1,6 @@
 import { configureLog, log } from "../platform/log.ts";
 import type { Config } from "./config.ts";
-import { openTlsFiles, type TlsWatchers } from "./tls_watchers.ts";
+import { ProgramTls } from "./program_tls.ts";
 
 /**
  * Configures the log, logs the warnings about the options, reads the files of TLS, and sleeps for
@@ -8,7 +8,7 @@ import { openTlsFiles, type TlsWatchers } from "./tls_watchers.ts";
  *
  * @throws {ConfigError} if a file of TLS cannot be used
  */
-export async function prepare(config: Config): Promise<TlsWatchers> {
+export async function prepare(config: Config): Promise<ProgramTls | undefined> {
   configureLog({ level: config.logLevel, format: config.logFormat, echo: config.echo });
   for (const warning of config.warnings) log.warning("{warning}", { warning });
   if (config.publicHostAssumed) {
@@ -16,9 +16,9 @@ export async function prepare(config: Config): Promise<TlsWatchers> {
       host: config.publicHost,
     });
   }
-  const watchers = await openTlsFiles(config);
+  const tls = await ProgramTls.open(config);
   if (config.startDelayMs > 0) {
     await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
   }
-  return watchers;
+  return tls;
 }

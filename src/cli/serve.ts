@@ -10,10 +10,10 @@ import { log } from "../platform/log.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
 import type { Config } from "./config.ts";
 import { prepare } from "./prepare.ts";
+import type { ProgramTls } from "./program_tls.ts";
 import { untilHungUp, untilStopped } from "./signals.ts";
 import { startProxy } from "./start_proxy.ts";
 import { stdoutAnnouncer } from "./stdout.ts";
-import { reloadTlsFiles, startTlsWatchers, type TlsWatchers } from "./tls_watchers.ts";
 
 /**
  * Runs the proxy until a signal stops it.
@@ -21,13 +21,15 @@ import { reloadTlsFiles, startTlsWatchers, type TlsWatchers } from "./tls_watche
  * @throws {OperatorError} when it cannot start, or a thread ends
  */
 export async function serve(config: Config): Promise<void> {
-  let watchers: TlsWatchers | undefined;
-  const reload = () => watchers && reloadTlsFiles(watchers);
+  let tls: ProgramTls | undefined;
+  const reload = () => {
+    if (tls === undefined) log.info("Received SIGHUP; there are no TLS files to read");
+    else tls.reload();
+  };
   const stopping = Promise.race([untilStopped(), untilHungUp(reload)]);
   const starting = prepare(config).then((opened) => {
-    watchers = opened;
-    startTlsWatchers(opened);
-    return startProxy(config, stdoutAnnouncer());
+    tls = opened;
+    return startProxy(config, stdoutAnnouncer(), opened);
   });
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;

@@ -2,28 +2,42 @@ import { Frontend, type FrontendOptions } from "../proxy/frontend.ts";
 import type { CreateFrontends } from "../proxy/frontends.ts";
 import { Proxy } from "../proxy/proxy.ts";
 import type { Config } from "./config.ts";
+import type { ProgramTls } from "./program_tls.ts";
 
 /**
  * Starts the proxy that a configuration describes.
  *
  * @param announce gets a line for each node when its port is open
+ * @param tls if clients or nodes speak TLS; its files are followed from now on
  * @throws {OperatorError} when it cannot start; then nothing is left listening
  */
 export async function startProxy(
   config: Config,
   announce: (line: string) => void,
+  tls?: ProgramTls,
 ): Promise<Proxy> {
-  return await Proxy.start(config, await chooseFrontends(config), announce);
+  const options = { ...config, tlsConnector: tls?.sides.connector };
+  return await Proxy.start(options, await chooseFrontends(config, tls), announce);
 }
 
 /** One frontend, or one in each of several threads. */
-async function chooseFrontends(config: Config): Promise<CreateFrontends> {
+async function chooseFrontends(
+  config: Config,
+  tls: ProgramTls | undefined,
+): Promise<CreateFrontends> {
   const options = frontendOptions(config);
   const { threads } = config;
-  if (threads === 1) return (context) => new Frontend(options, context);
+  if (threads === 1) {
+    tls?.follow(() => {});
+    return (context) => new Frontend(options, { ...context, tls: tls?.sides });
+  }
   // Loaded only if there are several threads.
   const { WorkerPool } = await import("../workers/pool.ts");
-  return (context) => new WorkerPool({ threads, frontend: options }, context);
+  return (context) => {
+    const pool = new WorkerPool({ threads, frontend: options, tls }, context);
+    tls?.follow((changed) => pool.updateTls(changed));
+    return pool;
+  };
 }
 
 /** The options of a frontend. Workers get a copy, so it has no credentials and no file paths. */

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { startProxy as start } from "../../src/cli/start_proxy.ts";
+import { ProgramTls } from "../../src/cli/program_tls.ts";
 import type { Proxy } from "../../src/proxy/proxy.ts";
 import { type Config, parseCommand } from "../../src/cli/config.ts";
 import type { ClusterNode } from "./cluster.ts";
@@ -49,7 +50,8 @@ export async function startProxy(
   overrides: Partial<Config> = {},
 ): Promise<LocalProxy> {
   const config = { ...configOf(flagsFor(cluster.nodes[0]!, "127.0.0.1")), ...overrides };
-  const proxy = await start(config, () => {});
+  const tls = await ProgramTls.open(config);
+  const proxy = await start(config, () => {}, tls);
   return {
     proxy,
     host: config.publicHost,
@@ -61,7 +63,10 @@ export async function startProxy(
       if (node === undefined) throw new RangeError(`The proxy has no port for node ${address}`);
       return node.publicPort;
     },
-    [Symbol.asyncDispose]: () => within("stop the proxy", proxy.stop(), STOP_DEADLINE_MS),
+    async [Symbol.asyncDispose]() {
+      await within("stop the proxy", proxy.stop(), STOP_DEADLINE_MS);
+      await tls?.[Symbol.asyncDispose]();
+    },
   };
 }
 

@@ -3,17 +3,17 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { parseCommand } from "../../../src/cli/config.ts";
 import { ConfigError } from "../../../src/cli/config_error.ts";
-import { openTlsFiles } from "../../../src/cli/tls_watchers.ts";
+import { ProgramTls } from "../../../src/cli/program_tls.ts";
 import { Logged } from "../../support/logged.ts";
 import { runNat } from "../../support/nat_process.ts";
 import { run } from "../../support/program.ts";
 import { TlsDirectory } from "./files.ts";
 
-/** Reads the files of TLS as the program does before it starts. */
+/** What the program reads from the files of TLS before it starts. */
 async function open(words: readonly string[]) {
   const command = parseCommand(["--cluster-addr=10.0.0.1:7000", ...words], () => undefined);
   assert(command.kind === "serve");
-  return await openTlsFiles(command.config);
+  return (await ProgramTls.open(command.config))!.material;
 }
 
 /** A key in PEM form, encrypted with the passphrase S3CRET. */
@@ -191,7 +191,7 @@ async function acceptForms(t: Deno.TestContext): Promise<void> {
         ...(isEncrypted ? [`--tls-key-passphrase-file=${passphrase}`] : []),
       ]);
       assertEquals(node, undefined);
-      const { identity, ...others } = server!.material;
+      const { identity, ...others } = server!;
       assertEquals(others, { clientCa: undefined, clientAuth: "no", minVersion: "TLSv1.2" });
       assertMatch(identity.key, /^-----BEGIN PRIVATE KEY-----[^-]*-----END PRIVATE KEY-----\n$/);
       const leaf = new X509Certificate(identity.certificates);
@@ -220,15 +220,15 @@ Deno.test("the files of both sides become material", async () => {
     "--cluster-tls-server-name=cache.example.com",
   ]);
   const ca = directory.read("ca.crt");
-  const { identity, ...others } = server!.material;
+  const { identity, ...others } = server!;
   assertEquals(others, { clientCa: ca, clientAuth: "yes", minVersion: "TLSv1.2" });
   assertEquals(identity.certificates, directory.read("server.crt"));
-  const { identity: own, ...nodeOthers } = node!.material;
+  const { identity: own, ...nodeOthers } = node!;
   assertEquals(nodeOthers, { ca, serverName: "cache.example.com", verify: "full" });
   assertEquals(own?.certificates, directory.read("old.crt"));
 
   const bare = await open(["--cluster-tls", "--cluster-tls-verify=chain"]);
-  assertEquals(bare.node!.material, {
+  assertEquals(bare.node!, {
     identity: undefined,
     ca: undefined,
     serverName: undefined,

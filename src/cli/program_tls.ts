@@ -1,0 +1,82 @@
+import type { TlsFilesWatcher } from "../tls/files_watcher.ts";
+import type { NodeMaterial, ServerMaterial } from "../tls/material.ts";
+import type { ThreadTls, TlsMaterial } from "../tls/thread_tls.ts";
+import type { Config } from "./config.ts";
+import { ConfigError } from "./config_error.ts";
+
+/** The files of each side; undefined for one that does not speak TLS. */
+interface Watchers {
+  readonly server: TlsFilesWatcher<ServerMaterial> | undefined;
+  readonly node: TlsFilesWatcher<NodeMaterial> | undefined;
+}
+
+/** TLS of the whole program: its files, and what they mean for new connections. */
+export class ProgramTls implements AsyncDisposable {
+  /** TLS of the main thread. */
+  readonly sides: ThreadTls;
+  readonly #watchers: Watchers;
+
+  private constructor(watchers: Watchers, sides: ThreadTls) {
+    this.#watchers = watchers;
+    this.sides = sides;
+  }
+
+  /**
+   * Reads the files, and logs warnings about them; undefined if no option asks for TLS.
+   *
+   * @throws {ConfigError} if one cannot be used
+   */
+  static async open(
+    { tls, clusterTls }: Pick<Config, "tls" | "clusterTls">,
+  ): Promise<ProgramTls | undefined> {
+    if (tls === undefined && clusterTls === undefined) return undefined;
+    // Loaded only if an option asks for TLS, for a short start.
+    const [{ TlsFilesWatcher }, { nodeFiles, serverFiles, TlsFileError }, { ThreadTls }] =
+      await Promise.all([
+        import("../tls/files_watcher.ts"),
+        import("../tls/tls_files.ts"),
+        import("../tls/thread_tls.ts"),
+      ]);
+    try {
+      const watchers = {
+        server: tls && await TlsFilesWatcher.open(serverFiles(tls)),
+        node: clusterTls && await TlsFilesWatcher.open(nodeFiles(clusterTls)),
+      };
+      return new ProgramTls(watchers, new ThreadTls(materialOf(watchers)));
+    } catch (error) {
+      if (!(error instanceof TlsFileError)) throw error;
+      throw new ConfigError(error.message, { cause: error });
+    }
+  }
+
+  /** What the other threads need for TLS. */
+  get material(): TlsMaterial {
+    return materialOf(this.#watchers);
+  }
+
+  /** Follows changes of the files from now on; `onChange` brings them to the other threads. */
+  follow(onChange: (changed: TlsMaterial) => void): void {
+    const update = (changed: TlsMaterial) => {
+      // Throws if it is unusable; then no thread gets it.
+      this.sides.update(changed);
+      onChange(changed);
+    };
+    this.#watchers.server?.start((server) => update({ server, node: undefined }));
+    this.#watchers.node?.start((node) => update({ server: undefined, node }));
+  }
+
+  /** Reads the files at once, and logs the result. */
+  async reload(): Promise<void> {
+    const { server, node } = this.#watchers;
+    await Promise.all([server, node].map((watcher) => watcher?.hasFiles && watcher.reload()));
+  }
+
+  /** Stops following the files. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#watchers.server?.stop(), this.#watchers.node?.stop()]);
+  }
+}
+
+function materialOf({ server, node }: Watchers): TlsMaterial {
+  return { server: server?.material, node: node?.material };
+}
