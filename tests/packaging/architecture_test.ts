@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -36,13 +36,19 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 interface ModuleInfo {
   readonly specifier: string;
   readonly dependencies?: readonly {
+    readonly specifier: string;
     readonly code?: { readonly specifier?: string };
     readonly type?: { readonly specifier?: string };
+    /** Whether it is loaded by a call of `import`. */
+    readonly isDynamic?: boolean;
   }[];
 }
 
 /** The modules of src by path, and the modules that each imports, types included. */
 const imports = new Map<string, ReadonlySet<string>>();
+
+/** The specifiers that each module of src loads before it runs, as they stand there or as paths. */
+const loads = new Map<string, readonly string[]>();
 
 for (const entry of ENTRIES) {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
@@ -57,11 +63,16 @@ for (const entry of ENTRIES) {
     const imported = dependencies.flatMap(({ code, type }) => [code?.specifier, type?.specifier])
       .filter((target) => target?.startsWith(SOURCE)).map((target) => pathOf(target!));
     imports.set(pathOf(specifier), new Set(imported));
+    const loaded = dependencies.filter(({ code, isDynamic }) => code !== undefined && !isDynamic);
+    loads.set(
+      pathOf(specifier),
+      loaded.map(({ code, specifier }) => pathOf(code?.specifier ?? specifier)),
+    );
   }
 }
 
 function pathOf(specifier: string): string {
-  return specifier.slice(SOURCE.length);
+  return specifier.startsWith(SOURCE) ? specifier.slice(SOURCE.length) : specifier;
 }
 
 function layerOf(path: string): string {
@@ -116,4 +127,12 @@ Deno.test("only platform/net.ts opens sockets", async () => {
     if (/\bDeno\.(listen|connect)/.test(text)) callers.push(path);
   }
   assertEquals(callers, ["platform/net.ts"]);
+});
+
+Deno.test("cryptography is loaded only if an option asks for TLS", () => {
+  const loaded = new Set(ENTRIES);
+  // The set grows while it is iterated over.
+  for (const path of loaded) for (const target of loads.get(path) ?? []) loaded.add(target);
+  assert(loaded.has("proxy/session.ts"));
+  assertEquals([...loaded].filter((target) => /^node:(tls|crypto|https?)$/.test(target)), []);
 });

@@ -202,6 +202,17 @@ async function acceptForms(t: Deno.TestContext): Promise<void> {
       createSecureContext({ cert: identity.certificates, key: identity.key });
     });
   }
+  await t.step("messages name a certificate without a subject by its other names", async () => {
+    const names = "-addext subjectAltName=DNS:a.example,DNS:b.example";
+    await openssl(`req -x509 -key ec.key -out nameless.crt -days 30 -subj / ${names}`);
+    const words = [`--tls-cert-file=${directory.at("nameless.crt")}`];
+    const reason = "(DNS:a.example, DNS:b.example); expected its key";
+    await assertRejects(
+      () => open([...words, `--tls-key-file=${directory.at("rsa.key")}`]),
+      ConfigError,
+      reason,
+    );
+  });
 }
 
 Deno.test("the files of both sides become material", async () => {
