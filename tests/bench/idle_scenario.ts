@@ -1,4 +1,4 @@
-import { readDescriptorLimit, residentBytes } from "../support/processes.ts";
+import { memoryBytes, readDescriptorLimit } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 import type { Way } from "./contenders.ts";
@@ -60,7 +60,7 @@ export function idleScenario(count: number): Scenario {
 async function bytesAtRest(pid: number, clients: number): Promise<number> {
   const seen: { bytes: number; atMs: number }[] = [];
   return await until("memory is stable", async (saw) => {
-    const [bytes, atMs] = [await residentBytes(pid), performance.now()];
+    const [bytes, atMs] = [await memoryBytes(pid, "VmRSS"), performance.now()];
     saw(bytes);
     const limitBytes = REST_BYTES_EACH * clients;
     if (seen.some((earlier) => Math.abs(earlier.bytes - bytes) > limitBytes)) seen.length = 0;

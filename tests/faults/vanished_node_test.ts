@@ -1,9 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { InnerCluster } from "../support/inner_cluster.ts";
+import { startInnerCluster } from "../support/inner_cluster.ts";
 import { Namespace } from "../support/namespace.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { run } from "../support/program.ts";
+import { unless } from "../support/unless.ts";
 import { until } from "../support/until.ts";
 
 const NODES = [1, 2, 3, 4, 5, 6].map((digit) => `172.24.0.${digit}`);
@@ -13,13 +14,10 @@ const PROXY = "172.24.0.254";
 /** A failover takes a few seconds. */
 const DEADLINE_MS = 30_000;
 
-const hindrance = await Namespace.hindrance();
-
-Deno.test({
-  name: "clients of a node that vanishes end when the cluster declares it failed" +
-    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
-  ignore: hindrance !== undefined,
-  async fn() {
+Deno.test(unless(
+  await Namespace.hindrance(),
+  "clients of a node that vanishes end when the cluster declares it failed",
+  async () => {
     await using inside = await Namespace.create("inside");
     await using between = await Namespace.create("between");
     await inside.connect(between, {
@@ -27,7 +25,7 @@ Deno.test({
       here: NODES.map((address) => `${address}/24`),
       there: [`${PROXY}/24`],
     });
-    await using cluster = await InnerCluster.start(inside, NODES);
+    await using cluster = await startInnerCluster(inside, NODES);
     // An interface without its first address loses the others, too.
     const [witness, node] = [cluster.nodes[0]!, cluster.nodes[1]!];
     await using nat = await new NatProcess([
@@ -60,4 +58,4 @@ Deno.test({
     assert(tookMs < 2000, `It took ${tookMs} ms`);
     await nat.untilLogged(/has failed: the cluster marks it as failed, and it does not answer/);
   },
-});
+));

@@ -1,10 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { dirname } from "node:path";
-import { fileURLToPath } from "node:url";
+import { ROOT } from "../support/compiler.ts";
+import { run } from "../support/program.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
-const SOURCE = new URL("src/", `file://${ROOT}`).href;
+const SOURCE = new URL("../../src/", import.meta.url).href;
 
 /** The modules that start a thread, and from which all others are imported. */
 const ENTRIES = ["main.ts", "workers/worker.ts"];
@@ -51,13 +50,9 @@ const imports = new Map<string, ReadonlySet<string>>();
 const loads = new Map<string, readonly string[]>();
 
 for (const entry of ENTRIES) {
-  const { stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["info", "--json", `src/${entry}`],
-    cwd: ROOT,
-  }).output();
-  const { modules }: { modules: readonly ModuleInfo[] } = JSON.parse(
-    new TextDecoder().decode(stdout),
-  );
+  const command = [Deno.execPath(), "info", "--json", `src/${entry}`];
+  const { output } = await run(command, "", { cwd: ROOT });
+  const { modules }: { modules: readonly ModuleInfo[] } = JSON.parse(output);
   for (const { specifier, dependencies = [] } of modules) {
     if (!specifier.startsWith(SOURCE)) continue;
     const imported = dependencies.flatMap(({ code, type }) => [code?.specifier, type?.specifier])

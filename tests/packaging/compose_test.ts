@@ -1,15 +1,17 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { DCLinter } from "dclint";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { parse } from "yaml";
 import { OPTIONS } from "../../src/cli/options.ts";
+import { ROOT } from "../support/compiler.ts";
 import { fetchModules, Namespace } from "../support/namespace.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { Program, run } from "../support/program.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { unless } from "../support/unless.ts";
 import { until } from "../support/until.ts";
 
-const COMPOSE_FILE = new URL("../../compose.yaml", import.meta.url);
+const COMPOSE_FILE = join(ROOT, "compose.yaml");
 
 const NODES = [1, 2, 3, 4, 5, 6].map((number) => `redis-${number}`);
 
@@ -49,7 +51,7 @@ async function readServices(env: Record<string, string>): Promise<Record<string,
 Deno.test("compose.yaml follows the Compose Specification and the linter", () => {
   const rules = Object.fromEntries(RULES_OFF.map((rule) => [rule, 0 as const]));
   const linter = new DCLinter({ rules, quiet: false, debug: false, exclude: [] });
-  const results = linter.lintFiles([fileURLToPath(COMPOSE_FILE)], false);
+  const results = linter.lintFiles([COMPOSE_FILE], false);
   assertEquals(results.map(({ messages }) => messages), [[]]);
 });
 
@@ -140,14 +142,11 @@ class Services implements AsyncDisposable {
   }
 }
 
-const hindrance = await Namespace.hindrance();
-
-Deno.test({
-  name: "the commands of compose.yaml create a cluster and find it again after a restart" +
-    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
-  ignore: hindrance !== undefined,
-  fn: async (t) => {
-    await fetchModules(fileURLToPath(new URL("../../src/main.ts", import.meta.url)));
+Deno.test(unless(
+  await Namespace.hindrance(),
+  "the commands of compose.yaml create a cluster and find it again after a restart",
+  async (t) => {
+    await fetchModules(join(ROOT, "src", "main.ts"));
     await using volumes = await TemporaryDirectory.create();
 
     await t.step("the first start creates the cluster and serves it at fixed ports", async () => {
@@ -174,7 +173,7 @@ Deno.test({
       await assertKept(services, "--no-auth-warning", "-a", password);
     });
   },
-});
+));
 
 /** Sends a command for each key to where Docker publishes the ports of the proxy. */
 async function ask(services: Services, command: (key: string) => string, ...more: string[]) {

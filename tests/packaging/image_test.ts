@@ -8,6 +8,7 @@ import { NatProcess, runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { run, type RunOptions } from "../support/program.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { unless } from "../support/unless.ts";
 
 /** Without Docker: the instructions of each stage, one a line, are carried out on this machine. */
 const dockerfile = (await Deno.readTextFile(join(ROOT, "Dockerfile")))
@@ -20,10 +21,10 @@ const compiler = await Compiler.find();
 const hindrance = typeof compiler === "string" ? compiler : await must(isolated("/proc", "true"))
   .then(() => undefined, ({ message }: Error) => message);
 
-Deno.test({
-  name: "the image of the Dockerfile" + (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
-  ignore: hindrance !== undefined,
-  async fn(t) {
+Deno.test(unless(
+  hindrance,
+  "the image of the Dockerfile",
+  async (t) => {
     await using directory = await TemporaryDirectory.create();
     const root = directory.at("image");
     const user = instruction(lastStage!, "USER");
@@ -124,7 +125,7 @@ Deno.test({
       await stop(nat);
     });
   },
-});
+));
 
 /** Stands before a command that becomes process 1, with its processes mounted at a directory. */
 function isolated(proc: string, ...command: string[]): string[] {

@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import project from "../../deno.json" with { type: "json" };
+import { ROOT } from "../support/compiler.ts";
 import { run, type RunOptions } from "../support/program.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
-
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+import { unless } from "../support/unless.ts";
 
 const WORKFLOWS = ["test.yml", "release.yml"];
 
@@ -42,17 +41,12 @@ const hindrance = await actionlint("-version").then(
   () => "there is no go, which runs actionlint",
 );
 
-Deno.test({
-  name: "actionlint finds nothing in the workflows" +
-    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
-  ignore: hindrance !== undefined,
-  fn: async () => {
-    const paths = WORKFLOWS.map((name) => join(ROOT, ".github", "workflows", name));
-    // The other linters that it would start may not be installed.
-    const outcome = await actionlint("-shellcheck=", "-pyflakes=", "-no-color", ...paths);
-    assertEquals(outcome, { code: 0, output: "" });
-  },
-});
+Deno.test(unless(hindrance, "actionlint finds nothing in the workflows", async () => {
+  const paths = WORKFLOWS.map((name) => join(ROOT, ".github", "workflows", name));
+  // The other linters that it would start may not be installed.
+  const outcome = await actionlint("-shellcheck=", "-pyflakes=", "-no-color", ...paths);
+  assertEquals(outcome, { code: 0, output: "" });
+}));
 
 function actionlint(...words: string[]) {
   return run([...ACTIONLINT, ...words], "", { deadlineMs: ACTIONLINT_DEADLINE_MS });
@@ -81,28 +75,22 @@ for (const name of WORKFLOWS) {
   });
 }
 
-const linux = Deno.build.os === "linux";
+const notLinux = Deno.build.os === "linux" ? undefined : "the steps run on Linux";
 
-Deno.test({
-  name: "the checksums of a release find a file that changed" +
-    (linux ? "" : " (SKIPPED: the steps run on Linux)"),
-  ignore: !linux,
-  fn: async () => {
-    await using directory = await TemporaryDirectory.create();
-    await Deno.writeTextFile(directory.at("redis-cluster-nat-a"), "a");
-    await Deno.writeTextFile(directory.at("redis-cluster-nat-b.exe"), "b");
-    const inDirectory = async (step: string) => {
-      return await bash(await scriptOf("release.yml", step), { cwd: directory.at("") });
-    };
-    assertEquals(await inDirectory("Checksums"), { code: 0, output: "" });
-    assertEquals(await inDirectory("Verify the checksums"), {
-      code: 0,
-      output: "redis-cluster-nat-a: OK\nredis-cluster-nat-b.exe: OK\n",
-    });
-    await Deno.writeTextFile(directory.at("redis-cluster-nat-a"), "c");
-    assertEquals((await inDirectory("Verify the checksums")).code, 1);
-  },
-});
+Deno.test(unless(notLinux, "the checksums of a release find a file that changed", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await Deno.writeTextFile(directory.at("redis-cluster-nat-a"), "a");
+  await Deno.writeTextFile(directory.at("redis-cluster-nat-b.exe"), "b");
+  const inDirectory = async (step: string) =>
+    await bash(await scriptOf("release.yml", step), { cwd: directory.at("") });
+  assertEquals(await inDirectory("Checksums"), { code: 0, output: "" });
+  assertEquals(await inDirectory("Verify the checksums"), {
+    code: 0,
+    output: "redis-cluster-nat-a: OK\nredis-cluster-nat-b.exe: OK\n",
+  });
+  await Deno.writeTextFile(directory.at("redis-cluster-nat-a"), "c");
+  assertEquals((await inDirectory("Verify the checksums")).code, 1);
+}));
 
 Deno.test("the image is named after the repository in lower case and the tag", async () => {
   await using directory = await TemporaryDirectory.create();
@@ -146,42 +134,25 @@ const CHANGELOG = `# Changelog
 `;
 
 Deno.test("the notes of a release are its section of the changelog", async () => {
-  await using directory = await release(CHANGELOG);
-  assertEquals(await run([directory.at(".ci/release-notes"), "1.1.0"]), {
-    code: 0,
-    output: "### Added\n\n- One.\n",
-  });
-  await using first = await release(CHANGELOG, "1.0.0");
-  assertEquals(await run([first.at(".ci/release-notes"), "1.0.0"]), {
-    code: 0,
-    output: "- Two.\n",
-  });
+  for (const [version, output] of [["1.1.0", "### Added\n\n- One.\n"], ["1.0.0", "- Two.\n"]]) {
+    await using directory = await release(CHANGELOG, version);
+    const notes = await run([directory.at(".ci/release-notes"), version!]);
+    assertEquals(notes, { code: 0, output: output! });
+  }
 });
 
-const NO_NOTES: [what: string, changelog: string, version: string, message: string][] = [
-  ["of another version", CHANGELOG, "1.0.0", "The release is 1.0.0, but deno.json has"],
-  [
-    "without a date",
-    CHANGELOG.replace("2027-01-31", "unreleased"),
-    "1.1.0",
-    "has no text under '## [1.1.0]",
-  ],
-  [
-    "without a section in the changelog",
-    CHANGELOG.replaceAll("1.1.0", "1x1x0"),
-    "1.1.0",
-    "has no text under",
-  ],
-  [
-    "with an empty section in the changelog",
-    CHANGELOG.replace(/### Added\n\n- One\.\n\n/, ""),
-    "1.1.0",
-    "has no text under",
-  ],
-];
+const UNDATED = CHANGELOG.replace("2027-01-31", "unreleased");
+const EMPTY = CHANGELOG.replace(/### Added\n\n- One\.\n\n/, "");
 
-for (const [what, changelog, version, message] of NO_NOTES) {
-  Deno.test(`there is no release ${what}`, async () => {
+for (
+  const [what, changelog, version, message] of [
+    ["of another version", CHANGELOG, "1.0.0", "The release is 1.0.0, but deno.json has"],
+    ["without a date", UNDATED, "1.1.0", "has no text under '## [1.1.0]"],
+    ["without a section", CHANGELOG.replaceAll("1.1.0", "1x1x0"), "1.1.0", "has no text under"],
+    ["with an empty section", EMPTY, "1.1.0", "has no text under"],
+  ] as const
+) {
+  Deno.test(`there is no release ${what} in the changelog`, async () => {
     await using directory = await release(changelog);
     const { code, output } = await run([directory.at(".ci/release-notes"), version]);
     assertEquals(code, 1);

@@ -1,9 +1,11 @@
-import { writeAll } from "../../src/platform/net.ts";
-import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
+import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, itemsOf, textOf } from "../../src/resp/frame.ts";
-import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { bulk } from "./frames.ts";
 import { TcpPeer } from "./peer.ts";
+import { WireClient } from "./wire.ts";
+
+/** Longer than any test; the connection ends sooner. */
+const CONNECTION_MS = 600_000;
 
 /** A node that answers from a table, for clusters that no real server forms. */
 export class AnsweringNode extends TcpPeer {
@@ -13,9 +15,12 @@ export class AnsweringNode extends TcpPeer {
   readonly asked: string[] = [];
 
   protected override async talk(connection: Deno.TcpConn): Promise<void> {
-    for await (const request of requestsOf(connection)) {
+    const client = new WireClient(connection);
+    for (;;) {
+      const [frame] = await client.readFrames(1, CONNECTION_MS);
+      const request = itemsOf(decodeFrame(fromLatin1(frame!)))!.map(textOf).join(" ").toUpperCase();
       this.asked.push(request);
-      await writeAll(connection, fromLatin1(this.#answer(request)));
+      await client.send(this.#answer(request));
     }
   }
 
@@ -35,20 +40,4 @@ export function viewAnswers(lines: readonly string[]): Record<string, string> {
     "CLUSTER INFO": bulk("cluster_state:ok\r\n"),
     "PING": "+PONG\r\n",
   };
-}
-
-async function* requestsOf(connection: Deno.TcpConn): AsyncGenerator<string> {
-  const scanner = new ReplyScanner();
-  const chunk = new Uint8Array(16 * 1024);
-  let text = "";
-  for (let read; (read = await connection.read(chunk)) !== null;) {
-    for (let at = 0; at < read;) {
-      const end = scanner.advance(chunk, at, read, 1, NO_STOPS);
-      text += toLatin1(chunk.subarray(at, end));
-      at = end;
-      if (scanner.frames === 0) continue;
-      yield itemsOf(decodeFrame(fromLatin1(text)))!.map(textOf).join(" ").toUpperCase();
-      text = "";
-    }
-  }
 }

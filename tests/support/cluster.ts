@@ -1,7 +1,7 @@
 import { parseNodes, SLOT_COUNT, type SlotRange } from "../../src/cluster/node.ts";
-import { itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
+import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { ClusterNode, type Directives, Server } from "./cluster_node.ts";
-import { Places } from "./cluster_places.ts";
+import { type Place, Places } from "./cluster_places.ts";
 import { all, moveSlots } from "./cluster_slots.ts";
 import { type Certificates, makeCertificates } from "./cluster_tls.ts";
 import { until } from "./until.ts";
@@ -27,6 +27,8 @@ export interface ClusterOptions {
   tls?: "only" | "both";
   /** IPv4 by default; with IPv6 all nodes are at ::1. */
   family?: "IPv4" | "IPv6";
+  /** The addresses of the nodes, which must be free; others by default. */
+  places?: readonly Place[];
   /** Cancels the start. */
   signal?: AbortSignal;
 }
@@ -86,7 +88,7 @@ export class RedisCluster implements AsyncDisposable {
     const count = primaryCount * (1 + (options.replicasEach ?? 1));
     const server = await Server.find();
     const places = new Places(options);
-    const taken = places.take(count);
+    const taken = options.places ?? places.take(count);
     const directory = await Deno.makeTempDir({ prefix: "redis-cluster-" });
     const certificates = options.tls && await makeCertificates(directory, places.hosts);
     const nodes = taken.map((place, index) => {
@@ -154,11 +156,6 @@ export class RedisCluster implements AsyncDisposable {
     const owner = this.#founders.find((_, index) => slot < this.#firstSlot(index + 1));
     if (slot < 0 || owner === undefined) throw new RangeError(`No node owns the slot ${slot}`);
     return owner;
-  }
-
-  /** Sends one command to a node on a new connection. */
-  ask(node: ClusterNode, ...words: string[]): Promise<Value> {
-    return node.ask(...words);
   }
 
   /** The running nodes, each as it sees itself; they agree once the cluster is `ready`. */

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { peakBytes, residentBytes } from "./processes.ts";
+import { memoryBytes } from "./processes.ts";
 import { type Ending, Program, type ProgramOptions } from "./program.ts";
 import { THREADS } from "./threads.ts";
 
@@ -81,12 +81,12 @@ export class NatProcess extends Program {
 
   /** The peak resident memory of the process, in bytes. Linux only. */
   peakBytes(): Promise<number> {
-    return peakBytes(this.pid);
+    return memoryBytes(this.pid, "VmHWM");
   }
 
   /** The resident memory of the process, in bytes. Linux only. */
   residentBytes(): Promise<number> {
-    return residentBytes(this.pid);
+    return memoryBytes(this.pid, "VmRSS");
   }
 
   /** The number of open file descriptors. Linux only. */

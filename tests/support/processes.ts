@@ -15,17 +15,8 @@ export function parseProcessorSeconds(stat: string): number {
   return (user + system) * TICK_SECONDS;
 }
 
-/** The resident memory of a process, in bytes. Linux only. */
-export function residentBytes(pid: number): Promise<number> {
-  return memory(pid, "VmRSS");
-}
-
-/** The peak resident memory of a process, in bytes. Linux only. */
-export function peakBytes(pid: number): Promise<number> {
-  return memory(pid, "VmHWM");
-}
-
-async function memory(pid: number, field: string): Promise<number> {
+/** The resident memory of a process now, or its peak, in bytes. Linux only. */
+export async function memoryBytes(pid: number, field: "VmRSS" | "VmHWM"): Promise<number> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   return 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status)![1]);
 }

@@ -14,19 +14,10 @@ export class Resettable implements WireConnection {
   /** @param socket owned by the connection from now on */
   constructor(socket: net.Socket) {
     this.#socket = socket;
-    socket.on("readable", () => this.#wake());
-    socket.on("end", () => {
-      this.#ended = true;
-      this.#wake();
-    });
-    socket.on("error", (error) => {
-      this.#error = error;
-      this.#wake();
-    });
-    socket.on("close", () => {
-      this.#ended = true;
-      this.#wake();
-    });
+    const wake = () => this.#wake();
+    const end = () => this.#ended = true;
+    socket.on("end", end).on("close", end).on("error", (error) => this.#error = error);
+    for (const event of ["readable", "end", "close", "error"]) socket.on(event, wake);
   }
 
   /** Connects. */

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import type { HostPort } from "../../../src/platform/address.ts";
-import { InnerCluster } from "../../support/inner_cluster.ts";
+import { startInnerCluster } from "../../support/inner_cluster.ts";
 import { cable, fetchModules, Namespace } from "../../support/namespace.ts";
 import { run } from "../../support/program.ts";
+import { unless } from "../../support/unless.ts";
 import { startProxyProcess } from "../../support/proxy.ts";
 
 /**
@@ -24,20 +25,17 @@ const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
 /** Resharding starts with the lowest slot. */
 const KEY_OF_SLOT_0 = "3560";
 
-const hindrance = await Namespace.hindrance();
-
-Deno.test({
-  name: "clients that can reach only the proxy use the whole cluster" +
-    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
-  ignore: hindrance !== undefined,
-  fn: async (t) => {
+Deno.test(unless(
+  await Namespace.hindrance(),
+  "clients that can reach only the proxy use the whole cluster",
+  async (t) => {
     await using inside = await Namespace.create("inside");
     await using between = await Namespace.create("between");
     await using outside = await Namespace.create("outside");
     const sides = { inside, between, outside };
     await cable(sides, { nodes: NODES, proxy: PROXY, client: CLIENT });
     await fetchModules(pathOf("nat_client.ts"), pathOf("../../../src/main.ts"));
-    await using cluster = await InnerCluster.start(inside, NODES);
+    await using cluster = await startInnerCluster(inside, NODES);
     const { nodes } = cluster;
     await using proxy = await startProxyProcess(cluster, {
       host: PROXY.public,
@@ -114,7 +112,7 @@ Deno.test({
       assertEquals(await near(target, "GET", KEY_OF_SLOT_0), "value");
     });
   },
-});
+));
 
 function pathOf(file: string): string {
   return fileURLToPath(new URL(file, import.meta.url));

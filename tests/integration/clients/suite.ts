@@ -78,7 +78,7 @@ export function testClient(
 
 /** The node that has `key`, if no slot has moved. */
 export async function ownerOf(cluster: RedisCluster, key: string): Promise<ClusterNode> {
-  const slot = await cluster.ask(cluster.nodes[0]!, "CLUSTER", "KEYSLOT", key);
+  const slot = await cluster.nodes[0]!.ask("CLUSTER", "KEYSLOT", key);
   return cluster.ownerOf(Number(textOf(slot)));
 }
 
@@ -309,7 +309,7 @@ const COMMON: Behaviours = {
     const key = "{wanderer}";
     await using client = await connect();
     await client.command(key, "GET", key);
-    const slot = textOf(await cluster.ask(cluster.nodes[0]!, "CLUSTER", "KEYSLOT", key))!;
+    const slot = textOf(await cluster.nodes[0]!.ask("CLUSTER", "KEYSLOT", key))!;
     const source = await ownerOf(cluster, key);
     const target = cluster.primaries.find((node) => node !== source)!;
     await target.order("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id);

@@ -1,27 +1,24 @@
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { fetchModules, Namespace } from "../../support/namespace.ts";
+import { ROOT } from "../../support/compiler.ts";
+import { startInnerCluster } from "../../support/inner_cluster.ts";
+import { cable, fetchModules, Namespace, type Sides } from "../../support/namespace.ts";
 import { type Outcome, Program, run } from "../../support/program.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
-import { until } from "../../support/until.ts";
 
 /** As in README. */
-const NODES = ["172.23.0.2", "172.23.0.3", "172.23.0.4"].map((host, index) => ({
-  host,
-  port: `${7000 + index}`,
-}));
-
-/** Where the proxy is, seen from inside and from outside. */
-const PROXY = { inside: "172.23.0.254", outside: "192.0.2.1" };
-
-const CLIENT = "192.0.2.2";
+const ADDRESSES = {
+  nodes: ["172.23.0.2", "172.23.0.3", "172.23.0.4"],
+  proxy: { private: "172.23.0.254", public: "192.0.2.1" },
+  client: "192.0.2.2",
+};
 
 /** Names that README gives to the proxy's machine. */
-const NAMES = { "redis.example.com": PROXY.outside, "bastion.example.com": PROXY.outside };
+const NAMES = {
+  "redis.example.com": ADDRESSES.proxy.public,
+  "bastion.example.com": ADDRESSES.proxy.public,
+};
 
-const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
-
-/** A cluster forms in about 3 s; a loaded machine with two cores may take several times that. */
+/** A busy machine takes several times the second that a start needs. */
 const START_DEADLINE_MS = 60_000;
 
 /**
@@ -35,20 +32,12 @@ const START_DEADLINE_MS = 60_000;
  * ```
  */
 export class ReadmeNetwork implements AsyncDisposable {
-  readonly #inside: Namespace;
-  readonly #between: Namespace;
-  readonly #outside: Namespace;
+  readonly #sides: Sides;
   readonly #directory: TemporaryDirectory;
   readonly #owned: AsyncDisposable;
 
-  private constructor(
-    { inside, between, outside }: Record<"inside" | "between" | "outside", Namespace>,
-    directory: TemporaryDirectory,
-    owned: AsyncDisposable,
-  ) {
-    this.#inside = inside;
-    this.#between = between;
-    this.#outside = outside;
+  private constructor(sides: Sides, directory: TemporaryDirectory, owned: AsyncDisposable) {
+    this.#sides = sides;
     this.#directory = directory;
     this.#owned = owned;
   }
@@ -61,35 +50,11 @@ export class ReadmeNetwork implements AsyncDisposable {
     const inside = stack.use(await Namespace.create("inside"));
     const between = stack.use(await Namespace.create("between"));
     const outside = stack.use(await Namespace.create("outside"));
-    await inside.connect(between, {
-      name: "private",
-      here: NODES.map(({ host }) => `${host}/24`),
-      there: [`${PROXY.inside}/24`],
-    });
-    await between.connect(outside, {
-      name: "public",
-      here: [`${PROXY.outside}/24`],
-      there: [`${CLIENT}/24`],
-    });
+    await cable({ inside, between, outside }, ADDRESSES);
     for (const place of [between, outside]) await place.name({ localhost: "127.0.0.1", ...NAMES });
-    for (const { host, port } of NODES) {
-      const conf = { "cluster-enabled": "yes", "cluster-config-file": `nodes-${port}.conf` };
-      const place = { "bind": host, port, "cluster-announce-ip": host, "dir": directory.at("") };
-      const words = Object.entries({ ...place, ...conf, "protected-mode": "no", "save": "" });
-      const { program } = await Program.start(
-        [
-          ...inside.before,
-          "redis-server",
-          ...words.flatMap(([name, value]) => [`--${name}`, value]),
-        ],
-        (stdout) => /Ready to accept connections/.exec(stdout) ?? undefined,
-        START_DEADLINE_MS,
-      );
-      stack.use(program);
-    }
+    stack.use(await startInnerCluster(inside, ADDRESSES.nodes));
     const network = new ReadmeNetwork({ inside, between, outside }, directory, stack.move());
     try {
-      await network.#form();
       await network.#provide();
       return network;
     } catch (error) {
@@ -129,26 +94,11 @@ export class ReadmeNetwork implements AsyncDisposable {
   }
 
   #words(machine: "between" | "outside", command: string): string[] {
-    const { before } = machine === "between" ? this.#between : this.#outside;
+    const { before } = this.#sides[machine];
     const path = [this.at("bin"), dirname(Deno.execPath()), Deno.env.get("PATH")].join(":");
     // Replaces the shell, so that signals reach the command.
     const last = command.replace(/^(.* && )?(?=[^\n]+\n$)/, "$1exec ");
     return [...before, "env", `--chdir=${this.at("home")}`, `PATH=${path}`, "bash", "-c", last];
-  }
-
-  async #form(): Promise<void> {
-    const addresses = NODES.map(({ host, port }) => `${host}:${port}`);
-    const create = ["redis-cli", "--cluster", "create", ...addresses, "--cluster-yes"];
-    const { code, output } = await run([...this.#inside.before, ...create]);
-    if (code !== 0) throw new Error(`Cannot create the cluster: ${output}`);
-    for (const { host, port } of NODES) {
-      const ask = ["redis-cli", "-h", host, "-p", port, "cluster", "info"];
-      await until(`${host} serves`, async (saw) => {
-        const { output } = await run([...this.#inside.before, ...ask]);
-        saw(output);
-        return output.includes("cluster_state:ok");
-      }, START_DEADLINE_MS);
-    }
   }
 
   /** Creates the working directory with the files of the project and the program. */

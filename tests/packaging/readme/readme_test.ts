@@ -5,12 +5,11 @@ import { Compiler } from "../../support/compiler.ts";
 import { Namespace } from "../../support/namespace.ts";
 import { run } from "../../support/program.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
+import { unless } from "../../support/unless.ts";
 import { until } from "../../support/until.ts";
 import { blockAfter, blockMarked, OPERATION, readBlocks, README, RECIPES } from "./blocks.ts";
 import { CLIENTS } from "./clients.ts";
 import { ReadmeNetwork } from "./network.ts";
-
-const hindrance = await Namespace.hindrance();
 
 const compiler = await Compiler.find();
 
@@ -24,9 +23,7 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
 const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|root)\n/;
 
 /** The commands that the tests below run. */
-const RUN_HERE = [
-  ...["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"],
-];
+const RUN_HERE = ["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"];
 
 Deno.test("every command and snippet of the documents is run by a test, or says what it needs", async () => {
   const marks: string[] = [];
@@ -57,14 +54,8 @@ Deno.test("the shell can parse every command of the documents", async () => {
 
 /** Every document, by its path in the checkout. */
 const DOCUMENTS = [
-  ...[
-    "README.md",
-    ".github/docs/operation.md",
-    ".github/docs/recipes.md",
-    "src/README.md",
-    "src/resp/PROTOCOL.md",
-  ],
-  ...["tests/README.md", "tests/bench/README.md"],
+  ...["README.md", ".github/docs/operation.md", ".github/docs/recipes.md"],
+  ...["src/README.md", "src/resp/PROTOCOL.md", "tests/README.md", "tests/bench/README.md"],
   ...[".github/CONTRIBUTING.md", ".github/SECURITY.md"],
 ];
 
@@ -162,11 +153,10 @@ Deno.test("the recipes name the versions of the clients that are tested", async 
   }
 });
 
-Deno.test({
-  name: "the commands of the documents work as shown" +
-    (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
-  ignore: hindrance !== undefined,
-  fn: async (t) => {
+Deno.test(unless(
+  await Namespace.hindrance(),
+  "the commands of the documents work as shown",
+  async (t) => {
     await using directory = await TemporaryDirectory.create();
     await using network = await ReadmeNetwork.create();
     const clients = Promise.all(Object.keys(CLIENTS).map((name) => prepareClient(name, directory)));
@@ -183,21 +173,17 @@ Deno.test({
       return program;
     };
 
-    const none = typeof compiler === "string" ? ` (SKIPPED: ${compiler})` : "";
-    await t.step({
-      name: `the program starts as one file${none}`,
-      ignore: none !== "",
-      fn: async () => {
-        const { directory, env } = compiler as Compiler;
-        const path = `PATH='${directory}':"$PATH" DENORT_BIN='${env.DENORT_BIN}' `;
-        await (await start("compile", { before: path }))[Symbol.asyncDispose]();
-        await Deno.rename(
-          network.at("home/dist/redis-cluster-nat"),
-          network.at("home/redis-cluster-nat"),
-        );
-        await using _proxy = await start("file");
-      },
-    });
+    const none = typeof compiler === "string" ? compiler : undefined;
+    await t.step(unless(none, "the program starts as one file", async () => {
+      const { directory, env } = compiler as Compiler;
+      const path = `PATH='${directory}':"$PATH" DENORT_BIN='${env["DENORT_BIN"]}' `;
+      await (await start("compile", { before: path }))[Symbol.asyncDispose]();
+      await Deno.rename(
+        network.at("home/dist/redis-cluster-nat"),
+        network.at("home/redis-cluster-nat"),
+      );
+      await using _proxy = await start("file");
+    }));
 
     await t.step("--check prints the mapping", async () => {
       const { code, output } = await network.run("between", await commandOf("check"));
@@ -235,43 +221,35 @@ Deno.test({
       });
 
       for (const { name, text, words, hindrance } of await clients) {
-        await t.step({
-          name: `${name} in five lines` +
-            (hindrance === undefined ? "" : ` (SKIPPED: ${hindrance})`),
-          ignore: hindrance !== undefined,
-          fn: async () => {
-            assertEquals(text.match(/\n/g)!.length, 5);
-            const { code, output } = await network.run("outside", `exec ${quote(words)}`);
-            assertEquals(code, 0, output);
-            assertMatch(output, /\bhello$/m);
-          },
-        });
+        await t.step(unless(hindrance, `${name} in five lines`, async () => {
+          assertEquals(text.match(/\n/g)!.length, 5);
+          const command = words.map((word) => `'${word}'`).join(" ");
+          const { code, output } = await network.run("outside", `exec ${command}`);
+          assertEquals(code, 0, output);
+          assertMatch(output, /\bhello$/m);
+        }));
       }
     });
 
     const sshd = await Deno.stat(SSHD).then(() => undefined, () => `there is no ${SSHD}`);
-    await t.step({
-      name: "clients reach it through a tunnel" + (sshd === undefined ? "" : ` (SKIPPED: ${sshd})`),
-      ignore: sshd !== undefined,
-      fn: async () => {
-        const prints = listening.replaceAll(": :", ": 127.0.0.1:");
-        await using _proxy = await start("tunnel-proxy", { prints });
-        await using _server = await startSsh(network);
-        const { program } = await network.start("outside", await commandOf("tunnel"), () => true);
-        await using _tunnel = program;
-        const use = "redis-cli -c -p 8000";
-        await until("the tunnel is there", async (saw) => {
-          const { output } = await network.run("outside", `${use} ping`);
-          saw(output);
-          return output === "PONG\n";
-        }, TUNNEL_DEADLINE_MS);
-        const { output } = await network.run("outside", use, "SET oslo Norway\nGET oslo\n");
-        const redirected = "-> Redirected to slot [8042] located at 127.0.0.1:8001\n";
-        assertEquals(output, `${redirected}OK\nNorway\n`);
-      },
-    });
+    await t.step(unless(sshd, "clients reach it through a tunnel", async () => {
+      const prints = listening.replaceAll(": :", ": 127.0.0.1:");
+      await using _proxy = await start("tunnel-proxy", { prints });
+      await using _server = await startSsh(network);
+      const { program } = await network.start("outside", await commandOf("tunnel"), () => true);
+      await using _tunnel = program;
+      const use = "redis-cli -c -p 8000";
+      await until("the tunnel is there", async (saw) => {
+        const { output } = await network.run("outside", `${use} ping`);
+        saw(output);
+        return output === "PONG\n";
+      }, TUNNEL_DEADLINE_MS);
+      const { output } = await network.run("outside", use, "SET oslo Norway\nGET oslo\n");
+      const redirected = "-> Redirected to slot [8042] located at 127.0.0.1:8001\n";
+      assertEquals(output, `${redirected}OK\nNorway\n`);
+    }));
   },
-});
+));
 
 /** Prepares the snippet of a client, or returns the reason why that fails. */
 async function prepareClient(name: string, directory: TemporaryDirectory) {
@@ -322,8 +300,4 @@ async function startSsh(network: ReadmeNetwork): Promise<AsyncDisposable> {
     ...["-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oConnectionAttempts=30"],
   ]);
   return (await network.start("between", "exec sshd", () => true)).program;
-}
-
-function quote(words: readonly string[]): string {
-  return words.map((word) => `'${word}'`).join(" ");
 }
