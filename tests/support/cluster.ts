@@ -1,4 +1,4 @@
-import { parseNodes, SLOT_COUNT, type SlotRange } from "../../src/cluster/node.ts";
+import { parseNodes, SLOT_COUNT } from "../../src/cluster/node.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { ClusterNode, type Directives, Server } from "./cluster_node.ts";
 import { type Place, Places } from "./cluster_places.ts";
@@ -43,6 +43,15 @@ export interface Standing {
   readonly slots: readonly number[];
 }
 
+/** What a cluster starts its servers with. */
+interface Setup {
+  readonly options: ClusterOptions;
+  readonly server: Server;
+  readonly places: Places;
+  readonly directory: string;
+  readonly certificates: Certificates | undefined;
+}
+
 /**
  * A real cluster that lives as long as the block that started it:
  *
@@ -52,59 +61,36 @@ export interface Standing {
  * round by round: with 3 primaries node i is a replica of node i-3, then i-6, and so on.
  */
 export class RedisCluster implements AsyncDisposable {
-  readonly #nodes: ClusterNode[];
+  readonly #nodes: ClusterNode[] = [];
+  /** The primaries of the start. */
   readonly #founders: readonly ClusterNode[];
-  readonly #server: Server;
-  readonly #places: Places;
-  readonly #options: ClusterOptions;
-  readonly #directory: string;
-  readonly #certificates: Certificates | undefined;
+  readonly #setup: Setup;
   /** Number of servers set up so far, including removed ones. */
-  #count: number;
+  #count = 0;
 
-  private constructor(
-    nodes: ClusterNode[],
-    { server, places, options, directory, certificates }: {
-      server: Server;
-      places: Places;
-      options: ClusterOptions;
-      directory: string;
-      certificates: Certificates | undefined;
-    },
-  ) {
-    this.#nodes = nodes;
-    this.#founders = nodes.filter(({ role }) => role === "primary");
-    this.#server = server;
-    this.#places = places;
-    this.#options = options;
-    this.#directory = directory;
-    this.#certificates = certificates;
-    this.#count = nodes.length;
+  private constructor(setup: Setup) {
+    this.#setup = setup;
+    const { primaries = 3, replicasEach = 1, places } = setup.options;
+    for (const place of places ?? setup.places.take(primaries * (1 + replicasEach))) {
+      this.#create(place, this.#count < primaries ? "primary" : "replica");
+    }
+    this.#founders = this.primaries;
   }
 
   /** Starts a cluster and waits until every node serves and knows all the others. */
   static async start(options: ClusterOptions = {}): Promise<RedisCluster> {
-    const primaryCount = options.primaries ?? 3;
-    const count = primaryCount * (1 + (options.replicasEach ?? 1));
     const server = await Server.find();
     const places = new Places(options);
-    const taken = options.places ?? places.take(count);
     const directory = await Deno.makeTempDir({ prefix: "redis-cluster-" });
     const certificates = options.tls && await makeCertificates(directory, places.hosts);
-    const nodes = taken.map((place, index) => {
-      const directives = { ...options.directives, ...options.directivesOf?.(index) };
-      const role = index < primaryCount ? "primary" : "replica";
-      return new ClusterNode(server, { ...place, role, directives, directory, certificates });
-    });
-    const own = { server, places, options, directory, certificates };
-    const cluster = new RedisCluster(nodes, own);
+    const cluster = new RedisCluster({ options, server, places, directory, certificates });
     const { signal } = options;
     const { promise: cancelled, reject } = Promise.withResolvers<never>();
     signal?.addEventListener("abort", () => reject(signal.reason));
     try {
       await Promise.race([cluster.#form(), cancelled]);
     } catch (cause) {
-      const logs = await Promise.all(nodes.map((node) => node.logTail()));
+      const logs = await Promise.all(cluster.nodes.map((node) => node.logTail()));
       await cluster[Symbol.asyncDispose]();
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new Error(`Cannot form a cluster: ${reason}\n${logs.join("\n")}`, { cause });
@@ -138,7 +124,7 @@ export class RedisCluster implements AsyncDisposable {
    * @throws {RangeError} if the cluster was started without TLS
    */
   get certificates(): Certificates {
-    if (this.#certificates !== undefined) return this.#certificates;
+    if (this.#setup.certificates !== undefined) return this.#setup.certificates;
     throw new RangeError("Start the cluster with the option `tls`");
   }
 
@@ -148,7 +134,7 @@ export class RedisCluster implements AsyncDisposable {
    * @throws {RangeError} where the nodes have no addresses of their own
    */
   get network(): string {
-    return this.#places.network;
+    return this.#setup.places.network;
   }
 
   /** The primary that was given `slot` when the cluster was started. */
@@ -202,17 +188,9 @@ export class RedisCluster implements AsyncDisposable {
 
   /** Adds a server, as a replica of a primary or as a primary without slots; then all is `ready`. */
   async add({ replicaOf }: { replicaOf?: ClusterNode } = {}): Promise<ClusterNode> {
-    const [place] = this.#places.take(1);
-    const { directives, directivesOf } = this.#options;
+    const [place] = this.#setup.places.take(1);
     const others = this.running;
-    const node = new ClusterNode(this.#server, {
-      ...place!,
-      role: replicaOf === undefined ? "primary" : "replica",
-      directives: { ...directives, ...directivesOf?.(this.#count++) },
-      directory: this.#directory,
-      certificates: this.#certificates,
-    });
-    this.#nodes.push(node);
+    const node = this.#create(place!, replicaOf === undefined ? "primary" : "replica");
     await node.start();
     await all(
       others.map((other) => other.order("CLUSTER", "MEET", node.host, `${node.peerPort}`)),
@@ -248,7 +226,7 @@ export class RedisCluster implements AsyncDisposable {
    */
   async relocate(node: ClusterNode): Promise<void> {
     await node.stop();
-    await node.start(this.#places.takeHost());
+    await node.start(this.#setup.places.takeHost());
     await until(`all know ${node.address}`, async (saw) => {
       const others = this.running.filter((other) => other !== node);
       const views = await all(others.map((other) => other.order("CLUSTER", "NODES")));
@@ -273,10 +251,9 @@ export class RedisCluster implements AsyncDisposable {
   /** Moves slots with their keys from one primary to another, as redis-cli does. */
   async moveSlots(slots: readonly number[], from: ClusterNode, to: ClusterNode): Promise<void> {
     const primaries = (await this.standings()).filter(({ role }) => role === "primary");
-    const witnesses = primaries.map(({ node }) => node).filter((node) =>
-      node !== from && node !== to
-    );
-    await moveSlots({ slots, from, to, witnesses }, this.#server.slotConnections);
+    const witnesses = primaries.map(({ node }) => node)
+      .filter((node) => node !== from && node !== to);
+    await moveSlots({ slots, from, to, witnesses }, this.#setup.server.slotConnections);
   }
 
   /** Moves slots until all primaries have the same number of slots, give or take one. */
@@ -297,7 +274,16 @@ export class RedisCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()));
-    await Deno.remove(this.#directory, { recursive: true });
+    await Deno.remove(this.#setup.directory, { recursive: true });
+  }
+
+  #create(place: Place, role: ClusterNode["role"]): ClusterNode {
+    const { server, directory, certificates, options } = this.#setup;
+    const index = this.#count++;
+    const directives = { ...options.directives, ...options.directivesOf?.(index) };
+    const node = new ClusterNode(server, { ...place, role, directives, directory, certificates });
+    this.#nodes.push(node);
+    return node;
   }
 
   #firstSlot(index: number): number {
@@ -312,7 +298,7 @@ export class RedisCluster implements AsyncDisposable {
       await node.order("CLUSTER", "SET-CONFIG-EPOCH", `${index + 1}`);
       if (index >= this.#founders.length) return;
       const [first, end] = [this.#firstSlot(index), this.#firstSlot(index + 1)];
-      if (this.#server.major >= 7) {
+      if (this.#setup.server.major >= 7) {
         await node.order("CLUSTER", "ADDSLOTSRANGE", `${first}`, `${end - 1}`);
       } else {
         const slots = Array.from({ length: end - first }, (_, slot) => `${first + slot}`);
@@ -320,11 +306,11 @@ export class RedisCluster implements AsyncDisposable {
       }
     }));
     // All pairs meet; learning of each other by gossip takes seconds.
+    const meet = (node: ClusterNode, { host, peerPort }: ClusterNode) =>
+      node.order("CLUSTER", "MEET", host, `${peerPort}`);
     await all(
       this.nodes.flatMap((node, index) =>
-        this.nodes.slice(index + 1).map((other) =>
-          node.order("CLUSTER", "MEET", other.host, `${other.peerPort}`)
-        )
+        this.nodes.slice(index + 1).map((other) => meet(node, other))
       ),
     );
     await all(this.replicas.map((replica, index) => {
@@ -349,9 +335,8 @@ export class RedisCluster implements AsyncDisposable {
     const info = textOf(await node.ask("CLUSTER", "INFO")) ?? "";
     const count = this.nodes.length;
     for (const wanted of ["state:ok", `slots_assigned:${SLOT_COUNT}`, `known_nodes:${count}`]) {
-      if (!info.includes(`cluster_${wanted}\r\n`)) {
-        return { lack: `${node.address} has no ${wanted}` };
-      }
+      const lack = `${node.address} has no ${wanted}`;
+      if (!info.includes(`cluster_${wanted}\r\n`)) return { lack };
     }
     const text = (textOf(await node.ask("CLUSTER", "NODES")) ?? "").trimEnd();
     const runs = new Set(this.running.map(({ id }) => id));
@@ -365,19 +350,14 @@ export class RedisCluster implements AsyncDisposable {
     const owners = new Set(lines.filter(({ slots }) => slots.length > 0).map(({ id }) => id));
     const serving = lines.filter(({ id, primaryId }) => owners.has(primaryId ?? id)).length;
     const ranges = itemsOf(await node.ask("CLUSTER", "SLOTS")) ?? [];
-    const listed = new Set(
-      ranges.flatMap((range) =>
-        itemsOf(range)!.slice(2).map((entry) => textOf(itemsOf(entry)![2]))
-      ),
-    );
-    if (listed.size !== serving) {
-      return { lack: `${node.address} lists ${listed.size} nodes of ${serving}` };
-    }
+    const entries = ranges.flatMap((range) => itemsOf(range)!.slice(2));
+    const listed = new Set(entries.map((entry) => textOf(itemsOf(entry)![2]))).size;
+    if (listed !== serving) return { lack: `${node.address} lists ${listed} nodes of ${serving}` };
     const replicas = lines.filter(({ primaryId }) => primaryId === node.id).length;
     const lack = await this.#lacksReplicas(node, replicas);
     if (lack !== undefined) return { lack };
     const tells = lines.map(({ id, primaryId, slots }) =>
-      `${id} ${primaryId ?? "-"} ${slots.map(formatRange).join(" ")}`
+      `${id} ${primaryId ?? "-"} ${slots.map(({ first, last }) => `${first}-${last}`).join(" ")}`
     );
     return { tells: tells.sort().join("\n") };
   }
@@ -405,7 +385,3 @@ const MANUAL_FAILOVER_MS = 6_000;
 
 /** Flags in CLUSTER NODES of a node that has not joined completely. */
 const UNSETTLED = /\b(handshake|noaddr|fail)\b/;
-
-function formatRange({ first, last }: SlotRange): string {
-  return `${first}-${last}`;
-}

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { textOf, type Value } from "../../src/resp/frame.ts";
 import type { Place } from "./cluster_places.ts";
 import { type Certificates, connectTls } from "./cluster_tls.ts";
+import { Program, run } from "./program.ts";
 import { until } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
@@ -22,7 +23,7 @@ export class ClusterNode {
   #given: Directives;
   #host: string;
   #id = "";
-  #process: Deno.ChildProcess | undefined;
+  #process: Program | undefined;
 
   constructor(
     server: Server,
@@ -152,52 +153,37 @@ export class ClusterNode {
     const conf = Object.entries(this.directives).map(([name, rest]) => `${name} ${rest}\n`);
     await Deno.writeTextFile(join(this.#directory, "redis.conf"), conf.join(""));
     // Deno ends the process with its own, unless a signal ends that.
-    const process = new Deno.Command(this.#server.path, {
-      args: ["redis.conf"],
-      cwd: this.#directory,
-      stdin: "null",
-      stdout: "null",
-    }).spawn();
+    const process = new Program([this.#server.path, "redis.conf"], { cwd: this.#directory });
     this.#process = process;
-    let ended: Deno.CommandStatus | undefined;
-    process.status.then((status) => ended = status);
     const id = await until(`node ${this.address} answers`, async () => {
-      return ended ?? textOf(await this.order("CLUSTER", "MYID"));
+      return process.code ?? textOf(await this.order("CLUSTER", "MYID"));
     });
     if (typeof id !== "string") {
       await this.kill();
-      throw new Error(`Node ${this.address} ended with the code ${id.code}`);
+      throw new Error(`Node ${this.address} ended with the code ${id}: ${process.stderr}`);
     }
     this.#id = id;
   }
 
   /** Ends the process with SIGTERM. */
   async stop(): Promise<void> {
-    await this.#end("SIGTERM");
+    const process = this.#process;
+    this.#process = undefined;
+    if (process?.code === undefined) process?.signal("SIGTERM");
+    await process?.ended();
   }
 
   /** Ends the process with SIGKILL. */
   async kill(): Promise<void> {
-    await this.#end("SIGKILL");
+    const process = this.#process;
+    this.#process = undefined;
+    await process?.kill();
   }
 
   /** The last lines of the node's log. */
   async logTail(): Promise<string> {
     const log = await Deno.readTextFile(join(this.#directory, LOG)).catch(() => "no log");
     return `--- ${this.address}\n${log.trimEnd().split("\n").slice(-LOG_LINES).join("\n")}`;
-  }
-
-  async #end(signal: Deno.Signal): Promise<void> {
-    const process = this.#process;
-    if (process === undefined) return;
-    this.#process = undefined;
-    try {
-      process.kill(signal);
-    } catch (error) {
-      // It has already ended.
-      if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
-    }
-    await process.status;
   }
 
   #ownDirectives(): Directives {
@@ -248,15 +234,14 @@ const SLOT_CONNECTIONS = { valkey: 64, others: 1 };
 export class Server {
   readonly path: string;
   readonly major: number;
-
   /** Number of connections over which slots move. */
   readonly slotConnections: number;
 
   private constructor(path: string, version: string, major: number) {
     this.path = path;
     this.major = major;
-    const valkey = /^valkey/i.test(version) && major >= 8;
-    this.slotConnections = valkey ? SLOT_CONNECTIONS.valkey : SLOT_CONNECTIONS.others;
+    const isNewValkey = /^valkey/i.test(version) && major >= 8;
+    this.slotConnections = isNewValkey ? SLOT_CONNECTIONS.valkey : SLOT_CONNECTIONS.others;
   }
 
   /** Finds the program that REDIS_SERVER names, or else redis-server or valkey-server. */
@@ -264,8 +249,7 @@ export class Server {
     const named = Deno.env.get("REDIS_SERVER");
     for (const path of named ? [named] : ["redis-server", "valkey-server"]) {
       try {
-        const { stdout } = await new Deno.Command(path, { args: ["--version"] }).output();
-        const version = new TextDecoder().decode(stdout);
+        const { output: version } = await run([path, "--version"]);
         const major = /v=(\d+)/.exec(version)?.[1];
         if (major === undefined) throw new Error(`'${path}' is no Redis or Valkey server`);
         return new Server(path, version, Number(major));
