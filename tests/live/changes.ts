@@ -14,6 +14,8 @@ const FEWEST_PRIMARIES = 3;
 /** Slots that move in one change. */
 const MOVED_SLOTS = 200;
 
+const FEW_SLOTS = 100;
+
 /** Waits until a node that is down owns no slots. */
 export async function untilReplaced(cluster: RedisCluster, dead: ClusterNode): Promise<void> {
   await until(`${dead.address} is replaced`, async (saw) => {
@@ -33,13 +35,25 @@ type Change = (random: Random, cluster: RedisCluster, shards: readonly Shard[]) 
   | (() => Promise<unknown>)
   | undefined;
 
-const CHANGES: Readonly<Record<string, Change>> = {
+const CHANGES = {
   "a primary more": (random, cluster, shards) => {
     if (cluster.nodes.length >= MOST_NODES) return undefined;
     const donor = random.pick(shards);
     return async () => {
       const added = await cluster.add();
       await cluster.moveSlots(donor.slots.slice(0, MOVED_SLOTS), donor.node, added);
+    };
+  },
+  "two primaries more, and a rebalance": (_random, cluster, [first]) => {
+    if (cluster.nodes.length + 2 > MOST_NODES) return undefined;
+    return async () => {
+      const added = await Promise.all([cluster.add(), cluster.add()]);
+      // Before the rebalance, so that clients use new nodes that have few slots.
+      for (const [index, node] of added.entries()) {
+        const slots = first!.slots.slice(index * FEW_SLOTS, (index + 1) * FEW_SLOTS);
+        await cluster.moveSlots(slots, first!.node, node);
+      }
+      await cluster.rebalance();
     };
   },
   "a replica more": (random, cluster, shards) => {
@@ -85,22 +99,39 @@ const CHANGES: Readonly<Record<string, Change>> = {
       await node.start();
     };
   },
-  "a node at another address": (random, cluster) => {
-    const node = random.pick(cluster.nodes);
+  "a primary at another address": (random, cluster, shards) => {
+    const { node } = random.pick(shards);
     return () => cluster.relocate(node);
   },
-};
+  "a replica at another address, then a failover": (random, cluster, shards) => {
+    const replicas = shards.flatMap(({ replicas }) => replicas);
+    if (replicas.length === 0) return undefined;
+    const replica = random.pick(replicas);
+    return async () => {
+      await cluster.relocate(replica);
+      await cluster.ready();
+      await cluster.failover(replica);
+    };
+  },
+} satisfies Record<string, Change>;
 
-/** Makes one random change to a complete cluster, and returns its name. */
-export async function change(cluster: RedisCluster, random: Random): Promise<string> {
+/** The name of a change. */
+export type ChangeName = keyof typeof CHANGES;
+
+/** Makes one of these changes, or of all, to a complete cluster, and returns its name. */
+export async function change(
+  cluster: RedisCluster,
+  random: Random,
+  names = Object.keys(CHANGES) as ChangeName[],
+): Promise<string> {
   const standings = await cluster.standings();
   const shards = standings.filter(({ slots }) => slots.length > 0).map((standing) => ({
     ...standing,
     replicas: standings.filter(({ primary }) => primary === standing.node).map(({ node }) => node),
   }));
   for (;;) {
-    const name = random.pick(Object.keys(CHANGES));
-    const make = CHANGES[name]!(random, cluster, shards);
+    const name = random.pick(names);
+    const make = CHANGES[name](random, cluster, shards);
     if (make === undefined) continue;
     await make();
     await cluster.ready();

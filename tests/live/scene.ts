@@ -46,14 +46,6 @@ export interface LiveOptions {
   process?: boolean;
 }
 
-/** The losses that an event may cause. */
-export interface Costs {
-  /**
-   * A primary dies and loses the acknowledged writes that no replica has.
-   */
-  primaryDies?: boolean;
-}
-
 /**
  * Registers a test of clients under load. The proxy and the nodes show what is left over, not the
  * sanitizers: a closed node-redis leaves its reconnect timer running (client/socket.js `#connect`).
@@ -65,14 +57,10 @@ export function testLive(name: string, fn: (t: Deno.TestContext) => Promise<void
 /** A cluster, a proxy in front of it, and real clients on both sides. */
 export class LiveScene implements AsyncDisposable {
   readonly cluster: RedisCluster;
-  readonly #proxy: Awaited<ReturnType<typeof openProxy>>;
+  readonly #proxy: SceneProxy;
   readonly #naming: Naming;
 
-  private constructor(
-    cluster: RedisCluster,
-    proxy: Awaited<ReturnType<typeof openProxy>>,
-    naming: Naming,
-  ) {
+  private constructor(cluster: RedisCluster, proxy: SceneProxy, naming: Naming) {
     this.cluster = cluster;
     this.#proxy = proxy;
     this.#naming = naming;
@@ -99,11 +87,13 @@ export class LiveScene implements AsyncDisposable {
   /**
    * Runs an event under load from clients inside and outside. Checks that those outside recover,
    * lose no more writes than those inside, and see no private address. Prints the figures of both.
+   *
+   * @param primaryDies whether a primary loses the acknowledged writes that no replica has
    */
   async withstand(
     what: string,
     event: () => Promise<unknown>,
-    { primaryDies = false }: Costs = {},
+    { primaryDies = false } = {},
   ): Promise<void> {
     await using stack = new AsyncDisposableStack();
     const pairs = await this.#startLoads(stack);
@@ -131,24 +121,19 @@ export class LiveScene implements AsyncDisposable {
     for (const pair of pairs) {
       const { name } = pair;
       const [outside, inside] = [pair.outside.load, pair.inside?.load];
-      const strange = pair.outside.client.addresses.filter((address) =>
-        !isOf(this.#proxy.host, watcher, address)
-      );
+      const known = new Set([...watcher.ports].map((port) => `${this.#proxy.host}:${port}`));
+      const strange = pair.outside.client.addresses.filter((address) => !known.has(address));
       assertEquals(strange, [], `${name} outside knows private addresses`);
       const [lostOutside, lostInside] = await Promise.all(
         [outside, inside].map(async (load) => await load?.lost(this.cluster) ?? []),
       ) as [string[], string[]];
       const [gapOutside, gapInside] = [outside, inside].map((load) => load?.longestGapMs(startMs));
+      const ratio = gapInside === undefined ? "-" : (gapOutside! / gapInside).toFixed(2);
+      console.log(`${what}, ${this.#naming}, ${name}: longest gap in ms / lost writes / errors`);
       console.log(
-        `${what}, ${this.#naming}, ${name}: ` + [
-          `longest gap ${shown(gapOutside)} ms outside, ${shown(gapInside)} ms inside`,
-          `ratio ${gapInside === undefined ? "-" : (gapOutside! / gapInside).toFixed(2)}`,
-          `${lostOutside.length} of ${outside.acknowledged} writes lost outside, ` +
-          `${lostInside.length} of ${inside?.acknowledged ?? 0} inside`,
-          `errors ${shownErrors(outside)} outside, ${shownErrors(inside)} inside`,
-          `${inside?.hung.length ?? 0} writes inside without an answer`,
-        ].join("; "),
+        `  outside: ${shown(outside, gapOutside, lostOutside)}; ${ratio} times the gap inside`,
       );
+      console.log(`  inside: ${shown(inside, gapInside, lostInside)}`);
       // A writer has one pending write, and its pause is longer than the lag of a replica: each can
       // lose only the last write before the death of its primary.
       const allowed = lostInside.length + (primaryDies ? WRITERS : 0);
@@ -170,15 +155,11 @@ export class LiveScene implements AsyncDisposable {
   /** Starts a load for each client and side. */
   async #startLoads(stack: AsyncDisposableStack): Promise<Pair[]> {
     const seed = this.cluster.nodes[0]!;
-    const resolve = (name: string) => this.#resolve(name);
     const options = { protocol: 3, throughOutages: true } as const;
     const outside = { ...options, host: this.#proxy.host, port: this.#proxy.portOf(seed) };
-    const inside = {
-      ...options,
-      host: seed.host,
-      port: seed.port,
-      ...this.#naming === "hostnames" ? { resolve } : {},
-    };
+    const names = { resolve: (name: string) => this.#resolve(name) };
+    const resolving = this.#naming === "hostnames" ? names : {};
+    const inside = { ...options, ...resolving, host: seed.host, port: seed.port };
     async function start(connect: Connect, name: string, options: ConnectOptions): Promise<Side> {
       const connecting = connect(options);
       const client = await within(`connect ${name}`, connecting, RECOVERY_DEADLINE_MS);
@@ -254,6 +235,8 @@ const NAMING_OPTIONS: Record<Naming, ClusterOptions> = {
   },
 };
 
+type SceneProxy = Awaited<ReturnType<typeof openProxy>>;
+
 async function openProxy(cluster: RedisCluster, process: boolean) {
   if (!process) {
     const local = await startProxy(cluster, SWIFT);
@@ -286,15 +269,11 @@ async function untilAllFlow(
   }, deadlineMs);
 }
 
-function isOf(host: string, watcher: Watcher, address: string): boolean {
-  return [...watcher.ports].some((port) => address === `${host}:${port}`);
-}
-
-function shown(ms: number | undefined): string {
-  return ms === undefined ? "-" : `${Math.round(ms)}`;
-}
-
-function shownErrors(load: Load | undefined): string {
-  const errors = [...load?.errors ?? []].map(([text, count]) => `${count} '${text}'`);
-  return errors.length === 0 ? "none" : errors.join(", ");
+/** The figures of a load, such as `812 / 3 of 1200 / none`. */
+function shown(load: Load | undefined, gapMs = NaN, lost: readonly string[]): string {
+  if (load === undefined) return "no client";
+  const errors = [...load.errors].map(([text, count]) => `${count} '${text}'`).join(", ");
+  const hung = load.hung.length === 0 ? "" : `, ${load.hung.length} writes without an answer`;
+  const lostWrites = `${lost.length} of ${load.acknowledged}`;
+  return `${Math.round(gapMs)} / ${lostWrites} / ${errors || "none"}${hung}`;
 }

@@ -1,13 +1,9 @@
-import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
-import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
-import {
-  namedInLines,
-  namedInShards,
-  namedInSlots,
-  type NamedNode,
-} from "../support/named_nodes.ts";
+import { fromLatin1 } from "../../src/resp/bytes.ts";
+import { decodeFrame, type Value } from "../../src/resp/frame.ts";
+import { namedInLines, namedInShards, namedInSlots } from "../support/named_nodes.ts";
+import type { NamedNode } from "../support/named_nodes.ts";
 import type { RunningProxy } from "../support/proxy.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 /** The pause between two rounds over all ports. */
 const PAUSE_MS = 50;
@@ -77,7 +73,7 @@ export class Watcher {
     let frames: string[];
     try {
       using client = await WireClient.connect(this.#proxy.host, port);
-      await client.send(REQUESTS.map(([words]) => toLatin1(encodeRequest(words))).join(""));
+      await client.send(REQUESTS.map(([words]) => wire(...words)).join(""));
       frames = await client.readFrames(REQUESTS.length, DEADLINE_MS);
     } catch {
       // The node is down; the others are queried.
