@@ -36,9 +36,11 @@ export class Load {
   readonly #keys: Written[] = [];
   /** The times of acknowledgements of each writer, in ms of the monotonic clock. */
   readonly #times: number[][] = [];
-  readonly #errors = new Map<string, number>();
+  /** Failed writes by the beginning of the error. */
+  readonly errors = new Map<string, number>();
   readonly #writers: Promise<void>[];
-  #hung: string[] = [];
+  /** The writes that were never answered. */
+  hung: string[] = [];
   /** When it was stopped, on the same clock. */
   #stoppedMs: number | undefined;
 
@@ -56,16 +58,6 @@ export class Load {
   /** How many writes were acknowledged. */
   get acknowledged(): number {
     return this.#times.reduce((sum, { length }) => sum + length, 0);
-  }
-
-  /** The writes that were never answered. */
-  get hung(): readonly string[] {
-    return this.#hung;
-  }
-
-  /** Failed writes by the beginning of the error. */
-  get errors(): ReadonlyMap<string, number> {
-    return this.#errors;
   }
 
   /** Whether each writer has had a write acknowledged since then. */
@@ -134,7 +126,7 @@ export class Load {
       } catch (error) {
         if (old !== undefined) certain.splice(certain.indexOf(old), 1);
         const text = (error instanceof Error ? error.message : String(error)).slice(0, 40);
-        this.#errors.set(text, (this.#errors.get(text) ?? 0) + 1);
+        this.errors.set(text, (this.errors.get(text) ?? 0) + 1);
       }
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
@@ -146,7 +138,7 @@ export class Load {
     try {
       return await within("get an answer", noticed, HANG_MS);
     } catch (error) {
-      if (!settled) this.#hung.push(`${this.name}: write ${write} to ${key}`);
+      if (!settled) this.hung.push(`${this.name}: write ${write} to ${key}`);
       throw error;
     }
   }

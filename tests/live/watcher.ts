@@ -34,7 +34,8 @@ export class Watcher {
   /** Every public port so far. */
   readonly #ports = new Set<number>();
   readonly #watching: Promise<void>;
-  #replies = 0;
+  /** Number of replies so far. */
+  replies = 0;
   #stopping = false;
 
   /** @param isPrivate whether a text contains a private address */
@@ -42,11 +43,6 @@ export class Watcher {
     this.#proxy = proxy;
     this.#isPrivate = isPrivate;
     this.#watching = this.#watch();
-  }
-
-  /** Number of replies so far. */
-  get replies(): number {
-    return this.#replies;
   }
 
   /** Every public port so far. */
@@ -81,7 +77,7 @@ export class Watcher {
     }
     for (const [index, frame] of frames.entries()) {
       const [words, named] = REQUESTS[index]!;
-      this.#replies++;
+      this.replies++;
       if (!this.#isSafe(frame, named)) this.#leaks.push(`${words.join(" ")} at ${port}: ${frame}`);
     }
   }

@@ -61,7 +61,8 @@ interface Setup {
  * round by round: with 3 primaries node i is a replica of node i-3, then i-6, and so on.
  */
 export class RedisCluster implements AsyncDisposable {
-  readonly #nodes: ClusterNode[] = [];
+  /** All nodes, including those that are down; added nodes come last. */
+  readonly nodes: ClusterNode[] = [];
   /** The primaries of the start. */
   readonly #founders: readonly ClusterNode[];
   readonly #setup: Setup;
@@ -96,11 +97,6 @@ export class RedisCluster implements AsyncDisposable {
       throw new Error(`Cannot form a cluster: ${reason}\n${logs.join("\n")}`, { cause });
     }
     return cluster;
-  }
-
-  /** All nodes, including those that are down; added nodes come last. */
-  get nodes(): readonly ClusterNode[] {
-    return this.#nodes;
   }
 
   /** The nodes that were started as primaries. */
@@ -217,7 +213,7 @@ export class RedisCluster implements AsyncDisposable {
       return knowing.flat().length === 0;
     }, FORMING_DEADLINE_MS);
     if (stop) await node.stop();
-    this.#nodes.splice(this.#nodes.indexOf(node), 1);
+    this.nodes.splice(this.nodes.indexOf(node), 1);
   }
 
   /**
@@ -282,7 +278,7 @@ export class RedisCluster implements AsyncDisposable {
     const index = this.#count++;
     const directives = { ...options.directives, ...options.directivesOf?.(index) };
     const node = new ClusterNode(server, { ...place, role, directives, directory, certificates });
-    this.#nodes.push(node);
+    this.nodes.push(node);
     return node;
   }
 

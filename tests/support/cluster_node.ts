@@ -21,8 +21,10 @@ export class ClusterNode {
   readonly #directory: string;
   readonly #certificates: Certificates | undefined;
   #given: Directives;
-  #host: string;
-  #id = "";
+  /** Its address, which changes when the node is relocated. */
+  host: string;
+  /** The node id, 40 hexadecimal digits. */
+  id = "";
   #process: Program | undefined;
 
   constructor(
@@ -34,7 +36,7 @@ export class ClusterNode {
       certificates: Certificates | undefined;
     },
   ) {
-    this.#host = host;
+    this.host = host;
     this.port = port;
     this.tlsPort = certificates && (tlsPort ?? port);
     this.#certificates = certificates;
@@ -45,11 +47,6 @@ export class ClusterNode {
     this.#given = directives;
   }
 
-  /** Its address, which changes when the node is relocated. */
-  get host(): string {
-    return this.#host;
-  }
-
   /** All lines of its redis.conf. */
   get directives(): Directives {
     const password = this.#given["requirepass"];
@@ -58,11 +55,6 @@ export class ClusterNode {
       ...password === undefined ? {} : { "masterauth": password },
       ...this.#given,
     };
-  }
-
-  /** The node id, 40 hexadecimal digits. */
-  get id(): string {
-    return this.#id;
   }
 
   /** The address as servers print it: IPv6 without brackets. */
@@ -146,9 +138,9 @@ export class ClusterNode {
    *
    * @param host the node's address from now on, if it is another than before
    */
-  async start(host = this.#host): Promise<void> {
+  async start(host = this.host): Promise<void> {
     if (this.#process !== undefined) throw new Error(`Node ${this.address} runs already`);
-    this.#host = host;
+    this.host = host;
     await Deno.mkdir(this.#directory, { recursive: true });
     const conf = Object.entries(this.directives).map(([name, rest]) => `${name} ${rest}\n`);
     await Deno.writeTextFile(join(this.#directory, "redis.conf"), conf.join(""));
@@ -162,7 +154,7 @@ export class ClusterNode {
       await this.kill();
       throw new Error(`Node ${this.address} ended with the code ${id}: ${process.stderr}`);
     }
-    this.#id = id;
+    this.id = id;
   }
 
   /** Ends the process with SIGTERM. */

@@ -6,18 +6,14 @@ import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 export class Feed implements ByteSource {
   readonly #most: number;
   #bytes = new Uint8Array(0);
-  #ended = false;
+  /** Whether no more bytes come. */
+  ended = false;
   /** Wakes the read that waits for more. */
   #wake: (() => void) | undefined;
 
   /** @param most the most bytes that one read returns */
   constructor(most: number) {
     this.#most = most;
-  }
-
-  /** Whether no more bytes come. */
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** Gives bytes, one for each character, to the reader. */
@@ -28,13 +24,13 @@ export class Feed implements ByteSource {
 
   /** Ends the stream after the bytes given so far. */
   end(): void {
-    this.#ended = true;
+    this.ended = true;
     this.#wake?.();
   }
 
   async read(buffer: Uint8Array): Promise<number | null> {
     while (this.#bytes.length === 0) {
-      if (this.#ended) return null;
+      if (this.ended) return null;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
       await promise;

@@ -7,22 +7,18 @@ import { until } from "./until.ts";
  *     using logged = new Logged();
  */
 export class Logged implements Disposable {
-  readonly #lines: string[] = [];
+  /** All lines so far, each with its level, such as `warning Client 1 is …`. */
+  readonly lines: string[] = [];
 
   constructor() {
     configureSync({
       reset: true,
-      sinks: { lines: (record) => this.#lines.push(lineOf(record)) },
+      sinks: { lines: (record) => this.lines.push(lineOf(record)) },
       loggers: [
         { category: ["nat"], sinks: ["lines"], lowestLevel: "info" },
         { category: ["logtape", "meta"], sinks: ["lines"], lowestLevel: "warning" },
       ],
     });
-  }
-
-  /** All lines so far, each with its level, such as `warning Client 1 is …`. */
-  get lines(): readonly string[] {
-    return this.#lines;
   }
 
   /**
@@ -31,8 +27,8 @@ export class Logged implements Disposable {
    */
   untilLines(count: number): Promise<readonly string[]> {
     return until(`${count} lines are logged`, (saw) => {
-      saw(this.#lines.join("\n"));
-      return this.#lines.length >= count && this.#lines;
+      saw(this.lines.join("\n"));
+      return this.lines.length >= count && this.lines;
     });
   }
 

@@ -59,9 +59,12 @@ export class Program implements AsyncDisposable {
   readonly #orderly: boolean;
   readonly #process: Deno.ChildProcess;
   readonly #end: Promise<unknown>;
-  #code: number | undefined;
-  #stdout = "";
-  #stderr = "";
+  /** The exit code, once the process has ended. */
+  code: number | undefined;
+  /** Everything on stdout so far. */
+  stdout = "";
+  /** Everything on stderr so far. */
+  stderr = "";
 
   constructor(command: readonly string[], options: ProgramOptions = {}) {
     const { env, input = "", orderly = false, ...rest } = options;
@@ -79,9 +82,9 @@ export class Program implements AsyncDisposable {
     }).spawn();
     this.#process = process;
     this.#end = Promise.all([
-      process.status.then(({ code }) => this.#code = code),
-      collect(process.stdout, (text) => this.#stdout += text),
-      collect(process.stderr, (text) => this.#stderr += text),
+      process.status.then(({ code }) => this.code = code),
+      collect(process.stdout, (text) => this.stdout += text),
+      collect(process.stderr, (text) => this.stderr += text),
       // A program that fails may leave input unread.
       input !== "" && new Blob([input]).stream().pipeTo(process.stdin).catch(() => {}),
     ]);
@@ -108,24 +111,9 @@ export class Program implements AsyncDisposable {
     }
   }
 
-  /** Everything on stdout so far. */
-  get stdout(): string {
-    return this.#stdout;
-  }
-
-  /** Everything on stderr so far. */
-  get stderr(): string {
-    return this.#stderr;
-  }
-
   /** The id of the process. */
   get pid(): number {
     return this.#process.pid;
-  }
-
-  /** The exit code, once the process has ended. */
-  get code(): number | undefined {
-    return this.#code;
   }
 
   /** Sends a signal to the process. */
@@ -144,31 +132,31 @@ export class Program implements AsyncDisposable {
     deadlineMs: number,
   ): Promise<T> {
     const outcome = await until(`'${this.#name}' ${what}`, (saw) => {
-      saw(`${this.#stdout}${this.#stderr}`);
+      saw(`${this.stdout}${this.stderr}`);
       const held = condition();
-      return held ? { held } : this.#code !== undefined && { held };
+      return held ? { held } : this.code !== undefined && { held };
     }, deadlineMs);
     if (outcome.held) return outcome.held;
     await this.#end;
-    throw new Error(`'${this.#name}' ended with the code ${this.#code}: ${this.#stderr}`);
+    throw new Error(`'${this.#name}' ended with the code ${this.code}: ${this.stderr}`);
   }
 
   /** Waits until it has ended. */
   async ended(deadlineMs = RUN_DEADLINE_MS): Promise<Ending> {
     await within(`see the end of '${this.#name}'`, this.#end, deadlineMs);
-    return { code: this.#code!, stdout: this.#stdout, stderr: this.#stderr };
+    return { code: this.code!, stdout: this.stdout, stderr: this.stderr };
   }
 
   /** Ends it with SIGKILL. */
   async kill(): Promise<void> {
-    if (this.#code === undefined) this.#process.kill("SIGKILL");
+    if (this.code === undefined) this.#process.kill("SIGKILL");
     await this.#end;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#orderly) return await this.kill();
     try {
-      if (this.#code === undefined) this.#process.kill("SIGTERM");
+      if (this.code === undefined) this.#process.kill("SIGTERM");
       const { code, stderr } = await this.ended(STOP_DEADLINE_MS);
       if (code !== 0) throw new Error(`'${this.#name}' ended with the code ${code}: ${stderr}`);
     } finally {

@@ -22,7 +22,8 @@ export class ScriptedNode implements AsyncDisposable {
   readonly port: number;
   readonly #server: net.Server;
   readonly #waiting: net.Socket[] = [];
-  readonly #peers: WireClient[] = [];
+  /** The connections returned so far, including those that have ended. */
+  readonly peers: WireClient[] = [];
   #wake = () => {};
 
   private constructor(server: net.Server) {
@@ -46,11 +47,6 @@ export class ScriptedNode implements AsyncDisposable {
     return `${this.host}:${this.port}`;
   }
 
-  /** The connections returned so far, including those that have ended. */
-  get peers(): readonly WireClient[] {
-    return this.#peers;
-  }
-
   /**
    * Returns the next connection, except for probes of the proxy, which end at once without a byte.
    * The node closes it at the end.
@@ -68,7 +64,7 @@ export class ScriptedNode implements AsyncDisposable {
         continue;
       }
       const peer = new WireClient(connection);
-      this.#peers.push(peer);
+      this.peers.push(peer);
       return peer;
     }
   }
@@ -81,7 +77,7 @@ export class ScriptedNode implements AsyncDisposable {
     await link.readFrames(answers.length);
     await link.send(answers.join(""));
     await link.readToEnd();
-    this.#peers.pop();
+    this.peers.pop();
   }
 
   /** Refuses further connections. */
@@ -90,7 +86,7 @@ export class ScriptedNode implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const peer of this.#peers) peer.close();
+    for (const peer of this.peers) peer.close();
     for (const socket of this.#waiting) socket.destroy();
     if (!this.#server.listening) return;
     await new Promise((resolve) => this.#server.close(resolve));

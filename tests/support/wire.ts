@@ -25,7 +25,8 @@ export class WireClient implements Disposable {
   /** Received and not yet returned. */
   #received: Uint8Array = new Uint8Array(0);
   #ended = false;
-  #wasReset = false;
+  /** Whether the other side has reset the connection. */
+  wasReset = false;
   /** The read in progress, which continues after a wait whose deadline has passed. */
   #reading: Promise<void> | undefined;
   #closed = false;
@@ -45,11 +46,6 @@ export class WireClient implements Disposable {
   get localAddress(): string {
     const { hostname, port } = this.#conn.localAddr;
     return `${hostname}:${port}`;
-  }
-
-  /** Whether the other side has reset the connection. */
-  get wasReset(): boolean {
-    return this.#wasReset;
   }
 
   /** Sends bytes as they are. */
@@ -186,7 +182,7 @@ export class WireClient implements Disposable {
     } catch (error) {
       // The other side has reset the connection, or this side has closed it.
       this.#ended = true;
-      this.#wasReset = error instanceof Deno.errors.ConnectionReset;
+      this.wasReset = error instanceof Deno.errors.ConnectionReset;
     } finally {
       this.#reading = undefined;
     }

@@ -20,8 +20,10 @@ export async function holds(
 export class Recorder implements AsyncDisposable {
   readonly #conn: Deno.TcpConn;
   readonly #reading: Promise<void>;
-  #received = "";
-  #ended = false;
+  /** Everything received since the start or the last `forget`. */
+  received = "";
+  /** Whether the other side has ended the connection. */
+  ended = false;
   #lastMs = performance.now();
 
   private constructor(conn: Deno.TcpConn) {
@@ -32,16 +34,6 @@ export class Recorder implements AsyncDisposable {
 
   static async connect(host: string, port: number): Promise<Recorder> {
     return new Recorder(await Deno.connect({ hostname: host, port }));
-  }
-
-  /** Everything received since the start or the last `forget`. */
-  get received(): string {
-    return this.#received;
-  }
-
-  /** Whether the other side has ended the connection. */
-  get ended(): boolean {
-    return this.#ended;
   }
 
   /** The time since the last received byte. */
@@ -56,7 +48,7 @@ export class Recorder implements AsyncDisposable {
   }
 
   forget(): void {
-    this.#received = "";
+    this.received = "";
   }
 
   /** Writes a text; the other side may have closed. */
@@ -75,11 +67,11 @@ export class Recorder implements AsyncDisposable {
     this.forget();
     await this.send(text);
     const came = await holds(
-      () => this.#ended || this.#received.split("\r\n").length > lines,
+      () => this.ended || this.received.split("\r\n").length > lines,
       deadlineMs,
     );
-    if (!came || this.#ended) throw new Error(`No answer came to ${JSON.stringify(text)}`);
-    const received = this.#received;
+    if (!came || this.ended) throw new Error(`No answer came to ${JSON.stringify(text)}`);
+    const received = this.received;
     this.forget();
     return received;
   }
@@ -95,12 +87,12 @@ export class Recorder implements AsyncDisposable {
       for (;;) {
         const length = await this.#conn.read(chunk);
         if (length === null) break;
-        this.#received += toLatin1(chunk.subarray(0, length));
+        this.received += toLatin1(chunk.subarray(0, length));
         this.#lastMs = performance.now();
       }
     } catch {
       // Reset, or closed by this side.
     }
-    this.#ended = true;
+    this.ended = true;
   }
 }

@@ -20,17 +20,13 @@ export class Report {
   readonly #counts = new Map<string, number>();
   readonly #shown: number;
   readonly #print: (text: string) => void;
-  #isClean = true;
+  /** Whether no fault was found, kept or not. */
+  isClean = true;
   #printedAtMs = performance.now();
 
   constructor({ shown = 20, print = () => {} }: ReportOptions = {}) {
     this.#shown = shown;
     this.#print = print;
-  }
-
-  /** Whether no fault was found, kept or not. */
-  get isClean(): boolean {
-    return this.#isClean;
   }
 
   /** Whether another fault would be kept. */
@@ -44,7 +40,7 @@ export class Report {
     this.compared += compared;
     if (note !== undefined) this.count(note);
     if (fault !== undefined) {
-      this.#isClean = false;
+      this.isClean = false;
       this.count(`${fault.kind}: ${fault.description}`);
     }
     if (performance.now() - this.#printedAtMs < PROGRESS_MS) return;
