@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
 import { isIpAddress } from "../platform/address.ts";
 import type { Connection, TlsConnector } from "../platform/net.ts";
-import { chainError, type ChainFailure } from "./chain_error.ts";
+import { chainError } from "./chain_error.ts";
 import { assertPair } from "./identity.ts";
 import type { NodeMaterial } from "./material.ts";
 import { isForHost, namesOf } from "./names.ts";
@@ -90,9 +90,7 @@ class ClientSide implements Side {
     const { material, verifier } = this.#settings;
     const leaf = verifier.verify(chainOf(socket));
     if (!socket.authorized) {
-      throw chainError("node", RUNTIME_FAILURES[`${socket.authorizationError}`] ?? "unknown-ca", {
-        cause: socket.authorizationError,
-      });
+      throw chainError("node", "unknown-ca", { cause: socket.authorizationError });
     }
     if (material.verify === "chain" || isForHost(leaf, this.#name)) return;
     const names = namesOf(leaf);
@@ -158,13 +156,6 @@ class ClientSide implements Side {
     );
   }
 }
-
-/** What the runtime finds, with the default roots; all else is an unknown CA. */
-const RUNTIME_FAILURES: Record<string, ChainFailure> = {
-  "CERT_HAS_EXPIRED": "expired",
-  "CERT_NOT_YET_VALID": "not-yet-valid",
-  "INVALID_PURPOSE": "wrong-usage",
-};
 
 /** The types of the records with which a server can begin (RFC 8446, section 5.1). */
 const HANDSHAKE_RECORD = 22;

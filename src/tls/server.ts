@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
 import type { Connection, TlsAcceptor } from "../platform/net.ts";
+import { chainError } from "./chain_error.ts";
 import { assertPair } from "./identity.ts";
 import type { ServerMaterial } from "./material.ts";
 import { chainOf } from "./peer_chain.ts";
@@ -89,6 +90,10 @@ class ServerSide implements Side {
       new TlsError(reason, text, { cause: error });
     if (isSecure) return because("protocol", `The client broke TLS: ${message}`);
     if (/peer sent no certificates/i.test(message)) return certificateWanted(error);
+    // It cannot read the certificate, and so cannot check its signature.
+    if (/issuer certificate|BadEncoding/i.test(message)) {
+      return chainError("client", "malformed", { cause: error });
+    }
     if (/peer is incompatible|ProtocolVersion/i.test(message)) {
       return because(
         "version",

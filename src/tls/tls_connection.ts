@@ -52,24 +52,26 @@ export class TlsConnection implements Connection {
   /** One read of the wire is pending: it outlives a `read` that ends before it. */
   #isReading = false;
   #wasRead = false;
-  #writesSent = 0;
+  /** The last write of the wire that is pending. */
+  #sending: Promise<void> | undefined;
   #isSecure = false;
   #end: "none" | "wire" | "all" = "none";
   /** Why neither side goes on. */
   #failure: unknown;
+  #endOfWrites: Promise<void> | undefined;
   #waiting: (() => void)[] = [];
   readonly #writers = new Set<(error: unknown) => void>();
 
   private constructor(connection: Connection, side: Side) {
     this.#tcp = connection;
     this.#side = side;
-    this.#wire = new Duplex({
-      allowHalfOpen: true,
-      read() {},
-      write: (bytes: Uint8Array, _encoding, done) => void this.#send(bytes, done),
-    });
+    this.#wire = new Wire((bytes, done) => void this.#send(bytes, done));
     const socket = this.#socket = side.wrap(this.#wire);
-    const fail = (error: Error) => this.#fail(side.errorOf(error, this.#isSecure));
+    const fail = (error: Error) => {
+      // node:tls has an error of its own for an end within the handshake.
+      const isEnd = this.#end !== "none" && (error as NodeJS.ErrnoException).code === "ECONNRESET";
+      this.#fail(isEnd ? side.endError() : side.errorOf(error, this.#isSecure));
+    };
     socket.on("error", fail);
     // A server's socket reports errors only so.
     socket.on("_tlsError", fail);
@@ -147,12 +149,22 @@ export class TlsConnection implements Connection {
     return part.length;
   }
 
-  async closeWrite(): Promise<void> {
+  closeWrite(): Promise<void> {
+    return this.#endOfWrites ??= this.#endWrites();
+  }
+
+  async #endWrites(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    const sent = this.#writesSent;
-    this.#socket.end();
-    // The end of TLS is one more write.
-    while (this.#failure === undefined && this.#writesSent === sent) await this.#wait();
+    let hasEnded = false;
+    this.#socket.end(() => {
+      hasEnded = true;
+      this.#wake();
+    });
+    // By then the end of TLS, one more record, is among the writes.
+    while (!hasEnded || this.#sending !== undefined) {
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#wait();
+    }
     if (this.#failure !== undefined) throw this.#failure;
     await this.#tcp.closeWrite();
   }
@@ -167,7 +179,8 @@ export class TlsConnection implements Connection {
   async #handshake(): Promise<void> {
     while (!this.#isSecure) {
       if (this.#failure !== undefined) throw this.#failure;
-      if (this.#end !== "none") throw this.#side.endError();
+      // An alert that came right before the end says more.
+      if (this.#end === "all") throw this.#side.endError();
       await this.#pull();
     }
   }
@@ -195,12 +208,12 @@ export class TlsConnection implements Connection {
       const length = await this.#tcp.read(this.#received);
       if (length === null) {
         if (this.#end === "none") this.#end = "wire";
-        this.#wire.push(null);
+        this.#wire.emit("end");
       } else if (!this.#wasRead && !this.#side.isTls(this.#received[0]!)) {
         this.#fail(this.#side.plainError());
       } else {
         this.#wasRead = true;
-        this.#wire.push(this.#received.slice(0, length));
+        this.#wire.emit("data", this.#received.subarray(0, length));
       }
     } catch (error) {
       this.#fail(error);
@@ -210,16 +223,22 @@ export class TlsConnection implements Connection {
     }
   }
 
-  /** Sends what TLS has encrypted. */
-  async #send(bytes: Uint8Array, done: (error?: Error) => void): Promise<void> {
+  /** Sends what TLS has encrypted, in its order. */
+  async #send(bytes: Uint8Array, done: WriteDone): Promise<void> {
+    const before = this.#sending;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sending = promise;
+    let failure: Error | undefined;
     try {
+      await before;
       await writeAll(this.#tcp, bytes);
     } catch (error) {
       this.#fail(error);
-      return done(error as Error);
+      failure = error as Error;
     }
-    this.#writesSent++;
-    done();
+    if (this.#sending === promise) this.#sending = undefined;
+    resolve();
+    done(failure);
     this.#wake();
   }
 
@@ -242,6 +261,30 @@ export class TlsConnection implements Connection {
     for (const resolve of waiting) resolve();
   }
 }
+
+/**
+ * The encrypted side of a socket. What it writes goes out at once, even after the socket has failed
+ * and destroyed this stream: that is the alert that tells the peer why.
+ */
+class Wire extends Duplex {
+  readonly #send: (bytes: Uint8Array, done: WriteDone) => void;
+
+  constructor(send: (bytes: Uint8Array, done: WriteDone) => void) {
+    super({ allowHalfOpen: true });
+    this.#send = send;
+  }
+
+  /** Pushed by hand. */
+  override _read(): void {}
+
+  // deno-lint-ignore no-explicit-any
+  override write(bytes: any, ...rest: any[]): boolean {
+    this.#send(bytes, rest.at(-1) ?? (() => {}));
+    return true;
+  }
+}
+
+type WriteDone = (error?: Error) => void;
 
 /** One TLS record, which is what node:tls decrypts at a time. */
 const RECEIVE_BYTES = 16 * 1024;

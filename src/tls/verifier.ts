@@ -12,7 +12,7 @@ import { chainError, type ChainFailure, type Peer } from "./chain_error.ts";
 export class Verifier {
   readonly #peer: Peer;
   /** The trusted certificates by the encoding of their subject; undefined for the default roots. */
-  readonly #roots: ReadonlyMap<string, readonly Certificate[]> | undefined;
+  readonly #roots: Roots | undefined;
   /** Chains that were verified, by all their bytes: a signature costs a millisecond. */
   readonly #verified = new Map<string, Verified>();
 
@@ -52,10 +52,9 @@ export class Verifier {
       if (one.version !== 3) throw chainError(this.#peer, "version-1");
       if (!isReadByRuntime(one)) throw chainError(this.#peer, "malformed");
     }
-    if (this.#roots === undefined) return { leaf, fromMs: -Infinity, untilMs: Infinity };
-    const search: Search = { roots: this.#roots, sent, nowMs, signatures: 0, failure: undefined };
-    const path = findPath(leaf, [], search);
-    if (path === undefined) throw chainError(this.#peer, search.failure ?? "unknown-ca");
+    const path = this.#roots === undefined
+      ? this.#leafOnly(leaf, nowMs)
+      : this.#path(this.#roots, [leaf, ...sent], nowMs);
     const usage = USAGES[this.#peer];
     for (const { usages } of path) {
       if (usages !== undefined && !usages.includes(usage) && !usages.includes(ANY_USAGE)) {
@@ -67,6 +66,24 @@ export class Verifier {
       fromMs: Math.max(...path.map(({ x509 }) => Date.parse(x509.validFrom))),
       untilMs: Math.min(...path.map(({ x509 }) => Date.parse(x509.validTo))),
     };
+  }
+
+  #path(
+    roots: Roots,
+    [leaf, ...sent]: readonly [Certificate, ...Certificate[]],
+    nowMs: number,
+  ): readonly Certificate[] {
+    const search: Search = { roots, sent, nowMs, signatures: 0, failure: undefined };
+    const path = findPath(leaf, [], search);
+    if (path === undefined) throw chainError(this.#peer, search.failure ?? "unknown-ca");
+    return path;
+  }
+
+  /** The runtime verifies the rest, but cannot say what is wrong. */
+  #leafOnly(leaf: Certificate, nowMs: number): readonly Certificate[] {
+    const failure = dateFailure(leaf, nowMs);
+    if (failure !== undefined) throw chainError(this.#peer, failure);
+    return [leaf];
   }
 
   #parse(chain: readonly Uint8Array[]): [Certificate, ...Certificate[]] {
@@ -123,6 +140,8 @@ function isSignedBy({ x509 }: Certificate, issuer: Certificate): boolean {
   }
 }
 
+type Roots = ReadonlyMap<string, readonly Certificate[]>;
+
 interface Verified {
   readonly leaf: Certificate;
   /** While the result holds. */
@@ -132,7 +151,7 @@ interface Verified {
 
 /** The state of one search for a path. */
 interface Search {
-  readonly roots: ReadonlyMap<string, readonly Certificate[]>;
+  readonly roots: Roots;
   readonly sent: readonly Certificate[];
   readonly nowMs: number;
   signatures: number;
