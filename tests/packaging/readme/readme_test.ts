@@ -20,7 +20,7 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /** The first line of a block that needs what tests may lack, and is not run. */
-const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|root)\n/;
+const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|Azure|Google Cloud|certificates|root)\n/;
 
 /** The commands that the tests below run. */
 const RUN_HERE = ["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"];
