@@ -27,7 +27,7 @@ export class ProgramTls implements AsyncDisposable {
    * @throws {ConfigError} if one cannot be used
    */
   static async open(
-    { tls, clusterTls }: Pick<Config, "tls" | "clusterTls">,
+    { tls, clusterTls, publicHost }: Pick<Config, "tls" | "clusterTls" | "publicHost">,
   ): Promise<ProgramTls | undefined> {
     if (tls === undefined && clusterTls === undefined) return undefined;
     // Loaded only if an option asks for TLS, for a short start.
@@ -39,7 +39,7 @@ export class ProgramTls implements AsyncDisposable {
       ]);
     try {
       const watchers = {
-        server: tls && await TlsFilesWatcher.open(serverFiles(tls)),
+        server: tls && await TlsFilesWatcher.open(serverFiles(tls, publicHost)),
         node: clusterTls && await TlsFilesWatcher.open(nodeFiles(clusterTls)),
       };
       return new ProgramTls(watchers, new ThreadTls(materialOf(watchers)));

@@ -2,6 +2,7 @@ import { createPrivateKey } from "node:crypto";
 import { OperatorError } from "../platform/operator_error.ts";
 import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
 import { type Certificate, parseCertificates } from "./certificate.ts";
+import { isForHost, namesOf } from "./names.ts";
 import type { ClientAuth, Identity, NodeMaterial, ServerMaterial } from "./material.ts";
 
 /** A file that an option names. */
@@ -64,8 +65,11 @@ export interface TlsFiles<Material> {
   parse(texts: ReadonlyMap<OptionFile, string>): Reading<Material>;
 }
 
-/** The files for clients. */
-export function serverFiles(options: ServerTlsFiles): TlsFiles<ServerMaterial> {
+/** The files for clients, who verify that the certificate is for the public host. */
+export function serverFiles(
+  options: ServerTlsFiles,
+  publicHost: string,
+): TlsFiles<ServerMaterial> {
   const { identity, clientCa, clientAuth, minVersion } = options;
   return {
     files: existing([...Object.values(identity), clientCa]),
@@ -78,6 +82,14 @@ export function serverFiles(options: ServerTlsFiles): TlsFiles<ServerMaterial> {
           identity.certificates,
           "the certificate has no extensions (X.509 version 1), so most clients refuse it; " +
             "issue it with a subjectAltName for the public host",
+        );
+      }
+      if (!isForHost(leaf!.certificate, publicHost)) {
+        reader.warnings.push(
+          `The certificate in ${identity.certificates.source} '${identity.certificates.path}' is ` +
+            `for ${namesOf(leaf!.certificate) || "no name"}, not for the public host ` +
+            `'${publicHost}': clients that verify names refuse it; issue it for that host, or ` +
+            "correct --public-host",
         );
       }
       return reader.reading({
@@ -118,19 +130,20 @@ const KEY = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----/
 class Reader {
   readonly certificates: FiledCertificate[] = [];
   readonly #texts: ReadonlyMap<OptionFile, string>;
-  readonly #warnings: string[] = [];
+  readonly warnings: string[] = [];
 
   constructor(texts: ReadonlyMap<OptionFile, string>) {
     this.#texts = texts;
   }
 
   reading<Material>(material: Material): Reading<Material> {
-    return { material, certificates: this.certificates, warnings: this.#warnings };
+    return { material, certificates: this.certificates, warnings: this.warnings };
   }
 
   /** @param prefix that of the options, for messages */
   identity(files: IdentityFiles, prefix: "tls" | "cluster-tls"): Identity {
-    const chain = this.#certificates(files.certificates);
+    const chain = this.#parse(files.certificates);
+    this.#file(files.certificates, chain);
     const key = this.#key(files, prefix);
     const owner = chain.findIndex(({ x509 }) => x509.checkPrivateKey(key));
     const { source, path } = files.certificates;
@@ -156,10 +169,20 @@ class Reader {
 
   /** The CA certificates in a file, in PEM form. */
   authorities(file: OptionFile | undefined): string | undefined {
-    return file && pemOf(this.#certificates(file));
+    if (file === undefined) return undefined;
+    const authorities = this.#parse(file);
+    // A bundle has CAs that have expired; the others still verify what they have signed.
+    const ends = authorities.map(({ x509 }) => x509.validToDate.getTime());
+    this.#file(file, [authorities[ends.indexOf(Math.max(...ends))]!]);
+    return pemOf(authorities);
   }
 
-  #certificates(file: OptionFile): Certificate[] {
+  /** Records certificates whose expiry matters. */
+  #file(file: OptionFile, certificates: readonly Certificate[]): void {
+    this.certificates.push(...certificates.map((certificate) => ({ file, certificate })));
+  }
+
+  #parse(file: OptionFile): Certificate[] {
     const text = this.#texts.get(file)!;
     if (!text.includes("-----BEGIN CERTIFICATE-----")) {
       const [label] = /-----BEGIN [A-Z ]+-----/.exec(text) ?? [];
@@ -170,9 +193,7 @@ class Reader {
       );
     }
     try {
-      const certificates = parseCertificates(text);
-      this.certificates.push(...certificates.map((certificate) => ({ file, certificate })));
-      return certificates;
+      return parseCertificates(text);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       throw invalid(file, `a certificate in it is malformed (${error.message}); replace it`);
@@ -210,7 +231,7 @@ class Reader {
 
   #checkSecret({ path, source }: OptionFile): void {
     const warning = openSecretWarning(path, source);
-    if (warning !== undefined) this.#warnings.push(warning);
+    if (warning !== undefined) this.warnings.push(warning);
   }
 }
 

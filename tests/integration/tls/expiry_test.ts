@@ -3,7 +3,7 @@ import { ExpiryWatch } from "../../../src/tls/expiry.ts";
 import { TlsFilesWatcher } from "../../../src/tls/files_watcher.ts";
 import { nodeFiles } from "../../../src/tls/tls_files.ts";
 import { parseCertificates } from "../../../src/tls/certificate.ts";
-import { daysFromNow } from "../../support/certificate.ts";
+import { daysFromNow, TestCertificate } from "../../support/certificate.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Logged } from "../../support/logged.ts";
 import { TlsDirectory } from "./files.ts";
@@ -104,4 +104,44 @@ Deno.test("an expired certificate is used with a warning from the start", async 
   await TlsFilesWatcher.open(directory.serverFiles("one"));
   assertEquals(logged.lines.length, 1);
   assertMatch(logged.lines[0]!, /^warning .* has expired at .*; renew it$/);
+});
+
+Deno.test("in a bundle of CAs, the one that is valid longest counts", async () => {
+  await using directory = await TlsDirectory.create();
+  const ends = [-100, 5, 100];
+  const bundle = ends.map((days) => TestCertificate.root({ notAfter: daysFromNow(days) }).pem);
+  const read = async (text: string) => {
+    using logged = new Logged();
+    const ca = { path: directory.write("bundle.crt", text), source: "ca" };
+    const options = { identity: undefined, ca, serverName: undefined, verify: "full" } as const;
+    await TlsFilesWatcher.open(nodeFiles(options));
+    return logged.lines;
+  };
+  assertEquals(await read(bundle.join("")), []);
+  const [warning, ...others] = await read(bundle.slice(0, 2).join(""));
+  assertMatch(warning!, /^warning The certificate 'CN=root' in ca '.*' expires in 5 days, at /);
+  assertEquals(others, []);
+});
+
+Deno.test("a certificate that is not for the public host is used with a warning", async () => {
+  await using directory = await TlsDirectory.create();
+  directory.issue("one", { names: ["*.example.com", "192.0.2.1"] });
+  directory.issue("bare", { names: [] });
+  const read = async (name: string, publicHost: string) => {
+    using logged = new Logged();
+    await TlsFilesWatcher.open(directory.serverFiles(name, publicHost));
+    return logged.lines;
+  };
+  for (const host of ["redis.example.com", "192.0.2.1"]) assertEquals(await read("one", host), []);
+  const at = (name: string) =>
+    `The certificate in --tls-cert-file '${directory.at(`${name}.crt`)}'`;
+  const advice = "clients that verify names refuse it; issue it for that host, or correct " +
+    "--public-host";
+  assertEquals(await read("one", "127.0.0.1"), [
+    `warning ${at("one")} is for *.example.com, 192.0.2.1, not for the public host '127.0.0.1': ` +
+    advice,
+  ]);
+  assertEquals(await read("bare", "a.b"), [
+    `warning ${at("bare")} is for no name, not for the public host 'a.b': ${advice}`,
+  ]);
 });

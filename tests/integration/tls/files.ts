@@ -33,7 +33,8 @@ export class TlsDirectory implements AsyncDisposable {
 
   /** Issues a certificate whose subject is NAME, as NAME.crt and NAME.key. */
   issue(name: string, options: CertificateOptions = {}): void {
-    const { certificates, key } = this.#ca.issue({ subject: name, ...options }).identity;
+    const names = ["localhost", "127.0.0.1"];
+    const { certificates, key } = this.#ca.issue({ subject: name, names, ...options }).identity;
     this.write(`${name}.crt`, certificates);
     this.write(`${name}.key`, key);
   }
@@ -52,7 +53,7 @@ export class TlsDirectory implements AsyncDisposable {
   }
 
   /** How the program reads NAME.crt and NAME.key. */
-  serverFiles(name: string): TlsFiles<ServerMaterial> {
+  serverFiles(name: string, publicHost = "localhost"): TlsFiles<ServerMaterial> {
     return serverFiles({
       identity: {
         certificates: { path: this.at(`${name}.crt`), source: "--tls-cert-file" },
@@ -62,7 +63,7 @@ export class TlsDirectory implements AsyncDisposable {
       clientCa: undefined,
       clientAuth: "no",
       minVersion: "TLSv1.2",
-    });
+    }, publicHost);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
