@@ -4,7 +4,6 @@ import { COMMAND_ROWS, type CommandRow } from "../../src/commands/command_rows.t
 import { ModelNode } from "../fuzz/node.ts";
 import { runSession } from "../fuzz/session.ts";
 import {
-  type Conversation,
   converse,
   describeReception,
   everyReception,
@@ -13,8 +12,8 @@ import {
   unmarked,
   wireOf,
 } from "../support/conversation.ts";
-import { array, bulk, int, OK } from "../support/frames.ts";
 import { seededRandom } from "../support/random.ts";
+import { transcript } from "./transcript.ts";
 
 // To support a new command takes only its rows in the table.
 const ROWS: readonly CommandRow[] = [
@@ -25,24 +24,19 @@ const ROWS: readonly CommandRow[] = [
 ];
 const COMMANDS = buildCommands(ROWS);
 
-const SLOTS = `«slots ${array(array(int(0), int(5), array(bulk("10.0.0.1"), int(7000))))}»`;
-
 Deno.test("a row adds a command: its requests and replies are rewritten", async () => {
-  const conversation: Conversation = [
-    ["LOCATE", `attach ${PUBLIC_HOST} 8000`, `ATTACH2 to ${PUBLIC_HOST} 8000`, "PING"],
-    SLOTS + OK + OK + OK,
-  ];
-  const node = unmarked(conversation[1] as string);
+  const requests = ["LOCATE", "attach HOST 8000", "ATTACH2 to HOST 8000", "PING"];
+  const [sent, forwarded] = [PUBLIC_HOST, PRIVATE_HOST].map((host) =>
+    requests.map((request) => request.replace("HOST", host))
+  );
+  const [expected] = transcript("< SLOTS OK OK OK") as [string];
+  const node = unmarked(expected);
   for (const reception of everyReception(node.length)) {
-    const received: Conversation = [conversation[0]!, node];
-    const { client, upstream, error } = await converse(received, reception, COMMANDS);
-    const how = describeReception(reception);
-    assertEquals(error, undefined, how);
-    assertEquals(client, conversation[1], how);
-    const requests = (conversation[0] as string[]).map((request) =>
-      request.replace(PUBLIC_HOST, PRIVATE_HOST)
+    assertEquals(
+      await converse([sent!, node], reception, COMMANDS),
+      { client: expected, upstream: wireOf(forwarded!), error: undefined },
+      describeReception(reception),
     );
-    assertEquals(upstream, wireOf(requests), how);
   }
 });
 
