@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { run } from "./support/program.ts";
 import { runTask, UsageError } from "./support/task.ts";
 
 /** The faults that depend on the server. */
@@ -62,9 +63,8 @@ function onPath(): Promise<string | undefined>[] {
 
 /** Its version, such as `Redis server v=7.0.15`. */
 async function versionOf(server: string): Promise<string> {
-  const { stdout } = await new Deno.Command(server, { args: ["--version"] }).output();
-  const text = new TextDecoder().decode(stdout);
-  return /^\w+ server v=\S+/.exec(text)?.[0] ?? text.trim();
+  const { output } = await run([server, "--version"]);
+  return /^\w+ server v=\S+/.exec(output)?.[0] ?? output.trim();
 }
 
 /** Runs the tests, and returns the summary of the runner. */

@@ -29,7 +29,6 @@ export interface ContenderOptions {
   readonly directory: TemporaryDirectory;
   /** A compiled proxy; undefined runs the sources. */
   readonly program: string | undefined;
-  /** Further options of the proxy. */
   readonly proxyFlags: readonly string[];
 }
 
@@ -106,7 +105,6 @@ defaults
 ${listeners.join("")}`;
 }
 
-/** Waits for the first reply through a program. */
 async function untilAnswered(port: number, program: Program): Promise<void> {
   const end = performance.now() + START_DEADLINE_MS;
   for (;;) {

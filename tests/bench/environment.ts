@@ -1,5 +1,6 @@
 import { textOf } from "../../src/resp/frame.ts";
 import type { ClusterNode } from "../support/cluster.ts";
+import { run } from "../support/program.ts";
 
 /** The machine and the programs of a run. */
 export interface Environment {
@@ -28,11 +29,12 @@ export async function lookAround(): Promise<Omit<Environment, "programs">> {
 
 /** The versions of the measured programs. */
 export async function listPrograms(node: ClusterNode): Promise<string[]> {
-  const { stdout } = await new Deno.Command("haproxy", { args: ["-v"] }).output();
-  const [, haproxy = "unknown"] = /version (\d[\d.]*)/.exec(new TextDecoder().decode(stdout)) ?? [];
+  const { output } = await run(["haproxy", "-v"]);
+  const [, haproxy = "unknown"] = /version (\d[\d.]*)/.exec(output) ?? [];
   const info = textOf(await node.ask("INFO", "server")) ?? "";
-  const valkey = /^valkey_version:(\S+)/m.exec(info);
-  const redis = /^redis_version:(\S+)/m.exec(info);
-  const server = valkey === null ? `Redis ${redis?.[1]}` : `Valkey ${valkey[1]}`;
+  // Valkey also claims to be a Redis.
+  const [, valkey] = /^valkey_version:(\S+)/m.exec(info) ?? [];
+  const [, redis] = /^redis_version:(\S+)/m.exec(info) ?? [];
+  const server = valkey === undefined ? `Redis ${redis}` : `Valkey ${valkey}`;
   return [`Deno ${Deno.version.deno}`, `HAProxy ${haproxy}`, server];
 }

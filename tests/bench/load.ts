@@ -4,7 +4,6 @@ import { run } from "../support/program.ts";
 /** Requests of one kind that redis-benchmark sends. */
 export interface Load {
   readonly connections: number;
-  /** Number of requests in a pipeline. */
   readonly pipeline: number;
   /** Whether each request has a new connection. */
   readonly reconnects?: boolean;

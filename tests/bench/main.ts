@@ -6,16 +6,17 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RedisCluster } from "../support/cluster.ts";
+import { run } from "../support/program.ts";
 import { runTask, UsageError } from "../support/task.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { drawChart } from "./chart.ts";
-import { type ContenderName, startContender } from "./contenders.ts";
+import { type ContenderName, CONTENDERS, startContender } from "./contenders.ts";
 import { listPrograms, lookAround } from "./environment.ts";
 import { countIdleClients, OTHER_DESCRIPTORS } from "./idle_scenario.ts";
 import { type BenchOptions, readOptions, usage } from "./options.ts";
 import { formatHead, formatTable, type Report } from "./report.ts";
-import { resultOf } from "./results.ts";
-import { playRounds } from "./rounds.ts";
+import { resultOf, type RowFigures } from "./results.ts";
+import type { Scenario, Stage } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 const NAMES = SCENARIOS.map(({ name }) => name);
@@ -53,8 +54,7 @@ const PROGRAMS = { "haproxy": "haproxy", "redis-benchmark": "redis-tools" };
 async function requirePrograms(): Promise<void> {
   for (const [program, debian] of Object.entries(PROGRAMS)) {
     try {
-      await new Deno.Command(program, { args: ["--help"], stdout: "null", stderr: "null" })
-        .output();
+      await run([program, "--help"]);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       throw new UsageError(`The benchmark needs ${program}: apt-get install -y ${debian}`);
@@ -89,6 +89,46 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<Repo
     results: scenarios.flatMap(({ rows }) => rows)
       .map((row, index) => resultOf(row, figures[index]!, compiled)),
   };
+}
+
+/**
+ * Runs all scenarios, round by round, and returns the figures of their rows in order.
+ *
+ * @throws the reason of the stage's signal, if that is aborted
+ */
+async function playRounds(
+  scenarios: readonly Scenario[],
+  stage: Stage,
+  rounds: number,
+): Promise<RowFigures[]> {
+  for (const scenario of scenarios) {
+    progress(`before the first round: ${scenario.name}`);
+    stage.signal.throwIfAborted();
+    await scenario.prepare?.(stage);
+  }
+  const figures = scenarios.map(({ rows }) => rows.map((): RowFigures => ({})));
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, scenario] of scenarios.entries()) {
+      if (round >= (scenario.mostRounds ?? Infinity)) continue;
+      progress(`round ${round + 1} of ${rounds}: ${scenario.name}`);
+      for (let turn = 0; turn < CONTENDERS.length; turn++) {
+        stage.signal.throwIfAborted();
+        // The order rotates by round.
+        const name = CONTENDERS[(round + turn) % CONTENDERS.length]!;
+        for (const [at, figure] of (await scenario.measure(name, stage)).entries()) {
+          if (figure !== undefined) (figures[index]![at]![name] ??= []).push(figure);
+        }
+      }
+    }
+  }
+  progress("");
+  return figures.flat();
+}
+
+/** Prints progress on one line of a terminal. */
+function progress(text: string): void {
+  if (!Deno.stderr.isTerminal()) return;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
 }
 
 if (import.meta.main) await runTask(usage(NAMES), main);

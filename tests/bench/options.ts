@@ -7,7 +7,6 @@ export interface BenchOptions {
   readonly scenarios: readonly string[];
   /** A compiled proxy; undefined runs the sources. */
   readonly program: string | undefined;
-  /** Further options of the proxy. */
   readonly proxyFlags: readonly string[];
   /** The directory for figures and chart; undefined writes none. */
   readonly directory: string | undefined;

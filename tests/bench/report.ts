@@ -28,7 +28,6 @@ export function formatHead({ environment, proxy, rounds }: Report): string[] {
   ];
 }
 
-/** Shown where nothing was measured. */
 const NOTHING = "-";
 
 const HEADINGS = [

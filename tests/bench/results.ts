@@ -4,10 +4,8 @@ import type { Row } from "./scenario.ts";
 /** The distribution of several figures. */
 export interface Spread {
   readonly least: number;
-  /** The first quartile. */
   readonly lower: number;
   readonly median: number;
-  /** The third quartile. */
   readonly upper: number;
   readonly most: number;
 }

@@ -25,7 +25,6 @@ export interface Stage {
   readonly start: (name: ContenderName) => Promise<Way>;
   /** One of each contender, which runs all the time. */
   readonly ways: Readonly<Record<ContenderName, Way>>;
-  /** Ends the run. */
   readonly signal: AbortSignal;
 }
 

@@ -1,11 +1,10 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { PING, PONG, Scene } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 const AT = "127.0.0.1";
 
@@ -22,10 +21,6 @@ const AT_ONCE_MS = 900;
 
 /** For a wait for a client that leaves too late, and for nothing else. */
 const SOON_MS = 4_000;
-
-function words(...words: string[]): string {
-  return toLatin1(encodeRequest(words));
-}
 
 function start(node: ClusterNode, grace: string): Promise<NatProcess> {
   return NatProcess.serve(node, [`--shutdown-grace=${grace}`]);
@@ -80,9 +75,9 @@ Deno.test("a stop completes what clients have started", async (t) => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
     const texts = [
-      words("SET", KEY, "0123456789"),
+      wire("SET", KEY, "0123456789"),
       // Its arguments are held back to be translated.
-      words("CLIENT", "KILL", "ADDR", "192.0.2.1:1"),
+      wire("CLIENT", "KILL", "ADDR", "192.0.2.1:1"),
       `SET ${KEY} 0123456789\r\n`,
     ];
     const halves = texts.flatMap((text) =>
@@ -100,7 +95,7 @@ Deno.test("a stop completes what clients have started", async (t) => {
     await last.ask("PING");
     await stop(nat);
     for (const { client, text, cut } of clients) {
-      await client.send(text.slice(cut) + words("INCR", `more${KEY}`));
+      await client.send(text.slice(cut) + wire("INCR", `more${KEY}`));
     }
     for (const { client, text } of clients) {
       const wanted = text.includes("KILL") ? ":0\r\n" : "+OK\r\n";
@@ -118,7 +113,7 @@ Deno.test("a stop completes what clients have started", async (t) => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
     using client = await WireClient.connect(AT, nat.portOf(node));
-    await client.send(words("BLPOP", KEY, "0") + words("AUTH", "x") + words("INCR", `more${KEY}`));
+    await client.send(wire("BLPOP", KEY, "0") + wire("AUTH", "x") + wire("INCR", `more${KEY}`));
     await until("it waits", async () => {
       return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
     });
@@ -138,8 +133,8 @@ Deno.test("a stop completes what clients have started", async (t) => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
     using client = await WireClient.connect(AT, nat.portOf(node));
-    const exec = words("EXEC");
-    await client.send(words("MULTI") + words("INCR", KEY) + words("CLUSTER", "SLOTS"));
+    const exec = wire("EXEC");
+    await client.send(wire("MULTI") + wire("INCR", KEY) + wire("CLUSTER", "SLOTS"));
     await client.send(exec.slice(0, -1));
     await client.readFrames(3);
     await stop(nat);
@@ -155,7 +150,7 @@ Deno.test("a stop completes what clients have started", async (t) => {
     await node.order("DEL", KEY);
     await using nat = await start(node, LONG_GRACE);
     using client = await WireClient.connect(AT, nat.portOf(node));
-    await client.send(words("SET", KEY, "1").slice(0, -1));
+    await client.send(wire("SET", KEY, "1").slice(0, -1));
     using last = await WireClient.connect(AT, nat.portOf(node));
     await last.ask("PING");
     await stop(nat);
@@ -172,14 +167,14 @@ Deno.test("idle clients are closed at once, without a reset", async (t) => {
   const node = cluster.nodes[0]!;
   const idle: Record<string, [says: string, frames: number]> = {
     "one that has said nothing": ["", 0],
-    "one that has its answer": [words("PING"), 1],
-    "one with an open transaction": [words("MULTI") + words("SET", KEY, "1"), 2],
-    "a RESP2 subscriber": [words("SUBSCRIBE", "a") + words("PSUBSCRIBE", "b*"), 2],
-    "a RESP3 subscriber": [words("HELLO", "3") + words("SUBSCRIBE", "a"), 2],
-    "a subscriber to a shard": [words("SSUBSCRIBE", KEY), 1],
-    "one that wants no answers": [words("PING") + words("CLIENT", "REPLY", "OFF"), 1],
-    "one that watches": [words("MONITOR"), 1],
-    "one that tracks": [words("HELLO", "3") + words("CLIENT", "TRACKING", "ON"), 2],
+    "one that has its answer": [wire("PING"), 1],
+    "one with an open transaction": [wire("MULTI") + wire("SET", KEY, "1"), 2],
+    "a RESP2 subscriber": [wire("SUBSCRIBE", "a") + wire("PSUBSCRIBE", "b*"), 2],
+    "a RESP3 subscriber": [wire("HELLO", "3") + wire("SUBSCRIBE", "a"), 2],
+    "a subscriber to a shard": [wire("SSUBSCRIBE", KEY), 1],
+    "one that wants no answers": [wire("PING") + wire("CLIENT", "REPLY", "OFF"), 1],
+    "one that watches": [wire("MONITOR"), 1],
+    "one that tracks": [wire("HELLO", "3") + wire("CLIENT", "TRACKING", "ON"), 2],
   };
 
   await t.step("in every state", async () => {
@@ -259,9 +254,9 @@ Deno.test("clients with outstanding replies are cut off after --shutdown-grace",
   const graceMs = 700;
   await using nat = await start(node, `${graceMs}ms`);
   using blocked = await WireClient.connect(AT, nat.portOf(node));
-  await blocked.send(words("BLPOP", KEY, "0"));
+  await blocked.send(wire("BLPOP", KEY, "0"));
   using half = await WireClient.connect(AT, nat.portOf(node));
-  await half.send(words("SET", KEY, "1").slice(0, -1));
+  await half.send(wire("SET", KEY, "1").slice(0, -1));
   using idle = await WireClient.connect(AT, nat.portOf(node));
   await idle.ask("PING");
   const stoppedMs = performance.now();
@@ -285,7 +280,7 @@ Deno.test("a program that stops", async (t) => {
     await node.order("DEL", KEY);
     const nat = await start(node, LONG_GRACE);
     const blocked = await WireClient.connect(AT, nat.portOf(node));
-    await blocked.send(words("BLPOP", KEY, "0"));
+    await blocked.send(wire("BLPOP", KEY, "0"));
     await until("it waits", async () => {
       return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
     });

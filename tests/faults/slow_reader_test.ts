@@ -4,7 +4,7 @@ import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { until, untilStable } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 const AT = "127.0.0.1";
 
@@ -29,11 +29,7 @@ const TRANSFER_DEADLINE_MS = 15_000;
 /** The limit for a reply to another client. */
 const PROMPT_MS = 1_000;
 
-function words(...words: string[]): string {
-  return toLatin1(encodeRequest(words));
-}
-
-const SLOTS = words("CLUSTER", "SLOTS");
+const SLOTS = wire("CLUSTER", "SLOTS");
 
 /** More replies than the socket buffers hold. */
 const REWRITTEN = 100_000;
@@ -91,7 +87,7 @@ Deno.test({
       using stack = new DisposableStack();
       const readers: WireClient[] = [];
       for (let index = 0; index < READERS; index++) {
-        readers.push(stack.use(await connectLazy(port, words("GET", KEY).repeat(VALUES_EACH))));
+        readers.push(stack.use(await connectLazy(port, wire("GET", KEY).repeat(VALUES_EACH))));
       }
       const heldBytes = await untilStable("the output buffer of the node", () => unsentBytes(node));
       const askedBytes = READERS * VALUES_EACH * replyBytes;

@@ -1,9 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import { toLatin1 } from "../../src/resp/bytes.ts";
-import { encodeRequest } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 /** Looks like a redirect and is none, wherever it stands. */
 const DECOY = "MOVED 1 10.0.0.1:7000";
@@ -67,11 +65,7 @@ function masked(text: string): string {
     .replace(/\$2\r\nid\r\n:\d+/g, "$2\r\nid\r\n:ID");
 }
 
-function words(...words: string[]): string {
-  return toLatin1(encodeRequest(words));
-}
-
-const STATE_AND_MARK = words("RESET") + words("ECHO", END);
+const STATE_AND_MARK = wire("RESET") + wire("ECHO", END);
 
 Deno.test("every kind of request gets the same reply directly and through the proxy", async (t) => {
   await using cluster = await RedisCluster.start();
@@ -80,46 +74,46 @@ Deno.test("every kind of request gets the same reply directly and through the pr
   const other = cluster.nodes[1]!;
 
   const cases: Record<string, string> = {
-    "a redirect": words("GET", "foo"),
-    "CLUSTER SLOTS": words("CLUSTER", "SLOTS"),
-    "CLUSTER SLOTS in RESP3": words("HELLO", "3") + words("CLUSTER", "SLOTS"),
+    "a redirect": wire("GET", "foo"),
+    "CLUSTER SLOTS": wire("CLUSTER", "SLOTS"),
+    "CLUSTER SLOTS in RESP3": wire("HELLO", "3") + wire("CLUSTER", "SLOTS"),
     "an inline CLUSTER SLOTS in odd letters": "cLuster  'slots'\r\n",
-    "CLUSTER REPLICAS of no node": words("CLUSTER", "REPLICAS", "nobody"),
-    "a transaction with addresses": words("MULTI") + words("SET", "a{b}", "1") +
-      words("CLUSTER", "SLOTS") + words("LPUSH", "a{b}", "x") + words("GET", "a{b}") +
-      words("EXEC"),
-    "a redirect in place of QUEUED": words("MULTI") + words("GET", "foo") + words("EXEC"),
-    "a change of protocol in a transaction": words("MULTI") + words("HELLO", "3") +
-      words("CLUSTER", "SLOTS") + words("EXEC"),
-    "subscriptions in a transaction": words("MULTI") + words("SUBSCRIBE", "a", "b") + words("EXEC"),
-    "replies turned off in a transaction": words("MULTI") + words("CLIENT", "REPLY", "OFF") +
-      words("PING") + words("EXEC") + words("CLIENT", "REPLY", "ON") + words("CLUSTER", "SLOTS"),
-    "a reply skipped in a transaction": words("MULTI") + words("CLIENT", "REPLY", "SKIP") +
-      words("PING") + words("EXEC") + words("CLUSTER", "SLOTS") + words("CLUSTER", "SLOTS"),
-    "a key named CLUSTER": words("SET", "CLUSTER{b}", "SLOTS") + words("GET", "CLUSTER{b}"),
-    "a value like a redirect": words("SET", "a{b}", `-${DECOY}\r\n`) + words("GET", "a{b}"),
-    "a script's own error": words("EVAL", `return redis.error_reply('${DECOY}')`, "0"),
-    "a script's own error about a key": words(
+    "CLUSTER REPLICAS of no node": wire("CLUSTER", "REPLICAS", "nobody"),
+    "a transaction with addresses": wire("MULTI") + wire("SET", "a{b}", "1") +
+      wire("CLUSTER", "SLOTS") + wire("LPUSH", "a{b}", "x") + wire("GET", "a{b}") +
+      wire("EXEC"),
+    "a redirect in place of QUEUED": wire("MULTI") + wire("GET", "foo") + wire("EXEC"),
+    "a change of protocol in a transaction": wire("MULTI") + wire("HELLO", "3") +
+      wire("CLUSTER", "SLOTS") + wire("EXEC"),
+    "subscriptions in a transaction": wire("MULTI") + wire("SUBSCRIBE", "a", "b") + wire("EXEC"),
+    "replies turned off in a transaction": wire("MULTI") + wire("CLIENT", "REPLY", "OFF") +
+      wire("PING") + wire("EXEC") + wire("CLIENT", "REPLY", "ON") + wire("CLUSTER", "SLOTS"),
+    "a reply skipped in a transaction": wire("MULTI") + wire("CLIENT", "REPLY", "SKIP") +
+      wire("PING") + wire("EXEC") + wire("CLUSTER", "SLOTS") + wire("CLUSTER", "SLOTS"),
+    "a key named CLUSTER": wire("SET", "CLUSTER{b}", "SLOTS") + wire("GET", "CLUSTER{b}"),
+    "a value like a redirect": wire("SET", "a{b}", `-${DECOY}\r\n`) + wire("GET", "a{b}"),
+    "a script's own error": wire("EVAL", `return redis.error_reply('${DECOY}')`, "0"),
+    "a script's own error about a key": wire(
       "EVAL",
       `return redis.error_reply('${DECOY}')`,
       "1",
       "a{b}",
     ),
-    "a script's error inside its result": words(
+    "a script's error inside its result": wire(
       "EVAL",
       `return {1, redis.error_reply('${DECOY}')}`,
       "0",
     ),
-    "a redirect in the error of a MIGRATE": words("SET", "a{b}", "1") +
-      words("MIGRATE", other.host, `${other.port}`, "a{b}", "0", "1000"),
-    "messages to oneself": words("HELLO", "3") + words("SUBSCRIBE", "a") +
-      words("MULTI") + words("PUBLISH", "a", "m") + words("CLUSTER", "SLOTS") + words("EXEC"),
-    "monitored transactions": words("MONITOR") + words("MULTI") + words("PING") +
-      words("CLUSTER", "SLOTS") + words("EXEC"),
-    "tracking": words("HELLO", "3") + words("CLIENT", "TRACKING", "ON") + words("GET", "a{b}") +
-      words("SET", "a{b}", "1") + words("CLUSTER", "SLOTS"),
-    "attributes": words("DEBUG", "PROTOCOL", "attrib") + words("CLUSTER", "SLOTS"),
-    "ids only": words("CLUSTER", "MYID") + words("CLUSTER", "COUNT-FAILURE-REPORTS", other.id),
+    "a redirect in the error of a MIGRATE": wire("SET", "a{b}", "1") +
+      wire("MIGRATE", other.host, `${other.port}`, "a{b}", "0", "1000"),
+    "messages to oneself": wire("HELLO", "3") + wire("SUBSCRIBE", "a") +
+      wire("MULTI") + wire("PUBLISH", "a", "m") + wire("CLUSTER", "SLOTS") + wire("EXEC"),
+    "monitored transactions": wire("MONITOR") + wire("MULTI") + wire("PING") +
+      wire("CLUSTER", "SLOTS") + wire("EXEC"),
+    "tracking": wire("HELLO", "3") + wire("CLIENT", "TRACKING", "ON") + wire("GET", "a{b}") +
+      wire("SET", "a{b}", "1") + wire("CLUSTER", "SLOTS"),
+    "attributes": wire("DEBUG", "PROTOCOL", "attrib") + wire("CLUSTER", "SLOTS"),
+    "ids only": wire("CLUSTER", "MYID") + wire("CLUSTER", "COUNT-FAILURE-REPORTS", other.id),
   };
   for (const [name, requests] of Object.entries(cases)) {
     await t.step(name, async () => {
@@ -146,7 +140,7 @@ Deno.test("every kind of request gets the same reply directly and through the pr
       for (const hello of ["2", "3"]) {
         await client.ask("HELLO", hello);
         for (const query of queries) {
-          await client.send(words(...query));
+          await client.send(wire(...query));
           const [frame] = await client.readFrames(1);
           for (const node of cluster.nodes) {
             const shown = `${query.join(" ")} in RESP${hello} shows ${node.address}: ${frame}`;

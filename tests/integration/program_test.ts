@@ -1,13 +1,12 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { toLatin1 } from "../../src/resp/bytes.ts";
-import { encodeRequest, textOf } from "../../src/resp/frame.ts";
+import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { namedInSlots } from "../support/named_nodes.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 /** Anything may be listening there or nothing; a command line that is refused never connects. */
 const ANYWHERE = "--cluster-addr=127.0.0.1:7000";
@@ -429,19 +428,19 @@ Deno.test("passwords", async (t) => {
       sent++;
       await until(`a piece of ${what} is shown`, () => nat.stderr.split("->").length > sent);
     }
-    for (const [what, wire, replies] of [...SECRETIVE, ...REFUSED]) {
+    for (const [what, bytes, replies] of [...SECRETIVE, ...REFUSED]) {
       const refused = REFUSED.some(([other]) => other === what);
-      const from = wire.indexOf(PASSWORD);
+      const from = bytes.indexOf(PASSWORD);
       // Whole, and with a cut in the secret and around it: each piece is shown before the next.
       const cuts = from < 0 ? [] : [from, from + 5, from + PASSWORD.length];
-      for (const cut of [wire.length, ...cuts]) {
-        await send(what, wire.slice(0, cut));
-        if (cut < wire.length) await send(what, wire.slice(cut));
+      for (const cut of [bytes.length, ...cuts]) {
+        await send(what, bytes.slice(0, cut));
+        if (cut < bytes.length) await send(what, bytes.slice(cut));
         const frames = await client.readFrames(replies);
         for (const frame of frames) {
           assertEquals(frame.startsWith("-"), refused, `${what} answers ${frame}`);
         }
-        await send("RESET", words("RESET") + words("AUTH", PASSWORD));
+        await send("RESET", wire("RESET") + wire("AUTH", PASSWORD));
         await client.readFrames(2);
       }
       for (const secret of [PASSWORD, PASSWORD.slice(0, 5), PASSWORD.slice(5)]) {
@@ -462,41 +461,37 @@ Deno.test("passwords", async (t) => {
 
 /** Requests that carry a password, or get one for an answer, and the number of their replies. */
 const SECRETIVE: [what: string, wire: string, replies: number][] = [
-  ["AUTH", words("AUTH", PASSWORD), 1],
-  ["AUTH of a user", words("aUtH", "default", PASSWORD), 1],
+  ["AUTH", wire("AUTH", PASSWORD), 1],
+  ["AUTH of a user", wire("aUtH", "default", PASSWORD), 1],
   ["inline AUTH", `AUTH ${PASSWORD}\r\n`, 1],
   ["inline AUTH in quotes", `auth "default" "${PASSWORD}"\r\n`, 1],
-  ["HELLO", words("HELLO", "3", "AUTH", "default", PASSWORD), 1],
-  ["HELLO with a name", words("HELLO", "3", "SETNAME", "me", "AUTH", "default", PASSWORD), 1],
-  ["CONFIG GET", words("CONFIG", "GET", "requirepass"), 1],
-  ["CONFIG GET of everything in RESP3", words("HELLO", "3") + words("CONFIG", "GET", "*"), 2],
+  ["HELLO", wire("HELLO", "3", "AUTH", "default", PASSWORD), 1],
+  ["HELLO with a name", wire("HELLO", "3", "SETNAME", "me", "AUTH", "default", PASSWORD), 1],
+  ["CONFIG GET", wire("CONFIG", "GET", "requirepass"), 1],
+  ["CONFIG GET of everything in RESP3", wire("HELLO", "3") + wire("CONFIG", "GET", "*"), 2],
   [
     "CONFIG GET in a transaction",
-    words("MULTI") + words("CONFIG", "GET", "requirepass") + words("EXEC"),
+    wire("MULTI") + wire("CONFIG", "GET", "requirepass") + wire("EXEC"),
     3,
   ],
-  ["CONFIG SET", words("CONFIG", "SET", "masterauth", PASSWORD), 1],
-  ["ACL SETUSER", words("ACL", "SETUSER", "bob", "on", `>${PASSWORD}`), 1],
+  ["CONFIG SET", wire("CONFIG", "SET", "masterauth", PASSWORD), 1],
+  ["ACL SETUSER", wire("ACL", "SETUSER", "bob", "on", `>${PASSWORD}`), 1],
   [
     "MIGRATE",
-    words("MIGRATE", "127.0.0.1", "1", "", "0", "9", "AUTH", PASSWORD, "KEYS", "no"),
+    wire("MIGRATE", "127.0.0.1", "1", "", "0", "9", "AUTH", PASSWORD, "KEYS", "no"),
     1,
   ],
-  ["ACL DRYRUN", words("ACL", "DRYRUN", "default", "AUTH", PASSWORD), 1],
+  ["ACL DRYRUN", wire("ACL", "DRYRUN", "default", "AUTH", PASSWORD), 1],
 ];
 
 /** Requests that carry one and are refused, maybe with an error that repeats it. */
 const REFUSED: typeof SECRETIVE = [
-  ["a rule that ACL SETUSER refuses", words("ACL", "SETUSER", "bob", PASSWORD), 1],
-  ["a password that ACL SETUSER does not find", words("ACL", "SETUSER", "eve", `<${PASSWORD}`), 1],
-  ["COMMAND GETKEYS", words("COMMAND", "GETKEYS", "AUTH", PASSWORD), 1],
-  ["MODULE LOADEX", words("MODULE", "LOADEX", "/x", "CONFIG", "x.password", PASSWORD), 1],
-  ["SENTINEL SET, which a node does not know", words("SENTINEL", "SET", "m", "x", PASSWORD), 1],
+  ["a rule that ACL SETUSER refuses", wire("ACL", "SETUSER", "bob", PASSWORD), 1],
+  ["a password that ACL SETUSER does not find", wire("ACL", "SETUSER", "eve", `<${PASSWORD}`), 1],
+  ["COMMAND GETKEYS", wire("COMMAND", "GETKEYS", "AUTH", PASSWORD), 1],
+  ["MODULE LOADEX", wire("MODULE", "LOADEX", "/x", "CONFIG", "x.password", PASSWORD), 1],
+  ["SENTINEL SET, which a node does not know", wire("SENTINEL", "SET", "m", "x", PASSWORD), 1],
 ];
-
-function words(...words: string[]): string {
-  return toLatin1(encodeRequest(words));
-}
 
 /** A server that is no cluster node. */
 class Standalone implements AsyncDisposable {

@@ -1,12 +1,12 @@
 import { createHash, type Hash } from "node:crypto";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
-import { encodeRequest, textOf } from "../../src/resp/frame.ts";
+import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 const MIB = 1024 * 1024;
 
@@ -27,10 +27,6 @@ const KEY = "{b}";
 
 const AT = "127.0.0.1";
 
-function words(...words: string[]): string {
-  return toLatin1(encodeRequest(words));
-}
-
 /** The line of CLIENT LIST about the client of this name, as its node tells it. */
 async function listed(node: ClusterNode, name: string): Promise<string | undefined> {
   const list = textOf(await node.ask("CLIENT", "LIST"))!;
@@ -39,15 +35,15 @@ async function listed(node: ClusterNode, name: string): Promise<string | undefin
 
 /** What a client sends before it shuts its side. */
 const LAST_WORDS: Record<string, string> = {
-  "requests": words("SET", KEY, "1") + words("GET", KEY) + words("INCR", KEY) +
-    words("CLUSTER", "MYID") + words("NOSUCH"),
+  "requests": wire("SET", KEY, "1") + wire("GET", KEY) + wire("INCR", KEY) +
+    wire("CLUSTER", "MYID") + wire("NOSUCH"),
   "nothing": "",
-  "half a request": words("PING") + words("GET", KEY).slice(0, -3),
+  "half a request": wire("PING") + wire("GET", KEY).slice(0, -3),
   "inline requests": `PING\r\nGET ${KEY}`,
-  "QUIT": words("PING") + words("QUIT") + words("PING"),
-  "a request that blocks": words("PING") + words("BLPOP", `none${KEY}`, "0"),
-  "a subscription": words("SUBSCRIBE", "a", "b"),
-  "bytes that are no request": words("PING") + "*1\r\n+x\r\n",
+  "QUIT": wire("PING") + wire("QUIT") + wire("PING"),
+  "a request that blocks": wire("PING") + wire("BLPOP", `none${KEY}`, "0"),
+  "a subscription": wire("SUBSCRIBE", "a", "b"),
+  "bytes that are no request": wire("PING") + "*1\r\n+x\r\n",
 };
 
 Deno.test("a client that half-closes gets the same as on a direct connection", async (t) => {
@@ -68,7 +64,7 @@ Deno.test("a client that half-closes gets the same as on a direct connection", a
     });
   }
   await t.step("with replies that are rewritten", async () => {
-    const text = words("CLUSTER", "SLOTS") + words("GET", "a");
+    const text = wire("CLUSTER", "SLOTS") + wire("GET", "a");
     const answers = await talk(AT, proxy.portOf(node), text);
     const moved = `-MOVED 15495 nat.example:${proxy.portOf(cluster.nodes[1]!)}\r\n`;
     assert(answers.startsWith("*2\r\n") && answers.endsWith(moved), answers);
@@ -85,12 +81,12 @@ Deno.test("a client that disconnects is disconnected from its node, in every sta
   const node = cluster.nodes[0]!;
   /** What it sends, what its line in CLIENT LIST then holds, and what happens next. */
   const doings: [what: string, text: string, shown: string, then: () => Promise<unknown>][] = [
-    ["nothing", words("PING"), "cmd=ping", () => Promise.resolve()],
-    ["waiting", words("BLPOP", KEY, "0"), "cmd=blpop", () => Promise.resolve()],
+    ["nothing", wire("PING"), "cmd=ping", () => Promise.resolve()],
+    ["waiting", wire("BLPOP", KEY, "0"), "cmd=blpop", () => Promise.resolve()],
     // With a message that it never read, its end is a reset.
-    ["listening", words("SUBSCRIBE", "a"), "sub=1", () => node.ask("PUBLISH", "a", "message")],
-    ["watching", words("MONITOR"), "flags=O", () => node.ask("PING")],
-    ["in a transaction", words("MULTI") + words("GET", KEY), "multi=1", () => Promise.resolve()],
+    ["listening", wire("SUBSCRIBE", "a"), "sub=1", () => node.ask("PUBLISH", "a", "message")],
+    ["watching", wire("MONITOR"), "flags=O", () => node.ask("PING")],
+    ["in a transaction", wire("MULTI") + wire("GET", KEY), "multi=1", () => Promise.resolve()],
   ];
   for (const [what, text, shown, then] of doings) {
     await t.step(what, async () => {
@@ -117,9 +113,9 @@ Deno.test("a client that disconnects is disconnected from its node, in every sta
 
 /** Requests with a wrong password, which Redis and Valkey do not always answer. */
 const WRONG_PASSWORDS: Record<string, string> = {
-  "AUTH": words("AUTH", "wrong"),
-  "HELLO": words("HELLO", "3", "AUTH", "default", "wrong"),
-  "AUTH in a transaction": words("MULTI") + words("AUTH", "wrong") + words("EXEC"),
+  "AUTH": wire("AUTH", "wrong"),
+  "HELLO": wire("HELLO", "3", "AUTH", "default", "wrong"),
+  "AUTH in a transaction": wire("MULTI") + wire("AUTH", "wrong") + wire("EXEC"),
 };
 
 Deno.test("no private address passes after a wrong password whose error is dropped", async (t) => {
@@ -138,7 +134,7 @@ Deno.test("no private address passes after a wrong password whose error is dropp
       await client.ask("AUTH", password);
       // From 7.2 on the refusal is dropped where earlier answers are still unsent, as they are
       // within one read of the server (acl.c `addAuthErrReply`); Valkey 9.1 sends it.
-      await client.send(words("PING") + wrong + SLOTS);
+      await client.send(wire("PING") + wrong + SLOTS);
       await client.closeWrite();
       const answers = await client.readToEnd();
       for (const { host } of cluster.nodes) assert(!answers.includes(host), answers);
@@ -246,7 +242,7 @@ async function assertGrewLittle(nat: NatProcess, beforeBytes: number): Promise<v
 }
 
 /** CLUSTER SLOTS behind something long, and what shows that its answer was rewritten. */
-const SLOTS = words("CLUSTER", "SLOTS") + words("ECHO", "THE-END");
+const SLOTS = wire("CLUSTER", "SLOTS") + wire("ECHO", "THE-END");
 
 function assertRewritten(slots: string, cluster: RedisCluster): void {
   assert(slots.startsWith("*2\r\n"), slots);
@@ -270,16 +266,16 @@ Deno.test({
       const blocks = LONGEST_VALUE_BYTES / MIB;
       const last = `${LONGEST_VALUE_BYTES - 1}`;
       using straight = await WireClient.connect(node.host, node.port);
-      await straight.send(words("DEL", KEY) + words("SETRANGE", KEY, last, "\0"));
+      await straight.send(wire("DEL", KEY) + wire("SETRANGE", KEY, last, "\0"));
       for (let index = 0; index < blocks; index++) {
-        await straight.send(words("SETRANGE", KEY, `${index * MIB}`, mark(index)));
+        await straight.send(wire("SETRANGE", KEY, `${index * MIB}`, mark(index)));
       }
       await straight.readFrames(2 + blocks, TRANSFER_DEADLINE_MS);
       const { nat: started, port } = await startWarm(cluster);
       await using nat = started;
       const before = await nat.peakBytes();
       using client = await Bulky.connect(AT, port);
-      await client.send(words("GET", KEY) + SLOTS);
+      await client.send(wire("GET", KEY) + SLOTS);
       const hash = createHash("sha1");
       const length = await within("read the value", client.bulk(hash), TRANSFER_DEADLINE_MS);
       assertEquals([length, hash.digest("hex")], [LONGEST_VALUE_BYTES, hashOf(blocks)]);
@@ -301,7 +297,7 @@ Deno.test({
       await assertGrewLittle(nat, before);
 
       using straight = await Bulky.connect(node.host, node.port);
-      await straight.send(words("GET", KEY));
+      await straight.send(wire("GET", KEY));
       const hash = createHash("sha1");
       const length = await within("read the value", straight.bulk(hash), TRANSFER_DEADLINE_MS);
       assertEquals([length, hash.digest("hex")], [blocks * MIB, hashOf(blocks)]);

@@ -55,7 +55,6 @@ export class Load {
     return new Load(name, client);
   }
 
-  /** How many writes were acknowledged. */
   get acknowledged(): number {
     return this.#times.reduce((sum, { length }) => sum + length, 0);
   }

@@ -34,7 +34,6 @@ export class Watcher {
   /** Every public port so far. */
   readonly #ports = new Set<number>();
   readonly #watching: Promise<void>;
-  /** Number of replies so far. */
   replies = 0;
   #stopping = false;
 

@@ -109,7 +109,6 @@ export class RedisCluster implements AsyncDisposable {
     return this.nodes.filter(({ role }) => role === "replica");
   }
 
-  /** The nodes that run. */
   get running(): readonly ClusterNode[] {
     return this.nodes.filter(({ pid }) => pid !== undefined);
   }

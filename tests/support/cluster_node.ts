@@ -116,7 +116,6 @@ export class ClusterNode {
     return client;
   }
 
-  /** Sends one command on a new connection. */
   async ask(...words: string[]): Promise<Value> {
     using client = await this.connect();
     return await client.ask(...words);
@@ -157,7 +156,6 @@ export class ClusterNode {
     this.id = id;
   }
 
-  /** Ends the process with SIGTERM. */
   async stop(): Promise<void> {
     const process = this.#process;
     this.#process = undefined;
@@ -165,7 +163,6 @@ export class ClusterNode {
     await process?.ended();
   }
 
-  /** Ends the process with SIGKILL. */
   async kill(): Promise<void> {
     const process = this.#process;
     this.#process = undefined;

@@ -55,7 +55,6 @@ export class NatProcess extends Program {
     return new Map([...lines].map(([, port, address]) => [address!, Number(port)]));
   }
 
-  /** The public port of a node. */
   portOf(node: HostPort): number {
     const port = this.mapping.get(formatHostPort(node));
     if (port === undefined) throw new RangeError(`No port for node ${formatHostPort(node)}`);

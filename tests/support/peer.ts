@@ -7,7 +7,6 @@ import { findFreePorts } from "./ports.ts";
 export abstract class TcpPeer implements AsyncDisposable {
   readonly host: string;
   readonly port: number;
-  /** Number of accepted connections. */
   accepted = 0;
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Deno.TcpConn>();
@@ -20,7 +19,6 @@ export abstract class TcpPeer implements AsyncDisposable {
     this.#done = this.#accept();
   }
 
-  /** The address as servers print it. */
   get address(): string {
     return formatHostPort(this);
   }

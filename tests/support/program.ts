@@ -111,12 +111,10 @@ export class Program implements AsyncDisposable {
     }
   }
 
-  /** The id of the process. */
   get pid(): number {
     return this.#process.pid;
   }
 
-  /** Sends a signal to the process. */
   signal(signal: Deno.Signal): void {
     this.#process.kill(signal);
   }
@@ -141,13 +139,11 @@ export class Program implements AsyncDisposable {
     throw new Error(`'${this.#name}' ended with the code ${this.code}: ${this.stderr}`);
   }
 
-  /** Waits until it has ended. */
   async ended(deadlineMs = RUN_DEADLINE_MS): Promise<Ending> {
     await within(`see the end of '${this.#name}'`, this.#end, deadlineMs);
     return { code: this.code!, stdout: this.stdout, stderr: this.stderr };
   }
 
-  /** Ends it with SIGKILL. */
   async kill(): Promise<void> {
     if (this.code === undefined) this.#process.kill("SIGKILL");
     await this.#end;

@@ -15,7 +15,6 @@ export interface RunningProxy<Node = HostPort> extends AsyncDisposable {
   readonly host: string;
   /** The public ports of all nodes. */
   readonly ports: readonly number[];
-  /** The public port of a node. */
   portOf(node: Node): number;
 }
 

@@ -4,7 +4,6 @@ export interface Random {
   int(below: number): number;
   /** True with the probability `share`, between 0 and 1. */
   chance(share: number): boolean;
-  /** One of the items. */
   pick<T>(items: readonly T[]): T;
 }
 

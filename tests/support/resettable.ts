@@ -20,7 +20,6 @@ export class Resettable implements WireConnection {
     for (const event of ["readable", "end", "close", "error"]) socket.on(event, wake);
   }
 
-  /** Connects. */
   static async connect(host: string, port: number): Promise<Resettable> {
     const socket = net.connect({ host, port, allowHalfOpen: true });
     await new Promise((resolve, reject) => {

@@ -35,14 +35,12 @@ export class ScriptedNode implements AsyncDisposable {
     });
   }
 
-  /** Listens on a free port. */
   static async start(): Promise<ScriptedNode> {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     return new ScriptedNode(server);
   }
 
-  /** The address as servers print it. */
   get address(): string {
     return `${this.host}:${this.port}`;
   }
@@ -80,7 +78,6 @@ export class ScriptedNode implements AsyncDisposable {
     this.peers.pop();
   }
 
-  /** Refuses further connections. */
   close(): void {
     this.#server.close();
   }
@@ -132,7 +129,6 @@ export class Scene implements AsyncDisposable {
     }
   }
 
-  /** The public port of the node. */
   get port(): number {
     return this.proxy.ports[0]!;
   }
@@ -144,7 +140,6 @@ export class Scene implements AsyncDisposable {
     return client;
   }
 
-  /** Connects a client, and returns both ends. */
   async open(): Promise<Pair> {
     const client = await this.connect();
     return { client, peer: await this.node.accept() };

@@ -12,7 +12,6 @@ export class TemporaryDirectory implements AsyncDisposable {
     this.#path = path;
   }
 
-  /** Makes an empty one. */
   static async create(): Promise<TemporaryDirectory> {
     // The system's directory may be a symbolic link.
     return new TemporaryDirectory(await Deno.realPath(await Deno.makeTempDir({ prefix: "nat-" })));

@@ -42,7 +42,6 @@ export class WireClient implements Disposable {
     return new WireClient(await Deno.connect({ hostname: host, port }));
   }
 
-  /** The local address of the connection as text. */
   get localAddress(): string {
     const { hostname, port } = this.#conn.localAddr;
     return `${hostname}:${port}`;
@@ -120,7 +119,6 @@ export class WireClient implements Disposable {
     return skipped;
   }
 
-  /** Reads until the other side closes or resets the connection. */
   async readToEnd(deadlineMs = DEADLINE_MS): Promise<string> {
     await this.#receiveUntil("the end of the connection", () => this.#ended, deadlineMs);
     const read = toLatin1(this.#received);

@@ -28,7 +28,6 @@ export interface Batch {
 
 /** One round, which can be repeated from this. */
 export interface Scenario {
-  /** The seed of the round. */
   readonly seed: number;
   /** The state of both connections at the beginning. */
   readonly opening: "authenticated" | "RESP3" | "unauthenticated";
@@ -103,7 +102,6 @@ export class TestedNode implements AsyncDisposable {
     );
   }
 
-  /** Plays a round. */
   async play(scenario: Scenario): Promise<Outcome> {
     await this.#prepare();
     const { stage, node } = this.#parts;

@@ -48,7 +48,6 @@ export class Report {
     this.#print(`${this}`);
   }
 
-  /** Counts an event. */
   count(event: string): void {
     this.#counts.set(event, (this.#counts.get(event) ?? 0) + 1);
   }

@@ -73,7 +73,6 @@ export class Stage implements AsyncDisposable {
     });
   }
 
-  /** The public port of a node. */
   portOf({ address }: ClusterNode): number {
     return this.nat.mapping.get(address)!;
   }
