@@ -21,6 +21,9 @@ const REPLY_TIMEOUT_MS = 5000;
 /** Ten times the replies of a cluster of 1000 nodes in which each slot is a range of its own. */
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
+/** The types of the records with which a TLS server refuses plain text (RFC 8446, section 5.1). */
+const TLS_RECORDS = [21, 22];
+
 /** A connection of the proxy itself to a node, for queries about the cluster. */
 export class NodeConnection {
   /** The address that was dialled. */
@@ -28,15 +31,18 @@ export class NodeConnection {
   readonly #connection: Connection;
   readonly #buffer = new Uint8Array(16 * 1024);
   readonly #openConnections: Set<NodeConnection>;
+  /** Whether the node may speak TLS here while the proxy does not: until its first byte. */
+  #mayNeedTls: boolean;
 
   private constructor(
     address: HostPort,
     connection: Connection,
-    openConnections: Set<NodeConnection>,
+    { openConnections, isTls }: { openConnections: Set<NodeConnection>; isTls: boolean },
   ) {
     this.address = address;
     this.#connection = connection;
     this.#openConnections = openConnections;
+    this.#mayNeedTls = !isTls;
     openConnections.add(this);
   }
 
@@ -64,7 +70,8 @@ export class NodeConnection {
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const opened = new NodeConnection(address, connection, openConnections);
+    const isTls = dialer.speaksTls;
+    const opened = new NodeConnection(address, connection, { openConnections, isTls });
     try {
       if (credentials !== undefined) await opened.#authenticate(credentials);
       return opened;
@@ -123,7 +130,8 @@ export class NodeConnection {
     } catch (error) {
       const problem = isLate
         ? `did not answer within ${REPLY_TIMEOUT_MS} ms`
-        : `failed to reply: ${error instanceof Error ? error.message : error}`;
+        : `failed to reply: ${error instanceof Error ? error.message : error}` +
+          (this.#mayNeedTls && isEnd(error) ? "; if it speaks TLS there, add --cluster-tls" : "");
       throw new NodeConnectionError(`Node ${formatHostPort(this.address)} ${problem}`, {
         cause: error,
       });
@@ -157,7 +165,11 @@ export class NodeConnection {
     let bytes = 0;
     while (frames.length < count) {
       const read = await this.#connection.read(this.#buffer);
-      if (read === null) throw new Error("the connection was closed");
+      if (read === null) throw new Deno.errors.UnexpectedEof("the connection was closed");
+      if (this.#mayNeedTls && TLS_RECORDS.includes(this.#buffer[0]!)) {
+        throw new Error("it speaks TLS on this port; add --cluster-tls");
+      }
+      this.#mayNeedTls = false;
       bytes += read;
       if (bytes > MAX_REPLY_BYTES) throw new Error(`it sent more than ${MAX_REPLY_BYTES} bytes`);
       for (let at = 0; at < read && frames.length < count;) {
@@ -171,4 +183,10 @@ export class NodeConnection {
     }
     return frames;
   }
+}
+
+/** Whether the node ended the connection. */
+function isEnd(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionReset ||
+    error instanceof Deno.errors.UnexpectedEof;
 }

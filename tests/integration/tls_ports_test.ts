@@ -4,6 +4,7 @@ import { fieldOf, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { Logged } from "../support/logged.ts";
 import { namedInLines, namedInSlots } from "../support/named_nodes.ts";
+import { runNat } from "../support/nat_process.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { slotOf } from "../support/slots.ts";
 import { startTlsProxy, tlsAddress } from "../support/tls_proxy.ts";
@@ -211,6 +212,32 @@ for (const [name, [start, directives]] of Object.entries(CROSSED)) {
     await t.step({ name, fn: migrated, ignore: ignore || isOld });
   });
 }
+
+Deno.test("a proxy in plain text says that a node may speak TLS", async (t) => {
+  const start = async (address: string) => {
+    const flags = ["--check", "--start-timeout=1s", "--public-host=127.0.0.1"];
+    return (await runNat([...flags, `--cluster-addr=${address}`])).stderr;
+  };
+  await t.step("of a node that closes the connection", async () => {
+    await using cluster = await RedisCluster.start({ tls: "only", primaries: 1, replicasEach: 0 });
+    const stderr = await start(cluster.nodes[0]!.address);
+    assertMatch(stderr, /failed to reply: .*; if it speaks TLS there, add --cluster-tls/);
+  });
+  await t.step("of a node that sends an alert", async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const serving = (async () => {
+      for await (const conn of listener) {
+        await conn.write(new Uint8Array([21, 3, 3, 0, 2, 2, 70]));
+        await conn.read(new Uint8Array(1024));
+        conn.close();
+      }
+    })();
+    const stderr = await start(`127.0.0.1:${listener.addr.port}`);
+    assertMatch(stderr, /failed to reply: it speaks TLS on this port; add --cluster-tls/);
+    listener.close();
+    await serving;
+  });
+});
 
 Deno.test("a node that gives up its plain-text port is closed, and named in the log", async () => {
   await using cluster = await RedisCluster.start({ tls: "both" });
