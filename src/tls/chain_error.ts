@@ -41,7 +41,7 @@ const MESSAGES: Record<ChainFailure, (peer: Peer, caOption: string) => [TlsFailu
   ],
   "version-1": (peer) => [
     "unknown-ca",
-    `The ${peer}'s certificate is of X.509 version 1, which proves nothing: issue it with ` +
-    "extensions, as with openssl x509 -req -extfile",
+    `The ${peer}'s certificate is of X.509 version 1: issue it with extensions, as with openssl ` +
+    "x509 -req -extfile" + (peer === "node" ? ", or set --cluster-tls-verify chain" : ""),
   ],
 };

@@ -5,9 +5,15 @@ import type { Connection, TlsConnector } from "../platform/net.ts";
 import { chainError } from "./chain_error.ts";
 import { assertPair } from "./identity.ts";
 import type { NodeMaterial } from "./material.ts";
+import { KeyProof } from "./key_proof.ts";
 import { isForHost, namesOf } from "./names.ts";
 import { chainOf } from "./peer_chain.ts";
-import { HANDSHAKE_TIMEOUT_MS, type Side, TlsConnection } from "./tls_connection.ts";
+import {
+  HANDSHAKE_RECORD,
+  HANDSHAKE_TIMEOUT_MS,
+  type Side,
+  TlsConnection,
+} from "./tls_connection.ts";
 import { TlsError } from "./tls_error.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -57,6 +63,8 @@ function settingsOf(material: NodeMaterial): Settings {
     material,
     verifier: new Verifier("node", ca),
     context: createSecureContext({
+      // Only then can a certificate of version 1 be verified, see `KeyProof`.
+      ...(material.verify === "chain" && { maxVersion: "TLSv1.2" }),
       ...(ca !== undefined && { ca }),
       ...(identity !== undefined && { cert: identity.certificates, key: identity.key }),
     }),
@@ -65,6 +73,7 @@ function settingsOf(material: NodeMaterial): Settings {
 
 class ClientSide implements Side {
   readonly secureEvent = "secureConnect";
+  readonly watcher?: KeyProof;
   readonly #settings: Settings;
   /** What the certificate must be for. */
   readonly #name: string;
@@ -72,6 +81,7 @@ class ClientSide implements Side {
   constructor(settings: Settings, host: string) {
     this.#settings = settings;
     this.#name = settings.material.serverName ?? host;
+    if (settings.material.verify === "chain") this.watcher = new KeyProof();
   }
 
   wrap(wire: Duplex): TLSSocket {
@@ -88,7 +98,9 @@ class ClientSide implements Side {
 
   verify(socket: TLSSocket): void {
     const { material, verifier } = this.#settings;
-    const leaf = verifier.verify(chainOf(socket));
+    const leaf = verifier.verify(chainOf(socket), {
+      hasKey: (leaf) => this.watcher?.isOf(leaf) ?? false,
+    });
     if (!socket.authorized) {
       throw chainError("node", "unknown-ca", { cause: socket.authorizationError });
     }
@@ -135,10 +147,13 @@ class ClientSide implements Side {
       return because("client-certificate-wanted", CERTIFICATE_WANTED);
     }
     if (alert === "ProtocolVersion" || /peer is incompatible/i.test(message)) {
+      const needed = this.watcher === undefined
+        ? "TLSv1.2 or TLSv1.3"
+        : "TLSv1.2, which --cluster-tls-verify chain needs,";
       return because(
         "version",
         `The node has no version or cipher of TLS in common with the proxy (${message}): ` +
-          "allow TLSv1.2 or TLSv1.3 in the node's tls-protocols",
+          `allow ${needed} in the node's tls-protocols`,
       );
     }
     return because("protocol", `The TLS handshake with the node failed: ${message}`);
@@ -157,8 +172,7 @@ class ClientSide implements Side {
   }
 }
 
-/** The types of the records with which a server can begin (RFC 8446, section 5.1). */
-const HANDSHAKE_RECORD = 22;
+/** The type of the record with which a server can also begin (RFC 8446, section 5.1). */
 const ALERT_RECORD = 21;
 
 /** Alerts by which a server refuses a certificate of its client (RFC 8446, section 6.2). */

@@ -5,7 +5,12 @@ import { chainError } from "./chain_error.ts";
 import { assertPair } from "./identity.ts";
 import type { ServerMaterial } from "./material.ts";
 import { chainOf } from "./peer_chain.ts";
-import { HANDSHAKE_TIMEOUT_MS, type Side, TlsConnection } from "./tls_connection.ts";
+import {
+  HANDSHAKE_RECORD,
+  HANDSHAKE_TIMEOUT_MS,
+  type Side,
+  TlsConnection,
+} from "./tls_connection.ts";
 import { TlsError } from "./tls_error.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -123,9 +128,6 @@ class ServerSide implements Side {
     );
   }
 }
-
-/** The type of the record with which a client begins (RFC 8446, section 5.1). */
-const HANDSHAKE_RECORD = 22;
 
 function certificateWanted(cause?: Error): TlsError {
   return new TlsError(

@@ -16,12 +16,17 @@ import { TlsError } from "./tls_error.ts";
 /** Both sides of a handshake wait for the other for ever, if one of them does not speak TLS. */
 export const HANDSHAKE_TIMEOUT_MS = 10_000;
 
+/** The type of the records of a handshake, with which both sides begin (RFC 8446, section 5.1). */
+export const HANDSHAKE_RECORD = 22;
+
 /** What differs between the two sides of TLS. */
 export interface Side {
   /** Starts TLS over a stream. */
   wrap(wire: Duplex): TLSSocket;
   /** The event at which the handshake is complete. */
   readonly secureEvent: "secure" | "secureConnect";
+  /** Watches the handshake: bytes of the wire, which are borrowed for the call. */
+  readonly watcher?: { sent(bytes: Uint8Array): void; received(bytes: Uint8Array): void };
   /** Throws unless the peer is trusted. */
   verify(socket: TLSSocket): void;
   /** Whether TLS can begin with this byte. */
@@ -213,7 +218,9 @@ export class TlsConnection implements Connection {
         this.#fail(this.#side.plainError());
       } else {
         this.#wasRead = true;
-        this.#wire.emit("data", this.#received.subarray(0, length));
+        const bytes = this.#received.subarray(0, length);
+        if (!this.#isSecure) this.#side.watcher?.received(bytes);
+        this.#wire.emit("data", bytes);
       }
     } catch (error) {
       this.#fail(error);
@@ -231,6 +238,7 @@ export class TlsConnection implements Connection {
     let failure: Error | undefined;
     try {
       await before;
+      if (!this.#isSecure) this.#side.watcher?.sent(bytes);
       await writeAll(this.#tcp, bytes);
     } catch (error) {
       this.#fail(error);

@@ -33,24 +33,34 @@ export class Verifier {
    * Verifies a chain, as the peer sent it: its own certificate first, then others in any order.
    * The names in it are not checked.
    *
+   * @param hasKey whether the peer has proven that it has the key of its certificate; asked if the
+   * runtime has not checked that, and the chain holds otherwise
    * @returns the peer's own certificate
    * @throws {TlsError} if the chain does not hold at `nowMs`
    */
-  verify(chain: readonly Uint8Array[], nowMs = Date.now()): Certificate {
+  verify(
+    chain: readonly Uint8Array[],
+    { nowMs = Date.now(), hasKey = (_leaf: Certificate): boolean => false } = {},
+  ): Certificate {
     const key = chain.map(latin1).join();
-    const known = this.#verified.get(key);
-    if (known !== undefined && nowMs >= known.fromMs && nowMs <= known.untilMs) return known.leaf;
-    const verified = this.#verify(chain, nowMs);
-    if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
-    this.#verified.set(key, verified);
-    return verified.leaf;
+    let verified = this.#verified.get(key);
+    if (verified === undefined || nowMs < verified.fromMs || nowMs > verified.untilMs) {
+      verified = this.#verify(chain, nowMs);
+      if (this.#verified.size >= MAX_VERIFIED) this.#verified.clear();
+      this.#verified.set(key, verified);
+    }
+    const { leaf } = verified;
+    if (leaf.version !== 3 && !hasKey(leaf)) throw chainError(this.#peer, "version-1");
+    return leaf;
   }
 
   #verify(chain: readonly Uint8Array[], nowMs: number): Verified {
     const [leaf, ...sent] = this.#parse(chain);
     for (const one of this.#roots === undefined ? [leaf, ...sent] : [leaf]) {
-      if (one.version !== 3) throw chainError(this.#peer, "version-1");
-      if (!isReadByRuntime(one)) throw chainError(this.#peer, "malformed");
+      if (one.version === 3 && !isReadByRuntime(one)) throw chainError(this.#peer, "malformed");
+      if (one.version !== 3 && (this.#roots === undefined || one.version !== 1)) {
+        throw chainError(this.#peer, "version-1");
+      }
     }
     const path = this.#roots === undefined
       ? this.#leafOnly(leaf, nowMs)

@@ -107,6 +107,17 @@ for (const version of ["-tls1_2", "-tls1_3"]) {
   });
 }
 
+Deno.test("a certificate of version 1 of a server of OpenSSL is accepted by `chain`", async () => {
+  const { identity } = ROOT.issue({ version: 1 });
+  await using directory = await files(identity);
+  await using openssl = Openssl.server(OWN, directory.at("."));
+  const client = new TlsClient({ ...CLIENT, verify: "chain" });
+  const connection = await client.connect(await dial(await openssl.address()), "localhost");
+  await connection.write(text("hello\n"));
+  await openssl.saw(/hello/);
+  close(connection);
+});
+
 Deno.test("a badly encoded certificate of a client is refused", async () => {
   await using directory = await files(ROOT.issue({ isBadlyEncoded: true }).identity);
   await assertRejects(

@@ -29,7 +29,7 @@ function refusalOf(
   now = new Date(),
 ): TlsFailure | undefined {
   try {
-    assertEquals(verifier.verify(chain, now.getTime()).der, chain[0]);
+    assertEquals(verifier.verify(chain, { nowMs: now.getTime() }).der, chain[0]);
     return undefined;
   } catch (error) {
     if (error instanceof TlsError) return error.reason;
