@@ -116,6 +116,7 @@ const UNPAIRED: Record<string, string> = {
   "a reply instead of a confirmation": "> SUBSCRIBE a < OK",
   "a message before its subscription": "> SUBSCRIBE a < MESSAGE",
   "one confirmation too few": "> SUBSCRIBE a b, UNSUBSCRIBE < [subscribe a :1] [unsubscribe a :0]",
+  "a confirmation with another value": "> SUBSCRIBE a, PING < [subscribe a :1 :1] PONG",
   "a confirmation of another kind": "> SUBSCRIBE a < [psubscribe a :1]",
   "an unsolicited pushed confirmation of SUBSCRIBE": "> HELLO 3, GET a < HELLO_3 >[subscribe a :1]",
   "an unsolicited pushed confirmation of UNSUBSCRIBE":

@@ -231,6 +231,8 @@ const CONVERSATIONS: Record<string, string> = {
   "a switch to RESP2 makes messages arrays": `
     > HELLO 3, SUBSCRIBE a, HELLO 2, PING
     < HELLO_3 >[subscribe a :1] MESSAGE_3 HELLO_2 MESSAGE [pong ''] MESSAGE`,
+  "RESET ends RESP3":
+    "> HELLO 3, RESET, SUBSCRIBE a, PING < HELLO_3 RESET [subscribe a :1] MESSAGE [pong '']",
   "RESET ends all subscriptions": `
     > SUBSCRIBE a, SSUBSCRIBE s, RESET, LRANGE l 0 2, UNSUBSCRIBE, CLUSTER SLOTS
     < [subscribe a :1] [ssubscribe s :1] RESET MESSAGE [unsubscribe NIL :0] SLOTS`,
