@@ -8,7 +8,6 @@ import {
   isWildcard,
 } from "../platform/address.ts";
 import {
-  close,
   type Connection,
   dial,
   type DialOptions,
@@ -104,7 +103,8 @@ export class NodeDialer {
   }
 
   /**
-   * Whether a node accepts TCP connections: connects like `dial`, but without TLS, and closes.
+   * Whether a node accepts TCP connections: connects like `dial`, but without TLS. The caller
+   * closes the connection.
    *
    * @throws {OwnAddressError} if the address is a port of the proxy
    */
@@ -112,8 +112,8 @@ export class NodeDialer {
     address: HostPort,
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
-  ): Promise<void> {
-    close(await this.#dial(address, { attempt, timeoutMs }));
+  ): Promise<Connection> {
+    return await this.#dial(address, { attempt, timeoutMs });
   }
 
   async #dial(address: HostPort, options: DialOptions): Promise<Connection> {

@@ -3,7 +3,8 @@ import { ping, type PingResult } from "../cluster/ping.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
-import { isExhausted } from "../platform/net.ts";
+import { close, isExhausted } from "../platform/net.ts";
+import { HeldConnection } from "./held_connection.ts";
 
 /** What a monitor makes the proxy do. */
 export interface NodeMonitorActions {
@@ -42,6 +43,12 @@ export interface NodeState {
  */
 const INTERVAL_MS = 1000;
 const INTERVAL_JITTER_MS = 200;
+
+/**
+ * How long a probe over a connection that is held counts. It does not show that a host has vanished
+ * without a word, so a new connection does, from time to time.
+ */
+const MAX_HELD_MS = 30_000;
 
 /** Pause between two probes of a node that is down; it doubles from the first to the last value. */
 const FIRST_RETRY_MS = 20;
@@ -100,6 +107,8 @@ export class NodeWatch {
   #nextQueryMs = -Infinity;
   /** Ends the pause. */
   #wake = () => {};
+  /** The last connection of a probe, if the node speaks TLS, and its address. */
+  #held: { readonly connection: HeldConnection; readonly address: HostPort } | undefined;
   /** Aborts connections that are being opened. */
   readonly #attempts = new Set<AbortController>();
   #confirming: Promise<void> | undefined;
@@ -155,6 +164,7 @@ export class NodeWatch {
   /** Stops probing; the port stays as it is. */
   stop(): void {
     this.#isStopped = true;
+    this.#held?.connection.close();
     for (const attempt of this.#attempts) attempt.abort(new Error("The proxy is stopping"));
     this.#wake();
   }
@@ -257,15 +267,34 @@ export class NodeWatch {
     return { node_id: id, node_addr: formatHostPort(address), port: publicPort };
   }
 
-  /** Opens a connection and closes it; returns why that fails, or undefined. */
+  /**
+   * Opens a connection and closes it, unless one is held; returns why that fails, or undefined.
+   */
   async #connect(address: HostPort, timeoutMs: number): Promise<Error | undefined> {
+    if (this.#isHeld(address)) return undefined;
     using attempt = this.#attempt();
+    const { dialer } = this.#options;
     try {
-      await this.#options.dialer.probe(address, attempt.controller, timeoutMs);
+      const connection = await dialer.probe(address, attempt.controller, timeoutMs);
+      this.#held?.connection.close();
+      if (this.#isStopped || !dialer.speaksTls) close(connection);
+      else {
+        const held = new HeldConnection(connection, (ended) => {
+          // A node that ends each connection is probed at intervals only.
+          if (ended.ageMs >= INTERVAL_MS) this.suspect();
+        });
+        this.#held = { connection: held, address };
+      }
       return undefined;
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
+  }
+
+  #isHeld(address: HostPort): boolean {
+    const held = this.#held;
+    return held !== undefined && held.address === address && held.connection.isOpen &&
+      held.connection.ageMs < MAX_HELD_MS;
   }
 
   async #ping(address: HostPort, timeoutMs: number): Promise<PingResult> {
