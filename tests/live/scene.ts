@@ -70,18 +70,14 @@ export class LiveScene implements AsyncDisposable {
   static async start(options: LiveOptions = {}): Promise<LiveScene> {
     const { naming = "addresses" } = options;
     const named = NAMING_OPTIONS[naming];
-    const cluster = await RedisCluster.start({
-      ...options.cluster,
-      ...named,
-      directives: { ...options.cluster?.directives, ...named.directives },
-    });
-    try {
-      const proxy = await openProxy(cluster, options.process ?? false);
-      return new LiveScene(cluster, proxy, naming);
-    } catch (error) {
-      await cluster[Symbol.asyncDispose]();
-      throw error;
-    }
+    const directives = { ...options.cluster?.directives, ...named.directives };
+    await using stack = new AsyncDisposableStack();
+    const started = await RedisCluster.start({ ...options.cluster, ...named, directives });
+    const cluster = stack.use(started);
+    const proxy = await openProxy(cluster, options.process ?? false);
+    // The scene owns the cluster from now on.
+    stack.move();
+    return new LiveScene(cluster, proxy, naming);
   }
 
   /**
@@ -145,11 +141,8 @@ export class LiveScene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    try {
-      await this.#proxy[Symbol.asyncDispose]();
-    } finally {
-      await this.cluster[Symbol.asyncDispose]();
-    }
+    await using _cluster = this.cluster;
+    await this.#proxy[Symbol.asyncDispose]();
   }
 
   /** Starts a load for each client and side. */

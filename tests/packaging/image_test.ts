@@ -54,10 +54,8 @@ Deno.test(unless(
     const [executable, ...words] = JSON.parse(instruction(lastStage!, "ENTRYPOINT"));
     assertEquals(words, []);
     assertMatch(user, /^[1-9]\d+:[1-9]\d+$/);
-    const before = isolated(
-      join(root, "proc"),
-      ...["chroot", `--userspec=${user}`, "--groups=", root],
-    );
+    const chroot = ["chroot", `--userspec=${user}`, "--groups=", root];
+    const before = isolated(join(root, "proc"), ...chroot);
     const loopback = `127.0.0.1:${findFreePorts(3)}`;
     await using cluster = await RedisCluster.start({ replicasEach: 0 });
     const [seed] = cluster.nodes as [ClusterNode];
@@ -80,9 +78,8 @@ Deno.test(unless(
       assertMatch(stderr, /Stopping\n$/);
     };
     const checkHealth = async () => {
-      const [executable, ...args] = JSON.parse(
-        instruction(lastStage!, "HEALTHCHECK").split(" CMD ")[1]!,
-      );
+      const [, command] = instruction(lastStage!, "HEALTHCHECK").split(" CMD ");
+      const [executable, ...args] = JSON.parse(command!);
       return await runNat(args, { executable, before, env });
     };
 
@@ -93,10 +90,8 @@ Deno.test(unless(
 
     await t.step("serves as process 1 without root, reports its health, and stops", async () => {
       // The second address is found only if the resolver is configured to return all of a name.
-      await Deno.writeTextFile(
-        join(root, "etc/hosts"),
-        `127.9.9.9 cluster\n${seed.host} cluster\n`,
-      );
+      const hosts = `127.9.9.9 cluster\n${seed.host} cluster\n`;
+      await Deno.writeTextFile(join(root, "etc/hosts"), hosts);
       const nat = await start().ready();
       const replies = await run(
         ["redis-cli", "-c", "-p", loopback.split(":")[1]!],
@@ -112,9 +107,8 @@ Deno.test(unless(
 
     await t.step("finds the cluster by DNS once the name exists", async () => {
       await Deno.writeTextFile(join(root, "etc/hosts"), "127.0.0.1 localhost\n");
-      const address = `127.${
-        crypto.getRandomValues(new Uint8Array(3)).map((b) => b % 250 + 1).join(".")
-      }`;
+      const bytes = crypto.getRandomValues(new Uint8Array(3)).map((byte) => byte % 250 + 1);
+      const address = `127.${bytes.join(".")}`;
       await Deno.writeTextFile(join(root, "etc/resolv.conf"), `nameserver ${address}\n`);
       const nat = start();
       await nat.untilLogged(/The name 'cluster' does not resolve/);
@@ -129,15 +123,8 @@ Deno.test(unless(
 
 /** Stands before a command that becomes process 1, with its processes mounted at a directory. */
 function isolated(proc: string, ...command: string[]): string[] {
-  return [
-    "unshare",
-    "--mount",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    `--mount-proc=${proc}`,
-    ...command,
-  ];
+  const own = ["--mount", "--pid", "--fork", "--kill-child", `--mount-proc=${proc}`];
+  return ["unshare", ...own, ...command];
 }
 
 /** Sends a signal to process 1, which would outlive the process that started it. */
@@ -161,10 +148,8 @@ async function build(compiler: Compiler, directory: TemporaryDirectory): Promise
   }
   const env = { ...compiler.env, PATH: `${compiler.directory}:${Deno.env.get("PATH")}` };
   const compile = instruction(compileStage!, "RUN").replaceAll("/compiled", compiled!);
-  await must(["sh", "-euc", compile], {
-    cwd: checkout!,
-    env: { ...env, TARGETARCH: "amd64", COMMIT },
-  });
+  const options = { cwd: checkout!, env: { ...env, TARGETARCH: "amd64", COMMIT } };
+  await must(["sh", "-euc", compile], options);
   await Deno.mkdir(image!);
   await must(["cp", join(compiled!, "redis-cluster-nat"), image!]);
   await must(["sh", "-euc", instruction(gatherStage!, "RUN")], { cwd: image! });

@@ -28,13 +28,10 @@ export class Namespace implements AsyncDisposable {
   static async create(role: string): Promise<Namespace> {
     const name = `nat-${crypto.randomUUID().slice(0, 8)}-${role}`;
     await ip("netns", "add", name);
-    const namespace = new Namespace(name);
-    try {
-      await ip("-n", name, "link", "set", "lo", "up");
-    } catch (error) {
-      await namespace[Symbol.asyncDispose]();
-      throw error;
-    }
+    await using stack = new AsyncDisposableStack();
+    const namespace = stack.use(new Namespace(name));
+    await ip("-n", name, "link", "set", "lo", "up");
+    stack.move();
     return namespace;
   }
 

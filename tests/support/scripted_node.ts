@@ -114,19 +114,12 @@ export class Scene implements AsyncDisposable {
 
   /** @param overrides changes to the configuration of the proxy */
   static async start(overrides: Partial<Config> = {}): Promise<Scene> {
-    const node = await ScriptedNode.start();
-    try {
-      const starting = startProxy({ nodes: [node] }, {
-        publicHost: "nat.example",
-        refreshIntervalMs: Infinity,
-        ...overrides,
-      });
-      await Promise.all([starting, node.introduce()]);
-      return new Scene(node, await starting);
-    } catch (error) {
-      await node[Symbol.asyncDispose]();
-      throw error;
-    }
+    await using stack = new AsyncDisposableStack();
+    const node = stack.use(await ScriptedNode.start());
+    const config = { publicHost: "nat.example", refreshIntervalMs: Infinity, ...overrides };
+    const [proxy] = await Promise.all([startProxy({ nodes: [node] }, config), node.introduce()]);
+    stack.move();
+    return new Scene(node, proxy);
   }
 
   get port(): number {

@@ -395,20 +395,11 @@ export function randomScenario(seed: number, subjects: Subjects, failover: boole
 }
 
 const OPENINGS: readonly Scenario["opening"][] = [
-  "unauthenticated",
-  "authenticated",
-  "authenticated",
-  "RESP3",
-  "RESP3",
+  ...["unauthenticated", "authenticated", "authenticated", "RESP3", "RESP3"] as const,
 ];
 
 const CHANGES: readonly (Change | undefined)[] = [
-  "leaves",
-  "leaves",
-  "migrates",
-  "returns",
-  "settles",
-  undefined,
+  ...["leaves", "leaves", "migrates", "returns", "settles", undefined] as const,
 ];
 
 /** Subscriptions to channels of a slot that leaves. */

@@ -39,17 +39,8 @@ async function preparePython(snippet: string, directory: string): Promise<string
   const path = join(directory, "snippet.py");
   const packages = join(directory, "packages");
   await Deno.writeTextFile(path, snippet);
-  const version = CLIENTS["redis-py"]!.version;
-  await get([
-    "python3",
-    "-m",
-    "pip",
-    "install",
-    "--quiet",
-    "--target",
-    packages,
-    `redis==${version}`,
-  ]);
+  const pip = ["python3", "-m", "pip", "install", "--quiet", "--target", packages];
+  await get([...pip, `redis==${CLIENTS["redis-py"]!.version}`]);
   return ["env", `PYTHONPATH=${packages}`, "python3", path];
 }
 
@@ -71,10 +62,8 @@ async function prepareJava(snippet: string, directory: string): Promise<string[]
   await get(["mvn", "-q", "-B", "-f", join(directory, "pom.xml"), ...copy]);
   const path = join(directory, "Snippet.java");
   const { imports, statements } = split(snippet);
-  await Deno.writeTextFile(
-    path,
-    `${imports}class Snippet {\npublic static void main(String[] args) {\n${statements}}\n}\n`,
-  );
+  const main = `public static void main(String[] args) {\n${statements}}\n`;
+  await Deno.writeTextFile(path, `${imports}class Snippet {\n${main}}\n`);
   return ["java", "-cp", join(directory, "packages/*"), path];
 }
 

@@ -53,14 +53,8 @@ export class ReadmeNetwork implements AsyncDisposable {
     await cable({ inside, between, outside }, ADDRESSES);
     for (const place of [between, outside]) await place.name({ localhost: "127.0.0.1", ...NAMES });
     stack.use(await startInnerCluster(inside, ADDRESSES.nodes));
-    const network = new ReadmeNetwork({ inside, between, outside }, directory, stack.move());
-    try {
-      await network.#provide();
-      return network;
-    } catch (error) {
-      await network[Symbol.asyncDispose]();
-      throw error;
-    }
+    await provide(directory);
+    return new ReadmeNetwork({ inside, between, outside }, directory, stack.move());
   }
 
   /** The path of a file that is removed with the network. */
@@ -83,10 +77,8 @@ export class ReadmeNetwork implements AsyncDisposable {
   }
 
   /** Creates an executable that runs a command with further arguments. */
-  async addCommand(name: string, words: readonly string[]): Promise<void> {
-    const quoted = words.map((word) => `'${word}'`).join(" ");
-    await Deno.writeTextFile(this.at(name), `#!/bin/sh\nexec ${quoted} "$@"\n`);
-    await Deno.chmod(this.at(name), 0o755);
+  addCommand(name: string, words: readonly string[]): Promise<void> {
+    return writeCommand(this.at(name), words);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,14 +92,19 @@ export class ReadmeNetwork implements AsyncDisposable {
     const last = command.replace(/^(.* && )?(?=[^\n]+\n$)/, "$1exec ");
     return [...before, "env", `--chdir=${this.at("home")}`, `PATH=${path}`, "bash", "-c", last];
   }
+}
 
-  /** Creates the working directory with the files of the project and the program. */
-  async #provide(): Promise<void> {
-    for (const name of ["home", "bin"]) await Deno.mkdir(this.at(name));
-    const project = [".ci", "src", "deno.json", "deno.lock"].map((name) => join(ROOT, name));
-    const { code, output } = await run(["cp", "-R", ...project, this.at("home")]);
-    if (code !== 0) throw new Error(`Cannot copy the project: ${output}`);
-    const program = [Deno.execPath(), "run", "-A", join(ROOT, "src", "main.ts")];
-    await this.addCommand("home/redis-cluster-nat", program);
-  }
+async function writeCommand(path: string, words: readonly string[]): Promise<void> {
+  const quoted = words.map((word) => `'${word}'`).join(" ");
+  await Deno.writeTextFile(path, `#!/bin/sh\nexec ${quoted} "$@"\n`, { mode: 0o755 });
+}
+
+/** Creates the working directory with the files of the project and the program. */
+async function provide(directory: TemporaryDirectory): Promise<void> {
+  for (const name of ["home", "bin"]) await Deno.mkdir(directory.at(name));
+  const project = [".ci", "src", "deno.json", "deno.lock"].map((name) => join(ROOT, name));
+  const { code, output } = await run(["cp", "-R", ...project, directory.at("home")]);
+  if (code !== 0) throw new Error(`Cannot copy the project: ${output}`);
+  const program = [Deno.execPath(), "run", "-A", join(ROOT, "src", "main.ts")];
+  await writeCommand(directory.at("home/redis-cluster-nat"), program);
 }

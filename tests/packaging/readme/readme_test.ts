@@ -269,10 +269,7 @@ const TUNNEL_DEADLINE_MS = 30_000;
 
 /** Runs a command and exits with 0 on SIGTERM, unlike SSH. */
 const ORDERLY = [
-  "sh",
-  "-c",
-  'trap "kill \\$child; wait; exit 0" TERM; "$@" & child=$!; wait "$child"',
-  "sh",
+  ...["sh", "-c", 'trap "kill \\$child; wait; exit 0" TERM; "$@" & child=$!; wait "$child"', "sh"],
 ];
 
 /** Starts sshd on the proxy's machine, with access for the clients' machine. */
