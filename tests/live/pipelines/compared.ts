@@ -169,7 +169,7 @@ export class TestedNode implements AsyncDisposable {
     const answer = await client.ask(wire("AUTH", PASSWORD) + wire("CLIENT", "ID"), 2);
     const id = /:(\d+)\r\n$/.exec(answer)![1]!;
     const line = await this.#parts.admin.ask("CLIENT", "LIST", "ID", id);
-    const [, address, descriptor] = / addr=(\S+) .*fd=(\d+)/.exec(textOf(line)!)!;
+    const [, address, descriptor] = / addr=(\S+).* fd=(\d+)/.exec(textOf(line)!)!;
     const addresses = [client.address, address!];
     return { client, identity: { token, id, addresses }, descriptor: Number(descriptor) };
   }
