@@ -54,7 +54,7 @@ Deno.test({
     const loads: Load[] = [];
     for (const [name, connect] of Object.entries(CLIENTS)) {
       const client = await connect({ host: AT, port: first, protocol: 3, throughOutages: true });
-      const load = Load.start(name, client);
+      const load = new Load(name, client);
       stack.defer(async () => {
         client.leave();
         await load.stop();

@@ -44,15 +44,11 @@ export class Load {
   /** When it was stopped, on the same clock. */
   #stoppedMs: number | undefined;
 
-  private constructor(name: string, client: ClusterClient) {
+  /** Starts to write until `stop`. The caller keeps the client. */
+  constructor(name: string, client: ClusterClient) {
     this.name = name;
     this.#client = client;
     this.#writers = Array.from({ length: WRITERS }, (_, writer) => this.#write(writer));
-  }
-
-  /** Starts to write until `stop`. The caller keeps the client. */
-  static start(name: string, client: ClusterClient): Load {
-    return new Load(name, client);
   }
 
   get acknowledged(): number {

@@ -165,7 +165,7 @@ export class LiveScene implements AsyncDisposable {
           throw error;
         }
       });
-      const load = Load.start(name, client);
+      const load = new Load(name, client);
       stack.defer(() => load.stop());
       return { client, load };
     }

@@ -21,7 +21,7 @@ testLive("a cluster changes from plain text to TLS node by node, while clients w
   const ports = nodes.map((node) => plain.portOf(node));
   const seed = { host: plain.host, port: ports[0]! };
   await using client = await IoredisClient.connect({ ...seed, protocol: 3, throughOutages: true });
-  const load = Load.start("ioredis", client);
+  const load = new Load("ioredis", client);
   const flows = (since = performance.now()) =>
     until("writes flow", () => load.flowsSince(since), 30_000);
   try {
