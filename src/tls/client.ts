@@ -14,7 +14,7 @@ import {
   type Side,
   TlsConnection,
 } from "./tls_connection.ts";
-import { TlsError } from "./tls_error.ts";
+import { alertIn, TlsError, type TlsFailure } from "./tls_error.ts";
 import { Verifier } from "./verifier.ts";
 
 /** TLS towards nodes. */
@@ -128,9 +128,9 @@ class ClientSide implements Side {
 
   errorOf(error: Error, isSecure: boolean): TlsError {
     const { message } = error;
-    const because = (reason: TlsError["reason"], text: string) =>
+    const because = (reason: TlsFailure, text: string) =>
       new TlsError(reason, text, { cause: error });
-    const alert = /received fatal alert: (\w+)/.exec(message)?.[1];
+    const alert = alertIn(message);
     const hasIdentity = this.#settings.material.identity !== undefined;
     // With TLS 1.3 a node judges the certificate of its client after the handshake.
     if (alert !== undefined && (CERTIFICATE_ALERTS.has(alert) || alert === "CertificateRequired")) {

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { constants, type KeyObject, verify } from "node:crypto";
 import type { Certificate } from "./certificate.ts";
 import { HANDSHAKE_RECORD } from "./tls_connection.ts";
@@ -28,19 +29,23 @@ export class KeyProof {
 
   /** Whether the server has shown a certificate, and signed the handshake with its key. */
   isOf({ der, x509 }: Certificate): boolean {
-    const messages = handshakeMessages(concat(this.#received));
+    const messages = handshakeMessages(Buffer.concat(this.#received));
     const hello = only(messages, SERVER_HELLO);
     const certificate = only(messages, CERTIFICATE);
     const exchange = only(messages, SERVER_KEY_EXCHANGE);
     // A session that is resumed has no exchange.
     if (hello === undefined || certificate === undefined || exchange === undefined) return false;
     // Two lengths of three bytes precede the first certificate.
-    if (!isEqual(certificate.subarray(6, 6 + der.length), der)) return false;
+    if (!Buffer.from(certificate.subarray(6, 6 + der.length)).equals(der)) return false;
     // A named curve, and a point with its length; then the algorithm, and a signature with its.
     const end = 4 + (exchange[3] ?? 0);
     if (exchange[0] !== NAMED_CURVE || exchange.length < end + 4) return false;
     const algorithm = exchange[end]! * 256 + exchange[end + 1]!;
-    const signed = concat([this.#clientRandom!, hello.subarray(2, 34), exchange.subarray(0, end)]);
+    const signed = Buffer.concat([
+      this.#clientRandom!,
+      hello.subarray(2, 34),
+      exchange.subarray(0, end),
+    ]);
     return isSigned(algorithm, signed, x509.publicKey, exchange.subarray(end + 4));
   }
 }
@@ -70,7 +75,7 @@ function handshakeMessages(records: Uint8Array): Message[] {
     if (records[at] === HANDSHAKE_RECORD) parts.push(records.subarray(at + 5, end));
     at = end;
   }
-  const bytes = concat(parts);
+  const bytes = Buffer.concat(parts);
   const messages: Message[] = [];
   for (let at = 0; at + 4 <= bytes.length;) {
     const [type, high, middle, low] = bytes.subarray(at, at + 4) as unknown as number[];
@@ -123,17 +128,3 @@ const SCHEMES: Record<number, Scheme> = {
   0x0806: { hash: "sha512", keyType: "rsa", isPss: true },
   0x0807: { hash: null, keyType: "ed25519" },
 };
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-function isEqual(one: Uint8Array, other: Uint8Array): boolean {
-  return one.length === other.length && one.every((byte, index) => byte === other[index]);
-}

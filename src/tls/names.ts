@@ -13,11 +13,15 @@ export function isForHost({ dnsNames, ipAddresses }: Certificate, host: string):
   return dnsNames.some((name) => matches(labelsOf(name), labelsOf(host)));
 }
 
-/** The names of a certificate for a message. */
+/** The first names of a certificate for a message; some have a hundred. */
 export function namesOf({ dnsNames, ipAddresses }: Certificate): string {
   const addresses = ipAddresses.map((bytes) => bytes.length === 4 ? bytes.join(".") : ipv6(bytes));
-  return [...dnsNames, ...addresses].join(", ");
+  const names = [...dnsNames, ...addresses];
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "";
+  return names.slice(0, MAX_NAMES).join(", ") + more;
 }
+
+const MAX_NAMES = 5;
 
 function labelsOf(name: string): string[] {
   return name.toLowerCase().replace(/\.$/, "").split(".");

@@ -11,7 +11,7 @@ import {
   type Side,
   TlsConnection,
 } from "./tls_connection.ts";
-import { TlsError } from "./tls_error.ts";
+import { alertIn, TlsError, type TlsFailure } from "./tls_error.ts";
 import { Verifier } from "./verifier.ts";
 
 /** TLS towards clients. */
@@ -91,7 +91,7 @@ class ServerSide implements Side {
 
   errorOf(error: Error, isSecure: boolean): TlsError {
     const { message } = error;
-    const because = (reason: TlsError["reason"], text: string) =>
+    const because = (reason: TlsFailure, text: string) =>
       new TlsError(reason, text, { cause: error });
     if (isSecure) return because("protocol", `The client broke TLS: ${message}`);
     if (/peer sent no certificates/i.test(message)) return certificateWanted(error);
@@ -106,7 +106,7 @@ class ServerSide implements Side {
           "update the client, or lower --tls-min-version",
       );
     }
-    const alert = /received fatal alert: (\w+)/.exec(message)?.[1];
+    const alert = alertIn(message);
     if (alert !== undefined) {
       return because(
         "protocol",

@@ -32,3 +32,8 @@ export class TlsError extends Error {
     return this.reason !== "timeout" && this.reason !== "protocol";
   }
 }
+
+/** The name of the alert (RFC 8446, section 6) that the peer has sent, in a message of the runtime. */
+export function alertIn(message: string): string | undefined {
+  return /received fatal alert: (\w+)/.exec(message)?.[1];
+}

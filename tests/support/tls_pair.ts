@@ -1,7 +1,9 @@
+import tls from "node:tls";
 import { close, type Connection } from "../../src/platform/net.ts";
 import { TlsClient } from "../../src/tls/client.ts";
-import type { NodeMaterial, ServerMaterial } from "../../src/tls/material.ts";
+import type { Identity, NodeMaterial, ServerMaterial } from "../../src/tls/material.ts";
 import { TlsServer } from "../../src/tls/server.ts";
+import { TlsError } from "../../src/tls/tls_error.ts";
 import { TestCertificate } from "./certificate.ts";
 
 /** The two ends of one connection, which are closed when the block ends. */
@@ -68,3 +70,48 @@ export const CLIENT: NodeMaterial = {
   serverName: undefined,
   verify: "full",
 };
+
+/** A connection of which some methods are others. */
+export function overriding(base: Connection, methods: Partial<Connection>): Connection {
+  return {
+    read: (buffer) => base.read(buffer),
+    write: (bytes) => base.write(bytes),
+    closeWrite: () => base.closeWrite(),
+    close: () => base.close(),
+    localAddr: base.localAddr,
+    remoteAddr: base.remoteAddr,
+    ...methods,
+  };
+}
+
+/** What it led to: "ok", the reason of a TlsError, or the name of another error. */
+export async function outcome(attempt: Promise<Connection | void>): Promise<string> {
+  try {
+    const connection = await attempt;
+    if (connection !== undefined) close(connection);
+    return "ok";
+  } catch (error) {
+    if (error instanceof TlsError) return error.reason;
+    return error instanceof Error ? error.name : String(error);
+  }
+}
+
+/** What a client finds that connects to a server of the runtime, which shows any certificate. */
+export async function connectTo(
+  { certificates: cert, key }: Identity,
+  material: Partial<NodeMaterial> = {},
+  host = "localhost",
+): Promise<string> {
+  const server = tls.createServer({ cert, key });
+  // The client ends the connection when it refuses the certificate.
+  server.on("tlsClientError", () => {});
+  server.on("secureConnection", (socket) => socket.on("error", () => {}));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = server.address() as { port: number };
+    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    return await outcome(new TlsClient({ ...CLIENT, ...material }).connect(connection, host));
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+  }
+}

@@ -1,47 +1,15 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import tls from "node:tls";
-import { close, type Connection } from "../../../src/platform/net.ts";
+import { close } from "../../../src/platform/net.ts";
 import type { Identity, NodeMaterial, ServerMaterial } from "../../../src/tls/material.ts";
 import { TlsClient } from "../../../src/tls/client.ts";
 import { TlsServer } from "../../../src/tls/server.ts";
-import { TlsError } from "../../../src/tls/tls_error.ts";
 import { daysFromNow, TestCertificate } from "../../support/certificate.ts";
-import { CLIENT, Pair, ROOT, SERVER } from "../../support/tls_pair.ts";
+import { CLIENT, connectTo, outcome, Pair, ROOT, SERVER } from "../../support/tls_pair.ts";
 
 const stranger = TestCertificate.root({ subject: "stranger" });
 /** A CA with the name of the right one, and another key. */
 const impostor = TestCertificate.root();
-
-/** What a handshake led to: "ok", the reason of a TlsError, or the name of another error. */
-async function outcome(handshake: Promise<Connection>): Promise<string> {
-  try {
-    close(await handshake);
-    return "ok";
-  } catch (error) {
-    if (error instanceof TlsError) return error.reason;
-    return error instanceof Error ? error.name : String(error);
-  }
-}
-
-/** What a client finds that connects to a server of the runtime, which shows anything. */
-async function connectTo(
-  { certificates: cert, key }: Identity,
-  material: Partial<NodeMaterial> = {},
-  host = "localhost",
-): Promise<string> {
-  const server = tls.createServer({ cert, key });
-  // The client ends the connection when it refuses the certificate.
-  server.on("tlsClientError", () => {});
-  server.on("secureConnection", (socket) => socket.on("error", () => {}));
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  try {
-    const { port } = server.address() as { port: number };
-    const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-    return await outcome(new TlsClient({ ...CLIENT, ...material }).connect(connection, host));
-  } finally {
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
 
 /** What a server finds when a client of the runtime connects, which shows anything. */
 async function acceptFrom(

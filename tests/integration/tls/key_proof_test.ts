@@ -3,7 +3,7 @@ import { parseCertificate } from "../../../src/tls/certificate.ts";
 import { TlsClient } from "../../../src/tls/client.ts";
 import { KeyProof } from "../../../src/tls/key_proof.ts";
 import { TlsServer } from "../../../src/tls/server.ts";
-import { CLIENT, Pair, ROOT, SERVER } from "../../support/tls_pair.ts";
+import { CLIENT, overriding, Pair, ROOT, SERVER } from "../../support/tls_pair.ts";
 
 const leaf = ROOT.issue();
 
@@ -12,21 +12,17 @@ async function handshake(): Promise<{ sent: Uint8Array[]; received: Uint8Array[]
   const sent: Uint8Array[] = [];
   const received: Uint8Array[] = [];
   const { near, far } = await Pair.tcp();
-  const watched = {
-    read: async (buffer: Uint8Array) => {
+  const watched = overriding(far, {
+    read: async (buffer) => {
       const count = await far.read(buffer);
       if (count !== null) received.push(buffer.slice(0, count));
       return count;
     },
-    write: (bytes: Uint8Array) => {
+    write: (bytes) => {
       sent.push(bytes.slice());
       return far.write(bytes);
     },
-    closeWrite: () => far.closeWrite(),
-    close: () => far.close(),
-    localAddr: far.localAddr,
-    remoteAddr: far.remoteAddr,
-  };
+  });
   const server = new TlsServer({ ...SERVER, identity: leaf.identity });
   const client = new TlsClient({ ...CLIENT, verify: "chain" });
   using _pair = new Pair(

@@ -43,3 +43,12 @@ Deno.test("a message shows the names as users write them", () => {
   const { der } = TestCertificate.selfSigned({ names: NAMES });
   assertEquals(namesOf(parseCertificate(der)), NAMES.join(", "));
 });
+
+Deno.test("a message shows the first of many names", () => {
+  const names = Array.from({ length: 8 }, (_, index) => `${index}.example`);
+  const { der } = TestCertificate.selfSigned({ names });
+  assertEquals(
+    namesOf(parseCertificate(der)),
+    "0.example, 1.example, 2.example, 3.example, 4.example and 3 more",
+  );
+});
