@@ -65,7 +65,6 @@ export class TlsConnection implements Connection {
   #failure: unknown;
   #endOfWrites: Promise<void> | undefined;
   #waiting: (() => void)[] = [];
-  readonly #writers = new Set<(error: unknown) => void>();
 
   private constructor(connection: Connection, side: Side) {
     this.#tcp = connection;
@@ -143,14 +142,10 @@ export class TlsConnection implements Connection {
     if (this.#socket.writableEnded) throw new Deno.errors.BrokenPipe("The writable side has ended");
     const part = bytes.length <= WRITE_BYTES ? bytes : bytes.subarray(0, WRITE_BYTES);
     if (part.length === 0) return 0;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#writers.add(reject);
-    this.#socket.write(part, (error) => error ? reject(this.#failure ?? gone(error)) : resolve());
-    try {
-      await promise;
-    } finally {
-      this.#writers.delete(reject);
-    }
+    await new Promise<void>((resolve, reject) => {
+      // Called even if the socket is destroyed.
+      this.#socket.write(part, (error) => error ? reject(this.#failure ?? gone(error)) : resolve());
+    });
     return part.length;
   }
 
@@ -255,7 +250,6 @@ export class TlsConnection implements Connection {
     if (this.#failure !== undefined) return;
     this.#failure = reason;
     this.#socket.destroy();
-    for (const reject of this.#writers) reject(reason);
     this.#wake();
   }
 

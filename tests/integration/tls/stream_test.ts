@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Connection, isGone, writeAll } from "../../../src/platform/net.ts";
 import { TlsError } from "../../../src/tls/tls_error.ts";
 import { overriding, Pair, ROOT, TestTls } from "../../support/tls_pair.ts";
-import { until, within } from "../../support/until.ts";
+import { untilStable, within } from "../../support/until.ts";
 
 const MIB = 1024 * 1024;
 
@@ -20,6 +20,26 @@ async function readExactly(connection: Connection, length: number): Promise<Uint
     at += count;
   }
   return bytes;
+}
+
+/** Writes until a write is blocked. That one goes on, and others follow until there are `total` bytes. */
+async function fillUp(
+  connection: Connection,
+  total = Infinity,
+): Promise<{ readonly written: number; readonly writing: Promise<void> }> {
+  const chunk = new Uint8Array(MIB);
+  let written = 0;
+  const writing = (async () => {
+    while (written < total) written += await connection.write(chunk);
+  })();
+  writing.catch(() => {});
+  await untilStable("what was written", () => written);
+  return {
+    get written() {
+      return written;
+    },
+    writing,
+  };
 }
 
 for (const [version, verify] of [["1.2", "chain"], ["1.3", "full"]] as const) {
@@ -148,6 +168,25 @@ Deno.test("the end of TLS is sent before the end of TCP, every time", async () =
   }
 });
 
+Deno.test("the end waits for a write that is blocked", async () => {
+  const { server } = new TestTls();
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  using peer = await Deno.connectTls({ hostname: "localhost", port, caCerts: [ROOT.pem] });
+  const accepted = server.accept(await listener.accept());
+  await peer.handshake();
+  const connection = await accepted;
+  const fill = await fillUp(connection);
+  const ending = connection.closeWrite();
+  const buffer = new Uint8Array(64 * 1024);
+  let received = 0;
+  for (let count; (count = await peer.read(buffer)) !== null;) received += count;
+  await ending;
+  await assertRejects(() => fill.writing, Deno.errors.BrokenPipe);
+  assertEquals(received, fill.written);
+  connection.close();
+});
+
 Deno.test("an end without the end of TLS is an end", async () => {
   const { near, far } = await Pair.tcp();
   const { server, client } = new TestTls();
@@ -182,26 +221,29 @@ Deno.test("a record that was changed on its way ends both sides", async () => {
   await assertRejects(() => pair.far.read(new Uint8Array(100)), TlsError, "BadRecordMac");
 });
 
+Deno.test("a record that was changed ends a write that is blocked", async () => {
+  const { near, far } = await Pair.tcp();
+  const { server, client } = new TestTls();
+  using pair = new Pair(
+    ...await Promise.all([server.accept(near), client.connect(far, "localhost")]),
+  );
+  const fill = await fillUp(pair.near);
+  const ended = assertRejects(() => fill.writing, TlsError);
+  await far.write(pattern(100));
+  await assertRejects(() => pair.near.read(new Uint8Array(100)), TlsError);
+  await within("see the end of the write", ended, 1000);
+});
+
 Deno.test("who does not read stops the writer, and memory stays flat", async () => {
   using pair = await Pair.tls();
-  const chunk = new Uint8Array(MIB);
   const rss = Deno.memoryUsage().rss;
-  let written = 0;
-  const writing = (async () => {
-    while (written < 400 * MIB) written += await pair.far.write(chunk);
-  })();
-  let last = -1;
-  await until("the writer waits", () => {
-    const isSame = written === last;
-    last = written;
-    return isSame && written > 0;
-  });
+  const fill = await fillUp(pair.far, 400 * MIB);
   // What the kernel buffers.
-  assert(written < 30 * MIB, `${written} bytes were taken`);
+  assert(fill.written < 30 * MIB, `${fill.written} bytes were taken`);
   const buffer = new Uint8Array(64 * 1024);
   let read = 0;
   while (read < 400 * MIB) read += (await pair.near.read(buffer))!;
-  await writing;
+  await fill.writing;
   const grown = (Deno.memoryUsage().rss - rss) / MIB;
   assert(grown < 150, `${grown} MiB more`);
 });
