@@ -3,7 +3,7 @@ import { testSeed } from "../support/random.ts";
 import { CAN_READ_SOCKETS } from "./pipelines/kernel.ts";
 import { movePipelines } from "./pipelines/moving.ts";
 import { Report } from "./pipelines/report.ts";
-import { comparePipelines } from "./pipelines/rounds.ts";
+import { compareEach, comparePipelines } from "./pipelines/rounds.ts";
 import { Stage } from "./pipelines/stage.ts";
 
 /** Enough for some failovers; `deno task pipelines` compares thousands. */
@@ -19,6 +19,8 @@ Deno.test({
     console.log(`TEST_SEED=${seed}`);
     await using stage = await Stage.start();
     const plays = {
+      "for each kind of request": (report: Report) =>
+        compareEach(stage, { count: 0, seed, report }),
       "from a node that is stopped until all is sent": (report: Report) =>
         comparePipelines(stage, { count: COMPARED, seed, report }),
       "from nodes whose slots move all the time": (report: Report) =>

@@ -1,4 +1,5 @@
-import type { Random } from "../../support/random.ts";
+import type { HostPort } from "../../../src/platform/address.ts";
+import { type Random, seededRandom } from "../../support/random.ts";
 import { wire } from "../../support/wire.ts";
 import { VERBATIM } from "./transcript.ts";
 
@@ -169,6 +170,26 @@ const KINDS: Readonly<Record<string, readonly Row[]>> = {
   ends: ["QUIT", "QUIT", "*x\r\n", '"\r\n'],
 };
 
+/** Sequences that random requests hardly ever are. `%OTHER%` stands for the address of another node. */
+const SEQUENCES = [
+  "cLuster  'slots'\r\n",
+  "MULTI | SET k§{stay} 1 | CLUSTER SLOTS | LPUSH k§{stay} x | GET k§{stay} | EXEC",
+  "MULTI | GET k§{foreign} | EXEC",
+  "MULTI | HELLO 3 | CLUSTER SLOTS | EXEC",
+  "MULTI | SUBSCRIBE a§ b§ | EXEC",
+  "MULTI | CLIENT REPLY OFF | PING | EXEC | CLIENT REPLY ON | CLUSTER SLOTS",
+  "MULTI | CLIENT REPLY SKIP | PING | EXEC | CLUSTER SLOTS | CLUSTER SLOTS",
+  "SET CLUSTER§{stay} SLOTS | GET CLUSTER§{stay}",
+  `EVAL "return redis.error_reply('${DECOY}')" 1 k§{stay}`,
+  // The error of the other node is a redirect.
+  `MIGRATE %OTHER% text0§{stay} 0 1000 AUTH ${PASSWORD}`,
+  "SUBSCRIBE a§ | MULTI | PUBLISH a§ m | CLUSTER SLOTS | EXEC",
+  "MONITOR | MULTI | PING | CLUSTER SLOTS | EXEC",
+  "CLIENT TRACKING ON | GET k§{stay} | SET k§{stay} 1 | CLUSTER SLOTS",
+  "DEBUG PROTOCOL attrib | CLUSTER SLOTS",
+  "CLUSTER COUNT-FAILURE-REPORTS %NODE%",
+];
+
 const RARE = new Set(["ends", "silent", "monitors"]);
 
 /** Kinds in which a request may not have exactly one reply. */
@@ -204,6 +225,14 @@ export function randomRequests(
     );
   }
   return requests;
+}
+
+/** All requests of each kind, and the sequences. */
+export function allRequests(subjects: Subjects, other: HostPort): Request[][] {
+  const rows = [...Object.values(KINDS).map((kind) => kind.flat().join(" | ")), ...SEQUENCES];
+  return rows.map((row) =>
+    requestsOf(row.replace("%OTHER%", `${other.host} ${other.port}`), seededRandom(1), subjects)
+  );
 }
 
 /** The requests of a row, with everything filled in but the token and the id. */

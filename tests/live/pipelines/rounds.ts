@@ -1,6 +1,7 @@
 import { type Outcome, randomScenario, type Scenario } from "./compared.ts";
 import { settle, shownScenario, shrunk, TestedNode } from "./compared.ts";
 import type { Report } from "./report.ts";
+import { allRequests } from "./requests.ts";
 import type { Stage } from "./stage.ts";
 
 /** Options of a run. */
@@ -48,6 +49,25 @@ export async function comparePipelines(stage: Stage, options: RunOptions): Promi
   await settle(stage, [third!, replica!]);
 }
 
+/** Plays every known request, on a connection for each kind and protocol. */
+export async function compareEach(stage: Stage, options: RunOptions): Promise<void> {
+  const [node, other] = stage.cluster.nodes;
+  await using testedNode = await TestedNode.open(stage, node!);
+  for (const requests of allRequests(testedNode.subjects, other!)) {
+    for (const opening of ["authenticated", "RESP3"] as const) {
+      const batch = {
+        requests,
+        change: undefined,
+        changeFirst: false,
+        proxiedFirst: false,
+        cutAfter: 0,
+      };
+      const scenario = { seed: options.seed, opening, batches: [batch] };
+      await checkRound("each", scenario, (scenario) => testedNode.play(scenario), options);
+    }
+  }
+}
+
 async function playRound(
   testedNode: TestedNode,
   round: number,
@@ -76,7 +96,7 @@ async function playFailover(stage: Stage, round: number, options: RunOptions): P
 }
 
 async function checkRound(
-  round: number,
+  round: number | "each",
   scenario: Scenario,
   play: (scenario: Scenario) => Promise<Outcome>,
   { report }: RunOptions,
