@@ -36,7 +36,8 @@ const LEAVING_DEADLINE_MS = 5_000;
 
 const DOMAIN = "nodes.internal";
 
-const CLIENTS = { "ioredis": IoredisClient.connect, "node-redis": NodeRedisClient.connect };
+/** Real clients by name. */
+export const CLIENTS = { "ioredis": IoredisClient.connect, "node-redis": NodeRedisClient.connect };
 
 /** Options of a scene. */
 export interface LiveOptions {
@@ -250,7 +251,8 @@ async function stopOrLeave({ client, load }: Side): Promise<void> {
   }
 }
 
-async function untilAllFlow(
+/** Waits until every writer has a write acknowledged that began after a time. */
+export async function untilAllFlow(
   loads: readonly Load[],
   sinceMs: number,
   deadlineMs = RECOVERY_DEADLINE_MS,

@@ -1,12 +1,12 @@
 import { parseNodes, SLOT_COUNT } from "../../src/cluster/node.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
-import { ClusterNode, type Directives, Server } from "./cluster_node.ts";
+import { ClusterNode, type Directives, halt, Server } from "./cluster_node.ts";
 import { type Place, Places } from "./cluster_places.ts";
 import { all, moveSlots } from "./cluster_slots.ts";
 import { type Certificates, makeCertificates } from "./cluster_tls.ts";
 import { until } from "./until.ts";
 
-export { ClusterNode };
+export { ClusterNode, halt };
 
 /** Options of a test cluster. */
 export interface ClusterOptions {

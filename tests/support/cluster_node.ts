@@ -249,3 +249,9 @@ export class Server {
     throw new Error("No server was found: set REDIS_SERVER to the path of one");
   }
 }
+
+/** Halts the process of a node until the block ends. */
+export function halt({ pid }: ClusterNode): Disposable {
+  Deno.kill(pid!, "SIGSTOP");
+  return { [Symbol.dispose]: () => Deno.kill(pid!, "SIGCONT") };
+}

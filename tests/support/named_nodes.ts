@@ -53,6 +53,13 @@ export function namedInLines(reply: Value): NamedNode[] {
   );
 }
 
+/** The subcommands of CLUSTER that list all nodes, and how to read their replies. */
+export const CLUSTER_LISTINGS = [
+  { subcommand: "SLOTS", named: namedInSlots },
+  { subcommand: "SHARDS", named: namedInShards },
+  { subcommand: "NODES", named: namedInLines },
+] as const;
+
 /** The id of the node that answers at an address. */
 export async function idAt(host: string, port: number): Promise<string> {
   using client = await WireClient.connect(host, port);

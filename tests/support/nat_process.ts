@@ -1,9 +1,11 @@
+import { assert } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import project from "../../deno.json" with { type: "json" };
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { memoryBytes } from "./processes.ts";
 import { type Ending, Program, type ProgramOptions } from "./program.ts";
 import { THREADS } from "./threads.ts";
+import { WireClient } from "./wire.ts";
 
 /** How the program is started. */
 export interface NatOptions extends ProgramOptions {
@@ -49,6 +51,14 @@ export class NatProcess extends Program {
     return new NatProcess([...addresses, ...flags], options).ready();
   }
 
+  /** The same with all loaded that a first client needs. */
+  static async serveWarm(node: HostPort, flags: readonly string[] = []): Promise<NatProcess> {
+    const nat = await NatProcess.serve(node, flags);
+    using client = await WireClient.connect("127.0.0.1", nat.portOf(node));
+    for (const listing of ["NODES", "SLOTS"]) await client.ask("CLUSTER", listing);
+    return nat;
+  }
+
   /** The public ports printed so far, by private `host:port`. */
   get mapping(): ReadonlyMap<string, number> {
     const lines = this.stdout.matchAll(/^Listening on: \S*:(\d+) proxy to: (\S+)$/gm);
@@ -81,6 +91,18 @@ export class NatProcess extends Program {
   /** The peak resident memory of the process, in bytes. Linux only. */
   peakBytes(): Promise<number> {
     return memoryBytes(this.pid, "VmHWM");
+  }
+
+  /** Waits until it has ended in order: with the exit status 0, and without a warning. */
+  async endedInOrder(): Promise<void> {
+    const { code, stderr } = await this.ended();
+    assert(code === 0 && !/ (WARN|ERR)/.test(stderr), `The exit status ${code}, and ${stderr}`);
+  }
+
+  /** Checks that the peak has grown by less than a limit since it was `beforeBytes`. Linux only. */
+  async assertGrewLess(limitBytes: number, beforeBytes: number): Promise<void> {
+    const grownMib = ((await this.peakBytes() - beforeBytes) / 2 ** 20).toFixed(1);
+    assert(Number(grownMib) * 2 ** 20 < limitBytes, `The program grew by ${grownMib} MiB`);
   }
 
   /** The resident memory of the process, in bytes. Linux only. */

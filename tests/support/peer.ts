@@ -19,14 +19,24 @@ export abstract class TcpPeer implements AsyncDisposable {
     this.#done = this.#accept();
   }
 
+  /** Number of open connections. */
+  get connected(): number {
+    return this.#connections.size;
+  }
+
   get address(): string {
     return formatHostPort(this);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#listener.close();
+  /** Closes all connections. */
+  endConnections(): void {
     for (const connection of this.#connections) connection.close();
     this.#connections.clear();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    this.endConnections();
     await this.#done;
   }
 

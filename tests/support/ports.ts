@@ -19,3 +19,14 @@ export function findFreePorts(count: number): number {
     }
   }
 }
+
+/** Whether a connection to a port is refused. */
+export async function isRefused(port: number, hostname = "127.0.0.1"): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname, port })).close();
+    return false;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return true;
+    throw error;
+  }
+}

@@ -34,3 +34,23 @@ export function readDescriptorLimit(): number | undefined {
   if (soft === undefined) return undefined;
   return soft === "unlimited" ? Infinity : Number(soft);
 }
+
+/** The sockets of the machine: local and remote port, and state (net/tcp_states.h). Linux only. */
+function sockets(): { local: number; remote: number; state: number }[] {
+  const lines = Deno.readTextFileSync("/proc/net/tcp").trimEnd().split("\n").slice(1);
+  return lines.map((line) => {
+    const [, local, remote, state] = line.trim().split(/\s+/);
+    const portOf = (address: string) => Number.parseInt(address.split(":")[1]!, 16);
+    return { local: portOf(local!), remote: portOf(remote!), state: Number.parseInt(state!, 16) };
+  });
+}
+
+/** The number of sockets that listen on a port. Linux only. */
+export function countListeners(port: number): number {
+  return sockets().filter(({ local, state }) => local === port && state === 10).length;
+}
+
+/** The number of pending connection attempts to a port. Linux only. */
+export function countAttempts(port: number): number {
+  return sockets().filter(({ remote, state }) => remote === port && state === 2).length;
+}

@@ -133,9 +133,14 @@ export class Scene implements AsyncDisposable {
     return client;
   }
 
-  async open(): Promise<Pair> {
+  /** Connects a client, and returns both ends when the node has got a request and sent a reply. */
+  async open(asked = "", sent = ""): Promise<Pair> {
     const client = await this.connect();
-    return { client, peer: await this.node.accept() };
+    const peer = await this.node.accept();
+    await client.send(asked);
+    assertEquals(await peer.readUntil(asked), asked);
+    await peer.send(sent);
+    return { client, peer };
   }
 
   /** Checks that a request and its reply pass. */
@@ -146,8 +151,15 @@ export class Scene implements AsyncDisposable {
     assertEquals(await client.readUntil(PONG), PONG);
   }
 
-  /** Waits until no session, no upstream connection and no capture is left. */
-  async assertNothingLeft(): Promise<void> {
+  /** Waits until --capture-timeout has ended the session of a client whose reply is unfinished. */
+  async outlastCapture(): Promise<void> {
+    const { client } = await this.open(SLOTS, "*1\r\n");
+    assertEquals(await client.readToEnd(), "");
+  }
+
+  /** Waits until no session, no upstream connection and no capture is left, once some clients have gone. */
+  async assertNothingLeft(...leaving: readonly Pair[]): Promise<void> {
+    for (const { client } of leaving) client.close();
     for (const peer of this.node.peers) {
       if (peer.isClosed) continue;
       await peer.readToEnd();
@@ -172,7 +184,8 @@ export class Scene implements AsyncDisposable {
 export const PING = "*1\r\n$4\r\nPING\r\n";
 export const PONG = "+PONG\r\n";
 
-/** A request whose reply is rewritten. */
+/** Requests whose replies are rewritten. */
+export const NODES = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
 export const SLOTS = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
 
 /** The reply of a node that is the whole cluster. */
