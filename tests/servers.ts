@@ -3,7 +3,7 @@ import { run } from "./support/program.ts";
 import { runTask, UsageError } from "./support/task.ts";
 
 /** The faults that depend on the server. */
-const FAULTS = ["black_hole", "client_garbage", "drain", "drain_load", "node_death", "restart"];
+const FAULTS = ["client_garbage", "dead_node", "drain", "drain_load", "restart"];
 
 /** The tests that start a server. */
 const TESTS = [

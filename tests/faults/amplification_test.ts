@@ -1,9 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { bulk } from "../support/frames.ts";
 import { NatProcess } from "../support/nat_process.ts";
+import { onLinux } from "../support/platform.ts";
 import { PING, PONG, ScriptedNode, SLOTS } from "../support/scripted_node.ts";
-import { untilStable } from "../support/until.ts";
 import { THREADS } from "../support/threads.ts";
+import { untilStable } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
 const MIB = 1024 * 1024;
@@ -39,11 +40,7 @@ const REQUESTS: [what: string, head: string, rest: string][] = [
   ["a count without an end", "*", "1"],
   ["a line without an end", "", "x"],
   ["a line of words without an end", "CLUSTER ", "MEET "],
-  [
-    "a request that names nodes without an end",
-    "*2147483647\r\n$7\r\nCLUSTER\r\n$4\r\nMEET\r\n",
-    "$1\r\na\r\n",
-  ],
+  ["nodes without an end", "*2147483647\r\n$7\r\nCLUSTER\r\n$4\r\nMEET\r\n", "$1\r\na\r\n"],
   ["zeros", "", "\0"],
 ];
 
@@ -75,104 +72,99 @@ function floodOf(head: string, rest: string): string {
   return head + rest.repeat(Math.ceil(FLOOD_BYTES / rest.length));
 }
 
-/** Starts the program in front of a scripted node. */
-async function start(): Promise<{ node: ScriptedNode; nat: NatProcess; port: number }> {
-  const node = await ScriptedNode.start();
-  const nat = new NatProcess([
-    `--cluster-addr=${node.address}`,
-    "--listen-addr=127.0.0.1:0",
-    "--refresh-interval=0",
-    `--capture-limit=${CAPTURE_LIMIT_BYTES}`,
-  ]);
-  await node.introduce();
-  await nat.ready();
-  return { node, nat, port: nat.mapping.get(node.address)! };
+/** The program in front of a scripted node, and the growth of its memory. */
+class Scene implements AsyncDisposable {
+  readonly node: ScriptedNode;
+  readonly nat: NatProcess;
+  readonly #beforeBytes: number;
+
+  private constructor(node: ScriptedNode, nat: NatProcess, beforeBytes: number) {
+    this.node = node;
+    this.nat = nat;
+    this.#beforeBytes = beforeBytes;
+  }
+
+  static async start(): Promise<Scene> {
+    const node = await ScriptedNode.start();
+    const limits = ["--refresh-interval=0", `--capture-limit=${CAPTURE_LIMIT_BYTES}`];
+    const starting = NatProcess.serve(node, limits);
+    await node.introduce();
+    const nat = await starting;
+    return new Scene(node, nat, await nat.peakBytes());
+  }
+
+  /** Connects a client whose request has reached the node, and returns both ends. */
+  async open(asked = ""): Promise<{ client: WireClient; peer: WireClient } & Disposable> {
+    const client = await WireClient.connect("127.0.0.1", this.nat.portOf(this.node));
+    const peer = await this.node.accept();
+    await client.send(asked);
+    await peer.readUntil(asked);
+    return { client, peer, [Symbol.dispose]: () => [client, peer].forEach((end) => end.close()) };
+  }
+
+  async assertGrewLess(limitBytes: number): Promise<void> {
+    await this.nat.assertGrewLess(limitBytes, this.#beforeBytes);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.nat[Symbol.asyncDispose]();
+    await this.node[Symbol.asyncDispose]();
+  }
 }
 
-async function grownBytes(nat: NatProcess, beforeBytes: number): Promise<number> {
-  return await nat.peakBytes() - beforeBytes;
-}
-
-const ON_LINUX = { ignore: Deno.build.os !== "linux" };
-
-Deno.test("endless requests pass with constant memory", ON_LINUX, async (t) => {
-  const { node, nat: started, port } = await start();
-  await using _node = node;
-  await using nat = started;
-  using other = await WireClient.connect("127.0.0.1", port);
-  const otherPeer = await node.accept();
-  const beforeBytes = await nat.peakBytes();
+onLinux.test("endless requests pass with constant memory", async (t) => {
+  await using scene = await Scene.start();
+  using other = await scene.open();
   for (const [what, head, rest] of REQUESTS) {
     await t.step(what, async () => {
-      using client = await WireClient.connect("127.0.0.1", port);
-      using peer = await node.accept();
+      using pair = await scene.open();
       const flood = floodOf(head, rest);
-      const sent = client.send(flood, FLOOD_DEADLINE_MS);
+      const sent = pair.client.send(flood, FLOOD_DEADLINE_MS);
       // Bytes that the proxy holds back arrive at the end of the client, at the latest.
       const [skipped] = await Promise.all([
-        peer.skip(flood.length, FLOOD_DEADLINE_MS),
-        sent.then(() => client.closeWrite()),
+        pair.peer.skip(flood.length, FLOOD_DEADLINE_MS),
+        sent.then(() => pair.client.closeWrite()),
       ]);
       assertEquals(skipped, flood.length);
-      await other.send(PING);
-      assertEquals(await otherPeer.readUntil(PING), PING);
-      await otherPeer.send(PONG);
-      assertEquals(await other.readUntil(PONG), PONG);
+      await other.client.send(PING);
+      assertEquals(await other.peer.readUntil(PING), PING);
+      await other.peer.send(PONG);
+      assertEquals(await other.client.readUntil(PONG), PONG);
     });
   }
-  const grown = await grownBytes(nat, beforeBytes);
-  assert(grown < PASSING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
+  await scene.assertGrewLess(PASSING_LIMIT_BYTES);
 });
 
-Deno.test("endless replies pass with constant memory", ON_LINUX, async (t) => {
-  const { node, nat: started, port } = await start();
-  await using _node = node;
-  await using nat = started;
-  const beforeBytes = await nat.peakBytes();
+onLinux.test("endless replies pass with constant memory", async (t) => {
+  await using scene = await Scene.start();
   for (const [what, head, rest, request = PING] of REPLIES) {
     await t.step(what, async () => {
-      using client = await WireClient.connect("127.0.0.1", port);
-      using peer = await node.accept();
-      await client.send(request);
-      await peer.readUntil(request);
+      using pair = await scene.open(request);
       const flood = floodOf(head, rest);
       const [skipped] = await Promise.all([
-        client.skip(flood.length, FLOOD_DEADLINE_MS),
-        peer.send(flood, FLOOD_DEADLINE_MS),
+        pair.client.skip(flood.length, FLOOD_DEADLINE_MS),
+        pair.peer.send(flood, FLOOD_DEADLINE_MS),
       ]);
       assertEquals(skipped, flood.length);
     });
   }
-  const grown = await grownBytes(nat, beforeBytes);
-  assert(grown < PASSING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
+  await scene.assertGrewLess(PASSING_LIMIT_BYTES);
 });
 
-Deno.test("rewritten replies take bounded memory", ON_LINUX, async (t) => {
-  const { node, nat: started, port } = await start();
-  await using _node = node;
-  await using nat = started;
-  const beforeBytes = await nat.peakBytes();
+onLinux.test("rewritten replies take bounded memory", async (t) => {
+  await using scene = await Scene.start();
   for (const [what, head, rest] of CAPTURES) {
     await t.step(what, async () => {
-      using client = await WireClient.connect("127.0.0.1", port);
-      using peer = await node.accept();
-      await client.send(SLOTS);
-      await peer.readUntil(SLOTS);
-      const sent = peer.send(floodOf(head, rest), FLOOD_DEADLINE_MS).catch(() => {
-        // The proxy closes the connection.
-      });
-      // Nothing, an error, or complete replies.
-      await client.skip(Infinity, FLOOD_DEADLINE_MS);
+      using pair = await scene.open(SLOTS);
+      // The proxy closes the connection after nothing, an error, or complete replies.
+      const sent = pair.peer.send(floodOf(head, rest), FLOOD_DEADLINE_MS).catch(() => {});
+      await pair.client.skip(Infinity, FLOOD_DEADLINE_MS);
       await sent;
-      using next = await WireClient.connect("127.0.0.1", port);
-      using nextPeer = await node.accept();
-      await next.send(PING);
-      assertEquals(await nextPeer.readUntil(PING), PING);
+      using _next = await scene.open(PING);
     });
   }
-  const grown = await grownBytes(nat, beforeBytes);
-  assert(grown < CAPTURING_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
-  assert(!nat.stderr.includes("unexpected error"), nat.stderr);
+  await scene.assertGrewLess(CAPTURING_LIMIT_BYTES);
+  assert(!scene.nat.stderr.includes("unexpected error"), scene.nat.stderr);
 });
 
 /** As many replies with an unknown node as fit into the limit. */
@@ -187,23 +179,15 @@ const STRANGE_LIMIT_BYTES = 290 * MIB;
 /** Checks in a row with stable memory: longer than one reply takes. */
 const STILL_LOOKS = 40;
 
-Deno.test("replies that wait for an unknown node are kept as raw bytes", ON_LINUX, async () => {
-  const { node, nat: started, port } = await start();
-  await using _node = node;
-  await using nat = started;
-  const beforeBytes = await nat.peakBytes();
-  using clients = new DisposableStack();
+onLinux.test("replies that wait for an unknown node are kept as raw bytes", async () => {
+  await using scene = await Scene.start();
+  using stack = new DisposableStack();
   const peers: WireClient[] = [];
   for (let index = 0; index < STRANGE_REPLIES; index++) {
-    const client = clients.use(await WireClient.connect("127.0.0.1", port));
-    peers.push(await node.accept());
-    await client.send(SLOTS);
-    await peers[index]!.readUntil(SLOTS);
+    peers.push(stack.use(await scene.open(SLOTS)).peer);
   }
   // The proxy queries the node about the unknown one, and gets no reply.
   await Promise.all(peers.map((peer) => peer.send(STRANGE_REPLY, FLOOD_DEADLINE_MS)));
-  const grown = await untilStable("the memory", () => grownBytes(nat, beforeBytes), {
-    checks: STILL_LOOKS,
-  });
-  assert(grown < STRANGE_LIMIT_BYTES, `The program grew by ${Math.round(grown / MIB)} MiB`);
+  await untilStable("the memory", () => scene.nat.peakBytes(), { checks: STILL_LOOKS });
+  await scene.assertGrewLess(STRANGE_LIMIT_BYTES);
 });

@@ -2,12 +2,10 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { UNCOUNTED_BYTES } from "../../src/relay/capture.ts";
 import { bulk } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
-import { type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
+import { NODES, type Pair, PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
 import { until, untilStable } from "../support/until.ts";
 
 const LIMIT_BYTES = 1024 * 1024;
-
-const NODES = "*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n";
 
 const ERROR =
   `-ERR Captured replies need more than the ${LIMIT_BYTES} bytes of --capture-limit\r\n`;
@@ -18,13 +16,19 @@ function answerOf(length: number): string {
   return bulk("\n".repeat(length - header.length - 2));
 }
 
+/** Has the node answer a request, and checks that the client gets just that. */
+async function assertPasses({ client, peer }: Pair, asked: string, answer: string): Promise<void> {
+  await client.send(asked);
+  await peer.readUntil(asked);
+  const [[frame]] = await Promise.all([client.readFrames(1), peer.send(answer)]);
+  assert(frame === answer, `Of ${answer.length} bytes came ${JSON.stringify(frame!.slice(0, 99))}`);
+}
+
 Deno.test("a reply with addresses over --capture-limit becomes an error, and its session ends", async () => {
   using logged = new Logged();
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
   const other = await scene.open();
-  const { client, peer } = await scene.open();
-  await client.send(PING + NODES + PING);
-  await peer.readUntil(NODES + PING);
+  const { client, peer } = await scene.open(PING + NODES + PING);
   const sent = peer.send(PONG + answerOf(2 * LIMIT_BYTES) + PONG).catch(() => {});
   assertEquals(await client.readToEnd(), PONG + ERROR);
   await sent;
@@ -32,61 +36,39 @@ Deno.test("a reply with addresses over --capture-limit becomes an error, and its
   const lines = await logged.untilLines(1);
   assertMatch(lines.join("\n"), /^warning Closing client 2 at .*--capture-limit$/);
   await scene.assertServes(other);
-  other.client.close();
-  await scene.assertNothingLeft();
+  await scene.assertNothingLeft(other);
 });
 
 Deno.test("a push over --capture-limit ends the session without an error", async () => {
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
-  const { client, peer } = await scene.open();
-  await client.send(PING);
-  await peer.readUntil(PING);
-  const sent = peer.send(`${PONG}>2\r\n${bulk("MOVING")}$${2 * LIMIT_BYTES}\r\n`)
-    .then(() => peer.send("x".repeat(2 * LIMIT_BYTES))).catch(() => {
-      // The proxy may close the connection before the last byte.
-    });
-  assertEquals(await client.readToEnd(), PONG);
+  const pair = await scene.open(PING);
+  const push = `>2\r\n${bulk("MOVING")}$${2 * LIMIT_BYTES}\r\n${"x".repeat(2 * LIMIT_BYTES)}`;
+  // The proxy may close the connection before the last byte.
+  const sent = pair.peer.send(PONG + push).catch(() => {});
+  assertEquals(await pair.client.readToEnd(), PONG);
   await sent;
-  client.close();
-  await scene.assertNothingLeft();
+  await scene.assertNothingLeft(pair);
 });
 
 Deno.test("--capture-limit applies only to replies with addresses", async () => {
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
-  const { client, peer } = await scene.open();
+  const pair = await scene.open();
   // Blocks may be partly empty.
   for (const share of [0.3, 0.5, 0.6, 0.9]) {
-    const answer = answerOf(Math.round(share * LIMIT_BYTES));
-    await client.send(NODES);
-    await peer.readUntil(NODES);
-    await peer.send(answer);
-    const [frame] = await client.readFrames(1);
-    assert(
-      frame === answer,
-      `Of ${share} of the limit came ${JSON.stringify(frame!.slice(0, 99))}`,
-    );
+    await assertPasses(pair, NODES, answerOf(Math.round(share * LIMIT_BYTES)));
   }
-  const value = `$${4 * LIMIT_BYTES}\r\n${"x".repeat(4 * LIMIT_BYTES)}\r\n`;
-  await client.send(PING);
-  await peer.readUntil(PING);
-  const sent = peer.send(value);
-  assert((await client.readFrames(1))[0] === value, "The value is another");
-  await sent;
-  client.close();
-  await scene.assertNothingLeft();
+  await assertPasses(pair, PING, bulk("x".repeat(4 * LIMIT_BYTES)));
+  await scene.assertNothingLeft(pair);
 });
 
 Deno.test("all sessions share --capture-limit, and reuse what others release", async () => {
   await using scene = await Scene.start({ captureLimitBytes: LIMIT_BYTES });
   const answer = answerOf(Math.round(0.7 * LIMIT_BYTES));
   const [half, rest] = [answer.slice(0, answer.length - 10), answer.slice(-10)];
-  const first = await scene.open();
-  await first.client.send(NODES);
-  await first.peer.send(half);
+  const first = await scene.open(NODES, half);
   await until("the first is held", () => scene.proxy.proxy.capturedBytes >= half.length);
 
-  const second = await scene.open();
-  await second.client.send(NODES);
+  const second = await scene.open(NODES);
   const sent = second.peer.send(half).catch(() => {});
   assertEquals(await second.client.readToEnd(), ERROR);
   await sent;
@@ -95,12 +77,8 @@ Deno.test("all sessions share --capture-limit, and reuse what others release", a
   await until("all is given back", () => scene.proxy.proxy.capturedBytes === 0);
 
   const third = await scene.open();
-  await third.client.send(NODES);
-  await third.peer.send(answer);
-  assert((await third.client.readFrames(1))[0] === answer, "The third is another");
-  first.client.close();
-  third.client.close();
-  await scene.assertNothingLeft();
+  await assertPasses(third, NODES, answer);
+  await scene.assertNothingLeft(first, third);
 });
 
 Deno.test("every end of a capture releases its share of --capture-limit", async (t) => {
@@ -131,10 +109,7 @@ Deno.test("every end of a capture releases its share of --capture-limit", async 
   for (const [how, end] of Object.entries(ends)) {
     await t.step(how, async () => {
       for (let time = 0; time < (how === "with its time" ? 1 : 10); time++) {
-        const pair = await scene.open();
-        await pair.client.send(SLOTS);
-        await pair.peer.readUntil(SLOTS);
-        await pair.peer.send(cut);
+        const pair = await scene.open(SLOTS, cut);
         await until("the reply is held", () => scene.proxy.proxy.capturedBytes > 0);
         await end(pair);
         if (!pair.client.isClosed) {
@@ -161,9 +136,8 @@ async function leaveUnread({ client, peer }: Pair, answer: string): Promise<{ an
       await peer.send(answer, 60_000);
       sent++;
     }
-  })().catch(() => {
-    // The proxy has closed the connection.
-  });
+    // It fails when the proxy has closed the connection.
+  })().catch(() => {});
   await until("the node sends", () => sent > 0);
   await untilStable("the number of sent answers", () => sent);
   assert(sent < answers, `All ${answers} answers were sent`);
@@ -179,10 +153,8 @@ Deno.test("a client that does not read a long reply delays others only for a tim
   await leaveUnread(lazy, answer);
   assert(proxy.capturedBytes > 0.8 * LIMIT_BYTES, `${proxy.capturedBytes} bytes are held`);
 
-  const { client, peer } = await scene.open();
-  await client.send("GET k\r\n");
-  await peer.readUntil("GET k\r\n");
-  await peer.send(`-MOVED 1 ${scene.node.address}\r\n`);
+  const pair = await scene.open("GET k\r\n", `-MOVED 1 ${scene.node.address}\r\n`);
+  const { client, peer } = pair;
   assertEquals(await client.readFrames(1), [`-MOVED 1 nat.example:${scene.port}\r\n`]);
   await client.send(SLOTS);
   await peer.readUntil(SLOTS);
@@ -196,14 +168,9 @@ Deno.test("a client that does not read a long reply delays others only for a tim
     /^warning Closing client 1: it did not read .* 2000 ms \(--capture-timeout\)$/,
   );
   await until("all is given back", () => proxy.capturedBytes === 0);
-  await client.send(NODES);
-  await peer.readUntil(NODES);
-  await peer.send(answer);
-  assert((await client.readFrames(1))[0] === answer, "The reply is another");
-  client.close();
-  lazy.client.close();
+  await assertPasses(pair, NODES, answer);
   lazy.peer.close();
-  await scene.assertNothingLeft();
+  await scene.assertNothingLeft(pair, lazy);
 });
 
 Deno.test("a client may leave replies unread that delay no others", async () => {
@@ -211,14 +178,9 @@ Deno.test("a client may leave replies unread that delay no others", async () => 
   const answer = answerOf(UNCOUNTED_BYTES);
   const lazy = await scene.open();
   const { answers } = await leaveUnread(lazy, answer);
-  // When this one has timed out, so would have the first.
-  const slow = await scene.open();
-  await slow.client.send(SLOTS);
-  await slow.peer.send("*1\r\n");
-  assertEquals(await slow.client.readToEnd(), "");
+  await scene.outlastCapture();
   await until("nothing is captured", () => scene.proxy.proxy.capturedBytes === 0);
   const length = answers * answer.length;
   assertEquals(await lazy.client.skip(length, 30_000), length);
-  lazy.client.close();
-  await scene.assertNothingLeft();
+  await scene.assertNothingLeft(lazy);
 });

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { type ClusterNode, halt, RedisCluster } from "../support/cluster.ts";
 import { Logged } from "../support/logged.ts";
+import { isRefused } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 /** Enough that each of two threads has some. */
 const SOME = 20;
@@ -13,21 +14,21 @@ const TWO_PRIMARIES = { primaries: 2, replicasEach: 0 };
 /** A stopped node is not declared failed in this time. */
 const PATIENT = { "cluster-node-timeout": "60000" };
 
-/** Whether a connection to a port is refused. */
-async function isRefused(port: number): Promise<boolean> {
-  try {
-    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
-    return false;
-  } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) return true;
-    throw error;
-  }
-}
-
 /** Lines of the log about ports, with placeholders. */
 function portLines(logged: Logged, node: ClusterNode, port: number): string[] {
   return logged.lines.filter((line) => /\bport \d+/.test(line))
     .map((line) => line.replace(node.address, "NODE").replace(`port ${port}`, "port PORT"));
+}
+
+/** Connects some clients to a node, each of which has sent a request and got its reply. */
+async function connectSome(proxy: LocalProxy, node: ClusterNode, ...request: string[]) {
+  const clients: WireClient[] = [];
+  for (let index = 0; index < SOME; index++) {
+    clients.push(await WireClient.connect(proxy.host, proxy.portOf(node)));
+    await clients[index]!.send(wire(...request));
+    await clients[index]!.readFrames(1);
+  }
+  return clients;
 }
 
 async function untilOpen(proxy: LocalProxy, node: ClusterNode): Promise<void> {
@@ -44,11 +45,7 @@ Deno.test("the port of a node that was killed refuses before clients come back",
   await using proxy = await startProxy(cluster);
   const [node, other] = [cluster.nodes[0]!, cluster.nodes[1]!];
   const port = proxy.portOf(node);
-  const clients: WireClient[] = [];
-  for (let index = 0; index < SOME; index++) {
-    clients.push(await WireClient.connect(proxy.host, port));
-  }
-  assertEquals(await clients[0]!.ask("CLUSTER", "MYID"), { type: "$", text: node.id });
+  const clients = await connectSome(proxy, node, "PING");
   await clients[1]!.send("BLPOP a 0\r\n");
   await node.kill();
   const refused = clients.map(async (client) => {
@@ -116,10 +113,7 @@ Deno.test("the proxy retries a port that another program uses meanwhile", async 
   });
   await node.start();
   const taken = /^error Cannot listen on 127\.0\.0\.1:PORT: the port is in use .*; retrying$/;
-  const errors = () =>
-    logged.lines.map((line) => line.replace(`:${port}`, ":PORT")).filter((line) =>
-      taken.test(line)
-    );
+  const errors = () => logged.lines.filter((line) => taken.test(line.replace(`:${port}`, ":PORT")));
   await until("the log says so", () => errors().length > 0);
   const triedAgainAtMs = performance.now() + 2000;
   await until("the port was tried again", () => performance.now() > triedAgainAtMs);
@@ -128,23 +122,29 @@ Deno.test("the proxy retries a port that another program uses meanwhile", async 
   assertEquals(errors().length, 1);
 });
 
-Deno.test("a stopped node that is not declared failed keeps its clients", async () => {
+Deno.test("a stopped node that is not declared failed keeps its clients, and delays no others", async () => {
   await using cluster = await RedisCluster.start({ ...TWO_PRIMARIES, directives: PATIENT });
   await using proxy = await startProxy(cluster);
-  const node = cluster.nodes[0]!;
-  using client = await WireClient.connect(proxy.host, proxy.portOf(node));
-  await client.ask("PING");
-  Deno.kill(node.pid!, "SIGSTOP");
+  const [node, other] = cluster.nodes as [ClusterNode, ClusterNode];
+  using early = await WireClient.connect(proxy.host, proxy.portOf(node));
+  await early.ask("PING");
+  const halted = halt(node);
+  // The kernel still accepts connections for it.
+  using late = await WireClient.connect(proxy.host, proxy.portOf(node));
   try {
-    await client.send("*2\r\n$7\r\nCLUSTER\r\n$4\r\nMYID\r\n");
+    for (const client of [early, late]) await client.send(wire("CLUSTER", "MYID"));
+    using served = await WireClient.connect(proxy.host, proxy.portOf(other));
+    assertEquals(await served.ask("CLUSTER", "MYID"), { type: "$", text: other.id });
     // Longer than clients of a failed node stay connected.
     const endMs = performance.now() + 4000;
     await until("time has passed", () => performance.now() > endMs);
     assertEquals(await isRefused(proxy.portOf(node)), false);
   } finally {
-    Deno.kill(node.pid!, "SIGCONT");
+    halted[Symbol.dispose]();
   }
-  assertEquals(await client.readFrames(1), [`$40\r\n${node.id}\r\n`]);
+  for (const client of [early, late]) {
+    assertEquals(await client.readFrames(1), [`$40\r\n${node.id}\r\n`]);
+  }
 });
 
 Deno.test("clients end within 2 s after the cluster declares their node failed", async () => {
@@ -155,15 +155,10 @@ Deno.test("clients end within 2 s after the cluster declares their node failed",
   await using proxy = await startProxy(cluster);
   const [node, witness] = [cluster.nodes[0]!, cluster.nodes[1]!];
   const port = proxy.portOf(node);
-  const clients: WireClient[] = [];
-  for (let index = 0; index < SOME; index++) {
-    clients.push(await WireClient.connect(proxy.host, port));
-    // Subscribers wait for no reply.
-    await clients.at(-1)!.send("*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n");
-    await clients.at(-1)!.readFrames(1);
-  }
-  Deno.kill(node.pid!, "SIGSTOP");
-  try {
+  // Subscribers wait for no reply.
+  const clients = await connectSome(proxy, node, "SUBSCRIBE", "c");
+  {
+    using _halted = halt(node);
     const ended = Promise.all(clients.map((client) => client.readToEnd(30_000)));
     let isEnded = false;
     ended.then(() => isEnded = true, () => {});
@@ -179,8 +174,6 @@ Deno.test("clients end within 2 s after the cluster declares their node failed",
     const tookMs = performance.now() - saidAtMs;
     assert(tookMs < 2000, `It took ${tookMs} ms`);
     assert(await isRefused(port));
-  } finally {
-    Deno.kill(node.pid!, "SIGCONT");
   }
   await untilOpen(proxy, node);
   for (const client of clients) client.close();

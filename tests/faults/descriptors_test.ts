@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
+import { onLinux } from "../support/platform.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
@@ -12,10 +13,7 @@ const AT = "127.0.0.1";
  */
 const LIMITS: [limit: number, threads: number][] = [[80, 1], [81, 1], [90, 2], [91, 2]];
 
-Deno.test("a program without file descriptors logs it once, serves its clients and recovers", {
-  // prlimit and /proc are needed.
-  ignore: Deno.build.os !== "linux",
-}, async (t) => {
+onLinux.test("a program without file descriptors logs it once, serves its clients and recovers", async (t) => {
   for (const [limit, threads] of LIMITS) {
     await t.step(`of ${limit}, with ${threads} threads`, () => exhaust(limit, threads));
   }

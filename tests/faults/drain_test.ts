@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
+import { isRefused } from "../support/ports.ts";
 import { PING, PONG, Scene } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
 import { wire, WireClient } from "../support/wire.ts";
@@ -39,22 +40,46 @@ async function lastWords(client: WireClient): Promise<string> {
   return said;
 }
 
-/** Waits for the end of the program, which must not cut off clients; returns the duration. */
-async function assertEndsInOrder(nat: NatProcess, fromMs: number): Promise<number> {
-  const { code, stderr } = await nat.ended();
-  assertEquals(code, 0, stderr);
-  assert(!/ (WARN|ERR)/.test(stderr), stderr);
-  return performance.now() - fromMs;
+/** Stops a program, which must end in order within a time. */
+async function assertStopsWithin(
+  limitMs: number,
+  nat: NatProcess,
+  leave = () => Promise.resolve(),
+) {
+  const stoppedMs = performance.now();
+  await stop(nat);
+  await leave();
+  await nat.endedInOrder();
+  const tookMs = performance.now() - stoppedMs;
+  assert(tookMs < limitMs, `It took ${tookMs} ms`);
+}
+
+/** Sends a request that waits for a value of KEY, and then others. */
+async function block(node: ClusterNode, client: WireClient, others = ""): Promise<void> {
+  await client.send(wire("BLPOP", KEY, "0") + others);
+  await until("it waits", async () => {
+    return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
+  });
 }
 
 Deno.test("a stop completes what clients have started", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
   const node = cluster.nodes[0]!;
 
-  await t.step("a long reply to a client that reads slowly", async () => {
+  /** Plays a scene of a new program and its client, after which the program must end in order. */
+  const step = (name: string, play: (nat: NatProcess, client: WireClient) => Promise<void>) =>
+    t.step(name, async () => {
+      await node.order("DEL", KEY, `more${KEY}`);
+      await using nat = await start(node, LONG_GRACE);
+      using client = await WireClient.connect(AT, nat.portOf(node));
+      await play(nat, client);
+      client.close();
+      await nat.endedInOrder();
+    });
+
+  await step("a long reply to a client that reads slowly", async (nat) => {
     const bytes = 48 * MIB;
     await node.order("SETRANGE", KEY, `${bytes - 1}`, "x");
-    await using nat = await start(node, LONG_GRACE);
     const connection = await Deno.connect({ hostname: AT, port: nat.portOf(node) });
     using _closing = { [Symbol.dispose]: () => connection.close() };
     await connection.write(encodeRequest(["GET", KEY]));
@@ -67,13 +92,9 @@ Deno.test("a stop completes what clients have started", async (t) => {
       if (received < bytes) await connection.write(encodeRequest(["PING"]));
     }
     assertEquals(received, `$${bytes}\r\n`.length + bytes + 2);
-    connection.closeWrite();
-    await assertEndsInOrder(nat, 0);
   });
 
-  await t.step("a request that is half sent, and none after it", async () => {
-    await node.order("DEL", KEY);
-    await using nat = await start(node, LONG_GRACE);
+  await step("a request that is half sent, and none after it", async (nat, last) => {
     const texts = [
       wire("SET", KEY, "0123456789"),
       // Its arguments are held back to be translated.
@@ -91,7 +112,6 @@ Deno.test("a stop completes what clients have started", async (t) => {
       return { client, text, cut };
     }));
     // The reply shows that the earlier bytes have arrived, too.
-    using last = await WireClient.connect(AT, nat.portOf(node));
     await last.ask("PING");
     await stop(nat);
     for (const { client, text, cut } of clients) {
@@ -103,20 +123,12 @@ Deno.test("a stop completes what clients have started", async (t) => {
       client.close();
     }
     assertEquals(await lastWords(last), "");
-    last.close();
-    await assertEndsInOrder(nat, 0);
     assertEquals(textOf(await node.ask("GET", KEY)), "0123456789");
     assertEquals(textOf(await node.ask("EXISTS", `more${KEY}`)), "0");
   });
 
-  await t.step("an AUTH after a blocking command, and the requests after it", async () => {
-    await node.order("DEL", KEY);
-    await using nat = await start(node, LONG_GRACE);
-    using client = await WireClient.connect(AT, nat.portOf(node));
-    await client.send(wire("BLPOP", KEY, "0") + wire("AUTH", "x") + wire("INCR", `more${KEY}`));
-    await until("it waits", async () => {
-      return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
-    });
+  await step("an AUTH after a blocking command, and the requests after it", async (nat, client) => {
+    await block(node, client, wire("AUTH", "x") + wire("INCR", `more${KEY}`));
     await stop(nat);
     await node.order("RPUSH", KEY, "value");
     // Redis 8.0 and Valkey 8.1 drop the error.
@@ -124,15 +136,9 @@ Deno.test("a stop completes what clients have started", async (t) => {
       await lastWords(client),
       /^\*2\r\n.*value\r\n(-(ERR|WRONGPASS) [^\r\n]+\r\n)?:1\r\n$/s,
     );
-    client.close();
-    await assertEndsInOrder(nat, 0);
-    await node.order("DEL", `more${KEY}`);
   });
 
-  await t.step("the results of a transaction", async () => {
-    await node.order("DEL", KEY);
-    await using nat = await start(node, LONG_GRACE);
-    using client = await WireClient.connect(AT, nat.portOf(node));
+  await step("the results of a transaction", async (nat, client) => {
     const exec = wire("EXEC");
     await client.send(wire("MULTI") + wire("INCR", KEY) + wire("CLUSTER", "SLOTS"));
     await client.send(exec.slice(0, -1));
@@ -142,14 +148,9 @@ Deno.test("a stop completes what clients have started", async (t) => {
     const results = await lastWords(client);
     assert(results.startsWith("*2\r\n:1\r\n*2\r\n"), results);
     assert(!results.includes(node.host), results);
-    client.close();
-    await assertEndsInOrder(nat, 0);
   });
 
-  await t.step("a request of a client that has shut down its side", async () => {
-    await node.order("DEL", KEY);
-    await using nat = await start(node, LONG_GRACE);
-    using client = await WireClient.connect(AT, nat.portOf(node));
+  await step("a request of a client that has shut down its side", async (nat, client) => {
     await client.send(wire("SET", KEY, "1").slice(0, -1));
     using last = await WireClient.connect(AT, nat.portOf(node));
     await last.ask("PING");
@@ -157,8 +158,32 @@ Deno.test("a stop completes what clients have started", async (t) => {
     await client.send("\n");
     await client.closeWrite();
     assertEquals(await lastWords(client), "+OK\r\n");
-    last.close();
-    await assertEndsInOrder(nat, 0);
+  });
+
+  await step("a program that stops accepts no more clients", async (nat, client) => {
+    await block(node, client);
+    await stop(nat);
+    await until("its port is closed", () => isRefused(nat.portOf(node)));
+    await node.order("RPUSH", KEY, "value");
+    assertMatch(await lastWords(client), /value\r\n$/);
+  });
+
+  await step("two signals at once count as one", async (nat, client) => {
+    await block(node, client);
+    nat.signal("SIGINT");
+    nat.signal("SIGINT");
+    await nat.untilLogged(/Stopping/);
+    await node.order("RPUSH", KEY, "value");
+    assertMatch(await lastWords(client), /value\r\n$/);
+  });
+
+  await step("a second signal ends the program at once", async (nat, client) => {
+    await block(node, client);
+    await stop(nat);
+    // The first of these may come too soon to count as a second one.
+    const hasEnded = () => nat.code !== undefined || (nat.signal("SIGTERM"), false);
+    await until("it has ended", hasEnded, SOON_MS);
+    assertEquals(await client.readToEnd(), "");
   });
 });
 
@@ -188,16 +213,14 @@ Deno.test("idle clients are closed at once, without a reset", async (t) => {
       await client.send(says);
       await client.readFrames(frames);
     }
-    const stoppedMs = performance.now();
-    await stop(nat);
-    for (const [name, client] of clients) {
-      const said = await lastWords(client);
-      // It sees the commands of the others.
-      if (name !== "one that watches") assertEquals(said, "", name);
-      client.close();
-    }
-    const tookMs = await assertEndsInOrder(nat, stoppedMs);
-    assert(tookMs < AT_ONCE_MS, `It took ${tookMs} ms`);
+    await assertStopsWithin(AT_ONCE_MS, nat, async () => {
+      for (const [name, client] of clients) {
+        const said = await lastWords(client);
+        // It sees the commands of the others.
+        if (name !== "one that watches") assertEquals(said, "", name);
+        client.close();
+      }
+    });
     assertEquals(textOf(await node.ask("EXISTS", KEY)), "0");
   });
 
@@ -205,39 +228,28 @@ Deno.test("idle clients are closed at once, without a reset", async (t) => {
     await using nat = await start(node, LONG_GRACE);
     using client = await WireClient.connect(AT, nat.portOf(node));
     await client.ask("PING");
-    const stoppedMs = performance.now();
-    await stop(nat);
-    const tookMs = await assertEndsInOrder(nat, stoppedMs);
-    assert(tookMs < SOON_MS, `It took ${tookMs} ms`);
+    await assertStopsWithin(SOON_MS, nat);
     assertEquals(await lastWords(client), "");
   });
 
   await t.step("a stop without clients takes no time", async () => {
     await using nat = await start(node, LONG_GRACE);
-    const stoppedMs = performance.now();
-    await stop(nat);
-    const tookMs = await assertEndsInOrder(nat, stoppedMs);
-    assert(tookMs < AT_ONCE_MS, `It took ${tookMs} ms`);
+    await assertStopsWithin(AT_ONCE_MS, nat);
   });
 });
 
 Deno.test("a slow client has time to read its last replies", async () => {
   await using scene = await Scene.start();
-  const [slow, prompt] = [await scene.open(), await scene.open()];
-  for (const { client, peer } of [slow, prompt]) {
-    await client.send(PING);
-    await peer.readUntil(PING);
-  }
+  const [slow, prompt] = [await scene.open(PING), await scene.open(PING)];
   const { proxy } = scene.proxy;
   const stopping = proxy.stop(30_000);
   // The socket buffers hold all of it.
   const value = `$${256 * 1024}\r\n${"x".repeat(256 * 1024)}\r\n`;
-  await slow.peer.send(value);
-  assertEquals(await slow.peer.readToEnd(), "");
-  slow.peer.close();
-  await prompt.peer.send(PONG);
-  assertEquals(await prompt.peer.readToEnd(), "");
-  prompt.peer.close();
+  for (const [{ peer }, reply] of [[slow, value], [prompt, PONG]] as const) {
+    await peer.send(reply);
+    assertEquals(await peer.readToEnd(), "");
+    peer.close();
+  }
   assertEquals(await prompt.client.readToEnd(), PONG);
   // This client has acknowledged everything, so the proxy waits one second at most.
   await until("the prompt client is gone", () => proxy.sessionCount === 1);
@@ -270,61 +282,4 @@ Deno.test("clients with outstanding replies are cut off after --shutdown-grace",
   assertEquals(code, 0);
   assertMatch(stderr, / WARN .*Closing 2 clients .* 700 ms .*--shutdown-grace/);
   assertEquals(textOf(await node.ask("EXISTS", KEY)), "0");
-});
-
-Deno.test("a program that stops", async (t) => {
-  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-  const node = cluster.nodes[0]!;
-
-  async function startBlocked(): Promise<{ nat: NatProcess; blocked: WireClient }> {
-    await node.order("DEL", KEY);
-    const nat = await start(node, LONG_GRACE);
-    const blocked = await WireClient.connect(AT, nat.portOf(node));
-    await blocked.send(wire("BLPOP", KEY, "0"));
-    await until("it waits", async () => {
-      return textOf(await node.ask("CLIENT", "LIST"))!.includes(" cmd=blpop");
-    });
-    return { nat, blocked };
-  }
-
-  await t.step("accepts no more clients", async () => {
-    const { nat: started, blocked } = await startBlocked();
-    await using nat = started;
-    using _blocked = blocked;
-    await stop(nat);
-    await assertRejects(
-      () => WireClient.connect(AT, nat.portOf(node)),
-      Deno.errors.ConnectionRefused,
-    );
-    await node.order("RPUSH", KEY, "value");
-    assertMatch(await lastWords(blocked), /value\r\n$/);
-    blocked.close();
-    await assertEndsInOrder(nat, 0);
-  });
-
-  await t.step("counts two signals at once as one", async () => {
-    const { nat: started, blocked } = await startBlocked();
-    await using nat = started;
-    using _blocked = blocked;
-    nat.signal("SIGINT");
-    nat.signal("SIGINT");
-    await nat.untilLogged(/Stopping/);
-    await node.order("RPUSH", KEY, "value");
-    assertMatch(await lastWords(blocked), /value\r\n$/);
-    blocked.close();
-    await assertEndsInOrder(nat, 0);
-  });
-
-  await t.step("ends at once at a second signal", async () => {
-    const { nat: started, blocked } = await startBlocked();
-    await using nat = started;
-    using _blocked = blocked;
-    await stop(nat);
-    let ended = false;
-    const ending = nat.ended().finally(() => ended = true);
-    // The first of these may come too soon to count as a second one.
-    await until("it has ended", () => ended || (nat.signal("SIGTERM"), false), SOON_MS);
-    assertEquals((await ending).code, 0);
-    assertEquals(await blocked.readToEnd(), "");
-  });
 });

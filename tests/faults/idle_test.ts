@@ -2,6 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Logged } from "../support/logged.ts";
 import { PING, Scene } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
+import { wire } from "../support/wire.ts";
 
 /** Short for a test, long compared with the pauses of a busy machine. */
 const TIMEOUT_MS = 600;
@@ -9,7 +10,7 @@ const TIMEOUT_MS = 600;
 /** Timeouts are checked several times while they last, on a busy machine. */
 const GRACE_MS = 2_000;
 
-const BLOCKED = "*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n";
+const BLOCKED = wire("BLPOP", "k", "0");
 
 Deno.test("a connection without traffic ends after --idle-timeout", async (t) => {
   using logged = new Logged();
@@ -24,13 +25,11 @@ Deno.test("a connection without traffic ends after --idle-timeout", async (t) =>
   for (const [what, asked, sent] of moments) {
     await t.step(what, async () => {
       const beganAtMs = performance.now();
-      const { client, peer } = await scene.open();
-      await client.send(asked);
-      await peer.send(sent);
+      const { client, peer } = await scene.open(asked, sent);
       assertEquals(await client.readToEnd(), sent);
       const tookMs = performance.now() - beganAtMs;
       assert(TIMEOUT_MS <= tookMs && tookMs < TIMEOUT_MS + GRACE_MS, `It took ${tookMs} ms`);
-      assertEquals(await peer.readToEnd(), asked);
+      assertEquals(await peer.readToEnd(), "");
     });
   }
   const ends = logged.lines.filter((line) => line.includes("Closing"));
@@ -42,36 +41,42 @@ Deno.test("a connection without traffic ends after --idle-timeout", async (t) =>
   await scene.assertNothingLeft();
 });
 
+/** With CLIENT REPLY OFF only the client sends, with a subscription only the node. */
+const BUSY: [
+  what: string,
+  opening: [asked: string, sent: string],
+  message: string,
+  last: string,
+][] = [
+  ["client", [wire("CLIENT", "REPLY", "OFF"), ""], PING, wire("ECHO", "last")],
+  [
+    "node",
+    [wire("SUBSCRIBE", "a"), "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"],
+    wire("message", "a", "m"),
+    wire("message", "a", "last"),
+  ],
+];
+
 Deno.test("a connection with traffic in either direction stays open", async (t) => {
   await using scene = await Scene.start({ idleTimeoutMs: TIMEOUT_MS });
-  for (const side of ["client", "peer"] as const) {
-    await t.step(side === "client" ? "the client alone" : "the node alone", async () => {
+  for (const [side, [asked, sent], message, last] of BUSY) {
+    await t.step(`the ${side} alone`, async () => {
       const idle = await scene.open();
       const pair = await scene.open();
-      const { client, peer } = pair;
-      // With a subscription only the node sends, with CLIENT REPLY OFF only the client.
-      if (side === "peer") {
-        await client.send("*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n");
-        await peer.send("*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n");
-      } else await client.send("*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n");
-      const message = "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n";
+      const [from, to] = side === "client" ? [pair.client, pair.peer] : [pair.peer, pair.client];
+      await pair.client.send(asked);
+      await pair.peer.send(sent);
       let ended = false;
       const end = idle.client.readToEnd().finally(() => ended = true);
       // Twice as long as an idle connection lasts.
       await until("an idle client ends", async () => {
-        await (side === "peer" ? peer.send(message) : client.send(PING));
+        await from.send(message);
         return ended;
       });
       assertEquals(await end, "");
-      if (side === "peer") {
-        await peer.send(message.replace("$1\r\nm", "$4\r\nlast"));
-        assert((await client.readUntil("last\r\n")).endsWith("last\r\n"));
-      } else {
-        await client.send("*2\r\n$4\r\nECHO\r\n$4\r\nlast\r\n");
-        assert((await peer.readUntil("last\r\n")).endsWith("last\r\n"));
-      }
-      client.close();
-      idle.client.close();
+      await from.send(last);
+      assert((await to.readUntil("last\r\n")).endsWith(last));
+      for (const { client } of [pair, idle]) client.close();
     });
   }
   await scene.assertNothingLeft();
@@ -79,16 +84,11 @@ Deno.test("a connection with traffic in either direction stays open", async (t) 
 
 Deno.test("without --idle-timeout a blocked client stays connected", async () => {
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
-  const { client, peer } = await scene.open();
-  await client.send(BLOCKED);
-  // Waits for the shortest other timeout.
-  const slow = await scene.open();
-  await slow.client.send("*2\r\n$7\r\nCLUSTER\r\n$5\r\nNODES\r\n");
-  await slow.peer.send("$100\r\n");
-  assertEquals(await slow.client.readToEnd(), "");
+  const pair = await scene.open(BLOCKED);
+  // The shortest other timeout.
+  await scene.outlastCapture();
   const popped = "*2\r\n$1\r\nk\r\n$1\r\nv\r\n";
-  await peer.send(popped);
-  assertEquals(await client.readUntil(popped), popped);
-  client.close();
-  await scene.assertNothingLeft();
+  await pair.peer.send(popped);
+  assertEquals(await pair.client.readUntil(popped), popped);
+  await scene.assertNothingLeft(pair);
 });

@@ -1,17 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { PING, Scene } from "../support/scripted_node.ts";
+import { PING, PONG, Scene } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
 
-const REFUSAL = "-ERR max number of clients reached\r\n";
+async function assertRefuses(scene: Scene): Promise<void> {
+  using late = await scene.connect();
+  assertEquals(await late.readToEnd(), "-ERR max number of clients reached\r\n");
+}
 
 Deno.test("a client over --max-connections is refused before it reaches its node", async () => {
   await using scene = await Scene.start({ maxConnections: 2 });
   const [first, second] = [await scene.open(), await scene.open()];
-  for (let round = 0; round < 5; round++) {
-    const late = await scene.connect();
-    assertEquals(await late.readToEnd(), REFUSAL);
-    late.close();
-  }
+  for (let round = 0; round < 5; round++) await assertRefuses(scene);
   assertEquals(scene.proxy.proxy.sessionCount, 2);
   await scene.assertServes(first);
   await scene.assertServes(second);
@@ -27,24 +26,19 @@ Deno.test("a client over --max-connections is refused before it reaches its node
   await until("another has left", () => scene.proxy.proxy.sessionCount === 1);
   const fourth = await scene.open();
   await scene.assertServes(fourth);
-  const late = await scene.connect();
-  assertEquals(await late.readToEnd(), REFUSAL);
-  third.client.close();
-  fourth.client.close();
-  await scene.assertNothingLeft();
+  await assertRefuses(scene);
+  await scene.assertNothingLeft(third, fourth);
 });
 
 Deno.test("a client counts until its node has answered", async () => {
   await using scene = await Scene.start({ maxConnections: 1 });
-  const { client, peer } = await scene.open();
-  await client.send(PING);
+  const { client, peer } = await scene.open(PING);
   await client.closeWrite();
   await peer.readToEnd();
-  const late = await scene.connect();
-  assertEquals(await late.readToEnd(), REFUSAL);
-  await peer.send("+PONG\r\n");
+  await assertRefuses(scene);
+  await peer.send(PONG);
   peer.close();
-  assertEquals(await client.readToEnd(), "+PONG\r\n");
+  assertEquals(await client.readToEnd(), PONG);
   await until("there is room", () => scene.proxy.proxy.sessionCount === 0);
   await scene.assertServes(await scene.open());
 });

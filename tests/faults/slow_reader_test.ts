@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { toLatin1 } from "../../src/resp/bytes.ts";
 import { encodeRequest, textOf } from "../../src/resp/frame.ts";
-import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { type ClusterNode, halt, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
+import { onLinux } from "../support/platform.ts";
 import { until, untilStable } from "../support/until.ts";
 import { wire, WireClient } from "../support/wire.ts";
 
@@ -34,14 +35,6 @@ const SLOTS = wire("CLUSTER", "SLOTS");
 /** More replies than the socket buffers hold. */
 const REWRITTEN = 100_000;
 
-async function start(node: ClusterNode): Promise<{ nat: NatProcess; port: number }> {
-  const nat = await NatProcess.serve(node);
-  const port = nat.portOf(node);
-  using client = await WireClient.connect(AT, port);
-  await client.ask("CLUSTER", "SLOTS");
-  return { nat, port };
-}
-
 /** Connects a client that sends requests and reads no reply yet. */
 async function connectLazy(port: number, requests: string): Promise<WireClient> {
   const client = await WireClient.connect(AT, port);
@@ -49,7 +42,7 @@ async function connectLazy(port: number, requests: string): Promise<WireClient> 
   return client;
 }
 
-async function readAll(client: WireClient, bytes: number): Promise<void> {
+async function assertGets(client: WireClient, bytes: number): Promise<void> {
   assertEquals(await client.skip(bytes, TRANSFER_DEADLINE_MS), bytes);
 }
 
@@ -59,104 +52,89 @@ async function unsentBytes(node: ClusterNode): Promise<number> {
   return [...list.matchAll(/ omem=(\d+) /g)].reduce((sum, [, omem]) => sum + Number(omem), 0);
 }
 
-async function assertGrewLittle(nat: NatProcess, beforeBytes: number): Promise<void> {
-  const grownBytes = await nat.peakBytes() - beforeBytes;
-  const mib = (grownBytes / MIB).toFixed(1);
-  console.log(`peak memory ${mib} MiB above that before`);
-  assert(grownBytes < GROWTH_LIMIT_BYTES, `The program grew by ${mib} MiB`);
-}
+onLinux.test("the node holds back a gigabyte that clients do not read, while others are served", async (t) => {
+  await using cluster = await RedisCluster.start({
+    primaries: 1,
+    replicasEach: 0,
+    // The node is busy for a while.
+    directives: { "cluster-node-timeout": "30000" },
+  });
+  const node = cluster.nodes[0]!;
+  await node.order("SETRANGE", KEY, `${VALUE_BYTES - 1}`, "x");
+  await using nat = await NatProcess.serveWarm(node);
+  const port = nat.portOf(node);
+  const before = await nat.peakBytes();
+  const replyBytes = `$${VALUE_BYTES}\r\n`.length + VALUE_BYTES + 2;
 
-Deno.test({
-  name: "the node holds back a gigabyte that clients do not read, while others are served",
-  ignore: Deno.build.os !== "linux",
-  async fn(t) {
-    await using cluster = await RedisCluster.start({
-      primaries: 1,
-      replicasEach: 0,
-      // The node is busy for a while.
-      directives: { "cluster-node-timeout": "30000" },
-    });
-    const node = cluster.nodes[0]!;
-    await node.order("SETRANGE", KEY, `${VALUE_BYTES - 1}`, "x");
-    const { nat: started, port } = await start(node);
-    await using nat = started;
-    const before = await nat.peakBytes();
-    const replyBytes = `$${VALUE_BYTES}\r\n`.length + VALUE_BYTES + 2;
+  await t.step("for many clients", async () => {
+    using stack = new DisposableStack();
+    const readers: WireClient[] = [];
+    for (let index = 0; index < READERS; index++) {
+      readers.push(stack.use(await connectLazy(port, wire("GET", KEY).repeat(VALUES_EACH))));
+    }
+    const heldBytes = await untilStable("the output buffer of the node", () => unsentBytes(node));
+    const askedBytes = READERS * VALUES_EACH * replyBytes;
+    assert(heldBytes > askedBytes / 4, `The node holds ${heldBytes} bytes only`);
+    using other = await WireClient.connect(AT, port);
+    const askedMs = performance.now();
+    assertEquals(await other.ask("PING"), { type: "+", text: "PONG" });
+    assert(performance.now() - askedMs < PROMPT_MS);
+    await nat.assertGrewLess(GROWTH_LIMIT_BYTES, before);
+    await Promise.all(
+      readers.slice(0, READERS / 2).map((reader) => assertGets(reader, VALUES_EACH * replyBytes)),
+    );
+    await nat.assertGrewLess(GROWTH_LIMIT_BYTES, before);
+  });
 
-    await t.step("for many clients", async () => {
-      using stack = new DisposableStack();
-      const readers: WireClient[] = [];
-      for (let index = 0; index < READERS; index++) {
-        readers.push(stack.use(await connectLazy(port, wire("GET", KEY).repeat(VALUES_EACH))));
-      }
-      const heldBytes = await untilStable("the output buffer of the node", () => unsentBytes(node));
-      const askedBytes = READERS * VALUES_EACH * replyBytes;
-      assert(heldBytes > askedBytes / 4, `The node holds ${heldBytes} bytes only`);
-      using other = await WireClient.connect(AT, port);
-      const askedMs = performance.now();
-      assertEquals(await other.ask("PING"), { type: "+", text: "PONG" });
-      assert(performance.now() - askedMs < PROMPT_MS);
-      await assertGrewLittle(nat, before);
-      await Promise.all(
-        readers.slice(0, READERS / 2).map((reader) => readAll(reader, VALUES_EACH * replyBytes)),
-      );
-      await assertGrewLittle(nat, before);
-    });
+  await t.step("and drops it when they have left", async () => {
+    await until("the node keeps nothing", async () => await unsentBytes(node) === 0);
+  });
 
-    await t.step("and drops it when they have left", async () => {
-      await until("the node keeps nothing", async () => await unsentBytes(node) === 0);
-    });
-
-    await t.step("and rewritten replies, too", async () => {
-      using client = await WireClient.connect(AT, port);
-      await client.send(SLOTS);
-      const [slots] = await client.readFrames(1);
-      using lazy = await connectLazy(port, SLOTS.repeat(REWRITTEN));
-      await untilStable("the output buffer of the node", () => unsentBytes(node));
-      await assertGrewLittle(nat, before);
-      await readAll(lazy, REWRITTEN * slots!.length);
-      await assertGrewLittle(nat, before);
-    });
-  },
+  await t.step("and rewritten replies, too", async () => {
+    using client = await WireClient.connect(AT, port);
+    await client.send(SLOTS);
+    const [slots] = await client.readFrames(1);
+    using lazy = await connectLazy(port, SLOTS.repeat(REWRITTEN));
+    await untilStable("the output buffer of the node", () => unsentBytes(node));
+    await nat.assertGrewLess(GROWTH_LIMIT_BYTES, before);
+    await assertGets(lazy, REWRITTEN * slots!.length);
+    await nat.assertGrewLess(GROWTH_LIMIT_BYTES, before);
+  });
 });
 
-Deno.test({
-  name: "a node that does not read slows its clients down without a loss",
-  ignore: Deno.build.os !== "linux",
-  async fn() {
-    await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-    const node = cluster.nodes[0]!;
-    const { nat: started, port } = await start(node);
-    await using nat = started;
-    const before = await nat.peakBytes();
-    const connection = await Deno.connect({ hostname: AT, port });
-    using _closing = { [Symbol.dispose]: () => connection.close() };
-    const request = encodeRequest(["SET", KEY, "x".repeat(MIB)]);
-    const requests = 256;
-    let written = 0;
-    Deno.kill(node.pid!, "SIGSTOP");
-    const writing = (async () => {
-      for (let index = 0; index < requests; index++) {
-        for (let at = 0; at < request.length;) {
-          const bytes = await connection.write(request.subarray(at));
-          at += bytes;
-          written += bytes;
-        }
+onLinux.test("a node that does not read slows its clients down without a loss", async () => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  await using nat = await NatProcess.serveWarm(node);
+  const port = nat.portOf(node);
+  const before = await nat.peakBytes();
+  const connection = await Deno.connect({ hostname: AT, port });
+  using _closing = { [Symbol.dispose]: () => connection.close() };
+  const request = encodeRequest(["SET", KEY, "x".repeat(MIB)]);
+  const requests = 256;
+  let written = 0;
+  const halted = halt(node);
+  const writing = (async () => {
+    for (let index = 0; index < requests; index++) {
+      for (let at = 0; at < request.length;) {
+        const bytes = await connection.write(request.subarray(at));
+        at += bytes;
+        written += bytes;
       }
-    })();
-    try {
-      const heldBytes = await untilStable("the number of written bytes", () => written);
-      assert(heldBytes < requests * MIB / 4, `${heldBytes} bytes were taken`);
-    } finally {
-      Deno.kill(node.pid!, "SIGCONT");
     }
-    await writing;
-    await assertGrewLittle(nat, before);
-    let answers = "";
-    const buffer = new Uint8Array(4096);
-    while (answers.length < requests * "+OK\r\n".length) {
-      answers += toLatin1(buffer.subarray(0, (await connection.read(buffer))!));
-    }
-    assertMatch(answers, /^(\+OK\r\n){256}$/);
-  },
+  })();
+  try {
+    const heldBytes = await untilStable("the number of written bytes", () => written);
+    assert(heldBytes < requests * MIB / 4, `${heldBytes} bytes were taken`);
+  } finally {
+    halted[Symbol.dispose]();
+  }
+  await writing;
+  await nat.assertGrewLess(GROWTH_LIMIT_BYTES, before);
+  let answers = "";
+  const buffer = new Uint8Array(4096);
+  while (answers.length < requests * "+OK\r\n".length) {
+    answers += toLatin1(buffer.subarray(0, (await connection.read(buffer))!));
+  }
+  assertMatch(answers, /^(\+OK\r\n){256}$/);
 });

@@ -13,11 +13,8 @@ Deno.test("a captured reply that stays incomplete ends only its client", async (
   using logged = new Logged();
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
   const other = await scene.open();
-  const { client, peer } = await scene.open();
-  await client.send(PING + SLOTS);
-  assertEquals(await peer.readUntil(PING + SLOTS), PING + SLOTS);
+  const { client, peer } = await scene.open(PING + SLOTS, PONG);
   const slots = slotsOf(scene.node);
-  await peer.send(PONG);
   assertEquals(await client.readUntil(PONG), PONG);
   const beganAtMs = performance.now();
   let sent = 0;
@@ -35,13 +32,11 @@ Deno.test("a captured reply that stays incomplete ends only its client", async (
   assert(sent > 5, `Only ${sent} bytes were sent`);
   assert(TIMEOUT_MS <= tookMs && tookMs < TIMEOUT_MS + GRACE_MS, `It took ${tookMs} ms`);
   assertEquals(await peer.readToEnd(), "");
-  const lines = await logged.untilLines(1);
   assertMatch(
-    lines.join("\n"),
+    (await logged.untilLines(1)).join("\n"),
     /^warning Closing client 2: .* did not finish a reply .*\(--capture-timeout\)$/,
   );
-  other.client.close();
-  await scene.assertNothingLeft();
+  await scene.assertNothingLeft(other);
 });
 
 /** What stalls, and its two parts from the client and from the node. */
@@ -56,7 +51,7 @@ const STALLS: [what: string, asked: [string, string], sent: [string, string]][] 
 
 Deno.test("stalled traffic that is not captured continues later", async (t) => {
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
-  // When this one has timed out, so would have all others.
+  // When the proxy has ended another client for a stall, it would have ended all of these.
   const stalled = [];
   for (const [what, asked, sent] of STALLS) {
     const pair = await scene.open();
@@ -64,41 +59,30 @@ Deno.test("stalled traffic that is not captured continues later", async (t) => {
     await pair.peer.send(sent[0]);
     stalled.push({ ...pair, what, asked, sent });
   }
-  const slow = await scene.open();
-  await slow.client.send(SLOTS);
-  await slow.peer.send("*1\r\n");
-  assertEquals(await slow.client.readToEnd(), "");
+  await scene.outlastCapture();
   for (const { client, peer, what, asked, sent } of stalled) {
     await t.step(what, async () => {
       await client.send(asked[1]);
       assertEquals(await peer.readUntil(asked.join("")), asked.join(""));
       await peer.send(sent[1]);
       assertEquals(await client.readUntil(sent.join("")), sent.join(""));
-      client.close();
     });
   }
-  await scene.assertNothingLeft();
+  await scene.assertNothingLeft(...stalled);
 });
 
 Deno.test("a client that does not read delays only itself", async () => {
   await using scene = await Scene.start({ captureTimeoutMs: TIMEOUT_MS });
   const other = await scene.open();
-  const { client, peer } = await scene.open();
+  const pair = await scene.open(PING + SLOTS);
   const value = `$20000000\r\n${"x".repeat(20_000_000)}\r\n`;
-  await client.send(PING + SLOTS);
-  await peer.readUntil(PING + SLOTS);
   // The reply behind the value waits for the client, so --capture-timeout does not apply.
-  const sent = peer.send(value + slotsOf(scene.node), 30_000);
-  const slow = await scene.open();
-  await slow.client.send(SLOTS);
-  await slow.peer.send("*1\r\n");
-  assertEquals(await slow.client.readToEnd(), "");
+  const sent = pair.peer.send(value + slotsOf(scene.node), 30_000);
+  await scene.outlastCapture();
   await scene.assertServes(other);
-  assertEquals((await client.readFrames(1, 30_000))[0] === value, true, "The value is another");
+  assert((await pair.client.readFrames(1, 30_000))[0] === value, "The value is another");
   await sent;
   const mapped = { host: "nat.example", port: scene.port, id: scene.node.id };
-  assertEquals(await client.readFrames(1), [slotsOf(mapped)]);
-  client.close();
-  other.client.close();
-  await scene.assertNothingLeft();
+  assertEquals(await pair.client.readFrames(1), [slotsOf(mapped)]);
+  await scene.assertNothingLeft(pair, other);
 });

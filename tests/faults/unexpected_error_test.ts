@@ -35,8 +35,7 @@ Deno.test("an unexpected error ends only its session", async () => {
     /^error Closing client 2 at .* after an unexpected error: TypeError: It is made up/,
   );
   await scene.assertServes(other);
-  other.client.close();
-  await scene.assertNothingLeft();
+  await scene.assertNothingLeft(other);
 });
 
 Deno.test("an uncaught error is logged, and the program continues", {
