@@ -1,66 +1,63 @@
-import { assert, assertEquals } from "@std/assert";
-import { PONG, ScriptedNode } from "../../support/scripted_node.ts";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { onLinux } from "../../support/platform.ts";
+import { PONG } from "../../support/scripted_node.ts";
 import { until } from "../../support/until.ts";
-import { askIn, ON_LINUX, startScripted } from "./threaded.ts";
+import { ThreadedScene } from "./threaded.ts";
 
 /** Limit for what the proxy does without waiting, on a busy machine. */
 const AT_ONCE_MS = 2_000;
 
-Deno.test(
-  "a stop completes the replies in progress in all threads",
-  ON_LINUX,
-  async () => {
-    await using node = await ScriptedNode.start();
-    await using nat = await startScripted(node, ["--shutdown-grace=60s"]);
-    const pairs = await askIn([1, 2], nat, node);
-    nat.signal("SIGTERM");
-    await nat.untilLogged(/"Stopping"/);
-    for (const { client, peer } of pairs) {
-      await peer.send(PONG);
-      assertEquals(await client.readUntil(PONG), PONG);
-      // The node gets the end of the stream.
-      assertEquals(await peer.readToEnd(), "");
-      peer.close();
-      assertEquals(await client.readToEnd(), "");
-      assert(!client.wasReset);
-      client.close();
-    }
-    const { code, stderr } = await nat.ended();
-    assertEquals(code, 0, stderr);
-    assert(!stderr.includes("have not ended"), stderr);
-  },
-);
+const FAULTY = fileURLToPath(new URL("./faulty_threads.ts", import.meta.url));
 
-Deno.test(
-  "clients closed after the grace period are counted over all threads",
-  ON_LINUX,
-  async () => {
-    await using node = await ScriptedNode.start();
-    await using nat = await startScripted(node, ["--shutdown-grace=300ms"]);
-    const pairs = await askIn([1, 2, 2], nat, node);
-    nat.signal("SIGTERM");
-    const { code, stderr } = await nat.ended();
-    assertEquals(code, 0, stderr);
-    assertEquals(stderr.match(/Closing \d+ clients/g), ["Closing 3 clients"]);
-    for (const { client } of pairs) client.close();
-  },
-);
+onLinux.test("a stop completes the replies in progress in all threads", async () => {
+  await using scene = await ThreadedScene.start(["--shutdown-grace=60s"]);
+  const pairs = await scene.askIn(1, 2);
+  await scene.stop();
+  for (const { client, peer } of pairs) {
+    await peer.send(PONG);
+    assertEquals(await client.readUntil(PONG), PONG);
+    // The node gets the end of the stream.
+    assertEquals(await peer.readToEnd(), "");
+    peer.close();
+    assertEquals(await client.readToEnd(), "");
+    assert(!client.wasReset);
+    client.close();
+  }
+  const { code, stderr } = await scene.nat.ended();
+  assertEquals(code, 0, stderr);
+  assert(!stderr.includes("have not ended"), stderr);
+});
 
-Deno.test("a second signal ends all threads at once", ON_LINUX, async () => {
-  await using node = await ScriptedNode.start();
-  await using nat = await startScripted(node, ["--shutdown-grace=60s"]);
-  const pairs = await askIn([1, 2], nat, node);
-  nat.signal("SIGTERM");
-  await nat.untilLogged(/"Stopping"/);
+onLinux.test("clients closed after the grace period are counted over all threads", async () => {
+  await using scene = await ThreadedScene.start(["--shutdown-grace=300ms"]);
+  await scene.askIn(1, 2, 2);
+  await scene.stop();
+  const { code, stderr } = await scene.nat.ended();
+  assertEquals(code, 0, stderr);
+  assertEquals(stderr.match(/Closing \d+ clients/g), ["Closing 3 clients"]);
+});
+
+onLinux.test("a second signal ends all threads at once", async () => {
+  await using scene = await ThreadedScene.start(["--shutdown-grace=60s"]);
+  const { nat } = scene;
+  await scene.askIn(1, 2);
+  await scene.stop();
   const askedAtMs = performance.now();
-  let ended = false;
-  const ending = nat.ended().finally(() => ended = true);
-  await until("the program has ended", () => {
-    // Two signals in quick succession count as one.
-    if (!ended) nat.signal("SIGTERM");
-    return ended;
-  });
-  assertEquals((await ending).code, 0);
+  // Two signals in quick succession count as one.
+  await until("the program has ended", () => nat.code !== undefined || nat.signal("SIGTERM"));
+  assertEquals((await nat.ended()).code, 0);
   assert(performance.now() - askedAtMs < AT_ONCE_MS);
-  for (const { client } of pairs) client.close();
+});
+
+onLinux.test("a thread that ends during shutdown is logged", async () => {
+  const options = ["-A", `--preload=${FAULTY}`];
+  await using scene = await ThreadedScene.start(["--shutdown-grace=60s"], { options });
+  await scene.askIn(1, 2);
+  await scene.stop();
+  scene.nat.signal("SIGHUP");
+  const { code, stderr } = await scene.nat.ended();
+  assertEquals(code, 1, stderr);
+  assertMatch(stderr, /"level":"error","message":"Thread 2 of --threads has ended: /);
+  assert(!stderr.includes("have not ended"), stderr);
 });

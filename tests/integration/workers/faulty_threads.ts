@@ -2,4 +2,4 @@
 
 import { runInWorkers } from "./run_in_workers.ts";
 
-runInWorkers(new URL("./faulty_worker.ts", import.meta.url));
+runInWorkers("faulty_worker.ts");

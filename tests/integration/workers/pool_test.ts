@@ -1,25 +1,33 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OperatorError } from "../../../src/platform/operator_error.ts";
 import { type NatEntry, NatTable, type NatTableOptions } from "../../../src/nat/nat_table.ts";
+import type { NodeRef } from "../../../src/cluster/node_ref.ts";
 import type { TableChange } from "../../../src/nat/table_change.ts";
 import type { ClusterView } from "../../../src/cluster/view.ts";
 import { frontendOptions } from "../../../src/cli/start_proxy.ts";
-import { encodeRequest } from "../../../src/resp/frame.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
 import { AnsweringNode } from "../../support/answering_node.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { bulk } from "../../support/frames.ts";
 import { Logged } from "../../support/logged.ts";
+import { Peer } from "../../support/peer.ts";
+import { onLinux } from "../../support/platform.ts";
 import { findFreePorts } from "../../support/ports.ts";
+import { countListeners } from "../../support/processes.ts";
 import { configOf } from "../../support/proxy.ts";
 import { until, within } from "../../support/until.ts";
 import { idOf, line, seenBy, viewOf } from "../../support/views.ts";
-import { WireClient } from "../../support/wire.ts";
+import { wire, WireClient } from "../../support/wire.ts";
 import { runInWorkers } from "./run_in_workers.ts";
-import { AT, ON_LINUX } from "./threaded.ts";
+import { AT } from "./threaded.ts";
 
 const A = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";
 const B = line("b", "10.0.0.2:7000");
+
+/** A reference to a node by its id only. */
+function named(digit: string): NodeRef {
+  return { host: "", port: 0, id: idOf(digit) };
+}
 
 const THREADS = 3;
 
@@ -56,6 +64,25 @@ class Scene implements AsyncDisposable {
     });
   }
 
+  /** A scene in which all threads listen for some nodes. */
+  static async ready(lines = [A], options?: Partial<NatTableOptions>): Promise<Scene> {
+    const scene = new Scene(options);
+    scene.applyView(viewOf(lines));
+    await scene.pool.ready();
+    return scene;
+  }
+
+  /** The port that replies in the main thread may name for a node. */
+  namedPort(digit: string): number | undefined {
+    return this.pool.frontendContext.natTable.portOf(named(digit));
+  }
+
+  /** Checks that the pool fails soon. */
+  async assertFails(message: string): Promise<void> {
+    const failing = () => within("detect a lost worker", this.pool.failure, 10_000);
+    await assertRejects(failing, OperatorError, message);
+  }
+
   /** Applies changes as the proxy does. */
   apply(changes: readonly TableChange[]): void {
     for (const change of changes) {
@@ -87,148 +114,101 @@ class Scene implements AsyncDisposable {
   }
 }
 
-/** The number of sockets that listen on a port. */
-function listenersAt(port: number): number {
-  const field = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const sockets = Deno.readTextFileSync("/proc/net/tcp").split("\n").slice(1);
-  return sockets.filter((socket) => {
-    const [, local, , state] = socket.trim().split(/\s+/);
-    return local?.endsWith(field) && state === "0A";
-  }).length;
-}
+onLinux.test("replies name a node when all threads listen for it, and not earlier", async () => {
+  await using scene = new Scene();
+  const { natTable, pool: { frontendContext: { nodeResolver, natTable: known } } } = scene;
+  for (const [digit, view] of [["a", viewOf([A])], ["b", viewOf([A, B])]] as const) {
+    scene.applyView(view);
+    const mention = named(digit);
+    const port = natTable.portOf(mention)!;
+    // Requests may name the node at once.
+    assertEquals(known.atPort(port)?.id, idOf(digit));
+    assertEquals(scene.namedPort(digit), undefined);
+    const [from] = natTable.nodes;
+    assertEquals(await nodeResolver.resolve(mention, from!, performance.now()), port);
+    assertEquals([scene.namedPort(digit), countListeners(port)], [port, THREADS]);
+  }
 
-Deno.test(
-  "replies name a node when all threads listen for it, and not earlier",
-  ON_LINUX,
-  async () => {
-    await using scene = new Scene();
-    const { natTable, pool } = scene;
-    const { nodeResolver, natTable: known } = pool.frontendContext;
-    const views = [viewOf([A]), viewOf([A, B])];
-    for (const [at, digit] of ["a", "b"].entries()) {
-      scene.applyView(views[at]!);
-      const mention = { host: "", port: 0, id: idOf(digit) };
-      const port = natTable.portOf(mention)!;
-      // Requests may name the node at once.
-      assertEquals(known.atPort(port)?.id, idOf(digit));
-      assertEquals(known.portOf(mention), undefined);
-      assertEquals(
-        await nodeResolver.resolve(mention, natTable.nodes[0]!, performance.now()),
-        port,
-      );
-      assertEquals([known.portOf(mention), listenersAt(port)], [port, THREADS]);
-    }
+  const left = natTable.nodes[1]!;
+  scene.applyFinalView(seenBy("a", viewOf([A])));
+  assertEquals(natTable.nodes.length, 1);
+  assertEquals(scene.namedPort("b"), undefined);
+  await until("no thread listens for it", () => countListeners(left.publicPort) === 0);
+});
 
-    const left = natTable.nodes[1]!;
-    scene.applyFinalView(seenBy("a", viewOf([A])));
-    assertEquals(natTable.nodes.length, 1);
-    assertEquals(known.portOf({ host: "", port: 0, id: idOf("b") }), undefined);
-    await until("no thread listens for it", () => listenersAt(left.publicPort) === 0);
-  },
-);
-
-Deno.test(
-  "changes during an update are published with the last update",
-  ON_LINUX,
-  async () => {
-    await using scene = new Scene();
-    const { natTable, pool } = scene;
-    scene.applyView(viewOf([A]));
-    const first = pool.update();
-    scene.applyView(viewOf([A, B]));
-    const { natTable: known } = pool.frontendContext;
-    await first;
-    await pool.update();
-    for (const node of natTable.nodes) {
-      assertEquals(known.portOf({ ...node.address, id: node.id }), node.publicPort);
-      assertEquals(listenersAt(node.publicPort), THREADS);
-    }
-  },
-);
-
-Deno.test(
-  "a port that workers cannot open is named, and tried again",
-  ON_LINUX,
-  async () => {
-    using logged = new Logged();
-    await using scene = new Scene();
-    const { pool } = scene;
-    scene.applyView(viewOf([A]));
-    await pool.ready();
-    const learn = async () => {
-      scene.applyView(viewOf([A, B]));
-      await pool.update();
-    };
-    // This listener does not share the port.
-    const own = Deno.listen({ hostname: AT, port: 0 });
-    const { port } = own.addr;
-    scene.open = () => port;
-    await learn();
-    assertEquals(
-      pool.frontendContext.natTable.portOf({ host: "", port: 0, id: idOf("b") }),
-      port,
-    );
-    await learn();
-    const reason = `Cannot listen on ${AT}:${port}: the port is in use by another program; ` +
-      "free it, or change --listen-addr or --port-map";
-    const said = [
-      `warning A thread cannot listen on a port that other threads serve; retrying: ${reason}`,
-      "info All threads listen on all ports again",
-    ];
-    assertEquals(logged.lines, said.slice(0, 1));
-    own.close();
-    await learn();
-    assertEquals(listenersAt(port), THREADS - 1);
-    assertEquals(logged.lines, said);
-    await learn();
-    assertEquals(logged.lines, said);
-  },
-);
-
-Deno.test(
-  "the clients of a node that moves end in all threads, and report it if it is unreachable",
-  ON_LINUX,
-  async () => {
-    await using scene = new Scene();
-    const { natTable, pool } = scene;
-    const taken: Deno.Conn[] = [];
-    const listener = Deno.listen({ hostname: AT, port: 0 });
-    const taking = (async () => {
-      for await (const connection of listener) taken.push(connection);
-    })();
-    scene.applyView(
-      viewOf([`a ${AT}:${listener.addr.port}@1 myself,master - 0 0 1 connected 0-16383`]),
-    );
-    await pool.update();
-    const node = natTable.nodes[0]!;
-    using stack = new DisposableStack();
-    const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
-    const clients = await Promise.all(Array.from({ length: SOME }, connect));
-    await until("all clients have reached the node", () => taken.length === SOME);
-    listener.close();
-    await taking;
-
-    scene.apply(natTable.move(node, { host: AT, port: 1 }));
-    const ends = await Promise.all(clients.map((client) => client.readToEnd()));
-    assertEquals(ends, clients.map(() => ""));
-    assertEquals(scene.suspicions, 0);
-    await pool.update();
-    const late = await Promise.all(Array.from({ length: SOME }, connect));
-    await Promise.all(late.map((client) => client.readToEnd()));
-    await until("each client has reported the node", (saw) => {
-      saw(scene.suspicions);
-      return scene.suspicions === SOME;
-    });
-    for (const connection of taken) connection.close();
-  },
-);
-
-Deno.test("a released port can be assigned again at once", ON_LINUX, async () => {
-  using logged = new Logged();
-  await using scene = new Scene({ firstPort: findFreePorts(2), maxNodes: 2 });
+onLinux.test("changes during an update are published with the last update", async () => {
+  await using scene = new Scene();
   const { natTable, pool } = scene;
+  scene.applyView(viewOf([A]));
+  const first = pool.update();
   scene.applyView(viewOf([A, B]));
-  await pool.ready();
+  await first;
+  await pool.update();
+  for (const { id, publicPort } of natTable.nodes) {
+    assertEquals([scene.namedPort(id[0]!), countListeners(publicPort)], [publicPort, THREADS]);
+  }
+});
+
+onLinux.test("a port that workers cannot open is named, and tried again", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.ready();
+  const { pool } = scene;
+  const learn = async () => {
+    scene.applyView(viewOf([A, B]));
+    await pool.update();
+  };
+  // This listener does not share the port.
+  const own = Deno.listen({ hostname: AT, port: 0 });
+  const { port } = own.addr;
+  scene.open = () => port;
+  await learn();
+  assertEquals(scene.namedPort("b"), port);
+  await learn();
+  const reason = `Cannot listen on ${AT}:${port}: the port is in use by another program; ` +
+    "free it, or change --listen-addr or --port-map";
+  const said = [
+    `warning A thread cannot listen on a port that other threads serve; retrying: ${reason}`,
+    "info All threads listen on all ports again",
+  ];
+  assertEquals(logged.lines, said.slice(0, 1));
+  own.close();
+  await learn();
+  assertEquals(countListeners(port), THREADS - 1);
+  assertEquals(logged.lines, said);
+  await learn();
+  assertEquals(logged.lines, said);
+});
+
+onLinux.test("the clients of a node that moves end in all threads, and report it if it is unreachable", async () => {
+  await using scene = new Scene();
+  const { natTable, pool } = scene;
+  const peer = new Peer();
+  scene.applyView(viewOf([line("a", peer.address, "myself,master")]));
+  await pool.update();
+  const node = natTable.nodes[0]!;
+  using stack = new DisposableStack();
+  const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
+  const clients = await Promise.all(Array.from({ length: SOME }, connect));
+  await until("all clients have reached the node", () => peer.accepted === SOME);
+
+  scene.apply(natTable.move(node, { host: AT, port: 1 }));
+  const ends = await Promise.all(clients.map((client) => client.readToEnd()));
+  assertEquals(ends, clients.map(() => ""));
+  assertEquals(scene.suspicions, 0);
+  await peer[Symbol.asyncDispose]();
+  await pool.update();
+  const late = await Promise.all(Array.from({ length: SOME }, connect));
+  await Promise.all(late.map((client) => client.readToEnd()));
+  await until("each client has reported the node", (saw) => {
+    saw(scene.suspicions);
+    return scene.suspicions === SOME;
+  });
+});
+
+onLinux.test("a released port can be assigned again at once", async () => {
+  using logged = new Logged();
+  await using scene = await Scene.ready([A, B], { firstPort: findFreePorts(2), maxNodes: 2 });
+  const { natTable, pool } = scene;
   const { publicPort } = natTable.withId(idOf("b"))!;
   scene.applyFinalView(viewOf([A]));
   assertEquals(natTable.withId(idOf("b")), undefined);
@@ -237,71 +217,53 @@ Deno.test("a released port can be assigned again at once", ON_LINUX, async () =>
   assertEquals(natTable.withId(idOf("c"))?.publicPort, publicPort);
   await pool.update();
   // A closed socket listens until the event loop of its thread continues.
-  await until("all threads listen once", () => listenersAt(publicPort) === THREADS);
+  await until("all threads listen once", () => countListeners(publicPort) === THREADS);
   assertEquals(logged.lines.filter((line) => !line.startsWith("info")), []);
 });
 
-Deno.test("workers that have stopped listening do not start again", ON_LINUX, async () => {
-  await using scene = new Scene();
+onLinux.test("workers that have stopped listening do not start again", async () => {
+  await using scene = await Scene.ready();
   const { natTable, pool } = scene;
-  scene.applyView(viewOf([A]));
-  await pool.update();
   const node = natTable.nodes[0]!;
-  assertEquals(listenersAt(node.publicPort), THREADS);
+  assertEquals(countListeners(node.publicPort), THREADS);
   pool.stopListening();
   // The NAT table may still change, because sessions continue.
   scene.apply(natTable.move(node, { host: "10.0.0.9", port: 7000 }));
   await pool.update();
-  await until("no thread listens", () => listenersAt(node.publicPort) === 0);
+  await until("no thread listens", () => countListeners(node.publicPort) === 0);
 });
 
-Deno.test(
-  "workers that close themselves are detected, and not waited for",
-  ON_LINUX,
-  async () => {
-    using _program = runInWorkers(new URL("./leaving_worker.ts", import.meta.url));
-    using clock = new FakeClock("setInterval");
-    await using scene = new Scene();
-    const { pool } = scene;
-    scene.applyView(viewOf([A]));
-    await pool.ready();
-    scene.applyView(viewOf([A, B]));
-    for (let times = 0; times < 13; times++) {
-      clock.fire();
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    await assertRejects(
-      () => within("detect a lost worker", pool.failure, 10_000),
-      OperatorError,
-      "Thread 2 of --threads has not answered for 120000 ms",
-    );
-    await within("stop waiting", pool.update(), 10_000);
-  },
-);
+onLinux.test("workers that close themselves are detected, and not waited for", async () => {
+  using _program = runInWorkers("leaving_worker.ts");
+  using clock = new FakeClock("setInterval");
+  await using scene = await Scene.ready();
+  const { pool } = scene;
+  scene.applyView(viewOf([A, B]));
+  for (let times = 0; times < 13; times++) {
+    clock.fire();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await scene.assertFails("Thread 2 of --threads has not answered for 120000 ms");
+  await within("stop waiting", pool.update(), 10_000);
+});
 
-Deno.test(
-  "clients that wait for a worker that hangs do not delay the end",
-  ON_LINUX,
-  async () => {
-    using logged = new Logged();
-    using _program = runInWorkers(new URL("./hanging_worker.ts", import.meta.url));
-    await using node = new AnsweringNode();
-    node.answers = { "CLIENT LIST": bulk("id=1 addr=10.0.0.99:1\n") };
-    await using scene = new Scene();
-    const { natTable, pool } = scene;
-    scene.applyView(viewOf([`a ${node.address}@1 myself,master - 0 0 1 connected 0-16383`]));
-    await pool.ready();
-    using client = await WireClient.connect(AT, natTable.nodes[0]!.publicPort);
-    await client.send(encodeRequest(["CLIENT", "LIST"]));
-    await logged.untilLines(THREADS - 1);
-    pool.stopListening();
-    await within("end the pool", pool.end(), 10_000);
-    assertEquals(await client.readToEnd(), "");
-    assertEquals(logged.lines, ["info Asked", "info Asked"]);
-  },
-);
+onLinux.test("clients that wait for a worker that hangs do not delay the end", async () => {
+  using logged = new Logged();
+  using _program = runInWorkers("scripted_worker.ts?hangs");
+  await using node = new AnsweringNode();
+  node.answers = { "CLIENT LIST": bulk("id=1 addr=10.0.0.99:1\n") };
+  await using scene = await Scene.ready([line("a", node.address, "myself,master")]);
+  const { natTable, pool } = scene;
+  using client = await WireClient.connect(AT, natTable.nodes[0]!.publicPort);
+  await client.send(wire("CLIENT", "LIST"));
+  await logged.untilLines(THREADS - 1);
+  pool.stopListening();
+  await within("end the pool", pool.end(), 10_000);
+  assertEquals(await client.readToEnd(), "");
+  assertEquals(logged.lines, ["info Asked", "info Asked"]);
+});
 
-Deno.test("workers that answer pings are not lost", ON_LINUX, async () => {
+onLinux.test("workers that answer pings are not lost", async () => {
   using clock = new FakeClock("setInterval");
   await using scene = new Scene();
   const { pool } = scene;
@@ -316,41 +278,30 @@ Deno.test("workers that answer pings are not lost", ON_LINUX, async () => {
   assertEquals(failure, undefined);
 });
 
-Deno.test("a failure of a worker to handle a request is logged", ON_LINUX, async () => {
+onLinux.test("a failure of a worker to handle a request is logged", async () => {
   using logged = new Logged();
-  using _program = runInWorkers(new URL("./failing_worker.ts", import.meta.url));
-  await using scene = new Scene();
-  scene.applyView(viewOf([A]));
-  await scene.pool.update();
-  assertEquals(
-    logged.lines,
-    [2, 3].map((number) =>
-      `error Thread ${number} failed to handle update: A fault\n    at some place`
-    ),
-  );
+  using _program = runInWorkers("scripted_worker.ts?fails");
+  await using _scene = await Scene.ready();
+  const fault = "failed to handle update: A fault\n    at some place";
+  assertEquals(logged.lines, [2, 3].map((number) => `error Thread ${number} ${fault}`));
 });
 
-Deno.test("a request about a removed node does not fail", ON_LINUX, async () => {
+onLinux.test("a request about a removed node does not fail", async () => {
   using logged = new Logged();
-  using _program = runInWorkers(new URL("./asking_worker.ts", import.meta.url));
+  using _program = runInWorkers("scripted_worker.ts?asks");
   await using _scene = new Scene();
   const lines = await logged.untilLines(4 * (THREADS - 1));
   assertEquals(new Set(lines), new Set(["info Replied"]));
 });
 
-Deno.test("workers that fail at their start are not waited for", ON_LINUX, async () => {
-  using _program = runInWorkers(new URL("./unable_worker.ts", import.meta.url));
+onLinux.test("workers that fail at their start are not waited for", async () => {
+  using _program = runInWorkers("unable_worker.ts");
   await using scene = new Scene();
-  const { pool } = scene;
   scene.applyView(viewOf([A]));
-  await assertRejects(
-    () => within("detect a worker that has ended", pool.failure, 10_000),
-    OperatorError,
-    "of --threads has ended: Uncaught Error: There is no memory",
-  );
+  await scene.assertFails("of --threads has ended: Uncaught Error: There is no memory");
 });
 
-Deno.test("no worker is left if one cannot be started", ON_LINUX, () => {
+onLinux.test("no worker is left if one cannot be started", () => {
   const { Worker } = globalThis;
   const running = new Set<Worker>();
   globalThis.Worker = class extends Worker {

@@ -1,9 +1,9 @@
-/** Makes new workers run another program until it is disposed. */
-export function runInWorkers(program: URL): Disposable {
+/** Makes new workers run another program of this directory until it is disposed. */
+export function runInWorkers(program: string): Disposable {
   const { Worker } = globalThis;
   globalThis.Worker = class extends Worker {
     constructor(_program: URL | string, options?: WorkerOptions) {
-      super(program, options);
+      super(new URL(program, import.meta.url), options);
     }
   };
   return {
