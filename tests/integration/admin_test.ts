@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { startLoneServer } from "../support/lone_server.ts";
 import { findFreePorts } from "../support/ports.ts";
-import { Program, run } from "../support/program.ts";
+import { run } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
@@ -17,8 +18,6 @@ const NO_SESSION_DEADLINE_MS = 5_000;
 
 const GOSSIP_DEADLINE_MS = 20_000;
 
-const LONE_SERVER_DEADLINE_MS = 10_000;
-
 Deno.test("a cluster is administered with public addresses only", async (t) => {
   await using cluster = await RedisCluster.start();
   await using proxy = await startProxy(cluster);
@@ -26,24 +25,15 @@ Deno.test("a cluster is administered with public addresses only", async (t) => {
   const [first, second, third] = cluster.primaries as [ClusterNode, ClusterNode, ClusterNode];
   const port = (node: ClusterNode) => `${proxy.portOf(node)}`;
 
-  async function manage(command: string, ...words: string[]): Promise<string> {
-    const cli = ["redis-cli", "--cluster", command, `${host}:${port(first)}`, ...words];
-    const { code, output } = await run(cli);
-    assertEquals(code, 0, output);
-    for (const node of cluster.nodes) assert(!output.includes(node.address), output);
-    return output;
-  }
+  const manage = (command: string, ...words: string[]) =>
+    manageCluster(cluster.nodes, command, `${host}:${port(first)}`, ...words);
 
   /** A session that is left would be one of a node that went to another through the proxy. */
   async function assertNobodyIsLeft(): Promise<void> {
-    await until(
-      "no session is left",
-      (saw) => {
-        saw(proxy.proxy.sessionCount);
-        return proxy.proxy.sessionCount === 0;
-      },
-      NO_SESSION_DEADLINE_MS,
-    );
+    await until("no session is left", (saw) => {
+      saw(proxy.proxy.sessionCount);
+      return proxy.proxy.sessionCount === 0;
+    }, NO_SESSION_DEADLINE_MS);
   }
 
   /** Waits until word of what has changed has come to all nodes. */
@@ -78,12 +68,11 @@ Deno.test("a cluster is administered with public addresses only", async (t) => {
   });
 
   await t.step("redis-cli --cluster import takes the keys of a server outside", async () => {
-    const loneServer = findFreePorts(1);
-    await using _lone = await startLoneServer(loneServer);
+    await using lone = await startLoneServer();
     const keys = Array.from({ length: 30 }, (_, index) => `lone:${index}`);
-    using client = await WireClient.connect("127.0.0.1", loneServer);
+    using client = await WireClient.connect("127.0.0.1", lone.port);
     for (const key of keys) await client.ask("SET", key, key);
-    await manage("import", "--cluster-from", `127.0.0.1:${loneServer}`);
+    await manage("import", "--cluster-from", `127.0.0.1:${lone.port}`);
     assertEquals(textOf(await client.ask("DBSIZE")), "0");
     const cli = ["redis-cli", "-c", "-h", host, "-p", port(first)];
     const { output } = await run(cli, keys.map((key) => `GET ${key}\n`).join(""));
@@ -114,12 +103,8 @@ Deno.test("a cluster is administered with public addresses only", async (t) => {
 });
 
 Deno.test("a node with a static mapping is added and removed with public addresses only", async () => {
-  const [cluster, lone] = await Promise.all([
-    RedisCluster.start({ replicasEach: 0 }),
-    RedisCluster.start({ primaries: 1, replicasEach: 0 }),
-  ]);
-  await using _cluster = cluster;
-  await using _lone = lone;
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using lone = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const [first] = cluster.nodes as [ClusterNode];
   const newcomer = lone.nodes[0]!;
   await newcomer.order("CLUSTER", "FLUSHSLOTS");
@@ -130,29 +115,21 @@ Deno.test("a node with a static mapping is added and removed with public address
     forgetAfterMs: 100,
   });
   const known = `${proxy.host}:${proxy.portOf(first)}`;
-  async function manage(...words: string[]): Promise<void> {
-    const { code, output } = await run(["redis-cli", "--cluster", ...words]);
-    assertEquals(code, 0, output);
-    for (const { address } of [...cluster.nodes, newcomer]) {
-      assert(!output.includes(address), output);
-    }
-  }
-  const nodesOf = async (node: ClusterNode) => (await slotsSeenBy(node)).split("\n").length - 1;
+  const nodes = [...cluster.nodes, newcomer];
+  const untilKnown = (nodes: readonly ClusterNode[], count: number) =>
+    until(`all know ${count} nodes`, async () => {
+      const views = await Promise.all(nodes.map(slotsSeenBy));
+      return views.every((view) => view.split("\n").length === count + 1);
+    });
 
-  await manage("add-node", `${proxy.host}:${port}`, known);
+  await manageCluster(nodes, "add-node", `${proxy.host}:${port}`, known);
   assertEquals(proxy.portOf(newcomer), port);
-  await until("all know all", async () => {
-    const counts = await Promise.all([...cluster.nodes, newcomer].map(nodesOf));
-    return counts.every((count) => count === 4);
-  });
+  await untilKnown(nodes, 4);
   using client = await WireClient.connect(proxy.host, proxy.portOf(first));
   assertStringIncludes(textOf(await client.ask("CLUSTER", "NODES"))!, ` ${proxy.host}:${port}@`);
 
-  await manage("del-node", known, newcomer.id);
-  await until("nobody knows it", async () => {
-    const counts = await Promise.all(cluster.nodes.map(nodesOf));
-    return counts.every((count) => count === 3);
-  });
+  await manageCluster(nodes, "del-node", known, newcomer.id);
+  await untilKnown(cluster.nodes, 3);
 });
 
 Deno.test("clients are found by the addresses that CLIENT LIST shows", async (t) => {
@@ -240,6 +217,14 @@ Deno.test("the error to a refused request repeats its public address", async () 
   assertEquals(textOf(unknown), `ERR Invalid node address specified: nowhere.example:${to}`);
 });
 
+/** Runs `redis-cli --cluster`, which must show no address of a node, and returns its output. */
+async function manageCluster(nodes: readonly ClusterNode[], ...words: string[]): Promise<string> {
+  const { code, output } = await run(["redis-cli", "--cluster", ...words]);
+  assertEquals(code, 0, output);
+  for (const { address } of nodes) assert(!output.includes(address), output);
+  return output;
+}
+
 async function keysAt(node: ClusterNode): Promise<number> {
   const keys = itemsOf(await node.order("KEYS", "{2977}:*"))!;
   return keys.length;
@@ -266,16 +251,4 @@ async function restored(node: ClusterNode): Promise<number> {
 async function ownLineOf(node: ClusterNode): Promise<string> {
   const lines = (textOf(await node.order("CLUSTER", "NODES")) ?? "").split("\n");
   return lines.find((line) => line.includes("myself"))!;
-}
-
-/** Starts a server without a cluster. */
-async function startLoneServer(port: number): Promise<Program> {
-  const server = Deno.env.get("REDIS_SERVER") ?? "redis-server";
-  const settings = ["--port", `${port}`, "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"];
-  const { program } = await Program.start(
-    [server, ...settings],
-    (stdout) => /ready to accept connections/i.test(stdout) || undefined,
-    LONE_SERVER_DEADLINE_MS,
-  );
-  return program;
 }

@@ -22,17 +22,18 @@ function credentialsIn(file: string): Credentials {
   return { username: "nat", password: { file } };
 }
 
+function discoveryOf({ host, port }: ClusterNode, file: string): ClusterDiscovery {
+  const credentials = credentialsIn(file);
+  return new ClusterDiscovery({ seeds: [{ host, port }], ...PLAIN_LINK, credentials });
+}
+
 Deno.test("a password file is read for each connection", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   await using directory = await TemporaryDirectory.create();
   const [node] = cluster.nodes as [ClusterNode];
   const address = { host: node.host, port: node.port };
   const link = directory.at("link");
-  const discovery = new ClusterDiscovery({
-    seeds: [address],
-    ...PLAIN_LINK,
-    credentials: credentialsIn(link),
-  });
+  const discovery = discoveryOf(node, link);
 
   async function assertLetIn(): Promise<void> {
     assertEquals((await discovery.queryNodeOrThrow(address)).answeredBy.id, node.id);
@@ -56,11 +57,8 @@ Deno.test("a password file is read for each connection", async (t) => {
   });
   await t.step("it is empty for a short time", async () => {
     await Deno.writeTextFile(directory.at("two"), "");
-    await assertRejects(
-      () => discovery.queryNodeOrThrow(address),
-      Error,
-      `The password file '${link}' is empty; write a password`,
-    );
+    const message = `The password file '${link}' is empty; write a password`;
+    await assertRejects(() => discovery.queryNodeOrThrow(address), Error, message);
     await Deno.writeTextFile(directory.at("two"), "third");
     await assertLetIn();
   });
@@ -78,12 +76,7 @@ Deno.test("the start waits until the file has the right password", async () => {
   await admit(node, "new");
   const file = directory.at("password");
   await Deno.writeTextFile(file, "old");
-  const seeds = [{ host: node.host, port: node.port }];
-  const discovery = new ClusterDiscovery({
-    seeds,
-    ...PLAIN_LINK,
-    credentials: credentialsIn(file),
-  });
+  const discovery = discoveryOf(node, file);
   await assertRejects(
     () => waitUntilReady(discovery, 300),
     OperatorError,

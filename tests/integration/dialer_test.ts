@@ -6,9 +6,9 @@ import { isLocalAddress } from "../../src/platform/net.ts";
 import { dialerWith } from "../support/dialer.ts";
 
 /** An address of this machine that is not loopback, if it has one. */
-const MACHINE = Deno.networkInterfaces().find(({ address, family }) =>
-  family === "IPv4" && !address.startsWith("127.")
-)?.address;
+const MACHINE = Deno.networkInterfaces()
+  .filter(({ address, family }) => family === "IPv4" && !address.startsWith("127."))
+  .slice(0, 1).map(({ address }) => `${address}:8000`);
 
 const NAMES: Record<string, string[]> = {
   "nat.example": ["198.51.100.7"],
@@ -21,12 +21,8 @@ const PROXIES: [listen: string, publicHost: string, own: string[], others: strin
     "",
     "198.51.100.7",
     [
-      "127.0.0.1:8000",
-      "127.5.5.5:8000",
-      "[::1]:8000",
-      "inside.example:8000",
-      "198.51.100.7:8000",
-      ...MACHINE === undefined ? [] : [`${MACHINE}:8000`],
+      ...["127.0.0.1:8000", "127.5.5.5:8000", "[::1]:8000", "inside.example:8000"],
+      ...["198.51.100.7:8000", ...MACHINE],
     ],
     ["127.0.0.1:8001", "192.0.2.7:8000", "198.51.100.7:7000", "unknown.example:8000"],
   ],
@@ -34,7 +30,7 @@ const PROXIES: [listen: string, publicHost: string, own: string[], others: strin
     "127.0.0.1",
     "127.0.0.1",
     ["127.0.0.1:8000", "inside.example:8000"],
-    ["127.0.0.2:8000", "[::1]:8000", ...MACHINE === undefined ? [] : [`${MACHINE}:8000`]],
+    ["127.0.0.2:8000", "[::1]:8000", ...MACHINE],
   ],
   ["localhost", "127.0.0.1", ["127.0.0.1:8000", "[::1]:8000"], ["127.0.0.2:8000"]],
   ["inside.example", "127.0.0.1", ["127.0.0.1:8000"], ["127.0.0.2:8000"]],

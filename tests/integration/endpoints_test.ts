@@ -1,14 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { formatHostPort, splitAddress } from "../../src/platform/address.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
-import {
-  idAt,
-  namedInLines,
-  namedInShards,
-  namedInSlots,
-  type NamedNode,
-} from "../support/named_nodes.ts";
+import { CLUSTER_LISTINGS, idAt, namedInLines, type NamedNode } from "../support/named_nodes.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
@@ -19,14 +14,14 @@ const KEYS: Record<number, string> = { 3300: "b", 7365: "c", 15495: "a", 3168: "
 /** The slot that moves back and forth between the first two primaries. */
 const MOVING_SLOT = 3168;
 
-/** Clients are given this; it is nobody's private address, and resolves nowhere. */
-const PUBLIC_HOST = "nat.example";
+/** Where the proxy listens, and the public host, which is nobody's and resolves nowhere. */
+const NAMED = { at: "127.0.0.1", publicHost: "nat.example" };
+
+/** The same on one machine. */
+const ADDRESSES = { IPv4: "127.0.0.1", IPv6: "::1" };
 
 /** The others take a node for dead after 3 s; on a busy machine more than one vote may be needed. */
 const FAILOVER_DEADLINE_MS = 20_000;
-
-/** Where the proxy of these tests listens. */
-const AT = "127.0.0.1";
 
 /** How nodes are named; the names are those of each node, by its index. */
 interface Endpoint {
@@ -76,15 +71,25 @@ async function configure(cluster: RedisCluster, { type, hostname }: Endpoint): P
 class Scene {
   readonly cluster: RedisCluster;
   readonly proxy: LocalProxy;
-  readonly #ids = new Map<number, string>();
+  /** The node at each public port. */
+  readonly #nodes = new Map<number, ClusterNode>();
 
-  constructor(cluster: RedisCluster, proxy: LocalProxy) {
+  readonly at: string;
+
+  private constructor(cluster: RedisCluster, proxy: LocalProxy, at: string) {
     this.cluster = cluster;
     this.proxy = proxy;
+    this.at = at;
   }
 
-  static async start(cluster: RedisCluster): Promise<Scene> {
-    return new Scene(cluster, await startProxy(cluster, { publicHost: PUBLIC_HOST }));
+  static async start(cluster: RedisCluster, { at, publicHost } = NAMED): Promise<Scene> {
+    const listen = { host: at, port: 0 };
+    const scene = new Scene(cluster, await startProxy(cluster, { publicHost, listen }), at);
+    for (const port of scene.proxy.ports) {
+      const id = await idAt(at, port);
+      scene.#nodes.set(port, cluster.nodes.find((node) => node.id === id)!);
+    }
+    return scene;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -92,22 +97,21 @@ class Scene {
   }
 
   connect(node: ClusterNode): Promise<WireClient> {
-    return WireClient.connect(AT, this.proxy.portOf(node));
+    return WireClient.connect(this.at, this.proxy.portOf(node));
   }
 
   /** Which node a client reaches that goes where `address`, host and port, tells it to go. */
-  async nodeAt(address: string): Promise<ClusterNode> {
+  nodeAt(address: string): ClusterNode {
     const [, host, port] = /^(.*):(\d+)$/.exec(address) ?? [];
-    assertEquals(host, PUBLIC_HOST, address);
-    const id = await this.#idAt(Number(port));
-    return this.cluster.nodes.find((node) => node.id === id)!;
+    assertEquals(host, this.proxy.host, address);
+    return this.#nodes.get(Number(port))!;
   }
 
-  async assertLeadsHome(named: readonly NamedNode[], wanted: readonly ClusterNode[]) {
+  assertLeadsHome(named: readonly NamedNode[], wanted: readonly ClusterNode[]): void {
     const shown = Deno.inspect(named);
     for (const { id, port, hosts } of named) {
-      assertEquals([...new Set(hosts)], [PUBLIC_HOST], shown);
-      assertEquals(await this.#idAt(port), id, shown);
+      assertEquals([...new Set(hosts)], [this.proxy.host], shown);
+      assertEquals(this.#nodes.get(port)?.id, id, shown);
     }
     const ids = [...new Set(named.map(({ id }) => id))].sort();
     assertEquals(ids, wanted.map(({ id }) => id).sort(), shown);
@@ -123,18 +127,33 @@ class Scene {
     const reply = await client.ask(...request);
     const text = reply.type === "-" ? reply.text : Deno.inspect(reply);
     assert(text.startsWith(`${kind} ${slot} `), text);
-    return await this.nodeAt(text.slice(`${kind} ${slot} `.length));
-  }
-
-  async #idAt(port: number): Promise<string> {
-    assert(port > 0, "no port is 0");
-    const known = this.#ids.get(port);
-    if (known !== undefined) return known;
-    const id = await idAt(AT, port);
-    this.#ids.set(port, id);
-    return id;
+    return this.nodeAt(text.slice(`${kind} ${slot} `.length));
   }
 }
+
+/** Where nodes are named; each begins with a proxy that has learned nothing yet. */
+const PLACES: Record<string, (scene: Scene) => Promise<void>> = {
+  "CLUSTER SLOTS, SHARDS, NODES and REPLICAS": assertListings,
+  "CLUSTER SLOTS, and nothing else changes": assertShape,
+  "ROLE and INFO": assertReplication,
+  "MOVED": (scene) =>
+    forEachNode(scene, async (node, client) => {
+      for (const slot of [3300, 7365, 15495]) {
+        const owner = scene.cluster.ownerOf(slot);
+        if (owner === node) continue;
+        assertEquals((await scene.redirected(client, slot, "MOVED")).id, owner.id);
+      }
+    }),
+  "consecutive MOVED to scripts": (scene) =>
+    forEachNode(scene, async (node, client) => {
+      const owner = scene.cluster.primaries.find((primary) => primary !== node)!;
+      const slot = owner === scene.cluster.primaries[0] ? 3300 : 7365;
+      const script = ["EVAL", "return redis.call('GET', KEYS[1])", "1", KEYS[slot]!];
+      assertEquals((await scene.redirected(client, slot, "MOVED", script)).id, owner.id);
+    }),
+  "MOVED after a slot has moved": assertMoves,
+  "ASK": assertAsks,
+};
 
 for (const samePort of [false, true]) {
   const places = samePort ? "one port at many addresses" : "ports of their own";
@@ -142,95 +161,95 @@ for (const samePort of [false, true]) {
     await using cluster = await RedisCluster.start({ samePort });
     for (const [names, endpoint] of Object.entries(ENDPOINTS)) {
       await configure(cluster, endpoint);
-      await t.step(`by ${names}, in CLUSTER SLOTS, SHARDS, NODES and REPLICAS`, async () => {
-        await using scene = await Scene.start(cluster);
-        for (const node of cluster.nodes) {
-          using client = await scene.connect(node);
-          for (const protocol of ["2", "3"]) {
-            await client.ask("HELLO", protocol);
-            await assertListings(scene, client);
-          }
-        }
-      });
-      await t.step(`by ${names}, in CLUSTER SLOTS, and nothing else changes`, async () => {
-        await using scene = await Scene.start(cluster);
-        await assertShape(scene);
-      });
-      await t.step(`by ${names}, in ROLE and INFO`, async () => {
-        await using scene = await Scene.start(cluster);
-        for (const node of cluster.nodes) await assertReplication(scene, node);
-      });
-      await t.step(`by ${names}, in MOVED`, async () => {
-        await using scene = await Scene.start(cluster);
-        for (const node of cluster.nodes) {
-          using client = await scene.connect(node);
-          for (const slot of [3300, 7365, 15495]) {
-            const owner = cluster.ownerOf(slot);
-            if (owner === node) continue;
-            assertEquals((await scene.redirected(client, slot, "MOVED")).id, owner.id);
-          }
-        }
-      });
-      await t.step(`by ${names}, in consecutive MOVED to scripts`, async () => {
-        await using scene = await Scene.start(cluster);
-        for (const node of cluster.nodes) {
-          using client = await scene.connect(node);
-          const owner = cluster.primaries.find((primary) => primary !== node)!;
-          const slot = owner === cluster.primaries[0] ? 3300 : 7365;
-          const script = ["EVAL", "return redis.call('GET', KEYS[1])", "1", KEYS[slot]!];
-          assertEquals((await scene.redirected(client, slot, "MOVED", script)).id, owner.id);
-        }
-      });
-      await t.step(`by ${names}, in MOVED after a slot has moved`, async () => {
-        await using scene = await Scene.start(cluster);
-        await assertMoves(scene);
-      });
-      await t.step(`by ${names}, in ASK`, async () => {
-        await using scene = await Scene.start(cluster);
-        await assertAsks(scene);
+      for (const [place, assertDistinguished] of Object.entries(PLACES)) {
+        await t.step(`by ${names}, in ${place}`, async () => {
+          await using scene = await Scene.start(cluster);
+          await assertDistinguished(scene);
+        });
+      }
+    }
+  });
+}
+
+for (const inside of ["IPv6", "IPv4"] as const) {
+  Deno.test(`a cluster on ${inside} is reached over IPv4 and IPv6`, async (t) => {
+    await using cluster = await RedisCluster.start({ family: inside });
+    for (const outside of ["IPv6", "IPv4"] as const) {
+      if (inside === "IPv4" && outside === "IPv4") continue;
+      const at = ADDRESSES[outside];
+      for (const [place, assertDistinguished] of Object.entries(PLACES)) {
+        await t.step(`from ${outside}, in ${place}`, async () => {
+          await using scene = await Scene.start(cluster, { at, publicHost: at });
+          await assertDistinguished(scene);
+        });
+      }
+      await t.step(`from ${outside}, in CLIENT INFO`, async () => {
+        await using scene = await Scene.start(cluster, { at, publicHost: at });
+        await forEachNode(scene, async (node, client) => {
+          const info = textOf(await client.ask("CLIENT", "INFO"))!;
+          const own = formatHostPort({ host: at, port: scene.proxy.portOf(node) });
+          assert(info.includes(` laddr=${own} `), info);
+          const address = formatHostPort(splitAddress(client.localAddress)!);
+          assert(info.includes(` addr=${address} `), info);
+        });
       });
     }
   });
 }
 
-async function assertListings(scene: Scene, client: WireClient): Promise<void> {
-  const { nodes, primaries } = scene.cluster;
-  const slots = namedInSlots(await client.ask("CLUSTER", "SLOTS"));
-  await scene.assertLeadsHome(slots, nodes);
-  await scene.assertLeadsHome(namedInShards(await client.ask("CLUSTER", "SHARDS")), nodes);
-  await scene.assertLeadsHome(namedInLines(await client.ask("CLUSTER", "NODES")), nodes);
-  for (const [index, primary] of primaries.entries()) {
-    const replica = nodes[index + primaries.length]!;
-    for (const word of ["REPLICAS", "SLAVES"]) {
-      const lines = namedInLines(await client.ask("CLUSTER", word, primary.id));
-      await scene.assertLeadsHome(lines, [replica]);
-    }
+/** Calls back with a client of each node. */
+async function forEachNode(
+  scene: Scene,
+  call: (node: ClusterNode, client: WireClient) => Promise<void>,
+): Promise<void> {
+  for (const node of scene.cluster.nodes) {
+    using client = await scene.connect(node);
+    await call(node, client);
   }
 }
 
-async function assertReplication(scene: Scene, node: ClusterNode): Promise<void> {
+async function assertListings(scene: Scene): Promise<void> {
   const { nodes, primaries } = scene.cluster;
-  const index = nodes.indexOf(node);
-  const other = nodes[(index + primaries.length) % nodes.length]!;
-  using client = await scene.connect(node);
-  const role = itemsOf(await client.ask("ROLE"))!;
-  const info = textOf(await client.ask("INFO", "replication"))!;
-  if (node.role === "primary") {
-    assertEquals(textOf(role[0]), "master");
-    const replicas = itemsOf(role[2])!.map((replica) => itemsOf(replica)!.map(textOf));
-    const [[host, port], ...more] = replicas as [[string, string]];
-    assertEquals([(await scene.nodeAt(`${host}:${port}`)).id, more.length], [other.id, 0]);
-    const [, ip, infoPort] = /^slave0:ip=([^,]*),port=(\d+),state=online,/m.exec(info)!;
-    assertEquals((await scene.nodeAt(`${ip}:${infoPort}`)).id, other.id);
-  } else {
-    const [word, host, port] = role.map(textOf);
-    assertEquals([word, role[2]!.type], ["slave", ":"]);
-    assertEquals((await scene.nodeAt(`${host}:${port}`)).id, other.id);
-    const [, infoHost, infoPort] = /^master_host:(.*)\r\nmaster_port:(\d+)\r\n/m.exec(info)!;
-    assertEquals((await scene.nodeAt(`${infoHost}:${infoPort}`)).id, other.id);
-  }
-  const server = textOf(await client.ask("INFO", "server"))!;
-  assertEquals(/^tcp_port:(\d+)/m.exec(server)![1], `${scene.proxy.portOf(node)}`);
+  await forEachNode(scene, async (_node, client) => {
+    for (const protocol of ["2", "3"]) {
+      await client.ask("HELLO", protocol);
+      for (const { subcommand, named } of CLUSTER_LISTINGS) {
+        scene.assertLeadsHome(named(await client.ask("CLUSTER", subcommand)), nodes);
+      }
+      for (const [index, primary] of primaries.entries()) {
+        const replica = nodes[index + primaries.length]!;
+        for (const word of ["REPLICAS", "SLAVES"]) {
+          const lines = namedInLines(await client.ask("CLUSTER", word, primary.id));
+          scene.assertLeadsHome(lines, [replica]);
+        }
+      }
+    }
+  });
+}
+
+async function assertReplication(scene: Scene): Promise<void> {
+  const { nodes, primaries } = scene.cluster;
+  await forEachNode(scene, async (node, client) => {
+    const other = nodes[(nodes.indexOf(node) + primaries.length) % nodes.length]!;
+    const role = itemsOf(await client.ask("ROLE"))!;
+    const info = textOf(await client.ask("INFO", "replication"))!;
+    const named: string[] = [];
+    if (node.role === "primary") {
+      assertEquals(textOf(role[0]), "master");
+      const replicas = itemsOf(role[2])!.map((replica) => itemsOf(replica)!.map(textOf));
+      assertEquals(replicas.length, 1);
+      const [, ip, port] = /^slave0:ip=([^,]*),port=(\d+),state=online,/m.exec(info)!;
+      named.push(`${replicas[0]![0]}:${replicas[0]![1]}`, `${ip}:${port}`);
+    } else {
+      const [word, host, port] = role.map(textOf);
+      assertEquals([word, role[2]!.type], ["slave", ":"]);
+      const [, infoHost, infoPort] = /^master_host:(.*)\r\nmaster_port:(\d+)\r\n/m.exec(info)!;
+      named.push(`${host}:${port}`, `${infoHost}:${infoPort}`);
+    }
+    for (const address of named) assertEquals(scene.nodeAt(address).id, other.id);
+    const server = textOf(await client.ask("INFO", "server"))!;
+    assertEquals(/^tcp_port:(\d+)/m.exec(server)![1], `${scene.proxy.portOf(node)}`);
+  });
 }
 
 /** A slot moves while the proxy runs; a node that has nothing to do with it tells where to. */
@@ -286,22 +305,21 @@ async function assertAsks(scene: Scene): Promise<void> {
 /** The answer to CLUSTER SLOTS is that of the node, but for the addresses. */
 async function assertShape(scene: Scene): Promise<void> {
   const { cluster, proxy } = scene;
-  for (const node of cluster.nodes) {
+  await forEachNode(scene, async (node, client) => {
     using straight = await node.connect();
-    using client = await scene.connect(node);
     for (const protocol of ["2", "3"]) {
       await Promise.all([straight, client].map((one) => one.ask("HELLO", protocol)));
       const ranges = itemsOf(await straight.ask("CLUSTER", "SLOTS"))!;
       for (const entry of ranges.flatMap((range) => itemsOf(range)!.slice(2))) {
         const [, port, id, metadata] = itemsOf(entry)!;
         const named = cluster.nodes.find((node) => node.id === textOf(id))!;
-        itemsOf(entry)![0] = { type: "$", text: PUBLIC_HOST };
+        itemsOf(entry)![0] = { type: "$", text: proxy.host };
         setText(port, `${proxy.portOf(named)}`);
-        for (const name of ["ip", "hostname"]) setText(fieldOf(metadata, name), PUBLIC_HOST);
+        for (const name of ["ip", "hostname"]) setText(fieldOf(metadata, name), proxy.host);
       }
       assertEquals(itemsOf(await client.ask("CLUSTER", "SLOTS")), ranges);
     }
-  }
+  });
 }
 
 function setText(value: Value | undefined, text: string): void {
@@ -314,12 +332,8 @@ Deno.test("a redirect without an address leads to the node that took over from a
     directives: { "cluster-preferred-endpoint-type": "unknown-endpoint" },
   });
   await using scene = await Scene.start(cluster);
-  const [dead, asked, , heir] = cluster.nodes as [
-    ClusterNode,
-    ClusterNode,
-    ClusterNode,
-    ClusterNode,
-  ];
+  const [dead, asked] = cluster.primaries as [ClusterNode, ClusterNode];
+  const heir = cluster.replicas[0]!;
   using client = await scene.connect(asked);
   assertEquals((await scene.redirected(client, 3300, "MOVED")).id, dead.id);
   await dead.kill();

@@ -1,14 +1,14 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
 import { checkHealth } from "../../src/cli/healthcheck.ts";
-import { close } from "../../src/platform/net.ts";
-import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { halt, RedisCluster } from "../support/cluster.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
-import { findFreePorts } from "../support/ports.ts";
+import { Peer } from "../support/peer.ts";
+import { findFreePorts, isRefused } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { PING, PONG, Scene, type ScriptedNode } from "../support/scripted_node.ts";
-import { until, within } from "../support/until.ts";
+import { until, untilStable, within } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** Orchestrators allow a health check more time. */
@@ -28,14 +28,15 @@ Deno.test("a health check of the program", async (t) => {
     const lines = ports.map((port) => `Healthy: 127.0.0.1:${port} answers\n`);
     assert(lines.includes(stdout), stdout);
   };
-
-  await t.step("fails while no proxy runs", async () => {
+  const assertFails = async (reason: RegExp) => {
     const { code, stdout, stderr } = await check();
     assertEquals([code, stdout], [1, ""]);
-    assertMatch(
-      stderr,
-      new RegExp(`^redis-cluster-nat: Nothing listens at \\S+:${port} .*LISTEN_ADDR.*\n$`),
-    );
+    const line = new RegExp(`^redis-cluster-nat: Nothing listens at \\S+:${port} .*\n$`);
+    for (const pattern of [line, reason]) assertMatch(stderr, pattern);
+  };
+
+  await t.step("fails while no proxy runs", async () => {
+    await assertFails(/LISTEN_ADDR/);
   });
 
   await using _nat = await new NatProcess([], { env }).ready();
@@ -53,19 +54,8 @@ Deno.test("a health check of the program", async (t) => {
 
   await t.step("fails when none does", async () => {
     await cluster.nodes[2]!.kill();
-    await until("the last port is closed", async () => {
-      const error = await WireClient.connect("127.0.0.1", port + 2).then(
-        (client) => client.close(),
-        (error) => error,
-      );
-      return error instanceof Deno.errors.ConnectionRefused;
-    });
-    const { code, stdout, stderr } = await check();
-    assertEquals([code, stdout], [1, ""]);
-    assertMatch(
-      stderr,
-      new RegExp(`^redis-cluster-nat: Nothing listens at \\S+:${port} .*a node is up.*\n$`),
-    );
+    await until("the last port is closed", () => isRefused(port + 2));
+    await assertFails(/ and that a node is up\n$/);
   });
 
   await t.step("fails with 1 and one line for an invalid option, as Docker requires", async () => {
@@ -77,25 +67,17 @@ Deno.test("a health check of the program", async (t) => {
   });
 });
 
-Deno.test("a health check counts an error as an answer", async (t) => {
-  await using cluster = await RedisCluster.start({
-    primaries: 1,
-    replicasEach: 0,
-    directives: { requirepass: "secret" },
-  });
+Deno.test("a health check counts an error of the node, and of a full proxy, as an answer", async () => {
+  const directives = { requirepass: "secret" };
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0, directives });
   const credentials = { username: undefined, password: "secret" };
-
-  await t.step("as of a node that wants a password", async () => {
-    await using proxy = await startProxy(cluster, { credentials });
-    assertEquals(await checkHealth(addressesOf(proxy)), addressesOf(proxy)[0]);
-  });
-
-  await t.step("as of a proxy that has as many clients as it may", async () => {
-    await using proxy = await startProxy(cluster, { credentials, maxConnections: 1 });
-    using client = await WireClient.connect(proxy.host, proxy.ports[0]!);
-    await client.ask("PING");
-    assertEquals(await checkHealth(addressesOf(proxy)), addressesOf(proxy)[0]);
-  });
+  await using proxy = await startProxy(cluster, { credentials, maxConnections: 1 });
+  const [address] = addressesOf(proxy);
+  assertEquals(await checkHealth([address!]), address);
+  await until("it has room", () => proxy.proxy.sessionCount === 0);
+  using client = await WireClient.connect(proxy.host, address!.port);
+  await client.ask("PING");
+  assertEquals(await checkHealth([address!]), address);
 });
 
 Deno.test({
@@ -103,15 +85,12 @@ Deno.test({
   ignore: Deno.build.os === "windows",
   async fn(t) {
     await using cluster = await RedisCluster.start({
-      primaries: 3,
       replicasEach: 0,
       directives: { "cluster-node-timeout": "30000" },
     });
     await using proxy = await startProxy(cluster);
-    const addresses = addressesOf(proxy);
-    const nodes = addresses.map(({ port }) =>
-      cluster.nodes.find((node) => proxy.portOf(node) === port)!
-    );
+    const addresses = cluster.nodes.map((node) => ({ host: proxy.host, port: proxy.portOf(node) }));
+    const { nodes } = cluster;
     using _first = halt(nodes[0]!);
 
     await t.step("one", async () => {
@@ -122,53 +101,54 @@ Deno.test({
     await t.step("all", async () => {
       using _others = new DisposableStack();
       for (const node of nodes.slice(1)) _others.use(halt(node));
-      const failure = await within("check", failureOf(addresses), DEADLINE_MS);
-      assertMatch(failure, new RegExp(`at 127.0.0.1:${addresses[0]!.port}, but no node answers`));
+      await assertFails(addresses, `at 127.0.0.1:${addresses[0]!.port}, but no node answers`);
     });
   },
 });
 
+/** Ports that take connections and send nothing, as those of nodes that are cut off. */
+function silentPeers(stack: AsyncDisposableStack, count: number): Peer[] {
+  return Array.from({ length: count }, () => stack.use(new Peer()));
+}
+
 for (const count of [2, 10]) {
   Deno.test(`a health check is not delayed by ${count} silent nodes`, async () => {
-    await using scene = await Scene.start();
-    await using silent = new SilentPorts(count);
+    await using stack = new AsyncDisposableStack();
+    const scene = stack.use(await Scene.start());
+    const silent = silentPeers(stack, count);
     const proxy = { host: scene.node.host, port: scene.port };
     const answering = answerPing(scene.node);
-    const check = checkHealth([...silent.addresses, proxy]);
+    const check = checkHealth([...silent, proxy]);
     assertEquals(await within("check", check, PROBE_TIMEOUT_MS), proxy);
     await answering;
-    // No connection is left behind.
-    await silent.untilClosed();
+    await until("no connection is left", () => silent.every(({ connected }) => connected === 0));
   });
 }
 
 Deno.test("a health check opens at most 64 connections, and probes every port", async () => {
-  await using scene = await Scene.start();
-  await using silent = new SilentPorts(64);
+  await using stack = new AsyncDisposableStack();
+  const scene = stack.use(await Scene.start());
+  const silent = silentPeers(stack, 64);
   const proxy = { host: scene.node.host, port: scene.port };
-  const check = checkHealth([...silent.addresses, proxy]);
-  await silent.untilOpen();
-  assertEquals(scene.proxy.proxy.sessionCount, 0);
-  await silent.closeOne();
+  const check = checkHealth([...silent, proxy]);
+  await until("all ports are probed", () => silent.every(({ accepted }) => accepted === 1));
+  const sessions = () => scene.proxy.proxy.sessionCount;
+  assertEquals(await untilStable("the number of sessions", sessions), 0);
+  silent[0]!.endConnections();
   await answerPing(scene.node);
   assertEquals(await within("check", check, DEADLINE_MS), proxy);
 });
 
 Deno.test("a health check probes the next address of a port that is closed at the first", async () => {
-  using elsewhere = Deno.listen({ hostname: "127.0.0.2", port: 0 });
-  const { port } = elsewhere.addr;
-  const check = checkHealth([{ host: "127.0.0.1", port }, { host: "127.0.0.2", port }]);
-  using connection = await elsewhere.accept();
-  await connection.write(new TextEncoder().encode("-ERR max number of clients reached\r\n"));
-  assertEquals(await within("check", check, DEADLINE_MS), { host: "127.0.0.2", port });
+  const full = { answer: "-ERR max number of clients reached\r\n", host: "127.0.0.2" };
+  await using elsewhere = new Peer(full);
+  const check = checkHealth([{ host: "127.0.0.1", port: elsewhere.port }, elsewhere]);
+  assertEquals(await within("check", check, DEADLINE_MS), elsewhere);
 });
 
 Deno.test("a health check fails if another program answers at the port", async () => {
-  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, () => {
-    return new Response("Hello");
-  });
-  const { port } = server.addr;
-  assertMatch(await failureOf([{ host: "127.0.0.1", port }]), /no node answers/);
+  await using server = new Peer({ answer: "HTTP/1.1 400 Bad Request\r\n\r\n" });
+  await assertFails([server], "no node answers");
 });
 
 async function answerPing(node: ScriptedNode): Promise<void> {
@@ -181,64 +161,7 @@ function addressesOf({ host, ports }: LocalProxy) {
   return ports.map((port) => ({ host, port }));
 }
 
-async function failureOf(addresses: Parameters<typeof checkHealth>[0]): Promise<string> {
-  try {
-    const { port } = await checkHealth(addresses);
-    throw new Error(`Port ${port} passed`);
-  } catch (error) {
-    if (error instanceof OperatorError) return error.message;
-    throw error;
-  }
-}
-
-/** Ports that take connections and send nothing, as that of a node that is cut off. */
-class SilentPorts implements AsyncDisposable {
-  readonly #listeners: readonly Deno.TcpListener[];
-  readonly #accepted: Promise<Deno.TcpConn>[];
-
-  constructor(count: number) {
-    this.#listeners = Array.from({ length: count }, () => {
-      return Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    });
-    this.#accepted = this.#listeners.map((listener) => listener.accept());
-  }
-
-  get addresses(): HostPort[] {
-    return this.#listeners.map(({ addr }) => ({ host: addr.hostname, port: addr.port }));
-  }
-
-  /** Waits until every port has been asked. */
-  async untilOpen(): Promise<void> {
-    for (const accepting of this.#accepted) {
-      const connection = await within("accept", accepting, DEADLINE_MS);
-      assert(await connection.read(new Uint8Array(64)) !== null);
-    }
-  }
-
-  /** Waits until the peers have closed every connection. */
-  async untilClosed(): Promise<void> {
-    for (const accepting of this.#accepted) {
-      const connection = await within("accept", accepting, DEADLINE_MS);
-      const ended = connection.readable.pipeTo(new WritableStream()).catch(() => {});
-      await within("see the end", ended, DEADLINE_MS);
-    }
-  }
-
-  async closeOne(): Promise<void> {
-    (await this.#accepted[0]!).close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const listener of this.#listeners) listener.close();
-    const connections = await Promise.allSettled(this.#accepted);
-    for (const connection of connections) {
-      if (connection.status === "fulfilled") close(connection.value);
-    }
-  }
-}
-
-/** Halts the process of a node until the block ends. */
-function halt({ pid }: ClusterNode): Disposable {
-  Deno.kill(pid!, "SIGSTOP");
-  return { [Symbol.dispose]: () => Deno.kill(pid!, "SIGCONT") };
+async function assertFails(addresses: readonly HostPort[], message: string): Promise<void> {
+  const check = assertRejects(() => checkHealth(addresses), OperatorError, message);
+  await within("check", check, DEADLINE_MS);
 }

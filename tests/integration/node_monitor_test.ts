@@ -4,6 +4,7 @@ import { NodeMonitor } from "../../src/proxy/node_monitor.ts";
 import type { NodeMonitorActions } from "../../src/proxy/node_watch.ts";
 import { dialerWith } from "../support/dialer.ts";
 import { Logged } from "../support/logged.ts";
+import { Peer, TcpPeer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { until } from "../support/until.ts";
 
@@ -55,6 +56,11 @@ class Scene implements Disposable {
     return this.#logged.lines;
   }
 
+  /** What was done so far. */
+  get deeds(): readonly string[] {
+    return this.done.map(({ what }) => what);
+  }
+
   listen(): void {
     this.#listeners.push(Deno.listen({ hostname: AT, port: this.node.address.port }));
   }
@@ -82,10 +88,7 @@ Deno.test("a node that comes and goes has its port opened once a second at most"
     await monitor.suspect(node);
     return done.filter(({ what }) => what === "open").length === 4;
   });
-  assertEquals(
-    done.map(({ what }) => what),
-    done.map((_, index) => index % 2 === 0 ? "close" : "open"),
-  );
+  assertEquals(scene.deeds, done.map((_, index) => index % 2 === 0 ? "close" : "open"));
   const openings = done.filter(({ what }) => what === "open");
   for (const [index, { atMs }] of openings.slice(1).entries()) {
     const tookMs = atMs - openings[index]!.atMs;
@@ -108,36 +111,28 @@ Deno.test("the cluster is asked for a node that is gone, less and less often", a
 
 Deno.test("a node that is gone is suspected in vain while it is known to be", async () => {
   using scene = new Scene();
-  const { monitor, node, done } = scene;
+  const { monitor, node } = scene;
   monitor.watch(node);
   for (let time = 0; time < 10; time++) await monitor.suspect(node);
-  assertEquals(done.map(({ what }) => what), ["close"]);
+  assertEquals(scene.deeds, ["close"]);
   assertEquals([monitor.isUp(node), monitor.stateOf(node)?.status], [false, "refusing"]);
 });
 
 Deno.test("a node that the cluster calls failed has to answer before its port is opened", async () => {
   using scene = new Scene();
-  const { monitor, node, done } = scene;
+  const { monitor, node } = scene;
   // It takes connections, and answers none.
   scene.listen();
   monitor.watch(node);
   await monitor.suspect(node);
   assert(monitor.isUp(node));
   await monitor.confirmFailure(node);
-  assertEquals([done.map(({ what }) => what), monitor.stateOf(node)?.status], [["fail"], "failed"]);
+  assertEquals([scene.deeds, monitor.stateOf(node)?.status], [["fail"], "failed"]);
   scene.refuse();
-  const server = Deno.listen({ hostname: AT, port: node.address.port });
-  const serving = (async () => {
-    for await (const connection of server) {
-      await connection.write(new TextEncoder().encode("-NOAUTH\r\n"));
-      connection.close();
-    }
-  })();
+  await using _server = new Peer({ answer: "-NOAUTH\r\n", port: node.address.port });
   await until("it is opened", () => monitor.isUp(node));
   await monitor.confirmFailure(node);
-  assertEquals(done.map(({ what }) => what), ["fail", "open"]);
-  server.close();
-  await serving;
+  assertEquals(scene.deeds, ["fail", "open"]);
 });
 
 Deno.test("a node is probed no more when the monitor is stopped", async () => {
@@ -156,39 +151,28 @@ Deno.test("a node is probed no more when the monitor is stopped", async () => {
 
 Deno.test("a port of the proxy itself is not probed, and closed", async () => {
   using scene = new Scene({}, { isOwn: true });
-  const { monitor, node, done } = scene;
-  const listener = Deno.listen({ hostname: AT, port: node.address.port });
-  let count = 0;
-  const accepting = (async () => {
-    for await (const connection of listener) {
-      count++;
-      connection.close();
-    }
-  })();
+  const { monitor, node } = scene;
+  await using peer = new Peer({ port: node.address.port });
   monitor.watch(node);
   await monitor.suspect(node);
   await monitor.confirmFailure(node);
-  assertEquals(done.map(({ what }) => what), ["close", "fail"]);
+  assertEquals(scene.deeds, ["close", "fail"]);
   assertMatch(scene.lines[0]!, /is a port of this proxy; check cluster-announce-ip/);
-  monitor.stop();
-  listener.close();
-  await accepting;
-  assertEquals(count, 0);
+  assertEquals(peer.accepted, 0);
 });
 
 Deno.test("a probe is a client of the node for a moment only, and one serves many suspicions", async () => {
   using scene = new Scene({}, { probesRegularly: false });
   const { monitor, node, done } = scene;
-  const listener = Deno.listen({ hostname: AT, port: node.address.port });
   const staysMs: number[] = [];
-  const accepting = (async () => {
-    for await (const connection of listener) {
+  class Timer extends TcpPeer {
+    protected override async talk(connection: Deno.TcpConn): Promise<void> {
       const sinceMs = performance.now();
       assertEquals(await connection.read(new Uint8Array(1)), null);
       staysMs.push(performance.now() - sinceMs);
-      connection.close();
     }
-  })();
+  }
+  await using _timer = new Timer({ port: node.address.port });
   monitor.watch(node);
   for (let time = 0; time < 10; time++) {
     await Promise.all(Array.from({ length: 5 }, () => monitor.suspect(node)));
@@ -196,7 +180,4 @@ Deno.test("a probe is a client of the node for a moment only, and one serves man
   await until("all probes were seen", () => staysMs.length === 10);
   assert(Math.min(...staysMs) < 5, `The shortest took ${Math.min(...staysMs)} ms`);
   assertEquals(done, []);
-  monitor.stop();
-  listener.close();
-  await accepting;
 });

@@ -15,14 +15,10 @@ Deno.test("a cluster is created and fixed from outside, through the ports of sta
   const nodes = clusters.map((cluster) => cluster.nodes[0]!);
   for (const node of nodes) await node.order("CLUSTER", "FLUSHSLOTS");
   const port = findFreePorts(3);
-  const args = [
-    `--cluster-addr=${nodes[0]!.address}`,
-    `--listen-addr=127.0.0.1:${port}`,
-    "--public-host=127.0.0.1",
-    "--max-nodes=3",
-    "--start-timeout=0",
-    `--port-map=${nodes.map(({ address }, at) => `${address}=${port + at}`)}`,
-  ];
+  const seed = [`--cluster-addr=${nodes[0]!.address}`, "--start-timeout=0"];
+  const ports = [`--listen-addr=127.0.0.1:${port}`, "--public-host=127.0.0.1", "--max-nodes=3"];
+  const pins = nodes.map(({ address }, at) => `${address}=${port + at}`);
+  const args = [...seed, ...ports, `--port-map=${pins}`];
 
   async function assertServed(nat: NatProcess): Promise<void> {
     await nat.ready();
@@ -32,9 +28,10 @@ Deno.test("a cluster is created and fixed from outside, through the ports of sta
     }
   }
 
-  /** Runs redis-cli when the proxy waits for the cluster. */
-  async function runTool(nat: NatProcess, ...words: string[]): Promise<string> {
-    await nat.untilLogged(/Waiting for the cluster: The cluster at .* is not ready/);
+  /** Runs redis-cli when a proxy waits for the cluster, which covers some slots. */
+  async function runTool(nat: NatProcess, slots: number, ...words: string[]): Promise<string> {
+    const reason = `${nodes[0]!.address} is not ready: its state is fail, ${slots} of 16384 slots`;
+    await nat.untilLogged(new RegExp(`Waiting for the cluster: The cluster at ${reason}`));
     const { code, output } = await run(["redis-cli", "--cluster", ...words], "yes\n");
     assertEquals(code, 0, output);
     return output;
@@ -43,7 +40,7 @@ Deno.test("a cluster is created and fixed from outside, through the ports of sta
   await t.step("redis-cli --cluster create", async () => {
     await using nat = new NatProcess(args);
     const ports = nodes.map((_, at) => `127.0.0.1:${port + at}`);
-    const output = await runTool(nat, "create", ...ports);
+    const output = await runTool(nat, 0, "create", ...ports);
     assertMatch(output, /All 16384 slots covered/);
     await assertServed(nat);
   });
@@ -58,15 +55,19 @@ Deno.test("a cluster is created and fixed from outside, through the ports of sta
       return infos.every((info) => textOf(info)!.includes("cluster_slots_assigned:16364"));
     });
     await using nat = new NatProcess(args);
-    const output = await runTool(nat, "fix", `127.0.0.1:${port}`);
+    await using plain = new NatProcess([...seed, "--listen-addr=127.0.0.1:0"]);
+    await plain.untilLogged(/Waiting for the cluster/);
+    assertEquals(plain.stdout, "");
+    const output = await runTool(nat, 16364, "fix", `127.0.0.1:${port}`);
     assertMatch(output, /Fixing slots coverage[^]*Covering slot/);
     await assertServed(nat);
+    await plain.ready();
+    for (const node of nodes) assertEquals(await idAt("127.0.0.1", plain.portOf(node)), node.id);
     for (const node of nodes) {
-      await until(
-        `${node.address} covers all slots`,
-        async () =>
-          textOf(await node.order("CLUSTER", "INFO"))!.includes("cluster_slots_assigned:16384"),
-      );
+      await until(`${node.address} covers all slots`, async () => {
+        const info = textOf(await node.order("CLUSTER", "INFO"))!;
+        return info.includes("cluster_slots_assigned:16384");
+      });
     }
   });
 });

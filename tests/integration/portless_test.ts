@@ -1,24 +1,19 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Config } from "../../src/cli/config.ts";
-import { encodeRequest, textOf, type Value } from "../../src/resp/frame.ts";
+import { textOf } from "../../src/resp/frame.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
 import { TestCertificate } from "../support/certificate.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { array, bulk, int, NIL, push } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
-import {
-  namedInLines,
-  namedInShards,
-  namedInSlots,
-  type NamedNode,
-} from "../support/named_nodes.ts";
+import { CLUSTER_LISTINGS } from "../support/named_nodes.ts";
 import { runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
 import { idOf } from "../support/views.ts";
-import { WireClient } from "../support/wire.ts";
+import { wire, WireClient } from "../support/wire.ts";
 
 const [A, B, C, D] = ["a", "b", "c", "d"].map(idOf) as [string, string, string, string];
 
@@ -27,38 +22,34 @@ const HOST = "nat.example";
 
 /** A proxy, and what it logs. */
 class Scene implements AsyncDisposable {
-  readonly proxy: LocalProxy;
-  readonly logged: Logged;
-
-  private constructor(proxy: LocalProxy, logged: Logged) {
-    this.proxy = proxy;
-    this.logged = logged;
-  }
+  readonly logged = new Logged();
+  #proxy: LocalProxy | undefined;
 
   static async start(node: AnsweringNode, more: Partial<Config> = {}): Promise<Scene> {
-    const logged = new Logged();
+    const scene = new Scene();
     const seed = { ...node, id: A, address: node.address };
-    const proxy = await startProxy({ nodes: [seed] }, {
-      publicHost: HOST,
-      refreshIntervalMs: Infinity,
-      ...more,
-    });
-    return new Scene(proxy, logged);
+    const options = { publicHost: HOST, refreshIntervalMs: Infinity, ...more };
+    scene.#proxy = await startProxy({ nodes: [seed] }, options);
+    return scene;
+  }
+
+  get nodes() {
+    return this.#proxy!.proxy.nodes;
   }
 
   portOf(id: string): number {
-    return this.proxy.proxy.nodes.find((node) => node.id === id)!.publicPort;
+    return this.nodes.find((node) => node.id === id)!.publicPort;
   }
 
   /** The replies that a client of the first node gets to some requests. */
   async ask(...requests: string[]): Promise<string[]> {
     using client = await WireClient.connect("127.0.0.1", this.portOf(A));
-    for (const request of requests) await client.send(encodeRequest(request.split(" ")));
+    for (const request of requests) await client.send(wire(...request.split(" ")));
     return await client.readFrames(requests.length);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.proxy[Symbol.asyncDispose]();
+    await this.#proxy?.[Symbol.asyncDispose]();
     this.logged[Symbol.dispose]();
   }
 }
@@ -67,46 +58,43 @@ const CLUSTERDOWN = "-CLUSTERDOWN The proxy has no port for a node of this reply
 
 /** The replies of Redis 8.0.6 where the second node has `port 0` and `tls-port 7101`. */
 function withTlsNode(at: string, port: number): Record<string, string> {
-  const slots = (host: string, port: number) =>
+  const shard = (id: string, name: string, port: number) =>
     array(
-      array(
-        int(0),
-        int(16382),
-        array(bulk(host), int(port), bulk(A), array()),
-      ),
-      array(int(16383), int(16383), array(bulk(host), int(0), bulk(B), array())),
+      ...[bulk("id"), bulk(id), bulk(name), int(port), bulk("ip"), bulk(at)],
+      ...[bulk("endpoint"), bulk(at)],
     );
-  const shards = (host: string, port: number, tlsPort: number) => {
-    const node = (id: string, name: string, port: number) =>
-      array(
-        ...[bulk("id"), bulk(id), bulk(name), int(port), bulk("ip"), bulk(host)],
-        ...[bulk("endpoint"), bulk(host)],
-      );
-    const nodes = array(node(A, "port", port), node(B, "tls-port", tlsPort));
-    return array(array(bulk("slots"), array(int(0), int(16383)), bulk("nodes"), nodes));
-  };
-  const other = (host: string) => `${B} ${host}:0@17101 master - 0 0 1 connected 16383`;
-  const lines = (host: string, port: number) =>
-    `${A} ${host}:${port}@17001 myself,master - 0 0 1 connected 0-16382\n${other(host)}\n`;
+  const nodes = array(shard(A, "port", port), shard(B, "tls-port", at === HOST ? 0 : 7101));
+  const other = `${B} ${at}:0@17101 master - 0 0 1 connected 16383`;
+  const own = `${A} ${at}:${port}@17001 myself,master - 0 0 1 connected 0-16382`;
   return {
-    "CLUSTER SLOTS": slots(at, port),
-    "CLUSTER SHARDS": shards(at, port, at === HOST ? 0 : 7101),
-    "CLUSTER NODES": bulk(lines(at, port)),
-    "CLUSTER REPLICAS": array(bulk(other(at))),
+    "CLUSTER SLOTS": array(
+      array(int(0), int(16382), entry(at, port, A)),
+      array(int(16383), int(16383), entry(at, 0, B)),
+    ),
+    "CLUSTER SHARDS": array(array(bulk("slots"), array(int(0), int(16383)), bulk("nodes"), nodes)),
+    "CLUSTER NODES": bulk(`${own}\n${other}\n`),
+    "CLUSTER REPLICAS": array(bulk(other)),
     "ROLE": array(bulk("master"), int(5), array(array(bulk(at), bulk("0"), bulk("5")))),
     "INFO": bulk(`# Replication\r\nslave0:ip=${at},port=0,state=online,offset=5,lag=0\r\n`),
   };
 }
 
+/** A node in CLUSTER SLOTS. */
+function entry(host: string, port: number, id: string): string {
+  return array(bulk(host), int(port), bulk(id), array());
+}
+
+/** Such a node, and a redirect to the other one. */
+function tlsNode(): AnsweringNode {
+  const node = new AnsweringNode();
+  const redirect = { "GET B": `-MOVED 16383 ${node.host}:0\r\n` };
+  node.answers = { ...viewAnswers([]), ...withTlsNode(node.host, node.port), ...redirect };
+  return node;
+}
+
 Deno.test("a node without a plain-text port has port 0, and the others are unaffected", async (t) => {
-  await using node = new AnsweringNode();
-  const told = withTlsNode(node.host, node.port);
-  node.answers = {
-    ...viewAnswers([]),
-    ...told,
-    "GET A": `-MOVED 15495 ${node.address}\r\n`,
-    "GET B": `-MOVED 16383 ${node.host}:0\r\n`,
-  };
+  await using node = tlsNode();
+  node.answers = { ...node.answers, "GET A": `-MOVED 15495 ${node.address}\r\n` };
   await using scene = await Scene.start(node);
   const wanted = withTlsNode(HOST, scene.portOf(A));
   for (const request of Object.keys(wanted)) {
@@ -159,9 +147,9 @@ Deno.test("a TLS-only replica has port 0, and the others are unaffected", async 
   using outside = await WireClient.connect("127.0.0.1", proxy.portOf(primary));
   for (const protocol of ["2", "3"]) {
     for (const one of [inside, outside]) await one.ask("HELLO", protocol);
-    for (const [words, named] of LISTINGS) {
-      const straight = named(await inside.ask("CLUSTER", ...words));
-      const shown = named(await outside.ask("CLUSTER", ...words));
+    for (const { subcommand, named } of CLUSTER_LISTINGS) {
+      const straight = named(await inside.ask("CLUSTER", subcommand));
+      const shown = named(await outside.ask("CLUSTER", subcommand));
       const ports = new Map(cluster.nodes.map((node) => [
         node.id,
         node === replica ? 0 : proxy.portOf(node),
@@ -172,21 +160,13 @@ Deno.test("a TLS-only replica has port 0, and the others are unaffected", async 
         port: Number.isNaN(port) ? port : ports.get(id)!,
         hosts: hosts.map(() => HOST),
       }));
-      assertEquals(shown, wanted, words.join(" "));
+      assertEquals(shown, wanted, subcommand);
     }
   }
 });
 
-const LISTINGS: [words: string[], named: (reply: Value) => NamedNode[]][] = [
-  [["SLOTS"], namedInSlots],
-  [["SHARDS"], namedInShards],
-  [["NODES"], namedInLines],
-];
-
 Deno.test("replies with a node without a port do not query the cluster each time", async () => {
-  await using node = new AnsweringNode();
-  const told = withTlsNode(node.host, node.port);
-  node.answers = { ...viewAnswers([]), ...told, "GET B": `-MOVED 16383 ${node.host}:0\r\n` };
+  await using node = tlsNode();
   await using scene = await Scene.start(node);
   const startMs = performance.now();
   const count = () => node.asked.filter((request) => request === "CLUSTER INFO").length;
@@ -197,13 +177,9 @@ Deno.test("replies with a node without a port do not query the cluster each time
 });
 
 Deno.test("--check succeeds with a node without a plain-text port", async () => {
-  await using node = new AnsweringNode();
-  node.answers = { ...viewAnswers([]), ...withTlsNode(node.host, node.port) };
-  const { code, stderr } = await runNat([
-    "--check",
-    `--cluster-addr=${node.address}`,
-    "--public-host=127.0.0.1",
-  ]);
+  await using node = tlsNode();
+  const args = ["--check", `--cluster-addr=${node.address}`, "--public-host=127.0.0.1"];
+  const { code, stderr } = await runNat(args);
   assertEquals(code, 0, stderr);
   assertMatch(stderr, new RegExp(`WARN.* Node ${B} at 127.0.0.1 has no plain-text port`));
 });
@@ -213,8 +189,6 @@ class Nodes implements AsyncDisposable {
   readonly all = [A, B, C, D].map((id) => ({ id, node: new AnsweringNode() }));
 
   constructor(knowing: readonly string[] = []) {
-    const entry = (host: string, port: number, id: string) =>
-      array(bulk(host), int(port), bulk(id), array());
     this.first.answers = {
       "CLUSTER SLOTS": array(
         array(int(0), int(99), entry(this.first.host, this.first.port, A)),
@@ -252,37 +226,35 @@ class Nodes implements AsyncDisposable {
   }
 }
 
-/** CLUSTER SLOTS and a redirect, with such a port for the second node. */
-function withPort(scene: Scene, port: number): string[] {
-  const entry = (host: string, port: number, id: string) =>
-    array(bulk(host), int(port), bulk(id), array());
-  return [
+/** Checks the port that CLUSTER SLOTS and a redirect have for the second node. */
+async function assertPortOfB(scene: Scene, port = scene.portOf(B)): Promise<void> {
+  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), [
     array(
       array(int(0), int(99), entry(HOST, scene.portOf(A), A)),
       array(int(100), int(199), entry(port === 0 ? "" : HOST, port, B)),
     ),
     port === 0 ? CLUSTERDOWN : `-MOVED 100 ${HOST}:${port}\r\n`,
-  ];
+  ]);
 }
 
 Deno.test("at the start, an address that one node lacks is resolved by another", async () => {
   await using nodes = new Nodes([D]);
   await using scene = await Scene.start(nodes.first);
-  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
+  await assertPortOfB(scene);
 });
 
 Deno.test("a node without an address has port 0 until a node reports its address", async () => {
   await using nodes = new Nodes();
   await using scene = await Scene.start(nodes.first, { refreshIntervalMs: 100 });
-  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, 0));
+  await assertPortOfB(scene, 0);
   assertEquals(scene.logged.lines.filter((line) => line.startsWith("warning Node")), [
     `warning Node ${B} has no address in the cluster (noaddr), so clients get port 0 for it ` +
     "until a node reports its address",
   ]);
   // Refreshes query the first nodes that answer, so they would never reach this one.
   nodes.show([D]);
-  await until("the node has a port", () => scene.proxy.proxy.nodes.length === 4);
-  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
+  await until("the node has a port", () => scene.nodes.length === 4);
+  await assertPortOfB(scene);
 });
 
 Deno.test("a reply with a node without an address starts a search for it", async () => {
@@ -290,25 +262,22 @@ Deno.test("a reply with a node without an address starts a search for it", async
   nodes.show([], false);
   await using scene = await Scene.start(nodes.first);
   nodes.show([D]);
-  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, 0));
-  await until("the node has a port", () => scene.proxy.proxy.nodes.length === 4);
-  assertEquals(await scene.ask("CLUSTER SLOTS", "GET k"), withPort(scene, scene.portOf(B)));
+  await assertPortOfB(scene, 0);
+  await until("the node has a port", () => scene.nodes.length === 4);
+  await assertPortOfB(scene);
 });
 
 Deno.test("a push with a node without a port has port 0, or is dropped if it redirects there", async () => {
-  await using node = new AnsweringNode();
+  await using node = tlsNode();
   const smigrated = (target: string) =>
     push(bulk("SMIGRATED"), int(1), array(array(bulk(node.address), bulk(target), bulk("5"))));
   const moving = (target: string) => push(bulk("MOVING"), int(1), int(15), target);
-  node.answers = {
-    ...viewAnswers([]),
-    ...withTlsNode(node.host, node.port),
-    "GET K": moving(bulk("127.0.0.1:0")) + moving(NIL) + smigrated("127.0.0.1:0") + "+OK\r\n",
-  };
+  const pushes = moving(bulk("127.0.0.1:0")) + moving(NIL) + smigrated("127.0.0.1:0");
+  node.answers = { ...node.answers, "GET K": `${pushes}+OK\r\n` };
   await using scene = await Scene.start(node);
   const at = `${HOST}:${scene.portOf(A)}`;
   using client = await WireClient.connect("127.0.0.1", scene.portOf(A));
-  await client.send(encodeRequest(["GET", "k"]));
+  await client.send(wire("GET", "k"));
   assertEquals(
     await client.readUntil("+OK\r\n"),
     moving(NIL) + smigrated("127.0.0.1:0").replace(bulk(node.address), bulk(at))

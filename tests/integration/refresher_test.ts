@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { formatHostPort, type HostPort, splitAddress } from "../../src/platform/address.ts";
-import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
+import { splitAddress } from "../../src/platform/address.ts";
+import type { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { AddressCheck } from "../../src/nat/address_check.ts";
 import { TopologyRefresher } from "../../src/nat/refresher.ts";
@@ -8,41 +8,10 @@ import { textOf } from "../../src/resp/frame.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { idAt, namedInLines } from "../support/named_nodes.ts";
 import { startProxy } from "../support/proxy.ts";
+import { ScriptedDiscovery } from "../support/scripted_discovery.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
-import { idOf, line, PLAIN_LINK, seenBy, TableScene, viewOf } from "../support/views.ts";
-
-/** A discovery with scripted answers. */
-class ScriptedDiscovery extends ClusterDiscovery {
-  /** The view that `queryAny` returns. */
-  view: ClusterView;
-  /** The view that `queryNode` returns for each address. */
-  readonly answers = new Map<string, ClusterView>();
-  /** The queries in order: "any", or an address. */
-  readonly asked: string[] = [];
-  /** Holds `queryAny` until it is resolved. */
-  gate: Promise<void> = Promise.resolve();
-
-  constructor(view: ClusterView) {
-    super({ seeds: [], ...PLAIN_LINK });
-    this.view = view;
-  }
-
-  get anyQueries(): number {
-    return this.asked.filter((what) => what === "any").length;
-  }
-
-  override async queryAny(): Promise<ClusterView> {
-    this.asked.push("any");
-    await this.gate;
-    return { ...this.view, takenAtMs: performance.now() };
-  }
-
-  override queryNode(address: HostPort): Promise<ClusterView | undefined> {
-    this.asked.push(formatHostPort(address));
-    return Promise.resolve(this.answers.get(formatHostPort(address)));
-  }
-}
+import { idOf, line, seenBy, TableScene, viewOf } from "../support/views.ts";
 
 function refresherOf(scene: TableScene, discovery: ClusterDiscovery, intervalMs: number) {
   const context = scene.context(discovery);
@@ -64,17 +33,18 @@ Deno.test("requests for a refresh do not accumulate", async () => {
   topology.gate = promise;
   refresher.start();
   for (let times = 0; times < 10; times++) refresher.requestRefresh();
-  await until("the first refresh", () => topology.anyQueries === 1);
+  const refreshes = () => topology.asked.filter((what) => what === "any").length;
+  await until("the first refresh", () => refreshes() === 1);
   const start = performance.now();
   for (let times = 0; times < 10; times++) refresher.requestRefresh();
   resolve();
-  await until("the second refresh", () => topology.anyQueries === 2);
+  await until("the second refresh", () => refreshes() === 2);
   assertEquals(performance.now() - start > 900, true, "refreshes are at least a pause apart");
   // A third refresh for the earlier requests would come before the one that this requests.
   refresher.requestRefresh();
-  await until("the third refresh", () => topology.anyQueries === 3);
+  await until("the third refresh", () => refreshes() === 3);
   await refresher.stop();
-  assertEquals(topology.anyQueries, 3);
+  assertEquals(refreshes(), 3);
 });
 
 const OLD = "10.0.0.2:7000";
@@ -82,42 +52,34 @@ const NEW = "10.9.9.9:7000";
 
 /** Another node reports b at a new address; who answers at which address, and whether b has moved. */
 const MOVES: [name: string, answers: Record<string, ClusterView>, moved: boolean][] = [
-  ["has moved if it announces the new address", { [NEW]: itself("b", NEW) }, true],
+  ["if it announces the new address", { [NEW]: itself("b", NEW) }, true],
   [
-    "has not moved if it answers at both and announces each",
+    "if it answers at both and announces each",
     { [NEW]: itself("b", NEW), [OLD]: itself("b", OLD) },
     false,
   ],
   [
-    "has moved if it announces the new address at both",
+    "if it announces the new address at both",
     { [NEW]: itself("b", NEW), [OLD]: itself("b", NEW) },
     true,
   ],
+  ["if it answers there only, and announces the old address", { [NEW]: itself("b", OLD) }, true],
   [
-    "has moved if it answers there only, and announces the old address",
-    { [NEW]: itself("b", OLD) },
-    true,
-  ],
-  [
-    "has moved if another node is at its old address",
+    "if another node is at its old address",
     { [NEW]: itself("b", OLD), [OLD]: itself("c", OLD) },
     true,
   ],
-  ["has not moved if nobody answers there", { [OLD]: itself("b", OLD) }, false],
+  ["if nobody answers there", { [OLD]: itself("b", OLD) }, false],
+  ["if another node answers there", { [NEW]: itself("c", NEW), [OLD]: itself("b", OLD) }, false],
   [
-    "has not moved if another node answers there",
-    { [NEW]: itself("c", NEW), [OLD]: itself("b", OLD) },
-    false,
-  ],
-  [
-    "has not moved if it announces the old one and answers at both",
+    "if it announces the old one and answers at both",
     { [NEW]: itself("b", OLD), [OLD]: itself("b", OLD) },
     false,
   ],
 ];
 
 for (const [name, answers, moved] of MOVES) {
-  Deno.test(`a node that a view reports elsewhere ${name}`, async () => {
+  Deno.test(`a node that a view reports elsewhere has ${moved ? "moved" : "not moved"} ${name}`, async () => {
     const topology = new ScriptedDiscovery(viewOf([A, line("b", NEW)]));
     for (const [address, view] of Object.entries(answers)) {
       topology.answers.set(address, { ...view, answeredAt: splitAddress(address)! });
@@ -132,10 +94,12 @@ for (const [name, answers, moved] of MOVES) {
   });
 }
 
+const OTHER = A.replace("myself,", "");
+
 const SUSPECTS: [name: string, answer: ClusterView | undefined, stays: boolean][] = [
   [
     "answers there, in a cluster with others of this one",
-    viewOf([line("b", OLD, "myself,master"), A.replace("myself,", "")]),
+    viewOf([line("b", OLD, "myself,master"), OTHER]),
     true,
   ],
   ["does not answer", undefined, false],
@@ -145,11 +109,7 @@ const SUSPECTS: [name: string, answer: ClusterView | undefined, stays: boolean][
     viewOf([line("b", OLD, "myself,master"), line("e", "10.1.0.1:7000")]),
     false,
   ],
-  [
-    "has another in its place",
-    viewOf([line("c", OLD, "myself,master"), A.replace("myself,", "")]),
-    false,
-  ],
+  ["has another in its place", viewOf([line("c", OLD, "myself,master"), OTHER]), false],
 ];
 
 for (const [name, answer, stays] of SUSPECTS) {
@@ -171,26 +131,44 @@ for (const [name, answer, stays] of SUSPECTS) {
   });
 }
 
-Deno.test("a node that all others have forgotten keeps its port until it leaves", async () => {
+Deno.test("a node that all others have forgotten keeps its port until it joins another cluster", async () => {
   await using cluster = await RedisCluster.start();
-  const leaving = cluster.replicas[0]!;
+  await using other = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const leaver = cluster.replicas[0]!;
+  const stranger = other.nodes[0]!;
   await using proxy = await startProxy(cluster, { refreshIntervalMs: 100, forgetAfterMs: 0 });
-  const port = proxy.portOf(leaving);
-  await cluster.remove(leaving, { stop: false });
-  await using _stopping = { [Symbol.asyncDispose]: () => leaving.stop() };
+  // The worst case: the only seed leaves.
+  const seeds = [{ host: leaver.host, port: leaver.port }];
+  await using misled = await startProxy(cluster, { seeds, refreshIntervalMs: 100 });
+  const before = misled.proxy.nodes.map(({ id }) => id);
+  const port = proxy.portOf(leaver);
+  await cluster.remove(leaver, { stop: false });
+  await using _stopping = { [Symbol.asyncDispose]: () => leaver.stop() };
   const verified = async () => {
-    const stats = textOf(await leaving.ask("INFO", "commandstats"))!;
+    const stats = textOf(await leaver.ask("INFO", "commandstats"))!;
     return Number(/^cmdstat_cluster\|nodes:calls=(\d+)/m.exec(stats)?.[1] ?? 0);
   };
-  const before = await verified();
-  await until("the proxy has verified three times that it is there", async (saw) => {
+  const start = await verified();
+  await until("both proxies have verified three times that it is there", async (saw) => {
     const now = await verified();
     saw(now);
-    return now >= before + 3;
+    return now >= start + 6;
   });
-  assertEquals(await idAt(proxy.host, port), leaving.id);
-  await leaving.order("CLUSTER", "RESET", "SOFT");
+  assertEquals(await idAt(proxy.host, port), leaver.id);
+
+  await leaver.order("CLUSTER", "RESET", "SOFT");
+  await leaver.order("CLUSTER", "MEET", stranger.host, `${stranger.port}`);
+  await until("it has joined", async () => {
+    return (textOf(await leaver.ask("CLUSTER", "INFO")) ?? "").includes("cluster_state:ok");
+  });
   await until("its port is closed", () => proxy.proxy.nodes.length === 5);
+  using client = await WireClient.connect(misled.host, misled.portOf(leaver));
+  const named = namedInLines(await client.ask("CLUSTER", "NODES"));
+  assertEquals(
+    named.map(({ id, port, hosts }) => [id, port, ...hosts]).toSorted(),
+    [[leaver.id, misled.portOf(leaver), misled.host], [stranger.id, 0, misled.host]].toSorted(),
+  );
+  assertEquals(misled.proxy.nodes.map(({ id }) => id), before);
 });
 
 Deno.test("a statically mapped node that no view lists is queried for its id", async () => {
@@ -204,39 +182,6 @@ Deno.test("a statically mapped node that no view lists is queried for its id", a
   await until("its id is known", () => scene.natTable.unidentified.length === 0);
   await refresher.stop();
   assertEquals(scene.natTable.withId(idOf("d"))?.publicPort, 8005);
-});
-
-Deno.test("a node that joins another cluster does not take the proxy with it", async () => {
-  const [cluster, other] = await Promise.all([
-    RedisCluster.start({ replicasEach: 1 }),
-    RedisCluster.start({ primaries: 1, replicasEach: 0 }),
-  ]);
-  await using _cluster = cluster;
-  await using _other = other;
-  const leaver = cluster.replicas[0]!;
-  const stranger = other.nodes[0]!;
-  await using proxy = await startProxy(cluster, {
-    // The worst case: the only seed has left.
-    seeds: [{ host: leaver.host, port: leaver.port }],
-    refreshIntervalMs: 100,
-  });
-  const before = proxy.proxy.nodes.map(({ id }) => id);
-  // Otherwise, the node would merge the two clusters.
-  for (const node of cluster.nodes) {
-    if (node !== leaver) await node.order("CLUSTER", "FORGET", leaver.id);
-  }
-  await leaver.order("CLUSTER", "RESET", "SOFT");
-  await leaver.order("CLUSTER", "MEET", stranger.host, `${stranger.port}`);
-  await until("it has joined", async () => {
-    return (textOf(await leaver.ask("CLUSTER", "INFO")) ?? "").includes("cluster_state:ok");
-  });
-  using client = await WireClient.connect(proxy.host, proxy.portOf(leaver));
-  const named = namedInLines(await client.ask("CLUSTER", "NODES"));
-  assertEquals(
-    named.map(({ id, port, hosts }) => [id, port, ...hosts]).toSorted(),
-    [[leaver.id, proxy.portOf(leaver), proxy.host], [stranger.id, 0, proxy.host]].toSorted(),
-  );
-  assertEquals(proxy.proxy.nodes.map(({ id }) => id), before);
 });
 
 Deno.test("a cluster that is created again at the same addresses keeps its ports", async () => {

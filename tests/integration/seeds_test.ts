@@ -6,7 +6,8 @@ import type { ClusterView } from "../../src/cluster/view.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { bulk } from "../support/frames.ts";
 import { idAt } from "../support/named_nodes.ts";
-import { Peer } from "../support/peer.ts";
+import { Peer, TcpPeer } from "../support/peer.ts";
+import { findFreePorts } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { idOf, PLAIN_LINK } from "../support/views.ts";
 
@@ -29,43 +30,67 @@ async function lookFrom(seeds: readonly HostPort[], options?: QueryOptions): Pro
   }
 }
 
-/** Replies that give no view, by name. */
-const USELESS: Record<string, string> = {
+/** Closes each connection at once, like a load balancer without servers. */
+class ClosingPeer extends TcpPeer {
+  protected override talk(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+/** What is of no use at an address, and its replies; undefined if it accepts no connection. */
+const USELESS: Record<string, string | undefined> = {
   "hangs": "",
-  "is loading": "-LOADING Redis is loading the dataset in memory\r\n",
-  "is no cluster": "-ERR This instance has cluster support disabled\r\n",
-  "wants a password": "-NOAUTH Authentication required.\r\n",
+  "is loading": "-LOADING Redis is loading the dataset in memory\r\n".repeat(3),
+  "is no cluster": "-ERR This instance has cluster support disabled\r\n".repeat(3),
+  "wants a password": "-NOAUTH Authentication required.\r\n".repeat(3),
+  "is not ready": bulk(`${idOf("9")} 127.9.9.9:1@2 myself,master - 0 0 1 connected\n`) +
+    bulk("cluster_state:fail\r\n") + "-ERR no shards\r\n",
+  "closes connections": "close",
+  "refuses connections": undefined,
 };
 
-for (const [name, answer] of Object.entries(USELESS)) {
-  Deno.test(`an address of a seed's name that ${name} does not hide the other addresses`, async () => {
-    await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-    const [node] = cluster.nodes as [ClusterNode];
-    await using useless = new Peer({
-      answer: answer.repeat(3),
-      host: "127.9.9.9",
-      port: node.port,
-    });
-    for (const addresses of [[useless.host, node.host], [node.host, useless.host]]) {
-      class NamingTopology extends ClusterDiscovery {
-        override resolve(host: string): Promise<string[]> {
-          assertEquals(host, "nodes.example");
-          return Promise.resolve(addresses);
-        }
-      }
-      const topology = new NamingTopology({
-        seeds: [{ host: "nodes.example", port: node.port }],
-        ...PLAIN_LINK,
-      });
-      // The start retries even a lasting error, unless every address has one.
-      const startMs = performance.now();
-      const view = await waitUntilReady(topology, 10_000);
-      topology.close();
-      assertEquals([view.answeredBy.id, view.answeredAt.host], [node.id, node.host]);
-      assert(performance.now() - startMs < SOON_MS);
-    }
-  });
+/** Puts something useless at an address. */
+function uselessPeer(answer: string | undefined, at: { host?: string; port?: number }) {
+  if (answer === undefined) return undefined;
+  return answer === "close" ? new ClosingPeer(at) : new Peer({ answer, ...at });
 }
+
+Deno.test("an address that is of no use hides no other", async (t) => {
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const [node] = cluster.nodes as [ClusterNode];
+  const host = "127.9.9.9";
+  for (const [name, answer] of Object.entries(USELESS)) {
+    await t.step(`of a seed's name, if it ${name}`, async () => {
+      await using _useless = uselessPeer(answer, { host, port: node.port });
+      for (const addresses of [[host, node.host], [node.host, host]]) {
+        class NamingTopology extends ClusterDiscovery {
+          override resolve(host: string): Promise<string[]> {
+            assertEquals(host, "nodes.example");
+            return Promise.resolve(addresses);
+          }
+        }
+        const seeds = [{ host: "nodes.example", port: node.port }];
+        const topology = new NamingTopology({ seeds, ...PLAIN_LINK });
+        // The start retries even a lasting error, unless every address has one.
+        const startMs = performance.now();
+        const view = await waitUntilReady(topology, 10_000);
+        topology.close();
+        assertEquals([view.answeredBy.id, view.answeredAt.host], [node.id, node.host]);
+        assert(performance.now() - startMs < SOON_MS);
+      }
+    });
+  }
+  await t.step("of several seeds", async () => {
+    await using stack = new AsyncDisposableStack();
+    const seeds = Object.values(USELESS).map((answer): HostPort => {
+      const peer = stack.use(uselessPeer(answer, {}));
+      return { host: "127.0.0.1", port: peer?.port ?? findFreePorts(1) };
+    });
+    seeds.push({ host: "node.invalid", port: 7000 }, { host: node.host, port: node.port });
+    await using proxy = await startProxy(cluster, { seeds, startTimeoutMs: 10_000 });
+    assertEquals(await idAt("127.0.0.1", proxy.portOf(node)), node.id);
+  });
+});
 
 Deno.test("seeds that hang cost little time, whether the others are ready or not", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });

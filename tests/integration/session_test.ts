@@ -1,11 +1,12 @@
-import { createHash, type Hash } from "node:crypto";
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { createHash } from "node:crypto";
+import { assert, assertEquals } from "@std/assert";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
-import { textOf } from "../../src/resp/frame.ts";
-import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { writeAll } from "../../src/platform/net.ts";
+import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
+import { onLinux } from "../support/platform.ts";
 import { startProxy } from "../support/proxy.ts";
-import { until, within } from "../support/until.ts";
+import { within } from "../support/until.ts";
 import { wire, WireClient } from "../support/wire.ts";
 
 const MIB = 1024 * 1024;
@@ -26,90 +27,6 @@ const TRANSFER_DEADLINE_MS = 60_000;
 const KEY = "{b}";
 
 const AT = "127.0.0.1";
-
-/** The line of CLIENT LIST about the client of this name, as its node tells it. */
-async function listed(node: ClusterNode, name: string): Promise<string | undefined> {
-  const list = textOf(await node.ask("CLIENT", "LIST"))!;
-  return list.split("\n").find((line) => line.includes(` name=${name} `));
-}
-
-/** What a client sends before it shuts its side. */
-const LAST_WORDS: Record<string, string> = {
-  "requests": wire("SET", KEY, "1") + wire("GET", KEY) + wire("INCR", KEY) +
-    wire("CLUSTER", "MYID") + wire("NOSUCH"),
-  "nothing": "",
-  "half a request": wire("PING") + wire("GET", KEY).slice(0, -3),
-  "inline requests": `PING\r\nGET ${KEY}`,
-  "QUIT": wire("PING") + wire("QUIT") + wire("PING"),
-  "a request that blocks": wire("PING") + wire("BLPOP", `none${KEY}`, "0"),
-  "a subscription": wire("SUBSCRIBE", "a", "b"),
-  "bytes that are no request": wire("PING") + "*1\r\n+x\r\n",
-};
-
-Deno.test("a client that half-closes gets the same as on a direct connection", async (t) => {
-  await using cluster = await RedisCluster.start({ primaries: 2, replicasEach: 0 });
-  await using proxy = await startProxy(cluster, { publicHost: "nat.example" });
-  const node = cluster.nodes[0]!;
-  async function talk(host: string, port: number, text: string): Promise<string> {
-    await node.ask("DEL", KEY);
-    using client = await WireClient.connect(host, port);
-    await client.send(text);
-    await client.closeWrite();
-    return await client.readToEnd();
-  }
-  for (const [what, text] of Object.entries(LAST_WORDS)) {
-    await t.step(what, async () => {
-      const straight = await talk(node.host, node.port, text);
-      assertEquals(await talk(AT, proxy.portOf(node), text), straight);
-    });
-  }
-  await t.step("with replies that are rewritten", async () => {
-    const text = wire("CLUSTER", "SLOTS") + wire("GET", "a");
-    const answers = await talk(AT, proxy.portOf(node), text);
-    const moved = `-MOVED 15495 nat.example:${proxy.portOf(cluster.nodes[1]!)}\r\n`;
-    assert(answers.startsWith("*2\r\n") && answers.endsWith(moved), answers);
-    assert(!answers.includes(node.host), answers);
-  });
-  await t.step("and no connection stays open", async () => {
-    await until("no client is connected", () => proxy.proxy.sessionCount === 0);
-  });
-});
-
-Deno.test("a client that disconnects is disconnected from its node, in every state", async (t) => {
-  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
-  await using proxy = await startProxy(cluster);
-  const node = cluster.nodes[0]!;
-  /** What it sends, what its line in CLIENT LIST then holds, and what happens next. */
-  const doings: [what: string, text: string, shown: string, then: () => Promise<unknown>][] = [
-    ["nothing", wire("PING"), "cmd=ping", () => Promise.resolve()],
-    ["waiting", wire("BLPOP", KEY, "0"), "cmd=blpop", () => Promise.resolve()],
-    // With a message that it never read, its end is a reset.
-    ["listening", wire("SUBSCRIBE", "a"), "sub=1", () => node.ask("PUBLISH", "a", "message")],
-    ["watching", wire("MONITOR"), "flags=O", () => node.ask("PING")],
-    ["in a transaction", wire("MULTI") + wire("GET", KEY), "multi=1", () => Promise.resolve()],
-  ];
-  for (const [what, text, shown, then] of doings) {
-    await t.step(what, async () => {
-      const name = what.replaceAll(" ", "-");
-      using client = await WireClient.connect(AT, proxy.portOf(node));
-      await client.ask("CLIENT", "SETNAME", name);
-      await client.send(text);
-      await until("the node has its request", async (saw) => {
-        const line = await listed(node, name);
-        saw(line);
-        return line?.includes(` ${shown} `);
-      });
-      await then();
-      client.close();
-      await until("the node has forgotten it", async (saw) => {
-        const line = await listed(node, name);
-        saw(line);
-        return line === undefined;
-      });
-      await until("the proxy has forgotten it", () => proxy.proxy.sessionCount === 0);
-    });
-  }
-});
 
 /** Requests with a wrong password, which Redis and Valkey do not always answer. */
 const WRONG_PASSWORDS: Record<string, string> = {
@@ -134,7 +51,7 @@ Deno.test("no private address passes after a wrong password whose error is dropp
       await client.ask("AUTH", password);
       // From 7.2 on the refusal is dropped where earlier answers are still unsent, as they are
       // within one read of the server (acl.c `addAuthErrReply`); Valkey 9.1 sends it.
-      await client.send(wire("PING") + wrong + SLOTS);
+      await client.send(wire("PING") + wrong + SLOTS + ECHO_END);
       await client.closeWrite();
       const answers = await client.readToEnd();
       for (const { host } of cluster.nodes) assert(!answers.includes(host), answers);
@@ -153,96 +70,39 @@ function block(index: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The hash of a value of so many blocks. */
-function hashOf(blocks: number): string {
-  const hash = createHash("sha1");
-  for (let index = 0; index < blocks; index++) hash.update(block(index));
-  return hash.digest("hex");
+/** A value of so many blocks as a bulk string, one part after the other. */
+function* bulkOf(blocks: number): Generator<Uint8Array<ArrayBuffer>> {
+  yield fromLatin1(`$${blocks * MIB}\r\n`);
+  for (let index = 0; index < blocks; index++) yield block(index);
+  yield fromLatin1("\r\n");
 }
 
-/** A connection that sends and receives more than a test would keep. */
-class Bulky implements Disposable {
-  readonly #connection: Deno.TcpConn;
-  readonly #buffer = new Uint8Array(MIB);
-  /** Received and not yet looked at. */
-  #held = this.#buffer.subarray(0, 0);
+/** Behind something long: what shows that its reply was rewritten, and the last reply. */
+const SLOTS = wire("CLUSTER", "SLOTS");
+const END = "THE-END\r\n";
+const ECHO_END = wire("ECHO", "THE-END");
 
-  private constructor(connection: Deno.TcpConn) {
-    this.#connection = connection;
+/** Reads a reply in parts, of which every byte must be right, and returns what follows. */
+async function readBehind(parts: Iterable<Uint8Array>, connection: Deno.TcpConn): Promise<string> {
+  const [expected, actual] = [createHash("sha1"), createHash("sha1")];
+  let left = 0;
+  for (const part of parts) {
+    expected.update(part);
+    left += part.length;
   }
-
-  static async connect(host: string, port: number): Promise<Bulky> {
-    return new Bulky(await Deno.connect({ hostname: host, port }));
+  const buffer = new Uint8Array(MIB);
+  let rest = "";
+  while (!rest.endsWith(END)) {
+    const read = await connection.read(buffer);
+    if (read === null) throw new Error(`The connection has ended, ${left} bytes before the value`);
+    const some = buffer.subarray(0, Math.min(left, read));
+    actual.update(some);
+    left -= some.length;
+    rest += toLatin1(buffer.subarray(some.length, read));
   }
-
-  async send(bytes: Uint8Array | string): Promise<void> {
-    let left = typeof bytes === "string" ? fromLatin1(bytes) : bytes;
-    while (left.length > 0) left = left.subarray(await this.#connection.write(left));
-  }
-
-  /** Reads a line, without its CRLF. */
-  async line(): Promise<string> {
-    let line = "";
-    while (!line.endsWith("\r\n")) line += toLatin1(await this.#take(1));
-    return line.slice(0, -2);
-  }
-
-  /** Reads a bulk and returns its length and adds all of it to a hash. */
-  async bulk(hash: Hash): Promise<number> {
-    const header = await this.line();
-    assertMatch(header, /^\$\d+$/);
-    const length = Number(header.slice(1));
-    for (let left = length; left > 0;) {
-      const bytes = await this.#take(left);
-      hash.update(bytes);
-      left -= bytes.length;
-    }
-    assertEquals(await this.line(), "");
-    return length;
-  }
-
-  /** Reads up to the end of the first `text`. */
-  async until(text: string): Promise<string> {
-    let read = "";
-    while (!read.endsWith(text)) read += toLatin1(await this.#take(1));
-    return read;
-  }
-
-  [Symbol.dispose](): void {
-    this.#connection.close();
-  }
-
-  /** Some bytes, `most` of them; borrowed until the next call. */
-  async #take(most: number): Promise<Uint8Array> {
-    if (this.#held.length === 0) {
-      const read = await this.#connection.read(this.#buffer);
-      if (read === null) throw new Error("The connection has ended");
-      this.#held = this.#buffer.subarray(0, read);
-    }
-    const taken = this.#held.subarray(0, most);
-    this.#held = this.#held.subarray(taken.length);
-    return taken;
-  }
+  assertEquals(actual.digest("hex"), expected.digest("hex"));
+  return rest;
 }
-
-/** A program in front of a cluster of two, with all that a first client makes it load. */
-async function startWarm(cluster: RedisCluster): Promise<{ nat: NatProcess; port: number }> {
-  const node = cluster.nodes[0]!;
-  const nat = await NatProcess.serve(node, ["--public-host=nat.example"]);
-  const port = nat.portOf(node);
-  using client = await WireClient.connect(AT, port);
-  for (const query of ["SLOTS", "NODES"]) await client.ask("CLUSTER", query);
-  return { nat, port };
-}
-
-async function assertGrewLittle(nat: NatProcess, beforeBytes: number): Promise<void> {
-  const grownBytes = await nat.peakBytes() - beforeBytes;
-  const mib = Math.round(grownBytes / MIB);
-  assert(grownBytes < GROWTH_LIMIT_BYTES, `The program grew by ${mib} MiB`);
-}
-
-/** CLUSTER SLOTS behind something long, and what shows that its answer was rewritten. */
-const SLOTS = wire("CLUSTER", "SLOTS") + wire("ECHO", "THE-END");
 
 function assertRewritten(slots: string, cluster: RedisCluster): void {
   assert(slots.startsWith("*2\r\n"), slots);
@@ -250,64 +110,49 @@ function assertRewritten(slots: string, cluster: RedisCluster): void {
   for (const { host } of cluster.nodes) assert(!slots.includes(host), slots);
 }
 
-Deno.test({
-  name: "values of any size pass with constant memory",
-  ignore: Deno.build.os !== "linux",
-  async fn(t) {
-    await using cluster = await RedisCluster.start({
-      primaries: 2,
-      replicasEach: 0,
-      // To fill or free half a gigabyte may take long on a busy machine.
-      directives: { "cluster-node-timeout": "30000" },
-    });
-    const node = cluster.nodes[0]!;
+onLinux.test("values of any size pass with constant memory", async (t) => {
+  await using cluster = await RedisCluster.start({
+    primaries: 2,
+    replicasEach: 0,
+    // To fill or free half a gigabyte may take long on a busy machine.
+    directives: { "cluster-node-timeout": "30000" },
+  });
+  const node = cluster.nodes[0]!;
 
-    await t.step("a value of 512 MB is read, and the reply after it is rewritten", async () => {
-      const blocks = LONGEST_VALUE_BYTES / MIB;
-      const last = `${LONGEST_VALUE_BYTES - 1}`;
-      using straight = await WireClient.connect(node.host, node.port);
-      await straight.send(wire("DEL", KEY) + wire("SETRANGE", KEY, last, "\0"));
-      for (let index = 0; index < blocks; index++) {
-        await straight.send(wire("SETRANGE", KEY, `${index * MIB}`, mark(index)));
-      }
-      await straight.readFrames(2 + blocks, TRANSFER_DEADLINE_MS);
-      const { nat: started, port } = await startWarm(cluster);
-      await using nat = started;
-      const before = await nat.peakBytes();
-      using client = await Bulky.connect(AT, port);
-      await client.send(wire("GET", KEY) + SLOTS);
-      const hash = createHash("sha1");
-      const length = await within("read the value", client.bulk(hash), TRANSFER_DEADLINE_MS);
-      assertEquals([length, hash.digest("hex")], [LONGEST_VALUE_BYTES, hashOf(blocks)]);
-      assertRewritten(await client.until("THE-END\r\n"), cluster);
-      await assertGrewLittle(nat, before);
-      await node.ask("DEL", KEY);
-    });
+  /** Plays a scene with a client of the program, which must not grow. */
+  async function withClient(talk: (client: Deno.TcpConn) => Promise<void>): Promise<void> {
+    await using nat = await NatProcess.serveWarm(node, ["--public-host=nat.example"]);
+    const beforeBytes = await nat.peakBytes();
+    using client = await Deno.connect({ hostname: AT, port: nat.portOf(node) });
+    await within("pass the value", talk(client), TRANSFER_DEADLINE_MS);
+    await nat.assertGrewLess(GROWTH_LIMIT_BYTES, beforeBytes);
+  }
 
-    await t.step("a value of 256 MB is written, and the reply after it is rewritten", async () => {
-      const blocks = 256;
-      const { nat: started, port } = await startWarm(cluster);
-      await using nat = started;
-      const before = await nat.peakBytes();
-      using client = await Bulky.connect(AT, port);
-      await within("write the value", write(client, blocks), TRANSFER_DEADLINE_MS);
-      await client.send(SLOTS);
-      assertEquals(await client.line(), "+OK");
-      assertRewritten(await client.until("THE-END\r\n"), cluster);
-      await assertGrewLittle(nat, before);
-
-      using straight = await Bulky.connect(node.host, node.port);
-      await straight.send(wire("GET", KEY));
-      const hash = createHash("sha1");
-      const length = await within("read the value", straight.bulk(hash), TRANSFER_DEADLINE_MS);
-      assertEquals([length, hash.digest("hex")], [blocks * MIB, hashOf(blocks)]);
+  await t.step("a value of 512 MB is read, and the reply after it is rewritten", async () => {
+    const blocks = LONGEST_VALUE_BYTES / MIB;
+    using straight = await WireClient.connect(node.host, node.port);
+    await straight.send(wire("SETRANGE", KEY, `${LONGEST_VALUE_BYTES - 1}`, "\0"));
+    for (let index = 0; index < blocks; index++) {
+      await straight.send(wire("SETRANGE", KEY, `${index * MIB}`, mark(index)));
+    }
+    await straight.readFrames(1 + blocks, TRANSFER_DEADLINE_MS);
+    await withClient(async (client) => {
+      await writeAll(client, fromLatin1(wire("GET", KEY) + SLOTS + ECHO_END));
+      assertRewritten(await readBehind(bulkOf(blocks), client), cluster);
     });
-  },
+    await node.ask("DEL", KEY);
+  });
+
+  await t.step("a value of 256 MB is written, and the reply after it is rewritten", async () => {
+    const blocks = 256;
+    await withClient(async (client) => {
+      await writeAll(client, fromLatin1(`*3\r\n$3\r\nSET\r\n$${KEY.length}\r\n${KEY}\r\n`));
+      for (const part of bulkOf(blocks)) await writeAll(client, part);
+      await writeAll(client, fromLatin1(SLOTS + ECHO_END));
+      assertRewritten(await readBehind([fromLatin1("+OK\r\n")], client), cluster);
+    });
+    using straight = await Deno.connect({ hostname: node.host, port: node.port });
+    await writeAll(straight, fromLatin1(wire("GET", KEY) + ECHO_END));
+    await within("read the value", readBehind(bulkOf(blocks), straight), TRANSFER_DEADLINE_MS);
+  });
 });
-
-async function write(client: Bulky, blocks: number): Promise<void> {
-  const header = `*3\r\n$3\r\nSET\r\n$${KEY.length}\r\n${KEY}\r\n$${blocks * MIB}\r\n`;
-  await client.send(header);
-  for (let index = 0; index < blocks; index++) await client.send(block(index));
-  await client.send("\r\n");
-}

@@ -1,8 +1,8 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { formatHostPort } from "../../src/platform/address.ts";
-import type { SavedPorts } from "../../src/nat/port_allocator.ts";
+import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { formatState } from "../../src/nat/state_file.ts";
-import { RedisCluster } from "../support/cluster.ts";
+import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { IoredisClient } from "./clients/ioredis.ts";
 import { idAt } from "../support/named_nodes.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
@@ -12,16 +12,18 @@ import { until } from "../support/until.ts";
 /** As often as the program takes it, so that a test sees what it does. */
 const OFTEN = "--refresh-interval=100ms";
 
-/** The program with a first port and a few more for its nodes. */
-function nat(cluster: RedisCluster, port: number, ...more: string[]): Promise<NatProcess> {
-  return new NatProcess([
-    `--cluster-addr=${cluster.nodes[0]!.address}`,
-    `--listen-addr=127.0.0.1:${port}`,
-    "--public-host=127.0.0.1",
-    "--max-nodes=4",
-    OFTEN,
-    ...more,
-  ]).ready();
+function place({ host, port }: ClusterNode): HostPort {
+  return { host, port };
+}
+
+/** Options of the program with a first port and a few more for its nodes. */
+function flags({ nodes }: RedisCluster, port: number, ...more: string[]): string[] {
+  const addresses = [`--cluster-addr=${nodes[0]!.address}`, `--listen-addr=127.0.0.1:${port}`];
+  return [...addresses, "--public-host=127.0.0.1", "--max-nodes=4", OFTEN, ...more];
+}
+
+function nat(...options: Parameters<typeof flags>): Promise<NatProcess> {
+  return new NatProcess(flags(...options)).ready();
 }
 
 Deno.test("a state file preserves the ports, and an invalid one stays unchanged", async (t) => {
@@ -30,34 +32,26 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
   const path = directory.at("state.json");
   const flag = `--state-file=${path}`;
   const port = findFreePorts(8);
+  const savedWith = (portOf: (index: number) => number) =>
+    cluster.nodes.map(({ id, host, port }, index) => {
+      return { id, address: { host, port }, port: portOf(index) };
+    });
 
   await t.step("the first start creates it", async () => {
     await using proxy = await nat(cluster, port, flag);
-    const expected: SavedPorts = {
-      nodes: cluster.nodes.map(({ id, host, port: at }, index) => {
-        return { id, address: { host, port: at }, port: port + index };
-      }),
-      retired: [],
-    };
-    assertEquals(await Deno.readTextFile(path), formatState(expected));
+    const nodes = savedWith((index) => port + index);
+    assertEquals(await Deno.readTextFile(path), formatState({ nodes, retired: [] }));
     assertEquals([...proxy.mapping.values()], [port, port + 1, port + 2]);
   });
 
   await t.step("a later start gives each node its port again", async () => {
-    const moved = cluster.nodes.map(({ id, host, port: at }, index) => {
-      return { id, address: { host, port: at }, port: port + 3 - index };
-    });
+    const moved = savedWith((index) => port + 3 - index);
     await Deno.writeTextFile(path, formatState({ nodes: moved, retired: [port] }));
     await using proxy = await nat(cluster, port, flag);
     for (const { address, port } of moved) {
       assertEquals(proxy.mapping.get(formatHostPort(address)), port);
     }
-    const { stdout } = await runNat([
-      "--check",
-      flag,
-      `--cluster-addr=${cluster.nodes[0]!.address}`,
-      `--listen-addr=127.0.0.1:${port}`,
-    ]);
+    const { stdout } = await runNat(flags(cluster, port, flag, "--check"));
     assertEquals(stdout.split("\n").toSorted(), proxy.stdout.split("\n").toSorted());
   });
 
@@ -77,14 +71,7 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
     await t.step(`a file that is ${name} fails the start with one line`, async () => {
       await Deno.writeTextFile(path, text);
       for (const check of ["--check", "--check=false"]) {
-        const { code, stderr } = await runNat([
-          check,
-          flag,
-          `--cluster-addr=${cluster.nodes[0]!.address}`,
-          `--listen-addr=127.0.0.1:${port}`,
-          "--max-nodes=4",
-          "--public-host=127.0.0.1",
-        ]);
+        const { code, stderr } = await runNat(flags(cluster, port, flag, check));
         assertEquals([code, stderr.split("\n").length], [1, 2], stderr);
         assertMatch(stderr, message);
         assertEquals(await Deno.readTextFile(path), text);
@@ -93,7 +80,7 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
   }
 
   await t.step(
-    "a file of another cluster is used with a warning, and its ports stay reserved",
+    "a file of another cluster gets a warning, and its ports stay reserved",
     async () => {
       const other = { id: "a".repeat(40), address: { host: "10.0.0.1", port: 7000 }, port };
       await Deno.writeTextFile(path, formatState({ nodes: [other], retired: [] }));
@@ -110,48 +97,54 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
     async () => {
       await Deno.remove(path);
       for (const [bad, good] of [["state", "map"], ["map", "state"]] as const) {
-        const { code, stderr } = await runNat([
-          `--${bad}-file=${directory.at(`nowhere/${bad}.json`)}`,
-          `--${good}-file=${directory.at(`${good}.json`)}`,
-          `--cluster-addr=${cluster.nodes[0]!.address}`,
-          "--listen-addr=127.0.0.1:0",
-        ]);
+        const files = [`--${bad}-file=${directory.at("nowhere/file.json")}`];
+        files.push(`--${good}-file=${directory.at(`${good}.json`)}`);
+        const { code, stderr } = await runNat(flags(cluster, port, ...files));
         assertEquals(code, 1);
-        assertMatch(stderr, /redis-cluster-nat: Cannot write the file '.*nowhere\/\w+.json'/);
+        assertMatch(stderr, /redis-cluster-nat: Cannot write the file '.*nowhere\/file.json'/);
         assertEquals(await directory.read(), {});
       }
     },
   );
 });
 
-Deno.test("the map file lists every node, and follows changes", async () => {
-  await using cluster = await RedisCluster.start({ primaries: 3, replicasEach: 1 });
-  await using directory = await TemporaryDirectory.create();
-  const path = directory.at("map.json");
-  await using proxy = await new NatProcess([
-    `--cluster-addr=${cluster.nodes[0]!.address}`,
-    "--listen-addr=127.0.0.1:0",
-    `--map-file=${path}`,
-    OFTEN,
-  ]).ready();
-  const read = async () => JSON.parse(await Deno.readTextFile(path));
-  const map = await read();
-  assertEquals(map.nodes.length, 6);
-  for (const { id, role, host, port, address } of cluster.nodes) {
-    const to = { host: "127.0.0.1", port: proxy.mapping.get(address) };
-    const node = map.nodes.find((node: { id: string }) => node.id === id);
-    assertEquals(node, { id, role, private: { host, port }, public: to });
-    assertEquals(map.ioredis.natMap[address], to);
-  }
-  const replica = cluster.replicas[0]!;
-  await replica.order("CLUSTER", "FAILOVER");
-  await until("the map file has the failover", async (saw) => {
-    const { nodes } = await read();
-    saw(nodes);
-    const roles = new Map(nodes.map(({ id, role }: { id: string; role: string }) => [id, role]));
-    return roles.get(replica.id) === "primary" && roles.get(cluster.nodes[0]!.id) === "replica";
+for (const family of ["IPv4", "IPv6"] as const) {
+  Deno.test(`the map file lists every node of an ${family} cluster, and follows changes`, async () => {
+    await using cluster = await RedisCluster.start({ family });
+    await using directory = await TemporaryDirectory.create();
+    const path = directory.at("map.json");
+    const [seed] = cluster.nodes as [ClusterNode];
+    await using proxy = await NatProcess.serve(seed, [`--map-file=${path}`, OFTEN]);
+    const read = async () => JSON.parse(await Deno.readTextFile(path));
+    const map = await read();
+    assertEquals(map.nodes.length, 6);
+    const natMap: Record<string, unknown> = {};
+    for (const { id, role, host, port } of cluster.nodes) {
+      const to = { host: "127.0.0.1", port: proxy.portOf({ host, port }) };
+      const node = map.nodes.find((node: { id: string }) => node.id === id);
+      assertEquals(node, { id, role, private: { host, port }, public: to });
+      natMap[`${host}:${port}`] = to;
+    }
+    assertEquals(map.ioredis.natMap, natMap);
+
+    await using client = await IoredisClient.connect({ ...place(seed), protocol: 2 }, map.ioredis);
+    const ports = cluster.nodes.map((node) => `127.0.0.1:${proxy.portOf(node)}`);
+    assertEquals(client.addresses.toSorted(), ports.toSorted());
+    for (const key of Array.from({ length: 30 }, (_, index) => `key:${index}`)) {
+      await client.command(key, "SET", key, key);
+      assertEquals(await client.command(key, "GET", key), key);
+    }
+
+    const replica = cluster.replicas[0]!;
+    await replica.order("CLUSTER", "FAILOVER");
+    await until("the map file has the failover", async (saw) => {
+      const { nodes } = await read();
+      saw(nodes);
+      const roles = new Map(nodes.map(({ id, role }: { id: string; role: string }) => [id, role]));
+      return roles.get(replica.id) === "primary" && roles.get(seed.id) === "replica";
+    });
   });
-});
+}
 
 Deno.test("nodes get the ports that --port-map gives to their id or address", async () => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });

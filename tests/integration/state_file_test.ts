@@ -81,17 +81,12 @@ Deno.test("a state file is readable, in the order of ports", () => {
 });
 
 Deno.test("a state file that was written is read", async () => {
-  for (
-    const saved of [
-      SAVED,
-      { nodes: [], retired: [] },
-      // Hosts are as the nodes announce them, and nobody checks what they do.
-      ...["-", "a b", "fe80::1%eth0", "ä", "::", '"', "\\"].map((host) => ({
-        nodes: [node(1, { host, port: 1 }, 1)],
-        retired: [],
-      })),
-    ]
-  ) assertEquals(await read(formatState(saved)), saved);
+  // Hosts are as the nodes announce them, and nobody checks what they do.
+  const hosts = ["-", "a b", "fe80::1%eth0", "ä", "::", '"', "\\"];
+  const single = hosts.map((host) => [node(1, { host, port: 1 }, 1)]);
+  for (const saved of [SAVED, ...[[], ...single].map((nodes) => ({ nodes, retired: [] }))]) {
+    assertEquals(await read(formatState(saved)), saved);
+  }
 });
 
 Deno.test("the state file need not exist", async () => {
@@ -115,7 +110,9 @@ for (const [name, content] of TOLERATED) {
 
 const REMEDY = "; fix it, delete it, or name another with --state-file";
 
-const DAMAGES: [name: string, content: string | Uint8Array, message: string][] = [
+type Damage = [name: string, content: string | Uint8Array, message: string];
+
+const DAMAGES: Damage[] = [
   ["nothing", "", "is empty; delete it, or name another with --state-file"],
   ["blanks", " \n\t\r\n", "is empty; delete it, or name another with --state-file"],
   ["words", "my SECRET\n", `is not JSON${REMEDY}`],
@@ -127,7 +124,7 @@ const DAMAGES: [name: string, content: string | Uint8Array, message: string][] =
   ["UTF-16", new Uint8Array([0xff, 0xfe, 0x7b, 0x00]), `is not text in UTF-8${REMEDY}`],
 
   ...["null", "7", '"SECRET"', "[]", "{}", '{"format":"SECRET","version":1}', `[${TEXT}]`].map(
-    (content): [string, string, string] => [
+    (content): Damage => [
       content.slice(0, 40),
       content,
       "is not a state of redis-cluster-nat; name another with --state-file",
@@ -140,74 +137,55 @@ const DAMAGES: [name: string, content: string | Uint8Array, message: string][] =
     "has version 2, but this program reads version 1; run a newer program, delete it, or name another " +
     "with --state-file",
   ],
-  ...[undefined, null, "1", 0, 1.5, -1].map((version) =>
-    damaged("version", version, "a whole number", (state) => state["version"] = version)
+  ...damaged("version", "a whole number", [undefined, null, "1", 0, 1.5, -1]),
+  ...damaged("nodes", "a list", [undefined, null, {}, "x", 1]),
+  ...damaged("retired", "a list", [undefined, null, {}, "x", 1]),
+  ...damaged("nodes[1]", "an object", [null, 1, "x", []]),
+  ...damaged("nodes[2].id", "a node id of 40 hexadecimal digits in lower case", [
+    ...[undefined, null, 1, "", idOf(1).slice(1), idOf(1) + "0", idOf(1).toUpperCase()],
+  ]),
+  ...damaged("nodes[0].address", "host:port", [
+    ...[undefined, null, 7000, "", "a", ":1", "a:", "a:0", "a:65536", "a:x", "a:1\n", ["a", 1]],
+  ]),
+  ...["nodes[0].port", "retired[1]"].flatMap((field) =>
+    damaged(field, "a port from 1 to 65535", [
+      ...[undefined, null, 0, -1, 65536, 1.5, 1e99, "8000", [8000]],
+    ])
   ),
 
-  ...[undefined, null, {}, "x", 1].flatMap((value) => [
-    damaged("nodes", value, "a list", (state) => state["nodes"] = value as Edited["nodes"]),
-    damaged("retired", value, "a list", (state) => state["retired"] = value as unknown[]),
-  ]),
-  ...[null, 1, "x", []].map((value) =>
-    damaged("nodes[1]", value, "an object", (state) => Object.assign(state.nodes, { 1: value }))
-  ),
-  ...[undefined, null, 1, "", idOf(1).slice(1), idOf(1) + "0", idOf(1).toUpperCase()].map((id) =>
-    damaged(
-      "nodes[2].id",
-      id,
-      "a node id of 40 hexadecimal digits in lower case",
-      (state) => state.nodes[2]!["id"] = id,
-    )
-  ),
-  ...[undefined, null, 7000, "", "a", ":1", "a:", "a:0", "a:65536", "a:x", "a:1\n", ["a", 1]].map(
-    (address) =>
-      damaged(
-        "nodes[0].address",
-        address,
-        "host:port",
-        (state) => state.nodes[0]!["address"] = address,
-      ),
-  ),
-  ...[undefined, null, 0, -1, 65536, 1.5, 1e99, "8000", [8000]].flatMap((port) => [
-    damaged(
-      "nodes[0].port",
-      port,
-      "a port from 1 to 65535",
-      (state) => state.nodes[0]!["port"] = port,
-    ),
-    damaged("retired[1]", port, "a port from 1 to 65535", (state) => state.retired[1] = port),
-  ]),
-
-  [
-    "one id twice",
-    edited((state) => state.nodes[2]!["id"] = idOf(1)),
-    `is damaged: nodes[2].id is the same as nodes[0].id${REMEDY}`,
-  ],
-  [
+  twice("one id twice", "nodes[2].id", "nodes[0].id", (state) => state.nodes[2]!["id"] = idOf(1)),
+  twice(
     "one port twice",
-    edited((state) => state.nodes[1]!["port"] = 8000),
-    `is damaged: nodes[1].port is the same as nodes[0].port${REMEDY}`,
-  ],
-  [
-    "a port retired twice",
-    edited((state) => state.retired.push(8003)),
-    `is damaged: retired[2] is the same as retired[0]${REMEDY}`,
-  ],
-  [
-    "a port in use and retired",
-    edited((state) => state.retired.push(8002)),
-    `is damaged: retired[2] is the same as nodes[1].port${REMEDY}`,
-  ],
+    "nodes[1].port",
+    "nodes[0].port",
+    (state) => state.nodes[1]!["port"] = 8000,
+  ),
+  twice("a port retired twice", "retired[2]", "retired[0]", (state) => state.retired.push(8003)),
+  twice("a port in use and retired", "retired[2]", "nodes[1].port", (state) => {
+    state.retired.push(8002);
+  }),
 ];
 
-function damaged(
+function twice(
+  name: string,
   field: string,
-  value: unknown,
-  expected: string,
+  other: string,
   change: (state: Edited) => void,
-): [string, string, string] {
-  const name = `${field} ${value === undefined ? "missing" : JSON.stringify(value)}`;
-  return [name, edited(change), `is damaged: ${field} is not ${expected}${REMEDY}`];
+): Damage {
+  return [name, edited(change), `is damaged: ${field} is the same as ${other}${REMEDY}`];
+}
+
+/** The state file with each of some values in a field, such as `nodes[1].id`. */
+function damaged(field: string, expected: string, values: readonly unknown[]): Damage[] {
+  return values.map((value) => {
+    const name = `${field} ${value === undefined ? "missing" : JSON.stringify(value)}`;
+    const path = field.split(/[[\].]+/).filter((part) => part !== "");
+    const content = edited((state) => {
+      const parent = path.slice(0, -1).reduce((at: Edited, part) => at[part] as Edited, state);
+      parent[path.at(-1)!] = value;
+    });
+    return [name, content, `is damaged: ${field} is not ${expected}${REMEDY}`];
+  });
 }
 
 for (const [name, content, message] of DAMAGES) {

@@ -22,9 +22,6 @@ const CLIENT = "192.0.2.2";
 
 const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
 
-/** Resharding starts with the lowest slot. */
-const KEY_OF_SLOT_0 = "3560";
-
 Deno.test(unless(
   await Namespace.hindrance(),
   "clients that can reach only the proxy use the whole cluster",
@@ -90,26 +87,6 @@ Deno.test(unless(
       const { code, output } = await run([...outside.before, ...check]);
       assertEquals(code, 0, output);
       assertStringIncludes(output, "[OK] All 16384 slots covered.");
-    });
-
-    await t.step("redis-cli --cluster reshard moves keys from node to node", async () => {
-      const near = async (node: HostPort, ...words: string[]) => {
-        const cli = ["redis-cli", "-h", node.host, "-p", `${node.port}`, ...words];
-        return (await run([...between.before, ...cli])).output.trimEnd();
-      };
-      const [source, target] = nodes as readonly [HostPort, HostPort];
-      assertEquals(await near(source, "SET", KEY_OF_SLOT_0, "value"), "OK");
-      const [from, to] = [
-        await near(source, "CLUSTER", "MYID"),
-        await near(target, "CLUSTER", "MYID"),
-      ];
-      const { code, output } = await run([
-        ...outside.before,
-        ...["redis-cli", "--cluster", "reshard", `${seed.host}:${seed.port}`, "--cluster-yes"],
-        ...["--cluster-from", from, "--cluster-to", to, "--cluster-slots", "1"],
-      ]);
-      assertEquals(code, 0, output);
-      assertEquals(await near(target, "GET", KEY_OF_SLOT_0), "value");
     });
   },
 ));

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { encodeRequest } from "../../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../../support/cluster.ts";
 import { type LocalProxy, startProxy } from "../../support/proxy.ts";
 import { run } from "../../support/program.ts";
-import { WireClient } from "../../support/wire.ts";
+import { TemporaryDirectory } from "../../support/temporary.ts";
+import { wire, WireClient } from "../../support/wire.ts";
 
 const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
 
@@ -17,15 +17,8 @@ return word
 
 /** Commands of the Lua debugger, some of which are Redis commands, too. */
 const DEBUGGER_WORDS = [
-  "step",
-  "print word",
-  "info",
-  "cluster nodes",
-  "redis ping",
-  "break 3",
-  "continue",
-  "list",
-  "continue",
+  ...["step", "print word", "info", "cluster nodes", "redis ping", "break 3"],
+  ...["continue", "list", "continue"],
 ];
 
 /** The same, with words after which redis-cli would hang. */
@@ -74,23 +67,19 @@ Deno.test("the tools of the server work through the proxy", async (t) => {
   for (const mode of ["--ldb", "--ldb-sync-mode"]) {
     await t.step(`redis-cli ${mode} has the same session as on a direct connection`, async () => {
       const node = cluster.primaries[0]!;
-      const script = await Deno.makeTempFile({ suffix: ".lua" });
-      try {
-        await Deno.writeTextFile(script, DEBUGGED_SCRIPT);
-        const debug = (at: string, atPort: number) =>
-          run(
-            ["redis-cli", "-h", at, "-p", `${atPort}`, mode, "--eval", script, ",", "word"],
-            DEBUGGER_WORDS.map((word) => `${word}\n`).join(""),
-          );
-        const straight = await debug(node.host, node.port);
-        assertStringIncludes(straight.output, "Lua debugging session");
-        assertStringIncludes(straight.output, '<value> "word"');
-        assertStringIncludes(straight.output, "result of word");
-        const through = await debug(host, proxy.portOf(node));
-        assertEquals(through, straight);
-      } finally {
-        await Deno.remove(script);
+      await using directory = await TemporaryDirectory.create();
+      const script = directory.at("script.lua");
+      await Deno.writeTextFile(script, DEBUGGED_SCRIPT);
+      const debug = (at: string, atPort: number) =>
+        run(
+          ["redis-cli", "-h", at, "-p", `${atPort}`, mode, "--eval", script, ",", "word"],
+          DEBUGGER_WORDS.map((word) => `${word}\n`).join(""),
+        );
+      const straight = await debug(node.host, node.port);
+      for (const shown of ["Lua debugging session", '<value> "word"', "result of word"]) {
+        assertStringIncludes(straight.output, shown);
       }
+      assertEquals(await debug(host, proxy.portOf(node)), straight);
     });
   }
 
@@ -101,46 +90,37 @@ Deno.test("the tools of the server work through the proxy", async (t) => {
     assertEquals(await debugRaw(host, proxy.portOf(node)), straight);
   });
 
-  await t.step("redis-cli --cluster check finds all slots covered", async () => {
-    const { code, output } = await manage("check");
+  /** Runs `redis-cli --cluster`, and returns its output, which must name just these addresses. */
+  async function manage(named: Set<string>, command: string, ...words: string[]) {
+    const cli = ["redis-cli", "--cluster", command, `${host}:${port}`, ...words];
+    const { code, output } = await run(cli);
     assertEquals(code, 0, output);
-    assertStringIncludes(output, "[OK] All nodes agree about slots configuration.");
-    assertStringIncludes(output, "[OK] All 16384 slots covered.");
-    assertEquals(namedIn(output), all);
-  });
-
-  await t.step("redis-cli --cluster info finds all primaries", async () => {
-    const { code, output } = await manage("info");
-    assertEquals(code, 0, output);
-    // Valkey says primaries.
-    assertMatch(output, / keys in 3 (masters|primaries)\./);
-    assertEquals(namedIn(output), primaries);
-  });
-
-  await t.step("redis-cli --cluster call reaches all nodes", async () => {
-    const { code, output } = await manage("call", "ping");
-    assertEquals(code, 0, output);
-    assertEquals(output.match(/: PONG$/gm)?.length, cluster.nodes.length, output);
-    assertEquals(namedIn(output), all);
-  });
-
-  function manage(command: string, ...words: string[]) {
-    return run(["redis-cli", "--cluster", command, `${host}:${port}`, ...words]);
+    assertEquals(namedIn(output), named);
+    return output;
   }
+
+  await t.step("redis-cli --cluster check, info and call find all nodes", async () => {
+    const checked = await manage(all, "check");
+    assertStringIncludes(checked, "[OK] All nodes agree about slots configuration.");
+    assertStringIncludes(checked, "[OK] All 16384 slots covered.");
+    // Valkey says primaries.
+    assertMatch(await manage(primaries, "info"), / keys in 3 (masters|primaries)\./);
+    const called = await manage(all, "call", "ping");
+    assertEquals(called.match(/: PONG$/gm)?.length, cluster.nodes.length, called);
+  });
 });
 
 /** All output of a debugger session. */
 async function debugRaw(host: string, port: number): Promise<string> {
   using client = await WireClient.connect(host, port);
   await client.ask("SCRIPT", "DEBUG", "YES");
-  await client.send(encodeRequest(["EVAL", DEBUGGED_SCRIPT, "0", "word"]));
-  const frames = await client.readFrames(1);
-  for (const line of RAW_DEBUGGER_WORDS.slice(0, -1)) {
-    await client.send(encodeRequest(line.split(" ")));
-    frames.push(...await client.readFrames(1));
+  await client.send(wire("EVAL", DEBUGGED_SCRIPT, "0", "word"));
+  let received = "";
+  for (const line of RAW_DEBUGGER_WORDS) {
+    received += await client.readFrames(1);
+    await client.send(wire(...line.split(" ")));
   }
-  await client.send(encodeRequest(["continue"]));
-  return frames.join("") + await client.readToEnd();
+  return received + await client.readToEnd();
 }
 
 function addressesOf(proxy: LocalProxy, nodes: readonly ClusterNode[]): Set<string> {
