@@ -1,5 +1,4 @@
-import type { Duplex } from "node:stream";
-import { connect, createSecureContext, type SecureContext, type TLSSocket } from "node:tls";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { isIpAddress } from "../platform/address.ts";
 import type { Connection, TlsConnector } from "../platform/net.ts";
 import { chainError } from "./chain_error.ts";
@@ -7,13 +6,8 @@ import { assertPair } from "./identity.ts";
 import type { NodeMaterial } from "./material.ts";
 import { KeyProof } from "./key_proof.ts";
 import { isForHost, namesOf } from "./names.ts";
-import { chainOf } from "./peer_chain.ts";
-import {
-  HANDSHAKE_RECORD,
-  HANDSHAKE_TIMEOUT_MS,
-  type Side,
-  TlsConnection,
-} from "./tls_connection.ts";
+import { HANDSHAKE_RECORD, type PeerCertificates, type Side, type Start } from "./side.ts";
+import { HANDSHAKE_TIMEOUT_MS, openTls } from "./tls_connection.ts";
 import { alertIn, TlsError, type TlsFailure } from "./tls_error.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -46,7 +40,7 @@ export class TlsClient implements TlsConnector {
     host: string,
     timeoutMs = HANDSHAKE_TIMEOUT_MS,
   ): Promise<Connection> {
-    return await TlsConnection.open(connection, new ClientSide(this.#settings, host), timeoutMs);
+    return await openTls(connection, new ClientSide(this.#settings, host), timeoutMs);
   }
 }
 
@@ -72,7 +66,7 @@ function settingsOf(material: NodeMaterial): Settings {
 }
 
 class ClientSide implements Side {
-  readonly secureEvent = "secureConnect";
+  readonly start: Start;
   readonly watcher?: KeyProof;
   readonly #settings: Settings;
   /** What the certificate must be for. */
@@ -81,29 +75,21 @@ class ClientSide implements Side {
   constructor(settings: Settings, host: string) {
     this.#settings = settings;
     this.#name = settings.material.serverName ?? host;
+    this.start = {
+      isServer: false,
+      context: settings.context,
+      serverName: isIpAddress(this.#name) ? undefined : this.#name,
+    };
     if (settings.material.verify === "chain") this.watcher = new KeyProof();
   }
 
-  wrap(wire: Duplex): TLSSocket {
-    return connect({
-      socket: wire,
-      secureContext: this.#settings.context,
-      // An address cannot be sent as the name of the server (RFC 6066, section 3).
-      ...(!isIpAddress(this.#name) && { servername: this.#name }),
-      // `verify` decides, whatever NODE_TLS_REJECT_UNAUTHORIZED says, and can say why.
-      rejectUnauthorized: false,
-      checkServerIdentity: () => undefined,
-    });
-  }
-
-  verify(socket: TLSSocket): void {
+  verify({ chain, problem }: PeerCertificates): void {
     const { material, verifier } = this.#settings;
-    const leaf = verifier.verify(chainOf(socket), {
+    const leaf = verifier.verify(chain, {
       hasKey: (leaf) => this.watcher?.isOf(leaf) ?? false,
     });
-    if (!socket.authorized) {
-      throw chainError("node", "unknown-ca", { cause: socket.authorizationError });
-    }
+    // The default roots are known to the runtime only.
+    if (problem !== undefined) throw chainError("node", "unknown-ca", { cause: problem });
     if (material.verify === "chain" || isForHost(leaf, this.#name)) return;
     const names = namesOf(leaf);
     throw new TlsError(

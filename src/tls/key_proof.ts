@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { constants, type KeyObject, verify } from "node:crypto";
 import type { Certificate } from "./certificate.ts";
-import { HANDSHAKE_RECORD } from "./tls_connection.ts";
+import { HANDSHAKE_RECORD } from "./side.ts";
 
 /**
  * Watches a handshake of TLS 1.2, and checks that the server has the key of its certificate (RFC

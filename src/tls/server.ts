@@ -1,16 +1,10 @@
-import type { Duplex } from "node:stream";
-import { createSecureContext, type SecureContext, TLSSocket } from "node:tls";
+import { createSecureContext } from "node:tls";
 import type { Connection, TlsAcceptor } from "../platform/net.ts";
 import { chainError } from "./chain_error.ts";
 import { assertPair } from "./identity.ts";
-import type { ServerMaterial } from "./material.ts";
-import { chainOf } from "./peer_chain.ts";
-import {
-  HANDSHAKE_RECORD,
-  HANDSHAKE_TIMEOUT_MS,
-  type Side,
-  TlsConnection,
-} from "./tls_connection.ts";
+import type { ClientAuth, ServerMaterial } from "./material.ts";
+import { HANDSHAKE_RECORD, type PeerCertificates, type Side, type Start } from "./side.ts";
+import { HANDSHAKE_TIMEOUT_MS, openTls } from "./tls_connection.ts";
 import { alertIn, TlsError, type TlsFailure } from "./tls_error.ts";
 import { Verifier } from "./verifier.ts";
 
@@ -39,14 +33,13 @@ export class TlsServer implements TlsAcceptor {
    * @throws {TlsError}, or the error of the connection if it is lost or closed
    */
   async accept(connection: Connection, timeoutMs = HANDSHAKE_TIMEOUT_MS): Promise<Connection> {
-    return await TlsConnection.open(connection, this.#side, timeoutMs);
+    return await openTls(connection, this.#side, timeoutMs);
   }
 }
 
 class ServerSide implements Side {
-  readonly secureEvent = "secure";
-  readonly #material: ServerMaterial;
-  readonly #context: SecureContext;
+  readonly start: Start;
+  readonly #clientAuth: ClientAuth;
   readonly #verifier: Verifier | undefined;
 
   constructor(material: ServerMaterial) {
@@ -55,30 +48,19 @@ class ServerSide implements Side {
     if (clientAuth !== "no" && clientCa === undefined) {
       throw new SyntaxError("There is no CA to verify clients' certificates");
     }
-    this.#material = material;
+    this.#clientAuth = clientAuth;
     this.#verifier = clientAuth === "no" ? undefined : new Verifier("client", clientCa);
     // Without `ca`: the runtime would send those certificates to clients, and `verify` decides.
     const { certificates: cert, key } = identity;
-    this.#context = createSecureContext({ cert, key, minVersion });
-  }
-
-  wrap(wire: Duplex): TLSSocket {
-    const { clientAuth } = this.#material;
-    return new TLSSocket(wire as unknown as ConstructorParameters<typeof TLSSocket>[0], {
-      isServer: true,
-      secureContext: this.#context,
-      requestCert: clientAuth !== "no",
-      // Here it only means that a certificate is mandatory.
-      rejectUnauthorized: clientAuth === "yes",
-    });
+    const context = createSecureContext({ cert, key, minVersion });
+    this.start = { isServer: true, context, clientAuth };
   }
 
   /** A session that was resumed has the certificate of its first connection, or none. */
-  verify(socket: TLSSocket): void {
+  verify({ chain }: PeerCertificates): void {
     if (this.#verifier === undefined) return;
-    const chain = chainOf(socket);
     if (chain.length > 0) this.#verifier.verify(chain);
-    else if (this.#material.clientAuth === "yes") throw certificateWanted();
+    else if (this.#clientAuth === "yes") throw certificateWanted();
   }
 
   isTls(firstByte: number): boolean {

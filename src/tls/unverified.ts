@@ -1,6 +1,7 @@
-import { connect } from "node:tls";
+import { createSecureContext } from "node:tls";
 import type { Connection } from "../platform/net.ts";
-import { HANDSHAKE_TIMEOUT_MS, type Side, TlsConnection } from "./tls_connection.ts";
+import type { Side } from "./side.ts";
+import { HANDSHAKE_TIMEOUT_MS, openTls } from "./tls_connection.ts";
 import { TlsError } from "./tls_error.ts";
 
 /**
@@ -11,13 +12,11 @@ import { TlsError } from "./tls_error.ts";
  * @throws {TlsError} if no handshake is possible, or the error of the connection
  */
 export async function openUnverified(connection: Connection): Promise<Connection> {
-  return await TlsConnection.open(connection, UNVERIFIED, HANDSHAKE_TIMEOUT_MS);
+  return await openTls(connection, UNVERIFIED, HANDSHAKE_TIMEOUT_MS);
 }
 
 const UNVERIFIED: Side = {
-  secureEvent: "secureConnect",
-  wrap: (wire) =>
-    connect({ socket: wire, rejectUnauthorized: false, checkServerIdentity: () => undefined }),
+  start: { isServer: false, context: createSecureContext(), serverName: undefined },
   verify() {},
   isTls: () => true,
   plainError: () => new TlsError("plain", "The port does not speak TLS"),
