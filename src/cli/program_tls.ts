@@ -65,6 +65,11 @@ export class ProgramTls implements AsyncDisposable {
     this.#watchers.node?.start((node) => update({ server: undefined, node }));
   }
 
+  /** Whether an option names a file; nodes may be reached with the default roots alone. */
+  get hasFiles(): boolean {
+    return Object.values(this.#watchers).some((watcher) => watcher?.hasFiles);
+  }
+
   /** Reads the files at once, and logs the result. */
   async reload(): Promise<void> {
     const { server, node } = this.#watchers;

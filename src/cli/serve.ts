@@ -23,8 +23,8 @@ import { stdoutAnnouncer } from "./stdout.ts";
 export async function serve(config: Config): Promise<void> {
   let tls: ProgramTls | undefined;
   const reload = () => {
-    if (tls === undefined) log.info("Received SIGHUP; there are no TLS files to read");
-    else tls.reload();
+    if (tls?.hasFiles) tls.reload();
+    else log.info("Received SIGHUP; there are no TLS files to read");
   };
   const stopping = Promise.race([untilStopped(), untilHungUp(reload)]);
   const starting = prepare(config).then((opened) => {
