@@ -7,6 +7,8 @@ export interface Load {
   readonly pipeline: number;
   /** Whether each request has a new connection. */
   readonly reconnects?: boolean;
+  /** Further options of redis-benchmark. */
+  readonly options?: readonly string[];
   readonly words: readonly string[];
   /** The last word of the command, if it is too long for a command line. */
   readonly lastWord?: string;
@@ -36,7 +38,7 @@ export async function runLoad(
   args.push("-c", `${load.connections}`, "-P", `${load.pipeline}`);
   if (load.reconnects) args.push("-k", "0");
   if (load.lastWord !== undefined) args.push("-x");
-  const command = ["redis-benchmark", ...args, ...load.words];
+  const command = ["redis-benchmark", ...args, ...load.options ?? [], ...load.words];
   const { output } = await run(command, load.lastWord, { deadlineMs: DEADLINE_MS });
   return parseLoadFigures(output);
 }

@@ -2,6 +2,7 @@ import { assert } from "@std/assert";
 import { runLoad } from "../bench/load.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { startProxyProcess } from "../support/proxy.ts";
+import { toolOptions } from "../support/tls.ts";
 
 /** Far more than the runtime reads from in one round of its event loop. */
 const CLIENTS = 1_000;
@@ -18,7 +19,7 @@ Deno.test("no client starves among many busy ones", async () => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
   await using proxy = await startProxyProcess(cluster);
-  const load = { connections: CLIENTS, pipeline: 1, words: ["PING"] };
+  const load = { connections: CLIENTS, pipeline: 1, options: toolOptions(), words: ["PING"] };
   const way = { host: proxy.host, port: proxy.portOf(node) };
   const { p50Ms, p99Ms } = await runLoad(way, load, REQUESTS);
   assert(p99Ms < WORST_RATIO * p50Ms, `Half waited ${p50Ms} ms, one in a hundred ${p99Ms} ms`);

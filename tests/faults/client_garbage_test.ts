@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import type { HostPort } from "../../src/platform/address.ts";
 import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { CommandTable } from "../../src/resp/command_table.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
@@ -101,8 +100,8 @@ const SHREDS = [
 ];
 
 /** All that is answered to a text on a connection of its own. */
-async function talk({ host, port }: HostPort, text: string): Promise<string> {
-  using client = await WireClient.connect(host, port);
+async function talk(connected: WireClient, text: string): Promise<string> {
+  using client = connected;
   try {
     await client.send(text);
     await client.closeWrite();
@@ -118,14 +117,14 @@ Deno.test("garbage from a client gets the node's reply, and the scanner finds it
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   await using proxy = await startProxy(cluster);
   const node = cluster.nodes[0]!;
-  const throughProxy = { host: proxy.host, port: proxy.portOf(node) };
-  using other = await WireClient.connect(proxy.host, throughProxy.port);
+  const connect = () => WireClient.connect(proxy.host, proxy.portOf(node));
+  using other = await connect();
 
   /** Compares the replies with those through the proxy, and returns them. */
   async function repliesTo(text: string): Promise<string> {
-    const straight = await talk(node, text);
+    const straight = await talk(await node.connect(), text);
     const sent = `TEST_SEED=${seed}, sent ${JSON.stringify(text.slice(0, 300))}`;
-    assertEquals(await talk(throughProxy, text), straight, sent);
+    assertEquals(await talk(await connect(), text), straight, sent);
     return straight;
   }
   async function assertOthersServed(): Promise<void> {
@@ -179,7 +178,7 @@ Deno.test("garbage from a client gets the node's reply, and the scanner finds it
  * set); no scanner can follow both it and the others.
  */
 async function mistakesAfterBlanks(node: ClusterNode): Promise<boolean> {
-  return await talk(node, ` \r\n${LAST_REQUEST}`) !== LAST_REPLY;
+  return await talk(await node.connect(), ` \r\n${LAST_REQUEST}`) !== LAST_REPLY;
 }
 
 function compare(sent: string, replies: string[], message: string): void {

@@ -4,6 +4,7 @@ import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { isRefused } from "../support/ports.ts";
 import { PING, PONG, Scene } from "../support/scripted_node.ts";
+import { connectToProxy } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 import { wire, WireClient } from "../support/wire.ts";
 
@@ -80,7 +81,7 @@ Deno.test("a stop completes what clients have started", async (t) => {
   await step("a long reply to a client that reads slowly", async (nat) => {
     const bytes = 48 * MIB;
     await node.order("SETRANGE", KEY, `${bytes - 1}`, "x");
-    const connection = await Deno.connect({ hostname: AT, port: nat.portOf(node) });
+    const connection = await connectToProxy(AT, nat.portOf(node));
     using _closing = { [Symbol.dispose]: () => connection.close() };
     await connection.write(encodeRequest(["GET", KEY]));
     const buffer = new Uint8Array(MIB);

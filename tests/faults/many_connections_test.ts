@@ -5,6 +5,7 @@ import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { onLinux } from "../support/platform.ts";
 import { readDescriptorLimit } from "../support/processes.ts";
+import { connectToProxy, type TestConnection } from "../support/tls.ts";
 
 const AT = "127.0.0.1";
 
@@ -28,7 +29,7 @@ const DRAIN_MS = 8_000;
 
 const PING = encodeRequest(["PING"]);
 
-async function ping(client: Deno.TcpConn): Promise<void> {
+async function ping(client: TestConnection): Promise<void> {
   await client.write(PING);
   const buffer = new Uint8Array(16);
   const read = await client.read(buffer);
@@ -58,10 +59,10 @@ onLinux.test("ten thousand clients are served at once with little memory, and cl
   await using nat = await NatProcess.serveWarm(node, ["--shutdown-grace=60s"]);
   const port = nat.portOf(node);
   const beforeBytes = await nat.residentBytes();
-  const clients: Deno.TcpConn[] = [];
+  const clients: TestConnection[] = [];
   using _closing = { [Symbol.dispose]: () => clients.forEach((client) => client.close()) };
   await inBatches(Array.from({ length: count }), async () => {
-    const client = await Deno.connect({ hostname: AT, port });
+    const client = await connectToProxy(AT, port);
     clients.push(client);
     await ping(client);
   });

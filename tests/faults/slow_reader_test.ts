@@ -4,6 +4,7 @@ import { encodeRequest, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, halt, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { onLinux } from "../support/platform.ts";
+import { connectToProxy } from "../support/tls.ts";
 import { until, untilStable } from "../support/until.ts";
 import { wire, WireClient } from "../support/wire.ts";
 
@@ -108,7 +109,7 @@ onLinux.test("a node that does not read slows its clients down without a loss", 
   await using nat = await NatProcess.serveWarm(node);
   const port = nat.portOf(node);
   const before = await nat.peakBytes();
-  const connection = await Deno.connect({ hostname: AT, port });
+  const connection = await connectToProxy(AT, port);
   using _closing = { [Symbol.dispose]: () => connection.close() };
   const request = encodeRequest(["SET", KEY, "x".repeat(MIB)]);
   const requests = 256;

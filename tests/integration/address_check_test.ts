@@ -6,6 +6,7 @@ import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { dialerWith } from "../support/dialer.ts";
+import { NODE_LINK } from "../support/dialer.ts";
 import { bulk } from "../support/frames.ts";
 import { Logged } from "../support/logged.ts";
 import { idAt } from "../support/named_nodes.ts";
@@ -14,7 +15,7 @@ import { Peer } from "../support/peer.ts";
 import { findFreePorts, isRefused } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
-import { idOf, PLAIN_LINK, TableScene } from "../support/views.ts";
+import { idOf, TableScene } from "../support/views.ts";
 
 /** More descriptors than a proxy with three nodes has, far fewer than one that dials itself. */
 const MOST_DESCRIPTORS = 60;
@@ -50,7 +51,7 @@ for (const [name, announced, reached] of PLACES) {
       const places: HostPort[] = [peerA, peerB].map(({ host, port }) => ({ host, port }));
       const seeds = from === "seeds" ? places : places.slice(0, 1);
       const saved = from === "seeds" ? [] : [{ id: idOf("b"), address: places[1]!, port: 8001 }];
-      const discovery = new ClusterDiscovery({ seeds, ...PLAIN_LINK });
+      const discovery = new ClusterDiscovery({ seeds, ...NODE_LINK });
       const scene = new TableScene();
       const { natTable } = scene;
       using logged = new Logged();

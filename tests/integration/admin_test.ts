@@ -5,6 +5,7 @@ import { startLoneServer } from "../support/lone_server.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { run } from "../support/program.ts";
 import { startProxy } from "../support/proxy.ts";
+import { toolOptions } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
@@ -70,11 +71,11 @@ Deno.test("a cluster is administered with public addresses only", async (t) => {
   await t.step("redis-cli --cluster import takes the keys of a server outside", async () => {
     await using lone = await startLoneServer();
     const keys = Array.from({ length: 30 }, (_, index) => `lone:${index}`);
-    using client = await WireClient.connect("127.0.0.1", lone.port);
+    using client = await WireClient.connectTcp("127.0.0.1", lone.port);
     for (const key of keys) await client.ask("SET", key, key);
     await manage("import", "--cluster-from", `127.0.0.1:${lone.port}`);
     assertEquals(textOf(await client.ask("DBSIZE")), "0");
-    const cli = ["redis-cli", "-c", "-h", host, "-p", port(first)];
+    const cli = ["redis-cli", ...toolOptions(), "-c", "-h", host, "-p", port(first)];
     const { output } = await run(cli, keys.map((key) => `GET ${key}\n`).join(""));
     assertEquals(output.replaceAll(/^-> Redirected .*\n/gm, ""), keys.join("\n") + "\n");
   });
@@ -219,7 +220,7 @@ Deno.test("the error to a refused request repeats its public address", async () 
 
 /** Runs `redis-cli --cluster`, which must show no address of a node, and returns its output. */
 async function manageCluster(nodes: readonly ClusterNode[], ...words: string[]): Promise<string> {
-  const { code, output } = await run(["redis-cli", "--cluster", ...words]);
+  const { code, output } = await run(["redis-cli", ...toolOptions(), "--cluster", ...words]);
   assertEquals(code, 0, output);
   for (const { address } of nodes) assert(!output.includes(address), output);
   return output;

@@ -5,11 +5,11 @@ import { waitUntilReady } from "../../src/cluster/readiness.ts";
 import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { NODE_LINK } from "../support/dialer.ts";
 import { Logged } from "../support/logged.ts";
 import { startProxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
-import { PLAIN_LINK } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** Lets the proxy's user, and nobody else under its name, ask about the cluster. */
@@ -24,7 +24,7 @@ function credentialsIn(file: string): Credentials {
 
 function discoveryOf({ host, port }: ClusterNode, file: string): ClusterDiscovery {
   const credentials = credentialsIn(file);
-  return new ClusterDiscovery({ seeds: [{ host, port }], ...PLAIN_LINK, credentials });
+  return new ClusterDiscovery({ seeds: [{ host, port }], ...NODE_LINK, credentials });
 }
 
 Deno.test("a password file is read for each connection", async (t) => {

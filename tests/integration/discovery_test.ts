@@ -6,6 +6,7 @@ import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { NODE_LINK } from "../support/dialer.ts";
 import {
   CLUSTER_LISTINGS,
   idAt,
@@ -18,7 +19,7 @@ import { findFreePorts } from "../support/ports.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
-import { idOf, line, PLAIN_LINK, TableScene } from "../support/views.ts";
+import { idOf, line, TableScene } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -249,7 +250,7 @@ Deno.test("a port that is in use is skipped when a node joins later", async () =
 
 Deno.test("an unknown host gets port 0 in a reply, and an error in a redirect", async () => {
   const scene = new TableScene().knowing([`${line("a", "10.0.0.1:7000")} 0-16383`]);
-  const discovery = new ClusterDiscovery({ seeds: [], ...PLAIN_LINK });
+  const discovery = new ClusterDiscovery({ seeds: [], ...NODE_LINK });
   const nodeResolver = new NodeResolver(scene.context(discovery));
   for (const host of ["", "?"]) {
     const ref: NodeRef = { host, port: 0 };

@@ -3,11 +3,12 @@ import { formatHostPort } from "../../src/platform/address.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
+import { NODE_LINK } from "../support/dialer.ts";
 import { namedInLines } from "../support/named_nodes.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { ScriptedDiscovery } from "../support/scripted_discovery.ts";
-import { idOf, line, PLAIN_LINK, TableScene, viewOf } from "../support/views.ts";
+import { idOf, line, TableScene, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 const [A, B, C] = ["a", "b", "c"].map(idOf) as [string, string, string];
@@ -72,7 +73,7 @@ for (const [name, lines, answeredBy] of TEXTS) {
     const here = (line: string) =>
       line.replace("HERE", address).replace("PORT", `${port}`).replace("HOST", host);
     node.answers = viewAnswers(lines.map((line) => `${here(line)} 0 0 1 connected`));
-    const discovery = new ClusterDiscovery({ seeds: [], ...PLAIN_LINK });
+    const discovery = new ClusterDiscovery({ seeds: [], ...NODE_LINK });
     const view = await discovery.queryNode({ host, port });
     discovery.close();
     assertEquals(view?.answeredBy.id, answeredBy);

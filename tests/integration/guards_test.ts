@@ -8,13 +8,14 @@ import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { encodeRequest, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { NODE_LINK } from "../support/dialer.ts";
 import { namedInLines } from "../support/named_nodes.ts";
 import { Peer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until, within } from "../support/until.ts";
 import { ScriptedDiscovery } from "../support/scripted_discovery.ts";
-import { PLAIN_LINK, TableScene, viewOf } from "../support/views.ts";
+import { TableScene, viewOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
 
 /** In slots 3300, 7365 and 15495: one for each of three primaries. */
@@ -33,7 +34,7 @@ class WatchedTopology extends ClusterDiscovery implements AsyncDisposable {
   static of(seeds: readonly HostPort[], password?: string): WatchedTopology {
     return new WatchedTopology({
       seeds: seeds.map(({ host, port }) => ({ host, port })),
-      ...PLAIN_LINK,
+      ...NODE_LINK,
       credentials: password === undefined ? undefined : { username: undefined, password },
     });
   }

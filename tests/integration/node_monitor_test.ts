@@ -6,6 +6,7 @@ import { dialerWith } from "../support/dialer.ts";
 import { Logged } from "../support/logged.ts";
 import { Peer, TcpPeer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";
+import type { TestConnection } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 
 const AT = "127.0.0.1";
@@ -166,7 +167,7 @@ Deno.test("a probe is a client of the node for a moment only, and one serves man
   const { monitor, node, done } = scene;
   const staysMs: number[] = [];
   class Timer extends TcpPeer {
-    protected override async talk(connection: Deno.TcpConn): Promise<void> {
+    protected override async talk(connection: TestConnection): Promise<void> {
       const sinceMs = performance.now();
       assertEquals(await connection.read(new Uint8Array(1)), null);
       staysMs.push(performance.now() - sinceMs);

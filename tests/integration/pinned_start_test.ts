@@ -5,6 +5,7 @@ import { idAt } from "../support/named_nodes.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { run } from "../support/program.ts";
+import { toolOptions } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 
 Deno.test("a cluster is created and fixed from outside, through the ports of static mappings", async (t) => {
@@ -32,7 +33,10 @@ Deno.test("a cluster is created and fixed from outside, through the ports of sta
   async function runTool(nat: NatProcess, slots: number, ...words: string[]): Promise<string> {
     const reason = `${nodes[0]!.address} is not ready: its state is fail, ${slots} of 16384 slots`;
     await nat.untilLogged(new RegExp(`Waiting for the cluster: The cluster at ${reason}`));
-    const { code, output } = await run(["redis-cli", "--cluster", ...words], "yes\n");
+    const { code, output } = await run(
+      ["redis-cli", ...toolOptions(), "--cluster", ...words],
+      "yes\n",
+    );
     assertEquals(code, 0, output);
     return output;
   }

@@ -4,12 +4,13 @@ import { waitUntilReady } from "../../src/cluster/readiness.ts";
 import { ClusterDiscovery, type QueryOptions } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
+import { NODE_LINK } from "../support/dialer.ts";
 import { bulk } from "../support/frames.ts";
 import { idAt } from "../support/named_nodes.ts";
 import { Peer, TcpPeer } from "../support/peer.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
-import { idOf, PLAIN_LINK } from "../support/views.ts";
+import { idOf } from "../support/views.ts";
 
 /** Far less than the 5 s timeout of a node that hangs. */
 const SOON_MS = 2000;
@@ -18,7 +19,7 @@ const SOON_MS = 2000;
 async function lookFrom(seeds: readonly HostPort[], options?: QueryOptions): Promise<ClusterView> {
   const discovery = new ClusterDiscovery({
     seeds: seeds.map(({ host, port }) => ({ host, port })),
-    ...PLAIN_LINK,
+    ...NODE_LINK,
   });
   const startMs = performance.now();
   try {
@@ -70,7 +71,7 @@ Deno.test("an address that is of no use hides no other", async (t) => {
           }
         }
         const seeds = [{ host: "nodes.example", port: node.port }];
-        const topology = new NamingTopology({ seeds, ...PLAIN_LINK });
+        const topology = new NamingTopology({ seeds, ...NODE_LINK });
         // The start retries even a lasting error, unless every address has one.
         const startMs = performance.now();
         const view = await waitUntilReady(topology, 10_000);

@@ -6,6 +6,7 @@ import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { onLinux } from "../support/platform.ts";
 import { startProxy } from "../support/proxy.ts";
+import { connectToNode, connectToProxy, type TestConnection } from "../support/tls.ts";
 import { within } from "../support/until.ts";
 import { wire, WireClient } from "../support/wire.ts";
 
@@ -83,7 +84,10 @@ const END = "THE-END\r\n";
 const ECHO_END = wire("ECHO", "THE-END");
 
 /** Reads a reply in parts, of which every byte must be right, and returns what follows. */
-async function readBehind(parts: Iterable<Uint8Array>, connection: Deno.TcpConn): Promise<string> {
+async function readBehind(
+  parts: Iterable<Uint8Array>,
+  connection: TestConnection,
+): Promise<string> {
   const [expected, actual] = [createHash("sha1"), createHash("sha1")];
   let left = 0;
   for (const part of parts) {
@@ -120,17 +124,17 @@ onLinux.test("values of any size pass with constant memory", async (t) => {
   const node = cluster.nodes[0]!;
 
   /** Plays a scene with a client of the program, which must not grow. */
-  async function withClient(talk: (client: Deno.TcpConn) => Promise<void>): Promise<void> {
+  async function withClient(talk: (client: TestConnection) => Promise<void>): Promise<void> {
     await using nat = await NatProcess.serveWarm(node, ["--public-host=nat.example"]);
     const beforeBytes = await nat.peakBytes();
-    using client = await Deno.connect({ hostname: AT, port: nat.portOf(node) });
+    using client = await connectToProxy(AT, nat.portOf(node));
     await within("pass the value", talk(client), TRANSFER_DEADLINE_MS);
     await nat.assertGrewLess(GROWTH_LIMIT_BYTES, beforeBytes);
   }
 
   await t.step("a value of 512 MB is read, and the reply after it is rewritten", async () => {
     const blocks = LONGEST_VALUE_BYTES / MIB;
-    using straight = await WireClient.connect(node.host, node.port);
+    using straight = await node.connect();
     await straight.send(wire("SETRANGE", KEY, `${LONGEST_VALUE_BYTES - 1}`, "\0"));
     for (let index = 0; index < blocks; index++) {
       await straight.send(wire("SETRANGE", KEY, `${index * MIB}`, mark(index)));
@@ -151,7 +155,7 @@ onLinux.test("values of any size pass with constant memory", async (t) => {
       await writeAll(client, fromLatin1(SLOTS + ECHO_END));
       assertRewritten(await readBehind([fromLatin1("+OK\r\n")], client), cluster);
     });
-    using straight = await Deno.connect({ hostname: node.host, port: node.port });
+    using straight = await connectToNode(node.host, node.port);
     await writeAll(straight, fromLatin1(wire("GET", KEY) + ECHO_END));
     await within("read the value", readBehind(bulkOf(blocks), straight), TRANSFER_DEADLINE_MS);
   });

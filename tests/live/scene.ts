@@ -153,7 +153,8 @@ export class LiveScene implements AsyncDisposable {
     const outside = { ...options, host: this.#proxy.host, port: this.#proxy.portOf(seed) };
     const names = { resolve: (name: string) => this.#resolve(name) };
     const resolving = this.#naming === "hostnames" ? names : {};
-    const inside = { ...options, ...resolving, host: seed.host, port: seed.port };
+    const { host, port } = seed;
+    const inside = { ...options, ...resolving, host, port, isInside: true };
     async function start(connect: Connect, name: string, options: ConnectOptions): Promise<Side> {
       const connecting = connect(options);
       const client = await within(`connect ${name}`, connecting, RECOVERY_DEADLINE_MS);

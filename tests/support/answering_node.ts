@@ -2,6 +2,7 @@ import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, itemsOf, textOf } from "../../src/resp/frame.ts";
 import { bulk } from "./frames.ts";
 import { TcpPeer } from "./peer.ts";
+import type { TestConnection } from "./tls.ts";
 import { WireClient } from "./wire.ts";
 
 /** Longer than any test; the connection ends sooner. */
@@ -14,7 +15,7 @@ export class AnsweringNode extends TcpPeer {
   /** All requests so far, in capitals. */
   readonly asked: string[] = [];
 
-  protected override async talk(connection: Deno.TcpConn): Promise<void> {
+  protected override async talk(connection: TestConnection): Promise<void> {
     const client = new WireClient(connection);
     for (;;) {
       const [frame] = await client.readFrames(1, CONNECTION_MS);

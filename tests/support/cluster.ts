@@ -4,6 +4,7 @@ import { ClusterNode, type Directives, halt, Server } from "./cluster_node.ts";
 import { type Place, Places } from "./cluster_places.ts";
 import { all, moveSlots } from "./cluster_slots.ts";
 import { type Certificates, makeCertificates } from "./cluster_tls.ts";
+import { TLS } from "./tls.ts";
 import { until } from "./until.ts";
 
 export { ClusterNode, halt };
@@ -22,7 +23,8 @@ export interface ClusterOptions {
   samePort?: boolean;
   /**
    * The nodes speak TLS to clients and to each other, and want certificates of both. With "only"
-   * `port` is the TLS port; with "both" nodes have a plain-text `port` and a `tlsPort`.
+   * `port` is the TLS port; with "both" nodes have a plain-text `port` and a `tlsPort`. By default
+   * "only" in a run with TLS to nodes.
    */
   tls?: "only" | "both";
   /** IPv4 by default; with IPv6 all nodes are at ::1. */
@@ -79,7 +81,8 @@ export class RedisCluster implements AsyncDisposable {
   }
 
   /** Starts a cluster and waits until every node serves and knows all the others. */
-  static async start(options: ClusterOptions = {}): Promise<RedisCluster> {
+  static async start(given: ClusterOptions = {}): Promise<RedisCluster> {
+    const options = TLS.nodes ? { tls: "only" as const, ...given } : given;
     const server = await Server.find();
     const places = new Places(options);
     const directory = await Deno.makeTempDir({ prefix: "redis-cluster-" });

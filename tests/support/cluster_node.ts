@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { textOf, type Value } from "../../src/resp/frame.ts";
 import type { Place } from "./cluster_places.ts";
-import { type Certificates, connectTls } from "./cluster_tls.ts";
+import type { Certificates } from "./cluster_tls.ts";
 import { Program, run } from "./program.ts";
+import { secure } from "./tls.ts";
 import { until } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
@@ -90,7 +91,7 @@ export class ClusterNode {
   async connect(): Promise<WireClient> {
     const client = this.directives["port"] === "0"
       ? await this.connectTls()
-      : await WireClient.connect(this.host, this.port);
+      : await WireClient.connectTcp(this.host, this.port);
     return await this.#authenticate(client);
   }
 
@@ -101,8 +102,8 @@ export class ClusterNode {
    */
   async connectTls(): Promise<WireClient> {
     if (this.#certificates === undefined) throw new RangeError(`${this.address} has no TLS port`);
-    const at = { host: this.host, port: this.tlsPort! };
-    return await this.#authenticate(new WireClient(await connectTls(at, this.#certificates)));
+    const connection = await Deno.connect({ hostname: this.host, port: this.tlsPort! });
+    return await this.#authenticate(new WireClient(await secure(connection, this.host)));
   }
 
   async #authenticate(client: WireClient): Promise<WireClient> {

@@ -1,7 +1,5 @@
 import { join } from "node:path";
-import type { HostPort } from "../../src/platform/address.ts";
-import { TestCertificate } from "./certificate.ts";
-import type { WireConnection } from "./wire.ts";
+import { AUTHORITY } from "./tls.ts";
 
 /** The certificate of a cluster's nodes and clients, and its issuer. */
 export interface Certificates {
@@ -24,9 +22,9 @@ export async function makeCertificates(
   directory: string,
   hosts: readonly string[],
 ): Promise<Certificates> {
-  const root = TestCertificate.root();
-  const { certificates: cert, key } = root.issue({ names: ["localhost", ...hosts] }).identity;
-  const texts = { "tls-ca-cert-file": root.pem, "tls-cert-file": cert, "tls-key-file": key };
+  const { certificates: cert, key } =
+    AUTHORITY.issue({ names: ["localhost", "127.0.0.1", ...hosts] }).identity;
+  const texts = { "tls-ca-cert-file": AUTHORITY.pem, "tls-cert-file": cert, "tls-key-file": key };
   const write = async (name: keyof typeof texts) => {
     const path = join(directory, `${name}.pem`);
     await Deno.writeTextFile(path, texts[name]);
@@ -37,22 +35,5 @@ export async function makeCertificates(
     "tls-cert-file": await write("tls-cert-file"),
     "tls-key-file": await write("tls-key-file"),
   };
-  return { files, ca: root.pem, cert, key };
-}
-
-/** Connects in TLS, with a client certificate; the server's is verified. */
-export async function connectTls(
-  { host, port }: HostPort,
-  { ca, cert, key }: Certificates,
-): Promise<WireConnection> {
-  const conn = await Deno.connectTls({ hostname: host, port, caCerts: [ca], cert, key });
-  return {
-    read: (bytes) => conn.read(bytes),
-    write: (bytes) => conn.write(bytes),
-    closeWrite: () => conn.closeWrite(),
-    close: () => conn.close(),
-    // The runtime has no such method here. A test that sends twice in a row waits 40 ms.
-    setNoDelay: () => {},
-    localAddr: conn.localAddr,
-  };
+  return { files, ca: AUTHORITY.pem, cert, key };
 }

@@ -1,8 +1,10 @@
+import type { NodeConnectionOptions } from "../../src/cluster/node_connection.ts";
 import {
   NodeDialer,
   type NodeDialerOptions,
   type PublicPorts,
 } from "../../src/cluster/node_dialer.ts";
+import { TLS_CONNECTOR } from "./tls.ts";
 
 /** A dialer of a proxy on 127.0.0.1 that serves no port, unless told otherwise. */
 export function dialerWith(
@@ -15,6 +17,13 @@ export function dialerWith(
     publicHost: "127.0.0.1",
     connectTimeoutMs: 1000,
     keepAlive: true,
+    tlsConnector: TLS_CONNECTOR,
   };
   return new NodeDialer({ ...proxy, ...options }, ports, resolveHost);
 }
+
+/** How a discovery connects to nodes without a password. */
+export const NODE_LINK: NodeConnectionOptions = {
+  credentials: undefined,
+  dialer: dialerWith({ connectTimeoutMs: 3000 }),
+};

@@ -29,7 +29,8 @@ export function namedInShards(reply: Value): NamedNode[] {
   return itemsOf(reply)!.flatMap((shard) =>
     itemsOf(fieldOf(shard, "nodes"))!.map((node) => ({
       id: textOf(fieldOf(node, "id"))!,
-      port: Number(textOf(fieldOf(node, "port"))),
+      // Nodes with TLS only have no other.
+      port: Number(textOf(fieldOf(node, "port") ?? fieldOf(node, "tls-port")!)),
       hosts: ["ip", "endpoint", "hostname"]
         .map((name) => textOf(fieldOf(node, name)))
         .filter((host) => host !== undefined),

@@ -1,21 +1,24 @@
 import { formatHostPort } from "../../src/platform/address.ts";
-import { writeAll } from "../../src/platform/net.ts";
+import { close, writeAll } from "../../src/platform/net.ts";
 import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { findFreePorts } from "./ports.ts";
+import { NodeTls, type TestConnection, TLS } from "./tls.ts";
 
-/** Listens at an address and serves every connection until its block ends. */
+/** Listens at an address as a node, and serves every connection until its block ends. */
 export abstract class TcpPeer implements AsyncDisposable {
   readonly host: string;
   readonly port: number;
   accepted = 0;
   readonly #listener: Deno.TcpListener;
-  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #tls: NodeTls | undefined;
+  readonly #connections = new Set<TestConnection>();
   readonly #done: Promise<void>;
 
   constructor({ host = "127.0.0.1", port = 0 } = {}) {
     this.#listener = Deno.listen({ hostname: host, port });
     this.host = host;
     this.port = this.#listener.addr.port;
+    this.#tls = TLS.nodes ? new NodeTls(host) : undefined;
     this.#done = this.#accept();
   }
 
@@ -30,7 +33,7 @@ export abstract class TcpPeer implements AsyncDisposable {
 
   /** Closes all connections. */
   endConnections(): void {
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections) close(connection);
     this.#connections.clear();
   }
 
@@ -41,7 +44,7 @@ export abstract class TcpPeer implements AsyncDisposable {
   }
 
   /** Talks until the other side ends; the connection is closed afterwards. */
-  protected abstract talk(connection: Deno.TcpConn): Promise<void>;
+  protected abstract talk(connection: TestConnection): Promise<void>;
 
   async #accept(): Promise<void> {
     const talks: Promise<void>[] = [];
@@ -49,12 +52,18 @@ export abstract class TcpPeer implements AsyncDisposable {
       this.accepted++;
       this.#connections.add(connection);
       // The other side may reset the connection, or this one close it.
-      const talk = this.talk(connection).catch(() => {});
+      const talk = this.#talk(connection).catch(() => {});
       talks.push(talk.then(() => {
-        if (this.#connections.delete(connection)) connection.close();
+        this.#connections.delete(connection);
+        // A handshake that failed has closed it.
+        close(connection);
       }));
     }
     await Promise.all(talks);
+  }
+
+  async #talk(connection: TestConnection): Promise<void> {
+    await this.talk(this.#tls === undefined ? connection : await this.#tls.accept(connection));
   }
 }
 
@@ -68,7 +77,7 @@ export class Peer extends TcpPeer {
     this.#answer = answer;
   }
 
-  protected override async talk(connection: Deno.TcpConn): Promise<void> {
+  protected override async talk(connection: TestConnection): Promise<void> {
     const buffer = new Uint8Array(1024);
     while (await connection.read(buffer) !== null) {
       if (this.#answer !== "") await writeAll(connection, fromLatin1(this.#answer));

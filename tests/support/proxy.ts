@@ -7,6 +7,7 @@ import { type Config, parseCommand } from "../../src/cli/config.ts";
 import type { ClusterNode } from "./cluster.ts";
 import { NatProcess } from "./nat_process.ts";
 import { THREADS } from "./threads.ts";
+import { TLS_DIRECTORY, TLS_VARIABLES } from "./tls.ts";
 import { within } from "./until.ts";
 
 /** A proxy that serves until its block ends. */
@@ -31,8 +32,9 @@ const SOURCES = fileURLToPath(new URL("../../src", import.meta.url));
 /** All permissions that the program needs without files. */
 const PERMISSIONS = ["--no-prompt", "--allow-net", "--allow-env"];
 
-/** The runtime needs permission to read the module of a worker. */
-if (THREADS > 1) PERMISSIONS.push(`--allow-read=${SOURCES}`);
+/** The runtime needs permission to read the module of a worker, and the program its certificates. */
+const READABLE = [THREADS > 1 && SOURCES, TLS_DIRECTORY].filter(Boolean);
+if (READABLE.length > 0) PERMISSIONS.push(`--allow-read=${READABLE.join()}`);
 
 /** A proxy that stops does not wait for its clients. */
 const STOP_DEADLINE_MS = 5_000;
@@ -80,9 +82,9 @@ export async function startProxyProcess(
   return Object.assign(nat, { host, ports: [...mapping.values()] });
 }
 
-/** The configuration of a command line without environment variables. */
+/** The configuration of a command line, without environment variables but those of TLS. */
 export function configOf(words: string[]): Config {
-  const command = parseCommand(words, () => undefined);
+  const command = parseCommand(words, (name) => TLS_VARIABLES[name]);
   if (command.kind !== "serve") {
     throw new TypeError(`Expected the command serve, not ${command.kind}`);
   }

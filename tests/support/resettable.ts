@@ -1,11 +1,11 @@
 import net from "node:net";
-import type { WireConnection } from "./wire.ts";
+import type { TestConnection } from "./tls.ts";
 
 /**
  * A connection that can be reset: Deno's own connections always send FIN first, which looks like
  * an orderly end to the other side.
  */
-export class Resettable implements WireConnection {
+export class Resettable implements TestConnection {
   readonly #socket: net.Socket;
   #error: Error | undefined;
   #ended = false;
@@ -32,6 +32,11 @@ export class Resettable implements WireConnection {
   get localAddr(): Deno.NetAddr {
     const { localAddress, localPort } = this.#socket;
     return { transport: "tcp", hostname: localAddress!, port: localPort! };
+  }
+
+  get remoteAddr(): Deno.NetAddr {
+    const { remoteAddress, remotePort } = this.#socket;
+    return { transport: "tcp", hostname: remoteAddress!, port: remotePort! };
   }
 
   setNoDelay(): void {
@@ -81,6 +86,10 @@ export class Resettable implements WireConnection {
 
   close(): void {
     this.#socket.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
   }
 
   /** Ends both directions at once; bytes in flight are lost. */

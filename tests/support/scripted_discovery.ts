@@ -2,7 +2,7 @@ import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import { NodeConnectionError } from "../../src/cluster/node_connection_error.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
-import { PLAIN_LINK } from "./views.ts";
+import { NODE_LINK } from "./dialer.ts";
 
 /** A discovery with scripted answers. */
 export class ScriptedDiscovery extends ClusterDiscovery {
@@ -16,7 +16,7 @@ export class ScriptedDiscovery extends ClusterDiscovery {
   gate: Promise<void> = Promise.resolve();
 
   constructor(...views: ClusterView[]) {
-    super({ seeds: [], ...PLAIN_LINK });
+    super({ seeds: [], ...NODE_LINK });
     this.views = views;
   }
 

@@ -4,6 +4,7 @@ import type { Config } from "../../src/cli/config.ts";
 import { bulk } from "./frames.ts";
 import { type LocalProxy, startProxy } from "./proxy.ts";
 import { Resettable } from "./resettable.ts";
+import { NodeTls, secure, TLS } from "./tls.ts";
 import { until, within } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
@@ -21,6 +22,7 @@ export class ScriptedNode implements AsyncDisposable {
   readonly host = "127.0.0.1";
   readonly port: number;
   readonly #server: net.Server;
+  readonly #tls = TLS.nodes ? new NodeTls(this.host) : undefined;
   readonly #waiting: net.Socket[] = [];
   /** The connections returned so far, including those that have ended. */
   readonly peers: WireClient[] = [];
@@ -61,9 +63,14 @@ export class ScriptedNode implements AsyncDisposable {
         connection.close();
         continue;
       }
-      const peer = new WireClient(connection);
-      this.peers.push(peer);
-      return peer;
+      try {
+        const peer = new WireClient(await this.#tls?.accept(connection) ?? connection);
+        this.peers.push(peer);
+        return peer;
+      } catch (error) {
+        // A probe on a busy machine.
+        if (!(error instanceof Deno.errors.UnexpectedEof)) throw error;
+      }
     }
   }
 
@@ -128,7 +135,9 @@ export class Scene implements AsyncDisposable {
 
   /** Connects a client; its requests wait until the node accepts. */
   async connect(): Promise<WireClient> {
-    const client = new WireClient(await Resettable.connect(this.node.host, this.port));
+    const { host } = this.node;
+    const connection = await Resettable.connect(host, this.port);
+    const client = new WireClient(TLS.clients ? await secure(connection, host) : connection);
     this.#clients.push(client);
     return client;
   }

@@ -1,18 +1,10 @@
 import { NatTable } from "../../src/nat/nat_table.ts";
 import type { NatContext } from "../../src/nat/queries.ts";
 import type { TableChange } from "../../src/nat/table_change.ts";
-import type { NodeConnectionOptions } from "../../src/cluster/node_connection.ts";
 import { parseNodes } from "../../src/cluster/node.ts";
 import type { SavedPorts, StaticMapping } from "../../src/nat/port_allocator.ts";
 import type { ClusterDiscovery } from "../../src/cluster/discovery.ts";
 import type { ClusterView } from "../../src/cluster/view.ts";
-import { dialerWith } from "./dialer.ts";
-
-/** How a discovery connects to nodes without a password. */
-export const PLAIN_LINK: NodeConnectionOptions = {
-  credentials: undefined,
-  dialer: dialerWith({ connectTimeoutMs: 3000 }),
-};
 
 /** The node id that consists of one digit. */
 export function idOf(digit: string): string {

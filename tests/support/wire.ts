@@ -1,6 +1,7 @@
 import { fromLatin1, joined, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
+import { connectToProxy } from "./tls.ts";
 import { within } from "./until.ts";
 
 /** Far longer than any reply takes on a loaded machine; a test that reaches it has failed. */
@@ -37,8 +38,13 @@ export class WireClient implements Disposable {
     this.#conn = conn;
   }
 
-  /** Connects, with Nagle's algorithm off so that each `send` is a packet. */
+  /** Connects to a proxy, with Nagle's algorithm off so that each `send` is a packet. */
   static async connect(host: string, port: number): Promise<WireClient> {
+    return new WireClient(await connectToProxy(host, port));
+  }
+
+  /** The same in TCP whatever the proxy speaks, or to another server. */
+  static async connectTcp(host: string, port: number): Promise<WireClient> {
     return new WireClient(await Deno.connect({ hostname: host, port }));
   }
 

@@ -42,6 +42,8 @@ export interface ConnectOptions extends HostPort {
   readReplicas?: boolean;
   /** Whether connections may fail, because nodes fail. */
   throughOutages?: boolean;
+  /** Whether it connects to the nodes themselves, instead of a proxy. */
+  isInside?: boolean;
   /** Resolves names that are not in DNS; undefined for other names. */
   resolve?: (name: string) => string | undefined;
 }

@@ -1,6 +1,7 @@
 import type { Buffer } from "node:buffer";
 import { Cluster, type ClusterOptions, type Redis } from "ioredis";
 import { type HostPort, splitAddress } from "../../../src/platform/address.ts";
+import { CLIENT_TLS, TLS } from "../../support/tls.ts";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
 /** ioredis with sharded subscribers. */
@@ -26,12 +27,12 @@ export class IoredisClient implements ClusterClient {
     more: Pick<ClusterOptions, "enableAutoPipelining" | "natMap"> = {},
   ): Promise<IoredisClient> {
     const { host, port, protocol, readReplicas = false, throughOutages = false } = options;
-    const { resolve } = options;
+    const { resolve, isInside } = options;
     const cluster = new Cluster([{ host, port }], {
       lazyConnect: true,
       shardedSubscribers: true,
       scaleReads: readReplicas ? "slave" : "master",
-      redisOptions: { protocol },
+      redisOptions: { protocol, ...tlsOf(isInside) },
       ...resolve && { natMap: (address) => resolved(splitAddress(address)!, resolve) },
       ...more,
     });
@@ -118,6 +119,11 @@ export class IoredisClient implements ClusterClient {
       throw new AggregateError(this.#errors, "ioredis had errors");
     }
   }
+}
+
+/** The options for TLS, if the other side speaks it. */
+export function tlsOf(isInside = false): { tls?: typeof CLIENT_TLS } {
+  return TLS[isInside ? "nodes" : "clients"] ? { tls: CLIENT_TLS } : {};
 }
 
 /** Returns null for an address that stays unchanged. */

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { until } from "../../support/until.ts";
-import { IoredisClient } from "./ioredis.ts";
+import { IoredisClient, tlsOf } from "./ioredis.ts";
 import { type Behaviours, ownerOf, testClient } from "./suite.ts";
 
 testClient("ioredis", IoredisClient.connect, (protocol) => ({
@@ -27,7 +27,8 @@ const BOTH: Behaviours = {
     await using other = await connect();
     await client.command(key, "SET", key, "old");
     // A RESP2 connection to the same node receives the invalidations.
-    const listener = new Redis({ host: proxy.host, port, protocol: 2, lazyConnect: true });
+    const listening = { host: proxy.host, protocol: 2 as const, lazyConnect: true };
+    const listener = new Redis({ port, ...listening, ...tlsOf() });
     const closed = new Promise((resolve) => listener.once("end", resolve));
     try {
       await listener.connect();

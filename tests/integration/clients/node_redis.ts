@@ -2,22 +2,30 @@ import { Buffer } from "node:buffer";
 import { type BasicPooledClientSideCache, createCluster, RESP_TYPES, WatchError } from "redis";
 import { lookup as lookUp } from "node:dns";
 import type { LookupFunction } from "node:net";
+import { CLIENT_TLS, TLS } from "../../support/tls.ts";
 import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 
 type Cluster = ReturnType<typeof open>;
 
 function open(options: ConnectOptions, cache: BasicPooledClientSideCache | undefined) {
-  const { host, port, protocol, readReplicas = false, resolve } = options;
+  const { host, port, protocol, readReplicas = false, resolve, isInside } = options;
+  const socket = { ...securityOf(isInside), ...resolve && { lookup: lookupBy(resolve) } };
   return createCluster({
     rootNodes: [{ socket: { host, port } }],
+    defaults: {
+      socket,
+      // It would resolve each name in DNS before HELLO.
+      ...resolve && { maintNotifications: "disabled" as const },
+    },
     RESP: protocol,
     useReplicas: readReplicas,
     ...cache === undefined ? {} : { clientSideCache: cache },
-    // For maintenance notifications it would resolve each name in DNS before HELLO.
-    ...resolve && {
-      defaults: { socket: { lookup: lookupBy(resolve) }, maintNotifications: "disabled" },
-    },
   });
+}
+
+/** The options for TLS, if the other side speaks it. */
+function securityOf(isInside = false) {
+  return TLS[isInside ? "nodes" : "clients"] ? { tls: true as const, ...CLIENT_TLS } : {};
 }
 
 /** Resolves in DNS the names that `resolve` does not know. */

@@ -3,6 +3,7 @@ import { type ClusterNode, RedisCluster } from "../../support/cluster.ts";
 import { type LocalProxy, startProxy } from "../../support/proxy.ts";
 import { run } from "../../support/program.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
+import { toolOptions } from "../../support/tls.ts";
 import { wire, WireClient } from "../../support/wire.ts";
 
 const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
@@ -35,7 +36,7 @@ Deno.test("the tools of the server work through the proxy", async (t) => {
   for (const protocol of ["-2", "-3"]) {
     await t.step(`redis-cli -c ${protocol} follows redirects`, async () => {
       const commands = KEYS.flatMap((key) => [`SET ${key} ${key}`, `GET ${key}`]);
-      const words = ["redis-cli", "-c", protocol, "-h", host, "-p", port];
+      const words = ["redis-cli", ...toolOptions(), "-c", protocol, "-h", host, "-p", port];
       const { code, output } = await run(words, commands.map((line) => `${line}\n`).join(""));
       assertEquals(code, 0, output);
       assertEquals(namedIn(output), primaries);
@@ -46,7 +47,7 @@ Deno.test("the tools of the server work through the proxy", async (t) => {
     await t.step(`redis-benchmark --cluster ${protocol} finds all primaries`, async () => {
       for (const pipeline of ["1", "16"]) {
         const { code, output } = await run([
-          ...["redis-benchmark", "--cluster", "-h", host, "-p", port, "-q"],
+          ...["redis-benchmark", ...toolOptions(), "--cluster", "-h", host, "-p", port, "-q"],
           ...["-t", "set,get", "-n", REQUESTS, "-P", pipeline, "-r", "1000"],
           // RESP2 is its default and has no flag.
           ...protocol === "-3" ? [protocol] : [],
@@ -70,30 +71,31 @@ Deno.test("the tools of the server work through the proxy", async (t) => {
       await using directory = await TemporaryDirectory.create();
       const script = directory.at("script.lua");
       await Deno.writeTextFile(script, DEBUGGED_SCRIPT);
-      const debug = (at: string, atPort: number) =>
-        run(
-          ["redis-cli", "-h", at, "-p", `${atPort}`, mode, "--eval", script, ",", "word"],
-          DEBUGGER_WORDS.map((word) => `${word}\n`).join(""),
-        );
-      const straight = await debug(node.host, node.port);
+      const debug = (options: string[], at: string, atPort: number) => {
+        const cli = ["redis-cli", ...options, "-h", at, "-p", `${atPort}`, mode];
+        const words = DEBUGGER_WORDS.map((word) => `${word}\n`).join("");
+        return run([...cli, "--eval", script, ",", "word"], words);
+      };
+      const straight = await debug(toolOptions("nodes"), node.host, node.port);
       for (const shown of ["Lua debugging session", '<value> "word"', "result of word"]) {
         assertStringIncludes(straight.output, shown);
       }
-      assertEquals(await debug(host, proxy.portOf(node)), straight);
+      assertEquals(await debug(toolOptions(), host, proxy.portOf(node)), straight);
     });
   }
 
   await t.step("the Lua debugger gets its commands unchanged", async () => {
     const node = cluster.primaries[0]!;
-    const straight = await debugRaw(node.host, node.port);
+    const straight = await debugRaw(await node.connect());
     assertStringIncludes(straight, "result of word");
-    assertEquals(await debugRaw(host, proxy.portOf(node)), straight);
+    const client = await WireClient.connect(host, proxy.portOf(node));
+    assertEquals(await debugRaw(client), straight);
   });
 
   /** Runs `redis-cli --cluster`, and returns its output, which must name just these addresses. */
   async function manage(named: Set<string>, command: string, ...words: string[]) {
-    const cli = ["redis-cli", "--cluster", command, `${host}:${port}`, ...words];
-    const { code, output } = await run(cli);
+    const cli = ["redis-cli", ...toolOptions(), "--cluster", command, `${host}:${port}`];
+    const { code, output } = await run([...cli, ...words]);
     assertEquals(code, 0, output);
     assertEquals(namedIn(output), named);
     return output;
@@ -111,8 +113,8 @@ Deno.test("the tools of the server work through the proxy", async (t) => {
 });
 
 /** All output of a debugger session. */
-async function debugRaw(host: string, port: number): Promise<string> {
-  using client = await WireClient.connect(host, port);
+async function debugRaw(connected: WireClient): Promise<string> {
+  using client = connected;
   await client.ask("SCRIPT", "DEBUG", "YES");
   await client.send(wire("EVAL", DEBUGGED_SCRIPT, "0", "word"));
   let received = "";

@@ -2,6 +2,7 @@ import { textOf } from "../../../src/resp/frame.ts";
 import type { ClusterNode } from "../../support/cluster.ts";
 import { seededRandom } from "../../support/random.ts";
 import { slotOf } from "../../support/slots.ts";
+import { connectToNode, connectToProxy } from "../../support/tls.ts";
 import { until } from "../../support/until.ts";
 import { wire, type WireClient } from "../../support/wire.ts";
 import { holds, Recorder } from "./connection.ts";
@@ -106,8 +107,8 @@ export class TestedNode implements AsyncDisposable {
     await this.#prepare();
     const { stage, node } = this.#parts;
     const logged = stage.nat.stderr.length;
-    await using direct = await Recorder.connect(node.host, node.port);
-    await using proxied = await Recorder.connect(PUBLIC_HOST, stage.portOf(node));
+    await using direct = new Recorder(await connectToNode(node.host, node.port));
+    await using proxied = new Recorder(await connectToProxy(PUBLIC_HOST, stage.portOf(node)));
     const pair = {
       direct: await this.#introduce(direct, TOKENS.direct),
       proxied: await this.#introduce(proxied, TOKENS.proxied),

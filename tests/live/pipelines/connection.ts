@@ -1,4 +1,5 @@
 import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
+import type { TestConnection } from "../../support/tls.ts";
 
 /** The pause between two checks of a condition. */
 const PAUSE_MS = 2;
@@ -18,7 +19,7 @@ export async function holds(
 
 /** A connection that records all received bytes as characters; it owns its socket. */
 export class Recorder implements AsyncDisposable {
-  readonly #conn: Deno.TcpConn;
+  readonly #conn: TestConnection;
   readonly #reading: Promise<void>;
   /** Everything received since the start or the last `forget`. */
   received = "";
@@ -26,14 +27,11 @@ export class Recorder implements AsyncDisposable {
   ended = false;
   #lastMs = performance.now();
 
-  private constructor(conn: Deno.TcpConn) {
+  /** @param conn a connection, which the recorder then owns */
+  constructor(conn: TestConnection) {
     conn.setNoDelay();
     this.#conn = conn;
     this.#reading = this.#read();
-  }
-
-  static async connect(host: string, port: number): Promise<Recorder> {
-    return new Recorder(await Deno.connect({ hostname: host, port }));
   }
 
   /** The time since the last received byte. */
@@ -43,7 +41,7 @@ export class Recorder implements AsyncDisposable {
 
   /** Its local address, as in CLIENT LIST. */
   get address(): string {
-    const { hostname, port } = this.#conn.localAddr as Deno.NetAddr;
+    const { hostname, port } = this.#conn.localAddr;
     return `${hostname}:${port}`;
   }
 
