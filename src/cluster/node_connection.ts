@@ -5,8 +5,15 @@ import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
 import { TlsError } from "../tls/tls_error.ts";
 import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
-import { dialMessage, NodeConnectionError, orThrow, replyError } from "./node_connection_error.ts";
+import {
+  dialError,
+  NodeConnectionError,
+  orThrow,
+  otherError,
+  replyError,
+} from "./node_connection_error.ts";
 import type { NodeDialer } from "./node_dialer.ts";
+import { isTlsRecord } from "./ping.ts";
 
 /** How the proxy connects to nodes for its own queries. */
 export interface NodeConnectionOptions {
@@ -21,9 +28,6 @@ const REPLY_TIMEOUT_MS = 5000;
 /** Ten times the replies of a cluster of 1000 nodes in which each slot is a range of its own. */
 const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 
-/** The types of the records with which a TLS server refuses plain text (RFC 8446, section 5.1). */
-const TLS_RECORDS = [21, 22];
-
 /** A connection of the proxy itself to a node, for queries about the cluster. */
 export class NodeConnection {
   /** The address that was dialled. */
@@ -31,18 +35,23 @@ export class NodeConnection {
   readonly #connection: Connection;
   readonly #buffer = new Uint8Array(16 * 1024);
   readonly #openConnections: Set<NodeConnection>;
+  readonly #dialer: NodeDialer;
+  readonly #signal: AbortSignal;
   /** Whether the node may speak TLS here while the proxy does not: until its first byte. */
   #mayNeedTls: boolean;
 
   private constructor(
     address: HostPort,
     connection: Connection,
-    { openConnections, isTls }: { openConnections: Set<NodeConnection>; isTls: boolean },
+    { dialer, signal }: { dialer: NodeDialer; signal: AbortSignal },
+    openConnections: Set<NodeConnection>,
   ) {
     this.address = address;
     this.#connection = connection;
     this.#openConnections = openConnections;
-    this.#mayNeedTls = !isTls;
+    this.#dialer = dialer;
+    this.#signal = signal;
+    this.#mayNeedTls = !dialer.speaksTls;
     openConnections.add(this);
   }
 
@@ -64,14 +73,14 @@ export class NodeConnection {
     try {
       connection = await dialer.dial(address, attempt);
     } catch (error) {
-      const message = dialMessage(address, error);
-      const isPermanent = error instanceof TlsError && error.isPermanent;
-      throw new NodeConnectionError(message, { isPermanent, cause: error });
+      // Redis does not answer a handshake on a port for plain text.
+      const isSilent = dialer.speaksTls && error instanceof Deno.errors.TimedOut;
+      if (isSilent && await dialer.isOtherwise(address, signal)) throw otherError(address, true);
+      throw dialError(address, error);
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const isTls = dialer.speaksTls;
-    const opened = new NodeConnection(address, connection, { openConnections, isTls });
+    const opened = new NodeConnection(address, connection, { dialer, signal }, openConnections);
     try {
       if (credentials !== undefined) await opened.#authenticate(credentials);
       return opened;
@@ -128,10 +137,13 @@ export class NodeConnection {
       await writeAll(this.#connection, joined(requests.map((args) => encodeRequest(args))));
       replies = (await this.#readFrames(requests.length)).map(decodeFrame);
     } catch (error) {
+      if (error instanceof NodeConnectionError) throw error;
+      // With TLS 1.3 a node refuses the proxy's certificate after the handshake.
+      if (error instanceof TlsError) throw dialError(this.address, error);
+      if (await this.#needsTls(error)) throw otherError(this.address, false);
       const problem = isLate
         ? `did not answer within ${REPLY_TIMEOUT_MS} ms`
-        : `failed to reply: ${error instanceof Error ? error.message : error}` +
-          (this.#mayNeedTls && isEnd(error) ? "; if it speaks TLS there, add --cluster-tls" : "");
+        : `failed to reply: ${error instanceof Error ? error.message : error}`;
       throw new NodeConnectionError(`Node ${formatHostPort(this.address)} ${problem}`, {
         cause: error,
       });
@@ -158,6 +170,12 @@ export class NodeConnection {
     this.close();
   }
 
+  /** Whether the node speaks TLS here while the proxy does not. Redis closes the connection then. */
+  async #needsTls(error: unknown): Promise<boolean> {
+    return this.#mayNeedTls && isEnd(error) &&
+      await this.#dialer.isOtherwise(this.address, this.#signal);
+  }
+
   async #readFrames(count: number): Promise<Uint8Array[]> {
     const scanner = new ReplyScanner();
     const frames: Uint8Array[] = [];
@@ -166,8 +184,8 @@ export class NodeConnection {
     while (frames.length < count) {
       const read = await this.#connection.read(this.#buffer);
       if (read === null) throw new Deno.errors.UnexpectedEof("the connection was closed");
-      if (this.#mayNeedTls && TLS_RECORDS.includes(this.#buffer[0]!)) {
-        throw new Error("it speaks TLS on this port; add --cluster-tls");
+      if (this.#mayNeedTls && isTlsRecord(this.#buffer[0]!)) {
+        throw otherError(this.address, false);
       }
       this.#mayNeedTls = false;
       bytes += read;

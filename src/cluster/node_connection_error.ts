@@ -33,8 +33,25 @@ export function orThrow(reply: Value | NodeConnectionError): Value {
   return reply;
 }
 
+/** The error for a connection that failed with an error of `dial`. */
+export function dialError(address: HostPort, error: unknown): NodeConnectionError {
+  const isPermanent = error instanceof TlsError && error.isPermanent;
+  return new NodeConnectionError(dialMessage(address, error), { isPermanent, cause: error });
+}
+
+/** The error for a node that speaks plain text where the proxy speaks TLS, or the reverse. */
+export function otherError(address: HostPort, isTls: boolean): NodeConnectionError {
+  const problem = isTls
+    ? "does not speak TLS on this port: set its TLS port in --cluster-addr, or leave out " +
+      "--cluster-tls and rediss://"
+    : "speaks TLS on this port: add --cluster-tls, or write rediss:// in --cluster-addr";
+  return new NodeConnectionError(`Node ${formatHostPort(address)} ${problem}`, {
+    isPermanent: true,
+  });
+}
+
 /** The message for a connection that failed with an error of `dial`. */
-export function dialMessage(address: HostPort, error: unknown): string {
+function dialMessage(address: HostPort, error: unknown): string {
   const node = formatHostPort(address);
   if (error instanceof Deno.errors.ConnectionRefused) {
     return `Node ${node} refuses connections: check that it is running and that the port is right`;

@@ -16,9 +16,13 @@ import {
   type TlsConnector,
 } from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
+import { ping, pingTls } from "./ping.ts";
 
 /** Clients wait for the lookup, and the name server may not answer. */
 const PUBLIC_LOOKUP_LIMIT_MS = 250;
+
+/** Nodes answer a PING within a millisecond. */
+const OTHER_LIMIT_MS = 1000;
 
 /** The address of the public host rarely changes. */
 const PUBLIC_LOOKUP_INTERVAL_MS = 60_000;
@@ -114,6 +118,17 @@ export class NodeDialer {
     timeoutMs = this.connectTimeoutMs,
   ): Promise<Connection> {
     return await this.#dial(address, { attempt, timeoutMs });
+  }
+
+  /**
+   * Whether a node speaks plain text where the proxy speaks TLS, or the reverse, for a node that
+   * failed. No secret is sent.
+   */
+  async isOtherwise(address: HostPort, signal: AbortSignal): Promise<boolean> {
+    const connect = (timeoutMs: number, attempt: AbortController) =>
+      this.#dial(address, { attempt, timeoutMs });
+    const pingOther = this.speaksTls ? ping : pingTls;
+    return await pingOther(connect, OTHER_LIMIT_MS, signal) === "answering";
   }
 
   async #dial(address: HostPort, options: DialOptions): Promise<Connection> {

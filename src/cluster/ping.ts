@@ -9,6 +9,9 @@ import { withTimeout } from "../platform/timeout.ts";
  */
 export type PingResult = "closed" | "silent" | "answering" | "untried";
 
+/** Dials a peer. */
+export type Connect = (timeoutMs: number, attempt: AbortController) => Promise<Connection>;
+
 /**
  * Connects, sends a PING and waits for the first byte of the reply; an error such as `-NOAUTH`
  * counts as an answer. Closes the connection.
@@ -18,7 +21,35 @@ export type PingResult = "closed" | "silent" | "answering" | "untried";
  * @param signal ends the attempt when aborted; the result is then `silent` or `closed`
  */
 export async function ping(
-  connect: (timeoutMs: number, attempt: AbortController) => Promise<Connection>,
+  connect: Connect,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<PingResult> {
+  const question = { bytes: encodeRequest(["PING"]), isAnswer: beginsValue };
+  return await probe(question, connect, timeoutMs, signal);
+}
+
+/** Like `ping`, for a peer that speaks TLS: it must answer with a record of TLS. */
+export async function pingTls(
+  connect: Connect,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<PingResult> {
+  const question = { bytes: EMPTY_HELLO, isAnswer: isTlsRecord };
+  return await probe(question, connect, timeoutMs, signal);
+}
+
+/** A ClientHello without contents, which a server refuses with an alert. */
+const EMPTY_HELLO = new Uint8Array([22, 3, 1, 0, 4, 1, 0, 0, 0]);
+
+/** Whether a server of TLS begins with this byte: an alert or a handshake (RFC 8446, section 5.1). */
+export function isTlsRecord(firstByte: number): boolean {
+  return firstByte === 21 || firstByte === 22;
+}
+
+async function probe(
+  { bytes, isAnswer }: { bytes: Uint8Array; isAnswer: (firstByte: number) => boolean },
+  connect: Connect,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<PingResult> {
@@ -30,11 +61,11 @@ export async function ping(
   try {
     connection = await connect(Math.max(1, timeoutMs), attempt);
     if (signal.aborted) return "silent";
-    await writeAll(connection, encodeRequest(["PING"]));
+    await writeAll(connection, bytes);
     // The first byte is enough.
     const answer = new Uint8Array(1);
     const read = await withTimeout(connection.read(answer), endMs - performance.now());
-    return typeof read === "number" && beginsValue(answer[0]!) ? "answering" : "silent";
+    return typeof read === "number" && isAnswer(answer[0]!) ? "answering" : "silent";
   } catch (error) {
     if (isExhausted(error)) return "untried";
     // The connection was accepted before it broke.

@@ -57,6 +57,17 @@ export interface RequestRewriter {
  */
 const UNREAD_TIMEOUT_MS = 10_000;
 
+/** The first byte of a client that speaks TLS (RFC 8446, section 5.1), and of no command. */
+const TLS_HANDSHAKE = 22;
+
+/** A server would wait for the end of a line, and so would the client, without a reason. */
+function tlsError(): PairingError {
+  return new PairingError(
+    "the client speaks TLS, but this port does not; set --tls-cert-file, or turn off TLS in the " +
+      "client",
+  );
+}
+
 /** How often unread replies are checked. */
 const UNREAD_CHECK_MS = 1000;
 
@@ -127,9 +138,9 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         this.#isReading = false;
         scheduler.recordRead();
         if (read === null) break;
-        this.#reads++;
-        if (this.#isDone) continue;
         const held = this.#input.end;
+        if (this.#reads++ === 0 && this.#input.bytes[held] === TLS_HANDSHAKE) throw tlsError();
+        if (this.#isDone) continue;
         const at = this.#scan(held + read);
         if (this.#isPlain(at)) {
           // The hot path: every additional promise costs measurable CPU time.

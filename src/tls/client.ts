@@ -170,6 +170,8 @@ const CERTIFICATE_ALERTS = new Set([
   "CertificateUnknown",
   "UnknownCA",
   "AccessDenied",
+  // The node has a CA of the same name with another key.
+  "DecryptError",
 ]);
 
 const CERTIFICATE_WANTED =

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { Byte, toLatin1 } from "../../../src/resp/bytes.ts";
 import { PairingError } from "../../../src/relay/pairing_error.ts";
 import { ReplyTracker } from "../../../src/relay/reply_tracker.ts";
@@ -130,6 +130,13 @@ class RelayScene {
     return this.done;
   }
 }
+
+Deno.test("a client that begins with TLS is refused, and the node gets nothing of it", async () => {
+  const scene = new RelayScene();
+  scene.client.give("\x16\x03\x01\x02\x00\x01GET a\n");
+  await assertRejects(() => scene.done, PairingError, "set --tls-cert-file");
+  assertEquals(scene.upstream, "");
+});
 
 Deno.test("after the beginning of a stream, bytes are forwarded at once", async () => {
   const scene = new RelayScene();
