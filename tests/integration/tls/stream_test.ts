@@ -187,6 +187,34 @@ Deno.test("the end waits for a write that is blocked", async () => {
   connection.close();
 });
 
+Deno.test("the end of TLS is an end, also in one packet with what precedes it", async () => {
+  const { near, far } = await Pair.tcp();
+  const { server, client } = new TestTls();
+  const held: Uint8Array[] = [];
+  let isHolding = false;
+  // It sends no end of TCP.
+  const holding = overriding(far, {
+    write: (bytes) => {
+      if (!isHolding) return far.write(bytes);
+      held.push(bytes.slice());
+      return Promise.resolve(bytes.length);
+    },
+    closeWrite: async () => {},
+  });
+  using pair = new Pair(
+    ...await Promise.all([server.accept(near), client.connect(holding, "localhost")]),
+  );
+  isHolding = true;
+  await pair.far.write(pattern(50));
+  const ending = pair.far.closeWrite();
+  // From now on, bytes would come after the end.
+  await assertRejects(() => pair.far.write(pattern(1)), Deno.errors.BrokenPipe);
+  await ending;
+  await writeAll(far, new Uint8Array(held.flatMap((bytes) => [...bytes])));
+  assertEquals(await readExactly(pair.near, 50), pattern(50));
+  assertEquals(await within("see the end", pair.near.read(new Uint8Array(1)), 5000), null);
+});
+
 Deno.test("an end without the end of TLS is an end", async () => {
   const { near, far } = await Pair.tcp();
   const { server, client } = new TestTls();
