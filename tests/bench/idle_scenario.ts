@@ -1,7 +1,6 @@
 import { memoryBytes, readDescriptorLimit } from "../support/processes.ts";
 import { until } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
-import type { Way } from "./contenders.ts";
+import { connectTo, type Way } from "./contenders.ts";
 import type { Scenario } from "./scenario.ts";
 
 /** Number of idle connections, if the limit of file descriptors allows it. */
@@ -32,14 +31,23 @@ export function countIdleClients(limit = readDescriptorLimit() ?? Infinity): num
   return Math.min(WANTED, Math.floor((limit - OTHER_DESCRIPTORS) / 2));
 }
 
-/** The memory that a program holds for a connection that was used and is idle. */
-export function idleScenario(count: number): Scenario {
+/**
+ * The memory that a program holds for a connection that was used and is idle.
+ *
+ * @param limitBytes the goal for each connection
+ */
+export function idleScenario(
+  { name, what, count, limitBytes, tls }:
+    & Pick<Scenario, "name" | "tls">
+    & { what: string; count: number; limitBytes: number },
+): Scenario {
   return {
-    name: "idle",
+    name,
+    tls,
     rows: [{
-      title: `memory for each of ${count} idle connections`,
+      title: `memory for each of ${count} idle connections${what}`,
       unit: "bytes",
-      goal: { of: "figure", at: "most", bound: 12 * 1024 },
+      goal: { of: "figure", at: "most", bound: limitBytes },
     }],
     mostRounds: ENOUGH_ROUNDS,
     async measure(contender, { start }) {
@@ -70,11 +78,11 @@ async function bytesAtRest(pid: number, clients: number): Promise<number> {
 }
 
 /** Opens connections, and sends one request on each. */
-async function open({ host, port }: Way, count: number, stack: DisposableStack): Promise<void> {
+async function open(way: Way, count: number, stack: DisposableStack): Promise<void> {
   let left = count;
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     while (left-- > 0) {
-      const client = stack.use(await WireClient.connect(host, port));
+      const client = stack.use(await connectTo(way));
       await client.ask("PING");
     }
   }));

@@ -1,6 +1,5 @@
 import { processorSeconds } from "../support/processes.ts";
-import { WireClient } from "../support/wire.ts";
-import type { Way } from "./contenders.ts";
+import { connectTo, loadOptions, type TlsUse, type Way } from "./contenders.ts";
 import { type Load, type LoadFigures, runLoad } from "./load.ts";
 import type { Row, Scenario } from "./scenario.ts";
 
@@ -18,6 +17,8 @@ export interface LoadRow extends Row {
 /** A load and its rows. */
 export interface LoadScenarioOptions {
   readonly name: string;
+  /** Plain text by default. */
+  readonly tls?: TlsUse | undefined;
   readonly load: Load;
   readonly rows: readonly LoadRow[];
   /** A request that the node gets first. */
@@ -46,17 +47,18 @@ const WARM_UP_GROWTH = 4;
 
 /** The same load for each contender, which runs all the time. */
 export function loadScenario(
-  { name, load, rows, first, ...limits }: LoadScenarioOptions,
+  { name, tls, load, rows, first, ...limits }: LoadScenarioOptions,
 ): Scenario {
   const { seconds = MEASUREMENT_SECONDS, mostRequests = Infinity } = limits;
   let requests = 0;
   return {
     name,
+    tls,
     rows,
     /** Warms all up, and finds how many requests the slowest answers in one measurement. */
     async prepare({ ways }) {
       if (first !== undefined) {
-        using client = await WireClient.connect(ways.node.host, ways.node.port);
+        using client = await connectTo(ways.node);
         await client.ask(...first);
       }
       let slowest = Infinity;
@@ -68,7 +70,7 @@ export function loadScenario(
     async measure(contender, { ways }) {
       const way = ways[contender];
       const before = way.pid && await processorSeconds(way.pid);
-      const figures = await runLoad(way, load, requests);
+      const figures = await runLoad(way, { ...load, options: loadOptions(way) }, requests);
       const seconds = way.pid && await processorSeconds(way.pid) - before!;
       const processorSecondsPerMillion = seconds && seconds / requests * 1e6;
       return rows.map(({ figure }) => figure({ ...figures, processorSecondsPerMillion }));
@@ -80,7 +82,7 @@ export function loadScenario(
 async function warmUp(way: Way, load: Load, mostRequests: number): Promise<number> {
   for (let requests = load.connections * load.pipeline;; requests *= WARM_UP_GROWTH) {
     const count = Math.min(requests, mostRequests);
-    const { requestsPerSecond } = await runLoad(way, load, count);
+    const { requestsPerSecond } = await runLoad(way, { ...load, options: loadOptions(way) }, count);
     const enough = count / requestsPerSecond >= WARM_UP_SECONDS;
     if (enough || count === mostRequests) return requestsPerSecond;
   }

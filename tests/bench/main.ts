@@ -5,19 +5,17 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { RedisCluster } from "../support/cluster.ts";
 import { run } from "../support/program.ts";
 import { runTask, UsageError } from "../support/task.ts";
-import { TemporaryDirectory } from "../support/temporary.ts";
 import { drawChart } from "./chart.ts";
-import { type ContenderName, CONTENDERS, startContender } from "./contenders.ts";
+import { CONTENDERS } from "./contenders.ts";
 import { listPrograms, lookAround } from "./environment.ts";
-import { countIdleClients, OTHER_DESCRIPTORS } from "./idle_scenario.ts";
 import { type BenchOptions, readOptions, usage } from "./options.ts";
 import { formatHead, formatTable, type Report } from "./report.ts";
 import { resultOf, type RowFigures } from "./results.ts";
 import type { Scenario, Stage } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
+import { Stages } from "./stages.ts";
 
 const NAMES = SCENARIOS.map(({ name }) => name);
 
@@ -64,26 +62,16 @@ async function requirePrograms(): Promise<void> {
 
 async function measure(options: BenchOptions, signal: AbortSignal): Promise<Report> {
   const machine = await lookAround();
-  await using directory = await TemporaryDirectory.create();
-  await using cluster = await RedisCluster.start({
-    replicasEach: 0,
-    directives: { "maxclients": `${countIdleClients() + OTHER_DESCRIPTORS}` },
-  });
-  const start = (name: ContenderName) =>
-    startContender(name, { ...options, nodes: cluster.nodes, directory });
-  await using stack = new AsyncDisposableStack();
-  const started = async (name: ContenderName) => stack.use(await start(name));
-  const ways = {
-    node: await started("node"),
-    haproxy: await started("haproxy"),
-    relay: await started("relay"),
-    proxy: await started("proxy"),
-  };
+  await using stages = new Stages(options, signal);
   const scenarios = SCENARIOS.filter(({ name }) => options.scenarios.includes(name));
-  const figures = await playRounds(scenarios, { start, ways, signal }, options.rounds);
+  const plays: Play[] = [];
+  for (const scenario of scenarios) {
+    plays.push({ scenario, stage: await stages.of(scenario) });
+  }
+  const figures = await playRounds(plays, options.rounds, signal);
   const compiled = options.program !== undefined;
   return {
-    environment: { ...machine, programs: await listPrograms(cluster.nodes[0]!) },
+    environment: { ...machine, programs: await listPrograms(stages.node) },
     proxy: { compiled, flags: options.proxyFlags },
     rounds: options.rounds,
     results: scenarios.flatMap(({ rows }) => rows)
@@ -91,28 +79,34 @@ async function measure(options: BenchOptions, signal: AbortSignal): Promise<Repo
   };
 }
 
+/** A scenario and what it works with. */
+interface Play {
+  readonly scenario: Scenario;
+  readonly stage: Stage;
+}
+
 /**
  * Runs all scenarios, round by round, and returns the figures of their rows in order.
  *
- * @throws the reason of the stage's signal, if that is aborted
+ * @throws the reason of the signal, if that is aborted
  */
 async function playRounds(
-  scenarios: readonly Scenario[],
-  stage: Stage,
+  plays: readonly Play[],
   rounds: number,
+  signal: AbortSignal,
 ): Promise<RowFigures[]> {
-  for (const scenario of scenarios) {
+  for (const { scenario, stage } of plays) {
     progress(`before the first round: ${scenario.name}`);
-    stage.signal.throwIfAborted();
+    signal.throwIfAborted();
     await scenario.prepare?.(stage);
   }
-  const figures = scenarios.map(({ rows }) => rows.map((): RowFigures => ({})));
+  const figures = plays.map(({ scenario: { rows } }) => rows.map((): RowFigures => ({})));
   for (let round = 0; round < rounds; round++) {
-    for (const [index, scenario] of scenarios.entries()) {
+    for (const [index, { scenario, stage }] of plays.entries()) {
       if (round >= (scenario.mostRounds ?? Infinity)) continue;
       progress(`round ${round + 1} of ${rounds}: ${scenario.name}`);
       for (let turn = 0; turn < CONTENDERS.length; turn++) {
-        stage.signal.throwIfAborted();
+        signal.throwIfAborted();
         // The order rotates by round.
         const name = CONTENDERS[(round + turn) % CONTENDERS.length]!;
         for (const [at, figure] of (await scenario.measure(name, stage)).entries()) {

@@ -1,4 +1,4 @@
-import type { ContenderName, Way } from "./contenders.ts";
+import type { ContenderName, TlsUse, Way } from "./contenders.ts";
 
 /** Units of figures. */
 export type Unit = "requests/s" | "connections/s" | "bytes/s" | "bytes" | "ms" | "s/million";
@@ -32,6 +32,8 @@ export interface Stage {
 export interface Scenario {
   /** Its name in `--rows`. */
   readonly name: string;
+  /** Its ways are in plain text if this is undefined. */
+  readonly tls?: TlsUse | undefined;
   readonly rows: readonly Row[];
   /** The maximum number of rounds; all by default. */
   readonly mostRounds?: number;

@@ -1,3 +1,4 @@
+import type { TlsUse } from "./contenders.ts";
 import { countIdleClients, idleScenario } from "./idle_scenario.ts";
 import { type LoadRow, loadScenario } from "./load_scenario.ts";
 import { spreadOf } from "./results.ts";
@@ -46,8 +47,7 @@ const START: Scenario = {
   },
 };
 
-/** All there are, in the order of the table. */
-export const SCENARIOS: readonly Scenario[] = [
+const PLAIN: readonly Scenario[] = [
   pipeline(1, { requests: 0.9, processor: 1.25 }),
   pipeline(16, { requests: 1, processor: 1.1 }),
   pipeline(100, { requests: 1, processor: 1.1 }),
@@ -79,15 +79,83 @@ export const SCENARIOS: readonly Scenario[] = [
     load: { connections: 50, pipeline: 1, words: ["GET", KEY], reconnects: true },
     first: ["SET", KEY, VALUE],
     mostRequests: MOST_NEW_CONNECTIONS,
-    rows: [{
-      title: "new connections/s",
-      unit: "connections/s",
-      figure: ({ requestsPerSecond }) => requestsPerSecond,
-    }],
+    rows: [newConnections("")],
   }),
-  idleScenario(countIdleClients()),
+  idleScenario({ name: "idle", what: "", count: countIdleClients(), limitBytes: 12 * 1024 }),
   START,
 ];
+
+/** Enough to measure; each takes memory of the benchmark, too. */
+const IDLE_TLS_CLIENTS = 2_000;
+
+/** The goals of one kind of TLS, as ratios to HAProxy's figures, by pipeline. */
+interface TlsGoals {
+  readonly requests: Readonly<Record<1 | 16 | 100, number>>;
+  readonly sides: 1 | 2;
+}
+
+const TLS: readonly Scenario[] = [
+  ...tlsScenarios("clients", { clients: true, nodes: false }, {
+    requests: { 1: 0.75, 16: 0.75, 100: 0.8 },
+    sides: 1,
+  }),
+  ...tlsScenarios("nodes", { clients: false, nodes: true }, {
+    requests: { 1: 0.85, 16: 0.85, 100: 0.85 },
+    sides: 1,
+  }),
+  ...tlsScenarios("both", { clients: true, nodes: true }, {
+    requests: { 1: 0.65, 16: 0.65, 100: 0.65 },
+    sides: 2,
+  }),
+];
+
+/** All there are, in the order of the table. */
+export const SCENARIOS: readonly Scenario[] = [...PLAIN, ...TLS];
+
+function tlsScenarios(
+  to: "clients" | "nodes" | "both",
+  tls: TlsUse,
+  { requests: goals, sides }: TlsGoals,
+): Scenario[] {
+  const what = `TLS to ${to}`;
+  const pipelines = ([1, 16, 100] as const).map((depth) =>
+    loadScenario({
+      name: `tls-${to}-${depth}`,
+      tls,
+      load: { connections: 50, pipeline: depth, words: ["GET", KEY] },
+      first: ["SET", KEY, VALUE],
+      rows: [
+        requests(`pipeline ${depth}, ${what}`, ratio("least", goals[depth])),
+        processorTime(`pipeline ${depth}, ${what}`),
+      ],
+    })
+  );
+  return [
+    ...pipelines,
+    loadScenario({
+      name: `tls-${to}-get-1m`,
+      tls,
+      load: { ...BIG_VALUES, words: ["GET", BIG_KEY] },
+      first: ["SET", BIG_KEY, BIG_VALUE],
+      rows: [bytes(`GET of 1 MiB, ${what}`, 0.4)],
+    }),
+    loadScenario({
+      name: `tls-${to}-new-connections`,
+      tls,
+      load: { connections: 50, pipeline: 1, words: ["GET", KEY], reconnects: true },
+      first: ["SET", KEY, VALUE],
+      mostRequests: MOST_NEW_CONNECTIONS,
+      rows: [newConnections(`, ${what}`)],
+    }),
+    idleScenario({
+      name: `tls-${to}-idle`,
+      what: `, ${what}`,
+      count: Math.min(IDLE_TLS_CLIENTS, countIdleClients()),
+      limitBytes: sides * 90 * 1024,
+      tls,
+    }),
+  ];
+}
 
 function pipeline(depth: number, goals: { requests: number; processor: number }): Scenario {
   const what = `pipeline ${depth}`;
@@ -99,12 +167,7 @@ function pipeline(depth: number, goals: { requests: number; processor: number })
       requests(what, ratio("least", goals.requests)),
       latency("p50", what),
       latency("p99", what, ratio("most", 1.2)),
-      {
-        title: `CPU time, ${what}`,
-        unit: "s/million",
-        figure: ({ processorSecondsPerMillion }) => processorSecondsPerMillion,
-        goal: ratio("most", goals.processor),
-      },
+      processorTime(what, ratio("most", goals.processor)),
     ],
   });
 }
@@ -131,11 +194,28 @@ function latency(name: "p50" | "p99", what: string, goal?: Goal): LoadRow {
   };
 }
 
-function bytes(what: string): LoadRow {
+function processorTime(what: string, goal?: Goal): LoadRow {
+  return {
+    title: `CPU time, ${what}`,
+    unit: "s/million",
+    figure: ({ processorSecondsPerMillion }) => processorSecondsPerMillion,
+    ...goal && { goal },
+  };
+}
+
+function newConnections(what: string): LoadRow {
+  return {
+    title: `new connections/s${what}`,
+    unit: "connections/s",
+    figure: ({ requestsPerSecond }) => requestsPerSecond,
+  };
+}
+
+function bytes(what: string, least = 0.95): LoadRow {
   return {
     title: `bytes/s, ${what}`,
     unit: "bytes/s",
     figure: ({ requestsPerSecond }) => requestsPerSecond * BIG_VALUE.length,
-    goal: ratio("least", 0.95),
+    goal: ratio("least", least),
   };
 }

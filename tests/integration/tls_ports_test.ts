@@ -213,7 +213,7 @@ for (const [name, [start, directives]] of Object.entries(CROSSED)) {
   });
 }
 
-Deno.test("a proxy in plain text says that a node may speak TLS", async (t) => {
+Deno.test("a proxy in plain text says that a node speaks TLS", async (t) => {
   const start = async (address: string) => {
     const flags = ["--check", "--start-timeout=1s", "--public-host=127.0.0.1"];
     return (await runNat([...flags, `--cluster-addr=${address}`])).stderr;
@@ -221,7 +221,7 @@ Deno.test("a proxy in plain text says that a node may speak TLS", async (t) => {
   await t.step("of a node that closes the connection", async () => {
     await using cluster = await RedisCluster.start({ tls: "only", primaries: 1, replicasEach: 0 });
     const stderr = await start(cluster.nodes[0]!.address);
-    assertMatch(stderr, /failed to reply: .*; if it speaks TLS there, add --cluster-tls/);
+    assertMatch(stderr, /^redis-cluster-nat: Node \S+ speaks TLS on this port: add --cluster-tls,/);
   });
   await t.step("of a node that sends an alert", async () => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -233,7 +233,7 @@ Deno.test("a proxy in plain text says that a node may speak TLS", async (t) => {
       }
     })();
     const stderr = await start(`127.0.0.1:${listener.addr.port}`);
-    assertMatch(stderr, /failed to reply: it speaks TLS on this port; add --cluster-tls/);
+    assertMatch(stderr, /^redis-cluster-nat: Node \S+ speaks TLS on this port: add --cluster-tls,/);
     listener.close();
     await serving;
   });
