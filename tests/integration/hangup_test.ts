@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { NatProcess } from "../support/nat_process.ts";
-import { TlsDirectory } from "./tls/files.ts";
+import { TlsDirectory } from "../support/tls_directory.ts";
 
 /** Nothing listens there, so the program waits. */
 const WAITING = ["--cluster-addr=127.0.0.1:1", "--start-timeout=0", "--public-host=127.0.0.1"];

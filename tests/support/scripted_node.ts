@@ -4,7 +4,7 @@ import type { Config } from "../../src/cli/config.ts";
 import { bulk } from "./frames.ts";
 import { type LocalProxy, startProxy } from "./proxy.ts";
 import { Resettable } from "./resettable.ts";
-import { NodeTls, secure, TLS } from "./tls.ts";
+import { NodeTls, secure, type TestConnection, TLS } from "./tls.ts";
 import { until, within } from "./until.ts";
 import { WireClient } from "./wire.ts";
 
@@ -12,6 +12,9 @@ const ACCEPT_DEADLINE_MS = 5_000;
 
 /** A probe of the proxy ends sooner. */
 const PROBE_MS = 20;
+
+/** Does the handshake of TLS on a connection, which it owns; its result speaks TLS. */
+export type Secure = (connection: Resettable) => Promise<TestConnection>;
 
 /**
  * A node whose bytes a test controls: it answers the proxy's own queries as a cluster of one node,
@@ -22,25 +25,26 @@ export class ScriptedNode implements AsyncDisposable {
   readonly host = "127.0.0.1";
   readonly port: number;
   readonly #server: net.Server;
-  readonly #tls = TLS.nodes ? new NodeTls(this.host) : undefined;
-  readonly #waiting: net.Socket[] = [];
+  readonly #waiting: Accepted[] = [];
+  /** In the handshake of TLS. */
+  readonly #securing = new Set<Resettable>();
+  readonly #secure: Secure | undefined;
   /** The connections returned so far, including those that have ended. */
   readonly peers: WireClient[] = [];
   #wake = () => {};
 
-  private constructor(server: net.Server) {
+  private constructor(server: net.Server, secure: Secure | undefined) {
     this.#server = server;
+    this.#secure = secure;
     this.port = (server.address() as net.AddressInfo).port;
-    server.on("connection", (socket) => {
-      this.#waiting.push(socket);
-      this.#wake();
-    });
+    server.on("connection", (socket) => this.#receive(new Resettable(socket)));
   }
 
-  static async start(): Promise<ScriptedNode> {
+  /** @param secure what the node does with each connection; by default what this run wants */
+  static async start(secure = secureAsRun()): Promise<ScriptedNode> {
     const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new ScriptedNode(server);
+    return new ScriptedNode(server, secure);
   }
 
   get address(): string {
@@ -57,20 +61,14 @@ export class ScriptedNode implements AsyncDisposable {
         const coming = new Promise<void>((resolve) => this.#wake = resolve);
         await within("see a connection", coming, ACCEPT_DEADLINE_MS);
       }
-      const socket = this.#waiting.shift()!;
-      const connection = new Resettable(socket);
-      if (await connection.isOverWithin(PROBE_MS)) {
-        connection.close();
+      const { tcp, secured } = this.#waiting.shift()!;
+      if (secured === undefined && await tcp.isOverWithin(PROBE_MS)) {
+        tcp.close();
         continue;
       }
-      try {
-        const peer = new WireClient(await this.#tls?.accept(connection) ?? connection);
-        this.peers.push(peer);
-        return peer;
-      } catch (error) {
-        // A probe on a busy machine.
-        if (!(error instanceof Deno.errors.UnexpectedEof)) throw error;
-      }
+      const peer = new WireClient(secured ?? tcp);
+      this.peers.push(peer);
+      return peer;
     }
   }
 
@@ -91,10 +89,37 @@ export class ScriptedNode implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const peer of this.peers) peer.close();
-    for (const socket of this.#waiting) socket.destroy();
+    for (const { tcp } of this.#waiting) tcp.close();
+    for (const tcp of this.#securing) tcp.close();
     if (!this.#server.listening) return;
     await new Promise((resolve) => this.#server.close(resolve));
   }
+
+  async #receive(tcp: Resettable): Promise<void> {
+    this.#securing.add(tcp);
+    try {
+      this.#waiting.push({ tcp, secured: await this.#secure?.(tcp) });
+      this.#wake();
+    } catch {
+      // A probe, or the test has ended it.
+      tcp.close();
+    } finally {
+      this.#securing.delete(tcp);
+    }
+  }
+}
+
+function secureAsRun(): Secure | undefined {
+  if (!TLS.nodes) return undefined;
+  const tls = new NodeTls("127.0.0.1");
+  return (connection) => tls.accept(connection);
+}
+
+/** A connection that the node has accepted. */
+interface Accepted {
+  readonly tcp: Resettable;
+  /** TLS over it, if the node speaks that. */
+  readonly secured: TestConnection | undefined;
 }
 
 /** A client, and its connection at the node. */
@@ -114,19 +139,27 @@ export class Scene implements AsyncDisposable {
   readonly proxy: LocalProxy;
   readonly #clients: WireClient[] = [];
 
-  private constructor(node: ScriptedNode, proxy: LocalProxy) {
+  protected constructor({ node, proxy }: Pick<Scene, "node" | "proxy">) {
     this.node = node;
     this.proxy = proxy;
   }
 
   /** @param overrides changes to the configuration of the proxy */
   static async start(overrides: Partial<Config> = {}): Promise<Scene> {
+    return new Scene(await Scene.startParts(overrides));
+  }
+
+  /** @param secure see `ScriptedNode.start` */
+  protected static async startParts(
+    overrides: Partial<Config>,
+    secure?: Secure,
+  ): Promise<Pick<Scene, "node" | "proxy">> {
     await using stack = new AsyncDisposableStack();
-    const node = stack.use(await ScriptedNode.start());
+    const node = stack.use(await ScriptedNode.start(secure));
     const config = { publicHost: "nat.example", refreshIntervalMs: Infinity, ...overrides };
     const [proxy] = await Promise.all([startProxy({ nodes: [node] }, config), node.introduce()]);
     stack.move();
-    return new Scene(node, proxy);
+    return { node, proxy };
   }
 
   get port(): number {
@@ -136,8 +169,13 @@ export class Scene implements AsyncDisposable {
   /** Connects a client; its requests wait until the node accepts. */
   async connect(): Promise<WireClient> {
     const { host } = this.node;
-    const connection = await Resettable.connect(host, this.port);
-    const client = new WireClient(TLS.clients ? await secure(connection, host) : connection);
+    const tcp = await Resettable.connect(host, this.port);
+    return this.own(TLS.clients ? await secure(tcp, host) : tcp);
+  }
+
+  /** A client over a connection, which is closed with the scene. */
+  protected own(connection: TestConnection): WireClient {
+    const client = new WireClient(connection);
     this.#clients.push(client);
     return client;
   }

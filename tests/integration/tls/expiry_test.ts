@@ -6,7 +6,7 @@ import { parseCertificates } from "../../../src/tls/certificate.ts";
 import { daysFromNow, TestCertificate } from "../../support/certificate.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Logged } from "../../support/logged.ts";
-import { TlsDirectory } from "./files.ts";
+import { TlsDirectory } from "../../support/tls_directory.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

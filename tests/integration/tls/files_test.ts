@@ -7,7 +7,7 @@ import { ProgramTls } from "../../../src/cli/program_tls.ts";
 import { Logged } from "../../support/logged.ts";
 import { runNat } from "../../support/nat_process.ts";
 import { run } from "../../support/program.ts";
-import { TlsDirectory } from "./files.ts";
+import { TlsDirectory } from "../../support/tls_directory.ts";
 
 /** What the program reads from the files of TLS before it starts. */
 async function open(words: readonly string[]) {

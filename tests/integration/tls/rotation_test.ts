@@ -5,7 +5,7 @@ import { TlsFilesWatcher } from "../../../src/tls/files_watcher.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { Logged } from "../../support/logged.ts";
 import { until } from "../../support/until.ts";
-import { TlsDirectory } from "./files.ts";
+import { TlsDirectory } from "../../support/tls_directory.ts";
 
 const CHANGED = "info New connections use the changed files of --tls-cert-file, --tls-key-file";
 

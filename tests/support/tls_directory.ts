@@ -1,7 +1,7 @@
-import { serverFiles, type TlsFiles } from "../../../src/tls/tls_files.ts";
-import type { ServerMaterial } from "../../../src/tls/material.ts";
-import { type CertificateOptions, TestCertificate } from "../../support/certificate.ts";
-import { TemporaryDirectory } from "../../support/temporary.ts";
+import { serverFiles, type TlsFiles } from "../../src/tls/tls_files.ts";
+import type { ServerMaterial } from "../../src/tls/material.ts";
+import { type CertificateOptions, TestCertificate } from "./certificate.ts";
+import { TemporaryDirectory } from "./temporary.ts";
 
 /** A directory with a CA in `ca.crt`, and certificates and keys. */
 export class TlsDirectory implements AsyncDisposable {
@@ -64,6 +64,14 @@ export class TlsDirectory implements AsyncDisposable {
       clientAuth: "no",
       minVersion: "TLSv1.2",
     }, publicHost);
+  }
+
+  /** The options of a proxy that speaks TLS to clients with NAME.crt and NAME.key. */
+  flags(name: string): string[] {
+    return [
+      `--tls-cert-file=${this.at(`${name}.crt`)}`,
+      `--tls-key-file=${this.at(`${name}.key`)}`,
+    ];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
