@@ -200,7 +200,8 @@ const OPTION_ROWS = [
     name: "cluster-tls-server-name",
     env: "CLUSTER_TLS_SERVER_NAME",
     type: serverName,
-    help: "Name to verify in the certificates of all nodes; by default the host of each node.",
+    help: "Name to verify in the certificates of all nodes; by default the address or the " +
+      "host name of each node.",
   },
   {
     name: "cluster-tls-verify",

@@ -10,6 +10,7 @@ import { textOf } from "../resp/frame.ts";
 import { NodeConnection, type NodeConnectionOptions } from "./node_connection.ts";
 import { NodeConnectionError, orThrow } from "./node_connection_error.ts";
 import { type ClusterNode, parseNodes } from "./node.ts";
+import { named } from "./node_address.ts";
 import { portsOf, withoutTlsPorts } from "./node_ports.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import {
@@ -106,7 +107,8 @@ export class ClusterDiscovery {
   async seedAddresses(): Promise<HostPort[]> {
     const resolved = this.#options.seeds.map(async (seed) => {
       if (isIpAddress(seed.host)) return [seed];
-      return (await this.resolve(seed.host)).map((host) => ({ host, port: seed.port }));
+      const found = await this.resolve(seed.host);
+      return found.map((host) => named({ host, port: seed.port }, seed.host));
     });
     return (await Promise.all(resolved)).flat();
   }
@@ -159,7 +161,7 @@ export class ClusterDiscovery {
   async #resolveSeed({ host, port }: HostPort): Promise<Referral> {
     const found = await this.resolve(host);
     if (found.length === 0) throw new NodeConnectionError(`The name '${host}' does not resolve`);
-    return { addresses: found.map((ip) => ({ host: ip, port })) };
+    return { addresses: found.map((ip) => named({ host: ip, port }, host)) };
   }
 
   /** The view of a node; or a referral, if it is a discovery service that lists nodes. */

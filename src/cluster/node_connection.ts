@@ -1,10 +1,11 @@
-import { formatHostPort, type HostPort } from "../platform/address.ts";
+import { formatHostPort, isIpAddress } from "../platform/address.ts";
 import { close, type Connection, socketAddress, writeAll } from "../platform/net.ts";
 import { joined } from "../resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
 import { TlsError } from "../tls/tls_error.ts";
 import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
+import { named, type NodeAddress } from "./node_address.ts";
 import {
   dialError,
   NodeConnectionError,
@@ -31,7 +32,7 @@ const MAX_REPLY_BYTES = 16 * 1024 * 1024;
 /** A connection of the proxy itself to a node, for queries about the cluster. */
 export class NodeConnection {
   /** The address that was dialled. */
-  readonly address: HostPort;
+  readonly address: NodeAddress;
   readonly #connection: Connection;
   readonly #buffer = new Uint8Array(16 * 1024);
   readonly #openConnections: Set<NodeConnection>;
@@ -41,7 +42,7 @@ export class NodeConnection {
   #mayNeedTls: boolean;
 
   private constructor(
-    address: HostPort,
+    address: NodeAddress,
     connection: Connection,
     { dialer, signal }: { dialer: NodeDialer; signal: AbortSignal },
     openConnections: Set<NodeConnection>,
@@ -62,7 +63,7 @@ export class NodeConnection {
    * @throws {NodeConnectionError} if the node cannot be reached, or refuses the credentials
    */
   static async open(
-    address: HostPort,
+    address: NodeAddress,
     { credentials, dialer, signal }: NodeConnectionOptions & { signal: AbortSignal },
     openConnections: Set<NodeConnection>,
   ): Promise<NodeConnection> {
@@ -155,9 +156,10 @@ export class NodeConnection {
     );
   }
 
-  /** The IP address and port of the node, even if a name was dialled. */
-  get remote(): HostPort {
-    return socketAddress(this.#connection.remoteAddr);
+  /** The IP address and port of the node, even if a name was dialled, and that name. */
+  get remote(): NodeAddress {
+    const { host, hostname = host } = this.address;
+    return named(socketAddress(this.#connection.remoteAddr), isIpAddress(hostname) ? "" : hostname);
   }
 
   /** Closes the connection. A second call does nothing. */

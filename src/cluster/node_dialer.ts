@@ -16,6 +16,7 @@ import {
   type TlsConnector,
 } from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
+import type { NodeAddress } from "./node_address.ts";
 import { ping, pingTls } from "./ping.ts";
 
 /** Clients wait for the lookup, and the name server may not answer. */
@@ -96,13 +97,14 @@ export class NodeDialer {
    * @throws {OwnAddressError} if the address is a port of the proxy
    */
   async dial(
-    address: HostPort,
+    address: NodeAddress,
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
   ): Promise<Connection> {
     const { tlsConnector, keepAlive } = this.#options;
+    const { host, hostname } = address;
     const upgrade = tlsConnector &&
-      ((connection: Connection) => tlsConnector.connect(connection, address.host));
+      ((connection: Connection) => tlsConnector.connect(connection, host, hostname));
     return await this.#dial(address, { attempt, timeoutMs, keepAlive, upgrade });
   }
 

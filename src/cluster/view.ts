@@ -1,5 +1,6 @@
 import type { HostPort } from "../platform/address.ts";
 import { type ClusterNode, SLOT_COUNT } from "./node.ts";
+import { named, type NodeAddress } from "./node_address.ts";
 import type { NodePorts } from "./node_ports.ts";
 
 /** The cluster as one of its nodes reports it. */
@@ -9,7 +10,7 @@ export interface ClusterView {
   /** The node that answered. */
   readonly answeredBy: ClusterNode;
   /** The IP address at which it answered, even if a name was dialled. */
-  readonly answeredAt: HostPort;
+  readonly answeredAt: NodeAddress;
   /** The ports for plain text and for TLS of each node, by node id; empty before 7.0. */
   readonly ports: ReadonlyMap<string, NodePorts>;
   /** Whether the proxy speaks TLS to the nodes. */
@@ -70,7 +71,7 @@ export function isHealthy({ flags }: ClusterNode): boolean {
 }
 
 /** The address to dial for a node, or null if it has none. */
-export function dialAddress(node: ClusterNode, view: ClusterView): HostPort | null {
+export function dialAddress(node: ClusterNode, view: ClusterView): NodeAddress | null {
   if (node.id === view.answeredBy.id) {
     // A node that has met no other does not know its own address, but here it answered.
     if (node.host === "" || node.port === 0) return view.answeredAt;
@@ -79,9 +80,9 @@ export function dialAddress(node: ClusterNode, view: ClusterView): HostPort | nu
 }
 
 /** The address that clients get for a node, or null if it has none. */
-export function announcedAddress(node: ClusterNode): HostPort | null {
+export function announcedAddress(node: ClusterNode): NodeAddress | null {
   const host = node.host || node.hostname;
-  return host === "" || node.port === 0 ? null : { host, port: node.port };
+  return host === "" || node.port === 0 ? null : named({ host, port: node.port }, node.hostname);
 }
 
 /**
@@ -97,8 +98,8 @@ export function announcedAddresses(node: ClusterNode, view: ClusterView): HostPo
 }
 
 /** The nodes of a view that have an address, in the order of their addresses. */
-export function locatedNodes(view: ClusterView): { node: ClusterNode; address: HostPort }[] {
-  const located: { node: ClusterNode; address: HostPort }[] = [];
+export function locatedNodes(view: ClusterView): { node: ClusterNode; address: NodeAddress }[] {
+  const located: { node: ClusterNode; address: NodeAddress }[] = [];
   for (const node of view.nodes) {
     // The id of a node in handshake is random; its real id follows.
     if (node.flags.has("handshake") || node.flags.has("noaddr")) continue;

@@ -2,6 +2,7 @@ import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import type { ClusterNode } from "../cluster/node.ts";
+import type { NodeAddress } from "../cluster/node_address.ts";
 import { peerPortOf } from "../cluster/node_ports.ts";
 import { aliasOf, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
 import {
@@ -100,6 +101,8 @@ export class Reconciler {
       row.busPort = node.busPort;
       row.peerPort = peerPortOf(node, view.ports.get(node.id));
       this.#recordConflict(row, node, address, changes);
+      // The node may have got its name since.
+      if (!row.isConflicting && address.hostname !== undefined) nameRow(row, address);
       for (const alias of [address, ...announced].map(aliasOf)) {
         const other = aliases.get(alias);
         aliases.set(alias, other === undefined || other === row ? row : SHARED);
@@ -301,6 +304,12 @@ export class Reconciler {
       node_id: id,
     }]);
   }
+}
+
+/** Adds the host name of a node to its address, which stays the same object if it has that. */
+function nameRow(row: Row, address: NodeAddress): void {
+  if (!isSameAddress(row.address, address) || row.address.hostname === address.hostname) return;
+  row.address = address;
 }
 
 /** Why clients get port 0 for a node. */

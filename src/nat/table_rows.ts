@@ -1,4 +1,5 @@
 import type { HostPort } from "../platform/address.ts";
+import type { NodeAddress } from "../cluster/node_address.ts";
 import { aliasOf, isSameAddress } from "../cluster/node_ref.ts";
 
 /** A row of the NAT table: a node and its public port. The table updates the fields in place. */
@@ -6,7 +7,7 @@ export interface NatEntry {
   /** The node id; "" for a statically mapped address whose node has not sent its id yet. */
   readonly id: string;
   /** The private address to which the proxy connects. */
-  readonly address: HostPort;
+  readonly address: NodeAddress;
   /** Every address, by IP and by name, that the cluster announces to clients for this node. */
   readonly announced: readonly HostPort[];
   readonly role: "primary" | "replica";

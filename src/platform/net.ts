@@ -32,8 +32,11 @@ export interface TlsAcceptor {
 
 /** The client's side of TLS. */
 export interface TlsConnector {
-  /** Does the handshake with the node `host`; owns the connection, and closes it on failure. */
-  connect(connection: Connection, host: string): Promise<Connection>;
+  /**
+   * Does the handshake with the node `host`, which may show a certificate for `hostname` instead;
+   * owns the connection, and closes it on failure.
+   */
+  connect(connection: Connection, host: string, hostname?: string): Promise<Connection>;
 }
 
 /** The readable side of a connection; a read returns null at the end of the stream. */

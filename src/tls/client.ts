@@ -30,17 +30,20 @@ export class TlsClient implements TlsConnector {
   }
 
   /**
-   * Does the handshake with a node that was just dialled as `host`, and verifies its certificate.
-   * The result owns the connection; on failure it is closed.
+   * Does the handshake with a node that was just dialled, and verifies that its certificate is for
+   * that host, or the name by which the node is known. The result owns the connection; on failure
+   * it is closed.
    *
    * @throws {TlsError}, or the error of the connection if it is lost or closed
    */
   async connect(
     connection: Connection,
     host: string,
+    hostname?: string,
     timeoutMs = HANDSHAKE_TIMEOUT_MS,
   ): Promise<Connection> {
-    return await openTls(connection, new ClientSide(this.#settings, host), timeoutMs);
+    const names = hostname === undefined ? [host] : [host, hostname];
+    return await openTls(connection, new ClientSide(this.#settings, names), timeoutMs);
   }
 }
 
@@ -69,16 +72,17 @@ class ClientSide implements Side {
   readonly start: Start;
   readonly watcher?: KeyProof;
   readonly #settings: Settings;
-  /** What the certificate must be for. */
-  readonly #name: string;
+  /** What the certificate must be for: one of them. */
+  readonly #names: readonly string[];
 
-  constructor(settings: Settings, host: string) {
+  constructor(settings: Settings, names: readonly string[]) {
     this.#settings = settings;
-    this.#name = settings.material.serverName ?? host;
+    const { serverName } = settings.material;
+    this.#names = serverName === undefined ? names : [serverName];
     this.start = {
       isServer: false,
       context: settings.context,
-      serverName: isIpAddress(this.#name) ? undefined : this.#name,
+      serverName: this.#names.find((name) => !isIpAddress(name)),
     };
     if (settings.material.verify === "chain") this.watcher = new KeyProof();
   }
@@ -90,11 +94,11 @@ class ClientSide implements Side {
     });
     // The default roots are known to the runtime only.
     if (problem !== undefined) throw chainError("node", "unknown-ca", { cause: problem });
-    if (material.verify === "chain" || isForHost(leaf, this.#name)) return;
+    if (material.verify === "chain" || this.#names.some((name) => isForHost(leaf, name))) return;
     const names = namesOf(leaf);
     throw new TlsError(
       "wrong-name",
-      `The node's certificate is not for ${this.#name}, but for ` +
+      `The node's certificate is not for ${this.#names.join(" or ")}, but for ` +
         `${names === "" ? "no name, only a subject" : names}: set --cluster-tls-server-name to a ` +
         "name in it, or --cluster-tls-verify chain",
     );

@@ -28,7 +28,7 @@ const SIDES = {
   "client": ({ server }: TestTls, connection: Connection, timeoutMs?: number) =>
     server.accept(connection, timeoutMs),
   "node": ({ client }: TestTls, connection: Connection, timeoutMs?: number) =>
-    client.connect(connection, "localhost", timeoutMs),
+    client.connect(connection, "localhost", undefined, timeoutMs),
 };
 
 for (const [side, shake] of Object.entries(SIDES)) {

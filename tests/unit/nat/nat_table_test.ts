@@ -54,6 +54,18 @@ Deno.test("a look-up by public port has the current bus port", () => {
   }
 });
 
+Deno.test("a node is dialled under the host name that it announces last", () => {
+  const scene = new TableScene().knowing([A]);
+  const [node] = scene.natTable.nodes;
+  const before = node!.address;
+  scene.knowing([A]);
+  assert(node!.address === before);
+  for (const hostname of ["one.internal", "two.internal"]) {
+    scene.knowing([A.replace("@17000", `@17000,${hostname}`)]);
+    assertEquals(node!.address, { host: "10.0.0.1", port: 7000, hostname });
+  }
+});
+
 Deno.test("a matching view ends a conflict, and a failed node causes none", () => {
   const scene = new TableScene().knowing([A, B]).knowing([A, line("b", "10.9.9.9:7000")]);
   const { natTable } = scene;
