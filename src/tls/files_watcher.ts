@@ -127,8 +127,9 @@ export class TlsFilesWatcher<Material> {
       this.#reading = reading;
       warn(reading.warnings);
     } catch (error) {
-      if (!(error instanceof TlsFileError || error instanceof SyntaxError)) throw error;
-      this.#refused = { contents, reason: error.message, isReported: false };
+      // Whatever is wrong, the files are read again.
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#refused = { contents, reason, isReported: false };
     }
   }
 

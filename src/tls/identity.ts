@@ -22,3 +22,17 @@ export function assertPair({ certificates, key }: Identity): void {
     throw new SyntaxError("The key does not belong to the first certificate");
   }
 }
+
+/**
+ * Whether the runtime's TLS can sign with a key. It knows fewer kinds than node:crypto, and would
+ * fail every handshake with others.
+ */
+export function canSign({ certificates, key }: Identity): boolean {
+  try {
+    Deno.createHttpClient({ cert: certificates, key }).close();
+    return true;
+  } catch (error) {
+    // It also refuses certificates of version 1, which nodes may accept.
+    return !String(error).includes("private key");
+  }
+}

@@ -1,7 +1,8 @@
-import { createPrivateKey } from "node:crypto";
+import { createPrivateKey, type KeyObject } from "node:crypto";
 import { OperatorError } from "../platform/operator_error.ts";
 import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
 import { type Certificate, parseCertificates } from "./certificate.ts";
+import { canSign } from "./identity.ts";
 import { isForHost, namesOf } from "./names.ts";
 import type { ClientAuth, Identity, NodeMaterial, ServerMaterial } from "./material.ts";
 
@@ -161,10 +162,15 @@ class Reader {
           "put it first, and the certificates of its issuers after it",
       );
     }
-    return {
-      certificates: pemOf(chain),
-      key: key.export({ type: "pkcs8", format: "pem" }) as string,
-    };
+    const found = { certificates: pemOf(chain), key: pkcs8Of(key) };
+    if (found.key === "" || !canSign(found)) {
+      throw invalid(
+        files.key,
+        "TLS knows no keys of this kind; expected RSA of at least 2048 bits, EC with P-256, P-384 " +
+          "or P-521, or Ed25519",
+      );
+    }
+    return found;
   }
 
   /** The CA certificates in a file, in PEM form. */
@@ -245,6 +251,15 @@ function createKey(
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw invalid(file, `${problem} (${reason})`);
+  }
+}
+
+/** A key in PEM form, not encrypted; "" if the runtime cannot export keys of this kind. */
+function pkcs8Of(key: KeyObject): string {
+  try {
+    return key.export({ type: "pkcs8", format: "pem" }) as string;
+  } catch {
+    return "";
   }
 }
 

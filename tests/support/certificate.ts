@@ -23,7 +23,7 @@ export interface CertificateOptions {
   readonly version?: number;
   /** Encodes TRUE as 1, which DER does not allow. */
   readonly isBadlyEncoded?: boolean;
-  readonly keyType?: keyof typeof KEY_TYPES;
+  readonly keyType?: keyof typeof KEY_TYPES | keyof typeof UNKNOWN_KEYS;
 }
 
 /** A certificate with its key, which can issue others. It is made here, without a tool. */
@@ -38,7 +38,9 @@ export class TestCertificate {
   private constructor(options: CertificateOptions, issuer: TestCertificate | undefined) {
     const { subject = "leaf", keyType = "P-256" } = options;
     this.#subject = subject;
-    this.key = KEY_TYPES[keyType].make();
+    this.key = keyType in UNKNOWN_KEYS
+      ? UNKNOWN_KEYS[keyType as keyof typeof UNKNOWN_KEYS]()
+      : KEY_TYPES[keyType as keyof typeof KEY_TYPES].make();
     this.der = encode(options, {
       subject,
       key: this.key,
@@ -106,6 +108,12 @@ const KEY_TYPES = {
     algorithm: "300506032b6570",
   },
 } as const;
+
+/** Generators of keys that TLS does not know. They issue no certificates. */
+const UNKNOWN_KEYS = {
+  "RSA-1024": () => generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey,
+  "secp256k1": () => generateKeyPairSync("ec", { namedCurve: "secp256k1" }).privateKey,
+};
 
 /** What an encoding needs beside the options. */
 interface Signing {

@@ -9,6 +9,9 @@ import { runNat } from "../../support/nat_process.ts";
 import { run } from "../../support/program.ts";
 import { TlsDirectory } from "../../support/tls_directory.ts";
 
+/** Kinds of keys that node:crypto knows, and TLS does not. */
+const UNKNOWN_KEYS = ["RSA-1024", "secp256k1"] as const;
+
 /** What the program reads from the files of TLS before it starts. */
 async function open(words: readonly string[]) {
   const command = parseCommand(["--cluster-addr=10.0.0.1:7000", ...words], () => undefined);
@@ -26,6 +29,7 @@ Deno.test("each fault of a file has its own message", async (t) => {
   await using directory = await TlsDirectory.create("one", "two");
   const at = (name: string) => directory.at(name);
   directory.issue("old", { version: 1 });
+  for (const keyType of UNKNOWN_KEYS) directory.issue(keyType, { keyType });
   directory.write("encrypted.key", encryptedKeyOf(directory.read("one.key")));
   directory.write("one.der", new X509Certificate(directory.read("one.crt")).raw);
   directory.write("empty", "");
@@ -78,6 +82,10 @@ Deno.test("each fault of a file has its own message", async (t) => {
       }': there is no private key in it; expected PEM: ` +
       "text with -----BEGIN PRIVATE KEY-----",
     ],
+    ...UNKNOWN_KEYS.map((name): [string[], string] => [
+      [`--tls-cert-file=${at(`${name}.crt`)}`, `--tls-key-file=${at(`${name}.key`)}`],
+      `Cannot use --tls-key-file '${at(`${name}.key`)}': TLS knows no keys of this kind; expected`,
+    ]),
     [[`--tls-key-file=${at("broken.key")}`], "the private key in it is malformed, or of an "],
     [
       [encryptedFlag],

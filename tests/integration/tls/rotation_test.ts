@@ -61,6 +61,28 @@ Deno.test("files are used that come by a symbolic link above them, as in Kuberne
   await watcher.stop();
 });
 
+Deno.test("no error ends the watch", async () => {
+  await using directory = await TlsDirectory.create("one", "two", "three");
+  using _ = new FakeClock("setInterval");
+  using logged = new Logged();
+  const watcher = await TlsFilesWatcher.open(directory.serverFiles("one"));
+  const subjects: string[] = [];
+  watcher.start((material) => {
+    if (subjectOf(material) === "CN=two") throw new TypeError("It is the second");
+    subjects.push(subjectOf(material));
+  });
+  for (const name of ["two", "three"]) {
+    for (const kind of ["crt", "key"]) {
+      Deno.renameSync(directory.at(`${name}.${kind}`), directory.at(`one.${kind}`));
+    }
+    await watcher.reload();
+  }
+  assertEquals(subjects, ["CN=three"]);
+  const warning = "warning It is the second; the previous certificates stay in use";
+  assertEquals(logged.lines, [warning, CHANGED]);
+  await watcher.stop();
+});
+
 Deno.test("a file that cannot be used is reported once, and the old one stays", async (t) => {
   await using directory = await TlsDirectory.create("one", "two");
   using _ = new FakeClock("setInterval");
