@@ -28,7 +28,8 @@ export async function healthcheck(
  * Probes all ports of a running proxy at once, until the first one answers. An error such as
  * `NOAUTH` counts as an answer. The proxy is healthy if at least one node answers: a closed port
  * has no node, or its node is down, and the proxy serves the others. Where clients must show a
- * certificate, which the probe has not, the handshake is the answer.
+ * certificate, which the probe has not, the handshake is the answer. With TLS a proxy that has as
+ * many clients as it may closes the connection in the handshake, which is an answer, too.
  *
  * @param addresses where the proxy may be listening
  * @param clientAuth undefined if clients are served without TLS
@@ -40,7 +41,7 @@ export async function checkHealth(
   clientAuth?: ClientAuth,
 ): Promise<HostPort> {
   // Loaded only with TLS.
-  const upgrade = clientAuth === undefined
+  const secure = clientAuth === undefined
     ? undefined
     : (await import("../tls/unverified.ts")).openUnverified;
   // A port leads to the same node at every address of the machine.
@@ -54,12 +55,20 @@ export async function checkHealth(
       const endMs = performance.now() + DEADLINE_MS / rounds;
       for (const address of hosts) {
         if (answered.signal.aborted) return;
+        let isFull = false;
+        const upgrade = secure && ((tcp: Connection) =>
+          secure(tcp).catch((error) => {
+            isFull = error instanceof Deno.errors.UnexpectedEof ||
+              error instanceof Deno.errors.ConnectionReset;
+            throw error;
+          }));
         const connect = (timeoutMs: number, attempt: AbortController) =>
           dial(address, { timeoutMs, attempt, upgrade });
         const leftMs = endMs - performance.now();
-        const result = clientAuth === "yes"
+        const pinged = clientAuth === "yes"
           ? await shakeHands(connect, leftMs)
           : await ping(connect, leftMs, answered.signal);
+        const result = isFull ? "answering" : pinged;
         results.set(address, result);
         if (result === "answering") answered.abort();
         if (result !== "closed") break;
