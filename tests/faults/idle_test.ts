@@ -65,6 +65,7 @@ Deno.test("a connection with traffic in either direction stays open", async (t) 
       const pair = await scene.open();
       const [from, to] = side === "client" ? [pair.client, pair.peer] : [pair.peer, pair.client];
       await pair.client.send(asked);
+      if (sent !== "") await pair.peer.readUntil(asked);
       await pair.peer.send(sent);
       let ended = false;
       const end = idle.client.readToEnd().finally(() => ended = true);

@@ -1,16 +1,12 @@
 import { assertEquals } from "@std/assert";
+import { assertTooMany } from "../support/refusal.ts";
 import { PING, PONG, Scene } from "../support/scripted_node.ts";
 import { until } from "../support/until.ts";
-
-async function assertRefuses(scene: Scene): Promise<void> {
-  using late = await scene.connect();
-  assertEquals(await late.readToEnd(), "-ERR max number of clients reached\r\n");
-}
 
 Deno.test("a client over --max-connections is refused before it reaches its node", async () => {
   await using scene = await Scene.start({ maxConnections: 2 });
   const [first, second] = [await scene.open(), await scene.open()];
-  for (let round = 0; round < 5; round++) await assertRefuses(scene);
+  for (let round = 0; round < 5; round++) await assertTooMany(scene.connect());
   assertEquals(scene.proxy.proxy.sessionCount, 2);
   await scene.assertServes(first);
   await scene.assertServes(second);
@@ -26,7 +22,7 @@ Deno.test("a client over --max-connections is refused before it reaches its node
   await until("another has left", () => scene.proxy.proxy.sessionCount === 1);
   const fourth = await scene.open();
   await scene.assertServes(fourth);
-  await assertRefuses(scene);
+  await assertTooMany(scene.connect());
   await scene.assertNothingLeft(third, fourth);
 });
 
@@ -35,7 +31,7 @@ Deno.test("a client counts until its node has answered", async () => {
   const { client, peer } = await scene.open(PING);
   await client.closeWrite();
   await peer.readToEnd();
-  await assertRefuses(scene);
+  await assertTooMany(scene.connect());
   await peer.send(PONG);
   peer.close();
   assertEquals(await client.readToEnd(), PONG);

@@ -54,16 +54,17 @@ Deno.test("stalled traffic that is not captured continues later", async (t) => {
   // When the proxy has ended another client for a stall, it would have ended all of these.
   const stalled = [];
   for (const [what, asked, sent] of STALLS) {
-    const pair = await scene.open();
-    await pair.client.send(asked[0]);
-    await pair.peer.send(sent[0]);
-    stalled.push({ ...pair, what, asked, sent });
+    // A node may not reply before the request, part of which the proxy may hold back.
+    const [first, rest] = sent[0] === "" ? ["", asked.join("")] : asked;
+    const pair = await scene.open(first, sent[0]);
+    await pair.client.send(first === "" ? asked[0] : "");
+    stalled.push({ ...pair, what, asked, rest, sent });
   }
   await scene.outlastCapture();
-  for (const { client, peer, what, asked, sent } of stalled) {
+  for (const { client, peer, what, asked, rest, sent } of stalled) {
     await t.step(what, async () => {
       await client.send(asked[1]);
-      assertEquals(await peer.readUntil(asked.join("")), asked.join(""));
+      assertEquals(await peer.readUntil(rest), rest);
       await peer.send(sent[1]);
       assertEquals(await client.readUntil(sent.join("")), sent.join(""));
     });

@@ -5,6 +5,7 @@ import { NatProcess } from "../support/nat_process.ts";
 import { type Random, seededRandom, testSeed } from "../support/random.ts";
 import { onLinux } from "../support/platform.ts";
 import { PING, PONG } from "../support/scripted_node.ts";
+import { TLS } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
@@ -90,5 +91,7 @@ onLinux.test("a storm of short connections is served and leaves nothing", async 
 /** The number of the test's clients at a node. */
 async function visitorsOf(node: ClusterNode): Promise<number> {
   const list = textOf(await node.ask("CLIENT", "LIST", "TYPE", "normal"))!;
-  return list.match(/ cmd=(ping|NULL|cluster\|slots) /g)?.length ?? 0;
+  const count = list.match(/ cmd=(ping|NULL|cluster\|slots) /g)?.length ?? 0;
+  // The proxy's own probe of a node that speaks TLS stays open.
+  return Math.max(0, count - Number(TLS.nodes));
 }

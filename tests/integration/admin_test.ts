@@ -124,7 +124,7 @@ Deno.test("a node with a static mapping is added and removed with public address
     });
 
   await manageCluster(nodes, "add-node", `${proxy.host}:${port}`, known);
-  assertEquals(proxy.portOf(newcomer), port);
+  await until("the proxy knows it, too", () => proxy.portOf(newcomer) === port);
   await untilKnown(nodes, 4);
   using client = await WireClient.connect(proxy.host, proxy.portOf(first));
   assertStringIncludes(textOf(await client.ask("CLUSTER", "NODES"))!, ` ${proxy.host}:${port}@`);

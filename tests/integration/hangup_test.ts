@@ -1,6 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { NatProcess } from "../support/nat_process.ts";
+import { withTls } from "../support/tls.ts";
 import { TlsDirectory } from "../support/tls_directory.ts";
+import { unless } from "../support/unless.ts";
 
 /** Nothing listens there, so the program waits. */
 const WAITING = ["--cluster-addr=127.0.0.1:1", "--start-timeout=0", "--public-host=127.0.0.1"];
@@ -28,10 +30,12 @@ Deno.test({
   },
 });
 
-Deno.test({
-  name: "SIGHUP is harmless without files of TLS",
-  ignore: Deno.build.os === "windows",
-  fn: async () => {
+const HAS_FILES = withTls("either", "there are files");
+
+Deno.test(unless(
+  Deno.build.os === "windows" ? "Windows has no SIGHUP" : HAS_FILES,
+  "SIGHUP is harmless without files of TLS",
+  async () => {
     for (const flags of [[], ["--cluster-tls"]]) {
       await using nat = new NatProcess([...WAITING, ...flags]);
       await nat.untilLogged(/Waiting for the cluster/);
@@ -41,18 +45,17 @@ Deno.test({
       assertEquals((await nat.ended()).code, 0);
     }
   },
-});
+));
 
 /** Starts a program on a terminal of its own; its stderr is that of script(1) all the same. */
 const ON_TERMINAL = [
   ...["sh", "-c", 'WORDS="$*" exec script --quiet --command "$COMMAND" /dev/null 3>&2', "sh"],
 ];
 
-Deno.test({
-  name: "the program ends when its terminal is gone, but not at another SIGHUP",
-  // Other systems have another script(1).
-  ignore: Deno.build.os !== "linux",
-  fn: async () => {
+Deno.test(unless(
+  Deno.build.os === "linux" ? HAS_FILES : "only Linux has this script(1)",
+  "the program ends when its terminal is gone, but not at another SIGHUP",
+  async () => {
     const env = { COMMAND: "echo Process $$ >&3; exec $WORDS 2>&3" };
     await using nat = new NatProcess(WAITING, { before: ON_TERMINAL, env });
     await nat.untilLogged(/Waiting for the cluster/);
@@ -69,4 +72,4 @@ Deno.test({
       throw error;
     }
   },
-});
+));

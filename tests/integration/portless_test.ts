@@ -11,6 +11,8 @@ import { runNat } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { withTls } from "../support/tls.ts";
+import { unless } from "../support/unless.ts";
 import { until } from "../support/until.ts";
 import { idOf } from "../support/views.ts";
 import { wire, WireClient } from "../support/wire.ts";
@@ -92,78 +94,88 @@ function tlsNode(): AnsweringNode {
   return node;
 }
 
-Deno.test("a node without a plain-text port has port 0, and the others are unaffected", async (t) => {
-  await using node = tlsNode();
-  node.answers = { ...node.answers, "GET A": `-MOVED 15495 ${node.address}\r\n` };
-  await using scene = await Scene.start(node);
-  const wanted = withTlsNode(HOST, scene.portOf(A));
-  for (const request of Object.keys(wanted)) {
-    await t.step(`in ${request}`, async () => {
-      assertEquals(await scene.ask(request.toLowerCase()), [wanted[request]]);
-    });
-  }
-  await t.step("it is logged once", () => {
-    const about = scene.logged.lines.filter((line) => line.includes(B));
-    assertEquals(about, [
-      `warning Node ${B} at 127.0.0.1 has no plain-text port, so no client can reach it; ` +
-      "set `port` in its configuration, or use --cluster-tls",
-    ]);
-  });
-  await t.step("a redirect to it is an error", async () => {
-    assertEquals(await scene.ask("GET b", "GET a"), [
-      CLUSTERDOWN,
-      `-MOVED 15495 ${HOST}:${scene.portOf(A)}\r\n`,
-    ]);
-  });
-});
+const TLS_TO_NODES = withTls("nodes", "the proxy uses the other port");
 
-Deno.test("a TLS-only replica has port 0, and the others are unaffected", async () => {
-  await using directory = await TemporaryDirectory.create();
-  await using cluster = await RedisCluster.start();
-  const [primary] = cluster.primaries as [ClusterNode];
-  const [replica] = cluster.replicas as [ClusterNode];
-  const { pem, keyPem } = TestCertificate.selfSigned();
-  await Deno.writeTextFile(directory.at("certificate"), pem);
-  await Deno.writeTextFile(directory.at("key"), keyPem);
-  using client = await replica.connect();
-  const settings = {
-    "tls-cert-file": directory.at("certificate"),
-    "tls-ca-cert-file": directory.at("certificate"),
-    "tls-key-file": directory.at("key"),
-    "tls-port": `${findFreePorts(1)}`,
-    // Otherwise, the others expect its bus port at 10000.
-    "cluster-announce-bus-port": `${replica.port + 10_000}`,
-  };
-  const ok = { type: "+", text: "OK" } as const;
-  assertEquals(await client.ask("CONFIG", "SET", ...Object.entries(settings).flat()), ok);
-  assertEquals(await client.ask("CONFIG", "SET", "port", "0"), ok);
-  await until("its primary lists it", async (saw) => {
-    const nodes = textOf(await primary.ask("CLUSTER", "NODES"))!;
-    saw(nodes);
-    return nodes.includes(`${replica.id} ${replica.host}:0@`);
-  });
-  await using proxy = await startProxy(cluster, { publicHost: HOST });
-  using inside = await primary.connect();
-  using outside = await WireClient.connect("127.0.0.1", proxy.portOf(primary));
-  for (const protocol of ["2", "3"]) {
-    for (const one of [inside, outside]) await one.ask("HELLO", protocol);
-    for (const { subcommand, named } of CLUSTER_LISTINGS) {
-      const straight = named(await inside.ask("CLUSTER", subcommand));
-      const shown = named(await outside.ask("CLUSTER", subcommand));
-      const ports = new Map(cluster.nodes.map((node) => [
-        node.id,
-        node === replica ? 0 : proxy.portOf(node),
-      ]));
-      const wanted = straight.map(({ id, port, hosts }) => ({
-        id,
-        // CLUSTER SHARDS omits a port of 0.
-        port: Number.isNaN(port) ? port : ports.get(id)!,
-        hosts: hosts.map(() => HOST),
-      }));
-      assertEquals(shown, wanted, subcommand);
+Deno.test(
+  unless(
+    TLS_TO_NODES,
+    "a node without a plain-text port has port 0, and the others are unaffected",
+    async (t) => {
+      await using node = tlsNode();
+      node.answers = { ...node.answers, "GET A": `-MOVED 15495 ${node.address}\r\n` };
+      await using scene = await Scene.start(node);
+      const wanted = withTlsNode(HOST, scene.portOf(A));
+      for (const request of Object.keys(wanted)) {
+        await t.step(`in ${request}`, async () => {
+          assertEquals(await scene.ask(request.toLowerCase()), [wanted[request]]);
+        });
+      }
+      await t.step("it is logged once", () => {
+        const about = scene.logged.lines.filter((line) => line.includes(B));
+        assertEquals(about, [
+          `warning Node ${B} at 127.0.0.1 has no plain-text port, so no client can reach it; ` +
+          "set `port` in its configuration, or use --cluster-tls",
+        ]);
+      });
+      await t.step("a redirect to it is an error", async () => {
+        assertEquals(await scene.ask("GET b", "GET a"), [
+          CLUSTERDOWN,
+          `-MOVED 15495 ${HOST}:${scene.portOf(A)}\r\n`,
+        ]);
+      });
+    },
+  ),
+);
+
+Deno.test(
+  unless(TLS_TO_NODES, "a TLS-only replica has port 0, and the others are unaffected", async () => {
+    await using directory = await TemporaryDirectory.create();
+    await using cluster = await RedisCluster.start();
+    const [primary] = cluster.primaries as [ClusterNode];
+    const [replica] = cluster.replicas as [ClusterNode];
+    const { pem, keyPem } = TestCertificate.selfSigned();
+    await Deno.writeTextFile(directory.at("certificate"), pem);
+    await Deno.writeTextFile(directory.at("key"), keyPem);
+    using client = await replica.connect();
+    const settings = {
+      "tls-cert-file": directory.at("certificate"),
+      "tls-ca-cert-file": directory.at("certificate"),
+      "tls-key-file": directory.at("key"),
+      "tls-port": `${findFreePorts(1)}`,
+      // Otherwise, the others expect its bus port at 10000.
+      "cluster-announce-bus-port": `${replica.port + 10_000}`,
+    };
+    const ok = { type: "+", text: "OK" } as const;
+    assertEquals(await client.ask("CONFIG", "SET", ...Object.entries(settings).flat()), ok);
+    assertEquals(await client.ask("CONFIG", "SET", "port", "0"), ok);
+    await until("its primary lists it", async (saw) => {
+      const nodes = textOf(await primary.ask("CLUSTER", "NODES"))!;
+      saw(nodes);
+      return nodes.includes(`${replica.id} ${replica.host}:0@`);
+    });
+    await using proxy = await startProxy(cluster, { publicHost: HOST });
+    using inside = await primary.connect();
+    using outside = await WireClient.connect("127.0.0.1", proxy.portOf(primary));
+    for (const protocol of ["2", "3"]) {
+      for (const one of [inside, outside]) await one.ask("HELLO", protocol);
+      for (const { subcommand, named } of CLUSTER_LISTINGS) {
+        const straight = named(await inside.ask("CLUSTER", subcommand));
+        const shown = named(await outside.ask("CLUSTER", subcommand));
+        const ports = new Map(cluster.nodes.map((node) => [
+          node.id,
+          node === replica ? 0 : proxy.portOf(node),
+        ]));
+        const wanted = straight.map(({ id, port, hosts }) => ({
+          id,
+          // CLUSTER SHARDS omits a port of 0.
+          port: Number.isNaN(port) ? port : ports.get(id)!,
+          hosts: hosts.map(() => HOST),
+        }));
+        assertEquals(shown, wanted, subcommand);
+      }
     }
-  }
-});
+  }),
+);
 
 Deno.test("replies with a node without a port do not query the cluster each time", async () => {
   await using node = tlsNode();
@@ -176,13 +188,15 @@ Deno.test("replies with a node without a port do not query the cluster each time
   assert(count() - before <= seconds, `${count() - before} times in ${seconds} s`);
 });
 
-Deno.test("--check succeeds with a node without a plain-text port", async () => {
-  await using node = tlsNode();
-  const args = ["--check", `--cluster-addr=${node.address}`, "--public-host=127.0.0.1"];
-  const { code, stderr } = await runNat(args);
-  assertEquals(code, 0, stderr);
-  assertMatch(stderr, new RegExp(`WARN.* Node ${B} at 127.0.0.1 has no plain-text port`));
-});
+Deno.test(
+  unless(TLS_TO_NODES, "--check succeeds with a node without a plain-text port", async () => {
+    await using node = tlsNode();
+    const args = ["--check", `--cluster-addr=${node.address}`, "--public-host=127.0.0.1"];
+    const { code, stderr } = await runNat(args);
+    assertEquals(code, 0, stderr);
+    assertMatch(stderr, new RegExp(`WARN.* Node ${B} at 127.0.0.1 has no plain-text port`));
+  }),
+);
 
 /** Four nodes: the second has an address in the views of some of the others only. */
 class Nodes implements AsyncDisposable {

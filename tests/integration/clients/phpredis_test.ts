@@ -5,6 +5,8 @@ import { RedisCluster } from "../../support/cluster.ts";
 import { Program, run } from "../../support/program.ts";
 import { startProxy } from "../../support/proxy.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
+import { withTls } from "../../support/tls.ts";
+import { unless } from "../../support/unless.ts";
 import { until } from "../../support/until.ts";
 
 /**
@@ -46,11 +48,10 @@ async function findPhpRedis(): Promise<boolean> {
 
 const hasPhpRedis = await findPhpRedis();
 
-Deno.test({
-  name: "phpredis writes after the death of a primary as on a direct connection" +
-    (hasPhpRedis ? "" : " (skipped: install php-cli and php-redis)"),
-  ignore: !hasPhpRedis,
-  async fn() {
+Deno.test(unless(
+  hasPhpRedis ? withTls("either", "the script connects in TCP") : "install php-cli and php-redis",
+  "phpredis writes after the death of a primary as on a direct connection",
+  async () => {
     await using cluster = await RedisCluster.start();
     await using proxy = await startProxy(cluster);
     const [seed, victim, heir] = [cluster.nodes[0]!, cluster.nodes[1]!, cluster.nodes[4]!];
@@ -74,4 +75,4 @@ Deno.test({
     const endings = await Promise.all([straight, through].map((one) => one.ended(DEADLINE_MS)));
     assertEquals(endings.map(({ stdout }) => stdout), ["ready\n200\n", "ready\n200\n"]);
   },
-});
+));

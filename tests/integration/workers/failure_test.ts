@@ -4,6 +4,7 @@ import { RedisCluster } from "../../support/cluster.ts";
 import { runNat } from "../../support/nat_process.ts";
 import { onLinux } from "../../support/platform.ts";
 import { findFreePorts } from "../../support/ports.ts";
+import { TLS_DIRECTORY } from "../../support/tls.ts";
 import { AT, connectIn, threadedNat } from "./threaded.ts";
 
 const FAULTY = fileURLToPath(new URL("./faulty_threads.ts", import.meta.url));
@@ -45,6 +46,7 @@ onLinux.test("workers that fail, or cannot start", async (t) => {
 
   await t.step("no start without a permission of a worker", async () => {
     const options = ["--no-prompt", "--allow-net", "--allow-env"];
+    if (TLS_DIRECTORY !== undefined) options.push(`--allow-read=${TLS_DIRECTORY}`);
     const { code, stdout, stderr } = await runNat(flags, { options });
     assertEquals([code, stdout], [1, ""], stderr);
     assertMatch(stderr, /^redis-cluster-nat: Thread 2 .* has ended: .* --allow-read .*\n/m);
