@@ -85,13 +85,13 @@ export async function checkHealth(
   if (silent !== undefined) {
     throw new OperatorError(
       `The proxy accepts connections at ${formatHostPort(silent)}, but no node answers; ` +
-        "check that the cluster is up",
+        "check that the cluster is up, and that the health check has the TLS options of the proxy",
     );
   }
   throw new OperatorError(
     `Nothing listens at ${formatHostPort(addresses[0]!)} or another port of the proxy; ` +
-      "check that it is running with the same LISTEN_ADDR, MAX_NODES and PORT_MAP, and that a " +
-      "node is up",
+      "check that it is running with the same LISTEN_ADDR, MAX_NODES, PORT_MAP and TLS options, " +
+      "and that a node is up",
   );
 }
 

@@ -3,6 +3,7 @@ import { close, type Connection, socketAddress, writeAll } from "../platform/net
 import { joined } from "../resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
+import { isTlsRecord } from "../tls/side.ts";
 import { TlsError } from "../tls/tls_error.ts";
 import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
 import { named, type NodeAddress } from "./node_address.ts";
@@ -14,7 +15,6 @@ import {
   replyError,
 } from "./node_connection_error.ts";
 import type { NodeDialer } from "./node_dialer.ts";
-import { isTlsRecord } from "./ping.ts";
 
 /** How the proxy connects to nodes for its own queries. */
 export interface NodeConnectionOptions {

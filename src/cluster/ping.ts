@@ -2,6 +2,8 @@ import { close, type Connection, isExhausted, writeAll } from "../platform/net.t
 import { encodeRequest } from "../resp/frame.ts";
 import { beginsValue } from "../resp/framing.ts";
 import { withTimeout } from "../platform/timeout.ts";
+import { isTlsRecord } from "../tls/side.ts";
+import { TlsError } from "../tls/tls_error.ts";
 
 /**
  * The peer refuses the connection (`closed`), sends no RESP in time (`silent`), or answers; or no
@@ -42,11 +44,6 @@ export async function pingTls(
 /** A ClientHello without contents, which a server refuses with an alert. */
 const EMPTY_HELLO = new Uint8Array([22, 3, 1, 0, 4, 1, 0, 0, 0]);
 
-/** Whether a server of TLS begins with this byte: an alert or a handshake (RFC 8446, section 5.1). */
-export function isTlsRecord(firstByte: number): boolean {
-  return firstByte === 21 || firstByte === 22;
-}
-
 async function probe(
   { bytes, isAnswer }: { bytes: Uint8Array; isAnswer: (firstByte: number) => boolean },
   connect: Connect,
@@ -69,7 +66,8 @@ async function probe(
   } catch (error) {
     if (isExhausted(error)) return "untried";
     // The connection was accepted before it broke.
-    return connection === undefined ? "closed" : "silent";
+    const isAccepted = connection !== undefined || error instanceof TlsError;
+    return isAccepted ? "silent" : "closed";
   } finally {
     signal.removeEventListener("abort", abort);
     if (connection !== undefined) close(connection);

@@ -6,7 +6,7 @@ import { assertPair } from "./identity.ts";
 import type { NodeMaterial } from "./material.ts";
 import { KeyProof } from "./key_proof.ts";
 import { isForHost, namesOf } from "./names.ts";
-import { HANDSHAKE_RECORD, type PeerCertificates, type Side, type Start } from "./side.ts";
+import { isTlsRecord, type PeerCertificates, type Side, type Start } from "./side.ts";
 import { HANDSHAKE_TIMEOUT_MS, openTls } from "./tls_connection.ts";
 import { alertIn, TlsError, type TlsFailure } from "./tls_error.ts";
 import { Verifier } from "./verifier.ts";
@@ -105,7 +105,7 @@ class ClientSide implements Side {
   }
 
   isTls(firstByte: number): boolean {
-    return firstByte === HANDSHAKE_RECORD || firstByte === ALERT_RECORD;
+    return isTlsRecord(firstByte);
   }
 
   plainError(): TlsError {
@@ -161,9 +161,6 @@ class ClientSide implements Side {
     );
   }
 }
-
-/** The type of the record with which a server can also begin (RFC 8446, section 5.1). */
-const ALERT_RECORD = 21;
 
 /** Alerts by which a server refuses a certificate of its client (RFC 8446, section 6.2). */
 const CERTIFICATE_ALERTS = new Set([

@@ -6,6 +6,14 @@ import type { TlsError } from "./tls_error.ts";
 /** The type of the records of a handshake, with which both sides begin (RFC 8446, section 5.1). */
 export const HANDSHAKE_RECORD = 22;
 
+/** The type of the record with which a server refuses a handshake. */
+const ALERT_RECORD = 21;
+
+/** Whether a server of TLS begins with this byte. */
+export function isTlsRecord(firstByte: number): boolean {
+  return firstByte === HANDSHAKE_RECORD || firstByte === ALERT_RECORD;
+}
+
 /** What differs between the two sides of TLS. */
 export interface Side {
   readonly start: Start;

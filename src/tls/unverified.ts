@@ -1,6 +1,6 @@
 import { createSecureContext } from "node:tls";
 import type { Connection } from "../platform/net.ts";
-import type { Side } from "./side.ts";
+import { isTlsRecord, type Side } from "./side.ts";
 import { HANDSHAKE_TIMEOUT_MS, openTls } from "./tls_connection.ts";
 import { TlsError } from "./tls_error.ts";
 
@@ -18,7 +18,7 @@ export async function openUnverified(connection: Connection): Promise<Connection
 const UNVERIFIED: Side = {
   start: { isServer: false, context: createSecureContext(), serverName: undefined },
   verify() {},
-  isTls: () => true,
+  isTls: isTlsRecord,
   plainError: () => new TlsError("plain", "The port does not speak TLS"),
   errorOf: ({ message }) => new TlsError("protocol", message),
   endError: () => new Deno.errors.UnexpectedEof("The port was closed in the TLS handshake"),

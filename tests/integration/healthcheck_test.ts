@@ -1,3 +1,4 @@
+import type { ClientAuth } from "../../src/tls/material.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
@@ -164,6 +165,9 @@ Deno.test(
 Deno.test(unless(PEERS, "a health check fails if another program answers at the port", async () => {
   await using server = new Peer({ answer: "HTTP/1.1 400 Bad Request\r\n\r\n" });
   await assertFails([server], "no node answers");
+  for (const clientAuth of ["no", "yes"] as const) {
+    await assertFails([server], "has the TLS options of the proxy", clientAuth);
+  }
 }));
 
 async function answerPing(node: ScriptedNode): Promise<void> {
@@ -176,7 +180,11 @@ function addressesOf({ host, ports }: LocalProxy) {
   return ports.map((port) => ({ host, port }));
 }
 
-async function assertFails(addresses: readonly HostPort[], message: string): Promise<void> {
-  const check = assertRejects(() => checkHealth(addresses, CLIENT_AUTH), OperatorError, message);
+async function assertFails(
+  addresses: readonly HostPort[],
+  message: string,
+  clientAuth: ClientAuth | undefined = CLIENT_AUTH,
+): Promise<void> {
+  const check = assertRejects(() => checkHealth(addresses, clientAuth), OperatorError, message);
   await within("check", check, DEADLINE_MS);
 }
