@@ -1,9 +1,8 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { OperatorError } from "../platform/operator_error.ts";
-import { close, type Connection, dial } from "../platform/net.ts";
-import { ping, type PingResult } from "../cluster/ping.ts";
+import { type Connection, dial } from "../platform/net.ts";
+import { isTlsRecord, ping, type PingResult } from "../cluster/ping.ts";
 import type { ClientAuth } from "../tls/material.ts";
-import { TlsError } from "../tls/tls_error.ts";
 import { print } from "./stdout.ts";
 
 /** Shorter than the probe timeouts of orchestrators, so that they get the reason of a failure. */
@@ -28,7 +27,7 @@ export async function healthcheck(
  * Probes all ports of a running proxy at once, until the first one answers. An error such as
  * `NOAUTH` counts as an answer. The proxy is healthy if at least one node answers: a closed port
  * has no node, or its node is down, and the proxy serves the others. Where clients must show a
- * certificate, which the probe has not, the handshake is the answer. With TLS a proxy that has as
+ * certificate, which the probe has not, the answer to its handshake is one. With TLS a proxy that has as
  * many clients as it may closes the connection in the handshake, which is an answer, too.
  *
  * @param addresses where the proxy may be listening
@@ -40,10 +39,11 @@ export async function checkHealth(
   addresses: readonly HostPort[],
   clientAuth?: ClientAuth,
 ): Promise<HostPort> {
-  // Loaded only with TLS.
-  const secure = clientAuth === undefined
-    ? undefined
-    : (await import("../tls/unverified.ts")).openUnverified;
+  const tls = clientAuth && {
+    // Loaded only with TLS.
+    open: (await import("../tls/unverified.ts")).openUnverified,
+    isMutual: clientAuth === "yes",
+  };
   // A port leads to the same node at every address of the machine.
   const hostsByPort = Map.groupBy(addresses, ({ port }) => port);
   const waiting = hostsByPort.values();
@@ -55,20 +55,7 @@ export async function checkHealth(
       const endMs = performance.now() + DEADLINE_MS / rounds;
       for (const address of hosts) {
         if (answered.signal.aborted) return;
-        let isFull = false;
-        const upgrade = secure && ((tcp: Connection) =>
-          secure(tcp).catch((error) => {
-            isFull = error instanceof Deno.errors.UnexpectedEof ||
-              error instanceof Deno.errors.ConnectionReset;
-            throw error;
-          }));
-        const connect = (timeoutMs: number, attempt: AbortController) =>
-          dial(address, { timeoutMs, attempt, upgrade });
-        const leftMs = endMs - performance.now();
-        const pinged = clientAuth === "yes"
-          ? await shakeHands(connect, leftMs)
-          : await ping(connect, leftMs, answered.signal);
-        const result = isFull ? "answering" : pinged;
+        const result = await probe(address, tls, endMs - performance.now(), answered.signal);
         results.set(address, result);
         if (result === "answering") answered.abort();
         if (result !== "closed") break;
@@ -95,17 +82,49 @@ export async function checkHealth(
   );
 }
 
-/** Connects and completes the handshake of TLS; any answer in it counts. */
-async function shakeHands(
-  connect: (timeoutMs: number, attempt: AbortController) => Promise<Connection>,
+/** How the ports of a proxy speak TLS. */
+interface ProbedTls {
+  readonly open: (connection: Connection) => Promise<Connection>;
+  /** Whether clients must show a certificate. */
+  readonly isMutual: boolean;
+}
+
+async function probe(
+  address: HostPort,
+  tls: ProbedTls | undefined,
   timeoutMs: number,
+  signal: AbortSignal,
 ): Promise<PingResult> {
-  try {
-    close(await connect(Math.max(1, timeoutMs), new AbortController()));
-    return "answering";
-  } catch (error) {
-    if (error instanceof Deno.errors.ConnectionRefused) return "closed";
-    // With TLS 1.2 the certificate is wanted within the handshake.
-    return error instanceof TlsError && error.reason === "protocol" ? "answering" : "silent";
-  }
+  let hasEnded = false;
+  const upgrade = tls && (async (tcp: Connection) => {
+    try {
+      return await tls.open(tls.isMutual ? untilAnswer(tcp) : tcp);
+    } catch (error) {
+      hasEnded = error instanceof Deno.errors.UnexpectedEof ||
+        error instanceof Deno.errors.ConnectionReset;
+      throw error;
+    }
+  });
+  const connect = (timeoutMs: number, attempt: AbortController) =>
+    dial(address, { timeoutMs, attempt, upgrade });
+  const result = await ping(connect, timeoutMs, signal);
+  return hasEnded ? "answering" : result;
+}
+
+/**
+ * A connection that ends when the server has answered the beginning of the handshake. A server
+ * warns of a client that goes on without a certificate.
+ */
+function untilAnswer(connection: Connection): Connection {
+  return {
+    async read(buffer) {
+      const length = await connection.read(buffer);
+      return length !== null && isTlsRecord(buffer[0]!) ? null : length;
+    },
+    write: (bytes) => connection.write(bytes),
+    closeWrite: () => connection.closeWrite(),
+    close: () => connection.close(),
+    localAddr: connection.localAddr,
+    remoteAddr: connection.remoteAddr,
+  };
 }
