@@ -86,7 +86,8 @@ export class RedisCluster implements AsyncDisposable {
     const server = await Server.find();
     const places = new Places(options);
     const directory = await Deno.makeTempDir({ prefix: "redis-cluster-" });
-    const certificates = options.tls && await makeCertificates(directory, places.hosts);
+    const hosts = options.places?.map(({ host }) => host) ?? places.hosts;
+    const certificates = options.tls && await makeCertificates(directory, hosts);
     const cluster = new RedisCluster({ options, server, places, directory, certificates });
     const { signal } = options;
     const { promise: cancelled, reject } = Promise.withResolvers<never>();

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "../../support/program.ts";
+import type { TemporaryDirectory } from "../../support/temporary.ts";
 
 /** A client of which README shows a snippet. */
 export interface ShownClient {
@@ -22,6 +23,29 @@ export const CLIENTS: Readonly<Record<string, ShownClient>> = {
   "Lettuce": { version: "7.7.0", prepare: prepareJava },
   "go-redis": { version: "9.23.0", prepare: prepareGo },
 };
+
+/** A client that is ready to run, unless something hinders it. */
+export interface PreparedClient {
+  readonly name: string;
+  readonly snippet: string;
+  readonly words: readonly string[];
+  readonly hindrance: string | undefined;
+}
+
+/** Prepares a snippet of a client, or says why that fails. */
+export async function prepareClient(
+  name: string,
+  snippet: string,
+  directory: TemporaryDirectory,
+): Promise<PreparedClient> {
+  await Deno.mkdir(directory.at(name));
+  try {
+    const words = await CLIENTS[name]!.prepare(snippet, directory.at(name));
+    return { name, snippet, words, hindrance: undefined };
+  } catch (error) {
+    return { name, snippet, words: [], hindrance: (error as Error).message };
+  }
+}
 
 /** For downloads, and for compiling Go packages. */
 const GET_DEADLINE_MS = 300_000;
@@ -62,9 +86,11 @@ async function prepareJava(snippet: string, directory: string): Promise<string[]
   await get(["mvn", "-q", "-B", "-f", join(directory, "pom.xml"), ...copy]);
   const path = join(directory, "Snippet.java");
   const { imports, statements } = split(snippet);
-  const main = `public static void main(String[] args) {\n${statements}}\n`;
+  const main = `public static void main(String[] args) throws Exception {\n${statements}}\n`;
   await Deno.writeTextFile(path, `${imports}class Snippet {\n${main}}\n`);
-  return ["java", "-cp", join(directory, "packages/*"), path];
+  const classes = `${join(directory, "packages/*")}:${directory}`;
+  await get(["javac", "-cp", classes, "-d", directory, path]);
+  return ["java", "-cp", classes, "Snippet"];
 }
 
 async function prepareGo(snippet: string, directory: string): Promise<string[]> {

@@ -1,5 +1,7 @@
 import { dirname, join } from "node:path";
 import { ROOT } from "../../support/compiler.ts";
+import { TestCertificate } from "../../support/certificate.ts";
+import type { Certificates } from "../../support/cluster_tls.ts";
 import { startInnerCluster } from "../../support/inner_cluster.ts";
 import { cable, fetchModules, Namespace, type Sides } from "../../support/namespace.ts";
 import { type Outcome, Program, run } from "../../support/program.ts";
@@ -42,8 +44,13 @@ export class ReadmeNetwork implements AsyncDisposable {
     this.#owned = owned;
   }
 
-  /** Creates the machines and a cluster that serves. */
-  static async create(): Promise<ReadmeNetwork> {
+  /**
+   * Creates the machines and a cluster that serves.
+   *
+   * @param isTls whether the nodes speak TLS only; the files that TLS needs are in the working
+   * directory then, as the recipes name them
+   */
+  static async create(isTls = false): Promise<ReadmeNetwork> {
     await fetchModules(join(ROOT, "src", "main.ts"));
     await using stack = new AsyncDisposableStack();
     const directory = stack.use(await TemporaryDirectory.create());
@@ -52,8 +59,9 @@ export class ReadmeNetwork implements AsyncDisposable {
     const outside = stack.use(await Namespace.create("outside"));
     await cable({ inside, between, outside }, ADDRESSES);
     for (const place of [between, outside]) await place.name({ localhost: "127.0.0.1", ...NAMES });
-    stack.use(await startInnerCluster(inside, ADDRESSES.nodes));
+    const { files } = stack.use(await startInnerCluster(inside, ADDRESSES.nodes, isTls));
     await provide(directory);
+    if (isTls) await provideCertificates(directory, files as Certificates["files"]);
     return new ReadmeNetwork({ inside, between, outside }, directory, stack.move());
   }
 
@@ -65,6 +73,11 @@ export class ReadmeNetwork implements AsyncDisposable {
   /** Runs a command of README on a machine to its end. */
   run(machine: "between" | "outside", command: string, input?: string): Promise<Outcome> {
     return run(this.#words(machine, command), input);
+  }
+
+  /** Starts a command on a machine that is killed when the block ends. */
+  open(machine: "between" | "outside", command: string): Program {
+    return new Program(this.#words(machine, command));
   }
 
   /** Starts a command of README on a machine until the block ends. */
@@ -107,4 +120,31 @@ async function provide(directory: TemporaryDirectory): Promise<void> {
   if (code !== 0) throw new Error(`Cannot copy the project: ${output}`);
   const program = [Deno.execPath(), "run", "-A", join(ROOT, "src", "main.ts")];
   await writeCommand(directory.at("home/redis-cluster-nat"), program);
+}
+
+/** Creates the certificates: the nodes, the proxy's public side and its clients have a CA each. */
+async function provideCertificates(
+  directory: TemporaryDirectory,
+  files: Certificates["files"],
+): Promise<void> {
+  const [servers, clients] = [TestCertificate.root(), TestCertificate.root()];
+  const own = servers.issue({ names: ["redis.example.com"] }).identity;
+  const other = servers.issue({ names: ["other.example.com"] }).identity;
+  const client = clients.issue({ names: [] }).identity;
+  const texts = {
+    "nodes-ca.crt": await Deno.readTextFile(files["tls-ca-cert-file"]),
+    "proxy.crt": await Deno.readTextFile(files["tls-cert-file"]),
+    "proxy.key": await Deno.readTextFile(files["tls-key-file"]),
+    "redis.example.com.crt": own.certificates,
+    "redis.example.com.key": own.key,
+    "other.example.com.crt": other.certificates,
+    "other.example.com.key": other.key,
+    "ca.crt": servers.pem,
+    "clients-ca.crt": clients.pem,
+    "client.crt": client.certificates,
+    "client.key": client.key,
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    await Deno.writeTextFile(directory.at(`home/${name}`), text, { mode: 0o600 });
+  }
 }

@@ -8,10 +8,13 @@ import { TemporaryDirectory } from "../../support/temporary.ts";
 import { unless } from "../../support/unless.ts";
 import { until } from "../../support/until.ts";
 import { blockAfter, blockMarked, OPERATION, readBlocks, README, RECIPES } from "./blocks.ts";
-import { CLIENTS } from "./clients.ts";
+import { CLIENTS, prepareClient } from "./clients.ts";
 import { ReadmeNetwork } from "./network.ts";
 
 const compiler = await Compiler.find();
+
+/** The commands of the documents that tls_clients_test.ts runs. */
+const RUN_WITH_TLS = ["tls", "tls-redis-cli", "tls-stores"];
 
 /** The commands of the documents that are run elsewhere, and where. */
 const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
@@ -20,7 +23,7 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
 };
 
 /** The first line of a block that needs what tests may lack, and is not run. */
-const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|Azure|Google Cloud|certificates|root)\n/;
+const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|Azure|Google Cloud|root)\n/;
 
 /** The commands that the tests below run. */
 const RUN_HERE = ["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"];
@@ -35,8 +38,9 @@ Deno.test("every command and snippet of the documents is run by a test, or says 
   assertEquals(
     marks.sort(),
     [
-      ...[...RUN_HERE, ...Object.keys(RUN_ELSEWHERE)].map((name) => `command: ${name}`),
-      ...Object.keys(CLIENTS).map((name) => `client: ${name}`),
+      ...[...RUN_HERE, ...RUN_WITH_TLS, ...Object.keys(RUN_ELSEWHERE)]
+        .map((name) => `command: ${name}`),
+      ...Object.keys(CLIENTS).flatMap((name) => [`client: ${name}`, `client with TLS: ${name}`]),
     ].sort(),
   );
   for (const [name, end] of Object.entries(RUN_ELSEWHERE)) {
@@ -159,7 +163,12 @@ Deno.test(unless(
   async (t) => {
     await using directory = await TemporaryDirectory.create();
     await using network = await ReadmeNetwork.create();
-    const clients = Promise.all(Object.keys(CLIENTS).map((name) => prepareClient(name, directory)));
+    const clients = Promise.all(
+      Object.keys(CLIENTS).map(async (name) => {
+        const { text } = await blockMarked(`client: ${name}`);
+        return await prepareClient(name, text, directory);
+      }),
+    );
     const blocks = await readBlocks();
     const listening = blocks.find(({ text }) => text.startsWith("Listening on: "))!.text;
     const commandOf = async (name: string) => (await blockMarked(`command: ${name}`)).text;
@@ -220,9 +229,9 @@ Deno.test(unless(
         assertEquals(output, lines.filter((line) => !isTyped(line)).join(""));
       });
 
-      for (const { name, text, words, hindrance } of await clients) {
+      for (const { name, snippet, words, hindrance } of await clients) {
         await t.step(unless(hindrance, `${name} in five lines`, async () => {
-          assertEquals(text.match(/\n/g)!.length, 5);
+          assertEquals(snippet.match(/\n/g)!.length, 5);
           const command = words.map((word) => `'${word}'`).join(" ");
           const { code, output } = await network.run("outside", `exec ${command}`);
           assertEquals(code, 0, output);
@@ -250,18 +259,6 @@ Deno.test(unless(
     }));
   },
 ));
-
-/** Prepares the snippet of a client, or returns the reason why that fails. */
-async function prepareClient(name: string, directory: TemporaryDirectory) {
-  const { text } = await blockMarked(`client: ${name}`);
-  await Deno.mkdir(directory.at(name));
-  try {
-    const words = await CLIENTS[name]!.prepare(text, directory.at(name));
-    return { name, text, words, hindrance: undefined };
-  } catch (error) {
-    return { name, text, words: [], hindrance: (error as Error).message };
-  }
-}
 
 const SSHD = "/usr/sbin/sshd";
 
