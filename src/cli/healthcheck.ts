@@ -1,8 +1,9 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { type Connection, dial } from "../platform/net.ts";
-import { isTlsRecord, ping, type PingResult } from "../cluster/ping.ts";
+import { ping, type PingResult } from "../cluster/ping.ts";
 import type { ClientAuth } from "../tls/material.ts";
+import { isTlsRecord } from "../tls/side.ts";
 import { print } from "./stdout.ts";
 
 /** Shorter than the probe timeouts of orchestrators, so that they get the reason of a failure. */
