@@ -10,8 +10,9 @@ import { textOf } from "../resp/frame.ts";
 import { NodeConnection, type NodeConnectionOptions } from "./node_connection.ts";
 import { NodeConnectionError, orThrow } from "./node_connection_error.ts";
 import { type ClusterNode, parseNodes } from "./node.ts";
-import { named } from "./node_address.ts";
+import { named, type NodeAddress } from "./node_address.ts";
 import { portsOf, withoutTlsPorts } from "./node_ports.ts";
+import { aliasOf } from "./node_ref.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import {
   announcedAddress,
@@ -39,6 +40,8 @@ export class ClusterDiscovery {
   readonly #options: ClusterDiscoveryOptions;
   readonly #connections = new Set<NodeConnection>();
   readonly #closing = new AbortController();
+  /** See `ClusterView.seedNames`. */
+  readonly #seedNames = new Map<string, string>();
   /** The addresses of the last view, because the seeds may be gone. */
   #known: readonly HostPort[] = [];
   /** Whether no node answered the last query, which was logged. */
@@ -57,6 +60,8 @@ export class ClusterDiscovery {
    * failure after a success is logged
    */
   async queryAny({ known = [], ...options }: QueryOptions = {}): Promise<ClusterView> {
+    // The first view has the names of all seeds, although only one of them is queried.
+    if (this.#options.dialer.speaksTls && this.#known.length === 0) await this.seedAddresses();
     // AbortSignal.any would do, but a million of them took a gigabyte (Deno 2.9.6).
     const controller = new AbortController();
     const { signal } = controller;
@@ -106,9 +111,7 @@ export class ClusterDiscovery {
   /** The seeds, with each name replaced by its addresses. */
   async seedAddresses(): Promise<HostPort[]> {
     const resolved = this.#options.seeds.map(async (seed) => {
-      if (isIpAddress(seed.host)) return [seed];
-      const found = await this.resolve(seed.host);
-      return found.map((host) => named({ host, port: seed.port }, seed.host));
+      return isIpAddress(seed.host) ? [seed] : await this.#addressesOf(seed);
     });
     return (await Promise.all(resolved)).flat();
   }
@@ -158,10 +161,17 @@ export class ClusterDiscovery {
     return new AggregateError(errors, "No node answers");
   }
 
-  async #resolveSeed({ host, port }: HostPort): Promise<Referral> {
-    const found = await this.resolve(host);
-    if (found.length === 0) throw new NodeConnectionError(`The name '${host}' does not resolve`);
-    return { addresses: found.map((ip) => named({ host: ip, port }, host)) };
+  async #resolveSeed(seed: HostPort): Promise<Referral> {
+    const addresses = await this.#addressesOf(seed);
+    if (addresses.length > 0) return { addresses };
+    throw new NodeConnectionError(`The name '${seed.host}' does not resolve`);
+  }
+
+  /** The addresses of a seed's name, each with that name. */
+  async #addressesOf({ host: name, port }: HostPort): Promise<NodeAddress[]> {
+    const addresses = (await this.resolve(name)).map((host) => named({ host, port }, name));
+    for (const address of addresses) this.#seedNames.set(aliasOf(address), name);
+    return addresses;
   }
 
   /** The view of a node; or a referral, if it is a discovery service that lists nodes. */
@@ -193,6 +203,7 @@ export class ClusterDiscovery {
         answeredBy,
         answeredAt: connection.remote,
         ports,
+        seedNames: this.#seedNames,
         isTls: this.#options.dialer.speaksTls,
         state: /^cluster_state:(\w+)/m.exec(textOf(info!) ?? "")?.[1] ?? "unknown",
         takenAtMs,

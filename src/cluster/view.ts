@@ -2,6 +2,7 @@ import type { HostPort } from "../platform/address.ts";
 import { type ClusterNode, SLOT_COUNT } from "./node.ts";
 import { named, type NodeAddress } from "./node_address.ts";
 import type { NodePorts } from "./node_ports.ts";
+import { aliasOf } from "./node_ref.ts";
 
 /** The cluster as one of its nodes reports it. */
 export interface ClusterView {
@@ -13,6 +14,8 @@ export interface ClusterView {
   readonly answeredAt: NodeAddress;
   /** The ports for plain text and for TLS of each node, by node id; empty before 7.0. */
   readonly ports: ReadonlyMap<string, NodePorts>;
+  /** The names of seeds by the address to which they have resolved, as `aliasOf`. */
+  readonly seedNames?: ReadonlyMap<string, string>;
   /** Whether the proxy speaks TLS to the nodes. */
   readonly isTls: boolean;
   /** `cluster_state`: ok or fail. */
@@ -76,7 +79,9 @@ export function dialAddress(node: ClusterNode, view: ClusterView): NodeAddress |
     // A node that has met no other does not know its own address, but here it answered.
     if (node.host === "" || node.port === 0) return view.answeredAt;
   }
-  return announcedAddress(node);
+  const address = announcedAddress(node);
+  if (address === null || address.hostname !== undefined) return address;
+  return named(address, view.seedNames?.get(aliasOf(address)) ?? "");
 }
 
 /** The address that clients get for a node, or null if it has none. */
