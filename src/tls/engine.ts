@@ -31,8 +31,8 @@ export interface Engine {
   writeBuffer(request: object, bytes: Uint8Array): number;
   /** Makes the alert close_notify. Bytes that are written later are lost. */
   shutdown(request: object): number;
-  /** Takes all bytes for the wire; empty if there are none. */
-  drainEncOut(): Uint8Array;
+  /** Takes all bytes for the wire, in a buffer of their own; empty if there are none. */
+  drainEncOut(): Uint8Array<ArrayBuffer>;
   /** How many bytes were decrypted since the start. */
   getBytesRead(): number;
   /** The certificates of the peer in DER form, its own first. */

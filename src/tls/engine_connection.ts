@@ -229,6 +229,7 @@ export class EngineConnection implements TlsConnection {
     if (!this.#isSecure) this.#side.watcher?.sent(bytes);
     return this.#sending = this.#tcp.write(bytes).then((written) => {
       if (written < bytes.length || this.#hasMore) return this.#sendRest(bytes, written);
+      free(bytes);
       this.#sending = undefined;
       return undefined;
     }, (error) => {
@@ -237,12 +238,15 @@ export class EngineConnection implements TlsConnection {
     });
   }
 
-  async #sendRest(bytes: Uint8Array, written: number): Promise<void> {
+  async #sendRest(bytes: Uint8Array<ArrayBuffer>, written: number): Promise<void> {
     try {
       await writeRest(this.#tcp, bytes, written);
+      free(bytes);
       while (this.#hasMore) {
         this.#hasMore = false;
-        await writeAll(this.#tcp, this.#engine.drainEncOut());
+        const more = this.#engine.drainEncOut();
+        await writeAll(this.#tcp, more);
+        free(more);
       }
     } catch (error) {
       throw this.#failure ?? error;
@@ -250,6 +254,14 @@ export class EngineConnection implements TlsConnection {
       this.#sending = undefined;
     }
   }
+}
+
+/**
+ * Frees what the engine has made for the wire, once it is sent. The collector would leave 100 MiB
+ * of it, because it does not see how large these buffers are.
+ */
+function free({ buffer }: Uint8Array<ArrayBuffer>): void {
+  if (buffer.byteLength >= LARGE_WRITE_BYTES) buffer.transfer(0);
 }
 
 /** A record of TLS has at most 16 KiB and its header; idle connections touch only the first page. */
@@ -268,6 +280,9 @@ const plaintext = new Uint8Array(64 * 1024);
 
 /** The engine keeps back more than this until the next read. */
 const WRITE_BYTES = 48 * 1024;
+
+/** Smaller buffers are cheaper to collect. */
+const LARGE_WRITE_BYTES = 16 * 1024;
 
 /** Nobody is called when the engine has taken a write. */
 const NO_REQUEST = {};

@@ -37,3 +37,22 @@ export async function makeCertificates(
   };
   return { files, ca: AUTHORITY.pem, cert, key };
 }
+
+/** The options of a proxy at 127.0.0.1 for TLS to clients, which must show a certificate. */
+export function publicFlags({ files }: Certificates): string[] {
+  return [
+    `--tls-cert-file=${files["tls-cert-file"]}`,
+    `--tls-key-file=${files["tls-key-file"]}`,
+    `--tls-ca-cert-file=${files["tls-ca-cert-file"]}`,
+  ];
+}
+
+/** The options of a proxy for TLS to nodes. */
+export function nodeFlags({ files }: Certificates): string[] {
+  return [
+    "--cluster-tls",
+    `--cluster-tls-cert-file=${files["tls-cert-file"]}`,
+    `--cluster-tls-key-file=${files["tls-key-file"]}`,
+    `--cluster-tls-ca-cert-file=${files["tls-ca-cert-file"]}`,
+  ];
+}

@@ -1,27 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { RedisCluster } from "../../support/cluster.ts";
-import type { Certificates } from "../../support/cluster_tls.ts";
+import { nodeFlags, publicFlags } from "../../support/cluster_tls.ts";
 import { NatProcess } from "../../support/nat_process.ts";
 import { run } from "../../support/program.ts";
-
-/** The options of TLS to clients; the certificate of the nodes is for this host, too. */
-function publicFlags({ files }: Certificates): string[] {
-  return [
-    `--tls-cert-file=${files["tls-cert-file"]}`,
-    `--tls-key-file=${files["tls-key-file"]}`,
-    `--tls-ca-cert-file=${files["tls-ca-cert-file"]}`,
-  ];
-}
-
-/** The options of TLS to nodes. */
-function nodeFlags({ files }: Certificates): string[] {
-  return [
-    "--cluster-tls",
-    `--cluster-tls-cert-file=${files["tls-cert-file"]}`,
-    `--cluster-tls-key-file=${files["tls-key-file"]}`,
-    `--cluster-tls-ca-cert-file=${files["tls-ca-cert-file"]}`,
-  ];
-}
 
 Deno.test("clients and nodes may each speak TLS", async (t) => {
   await using cluster = await RedisCluster.start({ tls: "both" });
