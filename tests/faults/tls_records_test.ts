@@ -3,6 +3,8 @@ import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { bulk } from "../support/frames.ts";
 import { SLOTS, slotsOf } from "../support/scripted_node.ts";
 import { byteByByte, TlsScene } from "../support/tls_scene.ts";
+import { Openssl } from "../support/openssl.ts";
+import { TemporaryDirectory } from "../support/temporary.ts";
 import { until } from "../support/until.ts";
 import { wire, type WireClient } from "../support/wire.ts";
 
@@ -57,5 +59,23 @@ Deno.test("a side that is reset in the middle of a record ends the session", asy
       assertEquals(await other.readToEnd(), "");
       await until("it is forgotten", () => scene.proxy.proxy.sessionCount === 0);
     });
+  }
+});
+
+Deno.test("a client may update its keys, and ask for new ones", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await using scene = await TlsScene.start();
+  const address = { host: scene.node.host, port: scene.port };
+  await using openssl = Openssl.client(address, ["-tls1_3"], directory.at("."));
+  const peer = await scene.node.accept();
+  for (const [index, command] of ["k", "K", "k", "K"].entries()) {
+    await openssl.send(command);
+    await openssl.saw(new RegExp(`(KEYUPDATE[^]*){${index + 1}}`));
+    await openssl.send(`ECHO ${command}`);
+    const request = `ECHO ${command}\n`;
+    assertEquals(await peer.readUntil(request), request);
+    const before = openssl.output.length;
+    await peer.send("+an answer\r\n");
+    await until("it has come", () => openssl.output.slice(before).includes("an answer"));
   }
 });

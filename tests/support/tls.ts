@@ -126,7 +126,7 @@ export class NodeTls {
 }
 
 /** TLS with the methods of the connection below it. */
-function over(tcp: TestConnection, tls: Connection): TestConnection {
+export function over(tcp: TestConnection, tls: Connection): TestConnection {
   return {
     localAddr: tls.localAddr,
     remoteAddr: tls.remoteAddr,
