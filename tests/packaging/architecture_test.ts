@@ -8,7 +8,7 @@ const SOURCE = new URL("../../src/", import.meta.url).href;
 /** The modules that start a thread, and from which all others are imported. */
 const ENTRIES = ["main.ts", "workers/worker.ts"];
 
-const BELOW_NAT = ["commands", "cluster", "tls", "resp", "platform"];
+const BELOW_NAT = ["commands", "cluster", "tls", "tunnel", "resp", "platform"];
 
 /**
  * The layers of src, and the layers that each may import:
@@ -21,8 +21,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   resp: [],
   platform: [],
   tls: ["platform"],
+  tunnel: ["platform"],
   commands: ["resp", "platform"],
-  cluster: ["tls", "resp", "platform"],
+  cluster: ["tls", "tunnel", "resp", "platform"],
   nat: ["commands", "cluster", "resp", "platform"],
   rewrite: ["commands", "cluster", "resp", "platform"],
   relay: ["rewrite", "commands", "resp", "platform"],

@@ -1,0 +1,5 @@
+/** The user name and password for a tunnel. */
+export interface TunnelLogin {
+  readonly username: string;
+  readonly password: string;
+}
