@@ -5,7 +5,11 @@ import {
   createStartupContext,
   discover,
   mappingLine,
+  type StartupContext,
 } from "../proxy/startup.ts";
+import { dialError } from "../cluster/node_connection_error.ts";
+import { OwnAddressError } from "../cluster/node_dialer.ts";
+import { isHealthy } from "../cluster/view.ts";
 import { close } from "../platform/net.ts";
 import { MappingFiles } from "../nat/mapping_files.ts";
 import type { TableChange } from "../nat/table_change.ts";
@@ -45,12 +49,42 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
     }
   };
   const options = { ...config, tlsConnector: tls?.sides.connector };
-  await discover(createStartupContext(natTable, options, apply), config);
+  const context = createStartupContext(natTable, options, apply);
+  await discover(context, config);
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) print(mappingLine(config, node));
   if (listenError !== undefined) throw listenError;
+  await checkReachable(context);
   await new MappingFiles(config, natTable).checkWritable();
+}
+
+/**
+ * Verifies that all nodes accept connections which the cluster reports as healthy: a seed may be
+ * reachable from here, through a port forward for example, and the other nodes not.
+ *
+ * @throws {OperatorError} if one does not
+ */
+async function checkReachable({ natTable, dialer }: StartupContext): Promise<void> {
+  const healthy = new Set(natTable.view?.nodes.filter(isHealthy).map(({ id }) => id));
+  const nodes = byPort(natTable.nodes).filter(({ id }) => healthy.has(id));
+  const errors = await Promise.all(nodes.map(async ({ address }) => {
+    try {
+      close(await dialer.probe(address, new AbortController()));
+      return [];
+    } catch (error) {
+      // It is logged already.
+      if (error instanceof OwnAddressError) return [];
+      return [dialError(address, error).message];
+    }
+  }));
+  const [first, ...others] = errors.flat();
+  if (first === undefined) return;
+  throw new OperatorError(
+    `Of ${nodes.length} nodes, ${others.length + 1} cannot be reached from here: ${first}` +
+      `${others.length === 0 ? "" : "; ..."}; use --via to reach them through a tunnel, or ` +
+      "--dial-map if they are forwarded to other addresses",
+  );
 }
 
 /** Listens on a port for a moment; returns the error if that fails. */

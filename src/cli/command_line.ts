@@ -12,6 +12,7 @@ export function subcommand(args: readonly string[]): (typeof SUBCOMMANDS)[number
 /** The options as they are set. A value is parsed when it is read. */
 export class OptionReader {
   readonly #raw: ReadonlyMap<OptionName, RawValue>;
+  readonly #set = new Set<OptionName>();
 
   /**
    * Takes each option from its flag, else from its environment variable unless that is empty, else
@@ -23,7 +24,9 @@ export class OptionReader {
     const flags = parseArgs(normalize(args), { string: OPTIONS.flatMap(flagsOf) });
     const raw = new Map<OptionName, RawValue>();
     for (const option of OPTIONS) {
-      const value = rawFlag(option, flags) ?? rawVariable(option, env) ?? rawDefault(option);
+      const set = rawFlag(option, flags) ?? rawVariable(option, env);
+      if (set !== undefined) this.#set.add(option.name);
+      const value = set ?? rawDefault(option);
       if (value !== undefined) raw.set(option.name, value);
     }
     this.#raw = raw;
@@ -32,6 +35,11 @@ export class OptionReader {
   /** The text of an option and where it was set; undefined if it is not set and has no default. */
   raw(name: OptionName): RawValue | undefined {
     return this.#raw.get(name);
+  }
+
+  /** Whether a flag or a variable sets an option. */
+  isSet(name: OptionName): boolean {
+    return this.#set.has(name);
   }
 
   /**

@@ -1,14 +1,21 @@
 import { resolve } from "node:path";
-import { type HostPort, isLocalhost, isWildcard, MAX_PORT } from "../platform/address.ts";
-import type { Credentials } from "../cluster/credentials.ts";
 import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
+import {
+  formatHostPort,
+  type HostPort,
+  isLocalhost,
+  isLoopback,
+  isWildcard,
+  MAX_PORT,
+} from "../platform/address.ts";
+import type { Credentials } from "../cluster/credentials.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
 import type { ClientAuth } from "../tls/material.ts";
 import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
-import { ConfigError, invalid, type RawValue } from "./config_error.ts";
+import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 import { readNodeTls, readServerTls, TLS_FILE_OPTIONS } from "./tls_options.ts";
 
 /**
@@ -63,7 +70,7 @@ export function parseCommand(
   if (options.get("help")) return { kind: "help" };
   if (options.get("version")) return { kind: "version" };
   const ports = {
-    listen: options.get("listen-addr"),
+    listen: readListen(options),
     maxNodes: options.get("max-nodes"),
     staticMappings: options.get("port-map") ?? [],
   };
@@ -79,14 +86,18 @@ export function parseCommand(
 function readConfig(options: OptionReader, ports: PortOptions): Config {
   checkFiles(options);
   const warnings: string[] = [];
+  const credentials = readCredentials(options, warnings);
   return {
     ...ports,
     seeds: readSeeds(options),
     ...readPublicHost(options, ports.listen.host, warnings),
-    credentials: readCredentials(options, warnings),
+    credentials,
+    login: options.get("login") ? readLogin(options, ports.listen.host, credentials) : undefined,
     tls: readServerTls(options),
     clusterTls: readNodeTls(options),
-    startTimeoutMs: options.get("start-timeout"),
+    via: options.get("via"),
+    dialMap: options.get("dial-map") ?? [],
+    startTimeoutMs: readStartTimeout(options),
     refreshIntervalMs: options.get("refresh-interval"),
     forgetAfterMs: options.get("forget-after"),
     stateFile: options.get("state-file"),
@@ -106,6 +117,13 @@ function readConfig(options: OptionReader, ports: PortOptions): Config {
     logFormat: options.get("log-format"),
     warnings,
   };
+}
+
+/** Nodes that are reached from elsewhere are for this machine only, unless --listen-addr is set. */
+function readListen(options: OptionReader): HostPort {
+  const listen = options.get("listen-addr");
+  const isRemote = options.isSet("via") || options.isSet("dial-map");
+  return isRemote && !options.isSet("listen-addr") ? { ...listen, host: "127.0.0.1" } : listen;
 }
 
 function checkRange({ listen: { port: first }, maxNodes }: PortOptions): void {
@@ -196,6 +214,28 @@ function readCredentials(options: OptionReader, warnings: string[]): Credentials
   throw invalid(username, "there is no password; add --password or --password-file");
 }
 
+/** The credentials for `--login`, which must not be open to everyone who reaches a port. */
+function readLogin(
+  options: OptionReader,
+  listenHost: string,
+  credentials: Credentials | undefined,
+): Credentials {
+  const { source } = options.raw("login")!;
+  if (credentials === undefined) {
+    throw new ConfigError(
+      `There is no user for ${source} to log in; set --username and --password-file, or do ` +
+        `without ${source}`,
+    );
+  }
+  const isPrivate = isLocalhost(listenHost) || isLoopback(listenHost);
+  if (isPrivate || readServerTls(options)?.clientAuth === "yes") return credentials;
+  throw new ConfigError(
+    `With ${source} everyone who reaches ${quote(formatHostPort(options.get("listen-addr")))} ` +
+      "would be logged in; listen on a loopback address, such as --listen-addr=127.0.0.1:8000, " +
+      "or require client certificates with --tls-auth-clients=yes",
+  );
+}
+
 /** The user or the password in the URLs of the cluster. */
 function inUrl(options: OptionReader, part: "username" | "password"): RawValue | undefined {
   const text = options.get("cluster-addr")?.[part];
@@ -216,6 +256,14 @@ function checkPasswordFile(raw: RawValue, warnings: string[]): void {
   if (secretIn(text) === "") throw invalid(raw, "the file is empty; expected a password in it");
   const warning = openSecretWarning(raw.text, raw.source);
   if (warning !== undefined) warnings.push(warning);
+}
+
+/** With --check a person waits for the answer. */
+const CHECK_TIMEOUT_MS = 5000;
+
+function readStartTimeout(options: OptionReader): number {
+  const isCheck = options.get("check") && !options.isSet("start-timeout");
+  return isCheck ? CHECK_TIMEOUT_MS : options.get("start-timeout");
 }
 
 function readStartDelay(options: OptionReader, warnings: string[]): number {

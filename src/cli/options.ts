@@ -17,7 +17,9 @@ import {
   threadCount,
 } from "./option_types.ts";
 import type { ClientAuth, NodeMaterial, ServerMaterial } from "../tls/material.ts";
+import { dialMap } from "./dial_map.ts";
 import { portMap } from "./port_map.ts";
+import { viaTunnel } from "./via.ts";
 
 /** A setting of the program: a flag, an environment variable, or both. */
 export interface Option<Name extends string = string, T = unknown> {
@@ -106,6 +108,21 @@ const OPTION_ROWS = [
       "HOST:PORT, with brackets around IPv6.",
   },
   {
+    name: "via",
+    env: "VIA",
+    type: viaTunnel,
+    help: "Reach the nodes through a SOCKS5 proxy, such as that of ssh -D, or an HTTP proxy with " +
+      "CONNECT: socks5://HOST:PORT or http://HOST:PORT, with USER:PASSWORD@ before HOST if it " +
+      "wants a login. Names are resolved at the far end.",
+  },
+  {
+    name: "dial-map",
+    env: "DIAL_MAP",
+    type: dialMap,
+    help: "Dial nodes at other addresses than they announce, as for one port forward per node; " +
+      "each side is a HOST:PORT, a HOST or *:PORT. What clients are shown does not change.",
+  },
+  {
     name: "username",
     env: "CLUSTER_USERNAME",
     type: text("NAME"),
@@ -124,6 +141,14 @@ const OPTION_ROWS = [
     type: text("PATH"),
     help: "File with this password, read again for each connection; a trailing line break is " +
       "ignored.",
+  },
+  {
+    name: "login",
+    env: "LOGIN",
+    type: booleanFlag,
+    help: "Log each client in at its node with this user and password, so that clients need no " +
+      "secret: whoever reaches a public port is that user. It needs a loopback address in " +
+      "--listen-addr, or --tls-auth-clients=yes.",
   },
   {
     name: "tls-cert-file",
@@ -216,7 +241,7 @@ const OPTION_ROWS = [
     type: duration({ zero: Infinity }),
     default: "60s",
     help: "How long to wait for a cluster with assigned slots, such as 500ms, 60s, 5m or 1h; 0 " +
-      "waits without a limit.",
+      "waits without a limit. With --check, 5s by default.",
   },
   {
     name: "refresh-interval",

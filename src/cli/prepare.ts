@@ -16,6 +16,12 @@ export async function prepare(config: Config): Promise<ProgramTls | undefined> {
       host: config.publicHost,
     });
   }
+  if (config.login !== undefined) {
+    log.info(
+      "Clients are logged in as user {user} (--login): whoever reaches a public port is that user",
+      { user: config.login.username ?? "default" },
+    );
+  }
   const tls = await ProgramTls.open(config);
   if (config.startDelayMs > 0) {
     await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));

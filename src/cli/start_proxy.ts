@@ -40,15 +40,19 @@ async function chooseFrontends(
   };
 }
 
-/** The options of a frontend. Workers get a copy, so it has no credentials and no file paths. */
+/** The options of a frontend. Workers get a copy, so it has no file paths. */
 export function frontendOptions(config: Config): FrontendOptions {
   const { listen, publicHost, maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
+  const { via, dialMap, login } = config;
   const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo } = config;
   return {
     listen,
     publicHost,
     maxConnections,
     connectTimeoutMs,
+    via,
+    dialMap,
+    login,
     idleTimeoutMs,
     keepAlive,
     captureLimitBytes,

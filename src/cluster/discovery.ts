@@ -8,7 +8,7 @@ import { log } from "../platform/log.ts";
 import { isExhausted, resolve } from "../platform/net.ts";
 import { textOf } from "../resp/frame.ts";
 import { NodeConnection, type NodeConnectionOptions } from "./node_connection.ts";
-import { NodeConnectionError, orThrow } from "./node_connection_error.ts";
+import { messagesOf, NodeConnectionError, orThrow } from "./node_connection_error.ts";
 import { type ClusterNode, parseNodes } from "./node.ts";
 import { named, type NodeAddress } from "./node_address.ts";
 import { portsOf, withoutTlsPorts } from "./node_ports.ts";
@@ -69,7 +69,7 @@ export class ClusterDiscovery {
     if (this.#closing.signal.aborted) stop();
     this.#closing.signal.addEventListener("abort", stop);
     const query = (address: HostPort, isSeed: boolean) =>
-      isSeed && !isIpAddress(address.host)
+      isSeed && !isIpAddress(address.host) && !this.#options.dialer.dialsName(address)
         ? this.#resolveSeed(address)
         : this.#query(address, signal);
     const addresses = { known: [...this.#known, ...known], seeds: this.#options.seeds };
@@ -111,7 +111,8 @@ export class ClusterDiscovery {
   /** The seeds, with each name replaced by its addresses. */
   async seedAddresses(): Promise<HostPort[]> {
     const resolved = this.#options.seeds.map(async (seed) => {
-      return isIpAddress(seed.host) ? [seed] : await this.#addressesOf(seed);
+      const isDialled = isIpAddress(seed.host) || this.#options.dialer.dialsName(seed);
+      return isDialled ? [seed] : await this.#addressesOf(seed);
     });
     return (await Promise.all(resolved)).flat();
   }
@@ -155,7 +156,7 @@ export class ClusterDiscovery {
     if (this.#known.length > 0 && !this.#isUnreachable && !this.#closing.signal.aborted) {
       this.#isUnreachable = true;
       log.warning("No node is reachable; keeping the last known topology: {reasons}", {
-        reasons: errors.map((error) => error instanceof Error ? error.message : error).join("; "),
+        reasons: messagesOf(errors),
       });
     }
     return new AggregateError(errors, "No node answers");

@@ -1,20 +1,16 @@
-import { formatHostPort, isIpAddress } from "../platform/address.ts";
-import { close, type Connection, socketAddress, writeAll } from "../platform/net.ts";
-import { joined } from "../resp/bytes.ts";
-import { decodeFrame, encodeRequest, type Value } from "../resp/frame.ts";
-import { NO_STOPS, ReplyScanner } from "../resp/reply_scanner.ts";
-import { isTlsRecord } from "../tls/side.ts";
-import { TlsError } from "../tls/tls_error.ts";
-import { type Credentials, PasswordFileError, readPassword } from "./credentials.ts";
+import { isIpAddress } from "../platform/address.ts";
+import { close, type Connection, socketAddress } from "../platform/net.ts";
+import type { Value } from "../resp/frame.ts";
+import type { Credentials } from "./credentials.ts";
 import { named, type NodeAddress } from "./node_address.ts";
 import {
   dialError,
-  NodeConnectionError,
+  type NodeConnectionError,
   orThrow,
   otherError,
-  replyError,
 } from "./node_connection_error.ts";
 import type { NodeDialer } from "./node_dialer.ts";
+import { logIn, type NodeLink, requestAll } from "./node_requests.ts";
 
 /** How the proxy connects to nodes for its own queries. */
 export interface NodeConnectionOptions {
@@ -23,37 +19,20 @@ export interface NodeConnectionOptions {
   readonly dialer: NodeDialer;
 }
 
-/** Nodes reply to cluster queries within a millisecond, unless a script blocks them. */
-const REPLY_TIMEOUT_MS = 5000;
-
-/** Ten times the replies of a cluster of 1000 nodes in which each slot is a range of its own. */
-const MAX_REPLY_BYTES = 16 * 1024 * 1024;
-
 /** A connection of the proxy itself to a node, for queries about the cluster. */
 export class NodeConnection {
-  /** The address that was dialled. */
-  readonly address: NodeAddress;
-  readonly #connection: Connection;
-  readonly #buffer = new Uint8Array(16 * 1024);
+  readonly #link: NodeLink;
   readonly #openConnections: Set<NodeConnection>;
-  readonly #dialer: NodeDialer;
-  readonly #signal: AbortSignal;
-  /** Whether the node may speak TLS here while the proxy does not: until its first byte. */
-  #mayNeedTls: boolean;
 
-  private constructor(
-    address: NodeAddress,
-    connection: Connection,
-    { dialer, signal }: { dialer: NodeDialer; signal: AbortSignal },
-    openConnections: Set<NodeConnection>,
-  ) {
-    this.address = address;
-    this.#connection = connection;
+  private constructor(link: NodeLink, openConnections: Set<NodeConnection>) {
+    this.#link = link;
     this.#openConnections = openConnections;
-    this.#dialer = dialer;
-    this.#signal = signal;
-    this.#mayNeedTls = !dialer.speaksTls;
     openConnections.add(this);
+  }
+
+  /** The address that was dialled. */
+  get address(): NodeAddress {
+    return this.#link.address;
   }
 
   /**
@@ -81,33 +60,15 @@ export class NodeConnection {
     } finally {
       signal.removeEventListener("abort", abort);
     }
-    const opened = new NodeConnection(address, connection, { dialer, signal }, openConnections);
+    const speaksTls = dialer.speaksTls ? undefined : () => dialer.isOtherwise(address, signal);
+    const link = { connection, address, speaksTls };
+    const opened = new NodeConnection(link, openConnections);
     try {
-      if (credentials !== undefined) await opened.#authenticate(credentials);
+      if (credentials !== undefined) await logIn(link, credentials);
       return opened;
     } catch (error) {
       opened.close();
       throw error;
-    }
-  }
-
-  async #authenticate(credentials: Credentials): Promise<void> {
-    const { username, password } = credentials;
-    try {
-      const user = username === undefined ? [] : [username];
-      await this.request("AUTH", ...user, await readPassword(credentials));
-    } catch (error) {
-      if (error instanceof PasswordFileError) {
-        throw new NodeConnectionError(error.message, { isDenied: true, cause: error });
-      }
-      if (
-        !(error instanceof NodeConnectionError && error.isDenied) || typeof password === "string"
-      ) {
-        throw error;
-      }
-      // A later attempt may find another password in the file, or another user on the node.
-      const message = `${error.message} (password file '${password.file}')`;
-      throw new NodeConnectionError(message, { isDenied: true, cause: error });
     }
   }
 
@@ -127,86 +88,23 @@ export class NodeConnection {
    *
    * @throws {NodeConnectionError} if a reply is missing
    */
-  async requestAll(requests: readonly string[][]): Promise<(Value | NodeConnectionError)[]> {
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      this.close();
-    }, REPLY_TIMEOUT_MS);
-    let replies: Value[];
-    try {
-      await writeAll(this.#connection, joined(requests.map((args) => encodeRequest(args))));
-      replies = (await this.#readFrames(requests.length)).map(decodeFrame);
-    } catch (error) {
-      if (error instanceof NodeConnectionError) throw error;
-      // With TLS 1.3 a node refuses the proxy's certificate after the handshake.
-      if (error instanceof TlsError) throw dialError(this.address, error);
-      if (await this.#needsTls(error)) throw otherError(this.address, false);
-      const problem = isLate
-        ? `did not answer within ${REPLY_TIMEOUT_MS} ms`
-        : `failed to reply: ${error instanceof Error ? error.message : error}`;
-      throw new NodeConnectionError(`Node ${formatHostPort(this.address)} ${problem}`, {
-        cause: error,
-      });
-    } finally {
-      clearTimeout(timer);
-    }
-    return replies.map((reply, index) =>
-      reply.type === "-" ? replyError(this.address, requests[index]!, reply.text) : reply
-    );
+  requestAll(requests: readonly string[][]): Promise<(Value | NodeConnectionError)[]> {
+    return requestAll(this.#link, requests);
   }
 
   /** The IP address and port of the node, even if a name was dialled, and that name. */
   get remote(): NodeAddress {
-    const { host, hostname = host } = this.address;
-    return named(socketAddress(this.#connection.remoteAddr), isIpAddress(hostname) ? "" : hostname);
+    const { connection, address: { host, hostname = host } } = this.#link;
+    return named(socketAddress(connection.remoteAddr), isIpAddress(hostname) ? "" : hostname);
   }
 
   /** Closes the connection. A second call does nothing. */
   close(): void {
-    close(this.#connection);
+    close(this.#link.connection);
     this.#openConnections.delete(this);
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-
-  /** Whether the node speaks TLS here while the proxy does not. Redis closes the connection then. */
-  async #needsTls(error: unknown): Promise<boolean> {
-    return this.#mayNeedTls && isEnd(error) &&
-      await this.#dialer.isOtherwise(this.address, this.#signal);
-  }
-
-  async #readFrames(count: number): Promise<Uint8Array[]> {
-    const scanner = new ReplyScanner();
-    const frames: Uint8Array[] = [];
-    let pieces: Uint8Array[] = [];
-    let bytes = 0;
-    while (frames.length < count) {
-      const read = await this.#connection.read(this.#buffer);
-      if (read === null) throw new Deno.errors.UnexpectedEof("the connection was closed");
-      if (this.#mayNeedTls && isTlsRecord(this.#buffer[0]!)) {
-        throw otherError(this.address, false);
-      }
-      this.#mayNeedTls = false;
-      bytes += read;
-      if (bytes > MAX_REPLY_BYTES) throw new Error(`it sent more than ${MAX_REPLY_BYTES} bytes`);
-      for (let at = 0; at < read && frames.length < count;) {
-        const end = scanner.advance(this.#buffer, at, read, 1, NO_STOPS);
-        pieces.push(this.#buffer.slice(at, end));
-        at = end;
-        if (scanner.frames === 0) continue;
-        frames.push(joined(pieces));
-        pieces = [];
-      }
-    }
-    return frames;
-  }
-}
-
-/** Whether the node ended the connection. */
-function isEnd(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionReset ||
-    error instanceof Deno.errors.UnexpectedEof;
 }

@@ -1,6 +1,7 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import type { Value } from "../resp/frame.ts";
 import { TlsError } from "../tls/tls_error.ts";
+import { TunnelDownError } from "../tunnel/tunnel_error.ts";
 
 /** A node could not be queried. The message is for the operator. */
 export class NodeConnectionError extends Error {
@@ -50,9 +51,17 @@ export function otherError(address: HostPort, isTls: boolean): NodeConnectionErr
   });
 }
 
+/** The messages of errors for the operator, each once: all nodes may fail for one reason. */
+export function messagesOf(errors: readonly unknown[]): string {
+  const messages = errors.map((error) => error instanceof Error ? error.message : String(error));
+  return [...new Set(messages)].join("; ");
+}
+
 /** The message for a connection that failed with an error of `dial`. */
 function dialMessage(address: HostPort, error: unknown): string {
   const node = formatHostPort(address);
+  // It concerns all nodes alike.
+  if (error instanceof TunnelDownError) return error.message;
   if (error instanceof Deno.errors.ConnectionRefused) {
     return `Node ${node} refuses connections: check that it is running and that the port is right`;
   }

@@ -1,35 +1,15 @@
-import {
-  formatHostPort,
-  type HostPort,
-  isIpAddress,
-  isLocalhost,
-  isLoopback,
-  isSameHost,
-  isWildcard,
-} from "../platform/address.ts";
-import {
-  type Connection,
-  dial,
-  type DialOptions,
-  isLocalAddress,
-  resolve,
-  type TlsConnector,
-} from "../platform/net.ts";
-import { withTimeout } from "../platform/timeout.ts";
+import { formatHostPort, type HostPort, isIpAddress, isLoopback } from "../platform/address.ts";
+import { type Connection, dial, isExhausted, resolve, type TlsConnector } from "../platform/net.ts";
+import { openTunnel, type Tunnel, tunnelUrl } from "../tunnel/tunnel.ts";
+import { TunnelDownError, TunnelError } from "../tunnel/tunnel_error.ts";
+import { DialMap, type DialMapping } from "./dial_map.ts";
 import type { NodeAddress } from "./node_address.ts";
+import { NodeAlias } from "./node_alias.ts";
 import { ping, pingTls } from "./ping.ts";
-
-/** Clients wait for the lookup, and the name server may not answer. */
-const PUBLIC_LOOKUP_LIMIT_MS = 250;
+import { OwnAddresses, type OwnAddressOptions, type PublicPorts } from "./own_addresses.ts";
 
 /** Nodes answer a PING within a millisecond. */
 const OTHER_LIMIT_MS = 1000;
-
-/** The address of the public host rarely changes. */
-const PUBLIC_LOOKUP_INTERVAL_MS = 60_000;
-
-/** How long a check of a host is valid. It takes a socket or a lookup, too much for each client. */
-const OWN_HOST_TTL_MS = 5000;
 
 /** The address to dial is a port of the proxy itself. The message is for the operator. */
 export class OwnAddressError extends Error {
@@ -37,53 +17,43 @@ export class OwnAddressError extends Error {
 }
 
 /** The options of `NodeDialer`. */
-export interface NodeDialerOptions {
-  /** The address on which the proxy listens; its port is not used. */
-  readonly listen: HostPort;
-  /** The host that clients get for every node. */
-  readonly publicHost: string;
-  /** The time a node has to accept a connection, handshake of TLS included. */
+export interface NodeDialerOptions extends OwnAddressOptions {
+  /** The time a node has to accept a connection, handshakes of tunnel and TLS included. */
   readonly connectTimeoutMs: number;
   /** Whether the kernel probes idle connections. */
   readonly keepAlive: boolean;
+  /** The proxy through which nodes are reached; undefined if they are dialled directly. */
+  readonly via: Tunnel | undefined;
+  /** Nodes that are dialled at another address than they announce. */
+  readonly dialMap: readonly DialMapping[];
   /** Speaks TLS to the nodes; undefined if they are spoken to in plain text. */
   readonly tlsConnector?: TlsConnector | undefined;
 }
 
-/** The public ports of the proxy. */
-export interface PublicPorts {
-  /** Returns the node that is served on a port, or undefined. */
-  atPort(publicPort: number): unknown;
-}
-
 /**
- * Connects to nodes, for sessions, probes and the proxy's own queries. It does not dial a port of
- * the proxy itself, which nodes announce if their configuration says so: the proxy would accept
- * that connection and dial again, endlessly. Another proxy is dialled like any node.
+ * Connects to nodes, for sessions, probes and the proxy's own queries:
+ *
+ * ```
+ *   announced address ─▶ --dial-map ─▶ TCP, or --via and TCP from there ─▶ --cluster-tls
+ * ```
+ *
+ * It does not dial a port of the proxy itself, which nodes announce if their configuration says so:
+ * the proxy would accept that connection and dial again, endlessly. Another proxy is dialled like
+ * any node.
  */
 export class NodeDialer {
   /** The time a node has to accept a connection. */
   readonly connectTimeoutMs: number;
   readonly #options: NodeDialerOptions;
-  readonly #ports: PublicPorts;
-  readonly #resolve: (host: string) => Promise<string[]>;
-  /** The results of `#isOwnHost` by host, and the time of the first. */
-  #hosts = { sinceMs: -Infinity, own: new Map<string, Promise<boolean>>() };
-  /** The last lookup of the public host, the time of its start, and the last addresses found. */
-  #publicLookup: Promise<void> = Promise.resolve();
-  #publicLookupAtMs = -Infinity;
-  #publicIps: readonly string[] = [];
+  readonly #own: OwnAddresses;
+  readonly #dialMap: DialMap;
 
   /** @param resolveHost resolves names; sessions pass one with a cache */
-  constructor(
-    options: NodeDialerOptions,
-    ports: PublicPorts,
-    resolveHost = resolve,
-  ) {
+  constructor(options: NodeDialerOptions, ports: PublicPorts, resolveHost = resolve) {
     this.connectTimeoutMs = options.connectTimeoutMs;
     this.#options = options;
-    this.#ports = ports;
-    this.#resolve = resolveHost;
+    this.#own = new OwnAddresses(options, ports, resolveHost);
+    this.#dialMap = new DialMap(options.dialMap);
   }
 
   /** Whether the nodes are spoken to in TLS. */
@@ -92,34 +62,36 @@ export class NodeDialer {
   }
 
   /**
-   * Connects to a node, with TLS if the nodes speak it; see `dial`.
+   * Connects to a node, with TLS if the nodes speak it; see `dial`. The caller owns the connection,
+   * whose `remoteAddr` is the address of the node even where another one is dialled.
    *
    * @throws {OwnAddressError} if the address is a port of the proxy
+   * @throws {TunnelError} if the tunnel is down, or does not reach the node
    */
   async dial(
     address: NodeAddress,
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
   ): Promise<Connection> {
-    const { tlsConnector, keepAlive } = this.#options;
+    const { tlsConnector } = this.#options;
     const { host, hostname } = address;
-    const upgrade = tlsConnector &&
+    const secure = tlsConnector &&
       ((connection: Connection) => tlsConnector.connect(connection, host, hostname));
-    return await this.#dial(address, { attempt, timeoutMs, keepAlive, upgrade });
+    return await this.#dial(address, { attempt, timeoutMs, secure });
   }
 
   /**
    * Whether a node accepts TCP connections: connects like `dial`, but without TLS. The caller
    * closes the connection.
    *
-   * @throws {OwnAddressError} if the address is a port of the proxy
+   * @throws what `dial` throws
    */
   async probe(
     address: HostPort,
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
   ): Promise<Connection> {
-    return await this.#dial(address, { attempt, timeoutMs });
+    return await this.#dial(address, { attempt, timeoutMs, secure: undefined });
   }
 
   /**
@@ -128,72 +100,104 @@ export class NodeDialer {
    */
   async isOtherwise(address: HostPort, signal: AbortSignal): Promise<boolean> {
     const connect = (timeoutMs: number, attempt: AbortController) =>
-      this.#dial(address, { attempt, timeoutMs });
+      this.#dial(address, { attempt, timeoutMs, secure: undefined });
     const pingOther = this.speaksTls ? ping : pingTls;
     return await pingOther(connect, OTHER_LIMIT_MS, signal) === "answering";
   }
 
-  async #dial(address: HostPort, options: DialOptions): Promise<Connection> {
+  /**
+   * Whether the proxy would dial a port of itself for an address.
+   *
+   * @throws an error for which `isExhausted` is true, if no file descriptor is free
+   */
+  async isOwn(address: HostPort): Promise<boolean> {
+    const target = this.#dialMap.apply(address);
+    const { host } = target;
+    // The other end of a tunnel has its own loopback addresses, and names mean something else there.
+    if (this.#options.via !== undefined && (!isIpAddress(host) || isLoopback(host))) return false;
+    return await this.#own.includes(target);
+  }
+
+  /** Whether a name is dialled as it is, because it does not have to resolve on this machine. */
+  dialsName(address: HostPort): boolean {
+    return this.#options.via !== undefined || this.#dialMap.apply(address).host !== address.host;
+  }
+
+  /** The mappings of `--dial-map` that have matched none of the addresses so far, nor one of these. */
+  unusedMappings(addresses: readonly HostPort[]): DialMapping[] {
+    for (const address of addresses) this.#dialMap.apply(address);
+    return this.#dialMap.unused;
+  }
+
+  async #dial(address: HostPort, { secure, ...limits }: Route): Promise<Connection> {
     if (await this.isOwn(address)) {
       throw new OwnAddressError(
         `${formatHostPort(address)} is a port of this proxy; check cluster-announce-ip and ` +
           "cluster-announce-port of the node, and --port-map",
       );
     }
-    return await dial(address, options);
+    const { via, keepAlive } = this.#options;
+    const target = this.#dialMap.apply(address);
+    const options = { ...limits, keepAlive };
+    const connection = via === undefined
+      ? await dial(target, { ...options, upgrade: secure })
+      : await dialThrough(via, target, { ...options, secure });
+    return target === address && via === undefined
+      ? connection
+      : new NodeAlias(connection, address);
   }
+}
 
-  /**
-   * Whether an address is a port of the proxy itself.
-   *
-   * @throws an error for which `isExhausted` is true, if no file descriptor is free
-   */
-  async isOwn({ host, port }: HostPort): Promise<boolean> {
-    if (this.#ports.atPort(port) === undefined) return false;
-    const nowMs = performance.now();
-    if (nowMs - this.#hosts.sinceMs > OWN_HOST_TTL_MS) {
-      this.#hosts = { sinceMs: nowMs, own: new Map() };
-    }
-    const { own } = this.#hosts;
-    const known = own.get(host);
-    if (known !== undefined) return await known;
-    const found = this.#isOwnHost(host);
-    own.set(host, found);
-    // It fails if no file descriptor is free; the next call tries again.
-    found.catch(() => own.delete(host));
-    return await found;
-  }
+/** The limits of an attempt, and the handshake of TLS at its end. */
+interface Route {
+  readonly attempt: AbortController;
+  readonly timeoutMs: number;
+  readonly secure: ((connection: Connection) => Promise<Connection>) | undefined;
+}
 
-  async #isOwnHost(host: string): Promise<boolean> {
-    const ips = await this.#addressesOf(host);
-    for (const ip of ips) if (await this.#listensAt(ip)) return true;
-    // A gateway may forward the public address back to the proxy. A public name is not compared:
-    // inside the network it may resolve to another proxy.
-    if (!isIpAddress(host) || isLoopback(host)) return false;
-    return (await this.#publicAddresses()).some((ip) => isSameHost(ip, host));
+/** Connects to a tunnel, and through it to an address. */
+async function dialThrough(
+  via: Tunnel,
+  target: HostPort,
+  { secure, ...options }: Route & { readonly keepAlive: boolean },
+): Promise<Connection> {
+  let progress: TunnelProgress = "dialling";
+  try {
+    return await dial(via.at, {
+      ...options,
+      async upgrade(connection) {
+        progress = "opening";
+        await openTunnel(connection, via, target);
+        progress = "open";
+        return secure === undefined ? connection : await secure(connection);
+      },
+    });
+  } catch (error) {
+    throw tunnelError(error, { via, progress, ...options }) ?? error;
   }
+}
 
-  async #listensAt(ip: string): Promise<boolean> {
-    const { host } = this.#options.listen;
-    if (isWildcard(host)) return isLocalAddress(ip);
-    if (isLocalhost(host)) return isSameHost(ip, "127.0.0.1") || isSameHost(ip, "::1");
-    return (await this.#addressesOf(host)).some((own) => isSameHost(own, ip));
-  }
+type TunnelProgress = "dialling" | "opening" | "open";
 
-  /** The addresses of the public host; the previous ones if a lookup is slow or finds none. */
-  async #publicAddresses(): Promise<readonly string[]> {
-    const nowMs = performance.now();
-    if (nowMs - this.#publicLookupAtMs > PUBLIC_LOOKUP_INTERVAL_MS) {
-      this.#publicLookupAtMs = nowMs;
-      this.#publicLookup = this.#addressesOf(this.#options.publicHost).then((ips) => {
-        if (ips.length > 0) this.#publicIps = ips;
-      });
-    }
-    await withTimeout(this.#publicLookup, PUBLIC_LOOKUP_LIMIT_MS);
-    return this.#publicIps;
+/** The error for a tunnel that is down or slow; undefined for any other failure. */
+function tunnelError(
+  error: unknown,
+  { via, progress, attempt: { signal }, timeoutMs }: {
+    readonly via: Tunnel;
+    readonly progress: TunnelProgress;
+    readonly attempt: AbortController;
+    readonly timeoutMs: number;
+  },
+): TunnelError | undefined {
+  const isLate = error instanceof Deno.errors.TimedOut;
+  const isStopped = signal.aborted && !isLate;
+  if (!(error instanceof Error) || isStopped || isExhausted(error)) return undefined;
+  if (progress === "dialling") {
+    const reason = `${tunnelUrl(via)} cannot be reached: ${error.message}`;
+    return new TunnelDownError(`The tunnel ${reason}; start it, or correct --via`, {
+      cause: error,
+    });
   }
-
-  async #addressesOf(host: string): Promise<string[]> {
-    return isIpAddress(host) ? [host] : await this.#resolve(host);
-  }
+  if (progress === "open" || !isLate) return undefined;
+  return new TunnelError(`the tunnel has not reached it within ${timeoutMs} ms`, { cause: error });
 }

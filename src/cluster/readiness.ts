@@ -2,7 +2,7 @@ import { formatHostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
-import { NodeConnectionError } from "./node_connection_error.ts";
+import { messagesOf, NodeConnectionError } from "./node_connection_error.ts";
 import { SLOT_COUNT } from "./node.ts";
 import type { ClusterDiscovery } from "./discovery.ts";
 import { type ClusterView, coveredSlots, isHealthy, isReady } from "./view.ts";
@@ -70,7 +70,7 @@ async function query(discovery: ClusterDiscovery): Promise<ClusterView | string>
     return await discovery.queryAny({ isSufficient: isReady });
   } catch (error) {
     if (!(error instanceof AggregateError)) throw error;
-    const obstacle = error.errors.map((reason) => reason.message).join("; ");
+    const obstacle = messagesOf(error.errors);
     const isPermanent = error.errors.every((reason) =>
       reason instanceof NodeConnectionError && reason.isPermanent
     );

@@ -25,6 +25,8 @@ export type ExpectedReply =
   | { readonly type: "discard" }
   /** One frame, but a node may drop the error for a wrong password. */
   | { readonly type: "auth" }
+  /** One frame, which the client does not get: the answer to an AUTH of the proxy itself. */
+  | { readonly type: "login" }
   | { readonly type: "hello"; readonly authenticates: boolean }
   | { readonly type: "reset" }
   | { readonly type: "monitor" }
@@ -77,6 +79,7 @@ export const ExpectedReplies = {
   abort: { type: "abort" },
   discard: { type: "discard" },
   auth: { type: "auth" },
+  login: { type: "login" },
   hello: { type: "hello", authenticates: false },
   helloAuth: { type: "hello", authenticates: true },
   reset: { type: "reset" },

@@ -1,6 +1,6 @@
-import { NodeDialer } from "../cluster/node_dialer.ts";
+import type { Credentials } from "../cluster/credentials.ts";
+import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
-import type { HostPort } from "../platform/address.ts";
 import { DnsCache } from "../platform/dns_cache.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import {
@@ -18,6 +18,7 @@ import { BufferPool } from "../relay/read_buffer.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import type { AddressSources } from "./address_sources.ts";
 import { AcceptErrors } from "./accept_errors.ts";
+import { ClientLogin } from "./client_login.ts";
 import { ClientRegistry } from "./client_registry.ts";
 import { SharedCounters } from "./counters.ts";
 import type { Frontends, FrontendsContext } from "./frontends.ts";
@@ -43,20 +44,14 @@ const SUSPECT_TIMEOUT_MS = 250;
 /** Pause between two attempts to accept when the process has no file descriptors left. */
 const ACCEPT_PAUSE_MS = 100;
 
-/** The options of a frontend; workers get a copy, so it holds no credentials. */
-export interface FrontendOptions {
-  /** Listens on this host; host "" is every interface. */
-  readonly listen: HostPort;
-  /** The host name or IP address that clients get for every node; IPv6 without brackets. */
-  readonly publicHost: string;
+/** The options of a frontend; workers get a copy, so it holds no functions and no file paths. */
+export interface FrontendOptions extends Omit<NodeDialerOptions, "tlsConnector"> {
+  /** With which clients are logged in at their nodes; undefined if they log in themselves. */
+  readonly login: Credentials | undefined;
   /** The maximum number of clients in all threads; Infinity is no limit. */
   readonly maxConnections: number;
-  /** How long a node may take to accept a connection. */
-  readonly connectTimeoutMs: number;
   /** How long a connection may be idle; Infinity is no limit. */
   readonly idleTimeoutMs: number;
-  /** Whether the kernel probes idle connections. */
-  readonly keepAlive: boolean;
   /** The memory for captured replies, of all threads together. */
   readonly captureLimitBytes: number;
   /** How long a captured reply may take to arrive, or to be read; Infinity is no limit. */
@@ -144,6 +139,7 @@ export class Frontend implements Frontends {
         (host) => resolver.resolve(host),
       ),
       tlsAcceptor: tls?.acceptor,
+      login: options.login && new ClientLogin(options.login),
       keepAlive,
       idleTimeoutMs,
       captureTimeoutMs,

@@ -5,6 +5,7 @@ import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import { close, isExhausted } from "../platform/net.ts";
 import { HeldConnection } from "./held_connection.ts";
+import { TunnelDownError } from "../tunnel/tunnel_error.ts";
 
 /** What a monitor makes the proxy do. */
 export interface NodeMonitorActions {
@@ -111,6 +112,8 @@ export class NodeWatch {
   #held: { readonly connection: HeldConnection; readonly address: HostPort } | undefined;
   /** Aborts connections that are being opened. */
   readonly #attempts = new Set<AbortController>();
+  /** Whether the node is down because the tunnel to it is. */
+  #isTunnelDown = false;
   #confirming: Promise<void> | undefined;
   /** Resolved when the port is closed, while the node is down. */
   #closed: Promise<void> = Promise.resolve();
@@ -195,14 +198,19 @@ export class NodeWatch {
     if (failure === undefined) {
       if (!isUp) await this.#open(before);
     } else if (!isExhausted(failure)) {
-      if (!isUp) return this.#reportUnreachable();
-      log.warning(
-        "Node {node_addr} does not accept connections: {reason}; closing port {port} until it does",
-        { ...this.#fields, reason: failure.message },
-      );
-      this.#setDown("refusing");
+      const isTunnelDown = failure instanceof TunnelDownError;
+      if (isUp || (this.#isTunnelDown && !isTunnelDown)) {
+        this.#isTunnelDown = isTunnelDown;
+        this.#log(
+          "warning",
+          "Node {node_addr} does not accept connections: {reason}; closing port {port} until it " +
+            "does",
+          { ...this.#fields, reason: failure.message },
+        );
+      }
+      if (isUp) this.#setDown("refusing");
       this.#reportUnreachable();
-      await (this.#closed = actions.closePort(this.#node));
+      if (isUp) await (this.#closed = actions.closePort(this.#node));
     }
   }
 
@@ -219,10 +227,16 @@ export class NodeWatch {
     }
     this.#openedAtMs = performance.now();
     this.#pauseMs = this.#intervalMs;
-    log.info(
+    this.#log(
+      "info",
       "Node {node_addr} accepts connections again after {down_ms} ms; port {port} is open",
       { ...this.#fields, down_ms: Math.round(performance.now() - before.sinceMs) },
     );
+  }
+
+  /** Logs at debug level while the tunnel is down, which is logged once for all nodes. */
+  #log(level: "info" | "warning", message: string, fields: Record<string, unknown>): void {
+    log[this.#isTunnelDown ? "debug" : level](message, fields);
   }
 
   async #confirm(): Promise<void> {

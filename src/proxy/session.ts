@@ -17,9 +17,11 @@ import type { BufferPool } from "../relay/read_buffer.ts";
 import type { ReadScheduler } from "../relay/relay_context.ts";
 import { ReplyRelay } from "../relay/reply_relay.ts";
 import { ReplyTracker } from "../relay/reply_tracker.ts";
+import { LoginRefusedError } from "../relay/login_refused_error.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RequestRelay } from "../relay/request_relay.ts";
 import type { AddressSources } from "./address_sources.ts";
+import { type ClientLogin, refuseLogin } from "./client_login.ts";
 import type { ClientRegistry } from "./client_registry.ts";
 import { SessionLog } from "./session_log.ts";
 import { SessionRewriter } from "./session_rewriter.ts";
@@ -35,6 +37,8 @@ export interface SessionContext extends TimeoutOptions {
   readonly buffers: BufferPool;
   readonly scheduler: ReadScheduler;
   readonly dialer: NodeDialer;
+  /** Logs clients in at their nodes; undefined if they log in themselves. */
+  readonly login: ClientLogin | undefined;
   /** Speaks TLS to clients; undefined if they speak plain text. */
   readonly tlsAcceptor: TlsAcceptor | undefined;
   /** Whether the kernel probes idle connections. */
@@ -63,9 +67,9 @@ const SURELY_SENT_BYTES = 64 * 1024;
  * code may read or write them.
  *
  * ```
- *   start ─▶ secure ─▶ dial ─▶ RequestRelay  client ─▶ node ─┐
- *               │        │     ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
- *               └────────┴▶ failed ────────────────────────────────────────▶ onClosed
+ *   start ─▶ secure ─▶ connect ─▶ RequestRelay  client ─▶ node ─┐
+ *               │          │      ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
+ *               └──────────┴▶ failed ───────────────────────────────────────▶ onClosed
  * ```
  *
  * The end of one side is passed on to the other; a failure of one direction ends both.
@@ -85,8 +89,8 @@ export class Session {
   #requests: RequestRelay | undefined;
   #replies: ReplyRelay | undefined;
   #ended = false;
-  /** The first failure of a direction. */
-  #failure: { readonly reason: unknown } | undefined;
+  /** The first failure of a direction; `refusal` is resolved when the client was told of it. */
+  #failure: { readonly reason: unknown; readonly refusal?: Promise<void> } | undefined;
   /** How many directions have not ended. */
   #directions = 0;
   /** Whether the client got the end of its stream. */
@@ -110,7 +114,7 @@ export class Session {
       this.#tcp.setKeepAlive(this.#context.keepAlive);
       const { tlsAcceptor } = this.#context;
       if (tlsAcceptor !== undefined) await this.#secure(tlsAcceptor);
-      const upstream = this.#ended ? undefined : await this.#dial();
+      const upstream = this.#ended ? undefined : await this.#connect();
       if (upstream === undefined) {
         this.#finish();
         return;
@@ -121,7 +125,7 @@ export class Session {
       onConnected();
       this.#relay(upstream);
     } catch (error) {
-      this.#fail(error);
+      await this.#failWithReply(error);
       this.#finish();
     }
   }
@@ -166,9 +170,14 @@ export class Session {
     else this.#client = secured;
   }
 
-  /** Connects to the node; undefined if that fails, or the session ends meanwhile. */
-  async #dial(): Promise<Connection | undefined> {
-    const { dialer } = this.#context;
+  /**
+   * Connects to the node, and logs the client in there; undefined if the node does not answer, or
+   * the session ends meanwhile.
+   *
+   * @throws {LoginRefusedError} if the proxy cannot log the client in
+   */
+  async #connect(): Promise<Connection | undefined> {
+    const { dialer, login } = this.#context;
     try {
       this.#dialing = new AbortController();
       const upstream = await dialer.dial(this.node.address, this.#dialing);
@@ -178,9 +187,11 @@ export class Session {
       }
       // From here on the session closes it.
       this.#upstream = upstream;
-      return upstream;
+      await login?.logIn(upstream, this.node.address);
+      return this.#ended ? undefined : upstream;
     } catch (error) {
       if (this.#ended) return undefined;
+      if (error instanceof LoginRefusedError) throw error;
       this.#log.connectFailed(error);
       await this.#context.onConnectFailed(this.node, error);
       return undefined;
@@ -191,7 +202,7 @@ export class Session {
 
   /** Starts both directions. */
   #relay(upstream: Connection): void {
-    const { buffers, scheduler, budget, addressSources, echo } = this.#context;
+    const { buffers, scheduler, budget, addressSources, echo, login } = this.#context;
     const client = this.#client;
     const tracker = this.#tracker;
     const rewriter = new SessionRewriter(
@@ -211,6 +222,7 @@ export class Session {
       rewriter,
       unreadReplies: () => this.#replies?.unreadReplies,
       createNonce,
+      login: login && (() => login.request()),
       trafficLog,
     };
     this.#requests = new RequestRelay(options);
@@ -231,7 +243,7 @@ export class Session {
         await closeWrite(upstream);
       } else if (!this.#requests!.failedUpstream || !isNodeGone(reason)) {
         // A node that has closed may have sent the reason, which is still to be read.
-        this.#fail(reason);
+        await this.#failWithReply(reason);
       }
     } catch (error) {
       this.#fail(error);
@@ -250,7 +262,7 @@ export class Session {
         this.#timeouts.recordNodeEnd();
         this.#tracker.abandon();
         await closeWrite(this.#client);
-      } else this.#fail(reason);
+      } else await this.#failWithReply(reason);
     } catch (error) {
       this.#fail(error);
     }
@@ -261,7 +273,8 @@ export class Session {
 
   /** Whether the node has no reason to close the connection, such as the end of the client. */
   get #isNodeEndUnexpected(): boolean {
-    return !this.#ended && !this.#timeouts.hasClientEnded && this.#answered === undefined;
+    return !this.#ended && this.#failure === undefined && !this.#timeouts.hasClientEnded &&
+      this.#answered === undefined;
   }
 
   async #closeGracefully(
@@ -302,6 +315,17 @@ export class Session {
     else if (this.#upstream !== undefined) this.#log.ended();
     this.end();
     this.#context.onClosed(this);
+  }
+
+  /** Fails; if the proxy could not log the client in, the client gets an error first. */
+  async #failWithReply(reason: unknown): Promise<void> {
+    if (reason instanceof LoginRefusedError && !this.#ended) {
+      // Requests that follow must not run as another user.
+      close(this.#upstream!);
+      this.#failure ??= { reason, refusal: refuseLogin(this.#client) };
+    }
+    await this.#failure?.refusal;
+    this.#fail(reason);
   }
 
   /** Ends both directions; only the first failure counts, because it makes the other one fail. */

@@ -4,9 +4,11 @@ import { log } from "../platform/log.ts";
 import type { LogThrottle } from "../platform/log_throttle.ts";
 import { isExhausted, isGone } from "../platform/net.ts";
 import { CaptureLimitError } from "../relay/capture.ts";
+import { LoginRefusedError } from "../relay/login_refused_error.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RespError } from "../resp/framing.ts";
 import { TlsError } from "../tls/tls_error.ts";
+import { TunnelDownError } from "../tunnel/tunnel_error.ts";
 import type { ExpiredTimeout, TimeoutOptions } from "./session_timeouts.ts";
 
 /** What one session logs. Repeated messages of clients of the same host are suppressed. */
@@ -43,8 +45,8 @@ export class SessionLog {
     const reason = error instanceof Error ? error.message : String(error);
     const fields = { ...this.#fields, reason };
     const message = "Cannot connect to node {node_addr}, closing client {client_id}: {reason}";
-    // The lack of file descriptors is logged for all clients together.
-    if (isExhausted(error)) log.debug(message, fields);
+    // The lack of file descriptors, and that of the tunnel, is logged for all clients together.
+    if (isExhausted(error) || error instanceof TunnelDownError) log.debug(message, fields);
     else {
       this.#throttle.log("warning", { topic: fields.node_addr, cause: reason }, [message, fields]);
     }
@@ -104,6 +106,13 @@ export class SessionLog {
       this.#logThrottled(
         "warning",
         "Closing client {client_id} at {client_addr} of node {node_addr}: {reason}",
+        { reason: error.message },
+      );
+    } else if (error instanceof LoginRefusedError) {
+      this.#logThrottled(
+        "error",
+        "Closing client {client_id} at {client_addr}: the proxy cannot log in for it (--login): " +
+          "{reason}",
         { reason: error.message },
       );
     } else if (error instanceof RespError || error instanceof PairingError) {

@@ -1,11 +1,13 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { AddressCheck } from "../nat/address_check.ts";
+import { formatPattern } from "../cluster/dial_map.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import { type NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
 import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
 import { ClusterDiscovery, type ClusterDiscoveryOptions } from "../cluster/discovery.ts";
+import { type ClusterView, knownAddresses } from "../cluster/view.ts";
 import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts";
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
@@ -84,10 +86,21 @@ export async function discover(
   apply(natTable.applyView(view, true));
   await resolveAddresses(context);
   await addressCheck.run();
+  warnOfUnusedMappings(context, view);
   if (saved.length > 0 && saved.every(({ id }) => natTable.withId(id) === undefined)) {
     log.warning("None of the {count} nodes in the state file '{path}' is in this cluster", {
       count: saved.length,
       path: stateFile,
+    });
+  }
+}
+
+/** Logs each entry of `--dial-map` that matches no node. */
+function warnOfUnusedMappings({ natTable, dialer }: StartupContext, view: ClusterView): void {
+  const addresses = [...natTable.nodes.map(({ address }) => address), ...knownAddresses(view)];
+  for (const { node } of dialer.unusedMappings(addresses)) {
+    log.warning("No node has the address {address} of --dial-map; correct or remove the entry", {
+      address: formatPattern(node),
     });
   }
 }

@@ -22,6 +22,8 @@ export class ConnectionState {
   readonly subscriptions = new Subscriptions();
   transaction: Transaction = NO_TRANSACTION;
   replyMode: ReplyMode = REPLIES_ON;
+  /** How many RESETs the node has accepted. */
+  resets = 0;
   #isResp3 = false;
   #isMonitoring = false;
   /** Whether the next EVAL starts a session of the Lua debugger. RESET does not change it. */
@@ -116,6 +118,7 @@ export class ConnectionState {
         this.replyMode = modeAfterReset(this.replyMode);
         this.#isResp3 = this.#isMonitoring = false;
         this.subscriptions.clear();
+        this.resets++;
     }
   }
 }

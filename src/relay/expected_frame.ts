@@ -11,6 +11,7 @@ export function fits(reply: ExpectedReply, head: FrameHead): boolean {
     case "script":
       return true;
     case "auth":
+    case "login":
     case "multi":
     case "discard":
     case "monitor":

@@ -10,16 +10,16 @@ import { isAddressPush } from "../rewrite/replies/push.ts";
 import { Condition } from "./condition.ts";
 import { Confirmations } from "./confirmations.ts";
 import { ConnectionState } from "./connection_state.ts";
+import { ExecResults } from "./exec_results.ts";
 import { fits } from "./expected_frame.ts";
 import { actionFor, type FrameAction, FrameActions } from "./frame_action.ts";
 import { type FrameHead, isErrorFrame } from "./frame_head.ts";
 import { type Answered, isMarkerAnswer, isMarkerLine, isNonce } from "./marker.ts";
 import { isMonitorLine } from "./monitor_line.ts";
+import { LoginRefusedError } from "./login_refused_error.ts";
 import { AbandonedError, PairingError } from "./pairing_error.ts";
 import { PendingReplies } from "./pending_replies.ts";
-import type { ReplyQueue } from "./reply_queue.ts";
 import { answersSubscription, isSubscribeCommand } from "./subscriptions.ts";
-import { HeldResults, NO_TRANSACTION, type ResultLayout, USUAL_LAYOUT } from "./transaction.ts";
 
 /**
  * Pairs each frame of a node with the request that it answers.
@@ -42,6 +42,7 @@ import { HeldResults, NO_TRANSACTION, type ResultLayout, USUAL_LAYOUT } from "./
 export class ReplyTracker {
   readonly #state = new ConnectionState();
   readonly #pending = new PendingReplies(this.#state);
+  readonly #results = new ExecResults(this.#state);
   /** Undefined before the first confirmation: most connections get none. */
   #confirmations: Confirmations | undefined;
   #progress: Condition | undefined;
@@ -53,8 +54,6 @@ export class ReplyTracker {
   #answered: Answered = "no";
   /** The nonces of markers that an error seems to have refused. */
   #refusedNonces: Set<string> | undefined;
-  /** The results of an EXEC that are held until its marker is answered. */
-  #held: HeldResults | undefined;
   /** Whether the frame that was matched last is incomplete. */
   #isInFrame = false;
 
@@ -129,6 +128,11 @@ export class ReplyTracker {
     this.#done(frames);
   }
 
+  /** How many RESETs the node has accepted. */
+  get resets(): number {
+    return this.#state.resets;
+  }
+
   /** Whether the client does not get the reply to the first request. */
   get isMuted(): boolean {
     return this.#state.isMuted;
@@ -138,7 +142,7 @@ export class ReplyTracker {
   get needsValues(): boolean {
     const type = this.#pending.first?.type;
     return this.#state.mayGetUnsolicited || type === "subscription" || type === "marked" ||
-      this.#held !== undefined || this.#refusedNonces !== undefined;
+      this.#results.areHeld || this.#refusedNonces !== undefined;
   }
 
   /**
@@ -168,7 +172,7 @@ export class ReplyTracker {
   /** Counts a held frame, or returns true if the frame answers the marker. */
   endsHold(head: FrameHead): boolean {
     const { nonce } = this.#pending.firstRequest as MarkedReply;
-    return this.#held!.add(head, isNonce(nonce, head));
+    return this.#results.add(head, isNonce(nonce, head));
   }
 
   #match(head: FrameHead): FrameAction {
@@ -284,6 +288,10 @@ export class ReplyTracker {
       throw new PairingError(`The node sent another frame than the expected reply '${reply.type}'`);
     }
     state.update(reply, head);
+    if (reply.type === "login") {
+      if (isErrorFrame(head)) throw LoginRefusedError.afterReset(head.text);
+      return FrameActions.drop;
+    }
     // ON is always answered, OFF and SKIP never.
     if (reply.type === "client reply" && !isErrorFrame(head)) {
       return reply.mode === "on" ? FrameActions.pass : FrameActions.drop;
@@ -298,32 +306,9 @@ export class ReplyTracker {
   }
 
   #beginResults(head: FrameHead, isMarked: boolean): FrameAction {
-    const transaction = this.#state.transaction;
-    if (transaction.phase !== "open" || head.count !== transaction.queued.total) {
-      throw new PairingError("The results of EXEC do not match the commands that were queued");
-    }
-    const { queued } = transaction;
-    const layout = isMarked ? this.#layoutOf(queued) : USUAL_LAYOUT;
-    if (layout === undefined) return { type: "hold", head };
-    const { isMuted } = this;
-    this.#state.transaction = { phase: "results", left: layout.left ?? queued, layout };
+    const action = this.#results.begin(head, isMarked);
     this.#endResults();
-    return isMuted ? FrameActions.dropHeader : FrameActions.header;
-  }
-
-  /** The layout of the results of a transaction; undefined until all of them have come. */
-  #layoutOf(queued: ReplyQueue): ResultLayout | undefined {
-    const held = this.#held ??= new HeldResults(queued, {
-      hasMessages: !this.#state.isResp3,
-      hasLines: this.#state.isMonitoring,
-    });
-    if (held.isAmbiguous && !held.isComplete) return undefined;
-    this.#held = undefined;
-    const layout = held.isAmbiguous ? held.layout() : USUAL_LAYOUT;
-    if (layout === undefined) {
-      throw new PairingError("The results of EXEC may belong to different commands");
-    }
-    return layout;
+    return action;
   }
 
   /** Whether the reply to a request that is sent now is the next frame of the node. */
@@ -349,14 +334,9 @@ export class ReplyTracker {
     this.#wake();
   }
 
-  /** Ends EXEC once its last result has come; REPLCONF ACK has no result. */
+  /** Ends EXEC once its last result has come. */
   #endResults(): void {
-    const transaction = this.#state.transaction;
-    if (transaction.phase !== "results") return;
-    const { left } = transaction;
-    while (left.first === ExpectedReplies.none) left.take(1);
-    if (left.total > 0) return;
-    this.#state.transaction = NO_TRANSACTION;
+    if (!this.#results.end()) return;
     if (this.#pending.firstRequest?.type === "marked") this.#answered = "yes";
     else this.#done();
   }

@@ -28,6 +28,13 @@ export interface RequestRelayOptions {
   readonly tracker: ReplyTracker;
   readonly buffers: BufferPool;
   readonly scheduler: ReadScheduler;
+  /**
+   * Returns an AUTH request with the proxy's own credentials, to send after each RESET; undefined if
+   * clients authenticate themselves.
+   *
+   * @throws {LoginRefusedError} when there is no password
+   */
+  readonly login?: (() => Promise<Uint8Array>) | undefined;
   /** The commands that are not plain; those of the table by default. */
   readonly commands?: CommandTable<CommandSpec>;
   readonly rewriter: RequestRewriter;
@@ -52,7 +59,7 @@ export interface RequestRewriter {
 
 /**
  * A request that needs a marker waits for the reply to a MULTI before it, because a transaction
- * would queue the marker. A client that reads nothing before it has written everything would then
+ * would queue the marker; and the login after a RESET waits for all replies. A client that reads nothing before it has written everything would then
  * wait forever; this is how long it may leave replies unread meanwhile.
  */
 const UNREAD_TIMEOUT_MS = 10_000;
@@ -80,13 +87,14 @@ const UNREAD_CHECK_MS = 1000;
  *   rewrites the addresses in them.
  * - The node gets CLIENT REPLY ON instead of OFF and SKIP.
  * - It sends a marker after each request whose reply may be ambiguous (see `needsMarker`).
+ * - With `login` it sends an AUTH after RESET.
  */
 export class RequestRelay implements RequestSink<CommandSpec> {
   readonly #options: RequestRelayOptions;
   readonly #scanner: RequestScanner<CommandSpec>;
   readonly #input: ReadBuffer;
-  /** The reply to the request at which the scanner has stopped, if that needs a marker. */
-  #replyToMark: RequestReply | undefined;
+  /** The reply to the request at which the scanner has stopped: one that needs a marker, or RESET. */
+  #stoppedAt: RequestReply | undefined;
   /** Whether a read from the client is pending. */
   #isReading = false;
   #reads = 0;
@@ -179,7 +187,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 
   /** Whether all bytes were scanned up to `at` and can be forwarded unchanged. */
   #isPlain(at: number): boolean {
-    return at === this.#input.end && this.#held === 0 && this.#replyToMark === undefined &&
+    return at === this.#input.end && this.#held === 0 && this.#stoppedAt === undefined &&
       this.#options.trafficLog === undefined;
   }
 
@@ -200,9 +208,11 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         bytes.subarray(from, at),
         scanner.secrets.map((position) => position - from),
       );
-      if (this.#replyToMark !== undefined) {
-        await this.#forwardWithMarker(this.#replyToMark, bytes.subarray(sent, at));
-        this.#replyToMark = undefined;
+      if (this.#stoppedAt !== undefined) {
+        const reply = this.#stoppedAt;
+        this.#stoppedAt = undefined;
+        if (reply.type === "reset") await this.#forwardReset(bytes.subarray(sent, at));
+        else await this.#forwardWithMarker(reply, bytes.subarray(sent, at));
         sent = at;
       } else {
         await this.#forward(bytes.subarray(sent, heldFrom));
@@ -234,7 +244,7 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     if (reply.type !== "exec" && tracker.transaction === "unknown") {
       await this.#forward(bytes.subarray(0, -1));
       last = bytes.subarray(-1);
-      await this.#untilTransactionIsKnown();
+      await this.#repliesTo("MULTI", tracker.transactionKnown());
     }
     if (tracker.isBlind || (reply.type !== "exec" && tracker.transaction === "open")) {
       tracker.expect(reply);
@@ -246,23 +256,36 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     await this.#forward(joined([last, encodeMarker(nonce)]));
   }
 
+  /** Forwards bytes that end with a RESET, and logs the client in again if the node accepts it. */
+  async #forwardReset(bytes: Uint8Array): Promise<void> {
+    const { tracker, login } = this.#options;
+    const { resets } = tracker;
+    tracker.expect(ExpectedReplies.reset);
+    await this.#forward(bytes);
+    // Without replies in progress, no node drops the reply to AUTH.
+    await this.#repliesTo("RESET", tracker.drained());
+    if (tracker.resets === resets) return;
+    const request = await login!();
+    tracker.expect(ExpectedReplies.login);
+    await this.#forward(request);
+  }
+
   /**
-   * Waits until it is known whether a transaction is open.
+   * Waits until replies have come, before requests that follow are sent.
    *
    * @throws {PairingError} when the client meanwhile leaves replies unread for UNREAD_TIMEOUT_MS
    */
-  async #untilTransactionIsKnown(): Promise<void> {
-    const { tracker, unreadReplies } = this.#options;
-    const known = tracker.transactionKnown().then(() => true);
+  async #repliesTo(command: string, come: Promise<void>): Promise<void> {
+    const haveCome = come.then(() => true);
     let unread: number | undefined;
     for (let unreadMs = 0; unreadMs < UNREAD_TIMEOUT_MS;) {
-      if (await withTimeout(known, UNREAD_CHECK_MS)) return;
+      if (await withTimeout(haveCome, UNREAD_CHECK_MS)) return;
       const before = unread;
-      unread = unreadReplies();
+      unread = this.#options.unreadReplies();
       unreadMs = unread !== undefined && unread === before ? unreadMs + UNREAD_CHECK_MS : 0;
     }
     throw new PairingError(
-      `The client sent requests after MULTI and left replies unread for ${UNREAD_TIMEOUT_MS} ms`,
+      `The client sent requests after ${command} and left replies unread for ${UNREAD_TIMEOUT_MS} ms`,
     );
   }
 
@@ -281,8 +304,9 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         "Cannot replace CLIENT REPLY: its arguments do not fit in the read buffer",
       );
     }
-    if (tracker.needsMarker(reply)) {
-      this.#replyToMark = reply;
+    const endsLogin = reply.type === "reset" && this.#options.login !== undefined;
+    if (endsLogin || tracker.needsMarker(reply)) {
+      this.#stoppedAt = reply;
       return true;
     }
     tracker.expect(reply);

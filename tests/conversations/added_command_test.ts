@@ -33,7 +33,7 @@ Deno.test("a row adds a command: its requests and replies are rewritten", async 
   const node = unmarked(expected);
   for (const reception of everyReception(node.length)) {
     assertEquals(
-      await converse([sent!, node], reception, COMMANDS),
+      await converse([sent!, node], reception, { commands: COMMANDS }),
       { client: expected, upstream: wireOf(forwarded!), error: undefined },
       describeReception(reception),
     );

@@ -46,6 +46,9 @@ const NONCE = "mark";
 /** A marker that the relay sends. */
 export const MARKER = `PING ${NONCE}`;
 
+/** The request by which the proxy logs a client in. */
+export const LOGIN = "AUTH nat secret";
+
 /** The reply to a marker, which the client does not get. */
 export const MARK = hidden(bulk(NONCE));
 
@@ -116,11 +119,18 @@ export function* everyReception(length: number): Generator<Reception> {
   }
 }
 
+/** What the relays of a conversation know. */
+export interface ConverseOptions {
+  commands?: typeof COMMANDS;
+  /** Whether the proxy logs the client in, with LOGIN. */
+  logsIn?: boolean;
+}
+
 /** Passes a conversation through the two relays of a session. */
 export async function converse(
   conversation: Conversation,
   reception: Reception,
-  commands = COMMANDS,
+  { commands = COMMANDS, logsIn = false }: ConverseOptions = {},
 ): Promise<Outcome> {
   const outcome: Outcome = { client: "", upstream: "", error: undefined };
   const tracker = new ReplyTracker();
@@ -134,6 +144,7 @@ export async function converse(
     buffers,
     scheduler,
     commands,
+    login: logsIn ? () => Promise.resolve(fromLatin1(wireOf([LOGIN]))) : undefined,
     rewriter: REWRITING,
     unreadReplies: () => undefined,
     createNonce: () => NONCE,
@@ -191,7 +202,7 @@ function nodeOf(conversation: Conversation, { cuts }: Reception, requests: Feed)
         if (turn === undefined || requests.ended) return null;
         if (typeof turn === "string") bytes = fromLatin1(turn);
         else {
-          requests.give(wireOf(turn.filter((request) => request !== MARKER)));
+          requests.give(wireOf(turn.filter((request) => request !== MARKER && request !== LOGIN)));
           await untilIdle();
         }
       }

@@ -1,9 +1,6 @@
 import type { NodeConnectionOptions } from "../../src/cluster/node_connection.ts";
-import {
-  NodeDialer,
-  type NodeDialerOptions,
-  type PublicPorts,
-} from "../../src/cluster/node_dialer.ts";
+import { NodeDialer, type NodeDialerOptions } from "../../src/cluster/node_dialer.ts";
+import type { PublicPorts } from "../../src/cluster/own_addresses.ts";
 import { TLS_CONNECTOR } from "./tls.ts";
 
 /** A dialer of a proxy on 127.0.0.1 that serves no port, unless told otherwise. */
@@ -18,6 +15,8 @@ export function dialerWith(
     connectTimeoutMs: 1000,
     keepAlive: true,
     tlsConnector: TLS_CONNECTOR,
+    via: undefined,
+    dialMap: [],
   };
   return new NodeDialer({ ...proxy, ...options }, ports, resolveHost);
 }

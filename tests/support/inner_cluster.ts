@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
-import type { HostPort } from "../../src/platform/address.ts";
-import { RedisCluster } from "./cluster.ts";
+import { type ClusterOptions, RedisCluster } from "./cluster.ts";
+import type { Place } from "./cluster_places.ts";
 import type { Certificates } from "./cluster_tls.ts";
 import { fetchModules, type Namespace } from "./namespace.ts";
 import { Program } from "./program.ts";
@@ -13,17 +13,15 @@ const PRIMARIES = 3;
 /** As in the documents; all ports of a namespace are free. */
 const FIRST_PORT = 7000;
 
+/** The ports for TLS follow these. */
+const FIRST_TLS_PORT = 7100;
+
 /** A real cluster in a namespace. */
 export interface InnerCluster extends AsyncDisposable {
-  readonly nodes: readonly HostPort[];
-  /** Empty without TLS. */
-  readonly files: Partial<Certificates["files"]>;
-}
-
-/** What the program inside gets. */
-interface Order {
-  readonly places: readonly HostPort[];
-  readonly isTls: boolean;
+  /** A node has a `tlsPort` if it has a port for TLS besides the other one. */
+  readonly nodes: readonly Place[];
+  /** The files with certificates; undefined without TLS. */
+  readonly files: Certificates["files"] | undefined;
 }
 
 /**
@@ -35,27 +33,35 @@ interface Order {
 export async function startInnerCluster(
   namespace: Namespace,
   hosts: readonly string[],
-  isTls = false,
+  options: Pick<ClusterOptions, "directives" | "tls"> = {},
 ): Promise<InnerCluster> {
   const path = fileURLToPath(import.meta.url);
   await fetchModules(path);
-  const nodes = hosts.map((host, index) => ({ host, port: FIRST_PORT + index }));
-  const order: Order = { places: nodes, isTls };
+  const nodes = hosts.map((host, index): Place => ({
+    host,
+    port: FIRST_PORT + index,
+    ...options.tls === "both" && { tlsPort: FIRST_TLS_PORT + index },
+  }));
+  const words = ["run", "-A", path, JSON.stringify({ ...options, places: nodes })];
   const { program, known } = await Program.start(
-    [...namespace.before, Deno.execPath(), "run", "-A", path, JSON.stringify(order)],
-    (stdout) => /^The cluster serves (.*)$/m.exec(stdout) ?? undefined,
+    [...namespace.before, Deno.execPath(), ...words],
+    (stdout) => /^The cluster serves (.*)\n$/m.exec(stdout)?.[1],
     DEADLINE_MS,
   );
-  return Object.assign(program, { nodes, files: JSON.parse(known[1]!) });
+  return Object.assign(program, { nodes, files: JSON.parse(known) ?? undefined });
 }
 
 /** The program inside: a cluster until SIGTERM. */
 if (import.meta.main) {
-  const { places, isTls }: Order = JSON.parse(Deno.args[0]!);
+  const options: Required<Pick<ClusterOptions, "places" | "tls">> = JSON.parse(Deno.args[0]!);
   const stopped = new Promise<void>((resolve) => Deno.addSignalListener("SIGTERM", resolve));
-  const replicasEach = places.length / PRIMARIES - 1;
-  const options = { primaries: PRIMARIES, replicasEach, places };
-  await using cluster = await RedisCluster.start({ ...options, ...isTls && { tls: "only" } });
-  console.log(`The cluster serves ${JSON.stringify(isTls ? cluster.certificates.files : {})}`);
+  const replicasEach = options.places.length / PRIMARIES - 1;
+  await using cluster = await RedisCluster.start({
+    primaries: PRIMARIES,
+    replicasEach,
+    ...options,
+  });
+  const files = options.tls === undefined ? null : cluster.certificates.files;
+  console.log(`The cluster serves ${JSON.stringify(files)}`);
   await stopped;
 }

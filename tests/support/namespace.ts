@@ -81,7 +81,8 @@ export class Namespace implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Kills all programs in this namespace. */
+  async kill(): Promise<void> {
     const left = await ip("netns", "pids", this.#name);
     for (const pid of left.split("\n").filter(Boolean)) {
       try {
@@ -91,6 +92,10 @@ export class Namespace implements AsyncDisposable {
         if (!(error instanceof Deno.errors.NotFound)) throw error;
       }
     }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.kill();
     await ip("netns", "delete", this.#name);
     await Deno.remove(this.#files, { recursive: true }).catch(() => {});
   }

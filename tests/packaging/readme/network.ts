@@ -31,6 +31,7 @@ const START_DEADLINE_MS = 60_000;
  *  client ── public ── proxy ──── private ─── node 172.23.0.2:7000
  *                      redis.example.com      node 172.23.0.3:7001
  *                      bastion.example.com    node 172.23.0.4:7002
+ *                      my-cluster: the first node
  * ```
  */
 export class ReadmeNetwork implements AsyncDisposable {
@@ -58,10 +59,13 @@ export class ReadmeNetwork implements AsyncDisposable {
     const between = stack.use(await Namespace.create("between"));
     const outside = stack.use(await Namespace.create("outside"));
     await cable({ inside, between, outside }, ADDRESSES);
-    for (const place of [between, outside]) await place.name({ localhost: "127.0.0.1", ...NAMES });
-    const { files } = stack.use(await startInnerCluster(inside, ADDRESSES.nodes, isTls));
+    await outside.name({ localhost: "127.0.0.1", ...NAMES });
+    const [first] = ADDRESSES.nodes;
+    await between.name({ localhost: "127.0.0.1", ...NAMES, "my-cluster": first! });
+    const options = isTls ? { tls: "only" as const } : {};
+    const { files } = stack.use(await startInnerCluster(inside, ADDRESSES.nodes, options));
     await provide(directory);
-    if (isTls) await provideCertificates(directory, files as Certificates["files"]);
+    if (isTls) await provideCertificates(directory, files!);
     return new ReadmeNetwork({ inside, between, outside }, directory, stack.move());
   }
 

@@ -4,6 +4,7 @@ import { OPTIONS } from "../../../src/cli/options.ts";
 import { Compiler } from "../../support/compiler.ts";
 import { Namespace } from "../../support/namespace.ts";
 import { run } from "../../support/program.ts";
+import { Ssh } from "../../support/ssh.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
 import { unless } from "../../support/unless.ts";
 import { until } from "../../support/until.ts";
@@ -26,7 +27,10 @@ const RUN_ELSEWHERE: Readonly<Record<string, string>> = {
 const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|Azure|Google Cloud|root)\n/;
 
 /** The commands that the tests below run. */
-const RUN_HERE = ["start", "file", "compile", "redis-cli", "tunnel-proxy", "tunnel", "check"];
+const RUN_HERE = [
+  ...["start", "file", "compile", "redis-cli", "check"],
+  ...["ssh-proxy", "via", "node-forwards", "dial-map", "tunnel-proxy", "tunnel"],
+];
 
 Deno.test("every command and snippet of the documents is run by a test, or says what it needs", async () => {
   const marks: string[] = [];
@@ -172,9 +176,12 @@ Deno.test(unless(
     const blocks = await readBlocks();
     const listening = blocks.find(({ text }) => text.startsWith("Listening on: "))!.text;
     const commandOf = async (name: string) => (await blockMarked(`command: ${name}`)).text;
-    const start = async (name: string, { before = "", prints = listening } = {}) => {
+    const start = async (
+      name: string,
+      { before = "", prints = listening, machine = "between" as "between" | "outside" } = {},
+    ) => {
       const command = before + await commandOf(name);
-      const { program, known } = await network.start("between", command, (stdout) => {
+      const { program, known } = await network.start(machine, command, (stdout) => {
         const from = stdout.indexOf("Listening on: ");
         return from >= 0 && stdout.length - from >= prints.length ? stdout.slice(from) : undefined;
       });
@@ -240,29 +247,37 @@ Deno.test(unless(
       }
     });
 
-    const sshd = await Deno.stat(SSHD).then(() => undefined, () => `there is no ${SSHD}`);
-    await t.step(unless(sshd, "clients reach it through a tunnel", async () => {
+    await t.step(unless(await Ssh.hindrance(), "clients reach it through SSH", async (t) => {
       const prints = listening.replaceAll(": :", ": 127.0.0.1:");
-      await using _proxy = await start("tunnel-proxy", { prints });
-      await using _server = await startSsh(network);
-      const { program } = await network.start("outside", await commandOf("tunnel"), () => true);
-      await using _tunnel = program;
-      const use = "redis-cli -c -p 8000";
-      await until("the tunnel is there", async (saw) => {
-        const { output } = await network.run("outside", `${use} ping`);
-        saw(output);
-        return output === "PONG\n";
-      }, TUNNEL_DEADLINE_MS);
-      const { output } = await network.run("outside", use, "SET oslo Norway\nGET oslo\n");
-      const redirected = "-> Redirected to slot [8042] located at 127.0.0.1:8001\n";
-      assertEquals(output, `${redirected}OK\nNorway\n`);
+      await using _server = await startSsh(network, directory);
+      for (const { tunnel, proxy, machine } of TUNNELS) {
+        await t.step(`with the commands ${tunnel} and ${proxy}`, async () => {
+          const { program } = await network.start("outside", await commandOf(tunnel), () => true);
+          await using _tunnel = program;
+          await using _proxy = await start(proxy, { prints, machine });
+          const use = "redis-cli -c -p 8000";
+          await until("the tunnel is there", async (saw) => {
+            const { output } = await network.run("outside", `${use} ping`);
+            saw(output);
+            return output === "PONG\n";
+          }, TUNNEL_DEADLINE_MS);
+          const { output } = await network.run("outside", use, "SET oslo Norway\nGET oslo\n");
+          const redirected = "-> Redirected to slot [8042] located at 127.0.0.1:8001\n";
+          assertEquals(output, `${redirected}OK\nNorway\n`);
+        });
+      }
     }));
   },
 ));
 
-const SSHD = "/usr/sbin/sshd";
-
 const TUNNEL_DEADLINE_MS = 30_000;
+
+/** The commands that use SSH, and where the proxy runs. */
+const TUNNELS = [
+  { tunnel: "ssh-proxy", proxy: "via", machine: "outside" },
+  { tunnel: "node-forwards", proxy: "dial-map", machine: "outside" },
+  { tunnel: "tunnel", proxy: "tunnel-proxy", machine: "between" },
+] as const;
 
 /** Runs a command and exits with 0 on SIGTERM, unlike SSH. */
 const ORDERLY = [
@@ -270,28 +285,12 @@ const ORDERLY = [
 ];
 
 /** Starts sshd on the proxy's machine, with access for the clients' machine. */
-async function startSsh(network: ReadmeNetwork): Promise<AsyncDisposable> {
-  for (const name of ["host", "user"]) {
-    const key = network.at(`${name}-key`);
-    const made = await run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]);
-    assertEquals(made, { code: 0, output: "" });
-  }
-  // The privilege separation directory of sshd.
-  await Deno.mkdir("/run/sshd", { recursive: true });
-  const settings = {
-    HostKey: network.at("host-key"),
-    AuthorizedKeysFile: network.at("user-key.pub"),
-    PidFile: "none",
-    StrictModes: "no",
-    // Without PAM, sshd refuses users with a locked password.
-    UsePAM: "yes",
-  };
-  const options = Object.entries(settings).map(([name, value]) => `-o${name}=${value}`);
-  await network.addCommand("bin/sshd", [...ORDERLY, SSHD, "-D", "-f", "/dev/null", ...options]);
-  await network.addCommand("bin/ssh", [
-    ...ORDERLY,
-    ...["/usr/bin/ssh", "-F", "none", "-i", network.at("user-key"), "-oBatchMode=yes"],
-    ...["-oStrictHostKeyChecking=no", "-oUserKnownHostsFile=/dev/null", "-oConnectionAttempts=30"],
-  ]);
+async function startSsh(
+  network: ReadmeNetwork,
+  directory: TemporaryDirectory,
+): Promise<AsyncDisposable> {
+  const ssh = await Ssh.create(directory);
+  await network.addCommand("bin/sshd", [...ORDERLY, ...ssh.server]);
+  await network.addCommand("bin/ssh", [...ORDERLY, ...ssh.client]);
   return (await network.start("between", "exec sshd", () => true)).program;
 }
