@@ -294,7 +294,7 @@ const OPTION_ROWS = [
     env: "CONNECT_TIMEOUT",
     type: positiveDuration(),
     default: "3s",
-    help: "How long a node may take to accept a connection.",
+    help: "How long a node may take to accept a connection, and for the handshake of TLS.",
   },
   {
     name: "idle-timeout",
