@@ -10,7 +10,8 @@ import { TLS, toolOptions } from "../support/tls.ts";
  */
 const CLIENTS = TLS.clients || TLS.nodes ? 300 : 1_000;
 
-const REQUESTS = 50 * CLIENTS;
+/** The first request of each client may wait for all handshakes: less than one in a hundred. */
+const REQUESTS = 60_000;
 
 /**
  * The limit of the ratio of p99 to p50. It is 2 if all are served in turn, and hundreds if some

@@ -100,7 +100,9 @@ function withPublicAddresses(tokens: string[], { addressMap }: Identity): string
     const before = tokens[index - 1];
     const [type, text] = [token[0]!, token.slice(1)];
     const byPort = nodes.find(({ port }) => text === `${port}`);
-    if (before === "$port" && byPort !== undefined) return `${type}${byPort.publicPort}`;
+    if ((before === "$port" || before === "$tls-port") && byPort !== undefined) {
+      return `${type}${byPort.publicPort}`;
+    }
     if (named !== undefined && byPort === named) {
       named = undefined;
       return `${type}${byPort.publicPort}`;
