@@ -176,7 +176,10 @@ export class ClusterDiscovery {
   }
 
   /** The view of a node; or a referral, if it is a discovery service that lists nodes. */
-  async #query(address: HostPort, signal: AbortSignal): Promise<ClusterView | Required<Referral>> {
+  async #query(
+    address: NodeAddress,
+    signal: AbortSignal,
+  ): Promise<ClusterView | Required<Referral>> {
     const takenAtMs = performance.now();
     using connection = await this.#open(address, signal);
     const abort = () => connection.close();
@@ -219,10 +222,13 @@ export class ClusterDiscovery {
     return parseNodes(textOf(await connection.request("CLUSTER", "NODES")) ?? "");
   }
 
-  async #open(address: HostPort, signal: AbortSignal): Promise<NodeConnection> {
+  async #open(address: NodeAddress, signal: AbortSignal): Promise<NodeConnection> {
     const options = { ...this.#options, signal };
     if (!signal.aborted) {
-      const connection = await NodeConnection.open(address, options, this.#connections);
+      // An address from a file, or from a reply, has no name.
+      const hostname = address.hostname ?? this.#seedNames.get(aliasOf(address)) ?? "";
+      const at = named(address, hostname);
+      const connection = await NodeConnection.open(at, options, this.#connections);
       if (!signal.aborted) return connection;
       connection.close();
     }
