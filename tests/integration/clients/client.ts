@@ -1,5 +1,6 @@
 import type { Buffer } from "node:buffer";
 import type { HostPort } from "../../../src/platform/address.ts";
+import type { CLIENT_TLS } from "../../support/tls.ts";
 
 export type Word = string | Buffer;
 
@@ -44,6 +45,8 @@ export interface ConnectOptions extends HostPort {
   throughOutages?: boolean;
   /** Whether it connects to the nodes themselves, instead of a proxy. */
   isInside?: boolean;
+  /** What it needs for TLS; by default what the run says. */
+  tls?: typeof CLIENT_TLS | undefined;
   /** Resolves names that are not in DNS; undefined for other names. */
   resolve?: (name: string) => string | undefined;
 }

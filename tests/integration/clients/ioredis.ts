@@ -27,12 +27,12 @@ export class IoredisClient implements ClusterClient {
     more: Pick<ClusterOptions, "enableAutoPipelining" | "natMap"> = {},
   ): Promise<IoredisClient> {
     const { host, port, protocol, readReplicas = false, throughOutages = false } = options;
-    const { resolve, isInside } = options;
+    const { resolve, isInside, tls } = options;
     const cluster = new Cluster([{ host, port }], {
       lazyConnect: true,
       shardedSubscribers: true,
       scaleReads: readReplicas ? "slave" : "master",
-      redisOptions: { protocol, ...tlsOf(isInside) },
+      redisOptions: { protocol, ...tls ? { tls } : tlsOf(isInside) },
       ...resolve && { natMap: (address) => resolved(splitAddress(address)!, resolve) },
       ...more,
     });

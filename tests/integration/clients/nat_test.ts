@@ -1,9 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import type { HostPort } from "../../../src/platform/address.ts";
+import { formatHostPort, type HostPort } from "../../../src/platform/address.ts";
 import { startInnerCluster } from "../../support/inner_cluster.ts";
-import { cable, fetchModules, Namespace } from "../../support/namespace.ts";
+import { cable, fetchModules, Namespace, type Sides } from "../../support/namespace.ts";
 import { run } from "../../support/program.ts";
+import { NatProcess } from "../../support/nat_process.ts";
+import { TlsDirectory } from "../../support/tls_directory.ts";
 import { withTls } from "../../support/tls.ts";
 import { unless } from "../../support/unless.ts";
 import { startProxyProcess } from "../../support/proxy.ts";
@@ -27,12 +29,8 @@ Deno.test(unless(
   await Namespace.hindrance() ?? withTls("either", "its cluster has other certificates"),
   "clients that can reach only the proxy use the whole cluster",
   async (t) => {
-    await using inside = await Namespace.create("inside");
-    await using between = await Namespace.create("between");
-    await using outside = await Namespace.create("outside");
-    const sides = { inside, between, outside };
-    await cable(sides, { nodes: NODES, proxy: PROXY, client: CLIENT });
-    await fetchModules(pathOf("nat_client.ts"), pathOf("../../../src/main.ts"));
+    await using stack = new AsyncDisposableStack();
+    const { inside, between, outside } = await connectSides(stack);
     await using cluster = await startInnerCluster(inside, NODES);
     const { nodes } = cluster;
     await using proxy = await startProxyProcess(cluster, {
@@ -91,6 +89,99 @@ Deno.test(unless(
     });
   },
 ));
+
+/** Resharding starts with the lowest slot. */
+const KEY_OF_SLOT_0 = "3560";
+
+/** Who speaks TLS, and wants certificates: the nodes, or the proxy of its clients. */
+const KINDS = ["TLS inside, plain text outside", "plain text inside, TLS outside"];
+
+for (const kind of KINDS) {
+  Deno.test(unless(
+    await Namespace.hindrance() ?? withTls("either", "it has other certificates"),
+    `clients that can reach only the proxy use the whole cluster: ${kind}`,
+    async (t) => {
+      const isTlsInside = kind.startsWith("TLS");
+      await using stack = new AsyncDisposableStack();
+      const { inside, between, outside } = await connectSides(stack);
+      await using directory = await TlsDirectory.create();
+      directory.issue("public", { names: [PROXY.public] });
+      directory.issue("client", { names: [] });
+      await using cluster = await startInnerCluster(
+        inside,
+        NODES,
+        isTlsInside ? { tls: "only" } : {},
+      );
+      const { nodes, files } = cluster;
+      await using proxy = await new NatProcess([
+        ...[`--cluster-addr=${formatHostPort(nodes[0]!)}`, `--listen-addr=${PROXY.public}:0`],
+        ...isTlsInside
+          ? [
+            ...["--cluster-tls", `--cluster-tls-ca-cert-file=${files!["tls-ca-cert-file"]}`],
+            `--cluster-tls-cert-file=${files!["tls-cert-file"]}`,
+            `--cluster-tls-key-file=${files!["tls-key-file"]}`,
+          ]
+          : [...directory.flags("public"), `--tls-ca-cert-file=${directory.at("ca.crt")}`],
+      ], { before: between.before, orderly: true }).ready();
+      const port = `${proxy.portOf(nodes[0]!)}`;
+      const paths = ["ca.crt", "client.crt", "client.key"].map((name) => directory.at(name));
+      const [ca, cert, key] = paths as [string, string, string];
+      const tls = isTlsInside ? [] : ["--tls", "--cacert", ca, "--cert", cert, "--key", key];
+      const cli = (words: string[], input?: string) =>
+        run([...outside.before, "redis-cli", ...tls, ...words], input);
+
+      for (const client of ["ioredis", "node-redis"]) {
+        await t.step(client, async () => {
+          const program = [Deno.execPath(), "run", "-A", pathOf("nat_client.ts"), client];
+          const at = [PROXY.public, port, ...isTlsInside ? [] : paths];
+          const { code, output } = await run([...outside.before, ...program, ...at]);
+          assertEquals(code, 0, output);
+          const learned = output.trimEnd().split("\n");
+          assert(learned.every((address) => address.startsWith(`${PROXY.public}:`)), output);
+        });
+      }
+
+      await t.step("redis-cli -c", async () => {
+        const commands = KEYS.map((key) => `SET ${key} value\nGET ${key}\n`).join("");
+        const { code, output } = await cli(["-c", "-h", PROXY.public, "-p", port], commands);
+        assertEquals(code, 0, output);
+        const answers = output.replaceAll(/^-> Redirected .*\n/gm, "");
+        assertEquals(answers, "OK\nvalue\n".repeat(KEYS.length));
+      });
+
+      await t.step("redis-cli --cluster check and reshard", async () => {
+        const seed = `${PROXY.public}:${port}`;
+        const check = await cli(["--cluster", "check", seed]);
+        assertStringIncludes(check.output, "[OK] All 16384 slots covered.");
+        const ask = async (node: HostPort, ...words: string[]) => {
+          const at = ["-h", PROXY.public, "-p", `${proxy.portOf(node)}`];
+          return (await cli([...at, ...words])).output.trim();
+        };
+        const [source, target] = await Promise.all(
+          nodes.slice(0, 2).map((node) => ask(node, "CLUSTER", "MYID")),
+        );
+        assertEquals(await ask(nodes[0]!, "SET", KEY_OF_SLOT_0, "moved"), "OK");
+        const moved = await cli([
+          ...["--cluster", "reshard", seed, "--cluster-yes", "--cluster-slots", "2"],
+          ...["--cluster-from", source!, "--cluster-to", target!],
+        ]);
+        assertEquals(moved.code, 0, moved.output);
+        assertEquals(await ask(nodes[1]!, "GET", KEY_OF_SLOT_0), "moved");
+      });
+    },
+  ));
+}
+
+/** Creates the three sides, which end with the stack. */
+async function connectSides(stack: AsyncDisposableStack): Promise<Sides> {
+  const inside = stack.use(await Namespace.create("inside"));
+  const between = stack.use(await Namespace.create("between"));
+  const outside = stack.use(await Namespace.create("outside"));
+  const sides = { inside, between, outside };
+  await cable(sides, { nodes: NODES, proxy: PROXY, client: CLIENT });
+  await fetchModules(pathOf("nat_client.ts"), pathOf("../../../src/main.ts"));
+  return sides;
+}
 
 function pathOf(file: string): string {
   return fileURLToPath(new URL(file, import.meta.url));

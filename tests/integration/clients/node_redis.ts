@@ -9,7 +9,8 @@ type Cluster = ReturnType<typeof open>;
 
 function open(options: ConnectOptions, cache: BasicPooledClientSideCache | undefined) {
   const { host, port, protocol, readReplicas = false, resolve, isInside } = options;
-  const socket = { ...securityOf(isInside), ...resolve && { lookup: lookupBy(resolve) } };
+  const security = options.tls ? { tls: true as const, ...options.tls } : securityOf(isInside);
+  const socket = { ...security, ...resolve && { lookup: lookupBy(resolve) } };
   return createCluster({
     rootNodes: [{ socket: { host, port } }],
     defaults: {
