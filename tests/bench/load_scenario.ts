@@ -25,6 +25,8 @@ export interface LoadScenarioOptions {
   readonly first?: readonly string[];
   /** Seconds of one measurement; `MEASUREMENT_SECONDS` by default. */
   readonly seconds?: number;
+  /** Seconds of the last load before the first round; `WARM_UP_SECONDS` by default. */
+  readonly warmUpSeconds?: number;
   /** The maximum number of requests of one measurement. */
   readonly mostRequests?: number;
 }
@@ -50,6 +52,7 @@ export function loadScenario(
   { name, tls, load, rows, first, ...limits }: LoadScenarioOptions,
 ): Scenario {
   const { seconds = MEASUREMENT_SECONDS, mostRequests = Infinity } = limits;
+  const { warmUpSeconds = WARM_UP_SECONDS } = limits;
   let requests = 0;
   return {
     name,
@@ -63,7 +66,7 @@ export function loadScenario(
       }
       let slowest = Infinity;
       for (const way of Object.values(ways)) {
-        slowest = Math.min(slowest, await warmUp(way, load, mostRequests));
+        slowest = Math.min(slowest, await warmUp(way, load, { mostRequests, warmUpSeconds }));
       }
       requests = Math.min(Math.ceil(slowest * seconds), mostRequests);
     },
@@ -79,11 +82,15 @@ export function loadScenario(
 }
 
 /** Sends growing loads until one takes long enough, and returns its requests per second. */
-async function warmUp(way: Way, load: Load, mostRequests: number): Promise<number> {
+async function warmUp(
+  way: Way,
+  load: Load,
+  { mostRequests, warmUpSeconds }: { mostRequests: number; warmUpSeconds: number },
+): Promise<number> {
   for (let requests = load.connections * load.pipeline;; requests *= WARM_UP_GROWTH) {
     const count = Math.min(requests, mostRequests);
     const { requestsPerSecond } = await runLoad(way, { ...load, options: loadOptions(way) }, count);
-    const enough = count / requestsPerSecond >= WARM_UP_SECONDS;
+    const enough = count / requestsPerSecond >= warmUpSeconds;
     if (enough || count === mostRequests) return requestsPerSecond;
   }
 }
