@@ -5,6 +5,7 @@ import { IoredisClient } from "../integration/clients/ioredis.ts";
 import { NodeRedisClient } from "../integration/clients/node_redis.ts";
 import { type ClusterOptions, RedisCluster } from "../support/cluster.ts";
 import { startProxy, startProxyProcess } from "../support/proxy.ts";
+import { unless } from "../support/unless.ts";
 import { until, within } from "../support/until.ts";
 import { Load, WRITERS } from "./load.ts";
 import { Watcher } from "./watcher.ts";
@@ -45,14 +46,22 @@ export interface LiveOptions {
   cluster?: ClusterOptions;
   /** Whether the proxy is a process of its own. */
   process?: boolean;
+  /** Further configuration of a proxy that is not. */
+  config?: Partial<Config>;
 }
 
 /**
  * Registers a test of clients under load. The proxy and the nodes show what is left over, not the
  * sanitizers: a closed node-redis leaves its reconnect timer running (client/socket.js `#connect`).
+ *
+ * @param hindrance why it is skipped, if it is
  */
-export function testLive(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  Deno.test({ name, sanitizeOps: false, sanitizeResources: false, fn });
+export function testLive(
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+  hindrance?: string,
+): void {
+  Deno.test({ ...unless(hindrance, name, fn), sanitizeOps: false, sanitizeResources: false });
 }
 
 /** A cluster, a proxy in front of it, and real clients on both sides. */
@@ -75,7 +84,7 @@ export class LiveScene implements AsyncDisposable {
     await using stack = new AsyncDisposableStack();
     const started = await RedisCluster.start({ ...options.cluster, ...named, directives });
     const cluster = stack.use(started);
-    const proxy = await openProxy(cluster, options.process ?? false);
+    const proxy = await openProxy(cluster, options);
     // The scene owns the cluster from now on.
     stack.move();
     return new LiveScene(cluster, proxy, naming);
@@ -232,9 +241,9 @@ const NAMING_OPTIONS: Record<Naming, ClusterOptions> = {
 
 type SceneProxy = Awaited<ReturnType<typeof openProxy>>;
 
-async function openProxy(cluster: RedisCluster, process: boolean) {
+async function openProxy(cluster: RedisCluster, { process, config }: LiveOptions) {
   if (!process) {
-    const local = await startProxy(cluster, SWIFT);
+    const local = await startProxy(cluster, { ...SWIFT, ...config });
     return Object.assign(local, { sessionCount: () => local.proxy.sessionCount });
   }
   const program = await startProxyProcess(cluster);

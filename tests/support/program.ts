@@ -53,6 +53,12 @@ export async function run(
   return { code, output: stdout + stderr };
 }
 
+/** Why a program is not found on the PATH; undefined if it is. */
+export async function missing(program: string): Promise<string | undefined> {
+  const { code } = await run(["sh", "-c", `command -v ${program}`]);
+  return code === 0 ? undefined : `there is no ${program}`;
+}
+
 /** A process, whose output is collected. It is killed when its block ends, unless it is `orderly`. */
 export class Program implements AsyncDisposable {
   readonly #name: string;

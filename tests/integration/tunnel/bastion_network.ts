@@ -175,9 +175,3 @@ export class BastionNetwork implements AsyncDisposable {
     }, TUNNEL_DEADLINE_MS);
   }
 }
-
-/** Why a program is not found on the PATH; undefined if it is. */
-export async function missing(program: string): Promise<string | undefined> {
-  const { code } = await run(["sh", "-c", `command -v ${program}`]);
-  return code === 0 ? undefined : `there is no ${program}`;
-}

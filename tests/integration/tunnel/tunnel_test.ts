@@ -1,8 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { Namespace } from "../../support/namespace.ts";
+import { missing } from "../../support/program.ts";
 import { Ssh } from "../../support/ssh.ts";
 import { unless } from "../../support/unless.ts";
-import { BastionNetwork, CLUSTER_NAME, missing, PASSWORD, pathOf } from "./bastion_network.ts";
+import { BastionNetwork, CLUSTER_NAME, PASSWORD, pathOf } from "./bastion_network.ts";
 
 const CLIENT_PROGRAM = pathOf("../clients/nat_client.ts");
 
