@@ -17,13 +17,15 @@ export interface Certificates {
   readonly key: string;
 }
 
+/** Beside the addresses of nodes: names of one, and the announced names of all in live tests. */
+const NAMES = ["localhost", "127.0.0.1", "*.nodes.internal"];
+
 /** Makes the certificates of a cluster, as files in a directory. */
 export async function makeCertificates(
   directory: string,
   hosts: readonly string[],
 ): Promise<Certificates> {
-  const { certificates: cert, key } =
-    AUTHORITY.issue({ names: ["localhost", "127.0.0.1", ...hosts] }).identity;
+  const { certificates: cert, key } = AUTHORITY.issue({ names: [...NAMES, ...hosts] }).identity;
   const texts = { "tls-ca-cert-file": AUTHORITY.pem, "tls-cert-file": cert, "tls-key-file": key };
   const write = async (name: keyof typeof texts) => {
     const path = join(directory, `${name}.pem`);
