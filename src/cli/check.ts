@@ -15,7 +15,7 @@ import { MappingFiles } from "../nat/mapping_files.ts";
 import type { TableChange } from "../nat/table_change.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
-import { prepare } from "./prepare.ts";
+import { delay, prepare } from "./prepare.ts";
 import type { ProgramTls } from "./program_tls.ts";
 import { untilStopped } from "./signals.ts";
 import { print } from "./stdout.ts";
@@ -27,7 +27,11 @@ import { print } from "./stdout.ts";
  */
 export async function check(config: Config): Promise<void> {
   const stopping = untilStopped();
-  const checked = prepare(config).then((tls) => checkStart(config, tls)).then(() => true);
+  const checked = prepare(config).then(async (tls) => {
+    await delay(config);
+    await checkStart(config, tls);
+    return true;
+  });
   if (await Promise.race([checked, stopping])) return;
   throw new OperatorError("The check was stopped before it finished");
 }

@@ -3,8 +3,7 @@ import type { Config } from "./config.ts";
 import { ProgramTls } from "./program_tls.ts";
 
 /**
- * Configures the log, logs the warnings about the options, reads the files of TLS, and sleeps for
- * the start delay.
+ * Configures the log, logs the warnings about the options, and reads the files of TLS.
  *
  * @throws {ConfigError} if a file of TLS cannot be used
  */
@@ -22,9 +21,10 @@ export async function prepare(config: Config): Promise<ProgramTls | undefined> {
       { user: config.login.username ?? "default" },
     );
   }
-  const tls = await ProgramTls.open(config);
-  if (config.startDelayMs > 0) {
-    await new Promise((resolve) => setTimeout(resolve, config.startDelayMs));
-  }
-  return tls;
+  return await ProgramTls.open(config);
+}
+
+/** Sleeps for the start delay. */
+export async function delay({ startDelayMs }: Pick<Config, "startDelayMs">): Promise<void> {
+  if (startDelayMs > 0) await new Promise((resolve) => setTimeout(resolve, startDelayMs));
 }

@@ -9,7 +9,7 @@
 import { log } from "../platform/log.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
 import type { Config } from "./config.ts";
-import { prepare } from "./prepare.ts";
+import { delay, prepare } from "./prepare.ts";
 import type { ProgramTls } from "./program_tls.ts";
 import { untilHungUp, untilStopped } from "./signals.ts";
 import { startProxy } from "./start_proxy.ts";
@@ -27,9 +27,10 @@ export async function serve(config: Config): Promise<void> {
     else log.info("Received SIGHUP; there are no TLS files to read");
   };
   const stopping = Promise.race([untilStopped(), untilHungUp(reload)]);
-  const starting = prepare(config).then((opened) => {
+  const starting = prepare(config).then(async (opened) => {
     tls = opened;
-    return startProxy(config, stdoutAnnouncer(), opened);
+    await delay(config);
+    return await startProxy(config, stdoutAnnouncer(), opened);
   });
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;

@@ -1,6 +1,7 @@
 import { Frontend, type FrontendOptions } from "../proxy/frontend.ts";
 import type { CreateFrontends } from "../proxy/frontends.ts";
 import { Proxy } from "../proxy/proxy.ts";
+import type { WorkerPool } from "../workers/pool.ts";
 import type { Config } from "./config.ts";
 import type { ProgramTls } from "./program_tls.ts";
 
@@ -27,17 +28,12 @@ async function chooseFrontends(
 ): Promise<CreateFrontends> {
   const options = frontendOptions(config);
   const { threads } = config;
-  if (threads === 1) {
-    tls?.follow(() => {});
-    return (context) => new Frontend(options, { ...context, tls: tls?.sides });
-  }
+  let pool: WorkerPool | undefined;
+  tls?.follow((changed) => pool?.updateTls(changed));
+  if (threads === 1) return (context) => new Frontend(options, { ...context, tls: tls?.sides });
   // Loaded only if there are several threads.
   const { WorkerPool } = await import("../workers/pool.ts");
-  return (context) => {
-    const pool = new WorkerPool({ threads, frontend: options, tls }, context);
-    tls?.follow((changed) => pool.updateTls(changed));
-    return pool;
-  };
+  return (context) => pool = new WorkerPool({ threads, frontend: options, tls }, context);
 }
 
 /** The options of a frontend. Workers get a copy, so it has no file paths. */

@@ -19,6 +19,8 @@ export interface Certificate {
   readonly usages: readonly string[] | undefined;
   readonly dnsNames: readonly string[];
   readonly ipAddresses: readonly Uint8Array[];
+  /** Whether a critical extension is none of those that are read here. */
+  readonly hasUnknownCritical: boolean;
 }
 
 /**
@@ -85,23 +87,40 @@ function readVersion({ contents }: DerValue): number {
 
 type Extensions = Pick<
   Certificate,
-  "isCa" | "pathLength" | "maySign" | "usages" | "dnsNames" | "ipAddresses"
+  | "isCa"
+  | "pathLength"
+  | "maySign"
+  | "usages"
+  | "dnsNames"
+  | "ipAddresses"
+  | "hasUnknownCritical"
 >;
+
+/** The object ids of the extensions that are read (RFC 5280, section 4.2.1). */
+const BASIC_CONSTRAINTS = "2.5.29.19";
+const KEY_USAGE = "2.5.29.15";
+const EXTENDED_KEY_USAGE = "2.5.29.37";
+const ALTERNATIVE_NAMES = "2.5.29.17";
+const READ = [BASIC_CONSTRAINTS, KEY_USAGE, EXTENDED_KEY_USAGE, ALTERNATIVE_NAMES];
 
 function readExtensions(field: DerValue | undefined): Extensions {
   const extensions = new Map<string, Uint8Array>();
+  let hasUnknownCritical = false;
   for (const { encoding } of field === undefined ? [] : readSequence(field.contents)) {
     const values = readSequence(encoding);
     const [id, value] = [objectId(values[0] ?? MISSING), values.at(-1)!];
     if (value.tag !== Tag.OCTET_STRING) throw new SyntaxError("An extension is malformed");
     if (extensions.has(id)) throw new SyntaxError("An extension occurs twice");
     extensions.set(id, value.contents);
+    const isCritical = values.length === 3 && values[1]!.contents[0] !== 0;
+    hasUnknownCritical ||= isCritical && !READ.includes(id);
   }
   return {
-    ...readBasicConstraints(extensions.get("2.5.29.19")),
-    maySign: maySign(extensions.get("2.5.29.15")),
-    usages: readUsages(extensions.get("2.5.29.37")),
-    ...readAlternativeNames(extensions.get("2.5.29.17")),
+    ...readBasicConstraints(extensions.get(BASIC_CONSTRAINTS)),
+    maySign: maySign(extensions.get(KEY_USAGE)),
+    usages: readUsages(extensions.get(EXTENDED_KEY_USAGE)),
+    ...readAlternativeNames(extensions.get(ALTERNATIVE_NAMES)),
+    hasUnknownCritical,
   };
 }
 

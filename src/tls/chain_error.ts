@@ -8,6 +8,7 @@ export type ChainFailure =
   | Extract<TlsFailure, "unknown-ca" | "expired" | "not-yet-valid" | "wrong-usage">
   | "malformed"
   | "version-1"
+  | "unknown-extension"
   | "wrong-issuer";
 
 /** The error for a chain that does not hold. */
@@ -38,6 +39,11 @@ const MESSAGES: Record<ChainFailure, (peer: Peer, caOption: string) => [TlsFailu
     "unknown-ca",
     `The ${peer}'s certificate is signed by a certificate that must not sign it: set ${caOption} ` +
     "to a CA's file, or fix the CA's basicConstraints and keyUsage",
+  ],
+  "unknown-extension": (peer) => [
+    "wrong-usage",
+    `The ${peer}'s certificate, or its CA's, has a critical extension that the proxy does not ` +
+    "know, such as nameConstraints: issue it without",
   ],
   "version-1": (peer) => [
     "unknown-ca",

@@ -66,6 +66,11 @@ export class Verifier {
       ? this.#leafOnly(leaf, nowMs)
       : this.#path(this.#roots, [leaf, ...sent], nowMs);
     const usage = USAGES[this.#peer];
+    // The runtime knows more extensions, and has verified the rest of nodes' chains.
+    const isAlone = this.#peer === "client" || leaf.version !== 3;
+    if (isAlone && path.some(({ hasUnknownCritical }) => hasUnknownCritical)) {
+      throw chainError(this.#peer, "unknown-extension");
+    }
     for (const { usages } of path) {
       if (usages !== undefined && !usages.includes(usage) && !usages.includes(ANY_USAGE)) {
         throw chainError(this.#peer, "wrong-usage");

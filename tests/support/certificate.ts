@@ -21,6 +21,8 @@ export interface CertificateOptions {
   readonly notAfter?: Date;
   /** Versions below 3 have no extensions. */
   readonly version?: number;
+  /** The object id of a critical extension that nobody knows. */
+  readonly critical?: string;
   /** Encodes TRUE as 1, which DER does not allow. */
   readonly isBadlyEncoded?: boolean;
   readonly keyType?: keyof typeof KEY_TYPES | keyof typeof UNKNOWN_KEYS;
@@ -162,6 +164,7 @@ function extensions(options: CertificateOptions): Uint8Array[] {
     );
     all.push(extension("2.5.29.37", sequence(...ids)));
   }
+  if (options.critical !== undefined) all.push(extension(options.critical, sequence(), yes));
   if (names.length > 0) all.push(extension("2.5.29.17", sequence(...names.map(alternativeName))));
   return all;
 }

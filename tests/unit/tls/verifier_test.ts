@@ -117,6 +117,18 @@ Deno.test("a certificate is for its usage only", () => {
   assertEquals(refusal(under({ usages: ["clientAuth"] })), "wrong-usage");
 });
 
+Deno.test("a client's chain has no critical extension that is not known", () => {
+  const critical = "1.3.6.1.4.1.99999.1";
+  const client = { peer: "client" } as const;
+  assertEquals(refusal(under({ critical }), client), "wrong-usage");
+  // The runtime cannot read such a certificate.
+  assertEquals(refusal([root.issue({ critical })], client), "protocol");
+  // That of name constraints, which limit what an intermediate may sign.
+  assertEquals(refusal(under({ critical: "2.5.29.30" }), client), "wrong-usage");
+  // The runtime judges the chains of nodes, too.
+  assertEquals(refusal(under({ critical: "2.5.29.30" })), undefined);
+});
+
 Deno.test("a CA of version 1 is one if the operator says so", () => {
   const old = TestCertificate.root({ version: 1 });
   assertEquals(refusal([old.issue()], { ca: old }), undefined);
