@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { PING, PONG, SLOTS, slotsOf } from "../support/scripted_node.ts";
 import { TlsScene } from "../support/tls_scene.ts";
+import { within } from "../support/until.ts";
 
 Deno.test("over TLS, the end of one side is no end of the other", async (t) => {
   await using scene = await TlsScene.start();
@@ -18,6 +19,9 @@ Deno.test("over TLS, the end of one side is no end of the other", async (t) => {
     const { client, peer } = await scene.open();
     await peer.closeWrite();
     assertEquals(await client.readToEnd(), "");
+    // The end of TLS is not all: some clients wait for that of TCP.
+    const ended = scene.tcp("client").read(new Uint8Array(1));
+    assertEquals(await within("see the end of TCP", ended, 5_000), null);
     await client.send(PING);
     client.close();
     assertEquals(await peer.readToEnd(), PING);
