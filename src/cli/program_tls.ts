@@ -30,6 +30,7 @@ export class ProgramTls implements AsyncDisposable {
     { tls, clusterTls, publicHost }: Pick<Config, "tls" | "clusterTls" | "publicHost">,
   ): Promise<ProgramTls | undefined> {
     if (tls === undefined && clusterTls === undefined) return undefined;
+    assertRuntime();
     // Loaded only if an option asks for TLS, for a short start.
     const [{ TlsFilesWatcher }, { nodeFiles, serverFiles, TlsFileError }, { ThreadTls }] =
       await Promise.all([
@@ -84,4 +85,17 @@ export class ProgramTls implements AsyncDisposable {
 
 function materialOf({ server, node }: Watchers): TlsMaterial {
   return { server: server?.material, node: node?.material };
+}
+
+/** The first runtime that can verify certificates, and speaks TLS over a stream. */
+const NEEDED = [2, 9];
+
+/** @throws {ConfigError} if the runtime is too old; a compiled program has that of its compiler */
+function assertRuntime(): void {
+  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
+  if (major > NEEDED[0]! || (major === NEEDED[0] && minor >= NEEDED[1]!)) return;
+  throw new ConfigError(
+    `Cannot use TLS with Deno ${Deno.version.deno}: expected Deno ${NEEDED.join(".")} or newer; ` +
+      "run or compile the program with that",
+  );
 }
