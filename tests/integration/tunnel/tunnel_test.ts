@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { Namespace } from "../../support/namespace.ts";
 import { missing } from "../../support/program.ts";
 import { Ssh } from "../../support/ssh.ts";
@@ -99,6 +99,14 @@ Deno.test(
             });
           }
           await t.step("with redis-cli", () => useRedisCli(network));
+          await t.step("no private address is in CLIENT LIST", async () => {
+            const { output } = await network.run(["redis-cli", "-p", "8000", "CLIENT", "LIST"]);
+            assertMatch(
+              output,
+              / addr=127\.0\.0\.1:\d+ laddr=127\.0\.0\.1:8000 .* cmd=client\|list /,
+            );
+            assertEquals(output.match(/10\.77\.\d+\.\d+/g), null, output);
+          });
           assertNoWarning(nat.stderr);
         }),
       );

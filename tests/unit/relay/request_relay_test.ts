@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { Byte, toLatin1 } from "../../../src/resp/bytes.ts";
+import { Byte, fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
 import { PairingError } from "../../../src/relay/pairing_error.ts";
 import { ReplyTracker } from "../../../src/relay/reply_tracker.ts";
 import { BufferPool } from "../../../src/relay/read_buffer.ts";
@@ -109,6 +109,7 @@ class RelayScene {
       rewriter: REWRITING,
       unreadReplies: () => unreadBytes.shift(),
       createNonce: () => "mark",
+      login: () => Promise.resolve(fromLatin1(wireOf(["AUTH nat secret"]))),
       trafficLog: undefined,
     }).run();
   }
@@ -216,16 +217,24 @@ Deno.test("AUTH after MULTI waits as long as a command blocks", async () => {
   await scene.end();
 });
 
-Deno.test("AUTH after MULTI fails after 10 s if the client leaves replies unread", async () => {
-  using clock = new FakeClock("setTimeout");
-  // The client reads some replies, then none.
-  const scene = new RelayScene([undefined, 100, 100, 200, ...Array<number>(20).fill(300)]);
-  await scene.give(wireOf(["MULTI", "AUTH p"]));
-  assertEquals(await passSeconds(clock, 14, scene.done), undefined);
-  const failure = await passSeconds(clock, 1, scene.done);
-  assert(failure instanceof PairingError, String(failure));
-  assertStringIncludes(failure.message, "unread for 10000 ms");
-});
+/** Requests, of which the last waits for replies; and the first one. */
+const WAITING: [requests: string[], first: string][] = [
+  [["MULTI", "AUTH p"], "MULTI"],
+  [["RESET", "GET a"], "RESET"],
+];
+
+for (const [requests, first] of WAITING) {
+  Deno.test(`${requests.join(", ")} fails after 10 s if the client leaves replies unread`, async () => {
+    using clock = new FakeClock("setTimeout");
+    // The client reads some replies, then none.
+    const scene = new RelayScene([undefined, 100, 100, 200, ...Array<number>(20).fill(300)]);
+    await scene.give(wireOf(requests));
+    assertEquals(await passSeconds(clock, 14, scene.done), undefined);
+    const failure = await passSeconds(clock, 1, scene.done);
+    assert(failure instanceof PairingError, String(failure));
+    assertStringIncludes(failure.message, `after ${first} and left replies unread for 10000 ms`);
+  });
+}
 
 Deno.test("a relay that waits for the read scheduler drains at once", async () => {
   const scheduler = new FairReadScheduler();
