@@ -1,4 +1,4 @@
-import { fromLatin1, joined, toLatin1 } from "../../src/resp/bytes.ts";
+import { fromLatin1, toLatin1 } from "../../src/resp/bytes.ts";
 import { decodeFrame, encodeRequest, type Value } from "../../src/resp/frame.ts";
 import { NO_STOPS, ReplyScanner } from "../../src/resp/reply_scanner.ts";
 import { connectToProxy } from "./tls.ts";
@@ -182,7 +182,7 @@ export class WireClient implements Disposable {
     try {
       const length = await this.#conn.read(chunk);
       if (length === null) this.#ended = true;
-      else this.#received = joined([this.#received, chunk.subarray(0, length)]);
+      else this.#keep(chunk.subarray(0, length));
     } catch (error) {
       // The other side has reset the connection, or this side has closed it.
       this.#ended = true;
@@ -190,6 +190,19 @@ export class WireClient implements Disposable {
     } finally {
       this.#reading = undefined;
     }
+  }
+
+  /** Appends to `#received`, in a buffer that doubles: TLS has many small reads. */
+  #keep(bytes: Uint8Array): void {
+    const { byteOffset, length } = this.#received;
+    const total = length + bytes.length;
+    let [store, at] = [new Uint8Array(this.#received.buffer), byteOffset];
+    if (at + total > store.length) {
+      [store, at] = [new Uint8Array(2 * total), 0];
+      store.set(this.#received);
+    }
+    store.set(bytes, at + length);
+    this.#received = store.subarray(at, at + total);
   }
 
   #error(what: string, cause: unknown): Error {
