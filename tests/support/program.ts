@@ -151,7 +151,12 @@ export class Program implements AsyncDisposable {
   }
 
   async kill(): Promise<void> {
-    if (this.code === undefined) this.#process.kill("SIGKILL");
+    try {
+      if (this.code === undefined) this.#process.kill("SIGKILL");
+    } catch (error) {
+      // It has ended, and its status comes in a later turn.
+      if (!(error instanceof TypeError)) throw error;
+    }
     await this.#end;
   }
 
