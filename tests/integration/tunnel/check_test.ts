@@ -3,6 +3,7 @@ import type { Place } from "../../support/cluster_places.ts";
 import { Namespace } from "../../support/namespace.ts";
 import { Program } from "../../support/program.ts";
 import { Ssh } from "../../support/ssh.ts";
+import { withTls } from "../../support/tls.ts";
 import { unless } from "../../support/unless.ts";
 import { BastionNetwork, CLUSTER_NAME, PASSWORD } from "./bastion_network.ts";
 
@@ -69,7 +70,8 @@ function mistakes({ port, tlsPort }: Place): Record<string, Mistake> {
   };
 }
 
-const hindrance = await Namespace.hindrance() ?? await Ssh.hindrance();
+const hindrance = await Namespace.hindrance() ?? await Ssh.hindrance() ??
+  withTls("either", "its cluster has other certificates");
 
 Deno.test(
   unless(hindrance, "--check says in one line what is wrong on a laptop", async (t) => {

@@ -8,10 +8,14 @@ import { dialerWith } from "../../support/dialer.ts";
 import { Peer } from "../../support/peer.ts";
 import { findFreePorts } from "../../support/ports.ts";
 import { ScriptedNode } from "../../support/scripted_node.ts";
+import { withTls } from "../../support/tls.ts";
+import { unless } from "../../support/unless.ts";
 
 const NODE = parseHostPort("node.internal:7000");
 
 const TIMEOUT_MS = 200;
+
+const TLS_PEERS = withTls("nodes", "a tunnel speaks plain text");
 
 function throughTunnelAt(port: number, more: Partial<NodeDialerOptions> = {}) {
   const via = { protocol: "socks5", at: { host: "127.0.0.1", port }, login: undefined } as const;
@@ -36,34 +40,43 @@ Deno.test("a tunnel that is down is one problem of all nodes", async () => {
   );
 });
 
-Deno.test("a tunnel that does not speak SOCKS5 is one problem of all nodes", async () => {
-  await using web = new Peer({ answer: "HTTP/1.1 400 Bad Request\r\n\r\n" });
-  const { error, message } = await failure(web.port);
-  assert(error instanceof TunnelDownError);
-  assertEquals(message, "The tunnel does not speak SOCKS5; correct the address or scheme of --via");
-});
+Deno.test(
+  unless(TLS_PEERS, "a tunnel that does not speak SOCKS5 is one problem of all nodes", async () => {
+    await using web = new Peer({ answer: "HTTP/1.1 400 Bad Request\r\n\r\n" });
+    const { error, message } = await failure(web.port);
+    assert(error instanceof TunnelDownError);
+    assertEquals(
+      message,
+      "The tunnel does not speak SOCKS5; correct the address or scheme of --via",
+    );
+  }),
+);
 
-Deno.test("a tunnel that does not answer in time is a problem of the node", async () => {
-  await using silent = new Peer();
-  const { message } = await failure(silent.port);
-  assertEquals(
-    message,
-    `Node node.internal:7000 cannot be reached: the tunnel has not reached it within ${TIMEOUT_MS} ms`,
-  );
-});
+Deno.test(
+  unless(TLS_PEERS, "a tunnel that does not answer in time is a problem of the node", async () => {
+    await using silent = new Peer();
+    const { message } = await failure(silent.port);
+    assertEquals(
+      message,
+      `Node node.internal:7000 cannot be reached: the tunnel has not reached it within ${TIMEOUT_MS} ms`,
+    );
+  }),
+);
 
-Deno.test("a tunnel that resets the connection is a problem of the node", async () => {
-  await using tunnel = await ScriptedNode.start();
-  const failing = failure(tunnel.port);
-  const peer = await tunnel.accept();
-  await peer.readUntil("\x05\x01\0");
-  peer.reset();
-  const { message } = await failing;
-  assertEquals(
-    message,
-    "Node node.internal:7000 cannot be reached: the tunnel broke the connection; see its log",
-  );
-});
+Deno.test(
+  unless(TLS_PEERS, "a tunnel that resets the connection is a problem of the node", async () => {
+    await using tunnel = await ScriptedNode.start();
+    const failing = failure(tunnel.port);
+    const peer = await tunnel.accept();
+    await peer.readUntil("\x05\x01\0");
+    peer.reset();
+    const { message } = await failing;
+    assertEquals(
+      message,
+      "Node node.internal:7000 cannot be reached: the tunnel broke the connection; see its log",
+    );
+  }),
+);
 
 Deno.test("an attempt that is stopped fails with the reason, not with one about the tunnel", async () => {
   await using silent = new Peer();
@@ -73,20 +86,26 @@ Deno.test("an attempt that is stopped fails with the reason, not with one about 
   await assertRejects(() => dialing, RangeError, "enough");
 });
 
-Deno.test("with --dial-map the connection has the address of the node, and no own one", async () => {
-  await using node = new Peer({ answer: "+OK\r\n" });
-  const { host, port } = node;
-  const dialMap = [{ node: { host: NODE.host }, dialled: { host, port } }];
-  const connection = await dialerWith({ dialMap }).dial(NODE, new AbortController());
-  try {
-    const { remoteAddr, localAddr } = connection;
-    assertEquals([remoteAddr.hostname, remoteAddr.port], [NODE.host, NODE.port]);
-    // Another client of the node may have that address there.
-    assertEquals(localAddr.hostname, "unknown");
-  } finally {
-    close(connection);
-  }
-});
+Deno.test(
+  unless(
+    TLS_PEERS,
+    "with --dial-map the connection has the address of the node, and no own one",
+    async () => {
+      await using node = new Peer({ answer: "+OK\r\n" });
+      const { host, port } = node;
+      const dialMap = [{ node: { host: NODE.host }, dialled: { host, port } }];
+      const connection = await dialerWith({ dialMap }).dial(NODE, new AbortController());
+      try {
+        const { remoteAddr, localAddr } = connection;
+        assertEquals([remoteAddr.hostname, remoteAddr.port], [NODE.host, NODE.port]);
+        // Another client of the node may have that address there.
+        assertEquals(localAddr.hostname, "unknown");
+      } finally {
+        close(connection);
+      }
+    },
+  ),
+);
 
 Deno.test("through a tunnel, only addresses that are the same there can be own ones", async () => {
   const via = { protocol: "http", at: { host: "127.0.0.1", port: 1 }, login: undefined } as const;
