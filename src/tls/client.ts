@@ -70,7 +70,8 @@ function settingsOf(material: NodeMaterial): Settings {
 
 class ClientSide implements Side {
   readonly start: Start;
-  readonly watcher?: KeyProof;
+  /** Undefined once the node is verified, because it keeps the handshake. */
+  watcher: KeyProof | undefined;
   readonly #settings: Settings;
   /** What the certificate must be for: one of them. */
   readonly #names: readonly string[];
@@ -89,9 +90,9 @@ class ClientSide implements Side {
 
   verify({ chain, problem }: PeerCertificates): void {
     const { material, verifier } = this.#settings;
-    const leaf = verifier.verify(chain, {
-      hasKey: (leaf) => this.watcher?.isOf(leaf) ?? false,
-    });
+    const { watcher } = this;
+    this.watcher = undefined;
+    const leaf = verifier.verify(chain, { hasKey: (leaf) => watcher?.isOf(leaf) ?? false });
     // The default roots are known to the runtime only.
     if (problem !== undefined) throw chainError("node", "unknown-ca", { cause: problem });
     if (material.verify === "chain" || this.#names.some((name) => isForHost(leaf, name))) return;

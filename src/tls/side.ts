@@ -18,7 +18,9 @@ export function isTlsRecord(firstByte: number): boolean {
 export interface Side {
   readonly start: Start;
   /** Watches the handshake: bytes of the wire, which are borrowed for the call. */
-  readonly watcher?: { sent(bytes: Uint8Array): void; received(bytes: Uint8Array): void };
+  readonly watcher?:
+    | { sent(bytes: Uint8Array): void; received(bytes: Uint8Array): void }
+    | undefined;
   /** Throws unless the peer is trusted. The runtime's own verdict ends no handshake. */
   verify(peer: PeerCertificates): void;
   /** Whether TLS can begin with this byte. */
