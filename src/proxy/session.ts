@@ -320,7 +320,6 @@ export class Session {
   /** Fails; if the proxy could not log the client in, the client gets an error first. */
   async #failWithReply(reason: unknown): Promise<void> {
     if (reason instanceof LoginRefusedError && !this.#ended) {
-      // Requests that follow must not run as another user.
       close(this.#upstream!);
       this.#failure ??= { reason, refusal: refuseLogin(this.#client) };
     }

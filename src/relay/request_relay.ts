@@ -268,6 +268,8 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     const request = await login!();
     tracker.expect(ExpectedReplies.login);
     await this.#forward(request);
+    // If it is refused, later requests must not run as another user.
+    await this.#repliesTo("RESET", tracker.drained());
   }
 
   /**

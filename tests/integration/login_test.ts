@@ -77,6 +77,7 @@ Deno.test("a client that the proxy cannot log in gets an error, with one line in
   // Its requests after RESET must not run as the default user, who needs no password here.
   await early.send(wire("RESET") + wire("SET", "stolen", "value").repeat(1000));
   assertEquals(await early.readToEnd(), `+RESET\r\n${REFUSAL}`);
+  assertEquals(textOf(await node!.ask("EXISTS", "stolen")), "0");
   await until("no session is left", () => proxy.proxy.sessionCount === 0);
   const refused = logged.lines.filter((line) => line.includes("cannot log in"));
   assertEquals(
