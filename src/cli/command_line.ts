@@ -1,6 +1,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { ConfigError, quote, type RawValue } from "./config_error.ts";
-import { flagsOf, type Option, type OptionName, OPTIONS, type OptionValue } from "./options.ts";
+import { flagsOf, type Option } from "./option.ts";
+import { type OptionName, OPTIONS, type OptionValue } from "./options.ts";
 
 const SUBCOMMANDS = ["server", "healthcheck"] as const;
 

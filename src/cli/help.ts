@@ -1,4 +1,5 @@
-import { flagsOf, type Option, OPTIONS } from "./options.ts";
+import { flagsOf, type Option } from "./option.ts";
+import { OPTIONS } from "./options.ts";
 
 const COLUMNS = 100;
 

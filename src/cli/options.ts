@@ -1,7 +1,6 @@
 import { clusterAddress } from "./cluster_address.ts";
 import {
   booleanFlag,
-  choice,
   count,
   duration,
   listenAddress,
@@ -12,31 +11,14 @@ import {
   positiveDuration,
   publicHost,
   seconds,
-  serverName,
   text,
   threadCount,
 } from "./option_types.ts";
-import type { ClientAuth, NodeMaterial, ServerMaterial } from "../tls/material.ts";
 import { dialMap } from "./dial_map.ts";
+import type { Option } from "./option.ts";
 import { portMap } from "./port_map.ts";
+import { TLS_OPTION_ROWS } from "./tls_option_rows.ts";
 import { viaTunnel } from "./via.ts";
-
-/** A setting of the program: a flag, an environment variable, or both. */
-export interface Option<Name extends string = string, T = unknown> {
-  /** The name in kebab-case, and the flag without its dashes. */
-  readonly name: Name;
-  /** A second flag for the option, in kebab-case: that of redisClusterProxy. */
-  readonly alias?: string;
-  /** The environment variable. */
-  readonly env?: string;
-  /** Whether the option has no flag. */
-  readonly envOnly?: true;
-  readonly type: OptionType<T>;
-  /** The text that is parsed if the option is not set. */
-  readonly default?: string;
-  /** One sentence for `--help`. */
-  readonly help: string;
-}
 
 /**
  * The default size of a read buffer, in bytes. It does not matter for small requests. Values of
@@ -150,91 +132,7 @@ const OPTION_ROWS = [
       "secret: whoever reaches a public port is that user. It needs a loopback address in " +
       "--listen-addr, or --tls-auth-clients=yes.",
   },
-  {
-    name: "tls-cert-file",
-    env: "TLS_CERT_FILE",
-    type: text("PATH"),
-    help: "File with the certificate to show to clients, and the intermediate ones, in PEM form; " +
-      "with it all public ports speak TLS. All files of TLS are read again when they change.",
-  },
-  {
-    name: "tls-key-file",
-    env: "TLS_KEY_FILE",
-    type: text("PATH"),
-    help: "File with the key of this certificate, in PEM form.",
-  },
-  {
-    name: "tls-key-passphrase-file",
-    env: "TLS_KEY_PASSPHRASE_FILE",
-    type: text("PATH"),
-    help: "File with the passphrase of this key, if it is encrypted; a trailing line break is " +
-      "ignored.",
-  },
-  {
-    name: "tls-ca-cert-file",
-    env: "TLS_CA_CERT_FILE",
-    type: text("PATH"),
-    help: "File with the CA certificates that verify the certificates of clients, in PEM form.",
-  },
-  {
-    name: "tls-auth-clients",
-    env: "TLS_AUTH_CLIENTS",
-    type: choice<ClientAuth>({ no: "no", optional: "optional", yes: "yes" }, "no|optional|yes"),
-    help: "Whether clients must show a certificate; yes if --tls-ca-cert-file is given, else no.",
-  },
-  {
-    name: "tls-min-version",
-    env: "TLS_MIN_VERSION",
-    type: choice<ServerMaterial["minVersion"]>({ "1.2": "TLSv1.2", "1.3": "TLSv1.3" }, "1.2|1.3"),
-    help: "Lowest version of TLS for clients; 1.2 by default.",
-  },
-  {
-    name: "cluster-tls",
-    env: "CLUSTER_TLS",
-    type: booleanFlag,
-    help: "Connect to the nodes over TLS; a rediss:// URL in --cluster-addr does the same.",
-  },
-  {
-    name: "cluster-tls-ca-cert-file",
-    env: "CLUSTER_TLS_CA_CERT_FILE",
-    type: text("PATH"),
-    help: "File with the CA certificates that verify the certificates of nodes, in PEM form; by " +
-      "default those that web browsers trust.",
-  },
-  {
-    name: "cluster-tls-cert-file",
-    env: "CLUSTER_TLS_CERT_FILE",
-    type: text("PATH"),
-    help: "File with the certificate that the proxy shows to nodes, in PEM form; nodes ask for " +
-      "one unless tls-auth-clients is no there.",
-  },
-  {
-    name: "cluster-tls-key-file",
-    env: "CLUSTER_TLS_KEY_FILE",
-    type: text("PATH"),
-    help: "File with the key of this certificate, in PEM form.",
-  },
-  {
-    name: "cluster-tls-key-passphrase-file",
-    env: "CLUSTER_TLS_KEY_PASSPHRASE_FILE",
-    type: text("PATH"),
-    help: "File with the passphrase of this key, if it is encrypted; a trailing line break is " +
-      "ignored.",
-  },
-  {
-    name: "cluster-tls-server-name",
-    env: "CLUSTER_TLS_SERVER_NAME",
-    type: serverName,
-    help: "Name to verify in the certificates of all nodes; by default the address or the " +
-      "host name of each node.",
-  },
-  {
-    name: "cluster-tls-verify",
-    env: "CLUSTER_TLS_VERIFY",
-    type: choice<NodeMaterial["verify"]>({ full: "full", chain: "chain" }, "full|chain"),
-    help: "What to verify in the certificates of nodes: full, the default, is the CA and the " +
-      "name; chain is the CA only, as Redis itself does.",
-  },
+  ...TLS_OPTION_ROWS,
   {
     name: "start-timeout",
     env: "START_TIMEOUT",
@@ -404,9 +302,3 @@ export type OptionValue<Name extends OptionName> =
 
 /** All options, in the order of `--help`. */
 export const OPTIONS: readonly Option<OptionName>[] = OPTION_ROWS;
-
-/** The flags of an option, without dashes. */
-export function flagsOf({ name, alias, envOnly }: Option): string[] {
-  if (envOnly) return [];
-  return alias === undefined ? [name] : [name, alias];
-}

@@ -13,7 +13,7 @@ const BELOW_NAT = ["commands", "cluster", "tls", "tunnel", "resp", "platform"];
 /**
  * The layers of src, and the layers that each may import:
  *
- *     main → cli → workers → proxy → { relay → rewrite, nat } → { commands, cluster } → resp
+ *     main → cli → workers → proxy → { relay → rewrite, nat } → { commands, cluster → { tls, tunnel } } → resp
  *
  * All but resp may import platform. relay does not know the cluster.
  */
