@@ -6,45 +6,32 @@ import {
   everyReception,
   forwardedOf,
   LOGIN,
-  shown,
-  unmarked,
 } from "../support/conversation.ts";
+import { testConversations } from "./every_cut.ts";
 import { nodeBytes, transcript } from "./transcript.ts";
 
 /** What the node gets for a RESET of the client, and the answer that the client does not get. */
 const AGAIN = `> ${LOGIN}`;
 
 const CONVERSATIONS: Record<string, string> = {
-  "a client that resets is logged in again":
+  "with --login, a client that resets is logged in again":
     `> RESET < RESET ${AGAIN} < ‹OK› > CLUSTER SLOTS, GET a < SLOTS NIL`,
-  "replies in progress come before the login": `
+  "with --login, replies in progress come before the login": `
     > GET a, CLUSTER SLOTS, RESET < a SLOTS RESET ${AGAIN} < ‹OK› > PING < PONG`,
-  "a login follows each RESET":
+  "with --login, a login follows each RESET":
     `> RESET < RESET ${AGAIN} < ‹OK› > GET a < NIL > RESET < RESET ${AGAIN} < ‹OK› > PING < PONG`,
-  "RESET ends a transaction, subscriptions and RESP3 before the login": `
+  "with --login, RESET ends a transaction, subscriptions and RESP3 before the login": `
     > HELLO 3, SUBSCRIBE a, MULTI, GET a, RESET
     < HELLO_3 >[subscribe a :1] OK QUEUED RESET ${AGAIN} < ‹OK› > CLUSTER SLOTS < SLOTS`,
-  "a login after CLIENT REPLY OFF is not answered either":
+  "with --login, a login after CLIENT REPLY OFF is not answered either":
     `> CLIENT REPLY OFF, GET a, RESET < ‹OK NIL› RESET ${AGAIN} < ‹OK› > PING < PONG`,
-  "a RESET that is refused keeps the user": "> RESET, GET a < NOPERM > GET a < NIL NIL",
-  "a client may log itself in": "> AUTH a b, HELLO 3 AUTH a b, MARKER, PING < OK HELLO_3 MARK PONG",
+  "with --login, a RESET that is refused keeps the user":
+    "> RESET, GET a < NOPERM > GET a < NIL NIL",
+  "with --login, a client may log itself in":
+    "> AUTH a b, HELLO 3 AUTH a b, MARKER, PING < OK HELLO_3 MARK PONG",
 };
 
-for (const [name, text] of Object.entries(CONVERSATIONS)) {
-  Deno.test(`with --login, ${name}, at every cut`, async () => {
-    const conversation = transcript(text);
-    const expected = shown(nodeBytes(conversation));
-    const upstream = forwardedOf(conversation.filter((turn) => typeof turn !== "string").flat());
-    const node = conversation.map((turn) => typeof turn === "string" ? unmarked(turn) : turn);
-    for (const reception of everyReception(nodeBytes(node).length)) {
-      assertEquals(
-        await converse(node, reception, { logsIn: true }),
-        { client: expected, upstream, error: undefined },
-        describeReception(reception),
-      );
-    }
-  });
-}
+testConversations(CONVERSATIONS, { logsIn: true });
 
 Deno.test("requests after a RESET wait until the client is logged in", async () => {
   const conversation: Conversation = [

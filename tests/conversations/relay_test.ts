@@ -1,13 +1,6 @@
 import { assertEquals } from "@std/assert";
-import {
-  converse,
-  describeReception,
-  everyReception,
-  forwardedOf,
-  shown,
-  SMALL_BUFFER_BYTES,
-  unmarked,
-} from "../support/conversation.ts";
+import { converse, SMALL_BUFFER_BYTES, unmarked } from "../support/conversation.ts";
+import { testConversations } from "./every_cut.ts";
 import { nodeBytes, transcript } from "./transcript.ts";
 
 /** The client gets the frames of the node; those in « » rewritten, those in ‹ › not at all. */
@@ -607,21 +600,7 @@ const CONVERSATIONS: Record<string, string> = {
     "> SHUTDOWN, CLUSTER SLOTS < (-ERR Errors trying to SHUTDOWN. Check logs.) SLOTS",
 };
 
-for (const [name, text] of Object.entries(CONVERSATIONS)) {
-  Deno.test(`${name}, at every cut`, async () => {
-    const conversation = transcript(text);
-    const expected = shown(nodeBytes(conversation));
-    const upstream = forwardedOf(conversation.filter((turn) => typeof turn !== "string").flat());
-    const node = conversation.map((turn) => typeof turn === "string" ? unmarked(turn) : turn);
-    for (const reception of everyReception(nodeBytes(node).length)) {
-      assertEquals(
-        await converse(node, reception),
-        { client: expected, upstream, error: undefined },
-        describeReception(reception),
-      );
-    }
-  });
-}
+testConversations(CONVERSATIONS);
 
 /** Conversations that end inside the last frame, which would be rewritten. */
 const CUT_OFF: Record<string, string> = {
