@@ -42,7 +42,7 @@ export function withoutTlsPorts(
 }
 
 /** Without a setting of its own, the bus listens this far above the client port. */
-const BUS_OFFSET = 10_000;
+export const BUS_OFFSET = 10_000;
 
 /**
  * The port that other nodes use for a node, in CLUSTER MEET and MIGRATE: that for TLS if

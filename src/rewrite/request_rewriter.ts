@@ -1,3 +1,4 @@
+import { BUS_OFFSET } from "../cluster/node_ports.ts";
 import type { AddressArgument } from "../commands/command_rows.ts";
 import {
   formatHostPort,
@@ -34,9 +35,6 @@ export async function rewriteRequestArgs(
   );
   return option < 0 ? undefined : await rewriteAddressAt(option + 1, args, addressMap);
 }
-
-/** Without a bus port in the request, the node adds this to the client port. */
-const BUS_OFFSET = 10_000;
 
 /**
  * `CLUSTER MEET ip port [bus-port]`, where the node accepts no host name (cluster.c
