@@ -86,6 +86,20 @@ export function canonicalHost(host: string): string {
   return new URL(`http://[${host}]`).hostname.slice(1, -1);
 }
 
+/** The 4 or 16 bytes of an IP address. */
+export function addressBytes(host: string): number[] {
+  if (!isIpv6(host)) return host.split(".").map(Number);
+  // A URL prints the shortest form, without dots.
+  const [before = "", after] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
+  const groups = (text: string | undefined) => text ? text.split(":") : [];
+  const [head, tail] = [groups(before), groups(after)];
+  const zeros = Array<string>(8 - head.length - tail.length).fill("0");
+  return [...head, ...zeros, ...tail].flatMap((group) => {
+    const value = parseInt(group, 16);
+    return [value >> 8, value & 0xff];
+  });
+}
+
 /** Whether a host stands for every interface: a program can listen on it, but not connect to it. */
 export function isWildcard(host: string): boolean {
   return host === "" || host === "0.0.0.0" ||

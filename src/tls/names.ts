@@ -1,4 +1,4 @@
-import { canonicalHost, isIpAddress, isIpv6 } from "../platform/address.ts";
+import { addressBytes, canonicalHost, isIpAddress } from "../platform/address.ts";
 import type { Certificate } from "./certificate.ts";
 
 /**
@@ -34,20 +34,6 @@ function matches(pattern: readonly string[], host: readonly string[]): boolean {
   return pattern.every((label, index) =>
     index === 0 && isWildcard ? host[0] !== "" : label !== "" && label === host[index]
   );
-}
-
-/** The 4 or 16 bytes of an IP address. */
-export function addressBytes(host: string): number[] {
-  if (!isIpv6(host)) return host.split(".").map(Number);
-  // A URL prints the shortest form, without dots.
-  const [before = "", after] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
-  const groups = (text: string | undefined) => text ? text.split(":") : [];
-  const [head, tail] = [groups(before), groups(after)];
-  const zeros = Array<string>(8 - head.length - tail.length).fill("0");
-  return [...head, ...zeros, ...tail].flatMap((group) => {
-    const value = parseInt(group, 16);
-    return [value >> 8, value & 0xff];
-  });
 }
 
 function ipv6(bytes: Uint8Array): string {

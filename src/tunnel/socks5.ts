@@ -1,4 +1,4 @@
-import { type HostPort, isIpAddress, isIpv6 } from "../platform/address.ts";
+import { addressBytes, type HostPort, isIpAddress, isIpv6 } from "../platform/address.ts";
 import { type ByteSink, type ByteSource, writeAll } from "../platform/net.ts";
 import { readExactly } from "./read_exactly.ts";
 import type { TunnelLogin } from "./tunnel_login.ts";
@@ -103,19 +103,8 @@ async function hostLength(proxy: ByteSource, kind: number): Promise<number> {
 }
 
 function encodeHost(host: string): readonly number[] {
-  if (isIpv6(host)) return [ADDRESS.ipv6, ...ipv6Bytes(host)];
-  if (isIpAddress(host)) return [ADDRESS.ipv4, ...host.split(".").map(Number)];
-  return [ADDRESS.name, ...encodeText(host)];
-}
-
-function ipv6Bytes(host: string): readonly number[] {
-  // The URL parser turns an IPv4 tail into two groups.
-  const [head = "", tail] = new URL(`http://[${host}]`).hostname.slice(1, -1).split("::");
-  const groups = (text: string) =>
-    text === "" ? [] : text.split(":").map((hex) => parseInt(hex, 16));
-  const [first, last] = [groups(head), groups(tail ?? "")];
-  const zeros = new Array<number>(8 - first.length - last.length).fill(0);
-  return [...first, ...zeros, ...last].flatMap((group) => [group >> 8, group & 0xff]);
+  if (!isIpAddress(host)) return [ADDRESS.name, ...encodeText(host)];
+  return [isIpv6(host) ? ADDRESS.ipv6 : ADDRESS.ipv4, ...addressBytes(host)];
 }
 
 /** A text with its length; the options limit user name and password, and DNS limits names. */

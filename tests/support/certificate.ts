@@ -1,9 +1,8 @@
 import { Buffer } from "node:buffer";
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { isIpAddress } from "../../src/platform/address.ts";
+import { addressBytes, isIpAddress } from "../../src/platform/address.ts";
 import { Tag } from "../../src/tls/der.ts";
 import type { Identity } from "../../src/tls/material.ts";
-import { addressBytes } from "../../src/tls/names.ts";
 
 /** What a certificate says; by default it is a leaf for localhost, valid now, for both usages. */
 export interface CertificateOptions {
