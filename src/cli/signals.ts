@@ -33,7 +33,7 @@ export function untilHungUp(reload: () => void): Promise<undefined> {
     if (Deno.build.os === "windows") return;
     const isOnTerminal = Deno.stdin.isTerminal();
     Deno.addSignalListener("SIGHUP", () => {
-      // A terminal that is gone is none any more (isatty fails with EIO).
+      // Once the terminal is closed, isatty fails with EIO.
       if (isOnTerminal && !Deno.stdin.isTerminal()) resolve(undefined);
       else reload();
     });

@@ -6,9 +6,9 @@ const UNKNOWN_HOST = "unknown";
 
 /**
  * A connection to a node that was reached at another address than its own, through a tunnel or a
- * `--dial-map`. `remoteAddr` is the node's own address, or its name, as addresses in replies refer
- * to that. The host of `localAddr` is none, because the node sees the address of a tunnel or of a
- * port forward instead, and that of the socket may be the one of another client there.
+ * `--dial-map`. `remoteAddr` is the node's own address or name, because replies use that. The host of
+ * `localAddr` is not a valid one: the node sees the address of the tunnel or port forward instead,
+ * and the socket's own address may belong to another client on the node's side.
  */
 export class NodeAlias implements Connection {
   readonly remoteAddr: Deno.NetAddr;

@@ -19,7 +19,7 @@ export interface Certificate {
   readonly usages: readonly string[] | undefined;
   readonly dnsNames: readonly string[];
   readonly ipAddresses: readonly Uint8Array[];
-  /** Whether a critical extension is none of those that are read here. */
+  /** Whether there is a critical extension that this parser does not read. */
   readonly hasUnknownCritical: boolean;
 }
 
@@ -54,7 +54,7 @@ export function parseCertificate(der: Uint8Array): Certificate {
 /**
  * The certificates in a PEM text, in their order.
  *
- * @throws {SyntaxError} if one is malformed, or there is none
+ * @throws {SyntaxError} if a certificate is malformed, or the text contains no certificate
  */
 export function parseCertificates(pem: string): Certificate[] {
   const texts = pem.match(PEM) ?? [];

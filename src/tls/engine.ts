@@ -13,7 +13,7 @@ export interface Engine {
   initServerTls(context: object): number;
   /** Takes the CA, too. The name is given by `setServername`. */
   initClientTls(serverName: "", context: object): number;
-  /** The name to send; one that is none is ignored. Only before `start`. */
+  /** Sets the server name to send; call it before `start`. An invalid name is ignored. */
   setServername(name: string): void;
   /** Tells the engine that nobody else moves its bytes. */
   attachJsStream(): number;
@@ -37,7 +37,7 @@ export interface Engine {
   getBytesRead(): number;
   /** The certificates of the peer in DER form, its own first. */
   getPeerCertificateChain(): { readonly certificates: Uint8Array[] } | null;
-  /** What is wrong with a server's certificates, as a code of OpenSSL, or "". */
+  /** The OpenSSL code of the error in the server's certificates; "" if there is no error. */
   verifyError(): string;
   /** Frees the session. No callback comes after it. */
   destroySsl(): void;

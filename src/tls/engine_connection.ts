@@ -197,7 +197,7 @@ export class EngineConnection implements TlsConnection {
   #takeRest(buffer: Uint8Array): number {
     const length = Math.min(this.#rest.length, buffer.length);
     buffer.set(this.#rest.subarray(0, length));
-    // What was read is not held.
+    // Free the bytes that were read.
     this.#rest = length === this.#rest.length ? NOTHING : this.#rest.subarray(length);
     return length;
   }
