@@ -116,7 +116,9 @@ Deno.test("figures are read from what redis-benchmark prints", () => {
   const failed = `${HEADER}Error from server: MOVED 3300 127.0.0.1:8001\n`;
   assertThrows(() => parseLoadFigures(failed), Error, "MOVED 3300");
   const short = `${HEADER}"GET b","inf","0.000","0.000","0.000","0.000","0.000","0.000"\n`;
-  assertThrows(() => parseLoadFigures(short), Error, "no rps");
+  assertEquals(parseLoadFigures(short), { requestsPerSecond: Infinity, p50Ms: 0, p99Ms: 0 });
+  const none = `${HEADER}"GET b","-nan","0.000","0.000","0.000","0.000","0.000","0.000"\n`;
+  assertThrows(() => parseLoadFigures(none), Error, "no rps");
 });
 
 Deno.test("CPU time is that of the process in user and kernel mode", () => {

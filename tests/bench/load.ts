@@ -57,6 +57,8 @@ export function parseLoadFigures(output: string): LoadFigures {
     // The first field is the command, which may contain the separator.
     const fromEnd = names === undefined ? 0 : names.length - names.indexOf(name);
     const text = names?.includes(name) ? last?.at(-fromEnd) : undefined;
+    // A load that took no measurable time; the first one of a warm-up may.
+    if (text === "inf") return Infinity;
     if (text === undefined || !(Number(text) >= 0)) {
       throw new Error(`redis-benchmark printed no ${name}: ${output.trim()}`);
     }
