@@ -81,7 +81,7 @@ async function startProxyFor(cluster: RedisCluster): Promise<Proxy> {
       `--cluster-addr=${seeds}`,
       `--max-nodes=${NODE_COUNT}`,
     ]);
-    return startProxy(config, () => {});
+    return startProxy(config, { announce() {} });
   };
   try {
     return await startAt(FIRST_PORT);

@@ -30,7 +30,7 @@ export async function serve(config: Config): Promise<void> {
   const starting = prepare(config).then(async (opened) => {
     tls = opened;
     await delay(config);
-    return await startProxy(config, stdoutAnnouncer(), opened);
+    return await startProxy(config, { announce: stdoutAnnouncer() }, opened);
   });
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;

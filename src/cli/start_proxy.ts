@@ -1,6 +1,6 @@
 import { Frontend, type FrontendOptions } from "../proxy/frontend.ts";
 import type { CreateFrontends } from "../proxy/frontends.ts";
-import { Proxy } from "../proxy/proxy.ts";
+import { Proxy, type ProxyEvents } from "../proxy/proxy.ts";
 import type { WorkerPool } from "../workers/pool.ts";
 import type { Config } from "./config.ts";
 import type { ProgramTls } from "./program_tls.ts";
@@ -8,17 +8,16 @@ import type { ProgramTls } from "./program_tls.ts";
 /**
  * Starts the proxy that a configuration describes.
  *
- * @param announce gets a line for each node when its port is open
  * @param tls if clients or nodes speak TLS; its files are followed from now on
  * @throws {OperatorError} when it cannot start; then nothing is left listening
  */
 export async function startProxy(
   config: Config,
-  announce: (line: string) => void,
+  events: ProxyEvents,
   tls?: ProgramTls,
 ): Promise<Proxy> {
   const options = { ...config, tlsConnector: tls?.sides.connector };
-  return await Proxy.start(options, await chooseFrontends(config, tls), announce);
+  return await Proxy.start(options, await chooseFrontends(config, tls), events);
 }
 
 /** One frontend, or one in each of several threads. */

@@ -35,6 +35,18 @@ export interface QueryOptions extends SearchOptions {
   readonly known?: readonly HostPort[];
 }
 
+/** The queries of a discovery so far. */
+export interface DiscoveryHistory {
+  /** How many queries have ended with a view. */
+  readonly successes: number;
+  /** How many queries no node has answered. */
+  readonly failures: number;
+  /** When the last view came, in milliseconds since 1970; undefined before the first. */
+  readonly lastSuccessAtMs: number | undefined;
+  /** Why no node answered the last query; undefined if one did. */
+  readonly problem: string | undefined;
+}
+
 /** Queries nodes for their views of the cluster, on connections of its own. */
 export class ClusterDiscovery {
   readonly #options: ClusterDiscoveryOptions;
@@ -44,6 +56,12 @@ export class ClusterDiscovery {
   readonly #seedNames = new Map<string, string>();
   /** The addresses of the last view, because the seeds may be gone. */
   #known: readonly HostPort[] = [];
+  #history: DiscoveryHistory = {
+    successes: 0,
+    failures: 0,
+    lastSuccessAtMs: undefined,
+    problem: undefined,
+  };
   /** Whether no node answered the last query, which was logged. */
   #isUnreachable = false;
 
@@ -81,7 +99,18 @@ export class ClusterDiscovery {
     if (this.#isUnreachable) log.info("The cluster is reachable again");
     this.#isUnreachable = false;
     this.#known = knownAddresses(view);
+    this.#history = {
+      ...this.#history,
+      successes: this.#history.successes + 1,
+      lastSuccessAtMs: Date.now(),
+      problem: undefined,
+    };
     return view;
+  }
+
+  /** The results of `queryAny` so far. */
+  get history(): DiscoveryHistory {
+    return this.#history;
   }
 
   /**
@@ -152,6 +181,11 @@ export class ClusterDiscovery {
   }
 
   #unreachable(errors: unknown[]): AggregateError {
+    this.#history = {
+      ...this.#history,
+      failures: this.#history.failures + 1,
+      problem: messagesOf(errors),
+    };
     // Before the first answer, `waitUntilReady` logs the reasons.
     if (this.#known.length > 0 && !this.#isUnreachable && !this.#closing.signal.aborted) {
       this.#isUnreachable = true;

@@ -5,7 +5,7 @@ import { withTimeout } from "../platform/timeout.ts";
 import { messagesOf, NodeConnectionError } from "./node_connection_error.ts";
 import { SLOT_COUNT } from "./node.ts";
 import type { ClusterDiscovery } from "./discovery.ts";
-import { type ClusterView, coveredSlots, isHealthy, isReady } from "./view.ts";
+import { type ClusterView, coveredSlots, isHealthy, isReady, uncoveredRanges } from "./view.ts";
 
 /** Between two queries. A cluster takes seconds to start, so each pause doubles the last one. */
 const FIRST_PAUSE_MS = 100;
@@ -22,11 +22,13 @@ const COMPLETE_WAIT_RATIO = 1 / 2;
  * not become ready is served, because its nodes serve clients, too: after half of `timeoutMs`, but
  * at most 10 s, from its first answer. Each new obstacle is logged, and at the end what is missing.
  *
+ * @param onObstacle gets each new obstacle
  * @throws {OperatorError} after `timeoutMs`, or at once if waiting cannot help
  */
 export async function waitUntilReady(
   discovery: ClusterDiscovery,
   timeoutMs: number,
+  onObstacle: (obstacle: string) => void = () => {},
 ): Promise<ClusterView> {
   const deadlineMs = performance.now() + timeoutMs;
   const completeWaitMs = Math.min(COMPLETE_WAIT_RATIO * timeoutMs, MAX_COMPLETE_WAIT_MS);
@@ -49,6 +51,7 @@ export async function waitUntilReady(
       : result;
     if (reason !== undefined && reason !== obstacle) {
       obstacle = reason;
+      onObstacle(obstacle);
       log.info("Waiting for the cluster: {obstacle}", { obstacle });
     }
     const leftMs = endMs - performance.now();
@@ -87,7 +90,9 @@ function describeMissing(view: ClusterView): string {
   const missing = [
     `its state is ${view.state}, ${coveredSlots(view)} of ${SLOT_COUNT} slots are covered`,
   ];
-  const gaps = uncoveredRanges(view);
+  const gaps = uncoveredRanges(view).map(({ first, last }) =>
+    first === last ? `${first}` : `${first}-${last}`
+  );
   if (gaps.length > 0 && coveredSlots(view) > 0) {
     const more = gaps.length > MAX_RANGES ? ` and ${gaps.length - MAX_RANGES} more ranges` : "";
     missing.push(`no node owns ${gaps.slice(0, MAX_RANGES).join(", ")}${more}`);
@@ -99,16 +104,4 @@ function describeMissing(view: ClusterView): string {
     missing.push(`node ${node.id} at ${address}, which owns slots, is flagged ${flag}`);
   }
   return missing.join("; ");
-}
-
-/** The slots that no node owns, in the form of CLUSTER NODES. */
-function uncoveredRanges(view: ClusterView): string[] {
-  const ranges: string[] = [];
-  let next = 0;
-  const owned = view.nodes.flatMap(({ slots }) => slots).sort((a, b) => a.first - b.first);
-  for (const { first, last } of [...owned, { first: SLOT_COUNT, last: SLOT_COUNT }]) {
-    if (first > next) ranges.push(first - 1 === next ? `${next}` : `${next}-${first - 1}`);
-    next = Math.max(next, last + 1);
-  }
-  return ranges;
 }

@@ -1,5 +1,5 @@
 import type { HostPort } from "../platform/address.ts";
-import { type ClusterNode, SLOT_COUNT } from "./node.ts";
+import { type ClusterNode, SLOT_COUNT, type SlotRange } from "./node.ts";
 import { named, type NodeAddress } from "./node_address.ts";
 import type { NodePorts } from "./node_ports.ts";
 import { aliasOf } from "./node_ref.ts";
@@ -139,6 +139,18 @@ export function coveredSlots(view: ClusterView): number {
     for (const { first, last } of slots) covered += last - first + 1;
   }
   return Math.min(covered, SLOT_COUNT);
+}
+
+/** The slots that no node owns. */
+export function uncoveredRanges(view: ClusterView): SlotRange[] {
+  const ranges: SlotRange[] = [];
+  let next = 0;
+  const owned = view.nodes.flatMap(({ slots }) => slots).sort((a, b) => a.first - b.first);
+  for (const { first, last } of [...owned, { first: SLOT_COUNT, last: SLOT_COUNT }]) {
+    if (first > next) ranges.push({ first: next, last: first - 1 });
+    next = Math.max(next, last + 1);
+  }
+  return ranges;
 }
 
 /** The owner of a slot. */

@@ -18,6 +18,7 @@ export interface MappingFilesOptions {
 /** The files that are written from the NAT table: the state file and the map file. */
 export class MappingFiles {
   readonly #files: MappingFile[];
+  readonly #formatMap: () => string;
   #writing: Promise<void> = Promise.resolve();
   /** Whether a write is queued that has not started. */
   #isQueued = false;
@@ -26,13 +27,16 @@ export class MappingFiles {
     { stateFile, mapFile, publicHost }: MappingFilesOptions,
     natTable: Pick<NatTable, "nodes" | "savedPorts">,
   ) {
+    this.#formatMap = () => formatMap(publicHost, natTable.nodes.filter(({ id }) => id !== ""));
     this.#files = [
       new MappingFile(stateFile, () => formatState(natTable.savedPorts)),
-      new MappingFile(
-        mapFile,
-        () => formatMap(publicHost, natTable.nodes.filter(({ id }) => id !== "")),
-      ),
+      new MappingFile(mapFile, this.#formatMap),
     ];
+  }
+
+  /** The text of the map file, also if none is written. */
+  get map(): string {
+    return this.#formatMap();
   }
 
   /**

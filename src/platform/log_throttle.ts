@@ -8,6 +8,16 @@ export interface ThrottleKey {
   readonly cause: string;
 }
 
+/** A problem that was logged, and may continue. */
+export interface Problem {
+  readonly level: "info" | "warning" | "error";
+  /** The message; it may contain text of clients and nodes. */
+  readonly text: string;
+  /** How often it has occurred, and when it did last, in milliseconds since 1970. */
+  readonly count: number;
+  readonly lastAtMs: number;
+}
+
 /** How often a problem that continues is logged. */
 const REPEAT_AFTER_MS = 60_000;
 
@@ -21,11 +31,21 @@ const RECOVERED_AFTER_MS = 1000;
 const MAX_CAUSES_PER_TOPIC = 100;
 const MAX_CAUSES = 1000;
 
-/** When a cause was last logged, and how often it has recurred since. */
+/** When a cause was last logged and seen, and how often it has recurred since it was logged. */
 interface Entry {
   readonly topic: string;
+  readonly message: Message;
   readonly loggedAtMs: number;
+  lastAtMs: number;
   suppressed: number;
+  /** How often it had occurred when it was logged. */
+  readonly countBefore: number;
+}
+
+interface Message {
+  readonly level: Problem["level"];
+  readonly template: string;
+  readonly properties: Record<string, unknown>;
 }
 
 /**
@@ -50,10 +70,24 @@ export class LogThrottle {
     { topic, cause }: ThrottleKey,
     [message, properties]: readonly [message: string, properties: Record<string, unknown>],
   ): void {
-    const suppressed = this.#admit(topic, cause);
+    const suppressed = this.#admit({ topic, cause }, { level, template: message, properties });
     if (suppressed === undefined) log.debug(message, properties);
     else if (suppressed === 0) log[level](message, properties);
     else log[level](`${message} ({suppressed} times more)`, { ...properties, suppressed });
+  }
+
+  /** The problems that have occurred lately and not recovered, the latest first. */
+  get problems(): Problem[] {
+    const nowMs = this.#now();
+    const recent = [...this.#entries.values()]
+      .filter(({ lastAtMs }) => nowMs - lastAtMs < FORGET_AFTER_MS)
+      .sort((a, b) => b.lastAtMs - a.lastAtMs);
+    return recent.map(({ message, lastAtMs, countBefore, suppressed }) => ({
+      level: message.level,
+      text: textOf(message),
+      count: countBefore + suppressed,
+      lastAtMs: Date.now() - (nowMs - lastAtMs),
+    }));
   }
 
   /** Removes the causes of a topic unless one recurred a moment ago; returns whether it had any. */
@@ -68,7 +102,7 @@ export class LogThrottle {
    * Decides whether a message is logged: undefined if it is suppressed, else how many messages of
    * its cause were suppressed before it.
    */
-  #admit(topic: string, cause: string): number | undefined {
+  #admit({ topic, cause }: ThrottleKey, message: Message): number | undefined {
     const nowMs = this.#now();
     const key = JSON.stringify([topic, cause]);
     const known = this.#entries.get(key);
@@ -76,13 +110,22 @@ export class LogThrottle {
     if (knownTopic !== undefined) knownTopic.lastAtMs = nowMs;
     if (known !== undefined && nowMs - known.loggedAtMs < REPEAT_AFTER_MS) {
       known.suppressed++;
+      known.lastAtMs = nowMs;
       return undefined;
     }
     this.#removeOld(nowMs);
     this.#remove(key);
     const { causes } = this.#topics.get(topic) ?? { causes: 0 };
     if (causes === MAX_CAUSES_PER_TOPIC || this.#entries.size === MAX_CAUSES) return undefined;
-    this.#entries.set(key, { topic, loggedAtMs: nowMs, suppressed: 0 });
+    const countBefore = (known?.countBefore ?? 0) + (known?.suppressed ?? 0) + 1;
+    this.#entries.set(key, {
+      topic,
+      message,
+      loggedAtMs: nowMs,
+      lastAtMs: nowMs,
+      suppressed: 0,
+      countBefore,
+    });
     this.#topics.set(topic, { causes: causes + 1, lastAtMs: nowMs });
     return known?.suppressed ?? 0;
   }
@@ -102,4 +145,8 @@ export class LogThrottle {
     topic.causes--;
     if (topic.causes === 0) this.#topics.delete(entry.topic);
   }
+}
+
+function textOf({ template, properties }: Message): string {
+  return template.replace(/\{(\w+)\}/g, (_, name) => String(properties[name]));
 }

@@ -21,10 +21,24 @@ import { AcceptErrors } from "./accept_errors.ts";
 import { ClientLogin } from "./client_login.ts";
 import { ClientRegistry } from "./client_registry.ts";
 import { SharedCounters } from "./counters.ts";
-import type { Frontends, FrontendsContext } from "./frontends.ts";
+import type {
+  FrontendReport,
+  Frontends,
+  FrontendsContext,
+  NodeEndReason,
+  ThreadReport,
+} from "./frontends.ts";
 import { type BindMode, listenOn } from "./listener.ts";
 import { FairReadScheduler } from "./read_scheduler.ts";
-import { Session, type SessionContext } from "./session.ts";
+import { Session } from "./session.ts";
+import type {
+  ServedSession,
+  SessionContext,
+  SessionOrigin,
+  SessionTraffic,
+} from "./session_context.ts";
+import { DEFAULT_VIEW, type PortStatistics, Statistics } from "./statistics.ts";
+import { countingAcceptor, countingConnector } from "./handshake_counts.ts";
 
 /** Sessions are checked this often per timeout: a timeout is late by a quarter at the most. */
 const CHECKS_PER_TIMEOUT = 4;
@@ -102,7 +116,8 @@ export class Frontend implements Frontends {
   readonly #listeners = new Map<NatEntry, Listener[]>();
   /** The accept loop of each listener; when it has ended, the port is closed. */
   readonly #accepting = new Map<Listener, Promise<void>>();
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Set<ServedSession>();
+  readonly #statistics = new Statistics();
   /** Resolved when the last session has ended; undefined until `#empty` waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
   readonly #acceptErrors: AcceptErrors;
@@ -128,17 +143,18 @@ export class Frontend implements Frontends {
     const options = this.#options;
     const { publicHost, keepAlive, idleTimeoutMs, captureTimeoutMs, echo } = options;
     const resolver = new DnsCache();
+    const statistics = this.#statistics;
     return {
       addressSources: { publicHost, natTable, nodeResolver, clients, resolver },
       registry,
       buffers: new BufferPool(options.readBufferBytes),
       scheduler: new FairReadScheduler(),
       dialer: new NodeDialer(
-        { ...options, tlsConnector: tls?.connector },
+        { ...options, tlsConnector: countingConnector(tls?.connector, statistics) },
         natTable,
         (host) => resolver.resolve(host),
       ),
-      tlsAcceptor: tls?.acceptor,
+      tlsAcceptor: countingAcceptor(tls?.acceptor, statistics),
       login: options.login && new ClientLogin(options.login),
       keepAlive,
       idleTimeoutMs,
@@ -146,6 +162,7 @@ export class Frontend implements Frontends {
       budget: new CaptureBudget(options.captureLimitBytes, counters.captured),
       echo,
       throttle: new LogThrottle(),
+      statistics,
       onConnected: () => this.#acceptErrors.succeed(),
       onConnectFailed: async (node, reason) => {
         if (isExhausted(reason)) this.#acceptErrors.fail(reason);
@@ -153,6 +170,9 @@ export class Frontend implements Frontends {
       },
       onClosed: (session) => {
         counters.sessions.add(-1);
+        statistics.ended[session.endReason]++;
+        session.port.clients--;
+        addTraffic(session.port, session.traffic);
         this.#sessions.delete(session);
         if (this.#sessions.size === 0) this.#emptied?.resolve();
       },
@@ -185,7 +205,7 @@ export class Frontend implements Frontends {
   /** Closes the port of a node, and its sessions. */
   close(node: NatEntry): void {
     this.closePort(node);
-    this.endSessions(node);
+    this.endSessions(node, "node_removed");
   }
 
   /**
@@ -201,8 +221,25 @@ export class Frontend implements Frontends {
   }
 
   /** Ends the sessions with a node. */
-  endSessions(node: NatEntry): void {
-    for (const session of this.#sessions) if (session.node === node) session.end();
+  endSessions(node: NatEntry, reason: NodeEndReason): void {
+    for (const session of this.#sessions) if (session.node === node) session.end(reason);
+  }
+
+  /** What this frontend has counted, and which problems it has. */
+  get ownReport(): FrontendReport {
+    const statistics = new Statistics();
+    statistics.add(this.#statistics);
+    for (const { port, traffic } of this.#sessions) addTraffic(statistics.at(port), traffic);
+    return { statistics, problems: this.#context.throttle.problems };
+  }
+
+  /** See `Frontends`; its thread is the only one, or the main thread. */
+  async report(): Promise<ThreadReport[]> {
+    const askedAtMs = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    // A timer takes a millisecond at least.
+    const lagMs = Math.max(0, performance.now() - askedAtMs - 1);
+    return [{ thread: 1, lagMs, ...this.ownReport }];
   }
 
   /** Does nothing: a single frontend uses the NAT table directly. */
@@ -228,7 +265,7 @@ export class Frontend implements Frontends {
   /** Ends all sessions; done when they have ended. */
   async end(): Promise<void> {
     clearInterval(this.#checkTimer);
-    for (const session of this.#sessions) session.end();
+    for (const session of this.#sessions) session.end("shutdown");
     await Promise.all([this.#empty(), ...this.#accepting.values()]);
   }
 
@@ -254,10 +291,11 @@ export class Frontend implements Frontends {
   /** Accepts the clients of one listener until it is closed. */
   async #accept(listener: Listener, node: NatEntry): Promise<void> {
     const isOpen = () => this.#listeners.get(node)?.includes(listener) ?? false;
+    const port = this.#statistics.at({ view: DEFAULT_VIEW, port: listener.addr.port });
     do {
       try {
         const client = await listener.accept();
-        if (isOpen()) this.#serve(client, node);
+        if (isOpen()) this.#serve(client, { node, port });
         else close(client);
       } catch (error) {
         if (!isOpen()) return;
@@ -268,15 +306,19 @@ export class Frontend implements Frontends {
   }
 
   /** Starts a session for a client, unless there are too many. */
-  #serve(client: TcpConnection, node: NatEntry): void {
+  #serve(client: TcpConnection, origin: Omit<SessionOrigin, "clientId">): void {
     const { counters } = this;
     if (!counters.sessions.addWithin(1, this.#options.maxConnections)) {
+      this.#statistics.refused.max_connections++;
       // A client that expects a handshake cannot read the error; servers close, too.
       if (this.#context.tlsAcceptor === undefined) rejectClient(client);
       else close(client);
       return;
     }
-    const session = new Session(counters.nextClientId(), client, node, this.#context);
+    const clientId = counters.nextClientId();
+    const session = new Session(client, { ...origin, clientId }, this.#context);
+    origin.port.accepted++;
+    origin.port.clients++;
     this.#sessions.add(session);
     session.start();
   }
@@ -287,6 +329,12 @@ function shareNothing(): FrontendSharing {
   const registry = new ClientRegistry();
   const counters = new SharedCounters();
   return { registry, clients: registry, counters, bindMode: "exclusive" };
+}
+
+function addTraffic(port: PortStatistics, traffic: SessionTraffic): void {
+  port.requests += traffic.requests;
+  port.receivedFromClients += traffic.receivedFromClient;
+  port.receivedFromNode += traffic.receivedFromNode;
 }
 
 async function rejectClient(client: TcpConnection): Promise<void> {

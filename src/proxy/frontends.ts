@@ -1,6 +1,24 @@
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeResolver } from "../nat/node_resolver.ts";
 import type { SharedCounters } from "./counters.ts";
+import type { EndReason } from "./end_reason.ts";
+import type { Problem } from "../platform/log_throttle.ts";
+import type { Copied, Statistics } from "./statistics.ts";
+
+/** What the frontend of one thread reports; a copy, if it comes from another thread. */
+export interface FrontendReport {
+  readonly statistics: Copied<Statistics>;
+  /** The problems that its log throttle knows. */
+  readonly problems: readonly Problem[];
+}
+
+/** The report of one thread. */
+export interface ThreadReport extends FrontendReport {
+  /** 1 is the main thread. */
+  readonly thread: number;
+  /** How late its event loop is, in milliseconds. */
+  readonly lagMs: number;
+}
 
 /**
  * Everything that serves clients: one `Frontend`, or a `WorkerPool` with a frontend in each thread.
@@ -22,7 +40,7 @@ export interface Frontends {
   /** Closes the port of a node, and its sessions. */
   close(node: NatEntry): void;
   /** Ends the sessions with a node. */
-  endSessions(node: NatEntry): void;
+  endSessions(node: NatEntry, reason: NodeEndReason): void;
   /** Sends the NAT table to all frontends; done when they listen for its nodes. */
   update(): Promise<void>;
   /**
@@ -31,6 +49,8 @@ export interface Frontends {
    * @throws {ListenError} when one cannot
    */
   ready(): Promise<void>;
+  /** The reports of all threads; of one that does not answer soon, its last one. */
+  report(): Promise<readonly ThreadReport[]>;
   /** Accepts no more clients. */
   stopListening(): void;
   /** Lets sessions finish the replies in progress, for up to `graceMs`. */
@@ -38,6 +58,9 @@ export interface Frontends {
   /** Ends all sessions; done when they have ended. */
   end(): Promise<void>;
 }
+
+/** Why all sessions with a node end. */
+export type NodeEndReason = Extract<EndReason, `node_${"failed" | "moved" | "removed"}`>;
 
 /** What frontends need from the proxy that creates them. */
 export interface FrontendsContext {

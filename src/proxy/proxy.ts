@@ -16,6 +16,7 @@ import type { PortChange, TableChange } from "../nat/table_change.ts";
 import { log } from "../platform/log.ts";
 import type { CreateFrontends, Frontends } from "./frontends.ts";
 import { ListenError } from "./listener.ts";
+import { AnswerCheck } from "./answer_check.ts";
 import { NodeMonitor } from "./node_monitor.ts";
 import {
   byPort,
@@ -26,11 +27,20 @@ import {
   type StartupContext,
   type StartupOptions,
 } from "./startup.ts";
+import { type ProxyStatus, statusOf } from "./status.ts";
 
 /** The options of a proxy. */
 export interface ProxyOptions extends StartupOptions, MappingFilesOptions {
   /** How often to query the topology; Infinity is only when something has happened. */
   readonly refreshIntervalMs: number;
+}
+
+/** What a proxy tells the program that starts it. */
+export interface ProxyEvents {
+  /** Gets a line for each node when its port is open, in the order of ports. */
+  announce(line: string): void;
+  /** Gets the proxy before it has found its cluster. */
+  created?(proxy: Proxy): void;
 }
 
 /**
@@ -47,12 +57,15 @@ export class Proxy {
   readonly #monitor: NodeMonitor;
   readonly #failures: FailureWatch;
   readonly #frontends: Frontends;
+  readonly #answers: AnswerCheck;
   /** Lines to announce when all threads have followed a change. */
   readonly #announcements: string[] = [];
   /** Nodes that are up, but whose ports another program has taken meanwhile. */
   readonly #refused = new Set<NatEntry>();
   #started = false;
   #stopping = false;
+  /** Why the start is not done. */
+  #obstacle = "No node has answered yet";
 
   private constructor(
     options: ProxyOptions,
@@ -98,20 +111,25 @@ export class Proxy {
       isUp: (node) => monitor.isUp(node),
       suspect: (node) => monitor.suspect(node),
     });
+    this.#answers = new AnswerCheck(
+      dialer,
+      () => natTable.nodes.filter((node) => monitor.stateOf(node)?.status === "up"),
+    );
   }
 
   /**
    * Listens on the ports of static mappings, waits for the cluster, then listens for each node.
    *
-   * @param announce gets a line for each node when its port is open, in the order of ports
    * @throws {OperatorError} when it cannot start; then nothing is left listening
    */
   static async start(
     options: ProxyOptions,
     createFrontends: CreateFrontends,
-    announce: (line: string) => void,
+    events: ProxyEvents,
   ): Promise<Proxy> {
+    const announce = (line: string) => events.announce(line);
     const proxy = new Proxy(options, createFrontends, announce);
+    events.created?.(proxy);
     try {
       await Promise.race([proxy.#begin(), proxy.failure]);
     } catch (error) {
@@ -143,6 +161,37 @@ export class Proxy {
     return this.#frontends.counters.captured.value;
   }
 
+  /** What the proxy does now, with the statistics of all threads. */
+  async status(): Promise<ProxyStatus> {
+    const reports = await this.#frontends.report();
+    return statusOf({
+      phase: this.#phase,
+      natTable: this.#natTable,
+      discovery: this.#startup.discovery.history,
+      counters: this.#frontends.counters,
+      reports,
+      stateOf: (node) => this.#monitor.stateOf(node),
+    });
+  }
+
+  /** Why clients cannot be served; undefined if they can, because a node answers. */
+  async whyNotReady(): Promise<string | undefined> {
+    if (this.#phase === "draining") return "The proxy is stopping";
+    if (this.#phase === "starting") return `The start is not done: ${this.#obstacle}`;
+    if (await this.#answers.isAnswering()) return undefined;
+    return "No node answers; the ports of nodes that refuse connections are closed";
+  }
+
+  /** The mapping as `--map-file` has it. */
+  get map(): string {
+    return this.#files.map;
+  }
+
+  get #phase(): ProxyStatus["phase"] {
+    if (this.#stopping) return "draining";
+    return this.#started ? "serving" : "starting";
+  }
+
   /** Rejected with an OperatorError when clients cannot be served any more, else never settled. */
   get failure(): Promise<never> {
     return this.#frontends.failure;
@@ -170,7 +219,9 @@ export class Proxy {
   }
 
   async #begin(): Promise<void> {
-    await discover(this.#startup, this.#options);
+    const onObstacle = (obstacle: string) => this.#obstacle = obstacle;
+    await discover(this.#startup, { ...this.#options, onObstacle });
+    this.#obstacle = "Not all ports are open yet";
     await this.#files.begin();
     await this.#frontends.ready();
   }
@@ -260,12 +311,12 @@ export class Proxy {
 
   /** Ends the sessions of a failed node, and closes its port. */
   async #fail(node: NatEntry): Promise<void> {
-    this.#frontends.endSessions(node);
+    this.#frontends.endSessions(node, "node_failed");
     await this.#frontends.closePort(node);
   }
 
   #follow(node: NatEntry): void {
-    this.#frontends.endSessions(node);
+    this.#frontends.endSessions(node, "node_moved");
     this.#monitor.reached(node);
     this.#announcements.push(mappingLine(this.#options, node));
   }

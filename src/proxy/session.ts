@@ -1,7 +1,5 @@
-import type { NodeDialer } from "../cluster/node_dialer.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import { formatHostPort } from "../platform/address.ts";
-import type { LogThrottle } from "../platform/log_throttle.ts";
 import {
   close,
   closeWrite,
@@ -11,53 +9,26 @@ import {
   type TcpConnection,
   type TlsAcceptor,
 } from "../platform/net.ts";
-import type { CaptureBudget } from "../relay/capture.ts";
 import { createNonce } from "../relay/marker.ts";
-import type { BufferPool } from "../relay/read_buffer.ts";
-import type { ReadScheduler } from "../relay/relay_context.ts";
 import { ReplyRelay } from "../relay/reply_relay.ts";
 import { ReplyTracker } from "../relay/reply_tracker.ts";
 import { LoginRefusedError } from "../relay/login_refused_error.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RequestRelay } from "../relay/request_relay.ts";
-import type { AddressSources } from "./address_sources.ts";
-import { type ClientLogin, refuseLogin } from "./client_login.ts";
-import type { ClientRegistry } from "./client_registry.ts";
+import { refuseLogin } from "./client_login.ts";
+import { connectFailureOf } from "./connect_failure.ts";
+import { type EndReason, endReasonOf, TIMEOUT_REASONS } from "./end_reason.ts";
+import type {
+  ServedSession,
+  SessionContext,
+  SessionOrigin,
+  SessionTraffic,
+} from "./session_context.ts";
 import { SessionLog } from "./session_log.ts";
 import { SessionRewriter } from "./session_rewriter.ts";
-import { SessionTimeouts, type TimeoutOptions } from "./session_timeouts.ts";
+import { SessionTimeouts } from "./session_timeouts.ts";
+import type { PortStatistics } from "./statistics.ts";
 import { SessionTrafficLog } from "./traffic_log.ts";
-
-/** What all sessions of a frontend share. */
-export interface SessionContext extends TimeoutOptions {
-  readonly addressSources: AddressSources;
-  /** The clients of this frontend. */
-  readonly registry: ClientRegistry;
-  /** Buffers for large reads. */
-  readonly buffers: BufferPool;
-  readonly scheduler: ReadScheduler;
-  readonly dialer: NodeDialer;
-  /** Logs clients in at their nodes; undefined if they log in themselves. */
-  readonly login: ClientLogin | undefined;
-  /** Speaks TLS to clients; undefined if they speak plain text. */
-  readonly tlsAcceptor: TlsAcceptor | undefined;
-  /** Whether the kernel probes idle connections. */
-  readonly keepAlive: boolean;
-  /** Limits the memory for captured replies of all sessions together. */
-  readonly budget: CaptureBudget;
-  /** Whether all traffic is logged. */
-  readonly echo: boolean;
-  readonly throttle: LogThrottle;
-  /** Called when the node of a session has accepted its connection. */
-  readonly onConnected: () => void;
-  /**
-   * Called when a node refused a connection, or closed one unexpectedly. When this is resolved, a
-   * client that reconnects gets the same result as at the node itself.
-   */
-  readonly onConnectFailed: (node: NatEntry, reason: unknown) => Promise<void>;
-  /** Called when a session has ended and closed its connections. */
-  readonly onClosed: (session: Session) => void;
-}
 
 /** By the time an answer arrives, this much has left the machine, on any network. */
 const SURELY_SENT_BYTES = 64 * 1024;
@@ -74,8 +45,10 @@ const SURELY_SENT_BYTES = 64 * 1024;
  *
  * The end of one side is passed on to the other; a failure of one direction ends both.
  */
-export class Session {
+export class Session implements ServedSession {
   readonly node: NatEntry;
+  /** The statistics of the port at which the client was accepted. */
+  readonly port: PortStatistics;
   readonly #tcp: TcpConnection;
   /** The accepted connection, or TLS over it. */
   #client: Connection;
@@ -89,6 +62,8 @@ export class Session {
   #requests: RequestRelay | undefined;
   #replies: ReplyRelay | undefined;
   #ended = false;
+  /** Why the session ends, once it does. */
+  #endReason: EndReason | undefined;
   /** The first failure of a direction; `refusal` is resolved when the client was told of it. */
   #failure: { readonly reason: unknown; readonly refusal?: Promise<void> } | undefined;
   /** How many directions have not ended. */
@@ -99,12 +74,31 @@ export class Session {
   #answered: PromiseWithResolvers<void> | undefined;
 
   /** @param client an accepted connection, which the session owns from now on */
-  constructor(id: number, client: TcpConnection, node: NatEntry, context: SessionContext) {
+  constructor(
+    client: TcpConnection,
+    { clientId, node, port }: SessionOrigin,
+    context: SessionContext,
+  ) {
     this.node = node;
+    this.port = port;
     this.#tcp = client;
     this.#client = client;
     this.#context = context;
-    this.#log = new SessionLog(id, textOf(client.remoteAddr), node, context.throttle);
+    this.#log = new SessionLog(clientId, textOf(client.remoteAddr), node, context.throttle);
+  }
+
+  /** Why the session has ended. */
+  get endReason(): EndReason {
+    return this.#endReason ?? "error";
+  }
+
+  /** What was relayed so far. */
+  get traffic(): SessionTraffic {
+    return {
+      requests: this.#requests?.requests ?? 0,
+      receivedFromClient: this.#requests?.receivedBytes ?? 0,
+      receivedFromNode: this.#replies?.receivedBytes ?? 0,
+    };
   }
 
   /** Starts to serve the client. Never throws: failures are logged, and end in `onClosed`. */
@@ -125,13 +119,18 @@ export class Session {
       onConnected();
       this.#relay(upstream);
     } catch (error) {
-      await this.#failWithReply(error);
+      await this.#failWithReply(error, "client_closed");
       this.#finish();
     }
   }
 
-  /** Closes both connections at once. */
-  end(): void {
+  /** Closes both connections at once; the first reason counts. */
+  end(reason: EndReason): void {
+    this.#endReason ??= reason;
+    this.#close();
+  }
+
+  #close(): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#dialing?.abort();
@@ -146,21 +145,23 @@ export class Session {
    * last reply. Then the client gets the end of its stream, and has some time to close its side.
    */
   async drain(): Promise<void> {
-    if (this.#upstream === undefined || this.#requests === undefined) return this.end();
+    this.#endReason ??= "shutdown";
+    if (this.#upstream === undefined || this.#requests === undefined) return this.#close();
     try {
       await this.#closeGracefully(this.#upstream, this.#requests, this.#replies!);
     } catch (error) {
-      this.#fail(error);
+      this.#fail(error, "shutdown");
     }
   }
 
   /** Ends the session if a timeout has expired. */
   checkTimeouts(nowMs: number): void {
-    const progress = (this.#requests?.reads ?? 0) + (this.#replies?.receivedBytes ?? 0);
+    const progress = (this.#requests?.receivedBytes ?? 0) + (this.#replies?.receivedBytes ?? 0);
     const expired = this.#timeouts.check(nowMs, progress, this.#replies?.capture, this.#context);
     if (expired === undefined) return;
     this.#log.expired(expired, this.#context);
-    this.end();
+    this.#endReason ??= TIMEOUT_REASONS[expired];
+    this.#close();
   }
 
   /** Does the handshake of TLS with the client. */
@@ -177,10 +178,9 @@ export class Session {
    * @throws {LoginRefusedError} if the proxy cannot log the client in
    */
   async #connect(): Promise<Connection | undefined> {
-    const { dialer, login } = this.#context;
+    const { login } = this.#context;
     try {
-      this.#dialing = new AbortController();
-      const upstream = await dialer.dial(this.node.address, this.#dialing);
+      const upstream = await this.#dial();
       if (this.#ended) {
         close(upstream);
         return undefined;
@@ -192,6 +192,7 @@ export class Session {
     } catch (error) {
       if (this.#ended) return undefined;
       if (error instanceof LoginRefusedError) throw error;
+      this.#endReason = "connect_failed";
       this.#log.connectFailed(error);
       await this.#context.onConnectFailed(this.node, error);
       return undefined;
@@ -200,15 +201,30 @@ export class Session {
     }
   }
 
+  /** Connects to the node, and counts the result unless the session ends meanwhile. */
+  async #dial(): Promise<Connection> {
+    const { dialer, statistics } = this.#context;
+    const startedAtMs = performance.now();
+    try {
+      this.#dialing = new AbortController();
+      const upstream = await dialer.dial(this.node.address, this.#dialing);
+      statistics.connected(this.port, (performance.now() - startedAtMs) / 1000);
+      return upstream;
+    } catch (error) {
+      if (!this.#ended) this.port.connectFailures[connectFailureOf(error)]++;
+      throw error;
+    }
+  }
+
   /** Starts both directions. */
   #relay(upstream: Connection): void {
-    const { buffers, scheduler, budget, addressSources, echo, login } = this.#context;
+    const { buffers, scheduler, budget, addressSources, echo, login, statistics } = this.#context;
     const client = this.#client;
     const tracker = this.#tracker;
     const rewriter = new SessionRewriter(
       { node: this.node, client, upstream },
       addressSources,
-      this.#log,
+      { log: this.#log, statistics },
     );
     const trafficLog = echo ? new SessionTrafficLog(this.#log.clientId, this.node) : undefined;
     // One object for both relays, to save the memory of a second one.
@@ -238,15 +254,17 @@ export class Session {
   /** Passes the end of the client's side on to the node, or fails for `reason`. */
   async #endRequests(upstream: Connection, reason: unknown): Promise<void> {
     try {
+      const { failedUpstream } = this.#requests!;
       if (reason === undefined) {
+        this.#endReason ??= "client_closed";
         this.#timeouts.recordClientEnd();
         await closeWrite(upstream);
-      } else if (!this.#requests!.failedUpstream || !isNodeGone(reason)) {
+      } else if (!failedUpstream || !isNodeGone(reason)) {
         // A node that has closed may have sent the reason, which is still to be read.
-        await this.#failWithReply(reason);
+        await this.#failWithReply(reason, failedUpstream ? "node_closed" : "client_closed");
       }
     } catch (error) {
-      this.#fail(error);
+      this.#fail(error, "node_closed");
     }
     this.#endDirection();
   }
@@ -254,17 +272,19 @@ export class Session {
   /** Passes the end of the node's side on to the client, or fails for `reason`. */
   async #endReplies(reason: unknown): Promise<void> {
     try {
+      const gone = this.#replies!.unreadReplies === undefined ? "node_closed" : "client_closed";
       const isClosed = reason === undefined || isGone(reason);
       if (isClosed && this.#isNodeEndUnexpected) {
         await this.#context.onConnectFailed(this.node, reason);
       }
       if (reason === undefined) {
+        this.#endReason ??= "node_closed";
         this.#timeouts.recordNodeEnd();
         this.#tracker.abandon();
         await closeWrite(this.#client);
-      } else await this.#failWithReply(reason);
+      } else await this.#failWithReply(reason, gone);
     } catch (error) {
-      this.#fail(error);
+      this.#fail(error, "client_closed");
     }
     this.#isAnswered = true;
     this.#answered?.resolve();
@@ -313,24 +333,28 @@ export class Session {
   #finish(): void {
     if (this.#failure !== undefined) this.#log.failed(this.#failure.reason);
     else if (this.#upstream !== undefined) this.#log.ended();
-    this.end();
+    this.#close();
     this.#context.onClosed(this);
   }
 
-  /** Fails; if the proxy could not log the client in, the client gets an error first. */
-  async #failWithReply(reason: unknown): Promise<void> {
+  /** Like `#fail`; if the proxy could not log the client in, the client gets an error first. */
+  async #failWithReply(reason: unknown, gone: EndReason): Promise<void> {
     if (reason instanceof LoginRefusedError && !this.#ended) {
       close(this.#upstream!);
       this.#failure ??= { reason, refusal: refuseLogin(this.#client) };
     }
     await this.#failure?.refusal;
-    this.#fail(reason);
+    this.#fail(reason, gone);
   }
 
-  /** Ends both directions; only the first failure counts, because it makes the other one fail. */
-  #fail(reason: unknown): void {
+  /**
+   * Ends both directions; only the first failure counts, because it makes the other one fail.
+   *
+   * @param gone why the session ends if the failure means that a connection is closed
+   */
+  #fail(reason: unknown, gone: EndReason): void {
     this.#failure ??= { reason };
-    this.end();
+    this.end(endReasonOf(reason, gone));
   }
 }
 

@@ -13,6 +13,7 @@ import { rewriteFrame } from "../rewrite/frame_rewriter.ts";
 import { rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
 import type { AddressSources } from "./address_sources.ts";
 import type { SessionLog } from "./session_log.ts";
+import type { Statistics } from "./statistics.ts";
 
 /** Clients retry after a CLUSTERDOWN error. */
 const CLUSTERDOWN = "-CLUSTERDOWN The proxy has no port for a node of this reply\r\n";
@@ -24,6 +25,12 @@ export interface SessionEnds {
   readonly upstream: Connection;
 }
 
+/** What a `SessionRewriter` reports to. */
+export interface RewriteReports {
+  readonly log: SessionLog;
+  readonly statistics: Statistics;
+}
+
 /** Rewrites the addresses in the requests and replies of one session. */
 export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewriter {
   readonly #node: NatEntry;
@@ -31,17 +38,19 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
   readonly #upstream: Connection;
   readonly #sources: AddressSources;
   readonly #log: SessionLog;
+  readonly #statistics: Statistics;
 
   constructor(
     { node, client, upstream }: SessionEnds,
     sources: AddressSources,
-    sessionLog: SessionLog,
+    { log, statistics }: RewriteReports,
   ) {
     this.#node = node;
     this.#client = client;
     this.#upstream = upstream;
     this.#sources = sources;
-    this.#log = sessionLog;
+    this.#log = log;
+    this.#statistics = statistics;
   }
 
   /** Replaces public addresses in a request by private ones; undefined if there are none. */
@@ -55,13 +64,16 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
   /** Replaces private addresses in a frame from the node, which arrived at `sinceMs`. */
   async rewriteReply(
     frame: Uint8Array,
-    { rewrite, isUnsolicited }: RewriteAction,
+    { rewrite, kind, isUnsolicited }: RewriteAction,
     sinceMs: number,
   ): Promise<Uint8Array> {
     try {
-      return await rewriteFrame(frame, rewrite, this, sinceMs);
+      const rewritten = await rewriteFrame(frame, rewrite, this, sinceMs);
+      this.#statistics.rewritten[kind]++;
+      return rewritten;
     } catch (error) {
       if (!(error instanceof NoPublicPortError)) throw error;
+      this.#statistics.unmapped++;
       this.#log.noPublicPort(error, isUnsolicited === true);
       // No request waits for a push, so it can be dropped.
       return isUnsolicited ? new Uint8Array(0) : fromLatin1(CLUSTERDOWN);

@@ -40,6 +40,12 @@ export interface StartupContext extends NatContext {
   readonly addressCheck: AddressCheck;
 }
 
+/** How `discover` waits for the cluster. */
+export interface DiscoverOptions extends Pick<StartupOptions, "startTimeoutMs" | "stateFile"> {
+  /** Gets the reasons why the cluster is not ready, one after the other. */
+  readonly onObstacle?: (obstacle: string) => void;
+}
+
 /**
  * Creates the NAT table before the cluster is known.
  *
@@ -76,12 +82,12 @@ export function createStartupContext(
  */
 export async function discover(
   context: StartupContext,
-  { startTimeoutMs, stateFile }: Pick<StartupOptions, "startTimeoutMs" | "stateFile">,
+  { startTimeoutMs, stateFile, onObstacle }: DiscoverOptions,
 ): Promise<void> {
   const { natTable, discovery, apply, addressCheck } = context;
   const saved = natTable.savedPorts.nodes;
   apply(natTable.openStaticMappings());
-  const view = await waitUntilReady(discovery, startTimeoutMs);
+  const view = await waitUntilReady(discovery, startTimeoutMs, onObstacle);
   await assignIds(context);
   apply(natTable.applyView(view, true));
   await resolveAddresses(context);

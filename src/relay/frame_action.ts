@@ -1,4 +1,8 @@
-import { type ExpectedReply, isSecretReply } from "../commands/expected_reply.ts";
+import {
+  type AddressReply,
+  type ExpectedReply,
+  isSecretReply,
+} from "../commands/expected_reply.ts";
 import { Byte } from "../resp/bytes.ts";
 import type { Rewriter } from "../rewrite/public_addresses.ts";
 import { REPLY_REWRITERS } from "../rewrite/reply_rewriters.ts";
@@ -35,11 +39,24 @@ export type FrameAction =
 export interface RewriteAction {
   readonly type: "rewrite";
   readonly rewrite: Rewriter;
+  readonly kind: RewriteKind;
   /** The frame answers no request. */
   readonly isUnsolicited?: true;
   /** The frame must not be logged. */
   readonly isSecret?: true | undefined;
 }
+
+/** Which kind of frame is rewritten, as statistics name it. */
+export type RewriteKind = AddressReply | "redirect" | "migrate_error" | "echo" | "push";
+
+/** All kinds of frames that are rewritten. */
+export const REWRITE_KINDS: readonly RewriteKind[] = [
+  ...Object.keys(REPLY_REWRITERS) as AddressReply[],
+  "redirect",
+  "migrate_error",
+  "echo",
+  "push",
+];
 
 /** The actions that have no variable part, one shared value each. */
 export const FrameActions = {
@@ -50,18 +67,19 @@ export const FrameActions = {
   dropHeader: { type: "header", isDropped: true },
   confirm: { type: "confirm" },
   blind: { type: "blind" },
-  rewritePush: { type: "rewrite", rewrite: rewritePush, isUnsolicited: true },
-  rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect },
-  rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect },
-  rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError },
-  rewriteEcho: { type: "rewrite", rewrite: rewriteEchoedArguments },
+  rewritePush: { type: "rewrite", rewrite: rewritePush, kind: "push", isUnsolicited: true },
+  rewriteRedirect: { type: "rewrite", rewrite: rewriteRedirect, kind: "redirect" },
+  rewriteScriptRedirect: { type: "rewrite", rewrite: rewriteScriptRedirect, kind: "redirect" },
+  rewriteMigrateError: { type: "rewrite", rewrite: rewriteMigrateError, kind: "migrate_error" },
+  rewriteEcho: { type: "rewrite", rewrite: rewriteEchoedArguments, kind: "echo" },
 } as const satisfies Record<string, FrameAction>;
 
 /** Returns the action for a frame that answers a request. */
 export function actionFor(reply: ExpectedReply, head: FrameHead): FrameAction {
   if (head.type === Byte.error) return actionForError(reply, head);
   if (reply.type === "ordinary" && reply.addresses !== undefined && !isErrorFrame(head)) {
-    return { type: "rewrite", rewrite: REPLY_REWRITERS[reply.addresses] };
+    const { addresses } = reply;
+    return { type: "rewrite", rewrite: REPLY_REWRITERS[addresses], kind: addresses };
   }
   return isSecretReply(reply) ? FrameActions.secret : FrameActions.pass;
 }

@@ -97,7 +97,8 @@ export class RequestRelay implements RequestSink<CommandSpec> {
   #stoppedAt: RequestReply | undefined;
   /** Whether a read from the client is pending. */
   #isReading = false;
-  #reads = 0;
+  #receivedBytes = 0;
+  #requests = 0;
   /** Created by `drain`; resolves when the request in progress was forwarded. */
   #drained: PromiseWithResolvers<void> | undefined;
   #isFinished = false;
@@ -113,9 +114,14 @@ export class RequestRelay implements RequestSink<CommandSpec> {
     return !this.#isReading;
   }
 
-  /** How many reads have returned bytes of the client. */
-  get reads(): number {
-    return this.#reads;
+  /** How many bytes the client has sent. */
+  get receivedBytes(): number {
+    return this.#receivedBytes;
+  }
+
+  /** How many requests the client has sent, except those after which its bytes are not parsed. */
+  get requests(): number {
+    return this.#requests;
   }
 
   /**
@@ -147,7 +153,10 @@ export class RequestRelay implements RequestSink<CommandSpec> {
         scheduler.recordRead();
         if (read === null) break;
         const held = this.#input.end;
-        if (this.#reads++ === 0 && this.#input.bytes[held] === TLS_HANDSHAKE) throw tlsError();
+        if (this.#receivedBytes === 0 && this.#input.bytes[held] === TLS_HANDSHAKE) {
+          throw tlsError();
+        }
+        this.#receivedBytes += read;
         if (this.#isDone) continue;
         const at = this.#scan(held + read);
         if (this.#isPlain(at)) {
@@ -293,11 +302,13 @@ export class RequestRelay implements RequestSink<CommandSpec> {
 
   /** Expects one frame of any type for each of `count` requests. */
   plain(count: number): void {
+    this.#requests += count;
     this.#options.tracker.expect(ExpectedReplies.plain, count);
   }
 
   /** Expects the reply to a command of the table; returns whether the scanner must stop. */
   known(command: CommandSpec, argv: readonly string[], argc: number): boolean {
+    this.#requests++;
     const { tracker } = this.#options;
     const reply = command.reply(argv, argc);
     const isSilent = reply === ExpectedReplies.replyOff || reply === ExpectedReplies.replySkip;

@@ -3,6 +3,7 @@ import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { FrontendReport } from "../proxy/frontends.ts";
 import type { TlsMaterial } from "../tls/thread_tls.ts";
 
 /** Identifies a row of the NAT table: a node may change its id and its port, but not its key. */
@@ -61,6 +62,8 @@ export type MainMessages = ClientMessages & {
   publish: { payload: undefined; reply: void };
   /** Any reply proves that the worker is alive. */
   ping: { payload: undefined; reply: void };
+  /** What the frontend has counted. */
+  report: { payload: undefined; reply: FrontendReport };
   /** Use other certificates for new connections. */
   updateTls: { payload: TlsMaterial; reply: void };
   stopListening: { payload: undefined; reply: void };

@@ -18,7 +18,12 @@ import {
   type FrontendOptions,
   type TlsSides,
 } from "../proxy/frontend.ts";
-import type { Frontends, FrontendsContext } from "../proxy/frontends.ts";
+import type {
+  Frontends,
+  FrontendsContext,
+  NodeEndReason,
+  ThreadReport,
+} from "../proxy/frontends.ts";
 import { ListenError } from "../proxy/listener.ts";
 import type { TlsMaterial } from "../tls/thread_tls.ts";
 import type { Handlers } from "./channel.ts";
@@ -130,8 +135,8 @@ export class WorkerPool implements Frontends {
   }
 
   /** Ends the sessions with a node; workers follow with the next `update`. */
-  endSessions(node: NatEntry): void {
-    this.#frontend.endSessions(node);
+  endSessions(node: NatEntry, reason: NodeEndReason): void {
+    this.#frontend.endSessions(node, reason);
     this.#snapshots.recordMove(node);
   }
 
@@ -168,6 +173,12 @@ export class WorkerPool implements Frontends {
     const [reason] = this.#listenFailures;
     if (reason !== undefined) throw new ListenError(reason);
     this.#isServing = true;
+  }
+
+  /** The reports of all threads; of a worker that does not answer soon, its last one. */
+  async report(): Promise<ThreadReport[]> {
+    const reports = [this.#frontend.report(), ...this.#workers.map((worker) => worker.report())];
+    return (await Promise.all(reports)).flat();
   }
 
   /** Has the workers use other certificates for new connections. */

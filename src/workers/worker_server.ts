@@ -40,6 +40,7 @@ export class WorkerServer {
         return node && registry.upstreamOf(node, client);
       },
       ping() {},
+      report: () => this.#frontend.ownReport,
       updateTls: (material) => tls?.update(material),
       stopListening: () => {
         this.#isListening = false;
@@ -82,7 +83,10 @@ export class WorkerServer {
   async #update(snapshot: TableSnapshot): Promise<string[]> {
     for (const { kind, node } of this.#replica.update(snapshot)) {
       if (kind === "close") this.#frontend.close(node);
-      else this.#frontend.endSessions(node);
+      else {
+        const reason = this.#replica.isUp(node) ? "node_moved" : "node_failed";
+        this.#frontend.endSessions(node, reason);
+      }
     }
     const failures: string[] = [];
     const closing: Promise<void>[] = [];

@@ -1,6 +1,8 @@
 import { logOptions } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
+import { withTimeout } from "../platform/timeout.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { FrontendReport, ThreadReport } from "../proxy/frontends.ts";
 import type { TlsMaterial } from "../tls/thread_tls.ts";
 import { Channel, type Handlers } from "./channel.ts";
 import type { MainMessages, WorkerInit, WorkerMessages } from "./messages.ts";
@@ -18,6 +20,9 @@ export const PING_INTERVAL_MS = 10_000;
  * replies.
  */
 const MAX_UNANSWERED_PINGS = 12;
+
+/** How long a worker may take to report what it has counted. */
+const REPORT_TIMEOUT_MS = 1000;
 
 /** The options of a `WorkerThread`. */
 export interface WorkerThreadOptions {
@@ -47,6 +52,8 @@ export class WorkerThread {
   readonly #onLost: (error: OperatorError) => void;
   /** How many pings in a row were not answered. */
   #unansweredPings = 0;
+  /** Its last report, so that no sum over the threads falls when it is late. */
+  #report: FrontendReport | undefined;
 
   /** @throws {OperatorError} when the worker cannot be started */
   constructor(
@@ -79,6 +86,22 @@ export class WorkerThread {
     this.#unansweredPings++;
     // The request fails only when the worker is lost, which is reported.
     this.channel.request("ping", undefined).then(() => this.#unansweredPings = 0, () => {});
+  }
+
+  /** Its report, or its last one if it does not answer soon; none before the first. */
+  async report(): Promise<ThreadReport[]> {
+    const askedAtMs = performance.now();
+    try {
+      const answered = await withTimeout(
+        this.channel.request("report", undefined),
+        REPORT_TIMEOUT_MS,
+      );
+      if (answered !== undefined) this.#report = answered;
+    } catch {
+      // The worker is lost or stopping, which is reported elsewhere.
+    }
+    const lagMs = performance.now() - askedAtMs;
+    return this.#report === undefined ? [] : [{ thread: this.number, lagMs, ...this.#report }];
   }
 
   /** Ends the worker; requests to it fail with `reason`. */

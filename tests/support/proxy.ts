@@ -52,7 +52,7 @@ export async function startProxy(
 ): Promise<LocalProxy> {
   const config = { ...configOf(flagsFor(cluster.nodes[0]!, "127.0.0.1")), ...overrides };
   const tls = await ProgramTls.open(config);
-  const proxy = await start(config, () => {}, tls);
+  const proxy = await start(config, { announce() {} }, tls);
   return {
     proxy,
     host: config.publicHost,

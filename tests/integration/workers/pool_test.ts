@@ -6,6 +6,7 @@ import type { TableChange } from "../../../src/nat/table_change.ts";
 import type { ClusterView } from "../../../src/cluster/view.ts";
 import { frontendOptions } from "../../../src/cli/start_proxy.ts";
 import { END_TIMEOUT_MS, WorkerPool } from "../../../src/workers/pool.ts";
+import { Statistics } from "../../../src/proxy/statistics.ts";
 import { AnsweringNode } from "../../support/answering_node.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { bulk } from "../../support/frames.ts";
@@ -93,7 +94,7 @@ class Scene implements AsyncDisposable {
       if (change.kind === "open") {
         this.natTable.portOpened(change.node, this.open(change.node, change.port));
       } else if (change.kind === "close") this.pool.close(change.node);
-      else if (change.kind === "moved") this.pool.endSessions(change.node);
+      else if (change.kind === "moved") this.pool.endSessions(change.node, "node_moved");
     }
     this.pool.update();
   }
@@ -203,6 +204,12 @@ onLinux.test(
       const ends = await Promise.all(clients.map((client) => client.readToEnd()));
       assertEquals(ends, clients.map(() => ""));
       assertEquals(scene.suspicions, 0);
+      const reports = await pool.report();
+      assertEquals(reports.map(({ thread }) => thread), [1, 2, 3]);
+      const sum = new Statistics();
+      for (const { statistics } of reports) sum.add(statistics);
+      const { clients: open, accepted } = sum.at({ view: "default", port: node.publicPort });
+      assertEquals([open, accepted, sum.ended.node_moved], [0, SOME, SOME]);
       await peer[Symbol.asyncDispose]();
       await pool.update();
       const late = await Promise.all(Array.from({ length: SOME }, connect));
@@ -268,6 +275,7 @@ onLinux.test(
     using client = await WireClient.connect(AT, natTable.nodes[0]!.publicPort);
     await client.send(wire("CLIENT", "LIST"));
     await logged.untilLines(THREADS - 1);
+    assertEquals((await pool.report()).map(({ thread }) => thread), [1]);
     pool.stopListening();
     await within("end the pool", pool.end(), 10_000);
     assertEquals(await client.readToEnd(), "");

@@ -68,3 +68,17 @@ Deno.test("at most a hundred causes of one topic are logged, and a thousand of a
   fixture.log("a", "199");
   assertEquals(fixture.lines.slice(1000), ["c fails", "a 199"]);
 });
+
+Deno.test("the problems of the last two minutes are listed, the latest first, until they recover", () => {
+  using fixture = new Fixture();
+  const problems = () => fixture.throttle.problems.map(({ text, count }) => `${text} ${count}`);
+  fixture.log("a", "fails");
+  for (let times = 0; times < 3; times++) fixture.log("b", "fails");
+  fixture.nowMs += 90_000;
+  fixture.log("b", "fails");
+  assertEquals(problems(), ["b fails 4", "a fails 1"]);
+  fixture.nowMs += 31_000;
+  assertEquals(problems(), ["b fails 4"]);
+  assertEquals(fixture.throttle.recovered("b"), true);
+  assertEquals(problems(), []);
+});

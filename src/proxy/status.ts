@@ -1,0 +1,109 @@
+import type { DiscoveryHistory } from "../cluster/discovery.ts";
+import type { SlotRange } from "../cluster/node.ts";
+import type { NodeAddress } from "../cluster/node_address.ts";
+import { coveredSlots, uncoveredRanges } from "../cluster/view.ts";
+import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { Problem } from "../platform/log_throttle.ts";
+import type { SharedCounters } from "./counters.ts";
+import type { ThreadReport } from "./frontends.ts";
+import type { NodeState } from "./node_watch.ts";
+import { DEFAULT_VIEW, type PortStatistics, Statistics } from "./statistics.ts";
+
+/** What a proxy does now, for whoever wants to show it. Nobody changes it any more. */
+export interface ProxyStatus {
+  readonly phase: "starting" | "serving" | "draining";
+  /** In the order of public ports. */
+  readonly nodes: readonly NodeStatus[];
+  /** How many slots have an owner, in the last view of the cluster. */
+  readonly slotsCovered: number;
+  /** The slots without an owner; undefined before the first view. */
+  readonly slotsUncovered: readonly SlotRange[] | undefined;
+  /** Why a node that could have a public port has none; undefined if each has one. */
+  readonly noPortReason: string | undefined;
+  readonly discovery: DiscoveryHistory;
+  /** The sum over all threads. */
+  readonly statistics: Statistics;
+  /** In the order of their numbers; a thread that has never answered is missing. */
+  readonly threads: readonly Pick<ThreadReport, "thread" | "lagMs">[];
+  /** Clients that are connected now. */
+  readonly clients: number;
+  /** The memory that captured replies take, in bytes. */
+  readonly capturedBytes: number;
+  /** How often clients could not be accepted, and whether that is so now. */
+  readonly acceptFailures: number;
+  readonly acceptFails: boolean;
+  /** What the log throttles of all threads have suppressed, the latest first. */
+  readonly problems: readonly Problem[];
+}
+
+/** One row of the NAT table, and what is known of its node. */
+export interface NodeStatus {
+  /** "" if it is not known yet. */
+  readonly id: string;
+  readonly role: NatEntry["role"];
+  /** The node id of the primary that it replicates. */
+  readonly primaryId: string | undefined;
+  readonly slots: readonly SlotRange[];
+  /** The private address. */
+  readonly address: NodeAddress;
+  readonly publicPort: number;
+  readonly state: NodeState["status"];
+  /** Since when, in milliseconds since 1970. */
+  readonly sinceMs: number;
+  /** The statistics of its ports, one for each view. */
+  readonly ports: readonly PortStatistics[];
+}
+
+/** What a status is made of. */
+export interface StatusSources {
+  readonly phase: ProxyStatus["phase"];
+  readonly natTable: Pick<NatTable, "nodes" | "view" | "noPortError">;
+  readonly discovery: DiscoveryHistory;
+  readonly counters: SharedCounters;
+  readonly reports: readonly ThreadReport[];
+  /** The state of a node; undefined if its port was never open. */
+  stateOf(node: NatEntry): NodeState | undefined;
+}
+
+/** Makes a status of what the parts of a proxy know. */
+export function statusOf(
+  { phase, natTable, discovery, counters, reports, stateOf }: StatusSources,
+): ProxyStatus {
+  const { nodes, view, noPortError } = natTable;
+  const statistics = new Statistics();
+  for (const report of reports) statistics.add(report.statistics);
+  const lines = new Map(view?.nodes.map((line) => [line.id, line]));
+  const nowMs = performance.now();
+  const nodeStatus = (node: NatEntry): NodeStatus => {
+    const { id, role, address, publicPort } = node;
+    const { status, sinceMs } = stateOf(node) ?? { status: "up", sinceMs: nowMs };
+    const line = lines.get(id);
+    return {
+      id,
+      role,
+      primaryId: line?.primaryId,
+      slots: line?.slots ?? [],
+      address: { ...address },
+      publicPort,
+      state: status,
+      sinceMs: Date.now() - (nowMs - sinceMs),
+      ports: [statistics.at({ view: DEFAULT_VIEW, port: publicPort })],
+    };
+  };
+  return {
+    phase,
+    nodes: nodes.map(nodeStatus).sort((a, b) => a.publicPort - b.publicPort),
+    slotsCovered: view === undefined ? 0 : coveredSlots(view),
+    slotsUncovered: view && uncoveredRanges(view),
+    noPortReason: noPortError?.message,
+    discovery,
+    statistics,
+    threads: reports.map(({ thread, lagMs }) => ({ thread, lagMs })),
+    clients: counters.sessions.value,
+    capturedBytes: counters.captured.value,
+    acceptFailures: counters.acceptFailures.value,
+    acceptFails: counters.acceptFailing.value === 1,
+    problems: reports.flatMap(({ problems }) => problems)
+      .sort((a, b) => b.lastAtMs - a.lastAtMs),
+  };
+}

@@ -1,0 +1,72 @@
+import { assertEquals } from "@std/assert";
+import type { Config } from "../../src/cli/config.ts";
+import type { EndReason } from "../../src/proxy/end_reason.ts";
+import { Scene, SLOTS } from "../support/scripted_node.ts";
+import { until } from "../support/until.ts";
+
+/** Short for a test, long compared with the pauses of a busy machine. */
+const TIMEOUT_MS = 600;
+
+/** What ends the session of a client, and the reason that is counted for it. */
+const ENDS: [
+  reason: EndReason,
+  what: string,
+  end: (scene: Scene) => Promise<void>,
+  overrides?: Partial<Config>,
+][] = [
+  ["client_closed", "the client ends its side", async (scene) => {
+    const { client, peer } = await scene.open();
+    await client.closeWrite();
+    await peer.readToEnd();
+    peer.close();
+  }],
+  ["client_closed", "the client resets its connection", async (scene) => {
+    const { client } = await scene.open();
+    client.reset();
+  }],
+  ["node_closed", "the node ends its side", async (scene) => {
+    const { client, peer } = await scene.open();
+    await peer.closeWrite();
+    await client.readToEnd();
+    client.close();
+  }],
+  ["node_closed", "the node resets its connection", async (scene) => {
+    const { peer } = await scene.open();
+    peer.reset();
+  }],
+  ["not_paired", "the node sends no RESP", async (scene) => {
+    const { peer } = await scene.open();
+    await peer.send("?\r\n");
+  }],
+  ["idle_timeout", "both are idle", async (scene) => {
+    await scene.open();
+  }, { idleTimeoutMs: TIMEOUT_MS }],
+  ["capture_timeout", "the node does not finish a reply", async (scene) => {
+    await scene.outlastCapture();
+  }, { captureTimeoutMs: TIMEOUT_MS }],
+  ["capture_limit", "a reply is too long", async (scene) => {
+    await scene.open(SLOTS, `*1\r\n$99999\r\n${"a".repeat(99_999)}\r\n`);
+  }, { captureLimitBytes: 1 }],
+  ["connect_failed", "the node refuses the connection", async (scene) => {
+    scene.node.close();
+    await scene.connect();
+  }],
+  ["shutdown", "the proxy stops", async (scene) => {
+    await scene.open();
+    await scene.proxy.proxy.stop();
+  }],
+];
+
+Deno.test("the reason for which a session ends is counted", async (t) => {
+  for (const [reason, what, end, overrides] of ENDS) {
+    await t.step(what, async () => {
+      await using scene = await Scene.start(overrides);
+      const { proxy } = scene.proxy;
+      await end(scene);
+      await until("the session has ended", () => proxy.sessionCount === 0);
+      const { statistics: { ended } } = await proxy.status();
+      const counted = Object.entries(ended).filter(([, count]) => count > 0);
+      assertEquals(counted, [[reason, 1]]);
+    });
+  }
+});
