@@ -6,6 +6,7 @@
 import type { ClusterClient, Connect } from "./integration/clients/client.ts";
 import { IoredisClient } from "./integration/clients/ioredis.ts";
 import { NodeRedisClient } from "./integration/clients/node_redis.ts";
+import { statusLine } from "../src/platform/status_line.ts";
 import { untilReplaced } from "./live/changes.ts";
 import { RedisCluster } from "./support/cluster.ts";
 import { NatProcess } from "./support/nat_process.ts";
@@ -49,6 +50,9 @@ const CALM_MS = { least: 500, most: 4_000 };
 
 /** The pause after a failure, such as while a node is down. */
 const RETRY_PAUSE_MS = 50;
+
+/** How often the progress at a terminal changes. */
+const SHOW_INTERVAL_MS = 1000;
 
 /** Number of workers of each kind. */
 const WORKERS_EACH = 3;
@@ -367,6 +371,23 @@ async function round(place: Place, tally: Tally): Promise<void> {
   await Promise.all([...visitors, ...clients, over]);
 }
 
+/** Shows at a terminal how far a round is while `play` lasts. */
+async function showing<T>(round: string, endMs: number, play: () => Promise<T>): Promise<T> {
+  const beginMs = performance.now();
+  const show = () => {
+    const part = (performance.now() - beginMs) / (endMs - beginMs);
+    const state = part < 1 ? `${Math.floor(100 * part)} %` : "waiting until nothing is connected";
+    statusLine.show(`${round}, ${state}`);
+  };
+  const timer = setInterval(show, SHOW_INTERVAL_MS);
+  try {
+    return await play();
+  } finally {
+    clearInterval(timer);
+    statusLine.show("");
+  }
+}
+
 function inMib(bytes: number): string {
   return (bytes / MIB).toFixed(1);
 }
@@ -398,8 +419,10 @@ async function soak(minutes: number, seed: number): Promise<boolean> {
   for (let index = 1; index <= rounds; index++) {
     const endMs = performance.now() + totalMs / rounds;
     const printed = nat.stdout.length;
-    await round({ cluster, ports, random, over: () => performance.now() >= endMs }, tally);
-    const figures = await rest(nat, cluster, { files, printed });
+    const figures = await showing(`round ${index} of ${rounds}`, endMs, async () => {
+      await round({ cluster, ports, random, over: () => performance.now() >= endMs }, tally);
+      return await rest(nat, cluster, { files, printed });
+    });
     rests.push(figures);
     console.log(
       `round ${index} of ${rounds}: memory ${inMib(figures.bytes)} MiB, of which objects in use ` +

@@ -1,5 +1,6 @@
 import { oneLine } from "./one_line.ts";
 import { OperatorError } from "./operator_error.ts";
+import { statusLine } from "./status_line.ts";
 
 /** The stream that lines are written to: stdout or stderr. */
 export type Output = Pick<typeof Deno.stdout, "writeSync">;
@@ -24,10 +25,13 @@ export function writeLine(output: Output, line: string): void {
   }
 }
 
-/** Writes a line to stderr. A closed stderr is ignored: clients are served without a log. */
+/**
+ * Writes a line to stderr, above the status line. A closed stderr is ignored: clients are served
+ * without a log.
+ */
 export function writeStderr(text: string): void {
   try {
-    writeLine(Deno.stderr, oneLine(text));
+    statusLine.above(() => writeLine(Deno.stderr, oneLine(text)));
   } catch (error) {
     if (!(error instanceof OutputError)) throw error;
   }

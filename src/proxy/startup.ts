@@ -12,6 +12,7 @@ import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts"
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { readStateFile } from "../nat/state_file.ts";
+import { WaitStatus } from "./wait_status.ts";
 
 /** The options that decide which node gets which public port. */
 export interface MappingOptions {
@@ -87,7 +88,7 @@ export async function discover(
   const { natTable, discovery, apply, addressCheck } = context;
   const saved = natTable.savedPorts.nodes;
   apply(natTable.openStaticMappings());
-  const view = await waitUntilReady(discovery, startTimeoutMs, onObstacle);
+  const view = await waitForCluster(discovery, startTimeoutMs, onObstacle);
   await assignIds(context);
   apply(natTable.applyView(view, true));
   await resolveAddresses(context);
@@ -99,6 +100,18 @@ export async function discover(
       path: stateFile,
     });
   }
+}
+
+async function waitForCluster(
+  discovery: ClusterDiscovery,
+  timeoutMs: number,
+  onObstacle: DiscoverOptions["onObstacle"],
+): Promise<ClusterView> {
+  using status = new WaitStatus(timeoutMs);
+  return await waitUntilReady(discovery, timeoutMs, (obstacle) => {
+    status.obstacle = obstacle;
+    onObstacle?.(obstacle);
+  });
 }
 
 /** Logs each entry of `--dial-map` that matches no node. */

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { statusLine } from "../../src/platform/status_line.ts";
 import { run } from "../support/program.ts";
 import { runTask, UsageError } from "../support/task.ts";
 import { drawChart } from "./chart.ts";
@@ -95,34 +96,63 @@ async function playRounds(
   rounds: number,
   signal: AbortSignal,
 ): Promise<RowFigures[]> {
+  using progress = new Progress(plays, rounds);
   for (const { scenario, stage } of plays) {
-    progress(`before the first round: ${scenario.name}`);
+    progress.show("before the first round", scenario);
     signal.throwIfAborted();
     await scenario.prepare?.(stage);
   }
   const figures = plays.map(({ scenario: { rows } }) => rows.map((): RowFigures => ({})));
   for (let round = 0; round < rounds; round++) {
+    progress.beginRound(round);
     for (const [index, { scenario, stage }] of plays.entries()) {
       if (round >= (scenario.mostRounds ?? Infinity)) continue;
-      progress(`round ${round + 1} of ${rounds}: ${scenario.name}`);
       for (let turn = 0; turn < CONTENDERS.length; turn++) {
+        progress.show(`round ${round + 1} of ${rounds}`, scenario);
         signal.throwIfAborted();
         // The order rotates by round.
         const name = CONTENDERS[(round + turn) % CONTENDERS.length]!;
         for (const [at, figure] of (await scenario.measure(name, stage)).entries()) {
           if (figure !== undefined) (figures[index]![at]![name] ??= []).push(figure);
         }
+        progress.done++;
       }
     }
   }
-  progress("");
   return figures.flat();
 }
 
-/** Prints progress on one line of a terminal. */
-function progress(text: string): void {
-  if (!Deno.stderr.isTerminal()) return;
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${text}`));
+/** Says on stderr how far the benchmark is: at a terminal all the time, else once a round. */
+class Progress implements Disposable {
+  /** How many measurements are done. */
+  done = 0;
+  readonly #rounds: number;
+  readonly #total: number;
+
+  constructor(plays: readonly Play[], rounds: number) {
+    this.#rounds = rounds;
+    const played = plays.map(({ scenario: { mostRounds = Infinity } }) =>
+      Math.min(rounds, mostRounds)
+    );
+    this.#total = CONTENDERS.length * played.reduce((sum, rounds) => sum + rounds, 0);
+  }
+
+  get #percent(): number {
+    return Math.floor(100 * this.done / this.#total);
+  }
+
+  show(what: string, { name }: Scenario): void {
+    statusLine.show(`${what}, ${this.#percent} % done: ${name}`);
+  }
+
+  beginRound(round: number): void {
+    if (statusLine.isVisible) return;
+    console.error(`round ${round + 1} of ${this.#rounds}, ${this.#percent} % done`);
+  }
+
+  [Symbol.dispose](): void {
+    statusLine.show("");
+  }
 }
 
 if (import.meta.main) await runTask(usage(NAMES), main);
