@@ -95,23 +95,23 @@ async function startProxyFor(cluster: RedisCluster): Promise<Proxy> {
 
 /** Prints the mapping and the values, and returns the public port of the first node. */
 async function show({ cluster, proxy }: Running): Promise<number> {
-  const nodes = proxy.nodes.toSorted((a, b) => a.publicPort - b.publicPort);
+  const nodes = proxy.nodes.toSorted((a, b) => a.listenPort - b.listenPort);
   const first = nodes[0]!;
   printTable("A cluster of six nodes, and where the proxy makes them public:", [
     ["private", "", "public", "role"],
     ...nodes.map((node) => [
       formatHostPort(node.address),
       "->",
-      `127.0.0.1:${node.publicPort}`,
+      `127.0.0.1:${node.listenPort}`,
       cluster.nodes.find(({ id }) => id === node.id)!.role,
     ]),
   ]);
-  const kept = await within("use the cluster", prove(first.publicPort), PROOF_DEADLINE_MS);
+  const kept = await within("use the cluster", prove(first.listenPort), PROOF_DEADLINE_MS);
   printTable(
-    `What a client that was told only 127.0.0.1:${first.publicPort} wrote and read back:`,
+    `What a client that was told only 127.0.0.1:${first.listenPort} wrote and read back:`,
     kept.map(({ key, value, slot, at }) => [key, value, `slot ${slot}`, `at ${at}`]),
   );
-  return first.publicPort;
+  return first.listenPort;
 }
 
 interface Kept {

@@ -12,6 +12,7 @@ import { OwnAddressError } from "../cluster/node_dialer.ts";
 import { isHealthy } from "../cluster/view.ts";
 import { close } from "../platform/net.ts";
 import { MappingFiles } from "../nat/mapping_files.ts";
+import { createViews } from "../nat/public_view.ts";
 import type { TableChange } from "../nat/table_change.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
@@ -45,6 +46,7 @@ export async function check(config: Config): Promise<void> {
 async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<void> {
   let listenError: ListenError | undefined;
   const natTable = createNatTable(config);
+  const views = createViews(config);
   const apply = (changes: readonly TableChange[]) => {
     for (const change of changes) {
       if (change.kind !== "open") continue;
@@ -52,15 +54,15 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
       natTable.portOpened(change.node, change.port);
     }
   };
-  const options = { ...config, tlsConnector: tls?.sides.connector };
+  const options = { ...config, views, tlsConnector: tls?.sides.connector };
   const context = createStartupContext(natTable, options, apply);
   await discover(context, config);
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
-  for (const node of byPort(nodes)) print(mappingLine(config, node));
+  for (const node of byPort(nodes)) print(mappingLine(views[0], node));
   if (listenError !== undefined) throw listenError;
   await checkReachable(context);
-  await new MappingFiles(config, natTable).checkWritable();
+  await new MappingFiles(config, { natTable, views }).checkWritable();
 }
 
 /**

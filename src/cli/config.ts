@@ -16,6 +16,7 @@ import type { ClientAuth } from "../tls/material.ts";
 import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
+import { listenPorts, type PortOptions, readPublicPorts } from "./public_ports.ts";
 import { readNodeTls, readServerTls, TLS_FILE_OPTIONS } from "./tls_options.ts";
 
 /**
@@ -54,9 +55,6 @@ export type Command =
   }
   | { readonly kind: "serve" | "check"; readonly config: Config };
 
-/** The options that decide on which ports the proxy listens. */
-type PortOptions = Pick<Config, "listen" | "maxNodes" | "staticMappings">;
-
 /**
  * Parses the command line and the environment, and verifies that the password file is readable.
  *
@@ -72,18 +70,22 @@ export function parseCommand(
   const ports = {
     listen: readListen(options),
     maxNodes: options.get("max-nodes"),
-    staticMappings: options.get("port-map") ?? [],
+    staticMappings: (options.get("port-map") ?? []).map(({ node, port }) => ({ node, port })),
   };
   checkRange(ports);
+  const publicPorts = readPublicPorts(options, ports);
   if (subcommand(args) === "healthcheck") {
     const clientAuth = readServerTls(options)?.clientAuth;
-    return { kind: "healthcheck", addresses: publicAddresses(ports), clientAuth };
+    return { kind: "healthcheck", addresses: listenAddresses(ports), clientAuth };
   }
-  const config = freeze(readConfig(options, ports));
+  const config = freeze(readConfig(options, { ...ports, ...publicPorts, otherViews: [] }));
   return { kind: options.get("check") ? "check" : "serve", config };
 }
 
-function readConfig(options: OptionReader, ports: PortOptions): Config {
+function readConfig(
+  options: OptionReader,
+  ports: PortOptions & Pick<Config, "firstPublicPort" | "publicPorts" | "otherViews">,
+): Config {
   checkFiles(options);
   const warnings: string[] = [];
   const credentials = readCredentials(options, warnings);
@@ -137,19 +139,18 @@ function checkRange({ listen: { port: first }, maxNodes }: PortOptions): void {
 }
 
 /** The addresses of this machine at which a proxy with these options may listen. */
-function publicAddresses({ listen, maxNodes, staticMappings }: PortOptions): HostPort[] {
-  const range = listen.port === 0 ? 0 : maxNodes;
-  const ports = new Set(Array.from({ length: range }, (_, index) => listen.port + index));
-  for (const { port } of staticMappings) ports.add(port);
-  if (ports.size === 0) {
+function listenAddresses(options: PortOptions): HostPort[] {
+  const { host } = options.listen;
+  const ports = listenPorts(options);
+  if (ports.length === 0) {
     throw new ConfigError(
       "The ports of the proxy are not known, because the port of --listen-addr is 0; " +
         "set it for the proxy and the health check, or fix a port with --port-map",
     );
   }
-  const includesLoopback = isWildcard(listen.host) || isLocalhost(listen.host);
-  const hosts = includesLoopback ? ["127.0.0.1", "::1"] : [listen.host];
-  return [...ports].flatMap((port) => hosts.map((host) => ({ host, port })));
+  const includesLoopback = isWildcard(host) || isLocalhost(host);
+  const hosts = includesLoopback ? ["127.0.0.1", "::1"] : [host];
+  return ports.flatMap((port) => hosts.map((host) => ({ host, port })));
 }
 
 /** Rejects files that would overwrite each other, or a file that is read. */

@@ -9,7 +9,6 @@ import {
   onOff,
   type OptionType,
   positiveDuration,
-  publicHost,
   seconds,
   text,
   threadCount,
@@ -19,6 +18,7 @@ import type { Option } from "./option.ts";
 import { portMap } from "./port_map.ts";
 import { TLS_OPTION_ROWS } from "./tls_option_rows.ts";
 import { viaTunnel } from "./via.ts";
+import { VIEW_OPTION_ROWS } from "./view_option_rows.ts";
 
 /**
  * The default size of a read buffer, in bytes. It does not matter for small requests. Values of
@@ -68,13 +68,7 @@ const OPTION_ROWS = [
       "the default port is 6379. URLs are accepted, too: redis://user:password@host:port, and " +
       "rediss:// for TLS.",
   },
-  {
-    name: "public-host",
-    env: "PUBLIC_HOST",
-    type: publicHost,
-    help: "Host name or IP address, without a port, to advertise to clients; by default the host " +
-      "of --listen-addr, or 127.0.0.1 if that has no host.",
-  },
+  ...VIEW_OPTION_ROWS,
   {
     name: "max-nodes",
     env: "MAX_NODES",
@@ -86,8 +80,9 @@ const OPTION_ROWS = [
     name: "port-map",
     env: "PORT_MAP",
     type: portMap,
-    help: "Fixed public ports, inside the port range or outside; NODE is a node id or a private " +
-      "HOST:PORT, with brackets around IPv6.",
+    help: "Fixed ports, inside the port range or outside; NODE is a node id or a private " +
+      "HOST:PORT, with brackets around IPv6. PUBLIC is the port at which clients reach LISTEN, if " +
+      "that is another.",
   },
   {
     name: "via",

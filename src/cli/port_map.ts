@@ -6,14 +6,20 @@ import { type OptionType, parseNodeHostPort } from "./option_types.ts";
 /** A node id as `CLUSTER MYID` prints it, in any case. */
 const NODE_ID = /^[\da-f]{40}$/i;
 
-const EXPECTED = "expected ID=PORT or HOST:PORT=PORT, several separated by commas";
+const EXPECTED = "expected ID=PORT or HOST:PORT=PORT, each with :PUBLIC or without, several " +
+  "separated by commas";
 
-/** The nodes with a fixed public port. No node and no port may occur twice. */
-export const portMap: OptionType<StaticMapping[]> = {
-  placeholder: "NODE=PORT,...",
+/** A static mapping, and the port at which clients reach it if that is fixed, too. */
+export interface PortMapping extends StaticMapping {
+  readonly publicPort?: number;
+}
+
+/** The nodes with a fixed port. No node and no port may occur twice. */
+export const portMap: OptionType<PortMapping[]> = {
+  placeholder: "NODE=LISTEN[:PUBLIC],...",
   parse({ source, text }) {
     const entries = text.split(",").map((entry) => ({ source, text: entry.trim() }));
-    const mappings: StaticMapping[] = [];
+    const mappings: PortMapping[] = [];
     for (const entry of entries) {
       const mapping = parseEntry(entry);
       const sameNode = mappings.findIndex(({ node }) => keyOf(node) === keyOf(mapping.node));
@@ -26,22 +32,34 @@ export const portMap: OptionType<StaticMapping[]> = {
         const other = quote(entries[samePort]!.text);
         throw invalid(entry, `${other} has the same port; expected each port once`);
       }
+      const samePublic = mappings.findIndex(({ publicPort }) =>
+        publicPort !== undefined && publicPort === mapping.publicPort
+      );
+      if (samePublic >= 0) {
+        const other = quote(entries[samePublic]!.text);
+        throw invalid(entry, `${other} has the same public port; expected each port once`);
+      }
       mappings.push(mapping);
     }
     return mappings;
   },
 };
 
-function parseEntry(raw: RawValue): StaticMapping {
-  const [, name, digits] = /^([^=]+)=(\d+)$/.exec(raw.text) ?? [];
+function parseEntry(raw: RawValue): PortMapping {
+  const [, name, listen, publicPort] = /^([^=]+)=(\d+)(?::(\d+))?$/.exec(raw.text) ?? [];
   if (name === undefined) throw invalid(raw, EXPECTED);
-  const port = Number(digits);
-  if (port === 0 || port > MAX_PORT) {
-    throw invalid(raw, `the public port is not from 1 to ${MAX_PORT}; ${EXPECTED}`);
-  }
-  if (NODE_ID.test(name)) return { node: name.toLowerCase(), port };
+  const ports = {
+    port: parsePort(raw, Number(listen)),
+    ...publicPort !== undefined && { publicPort: parsePort(raw, Number(publicPort)) },
+  };
+  if (NODE_ID.test(name)) return { node: name.toLowerCase(), ...ports };
   const node = parseNodeHostPort(raw, name, EXPECTED);
-  return { node: { host: canonicalHost(node.host), port: node.port }, port };
+  return { node: { host: canonicalHost(node.host), port: node.port }, ...ports };
+}
+
+function parsePort(raw: RawValue, port: number): number {
+  if (port >= 1 && port <= MAX_PORT) return port;
+  throw invalid(raw, `the port is not from 1 to ${MAX_PORT}; ${EXPECTED}`);
 }
 
 function keyOf(node: StaticMapping["node"]): string {

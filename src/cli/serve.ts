@@ -36,7 +36,7 @@ export async function serve(config: Config): Promise<void> {
   if (proxy === undefined) return;
   log.info("Ready: {nodes} nodes at {host}", {
     nodes: proxy.nodes.length,
-    host: config.publicHost,
+    host: config.publicHost ?? "the address that a client connects to",
   });
   logUncaughtErrors();
   await Promise.race([stopping, proxy.failure]);

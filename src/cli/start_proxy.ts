@@ -37,12 +37,16 @@ async function chooseFrontends(
 
 /** The options of a frontend. Workers get a copy, so it has no file paths. */
 export function frontendOptions(config: Config): FrontendOptions {
-  const { listen, publicHost, maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
+  const { listen, publicHost, firstPublicPort, publicPorts, otherViews } = config;
+  const { maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
   const { via, dialMap, login } = config;
   const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo } = config;
   return {
     listen,
     publicHost,
+    firstPublicPort,
+    publicPorts,
+    otherViews,
     maxConnections,
     connectTimeoutMs,
     via,

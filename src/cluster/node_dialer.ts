@@ -6,7 +6,7 @@ import { DialMap, type DialMapping } from "./dial_map.ts";
 import type { NodeAddress } from "./node_address.ts";
 import { NodeAlias } from "./node_alias.ts";
 import { ping, pingTls } from "./ping.ts";
-import { OwnAddresses, type OwnAddressOptions, type PublicPorts } from "./own_addresses.ts";
+import { OwnAddresses, type OwnAddressOptions, type OwnPorts } from "./own_addresses.ts";
 
 /** Nodes answer a PING within a millisecond. */
 const OTHER_LIMIT_MS = 1000;
@@ -49,7 +49,7 @@ export class NodeDialer {
   readonly #dialMap: DialMap;
 
   /** @param resolveHost resolves names; sessions pass one with a cache */
-  constructor(options: NodeDialerOptions, ports: PublicPorts, resolveHost = resolve) {
+  constructor(options: NodeDialerOptions, ports: OwnPorts, resolveHost = resolve) {
     this.connectTimeoutMs = options.connectTimeoutMs;
     this.#options = options;
     this.#own = new OwnAddresses(options, ports, resolveHost);

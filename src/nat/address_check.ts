@@ -98,7 +98,7 @@ export class AddressCheck {
     ]);
   }
 
-  #reportUnserved({ id, address, publicPort }: NatEntry): void {
+  #reportUnserved({ id, address, listenPort }: NatEntry): void {
     const node_addr = formatHostPort(address);
     const key = { topic: id, cause: `unserved ${node_addr}` };
     this.#throttle.log(
@@ -108,7 +108,7 @@ export class AddressCheck {
         ? [
           "Port {port} is mapped to {node_addr}, which is a port of this proxy, so it serves no " +
           "client; change --port-map",
-          { port: publicPort, node_addr },
+          { port: listenPort, node_addr },
         ]
         : [
           "Node {node_id} announces {node_addr}, which is a port of this proxy, so no client can " +

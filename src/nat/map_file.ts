@@ -1,5 +1,6 @@
 import type { HostPort } from "../platform/address.ts";
 import type { NatEntry } from "./nat_table.ts";
+import type { PublicView } from "./public_view.ts";
 
 /** The fields of a row that the map file is formatted from. */
 export type MapNode = Omit<NatEntry, "busPort" | "peerPort">;
@@ -8,38 +9,53 @@ export type MapNode = Omit<NatEntry, "busPort" | "peerPort">;
 const VERSION = 1;
 
 /**
- * Formats a map file: JSON with the public address of each node, in the order of public ports, and
- * with the `natMap` option of ioredis. The same nodes give the same text.
+ * Formats a map file: JSON with the public address of each node, in the order of ports, and with
+ * the `natMap` option of ioredis. The same nodes give the same text.
  */
-export function formatMap(publicHost: string, nodes: readonly MapNode[]): string {
-  const sorted = nodes.toSorted((a, b) => a.publicPort - b.publicPort);
+export function formatMap(view: PublicView, nodes: readonly MapNode[]): string {
+  const sorted = nodes.toSorted((a, b) => a.listenPort - b.listenPort);
   const map = {
     version: VERSION,
-    nodes: sorted.map(({ id, role, address, publicPort }) => ({
+    nodes: sorted.map(({ id, role, address, listenPort }) => ({
       id,
       role,
       private: { host: address.host, port: address.port },
-      public: { host: publicHost, port: publicPort },
+      ...publicOf(view, listenPort),
     })),
-    ioredis: { natMap: natMapOf(publicHost, sorted) },
+    ioredis: { natMap: natMapOf(view, sorted) },
   };
   return JSON.stringify(map, null, 2) + "\n";
 }
 
-/** The option `natMap` of ioredis: every announced address, unless several nodes announce it. */
-function natMapOf(publicHost: string, nodes: readonly MapNode[]): Record<string, HostPort> {
+/** The public address of a node, and its listener's port if that is another. */
+function publicOf(view: PublicView, rowPort: number) {
+  const port = view.publicPort(rowPort);
+  const listenPort = view.listenPort(rowPort);
+  return {
+    public: { host: view.publicHost ?? null, port: port ?? null },
+    ...port !== listenPort && { listenPort },
+  };
+}
+
+/**
+ * The option `natMap` of ioredis: every announced address, unless several nodes announce it, or its
+ * public address is not known.
+ */
+function natMapOf(view: PublicView, nodes: readonly MapNode[]): Record<string, HostPort> {
   const ports = new Map<string, number | undefined>();
-  for (const { announced, publicPort } of nodes) {
+  for (const { announced, listenPort } of nodes) {
     for (const { host, port } of announced) {
       // As in ioredis (cluster/index.js `natMapper`): IPv6 has no brackets.
       const key = `${host}:${port}`;
-      const isShared = ports.has(key) && ports.get(key) !== publicPort;
-      ports.set(key, isShared ? undefined : publicPort);
+      const isShared = ports.has(key) && ports.get(key) !== listenPort;
+      ports.set(key, isShared ? undefined : listenPort);
     }
   }
   const natMap: Record<string, HostPort> = {};
-  for (const [key, port] of ports) {
-    if (port !== undefined) natMap[key] = { host: publicHost, port };
+  const { publicHost: host } = view;
+  for (const [key, listenPort] of ports) {
+    const port = listenPort === undefined ? undefined : view.publicPort(listenPort);
+    if (host !== undefined && port !== undefined) natMap[key] = { host, port };
   }
   return natMap;
 }

@@ -3,6 +3,7 @@ import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { formatMap } from "./map_file.ts";
 import type { NatTable } from "./nat_table.ts";
+import type { PublicViews } from "./public_view.ts";
 import { formatState } from "./state_file.ts";
 
 /** Which files to write. */
@@ -11,8 +12,12 @@ export interface MappingFilesOptions {
   readonly stateFile: string | undefined;
   /** The path of the map file; undefined for none. */
   readonly mapFile: string | undefined;
-  /** The host that the map file has for every node. */
-  readonly publicHost: string;
+}
+
+/** What the files are written from. */
+export interface MappingFilesContext {
+  readonly natTable: Pick<NatTable, "nodes" | "savedPorts">;
+  readonly views: PublicViews;
 }
 
 /** The files that are written from the NAT table: the state file and the map file. */
@@ -24,10 +29,10 @@ export class MappingFiles {
   #isQueued = false;
 
   constructor(
-    { stateFile, mapFile, publicHost }: MappingFilesOptions,
-    natTable: Pick<NatTable, "nodes" | "savedPorts">,
+    { stateFile, mapFile }: MappingFilesOptions,
+    { natTable, views }: MappingFilesContext,
   ) {
-    this.#formatMap = () => formatMap(publicHost, natTable.nodes.filter(({ id }) => id !== ""));
+    this.#formatMap = () => formatMap(views[0], natTable.nodes.filter(({ id }) => id !== ""));
     this.#files = [
       new MappingFile(stateFile, () => formatState(natTable.savedPorts)),
       new MappingFile(mapFile, this.#formatMap),

@@ -1,4 +1,4 @@
-// nat/ owns which node has which public port. It may import commands/, cluster/, resp/ and
+// nat/ owns which node has which port, and what clients are shown for it. It may import commands/, cluster/, resp/ and
 // platform/. Start here: NatTable holds the rows and answers lookups.
 //
 // - Reconciler applies views of the cluster to the rows, membership.ts decides which views and
@@ -45,7 +45,7 @@ export interface AddressConflict {
 }
 
 /**
- * The NAT table: node ⇄ public port. The id identifies a node; addresses are aliases, of which a
+ * The NAT table: node ⇄ port of the listener. The id identifies a node; addresses are aliases, of which a
  * node may have many: by IP and by name, for TCP and TLS, and old ones that other nodes still send.
  *
  * Nodes disagree for seconds while their cluster changes, and a removed node may disagree forever.
@@ -143,9 +143,9 @@ export class NatTable {
     return this.#rows.withAlias(address) === SHARED;
   }
 
-  /** The node that clients reach on a public port. */
-  atPort(publicPort: number): NatEntry | undefined {
-    return this.#rows.all.find((row) => row.publicPort === publicPort);
+  /** The node that is served on the port of a listener of the first view. */
+  atPort(listenPort: number): NatEntry | undefined {
+    return this.#rows.all.find((row) => row.listenPort === listenPort);
   }
 
   /** The node with an id. */
@@ -154,13 +154,13 @@ export class NatTable {
   }
 
   /**
-   * The public port of a referenced node, if the table has it. A redirect without an address is
+   * The `listenPort` of a referenced node, if the table has it. A redirect without an address is
    * never answered from the table, because slots move.
    */
   portOf(ref: NodeRef): number | undefined {
-    if (ref.id !== undefined) return this.#rows.withId(ref.id)?.publicPort;
+    if (ref.id !== undefined) return this.#rows.withId(ref.id)?.listenPort;
     const row = isAddress(ref) ? this.#rows.withAlias(ref) : undefined;
-    return row === SHARED ? undefined : row?.publicPort;
+    return row === SHARED ? undefined : row?.listenPort;
   }
 
   /** Whether a view shows this cluster; see `membership.ts`. */
@@ -186,7 +186,7 @@ export class NatTable {
     for (const { node: address, port } of this.#options.staticMappings) {
       if (typeof address === "string") continue;
       const row = newRow("", address, { isMapped: true, isRequired: true });
-      row.publicPort = port;
+      row.listenPort = port;
       this.#rows.add(row);
       this.#rows.setAlias(aliasOf(address), row);
       changes.push({ kind: "open", node: row, port, isRequired: true });
@@ -228,7 +228,7 @@ export class NatTable {
       log.warning(
         "Node {node_id} has port {port} until the next start; its static port {static_port} " +
           "(--port-map) works, too",
-        { node_id: id, port: other.publicPort, static_port: row.publicPort },
+        { node_id: id, port: other.listenPort, static_port: row.listenPort },
       );
       row.id = id;
     }
@@ -258,7 +258,7 @@ export class NatTable {
     log.info("Node {node_id} at {node_addr} has left the cluster; closing port {port}", {
       node_id: id,
       node_addr: formatHostPort(row.address),
-      port: row.publicPort,
+      port: row.listenPort,
     });
     this.#rows.remove(row);
     return [{ kind: "close", node: row }];
@@ -304,6 +304,6 @@ export class NatTable {
     row.address = address;
     row.reportedAddress = undefined;
     row.isConflicting = false;
-    this.#ports.assign(row.id, row.publicPort, address);
+    this.#ports.assign(row.id, row.listenPort, address);
   }
 }

@@ -16,7 +16,7 @@ const DOUBTFUL_INTERVAL_MS = 100;
  */
 const NO_PORT_INTERVAL_MS = 1000;
 
-/** Finds the public ports of nodes that frames refer to and that the table does not have. */
+/** Finds the ports of nodes that frames refer to and that the table does not have. */
 export class NodeResolver {
   readonly #context: NatContext;
   /** When the next query for a doubtful reference may start. */
@@ -37,7 +37,7 @@ export class NodeResolver {
   }
 
   /**
-   * Finds the public port of a node: queries the node that sent the reference and, as a last
+   * Finds the `listenPort` of a node: queries the node that sent the reference and, as a last
    * resort, the address itself. Only nodes get ports; a port for any other address would let
    * clients reach every host in the private network. Returns 0 for a node without a port, as
    * servers report an unreachable node, and undefined for a doubtful reference to no node.
@@ -90,7 +90,7 @@ export class NodeResolver {
   ): Promise<number | undefined> {
     const { natTable } = this.#context;
     // The previous query of the queue may have found the node, or may have been the same.
-    const known = natTable.portOf(ref) ?? this.#redirectTarget(ref, from, sinceMs)?.publicPort;
+    const known = natTable.portOf(ref) ?? this.#redirectTarget(ref, from, sinceMs)?.listenPort;
     if (known !== undefined) return known;
     const { view } = natTable;
     if (view !== undefined && performance.now() - view.takenAtMs < NO_PORT_INTERVAL_MS) {
@@ -104,12 +104,12 @@ export class NodeResolver {
       // that should have answered, it is another node.
       const isItself = view !== undefined && view.answeredBy.id === ref.id &&
         !view.nodes.some(({ id }) => id === from.id);
-      if (isItself) return from.publicPort;
+      if (isItself) return from.listenPort;
     }
     return natTable.portOf(ref) ??
-      this.#redirectTarget(ref, from, sinceMs)?.publicPort ??
-      this.#ownerElsewhere(ref, from)?.publicPort ??
-      this.#replicationPeer(ref, from)?.publicPort;
+      this.#redirectTarget(ref, from, sinceMs)?.listenPort ??
+      this.#ownerElsewhere(ref, from)?.listenPort ??
+      this.#replicationPeer(ref, from)?.listenPort;
   }
 
   /** Throws for a node that is known to have no port, which no further query would change. */
@@ -184,7 +184,7 @@ export class NodeResolver {
     const view = await discovery.queryNode(ref);
     const node = view && natTable.withId(view.answeredBy.id);
     if (node !== undefined) apply(natTable.addAlias(node, ref));
-    return node?.publicPort;
+    return node?.listenPort;
   }
 
   /** Whether the latest view is one of `from`, taken since a time. */

@@ -121,7 +121,7 @@ export class Reconciler {
   portOpened(node: NatEntry, port: number): void {
     const row = this.#rows.all.find((row) => row === node);
     if (row === undefined) return;
-    row.publicPort = port;
+    row.listenPort = port;
     this.#withoutPort.delete(row.id);
     if (row.id !== "") this.#ports.assign(row.id, port, row.address);
   }
@@ -151,7 +151,7 @@ export class Reconciler {
   identify(row: Row, id: string): void {
     this.#rows.setId(row, id);
     this.#withoutPort.delete(id);
-    this.#ports.assign(id, row.publicPort, row.address);
+    this.#ports.assign(id, row.listenPort, row.address);
   }
 
   /** The row that a new node takes over: a static mapping to its address, or its predecessor's. */
@@ -233,7 +233,7 @@ export class Reconciler {
   }
 
   #offer(row: Row, port: number): PortChange {
-    row.publicPort = port;
+    row.listenPort = port;
     // Without a range, a saved port is only preferred.
     const isPreferred = this.#ports.usesFreePorts && port !== 0 &&
       this.#ports.staticPort(row.id) === undefined;

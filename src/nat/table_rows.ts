@@ -2,7 +2,7 @@ import type { HostPort } from "../platform/address.ts";
 import type { NodeAddress } from "../cluster/node_address.ts";
 import { aliasOf, isSameAddress } from "../cluster/node_ref.ts";
 
-/** A row of the NAT table: a node and its public port. The table updates the fields in place. */
+/** A row of the NAT table: a node and its port. The table updates the fields in place. */
 export interface NatEntry {
   /** The node id; "" for a statically mapped address whose node has not sent its id yet. */
   readonly id: string;
@@ -15,8 +15,8 @@ export interface NatEntry {
   readonly busPort: number | undefined;
   /** The port that other nodes use, if it is another than that of `address`; see `peerPortOf`. */
   readonly peerPort: number | undefined;
-  /** The port on which clients reach the node through the proxy. */
-  readonly publicPort: number;
+  /** The port on which the proxy listens for the node, in the first view; see `PublicView`. */
+  readonly listenPort: number;
 }
 
 /** A row, writable by the table only. */
@@ -44,7 +44,7 @@ export function newRow(
     role: "primary",
     busPort: undefined,
     peerPort: undefined,
-    publicPort: 0,
+    listenPort: 0,
     reportedAddress: undefined,
     isConflicting: false,
     mappedAddress: options.isMapped ? address : undefined,

@@ -1,11 +1,12 @@
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeResolver } from "../nat/node_resolver.ts";
+import type { PublicView } from "../nat/public_view.ts";
 import type { DnsCache } from "../platform/dns_cache.ts";
 
 /** Everything from which sessions look up addresses. */
 export interface AddressSources {
-  /** The host that clients get for every node. */
-  readonly publicHost: string;
+  /** What the clients are shown. */
+  readonly view: PublicView;
   readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isPrivate">;
   readonly nodeResolver: Pick<NodeResolver, "resolve">;
   readonly clients: ClientAddresses;

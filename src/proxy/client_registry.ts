@@ -42,7 +42,7 @@ export class ClientRegistry implements ClientAddresses {
   /** The number of clients that a node has through the proxy, in all threads. */
   countOf(node: NatEntry): number {
     if (this.#countAtPort !== undefined) {
-      return Atomics.load(this.#countAtPort, node.publicPort);
+      return Atomics.load(this.#countAtPort, node.listenPort);
     }
     return this.#byNode.get(node)?.byUpstream.size ?? 0;
   }
@@ -74,7 +74,7 @@ export class ClientRegistry implements ClientAddresses {
 
   #count(node: NatEntry, change: 1 | -1): void {
     if (this.#countAtPort === undefined) return;
-    Atomics.add(this.#countAtPort, node.publicPort, change);
+    Atomics.add(this.#countAtPort, node.listenPort, change);
   }
 }
 

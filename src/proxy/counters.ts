@@ -25,7 +25,7 @@ export class SharedCounters {
   readonly acceptFailures: AtomicCounter;
   /** 1 if the last message is that accepting fails, 0 if it is that accepting works. */
   readonly acceptFailing: AtomicCounter;
-  /** The number of clients of each public port, by port; undefined if there is only one thread. */
+  /** The number of clients of each node, by its `listenPort`; undefined if there is only one thread. */
   readonly clientsAtPort: Int32Array | undefined;
   readonly #accepted: BigInt64Array;
 

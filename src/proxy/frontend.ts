@@ -1,6 +1,7 @@
 import type { Credentials } from "../cluster/credentials.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
+import { DEFAULT_VIEW, type PublicViewsOptions } from "../nat/public_view.ts";
 import { DnsCache } from "../platform/dns_cache.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import {
@@ -37,7 +38,7 @@ import type {
   SessionOrigin,
   SessionTraffic,
 } from "./session_context.ts";
-import { DEFAULT_VIEW, type PortStatistics, Statistics } from "./statistics.ts";
+import { type PortStatistics, Statistics } from "./statistics.ts";
 import { countingAcceptor, countingConnector } from "./handshake_counts.ts";
 
 /** Sessions are checked this often per timeout: a timeout is late by a quarter at the most. */
@@ -59,7 +60,8 @@ const SUSPECT_TIMEOUT_MS = 250;
 const ACCEPT_PAUSE_MS = 100;
 
 /** The options of a frontend; workers get a copy, so it holds no functions and no file paths. */
-export interface FrontendOptions extends Omit<NodeDialerOptions, "tlsConnector"> {
+export interface FrontendOptions
+  extends Omit<NodeDialerOptions, "tlsConnector" | "views">, PublicViewsOptions {
   /** With which clients are logged in at their nodes; undefined if they log in themselves. */
   readonly login: Credentials | undefined;
   /** The maximum number of clients in all threads; Infinity is no limit. */
@@ -78,7 +80,9 @@ export interface FrontendOptions extends Omit<NodeDialerOptions, "tlsConnector">
 
 /** The NAT table, the resolver and the monitor that a frontend uses while it serves clients. */
 export interface FrontendContext
-  extends Pick<AddressSources, "natTable" | "nodeResolver">, Pick<FrontendsContext, "suspect"> {
+  extends
+    Pick<AddressSources, "natTable" | "nodeResolver">,
+    Pick<FrontendsContext, "suspect" | "views"> {
   /** TLS to clients and to nodes; undefined where plain text is spoken. */
   readonly tls?: TlsSides | undefined;
 }
@@ -137,20 +141,20 @@ export class Frontend implements Frontends {
   }
 
   #createSessionContext(
-    { natTable, nodeResolver, suspect, tls }: FrontendContext,
+    { natTable, nodeResolver, views, suspect, tls }: FrontendContext,
     { clients, registry, counters }: FrontendSharing,
   ): SessionContext {
     const options = this.#options;
-    const { publicHost, keepAlive, idleTimeoutMs, captureTimeoutMs, echo } = options;
+    const { keepAlive, idleTimeoutMs, captureTimeoutMs, echo } = options;
     const resolver = new DnsCache();
     const statistics = this.#statistics;
     return {
-      addressSources: { publicHost, natTable, nodeResolver, clients, resolver },
+      addressSources: { view: views[0], natTable, nodeResolver, clients, resolver },
       registry,
       buffers: new BufferPool(options.readBufferBytes),
       scheduler: new FairReadScheduler(),
       dialer: new NodeDialer(
-        { ...options, tlsConnector: countingConnector(tls?.connector, statistics) },
+        { ...options, views, tlsConnector: countingConnector(tls?.connector, statistics) },
         natTable,
         (host) => resolver.resolve(host),
       ),

@@ -1,5 +1,6 @@
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { NodeResolver } from "../nat/node_resolver.ts";
+import type { PublicViews } from "../nat/public_view.ts";
 import type { SharedCounters } from "./counters.ts";
 import type { EndReason } from "./end_reason.ts";
 import type { Problem } from "../platform/log_throttle.ts";
@@ -65,6 +66,7 @@ export type NodeEndReason = Extract<EndReason, `node_${"failed" | "moved" | "rem
 /** What frontends need from the proxy that creates them. */
 export interface FrontendsContext {
   readonly natTable: NatTable;
+  readonly views: PublicViews;
   readonly nodeResolver: Pick<NodeResolver, "resolve">;
   /** Whether a node accepts connections, so that its port is to be open. */
   isUp(node: NatEntry): boolean;

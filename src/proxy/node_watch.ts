@@ -277,8 +277,8 @@ export class NodeWatch {
   }
 
   get #fields() {
-    const { id, address, publicPort } = this.#node;
-    return { node_id: id, node_addr: formatHostPort(address), port: publicPort };
+    const { id, address, listenPort } = this.#node;
+    return { node_id: id, node_addr: formatHostPort(address), port: listenPort };
   }
 
   /**

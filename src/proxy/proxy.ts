@@ -12,6 +12,7 @@ import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
+import { createViews, type PublicViews } from "../nat/public_view.ts";
 import type { PortChange, TableChange } from "../nat/table_change.ts";
 import { log } from "../platform/log.ts";
 import type { CreateFrontends, Frontends } from "./frontends.ts";
@@ -49,6 +50,7 @@ export interface ProxyEvents {
  */
 export class Proxy {
   readonly #options: ProxyOptions;
+  readonly #views: PublicViews;
   readonly #announce: (line: string) => void;
   readonly #natTable: NatTable;
   readonly #startup: StartupContext;
@@ -76,10 +78,16 @@ export class Proxy {
     this.#announce = announce;
     const natTable = createNatTable(options);
     this.#natTable = natTable;
-    const context = createStartupContext(natTable, options, (changes) => this.#apply(changes));
+    const views = createViews(options);
+    this.#views = views;
+    const context = createStartupContext(
+      natTable,
+      { ...options, views },
+      (changes) => this.#apply(changes),
+    );
     this.#startup = context;
     const { dialer, discovery, addressCheck } = context;
-    this.#files = new MappingFiles(options, natTable);
+    this.#files = new MappingFiles(options, { natTable, views });
     this.#refresher = new TopologyRefresher(context, {
       intervalMs: options.refreshIntervalMs,
       addressCheck,
@@ -107,6 +115,7 @@ export class Proxy {
     });
     this.#frontends = createFrontends({
       natTable,
+      views,
       nodeResolver: new NodeResolver(context),
       isUp: (node) => monitor.isUp(node),
       suspect: (node) => monitor.suspect(node),
@@ -138,7 +147,7 @@ export class Proxy {
     }
     proxy.#started = true;
     proxy.#announcements.length = 0;
-    for (const node of byPort(proxy.nodes)) announce(mappingLine(options, node));
+    for (const node of byPort(proxy.nodes)) announce(mappingLine(proxy.#views[0], node));
     // Clients may have changed the NAT table meanwhile.
     proxy.#files.update();
     proxy.#refresher.start();
@@ -146,7 +155,7 @@ export class Proxy {
     return proxy;
   }
 
-  /** The nodes and their public ports, in the order in which ports were assigned. */
+  /** The nodes and their ports, in the order in which ports were assigned. */
   get nodes(): readonly NatEntry[] {
     return this.#natTable.nodes;
   }
@@ -283,7 +292,7 @@ export class Proxy {
       if (isRequired || !(error instanceof ListenError)) throw error;
       return natTable.portRefused(node, error);
     }
-    this.#announcements.push(mappingLine(this.#options, node));
+    this.#announcements.push(mappingLine(this.#views[0], node));
     this.#monitor.watch(node);
     return [];
   }
@@ -297,7 +306,7 @@ export class Proxy {
   /** Opens the port of a node that is up again; false if another program has the port. */
   async #reopen(node: NatEntry): Promise<boolean> {
     try {
-      this.#frontends.open(node, node.publicPort);
+      this.#frontends.open(node, node.listenPort);
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
       if (!this.#refused.has(node)) log.error("{reason}; retrying", { reason: error.message });
@@ -318,6 +327,6 @@ export class Proxy {
   #follow(node: NatEntry): void {
     this.#frontends.endSessions(node, "node_moved");
     this.#monitor.reached(node);
-    this.#announcements.push(mappingLine(this.#options, node));
+    this.#announcements.push(mappingLine(this.#views[0], node));
   }
 }

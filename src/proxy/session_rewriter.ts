@@ -80,9 +80,9 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
     }
   }
 
-  /** The host that clients get for every node. */
+  /** The host that the client gets for every node. */
   get publicHost(): string {
-    return this.#sources.publicHost;
+    return this.#sources.view.publicHost ?? this.reachedAt;
   }
 
   /** The id of the node; "" while it is unknown. */
@@ -92,7 +92,12 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
 
   /** The public port of the node. */
   get ownPort(): number {
-    return this.#node.publicPort;
+    return this.#publicPort(this.#node.listenPort);
+  }
+
+  /** Whether a port is the public port of the node. */
+  isOwnPort(publicPort: number): boolean {
+    return this.#sources.view.publicPort(this.#node.listenPort) === publicPort;
   }
 
   /** The private address to which the session is connected. */
@@ -107,17 +112,21 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
 
   /** The public port of a node; undefined if `resolvePort` has to query the cluster for it. */
   portOf(ref: NodeRef): number | undefined {
-    return this.#sources.natTable.portOf(ref);
+    const listenPort = this.#sources.natTable.portOf(ref);
+    return listenPort === undefined ? undefined : this.#publicPort(listenPort);
   }
 
   /** Queries the cluster for the public port of a node; see `NodeResolver.resolve`. */
-  resolvePort(ref: NodeRef, sinceMs: number): Promise<number | undefined> {
-    return this.#sources.nodeResolver.resolve(ref, this.#node, sinceMs);
+  async resolvePort(ref: NodeRef, sinceMs: number): Promise<number | undefined> {
+    const listenPort = await this.#sources.nodeResolver.resolve(ref, this.#node, sinceMs);
+    return listenPort === undefined ? undefined : this.#publicPort(listenPort);
   }
 
   /** The node at a public port. */
   nodeAt(publicPort: number): MappedNode | undefined {
-    return this.#sources.natTable.atPort(publicPort);
+    const { view, natTable } = this.#sources;
+    const listenPort = view.rowAtPublic(publicPort);
+    return listenPort === undefined ? undefined : natTable.atPort(listenPort);
   }
 
   /** Whether an address is the private one of a node. */
@@ -143,5 +152,15 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
   /** The IP addresses of a host name. */
   resolve(host: string): Promise<readonly string[]> {
     return this.#sources.resolver.resolve(host);
+  }
+
+  /** @throws {NoPublicPortError} while it is not known at which port clients reach the listener */
+  #publicPort(listenPort: number): number {
+    const { view } = this.#sources;
+    const port = view.publicPort(listenPort);
+    if (port !== undefined) return port;
+    throw new NoPublicPortError(
+      `The public port of port ${view.listenPort(listenPort)} is not known yet`,
+    );
   }
 }

@@ -3,6 +3,7 @@ import { AddressCheck } from "../nat/address_check.ts";
 import { formatPattern } from "../cluster/dial_map.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import { type NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { PublicView, PublicViews, PublicViewsOptions } from "../nat/public_view.ts";
 import type { SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
 import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
@@ -14,9 +15,9 @@ import { OperatorError } from "../platform/operator_error.ts";
 import { readStateFile } from "../nat/state_file.ts";
 import { WaitStatus } from "./wait_status.ts";
 
-/** The options that decide which node gets which public port. */
+/** The options that decide which node gets which port. */
 export interface MappingOptions {
-  /** The first public port; port 0 takes free ports. */
+  /** The address of the first listener; port 0 takes free ports. */
   readonly listen: HostPort;
   /** The number of ports of the range. */
   readonly maxNodes: number;
@@ -30,7 +31,11 @@ export interface MappingOptions {
 
 /** The options for finding the cluster. */
 export interface StartupOptions
-  extends MappingOptions, NodeDialerOptions, Omit<ClusterDiscoveryOptions, "dialer"> {
+  extends
+    MappingOptions,
+    PublicViewsOptions,
+    Omit<NodeDialerOptions, "views">,
+    Omit<ClusterDiscoveryOptions, "dialer"> {
   /** How long to wait for the cluster to be ready; Infinity is no limit. */
   readonly startTimeoutMs: number;
 }
@@ -65,7 +70,7 @@ export function createNatTable(options: MappingOptions): NatTable {
 /** Creates the discovery and its context. It opens no connection yet. */
 export function createStartupContext(
   natTable: NatTable,
-  options: StartupOptions,
+  options: StartupOptions & { readonly views: PublicViews },
   apply: ApplyChanges,
 ): StartupContext {
   const dialer = new NodeDialer(options, natTable);
@@ -124,15 +129,21 @@ function warnOfUnusedMappings({ natTable, dialer }: StartupContext, view: Cluste
   }
 }
 
-/** Nodes in the order of their public ports. */
+/** Nodes in the order of their ports. */
 export function byPort(nodes: readonly NatEntry[]): NatEntry[] {
-  return nodes.toSorted((a, b) => a.publicPort - b.publicPort);
+  return nodes.toSorted((a, b) => a.listenPort - b.listenPort);
 }
 
-/** The line on stdout for a node, in the format of the original program. */
-export function mappingLine({ listen }: Pick<MappingOptions, "listen">, node: NatEntry): string {
-  const listening = formatHostPort({ host: listen.host, port: node.publicPort });
-  return `Listening on: ${listening} proxy to: ${formatHostPort(node.address)}`;
+/**
+ * The line on stdout for a node, in the format of the original program; with the public port if
+ * that is another.
+ */
+export function mappingLine(view: PublicView, { listenPort, address }: NatEntry): string {
+  const port = view.listenPort(listenPort);
+  const publicPort = view.publicPort(listenPort);
+  return `Listening on: ${formatHostPort({ host: view.listen.host, port })} ` +
+    `proxy to: ${formatHostPort(address)}` +
+    (publicPort === port ? "" : ` public port: ${publicPort ?? "not known yet"}`);
 }
 
 /** Reads the state file, and checks that all its ports are still available. */

@@ -25,9 +25,6 @@ export interface PortStatistics extends PortName {
   lastConnect: { readonly atMs: number; readonly seconds: number } | undefined;
 }
 
-/** The name of the view of `--listen-addr`. */
-export const DEFAULT_VIEW = "default";
-
 /** A port of the proxy. */
 export interface PortName {
   /** The name of the public view that the port belongs to. */

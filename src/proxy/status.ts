@@ -3,11 +3,12 @@ import type { SlotRange } from "../cluster/node.ts";
 import type { NodeAddress } from "../cluster/node_address.ts";
 import { coveredSlots, uncoveredRanges } from "../cluster/view.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import { DEFAULT_VIEW } from "../nat/public_view.ts";
 import type { Problem } from "../platform/log_throttle.ts";
 import type { SharedCounters } from "./counters.ts";
 import type { ThreadReport } from "./frontends.ts";
 import type { NodeState } from "./node_watch.ts";
-import { DEFAULT_VIEW, type PortStatistics, Statistics } from "./statistics.ts";
+import { type PortStatistics, Statistics } from "./statistics.ts";
 
 /** What a proxy does now, for whoever wants to show it. Nobody changes it any more. */
 export interface ProxyStatus {
@@ -75,7 +76,7 @@ export function statusOf(
   const lines = new Map(view?.nodes.map((line) => [line.id, line]));
   const nowMs = performance.now();
   const nodeStatus = (node: NatEntry): NodeStatus => {
-    const { id, role, address, publicPort } = node;
+    const { id, role, address, listenPort } = node;
     const { status, sinceMs } = stateOf(node) ?? { status: "up", sinceMs: nowMs };
     const line = lines.get(id);
     return {
@@ -84,10 +85,10 @@ export function statusOf(
       primaryId: line?.primaryId,
       slots: line?.slots ?? [],
       address: { ...address },
-      publicPort,
+      publicPort: listenPort,
       state: status,
       sinceMs: Date.now() - (nowMs - sinceMs),
-      ports: [statistics.at({ view: DEFAULT_VIEW, port: publicPort })],
+      ports: [statistics.at({ view: DEFAULT_VIEW, port: listenPort })],
     };
   };
   return {

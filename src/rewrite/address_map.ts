@@ -11,14 +11,24 @@ export interface AddressMap {
   readonly publicHost: string;
   /** The id of the own node; "" while it is unknown. */
   readonly ownId: string;
-  /** The public port of the own node. */
+  /**
+   * The public port of the own node.
+   *
+   * @throws {NoPublicPortError} while it is not known
+   */
   readonly ownPort: number;
   /** The private address of the own node. */
   readonly ownAddress: HostPort;
   /** The IP address at which the client reached the proxy. */
   readonly reachedAt: string;
 
-  /** The public port of a node; undefined if `resolvePort` has to query the cluster for it. */
+  /** Whether a port is the public port of the own node. */
+  isOwnPort(publicPort: number): boolean;
+  /**
+   * The public port of a node; undefined if `resolvePort` has to query the cluster for it.
+   *
+   * @throws {NoPublicPortError} while it is not known at which port clients reach the node
+   */
   portOf(ref: NodeRef): number | undefined;
   /**
    * Queries the cluster for the public port of a node; 0 if it has none, undefined if it is
@@ -26,7 +36,8 @@ export interface AddressMap {
    *
    * @param sinceMs when the frame arrived, in milliseconds of the monotonic clock; an older view of
    * the cluster does not count
-   * @throws {NoPublicPortError} when clients would connect to a node without a public port
+   * @throws {NoPublicPortError} when clients would connect to a node without a public port, and
+   * what `portOf` throws
    */
   resolvePort(ref: NodeRef, sinceMs: number): Promise<number | undefined>;
   /** The node at a public port. */

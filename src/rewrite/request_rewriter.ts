@@ -122,10 +122,9 @@ async function filteredAddress(
     case "laddr":
     case "not-laddr": {
       const address = splitAddress(value);
-      if (address?.port !== addressMap.ownPort || !await isPublic(address, addressMap)) {
-        return undefined;
-      }
-      return formatHostPort(addressMap.ownAddress);
+      const isOwn = address !== undefined && addressMap.isOwnPort(address.port) &&
+        await isPublic(address, addressMap);
+      return isOwn ? formatHostPort(addressMap.ownAddress) : undefined;
     }
     default:
       return undefined;

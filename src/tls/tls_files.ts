@@ -66,10 +66,14 @@ export interface TlsFiles<Material> {
   parse(texts: ReadonlyMap<OptionFile, string>): Reading<Material>;
 }
 
-/** The files for clients, who verify that the certificate is for the public host. */
+/**
+ * The files for clients, who verify that the certificate is for the public host.
+ *
+ * @param publicHost undefined if clients may connect to any address of the machine
+ */
 export function serverFiles(
   options: ServerTlsFiles,
-  publicHost: string,
+  publicHost: string | undefined,
 ): TlsFiles<ServerMaterial> {
   const { identity, clientCa, clientAuth, minVersion } = options;
   return {
@@ -85,7 +89,7 @@ export function serverFiles(
             "issue it with a subjectAltName for the public host",
         );
       }
-      if (!isForHost(leaf!.certificate, publicHost)) {
+      if (publicHost !== undefined && !isForHost(leaf!.certificate, publicHost)) {
         reader.warnings.push(
           `The certificate in ${identity.certificates.source} '${identity.certificates.path}' is ` +
             `for ${namesOf(leaf!.certificate) || "no name"}, not for the public host ` +

@@ -120,7 +120,7 @@ export class WorkerPool implements Frontends {
    */
   open(node: NatEntry, port: number): number {
     // A worker may still listen on a port that was closed, so it is not exclusive.
-    const isClosing = [...this.#closing].some(({ publicPort }) => publicPort === port);
+    const isClosing = [...this.#closing].some(({ listenPort }) => listenPort === port);
     return this.#frontend.open(node, port, isClosing ? "shared" : "shared-first");
   }
 
@@ -240,8 +240,9 @@ export class WorkerPool implements Frontends {
   }
 
   #createFrontendContext(tls: TlsSides | undefined): FrontendContext {
-    const { natTable } = this.#context;
+    const { natTable, views } = this.#context;
     return {
+      views,
       natTable: {
         portOf: (ref) => this.#replica.portOf(ref),
         atPort: (port) => natTable.atPort(port),
@@ -282,7 +283,7 @@ export class WorkerPool implements Frontends {
     };
   }
 
-  /** Resolves the public port of a node, and waits until all threads listen on it. */
+  /** Resolves the `listenPort` of a node, and waits until all threads listen on it. */
   async #resolve(ref: NodeRef, from: NatEntry, sinceMs: number): Promise<number | undefined> {
     const port = await this.#context.nodeResolver.resolve(ref, from, sinceMs);
     await this.#published;

@@ -19,10 +19,10 @@ export class SnapshotSource {
     const natTable = this.#natTable;
     return {
       nodes: natTable.nodes.map((node) => {
-        const { id, address, announced, role, busPort, peerPort, publicPort } = node;
+        const { id, address, announced, role, busPort, peerPort, listenPort } = node;
         return {
           ...this.#markOf(node),
-          node: { id, address, announced, role, busPort, peerPort, publicPort },
+          node: { id, address, announced, role, busPort, peerPort, listenPort },
           identified: natTable.withId(id) === node,
           isUp: this.#isUp(node),
         };

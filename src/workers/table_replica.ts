@@ -70,7 +70,7 @@ export class TableReplica {
     return this.#nodes.get(this.keyOf(node))?.isUp ?? false;
   }
 
-  /** The public port of a node, if replies may name it: see `NatTable.portOf`. */
+  /** The `listenPort` of a node, if replies may name it: see `NatTable.portOf`. */
   portOf(ref: NodeRef): number | undefined {
     const { byId, byAlias } = this.#published;
     const key = ref.id !== undefined
@@ -78,12 +78,12 @@ export class TableReplica {
       : isAddress(ref)
       ? byAlias.get(aliasOf(ref))
       : undefined;
-    return key == undefined ? undefined : this.withKey(key)?.publicPort;
+    return key == undefined ? undefined : this.withKey(key)?.listenPort;
   }
 
-  /** The node that clients reach on a public port. */
-  atPort(publicPort: number): NatEntry | undefined {
-    return this.nodes.find((node) => node.publicPort === publicPort);
+  /** The node that is served on a port: see `NatTable.atPort`. */
+  atPort(listenPort: number): NatEntry | undefined {
+    return this.nodes.find((node) => node.listenPort === listenPort);
   }
 
   /** Whether an address is a private one: that of a node, or of several. */

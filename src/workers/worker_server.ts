@@ -1,4 +1,5 @@
 import type { NatEntry } from "../nat/nat_table.ts";
+import { createViews } from "../nat/public_view.ts";
 import { configureLog, forwardLog, setThreadNumber } from "../platform/log.ts";
 import { ClientRegistry } from "../proxy/client_registry.ts";
 import { SharedCounters } from "../proxy/counters.ts";
@@ -59,6 +60,7 @@ export class WorkerServer {
         main.request("upstreamOf", { key: replica.keyOf(node), client }),
     };
     this.#frontend = new Frontend(options, {
+      views: createViews(options),
       natTable: replica,
       nodeResolver: {
         resolve(ref, from, sinceMs) {
@@ -102,7 +104,7 @@ export class WorkerServer {
   /** Listens for a node, or adds the reason why it cannot. */
   #open(node: NatEntry, failures: string[]): void {
     try {
-      this.#frontend.open(node, node.publicPort);
+      this.#frontend.open(node, node.listenPort);
     } catch (error) {
       if (!(error instanceof ListenError)) throw error;
       failures.push(error.message);

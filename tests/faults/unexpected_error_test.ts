@@ -18,7 +18,7 @@ Deno.test("an unexpected error ends only its session", async () => {
   const slots = slotsOf(scene.node);
   const [node] = scene.proxy.proxy.nodes;
   // Makes the rewriter fail.
-  Object.defineProperty(node, "publicPort", {
+  Object.defineProperty(node, "listenPort", {
     get() {
       throw new TypeError("It is made up");
     },

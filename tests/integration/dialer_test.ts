@@ -60,6 +60,29 @@ for (const [host, publicHost, own, others] of PROXIES) {
   });
 }
 
+Deno.test("a public port belongs to the public host, that of a listener to the machine", async () => {
+  const dialer = dialerWith(
+    {
+      listen: { host: "127.0.0.1", port: 8000 },
+      publicHost: "198.51.100.7",
+      firstPublicPort: 31000,
+      otherViews: [{
+        name: "inside",
+        listen: { host: "127.0.0.2", port: 9000 },
+        publicHost: "198.51.100.8",
+      }],
+    },
+    { atPort: (port) => port === 8000 ? {} as NatEntry : undefined },
+  );
+  const own = ["127.0.0.1:8000", "198.51.100.7:31000", "127.0.0.2:9000", "198.51.100.8:9000"];
+  const others = ["127.0.0.1:31000", "198.51.100.7:8000", "127.0.0.1:9000", "198.51.100.8:8000"];
+  for (const [addresses, expected] of [[own, true], [others, false]] as const) {
+    for (const address of addresses) {
+      assertEquals(await dialer.isOwn(parseHostPort(address)), expected, address);
+    }
+  }
+});
+
 Deno.test("the addresses of this machine are distinguished from others", () => {
   for (const { address } of Deno.networkInterfaces()) {
     if (!address.startsWith("fe80:")) assertEquals(isLocalAddress(address), true, address);

@@ -87,7 +87,7 @@ Deno.test("ports follow the private addresses, whichever node is queried", async
     const listen = { host: "127.0.0.1", port: findFreePorts(10) };
     await using proxy = await startProxy(cluster, { seeds: [place(seed)], listen });
     assertEquals(
-      proxy.proxy.nodes.map((node) => [formatHostPort(node.address), node.publicPort]),
+      proxy.proxy.nodes.map((node) => [formatHostPort(node.address), node.listenPort]),
       // The addresses end in .1 to .10, in the order of nodes.
       cluster.nodes.map((node, index) => [node.address, listen.port + index]),
     );

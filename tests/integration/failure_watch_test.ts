@@ -11,7 +11,7 @@ const NODES = ["a", "b", "c"].map((digit, index): NatEntry => ({
   role: "primary",
   busPort: undefined,
   peerPort: undefined,
-  publicPort: 8000 + index,
+  listenPort: 8000 + index,
 }));
 
 const OWN = "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383";

@@ -37,7 +37,7 @@ for (const pinned of [false, true]) {
     });
     const mapped = proxy.proxy.nodes.map(({ id, address }) => [id, formatHostPort(address)]);
     assertEquals(mapped.toSorted(), [[A, primary.address], [B, replica.address]]);
-    const ports = [A, B].map((id) => proxy.proxy.nodes.find((node) => node.id === id)!.publicPort);
+    const ports = [A, B].map((id) => proxy.proxy.nodes.find((node) => node.id === id)!.listenPort);
     if (pinned) assertEquals(ports, [first + 1, first]);
     for (const port of ports) {
       using client = await WireClient.connect("127.0.0.1", port);

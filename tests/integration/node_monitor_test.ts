@@ -35,7 +35,7 @@ class Scene implements Disposable {
       role: "primary",
       busPort: undefined,
       peerPort: undefined,
-      publicPort: 8000,
+      listenPort: 8000,
     };
     const note = (what: string) => {
       this.done.push({ what, atMs: performance.now() });

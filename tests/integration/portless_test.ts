@@ -40,7 +40,7 @@ class Scene implements AsyncDisposable {
   }
 
   portOf(id: string): number {
-    return this.nodes.find((node) => node.id === id)!.publicPort;
+    return this.nodes.find((node) => node.id === id)!.listenPort;
   }
 
   /** The replies that a client of the first node gets to some requests. */

@@ -181,7 +181,7 @@ Deno.test("a statically mapped node that no view lists is queried for its id", a
   topology.answers.set("node-d:7000", itself("d", "10.0.0.9:7000"));
   await until("its id is known", () => scene.natTable.unidentified.length === 0);
   await refresher.stop();
-  assertEquals(scene.natTable.withId(idOf("d"))?.publicPort, 8005);
+  assertEquals(scene.natTable.withId(idOf("d"))?.listenPort, 8005);
 });
 
 Deno.test("a cluster that is created again at the same addresses keeps its ports", async () => {

@@ -9,6 +9,10 @@ export class EmptyAddressMap implements AddressMap {
   ownAddress = { host: "10.0.0.1", port: 7000 };
   reachedAt = "192.0.2.1";
 
+  isOwnPort(publicPort: number): boolean {
+    return publicPort === this.ownPort;
+  }
+
   portOf(_ref: NodeRef): number | undefined {
     return undefined;
   }

@@ -55,14 +55,14 @@ export async function startProxy(
   const proxy = await start(config, { announce() {} }, tls);
   return {
     proxy,
-    host: config.publicHost,
+    host: config.publicHost ?? config.listen.host,
     get ports() {
-      return proxy.nodes.map((node) => node.publicPort);
+      return proxy.nodes.map((node) => node.listenPort);
     },
     portOf({ id, address }) {
       const node = proxy.nodes.find((node) => node.id === id);
       if (node === undefined) throw new RangeError(`The proxy has no port for node ${address}`);
-      return node.publicPort;
+      return node.listenPort;
     },
     async [Symbol.asyncDispose]() {
       await within("stop the proxy", proxy.stop(), STOP_DEADLINE_MS);

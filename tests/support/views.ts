@@ -105,9 +105,9 @@ export class TableScene {
   /** The ports and private addresses by the digit of each node's id. */
   get mapping(): Record<string, string> {
     return Object.fromEntries(
-      this.natTable.nodes.map(({ id, publicPort, address }) => [
+      this.natTable.nodes.map(({ id, listenPort, address }) => [
         id[0] ?? "",
-        `${publicPort} ${address.host}:${address.port}`,
+        `${listenPort} ${address.host}:${address.port}`,
       ]),
     );
   }
@@ -133,7 +133,7 @@ export class TableScene {
         } else if (isRequired) throw error;
         else queue.unshift(...natTable.portRefused(node, error));
       } else if (change.kind === "close" || change.kind === "moved") {
-        this.done.push(`${change.kind} ${change.node.publicPort}`);
+        this.done.push(`${change.kind} ${change.node.listenPort}`);
       } else if (change.kind !== "updated") this.done.push(change.kind);
     }
     if (this.#verifies) return;

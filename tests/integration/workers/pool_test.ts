@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { OperatorError } from "../../../src/platform/operator_error.ts";
 import { type NatEntry, NatTable, type NatTableOptions } from "../../../src/nat/nat_table.ts";
+import { createViews } from "../../../src/nat/public_view.ts";
 import type { NodeRef } from "../../../src/cluster/node_ref.ts";
 import type { TableChange } from "../../../src/nat/table_change.ts";
 import type { ClusterView } from "../../../src/cluster/view.ts";
@@ -60,6 +61,7 @@ class Scene implements AsyncDisposable {
     const config = configOf(["--cluster-addr=10.0.0.1:7000", `--listen-addr=${AT}:0`]);
     this.pool = new WorkerPool({ threads: THREADS, frontend: frontendOptions(config) }, {
       natTable: this.natTable,
+      views: createViews(config),
       nodeResolver: { resolve: (mention) => Promise.resolve(this.natTable.portOf(mention)) },
       suspect: () => {
         this.suspicions++;
@@ -138,7 +140,7 @@ onLinux.test("replies name a node when all threads listen for it, and not earlie
   scene.applyFinalView(seenBy("a", viewOf([A])));
   assertEquals(natTable.nodes.length, 1);
   assertEquals(scene.namedPort("b"), undefined);
-  await until("no thread listens for it", () => countListeners(left.publicPort) === 0);
+  await until("no thread listens for it", () => countListeners(left.listenPort) === 0);
 });
 
 onLinux.test("changes during an update are published with the last update", async () => {
@@ -149,8 +151,8 @@ onLinux.test("changes during an update are published with the last update", asyn
   scene.applyView(viewOf([A, B]));
   await first;
   await pool.update();
-  for (const { id, publicPort } of natTable.nodes) {
-    assertEquals([scene.namedPort(id[0]!), countListeners(publicPort)], [publicPort, THREADS]);
+  for (const { id, listenPort } of natTable.nodes) {
+    assertEquals([scene.namedPort(id[0]!), countListeners(listenPort)], [listenPort, THREADS]);
   }
 });
 
@@ -196,7 +198,7 @@ onLinux.test(
       await pool.update();
       const node = natTable.nodes[0]!;
       using stack = new DisposableStack();
-      const connect = async () => stack.use(await WireClient.connect(AT, node.publicPort));
+      const connect = async () => stack.use(await WireClient.connect(AT, node.listenPort));
       const clients = await Promise.all(Array.from({ length: SOME }, connect));
       await until("all clients have reached the node", () => peer.accepted === SOME);
 
@@ -208,7 +210,7 @@ onLinux.test(
       assertEquals(reports.map(({ thread }) => thread), [1, 2, 3]);
       const sum = new Statistics();
       for (const { statistics } of reports) sum.add(statistics);
-      const { clients: open, accepted } = sum.at({ view: "default", port: node.publicPort });
+      const { clients: open, accepted } = sum.at({ view: "default", port: node.listenPort });
       assertEquals([open, accepted, sum.ended.node_moved], [0, SOME, SOME]);
       await peer[Symbol.asyncDispose]();
       await pool.update();
@@ -226,15 +228,15 @@ onLinux.test("a released port can be assigned again at once", async () => {
   using logged = new Logged();
   await using scene = await Scene.ready([A, B], { firstPort: findFreePorts(2), maxNodes: 2 });
   const { natTable, pool } = scene;
-  const { publicPort } = natTable.withId(idOf("b"))!;
+  const { listenPort } = natTable.withId(idOf("b"))!;
   scene.applyFinalView(viewOf([A]));
   assertEquals(natTable.withId(idOf("b")), undefined);
   // The workers may not have handled the update.
   scene.applyView(viewOf([A, line("c", "10.0.0.3:7000")]));
-  assertEquals(natTable.withId(idOf("c"))?.publicPort, publicPort);
+  assertEquals(natTable.withId(idOf("c"))?.listenPort, listenPort);
   await pool.update();
   // A closed socket listens until the event loop of its thread continues.
-  await until("all threads listen once", () => countListeners(publicPort) === THREADS);
+  await until("all threads listen once", () => countListeners(listenPort) === THREADS);
   assertEquals(logged.lines.filter((line) => !line.startsWith("info")), []);
 });
 
@@ -242,12 +244,12 @@ onLinux.test("workers that have stopped listening do not start again", async () 
   await using scene = await Scene.ready();
   const { natTable, pool } = scene;
   const node = natTable.nodes[0]!;
-  assertEquals(countListeners(node.publicPort), THREADS);
+  assertEquals(countListeners(node.listenPort), THREADS);
   pool.stopListening();
   // The NAT table may still change, because sessions continue.
   scene.apply(natTable.move(node, { host: "10.0.0.9", port: 7000 }));
   await pool.update();
-  await until("no thread listens", () => countListeners(node.publicPort) === 0);
+  await until("no thread listens", () => countListeners(node.listenPort) === 0);
 });
 
 onLinux.test("workers that close themselves are detected, and not waited for", async () => {
@@ -272,7 +274,7 @@ onLinux.test(
     node.answers = { "CLIENT LIST": bulk("id=1 addr=10.0.0.99:1\n") };
     await using scene = await Scene.ready([line("a", node.address, "myself,master")]);
     const { natTable, pool } = scene;
-    using client = await WireClient.connect(AT, natTable.nodes[0]!.publicPort);
+    using client = await WireClient.connect(AT, natTable.nodes[0]!.listenPort);
     await client.send(wire("CLIENT", "LIST"));
     await logged.untilLines(THREADS - 1);
     assertEquals((await pool.report()).map(({ thread }) => thread), [1]);

@@ -18,6 +18,9 @@ Deno.test("with a seed only, all other options have their default", () => {
       publicHostAssumed: true,
       maxNodes: 64,
       staticMappings: [],
+      firstPublicPort: undefined,
+      publicPorts: [],
+      otherViews: [],
       credentials: undefined,
       login: undefined,
       via: undefined,
@@ -157,6 +160,18 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--port-map=a:1=8000,a:2=8001", "--max-nodes=1", "--listen-addr=:0"], {
     staticMappings: [at("a", 1, 8000), at("a", 2, 8001)],
   }],
+
+  [["--port-map=a:1=8001:443,a:2=8002"], {
+    staticMappings: [at("a", 1, 8001), at("a", 2, 8002)],
+    publicPorts: [{ listen: 8001, public: 443 }],
+    firstPublicPort: undefined,
+  }],
+  [["--port-map=a:1=8001:8002,a:2=8002:8001"], {
+    publicPorts: [{ listen: 8001, public: 8002 }, { listen: 8002, public: 8001 }],
+  }],
+  [["--public-port=31000"], { firstPublicPort: 31000, publicPorts: [] }],
+  [["PUBLIC_PORT=65472"], { firstPublicPort: 65472 }],
+  [["--public-port=8001"], { firstPublicPort: 8001 }],
 
   [["--password=p"], { credentials: { username: undefined, password: "p" } }],
   [["--password", "-p "], { credentials: { username: undefined, password: "-p " } }],

@@ -43,10 +43,28 @@ const INVALID: Record<string, string> = {
   "--public-host=[::]": "Cannot use --public-host '[::]': no client can connect to it; ",
   "--public-host=0:0::0": "Cannot use --public-host '0:0::0': no client can connect to it; ",
 
+  "--public-port=0": "Cannot use --public-port '0': expected a whole number from 1 to 65535",
+  "PUBLIC_PORT=:80": "Cannot use PUBLIC_PORT ':80': expected a whole number from 1 to 65535",
+  "--public-port=65473":
+    "Cannot use --public-port '65473': port 8063 would be public at 65536, which is not from 1 to " +
+    "65535; change --public-port or --port-map, or lower --max-nodes",
+  "--public-port=1000 --port-map=a:1=7000": "port 7000 would be public at 0, which is not from",
+  "--public-port=1000 --listen-addr=:0":
+    "Cannot use --public-port '1000': free ports have no fixed public ports; set a port other " +
+    "than 0 in --listen-addr",
+  "--port-map=a:1=8001:443 --listen-addr=:0": "Cannot use --port-map 'a:1=8001:443': free ports",
+  "--port-map=a:1=8001:8002":
+    "Cannot use --port-map 'a:1=8001:8002': ports 8001 and 8002 would both be public at 8002; " +
+    "change --public-port or --port-map",
+  "--public-port=9000 --port-map=a:1=8001:9000":
+    "Cannot use --public-port '9000': ports 8000 and 8001 would both be public at 9000; change",
+  "--port-map=a:1=8001:443,a:2=8002:443":
+    "Cannot use --port-map 'a:2=8002:443': 'a:1=8001:443' has the same public port; expected each",
+
   "MAX_NODES=0": "Cannot use MAX_NODES '0': expected a whole number from 1 to 1024",
 
   "--port-map=a:1=8000,b:1":
-    "Cannot use --port-map 'b:1': expected ID=PORT or HOST:PORT=PORT, several separated by commas",
+    "Cannot use --port-map 'b:1': expected ID=PORT or HOST:PORT=PORT, each with :PUBLIC or without, several separated by commas",
   "PORT_MAP=a:1=8000,,b:1=8001": "Cannot use PORT_MAP '': expected ID=PORT or HOST:PORT=PORT,",
   "--port-map=a:0=1": "Cannot use --port-map 'a:0=1': the node's port is 0; expected ID=PORT",
   "--port-map=:1=1": "Cannot use --port-map ':1=1': no node has that host; expected ID=PORT",
@@ -131,11 +149,12 @@ const REFUSED: [option: string, values: string[], message: string][] = [
   ["public-host", ["::g", "fe80::1%eth0", "a".repeat(64)], "VALUE"],
   ["public-host", ["a\r\nb"], "a\\r\\nb"],
   ["port-map", ["x", "a:1", "=8000", "a:1=", "a:1=x", "a:1=-1", "a:1=1.5", "a:1=2=3"], ""],
+  ["port-map", ["a:1=2:", "a:1=2:x", "a:1=:2", "a:1=2:3:4", "a:1=2:-3"], ""],
   ["port-map", ["a:1 = 2", "a=1;b=2", ",a:1=2", "a:1=2,", NODE_ID, "a:1=2 b:1=3"], ""],
   [
     "port-map",
-    ["a:1=0", "a:1=65536", "a:1=99999999999999999999"],
-    "VALUE': the public port is not from 1 to 65535; expected ID=PORT",
+    ["a:1=0", "a:1=65536", "a:1=99999999999999999999", "a:1=0:1", "a:1=1:0", "a:1=1:65536"],
+    "VALUE': the port is not from 1 to 65535; expected ID=PORT",
   ],
   [
     "max-nodes",

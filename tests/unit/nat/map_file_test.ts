@@ -1,14 +1,15 @@
 import { assertEquals } from "@std/assert";
 import type { HostPort } from "../../../src/platform/address.ts";
+import { PublicView, type PublicViewOptions } from "../../../src/nat/public_view.ts";
 import { formatMap, type MapNode } from "../../../src/nat/map_file.ts";
 
-function node(number: number, announced: readonly HostPort[], publicPort = 8000 + number): MapNode {
+function node(number: number, announced: readonly HostPort[], listenPort = 8000 + number): MapNode {
   return {
     id: `${number}`.repeat(40),
     role: number < 3 ? "primary" : "replica",
     address: announced[0]!,
     announced,
-    publicPort,
+    listenPort,
   };
 }
 
@@ -22,11 +23,15 @@ interface Map {
 }
 
 function read(publicHost: string, nodes: readonly MapNode[]): Map {
-  return JSON.parse(formatMap(publicHost, nodes));
+  return JSON.parse(formatMap(viewAt(publicHost), nodes));
+}
+
+function viewAt(publicHost: string | undefined, more: Partial<PublicViewOptions> = {}): PublicView {
+  return new PublicView({ name: "default", listen: at("", 8000), publicHost, ...more });
 }
 
 Deno.test("the map has every node twice, in the order of public ports", () => {
-  const text = formatMap("nat.example", [
+  const text = formatMap(viewAt("nat.example"), [
     node(3, [at("2001:db8::7", 7002)], 9000),
     node(1, [at("172.23.0.2"), at("redis-1.lan")]),
   ]);
@@ -58,4 +63,12 @@ Deno.test("a name of several nodes is omitted, a name that one node has twice is
   ]);
   assertEquals(nodes.length, 2);
   assertEquals(Object.keys(ioredis.natMap), ["10.0.0.1:7000", "10.0.0.2:7000", "redis.lan:7001"]);
+});
+
+Deno.test("a map with other public ports has both, and ioredis gets the public ones", () => {
+  const view = viewAt("nat.example", { firstPublicPort: 31000 });
+  const { nodes, ioredis } = JSON.parse(formatMap(view, [node(1, [at("10.0.0.1")])]));
+  assertEquals(nodes[0].public, at("nat.example", 31001));
+  assertEquals(nodes[0].listenPort, 8001);
+  assertEquals(ioredis.natMap, { "10.0.0.1:7000": at("nat.example", 31001) });
 });

@@ -230,7 +230,7 @@ Deno.test("a static mapping to an address opens its port before its node is ther
   scene.apply(natTable.openStaticMappings());
   scene.knowing([A]);
   assertEquals(scene.done, ["open 8005", "open 8000"]);
-  assertEquals(natTable.unidentified.map(({ publicPort }) => publicPort), [8005]);
+  assertEquals(natTable.unidentified.map(({ listenPort }) => listenPort), [8005]);
 
   scene.knowing([A, line("d", "10.0.0.9:7000")]);
   assertEquals(scene.done.length, 2);

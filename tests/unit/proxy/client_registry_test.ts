@@ -10,7 +10,7 @@ const [A, B] = ["a", "b"].map((id, index): NatEntry => ({
   role: "primary",
   busPort: undefined,
   peerPort: undefined,
-  publicPort: 8000 + index,
+  listenPort: 8000 + index,
 })) as [NatEntry, NatEntry];
 
 Deno.test("clients of two nodes may have the same addresses", () => {

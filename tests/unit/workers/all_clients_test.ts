@@ -10,7 +10,7 @@ const NODE: NatEntry = {
   role: "primary",
   busPort: undefined,
   peerPort: undefined,
-  publicPort: 8000,
+  listenPort: 8000,
 };
 
 Deno.test("clients of the own thread are found at once, the others by a query", async () => {

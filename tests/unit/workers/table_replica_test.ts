@@ -14,7 +14,7 @@ function entry(key: number, fields: Partial<NatEntry>, more: Partial<SnapshotEnt
     role: "primary",
     busPort: undefined,
     peerPort: undefined,
-    publicPort: 8000 + key,
+    listenPort: 8000 + key,
     ...fields,
   };
   return { key, node, identified: true, isUp: true, moves: 0, ...more };
@@ -69,9 +69,9 @@ Deno.test("a node that moves keeps its row, and moves once", () => {
 
 Deno.test("a port may pass to another node", () => {
   const replica = new TableReplica();
-  replica.update(snapshot(entry(0, { publicPort: 8000 })));
+  replica.update(snapshot(entry(0, { listenPort: 8000 })));
   const old = replica.atPort(8000)!;
-  const changes = replica.update(snapshot(entry(1, { publicPort: 8000, address: B })));
+  const changes = replica.update(snapshot(entry(1, { listenPort: 8000, address: B })));
   assertEquals(changes, [{ kind: "close", node: old }]);
   assertEquals(replica.atPort(8000)?.address, B);
 });

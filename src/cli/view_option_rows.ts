@@ -1,0 +1,21 @@
+import { MAX_PORT } from "../platform/address.ts";
+import type { Option } from "./option.ts";
+import { count, publicHost } from "./option_types.ts";
+
+/** The options of what clients are shown. */
+export const VIEW_OPTION_ROWS = [
+  {
+    name: "public-host",
+    env: "PUBLIC_HOST",
+    type: publicHost,
+    help: "Host name or IP address, without a port, to advertise to clients; by default the host " +
+      "of --listen-addr, or 127.0.0.1 if that has no host.",
+  },
+  {
+    name: "public-port",
+    env: "PUBLIC_PORT",
+    type: count(1, MAX_PORT, "PORT"),
+    help: "Port at which clients reach the first port of --listen-addr, if something between " +
+      "changes ports, such as docker -p; the others follow in step.",
+  },
+] as const satisfies readonly Option[];

@@ -1,0 +1,114 @@
+import { assertEquals } from "@std/assert";
+import type { NodeRef } from "../../../src/cluster/node_ref.ts";
+import { PublicView, type PublicViewOptions } from "../../../src/nat/public_view.ts";
+import type { Connection } from "../../../src/platform/net.ts";
+import { LogThrottle } from "../../../src/platform/log_throttle.ts";
+import { SessionLog } from "../../../src/proxy/session_log.ts";
+import { SessionRewriter } from "../../../src/proxy/session_rewriter.ts";
+import { Statistics } from "../../../src/proxy/statistics.ts";
+import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
+import { rewriteRedirect } from "../../../src/rewrite/replies/redirect.ts";
+import { Logged } from "../../support/logged.ts";
+import { idOf, line, TableScene } from "../../support/views.ts";
+
+/** Where the client has connected to. */
+const REACHED = "192.0.2.7";
+
+const OPTIONS: PublicViewOptions = {
+  name: "default",
+  listen: { host: "", port: 8000 },
+  publicHost: "nat.example",
+};
+
+/** A view in which it is not known yet at which port clients reach a row. */
+class LateView extends PublicView {
+  override publicPort(): undefined {
+    return undefined;
+  }
+}
+
+/** The rewriter of a session with node a at port 8000; node b is at 8001. */
+function rewriterOf(view: PublicView): SessionRewriter {
+  const { natTable } = new TableScene().knowing([
+    "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383",
+    line("b", "10.0.0.2:7000"),
+  ]);
+  const node = natTable.withId(idOf("a"))!;
+  const socket = (remote: string, local: string) =>
+    ({
+      remoteAddr: { transport: "tcp", hostname: remote, port: 7000 },
+      localAddr: { transport: "tcp", hostname: local, port: 8000 },
+    }) as Connection;
+  const ends = { node, client: socket("192.0.2.9", REACHED), upstream: socket("10.0.0.1", "::") };
+  const sources = {
+    view,
+    natTable,
+    nodeResolver: { resolve: (ref: NodeRef) => Promise.resolve(natTable.portOf(ref)) },
+    clients: {
+      clientAt: () => null,
+      fetchClients: () => Promise.resolve(new Map()),
+      upstreamOf: () => undefined,
+    },
+    resolver: { resolve: () => Promise.resolve([]) },
+  };
+  const log = new SessionLog(1, "c", node, new LogThrottle());
+  return new SessionRewriter(ends, sources, { log, statistics: new Statistics() });
+}
+
+async function rewrite(rewriter: SessionRewriter, frame: string): Promise<string> {
+  const action = { type: "rewrite", rewrite: rewriteRedirect, kind: "redirect" } as const;
+  return toLatin1(await rewriter.rewriteReply(fromLatin1(frame), action, performance.now()));
+}
+
+const MEET = ["CLUSTER", "MEET"];
+
+/** A view, the port that clients are shown for node b, and a port of the proxy that is not it. */
+const SHOWN: Record<string, [view: PublicView, shown: string, other: number]> = {
+  "the port of the listener": [new PublicView(OPTIONS), "nat.example:8001", 9001],
+  "the public port": [
+    new PublicView({ ...OPTIONS, firstPublicPort: 31000 }),
+    "nat.example:31001",
+    8001,
+  ],
+  "the address that the client connected to": [
+    new PublicView({ ...OPTIONS, publicHost: undefined }),
+    `${REACHED}:8001`,
+    9001,
+  ],
+  "the public port of another view": [
+    new PublicView(
+      { ...OPTIONS, name: "b", listen: { host: "", port: 9000 }, firstPublicPort: 41000 },
+      OPTIONS,
+    ),
+    "nat.example:41001",
+    9001,
+  ],
+};
+
+for (const [name, [view, shown, other]] of Object.entries(SHOWN)) {
+  Deno.test(`a redirect names ${name}, and a request with it the node`, async () => {
+    const rewriter = rewriterOf(view);
+    assertEquals(await rewrite(rewriter, "-MOVED 1 10.0.0.2:7000\r\n"), `-MOVED 1 ${shown}\r\n`);
+    const [host, port] = shown.split(":") as [string, string];
+    const translated = await rewriter.rewriteRequest([...MEET, host, port], "meet");
+    assertEquals(translated, [...MEET, "10.0.0.2", "7000"]);
+    assertEquals(await rewriter.rewriteRequest([...MEET, host, `${other}`], "meet"), undefined);
+    const own = [...["CLIENT", "LIST", "LADDR"], `${host}:${Number(port) - 1}`];
+    const list = await rewriter.rewriteRequest(own, "client");
+    assertEquals(list?.at(-1), "10.0.0.1:7000");
+  });
+}
+
+Deno.test("no port is shown that is not known, and no request is translated by it", async () => {
+  using logged = new Logged();
+  const rewriter = rewriterOf(new LateView(OPTIONS));
+  assertEquals(
+    await rewrite(rewriter, "-MOVED 1 10.0.0.2:7000\r\n"),
+    "-CLUSTERDOWN The proxy has no port for a node of this reply\r\n",
+  );
+  assertEquals(logged.lines, [
+    "error Replied CLUSTERDOWN to client 1: The public port of port 8001 is not known yet",
+  ]);
+  const own = ["CLIENT", "LIST", "LADDR", "nat.example:8000"];
+  assertEquals(await rewriter.rewriteRequest(own, "client"), undefined);
+});
