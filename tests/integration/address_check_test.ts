@@ -14,7 +14,7 @@ import { NatProcess, runNat } from "../support/nat_process.ts";
 import { Peer } from "../support/peer.ts";
 import { findFreePorts, isRefused } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
-import { withTls } from "../support/tls.ts";
+import { TLS, withTls } from "../support/tls.ts";
 import { unless } from "../support/unless.ts";
 import { until } from "../support/until.ts";
 import { idOf, TableScene } from "../support/views.ts";
@@ -207,14 +207,19 @@ Deno.test("a static mapping to the proxy itself serves no client, and is logged"
   assertEquals(await idAt(proxy.host, port), cluster.nodes[0]!.id);
 });
 
-Deno.test("a proxy in front of a proxy reaches its nodes through it", async () => {
-  await using cluster = await RedisCluster.start({ replicasEach: 0 });
-  await using inner = await startProxy(cluster);
-  const [host, port] = [inner.host, inner.ports[1]!];
-  await using outer = await startProxy(cluster, { seeds: [{ host, port }] });
-  for (const node of cluster.nodes) {
-    assertEquals(await idAt(outer.host, outer.portOf(node)), node.id);
-    const served = outer.proxy.nodes.find(({ id }) => id === node.id)!;
-    assertEquals(served.address, { host, port: inner.portOf(node) });
-  }
-});
+/** The outer proxy speaks to the inner one as to a node. */
+const ONE_SIDED = TLS.clients === TLS.nodes ? undefined : "with TLS on one side only";
+
+Deno.test(
+  unless(ONE_SIDED, "a proxy in front of a proxy reaches its nodes through it", async () => {
+    await using cluster = await RedisCluster.start({ replicasEach: 0 });
+    await using inner = await startProxy(cluster);
+    const [host, port] = [inner.host, inner.ports[1]!];
+    await using outer = await startProxy(cluster, { seeds: [{ host, port }] });
+    for (const node of cluster.nodes) {
+      assertEquals(await idAt(outer.host, outer.portOf(node)), node.id);
+      const served = outer.proxy.nodes.find(({ id }) => id === node.id)!;
+      assertEquals(served.address, { host, port: inner.portOf(node) });
+    }
+  }),
+);
