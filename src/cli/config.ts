@@ -115,6 +115,7 @@ function readConfig(
     shutdownGraceMs: options.get("shutdown-grace"),
     readBufferBytes: options.get("read-buffer-byte-size"),
     echo: options.get("debug") ?? false,
+    accessLog: readAccessLog(options, warnings),
     logLevel: options.get("log-level"),
     logFormat: options.get("log-format"),
     warnings,
@@ -276,6 +277,16 @@ function readStartDelay(options: OptionReader, warnings: string[]): number {
     );
   }
   return delayMs;
+}
+
+function readAccessLog(options: OptionReader, warnings: string[]): boolean {
+  if (!options.get("access-log")) return false;
+  const level = options.get("log-level");
+  if (level !== "debug" && level !== "info") {
+    const { source } = options.raw("access-log")!;
+    warnings.push(`${source} logs at level info, so nothing is logged with --log-level=${level}`);
+  }
+  return true;
 }
 
 function readMaxConnections(options: OptionReader): number {

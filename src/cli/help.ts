@@ -22,8 +22,8 @@ export function helpText(): string {
     "The name in brackets is the environment variable of the option. A flag overrides it, and an",
     "empty variable counts as not set. Flags are also accepted in camelCase, with one dash or two,",
     "and with '=' or a space before the value; a value that is itself a flag needs the '='.",
-    "--cluster-tls, --debug, --check, --help and --version take an optional value after '=': true",
-    "or false.",
+    "--login, --cluster-tls, --access-log, --debug, --check, --help and --version take an optional",
+    "value after '=': true or false.",
     "",
   ].join("\n");
 }

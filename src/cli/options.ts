@@ -246,6 +246,13 @@ const OPTION_ROWS = [
       `${MAX_READ_BUFFER_BYTES}; it does not limit the size of values.`,
   },
   {
+    name: "access-log",
+    env: "ACCESS_LOG",
+    type: booleanFlag,
+    help: "Log each client connection when it ends: client, node, duration, bytes, requests and " +
+      "reason, at level info.",
+  },
+  {
     name: "debug",
     env: "DEBUG",
     type: booleanFlag,

@@ -40,7 +40,7 @@ export function frontendOptions(config: Config): FrontendOptions {
   const { listen, publicHost, firstPublicPort, publicPorts, otherViews } = config;
   const { maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
   const { via, dialMap, login } = config;
-  const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo } = config;
+  const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo, accessLog } = config;
   return {
     listen,
     publicHost,
@@ -58,5 +58,6 @@ export function frontendOptions(config: Config): FrontendOptions {
     captureTimeoutMs,
     readBufferBytes,
     echo,
+    accessLog,
   };
 }

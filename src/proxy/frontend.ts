@@ -19,6 +19,7 @@ import { BufferPool } from "../relay/read_buffer.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import type { AddressSources } from "./address_sources.ts";
 import { AcceptErrors } from "./accept_errors.ts";
+import { AccessLog } from "./access_log.ts";
 import { ClientLogin } from "./client_login.ts";
 import { ClientRegistry } from "./client_registry.ts";
 import { SharedCounters } from "./counters.ts";
@@ -76,6 +77,8 @@ export interface FrontendOptions
   readonly readBufferBytes: number;
   /** Whether all traffic is logged. */
   readonly echo: boolean;
+  /** Whether each connection of a client is logged when it ends. */
+  readonly accessLog: boolean;
 }
 
 /** The NAT table, the resolver and the monitor that a frontend uses while it serves clients. */
@@ -122,6 +125,7 @@ export class Frontend implements Frontends {
   readonly #accepting = new Map<Listener, Promise<void>>();
   readonly #sessions = new Set<ServedSession>();
   readonly #statistics = new Statistics();
+  readonly #accessLog: AccessLog | undefined;
   /** Resolved when the last session has ended; undefined until `#empty` waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
   readonly #acceptErrors: AcceptErrors;
@@ -137,6 +141,7 @@ export class Frontend implements Frontends {
     this.#bindMode = sharing.bindMode;
     this.counters = sharing.counters;
     this.#acceptErrors = new AcceptErrors(sharing.counters);
+    if (options.accessLog) this.#accessLog = new AccessLog();
     this.#context = this.#createSessionContext(context, sharing);
   }
 
@@ -177,6 +182,7 @@ export class Frontend implements Frontends {
         statistics.ended[session.endReason]++;
         session.port.clients--;
         addTraffic(session.port, session.traffic);
+        this.#accessLog?.ended(session);
         this.#sessions.delete(session);
         if (this.#sessions.size === 0) this.#emptied?.resolve();
       },
@@ -323,6 +329,7 @@ export class Frontend implements Frontends {
     const session = new Session(client, { ...origin, clientId }, this.#context);
     origin.port.accepted++;
     origin.port.clients++;
+    this.#accessLog?.accepted(session);
     this.#sessions.add(session);
     session.start();
   }

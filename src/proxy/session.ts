@@ -87,6 +87,11 @@ export class Session implements ServedSession {
     this.#log = new SessionLog(clientId, textOf(client.remoteAddr), node, context.throttle);
   }
 
+  /** The client, as the log names it. */
+  get client(): ServedSession["client"] {
+    return { id: this.#log.clientId, address: this.#log.clientAddress };
+  }
+
   /** Why the session has ended. */
   get endReason(): EndReason {
     return this.#endReason ?? "error";

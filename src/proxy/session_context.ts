@@ -63,6 +63,7 @@ export interface SessionTraffic {
 
 /** A session, as its frontend knows it. */
 export interface ServedSession {
+  readonly client: { readonly id: number; readonly address: string };
   readonly node: NatEntry;
   readonly port: PortStatistics;
   readonly traffic: SessionTraffic;

@@ -60,6 +60,7 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["threads", "threads", "THREADS"],
   ["shutdown-grace", "shutdownGrace", "SHUTDOWN_GRACE"],
   ["read-buffer-byte-size", "readBufferByteSize", "BUF_SIZE_BYTES"],
+  ["access-log", "accessLog", "ACCESS_LOG"],
   ["debug", "debug", "DEBUG"],
   ["log-level", "logLevel", "LOG_LEVEL"],
   ["log-format", "logFormat", "LOG_FORMAT"],

@@ -43,6 +43,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       shutdownGraceMs: 10_000,
       readBufferBytes: DEFAULT_READ_BUFFER_BYTES,
       echo: false,
+      accessLog: false,
       logLevel: "info",
       logFormat: "text",
       warnings: [],
@@ -223,6 +224,14 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
 
   [["--read-buffer-byte-size=512"], { readBufferBytes: 512 }],
   [["BUF_SIZE_BYTES=16777216"], { readBufferBytes: 16_777_216 }],
+
+  [["--access-log"], { accessLog: true, warnings: [] }],
+  [["ACCESS_LOG=on"], { accessLog: true }],
+  [["--access-log=off"], { accessLog: false }],
+  [["ACCESS_LOG=1", "--log-level=error"], {
+    accessLog: true,
+    warnings: ["ACCESS_LOG logs at level info, so nothing is logged with --log-level=error"],
+  }],
 
   [["--debug"], { echo: true }],
   [["--debug=false", "DEBUG=1"], { echo: false }],
