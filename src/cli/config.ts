@@ -3,6 +3,7 @@ import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
 import {
   formatHostPort,
   type HostPort,
+  isIpAddress,
   isLocalhost,
   isLoopback,
   isWildcard,
@@ -89,10 +90,12 @@ function readConfig(
   checkFiles(options);
   const warnings: string[] = [];
   const credentials = readCredentials(options, warnings);
+  const publicHost = readPublicHost(options, ports.listen.host, warnings);
   return {
     ...ports,
     seeds: readSeeds(options),
-    ...readPublicHost(options, ports.listen.host, warnings),
+    ...publicHost,
+    publicIp: readPublicIp(options, publicHost.publicHost),
     credentials,
     login: options.get("login") ? readLogin(options, ports.listen.host, credentials) : undefined,
     tls: readServerTls(options),
@@ -194,6 +197,18 @@ function readPublicHost(
     );
   }
   return { publicHost, publicHostAssumed: false };
+}
+
+/** @param publicHost undefined if it is the address that a client connected to */
+function readPublicIp(options: OptionReader, publicHost = "reached"): string | undefined {
+  const publicIp = options.get("public-ip");
+  const isName = publicHost !== "reached" && !isIpAddress(publicHost);
+  if (publicIp === undefined || isName) return publicIp;
+  throw invalid(
+    options.raw("public-ip")!,
+    `the public host is an IP address, too: ${quote(publicHost)}; set --public-host to a ` +
+      "name, or leave --public-ip out",
+  );
 }
 
 function readCredentials(options: OptionReader, warnings: string[]): Credentials | undefined {

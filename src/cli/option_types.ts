@@ -200,13 +200,29 @@ export const publicHost: OptionType<string> = {
   parse(raw) {
     const host = raw.text.trim().replace(/^\[(.*)\]$/, "$1");
     const expected = "expected the host name or IP address that clients connect to";
-    if (isWildcard(host)) throw invalid(raw, `no client can connect to it; ${expected}`);
-    if (/^(\[.*\]|[^:]*):[^:]*$/.test(raw.text)) {
-      throw invalid(raw, "it has a port; leave that out, the proxy adds the port of each node");
-    }
+    checkConnectable(raw, host, expected);
     if (!isIpv6(host) && (!isHostName(host) || host !== raw.text.trim())) {
       throw invalid(raw, `it is neither a host name nor an IP address; ${expected}`);
     }
     return isLocalhost(host) ? "127.0.0.1" : host;
   },
 };
+
+/** The IP address that stands beside a public host, which is a name. */
+export const publicIp: OptionType<string> = {
+  placeholder: "ADDRESS",
+  parse(raw) {
+    const address = raw.text.trim().replace(/^\[(.*)\]$/, "$1");
+    const expected = "expected the IP address that clients connect to";
+    checkConnectable(raw, address, expected);
+    if (!isIpAddress(address)) throw invalid(raw, `it is no IP address; ${expected}`);
+    return address;
+  },
+};
+
+function checkConnectable(raw: RawValue, host: string, expected: string): void {
+  if (isWildcard(host)) throw invalid(raw, `no client can connect to it; ${expected}`);
+  if (/^(\[.*\]|[^:]*):[^:]*$/.test(raw.text)) {
+    throw invalid(raw, "it has a port; leave that out, the proxy adds the port of each node");
+  }
+}

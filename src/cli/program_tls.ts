@@ -27,7 +27,10 @@ export class ProgramTls implements AsyncDisposable {
    * @throws {ConfigError} if one cannot be used
    */
   static async open(
-    { tls, clusterTls, publicHost }: Pick<Config, "tls" | "clusterTls" | "publicHost">,
+    { tls, clusterTls, publicHost, publicIp }: Pick<
+      Config,
+      "tls" | "clusterTls" | "publicHost" | "publicIp"
+    >,
   ): Promise<ProgramTls | undefined> {
     if (tls === undefined && clusterTls === undefined) return undefined;
     assertRuntime();
@@ -40,7 +43,7 @@ export class ProgramTls implements AsyncDisposable {
       ]);
     try {
       const watchers = {
-        server: tls && await TlsFilesWatcher.open(serverFiles(tls, publicHost)),
+        server: tls && await TlsFilesWatcher.open(serverFiles(tls, publicHost, publicIp)),
         node: clusterTls && await TlsFilesWatcher.open(nodeFiles(clusterTls)),
       };
       return new ProgramTls(watchers, new ThreadTls(materialOf(watchers)));

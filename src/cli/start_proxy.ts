@@ -37,13 +37,14 @@ async function chooseFrontends(
 
 /** The options of a frontend. Workers get a copy, so it has no file paths. */
 export function frontendOptions(config: Config): FrontendOptions {
-  const { listen, publicHost, firstPublicPort, publicPorts, otherViews } = config;
+  const { listen, publicHost, publicIp, firstPublicPort, publicPorts, otherViews } = config;
   const { maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
   const { via, dialMap, login } = config;
   const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo, accessLog } = config;
   return {
     listen,
     publicHost,
+    publicIp,
     firstPublicPort,
     publicPorts,
     otherViews,

@@ -1,6 +1,6 @@
 import { MAX_PORT } from "../platform/address.ts";
 import type { Option } from "./option.ts";
-import { count, publicHost } from "./option_types.ts";
+import { count, publicHost, publicIp } from "./option_types.ts";
 
 /** The options of what clients are shown. */
 export const VIEW_OPTION_ROWS = [
@@ -10,6 +10,14 @@ export const VIEW_OPTION_ROWS = [
     type: publicHost,
     help: "Host name or IP address, without a port, to advertise to clients; by default the host " +
       "of --listen-addr, or 127.0.0.1 if that has no host.",
+  },
+  {
+    name: "public-ip",
+    env: "PUBLIC_IP",
+    type: publicIp,
+    help:
+      "IP address to advertise where servers report one, if --public-host is a name; the name " +
+      "stays where servers report host names. By default --public-host stands for both.",
   },
   {
     name: "public-port",

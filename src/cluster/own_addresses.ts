@@ -29,6 +29,8 @@ export interface OwnView {
   readonly listen: HostPort;
   /** The host that clients get for every node; undefined for one of `listen`. */
   readonly publicHost: string | undefined;
+  /** The IP address that clients get where nodes report one, if `publicHost` is a name. */
+  readonly publicIp: string | undefined;
   /** The port in the NAT table that a listener stands for. */
   rowAtListener(listenPort: number): number;
   /** The port in the NAT table that clients reach at a public port; undefined if there is none. */
@@ -124,6 +126,8 @@ class ViewAddresses {
    */
   async #advertises(host: string): Promise<boolean> {
     if (!isIpAddress(host) || isLoopback(host)) return false;
+    const { publicIp } = this.#view;
+    if (publicIp !== undefined && isSameHost(publicIp, host)) return true;
     return (await this.#publicAddresses()).some((ip) => isSameHost(ip, host));
   }
 

@@ -87,6 +87,12 @@ export class NatTable {
     return this.#reconciler.view;
   }
 
+  /** Whether the nodes know host names, and show those that are announced: since 7.0. */
+  get hasHostnames(): boolean {
+    // CLUSTER SHARDS, which lists the ports, is as old.
+    return (this.view?.ports.size ?? 0) > 0;
+  }
+
   /** The assignments to save for the next start. */
   get savedPorts(): SavedPorts {
     return this.#ports.saved;

@@ -11,6 +11,8 @@ export interface PublicViewOptions {
   readonly listen: HostPort;
   /** The host that clients get for every node; undefined for the address that they connected to. */
   readonly publicHost: string | undefined;
+  /** The IP address that clients get where nodes report one, if `publicHost` is a name. */
+  readonly publicIp?: string | undefined;
   /** The public port of the first listener, with which the others are in step; its own if absent. */
   readonly firstPublicPort?: number | undefined;
   /** Listeners with other public ports. */
@@ -50,6 +52,8 @@ export class PublicView {
   readonly listen: HostPort;
   /** The host that clients get for every node; undefined for the address that they connected to. */
   readonly publicHost: string | undefined;
+  /** The IP address that clients get where nodes report one, if `publicHost` is a name. */
+  readonly publicIp: string | undefined;
   /** From the port of a row to that of the listener. */
   readonly #distance: number;
   /** From the port of a listener to its public port. */
@@ -60,13 +64,14 @@ export class PublicView {
 
   /** @param first the first view, if this is another */
   constructor(
-    { name, listen, publicHost, firstPublicPort = listen.port, publicPorts = [] }:
+    { name, listen, publicHost, publicIp, firstPublicPort = listen.port, publicPorts = [] }:
       PublicViewOptions,
     first?: Pick<PublicViewOptions, "listen">,
   ) {
     this.name = name;
     this.listen = listen;
     this.publicHost = publicHost;
+    this.publicIp = publicIp;
     this.#distance = first === undefined ? 0 : listen.port - first.listen.port;
     this.#shift = firstPublicPort - listen.port;
     this.#publicPorts = new Map(publicPorts.map((port) => [port.listen, port.public]));
@@ -101,9 +106,10 @@ export class PublicView {
 
 /** Creates the views of a thread. */
 export function createViews({ otherViews, ...first }: PublicViewsOptions): PublicViews {
-  const { listen, publicHost, firstPublicPort, publicPorts } = first;
+  const { listen, publicHost, publicIp, firstPublicPort, publicPorts } = first;
+  const plain = { listen, publicHost, publicIp, firstPublicPort, publicPorts };
   return [
-    new PublicView({ name: DEFAULT_VIEW, listen, publicHost, firstPublicPort, publicPorts }),
+    new PublicView({ name: DEFAULT_VIEW, ...plain }),
     ...otherViews.map((options) => new PublicView(options, first)),
   ];
 }

@@ -7,7 +7,7 @@ import type { DnsCache } from "../platform/dns_cache.ts";
 export interface AddressSources {
   /** What the clients are shown. */
   readonly view: PublicView;
-  readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isPrivate">;
+  readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isPrivate" | "hasHostnames">;
   readonly nodeResolver: Pick<NodeResolver, "resolve">;
   readonly clients: ClientAddresses;
   readonly resolver: Pick<DnsCache, "resolve">;

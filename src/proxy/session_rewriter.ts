@@ -85,6 +85,16 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
     return this.#sources.view.publicHost ?? this.reachedAt;
   }
 
+  /** The IP address that clients get where nodes report one, if it is not the public host. */
+  get publicIp(): string | undefined {
+    return this.#sources.view.publicIp;
+  }
+
+  /** Whether nodes have host names in replies. */
+  get hasHostnames(): boolean {
+    return this.#sources.natTable.hasHostnames;
+  }
+
   /** The id of the node; "" while it is unknown. */
   get ownId(): string {
     return this.#node.id;

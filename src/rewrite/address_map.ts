@@ -9,6 +9,10 @@ import type { HostPort } from "../platform/address.ts";
 export interface AddressMap {
   /** The public host of every node: a name or an IP address, no brackets. */
   readonly publicHost: string;
+  /** The public IP address of every node, no brackets; undefined if the public host stands for it. */
+  readonly publicIp: string | undefined;
+  /** Whether nodes have host names in replies, since 7.0. */
+  readonly hasHostnames: boolean;
   /** The id of the own node; "" while it is unknown. */
   readonly ownId: string;
   /**

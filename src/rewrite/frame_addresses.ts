@@ -26,6 +26,16 @@ export class FrameAddresses implements PublicAddresses {
     return this.#addressMap.publicHost;
   }
 
+  /** See `PublicAddresses.ip`. */
+  get ip(): string {
+    return this.#addressMap.publicIp ?? this.#addressMap.publicHost;
+  }
+
+  /** See `PublicAddresses.addsHostnames`. */
+  get addsHostnames(): boolean {
+    return this.#addressMap.publicIp !== undefined && this.#addressMap.hasHostnames;
+  }
+
   /** See `PublicAddresses.ownId`. */
   get ownId(): string {
     return this.#addressMap.ownId;

@@ -1,11 +1,14 @@
 import type { NodeRef } from "../cluster/node_ref.ts";
-import { formatHostPort } from "../platform/address.ts";
 import type { Value } from "../resp/frame.ts";
 
 /** The public addresses of the nodes and clients that one frame names. */
 export interface PublicAddresses {
   /** The public host of every node: a name or an IP address, no brackets. */
   readonly host: string;
+  /** What replaces an IP address: the public IP address, without brackets, or else the public host. */
+  readonly ip: string;
+  /** Whether a node that announces no host name is shown with the public host as its host name. */
+  readonly addsHostnames: boolean;
   /** The id of the node that sent the frame; "" while it is unknown. */
   readonly ownId: string;
   /** The public port of the node that sent the frame. */
@@ -26,7 +29,12 @@ export interface PublicAddresses {
  */
 export type Rewriter = (frame: Value, addresses: PublicAddresses) => Value;
 
-/** A public address as text, with IPv6 in brackets: `[::1]:8000`. */
-export function publicAddress({ host }: PublicAddresses, port: number): string {
-  return formatHostPort({ host, port });
+/**
+ * What replaces an endpoint, which is an IP address or a host name, as each node prefers (cluster.c
+ * `clusterNodePreferredEndpoint`). An unknown one, "" or `?`, becomes the public host.
+ */
+export function publicEndpoint({ host, ip }: PublicAddresses, endpoint: string): string {
+  if (ip === host) return host;
+  // No host name has this form; the cost matters in a reply with thousands of nodes.
+  return endpoint.includes(":") || /^[\d.]+$/.test(endpoint) ? ip : host;
 }

@@ -147,9 +147,10 @@ async function nodeOf(
 /** Whether an address with a node's public port has the public host, too. */
 async function isPublic(address: HostPort, addressMap: AddressMap): Promise<boolean> {
   const { host } = address;
-  const { publicHost, reachedAt } = addressMap;
+  const { publicHost, publicIp, reachedAt } = addressMap;
   if (addressMap.isPrivate(address)) return false;
   if (isSameHost(host, publicHost) || isSameHost(host, reachedAt)) return true;
+  if (publicIp !== undefined && isSameHost(host, publicIp)) return true;
   if (isLocalhost(host)) return [publicHost, reachedAt].some(isLoopback);
   // redis-cli connects to a name, and then sends the IP address to which that resolved.
   if (!isIpAddress(host) || isIpAddress(publicHost)) return false;

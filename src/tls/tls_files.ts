@@ -67,13 +67,14 @@ export interface TlsFiles<Material> {
 }
 
 /**
- * The files for clients, who verify that the certificate is for the public host.
+ * The files for clients, who verify that the certificate is for the public host or IP address.
  *
  * @param publicHost undefined if clients may connect to any address of the machine
  */
 export function serverFiles(
   options: ServerTlsFiles,
   publicHost: string | undefined,
+  publicIp?: string,
 ): TlsFiles<ServerMaterial> {
   const { identity, clientCa, clientAuth, minVersion } = options;
   return {
@@ -89,12 +90,17 @@ export function serverFiles(
             "issue it with a subjectAltName for the public host",
         );
       }
-      if (publicHost !== undefined && !isForHost(leaf!.certificate, publicHost)) {
+      const hosts = [
+        { host: publicHost, kind: "host", option: "--public-host" },
+        { host: publicIp, kind: "IP address", option: "--public-ip" },
+      ];
+      for (const { host, kind, option } of hosts) {
+        if (host === undefined || isForHost(leaf!.certificate, host)) continue;
         reader.warnings.push(
           `The certificate in ${identity.certificates.source} '${identity.certificates.path}' is ` +
-            `for ${namesOf(leaf!.certificate) || "no name"}, not for the public host ` +
-            `'${publicHost}': clients that verify names refuse it; issue it for that host, or ` +
-            "correct --public-host",
+            `for ${namesOf(leaf!.certificate) || "no name"}, not for the public ${kind} ` +
+            `'${host}': clients that verify names refuse it; issue it for that ${kind}, or ` +
+            `correct ${option}`,
         );
       }
       return reader.reading({

@@ -26,6 +26,8 @@ export interface TableSnapshot {
   readonly nodes: readonly SnapshotEntry[];
   /** The node that an address stands for; null if several nodes report the address. */
   readonly aliases: readonly (readonly [alias: string, key: NodeKey | null])[];
+  /** See `NatTable.hasHostnames`. */
+  readonly hasHostnames: boolean;
 }
 
 /** The first message to a worker. */

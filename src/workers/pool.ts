@@ -247,6 +247,9 @@ export class WorkerPool implements Frontends {
         portOf: (ref) => this.#replica.portOf(ref),
         atPort: (port) => natTable.atPort(port),
         isPrivate: (address) => natTable.isPrivate(address),
+        get hasHostnames() {
+          return natTable.hasHostnames;
+        },
       },
       nodeResolver: { resolve: (ref, from, sinceMs) => this.#resolve(ref, from, sinceMs) },
       suspect: (node) => this.#context.suspect(node),

@@ -30,6 +30,7 @@ export class SnapshotSource {
       aliases: [...natTable.aliases()].map((
         [alias, node],
       ) => [alias, node === undefined ? null : this.keyOf(node)]),
+      hasHostnames: natTable.hasHostnames,
     };
   }
 

@@ -14,9 +14,11 @@ export class TableReplica {
   readonly #keys = new WeakMap<NatEntry, NodeKey>();
   #current: NameIndex = { byId: new Map(), byAlias: new Map() };
   #published: NameIndex = this.#current;
+  #hasHostnames = false;
 
   /** Replaces the copy with a snapshot, and returns the changes to apply. */
-  update({ nodes, aliases }: TableSnapshot): NodeChange[] {
+  update({ nodes, aliases, hasHostnames }: TableSnapshot): NodeChange[] {
+    this.#hasHostnames = hasHostnames;
     const changes: NodeChange[] = [];
     const keys = new Set(nodes.map(({ key }) => key));
     for (const [key, { node }] of this.#nodes) {
@@ -53,6 +55,11 @@ export class TableReplica {
   /** Every node of the latest snapshot. */
   get nodes(): NatEntry[] {
     return [...this.#nodes.values()].map(({ node }) => node);
+  }
+
+  /** Whether the nodes know host names: see `NatTable.hasHostnames`. */
+  get hasHostnames(): boolean {
+    return this.#hasHostnames;
   }
 
   /** The node of a key. */

@@ -83,6 +83,24 @@ Deno.test("a public port belongs to the public host, that of a listener to the m
   }
 });
 
+Deno.test("the public IP address of a proxy is its own, whatever its public name resolves to", async () => {
+  const dialer = dialerWith(
+    { listen: { host: "127.0.0.1", port: 8000 }, publicHost: "nat.example", publicIp: "192.0.2.8" },
+    { atPort: (port) => port === 8000 ? {} as NatEntry : undefined },
+    (host) => Promise.resolve(NAMES[host] ?? []),
+  );
+  for (
+    const [address, own] of [
+      ["192.0.2.8:8000", true],
+      ["198.51.100.7:8000", true],
+      ["192.0.2.8:8001", false],
+      ["192.0.2.9:8000", false],
+    ] as const
+  ) {
+    assertEquals(await dialer.isOwn(parseHostPort(address)), own, address);
+  }
+});
+
 Deno.test("the addresses of this machine are distinguished from others", () => {
   for (const { address } of Deno.networkInterfaces()) {
     if (!address.startsWith("fe80:")) assertEquals(isLocalAddress(address), true, address);

@@ -4,6 +4,7 @@ import { parseNodes } from "../../src/cluster/node.ts";
 import { fieldOf, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { CLUSTER_LISTINGS, idAt, namedInLines, type NamedNode } from "../support/named_nodes.ts";
+import { configure, type Endpoint, named, namedOrNot } from "../support/endpoints.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
@@ -23,12 +24,6 @@ const ADDRESSES = { IPv4: "127.0.0.1", IPv6: "::1" };
 /** The others take a node for dead after 3 s; on a busy machine more than one vote may be needed. */
 const FAILOVER_DEADLINE_MS = 20_000;
 
-/** How nodes are named; the names are those of each node, by its index. */
-interface Endpoint {
-  readonly type: "ip" | "hostname" | "unknown-endpoint";
-  readonly hostname: (index: number) => string;
-}
-
 /** In this order few names change from one to the next: it takes seconds until all know them. */
 const ENDPOINTS: Record<string, Endpoint> = {
   "IP addresses": { type: "ip", hostname: () => "" },
@@ -38,34 +33,6 @@ const ENDPOINTS: Record<string, Endpoint> = {
   "no endpoint": { type: "unknown-endpoint", hostname: namedOrNot },
   "one host name for all": { type: "hostname", hostname: () => "nodes.internal" },
 };
-
-/** A primary and the replica of another have a name; `?` stands for those of all others. */
-function namedOrNot(index: number): string {
-  return index % 4 === 0 ? named(index) : "";
-}
-
-function named(index: number): string {
-  return `node-${index}.internal`;
-}
-
-/** Makes all nodes name each other so, and waits until each knows all names. */
-async function configure(cluster: RedisCluster, { type, hostname }: Endpoint): Promise<void> {
-  for (const [index, node] of cluster.nodes.entries()) {
-    await node.order("CONFIG", "SET", "cluster-preferred-endpoint-type", type);
-    await node.order("CONFIG", "SET", "cluster-announce-hostname", hostname(index));
-  }
-  await until("all nodes know all names", async (saw) => {
-    for (const node of cluster.nodes) {
-      const nodes = namedInLines(await node.ask("CLUSTER", "NODES"));
-      saw(nodes);
-      const known = cluster.nodes.every(({ id }, index) =>
-        nodes.some((named) => named.id === id && (named.hosts[1] ?? "") === hostname(index))
-      );
-      if (!known) return false;
-    }
-    return true;
-  });
-}
 
 /** A proxy, and to which node each of its ports leads. */
 class Scene {

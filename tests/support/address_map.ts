@@ -4,6 +4,8 @@ import type { AddressMap, MappedNode } from "../../src/rewrite/address_map.ts";
 /** The address map of a session whose node is at 10.0.0.1:7000, and that knows nothing else. */
 export class EmptyAddressMap implements AddressMap {
   publicHost = "nat.example";
+  publicIp: string | undefined;
+  hasHostnames = true;
   ownId = "a".repeat(40);
   ownPort = 8000;
   ownAddress = { host: "10.0.0.1", port: 7000 };

@@ -6,8 +6,9 @@ import type { PublicAddresses, Rewriter } from "../../src/rewrite/public_address
 import { frames } from "./notation.ts";
 
 /**
- * What cases name: node ids and the public host. A is the node that sends the frames of the tests,
- * D is not known, F stands for an id that is made up, and G is a node without an address.
+ * What cases name: node ids and the public host, or a public name and IP address. A is the node that
+ * sends the frames of the tests, D is not known, F stands for an id that is made up, and G is a node
+ * without an address.
  */
 const TEXTS = {
   A: "a".repeat(40),
@@ -17,6 +18,8 @@ const TEXTS = {
   F: "f".repeat(40),
   G: "9".repeat(40),
   HOST: "127.0.0.1",
+  NAME: "nat.example",
+  ADDR: "203.0.113.7",
 };
 
 export const { A, B, C, G } = TEXTS;
@@ -43,13 +46,23 @@ const CLIENTS: Record<string, string> = {
 /** Fixed public addresses of three nodes and of two clients of the proxy. */
 export class FixedAddresses implements PublicAddresses {
   readonly host: string;
+  readonly ip: string;
+  readonly addsHostnames: boolean;
   readonly ownId = A;
   readonly ownPort = 8000;
   /** The node references that were resolved, in order. */
   readonly refs: NodeRef[] = [];
 
-  constructor(host = "127.0.0.1") {
+  /** @param ip the public IP address, if that and `host` are different */
+  constructor(host: string = TEXTS.HOST, ip?: string, addsHostnames = ip !== undefined) {
     this.host = host;
+    this.ip = ip ?? host;
+    this.addsHostnames = addsHostnames;
+  }
+
+  /** Where the public host is a name, and a public IP address stands beside it. */
+  static named(addsHostnames = true): FixedAddresses {
+    return new FixedAddresses(TEXTS.NAME, TEXTS.ADDR, addsHostnames);
   }
 
   portOf(ref: NodeRef): number | undefined {
@@ -79,7 +92,7 @@ export function rewritten(
 /** Both sides of a case: in its text, `{old→new}` stands for what a rewriter changes. */
 export function sidesOf(text: string): [before: string, after: string] {
   const named = text.replaceAll(
-    /\b([ABCDFG]|HOST)\b/g,
+    /\b([ABCDFG]|HOST|NAME|ADDR)\b/g,
     (name) => TEXTS[name as keyof typeof TEXTS],
   );
   const side = (group: string) => named.replaceAll(/\{([^{}→]*)→([^{}→]*)\}/g, group);
@@ -87,8 +100,12 @@ export function sidesOf(text: string): [before: string, after: string] {
 }
 
 /** Checks a rewriter with a case in the notation of `frames`, and returns the resolved nodes. */
-export function assertRewritten(rewrite: Rewriter, text: string, host?: string): NodeRef[] {
-  const addresses = new FixedAddresses(host);
+export function assertRewritten(
+  rewrite: Rewriter,
+  text: string,
+  at: string | FixedAddresses = TEXTS.HOST,
+): NodeRef[] {
+  const addresses = typeof at === "string" ? new FixedAddresses(at) : at;
   const [before, after] = sidesOf(text);
   assertEquals(rewritten(frames(before), rewrite, addresses), frames(after), text);
   return addresses.refs;

@@ -53,17 +53,25 @@ export class TlsDirectory implements AsyncDisposable {
   }
 
   /** How the program reads NAME.crt and NAME.key. */
-  serverFiles(name: string, publicHost = "localhost"): TlsFiles<ServerMaterial> {
-    return serverFiles({
-      identity: {
-        certificates: { path: this.at(`${name}.crt`), source: "--tls-cert-file" },
-        key: { path: this.at(`${name}.key`), source: "--tls-key-file" },
-        passphrase: undefined,
+  serverFiles(
+    name: string,
+    publicHost = "localhost",
+    publicIp?: string,
+  ): TlsFiles<ServerMaterial> {
+    return serverFiles(
+      {
+        identity: {
+          certificates: { path: this.at(`${name}.crt`), source: "--tls-cert-file" },
+          key: { path: this.at(`${name}.key`), source: "--tls-key-file" },
+          passphrase: undefined,
+        },
+        clientCa: undefined,
+        clientAuth: "no",
+        minVersion: "TLSv1.2",
       },
-      clientCa: undefined,
-      clientAuth: "no",
-      minVersion: "TLSv1.2",
-    }, publicHost);
+      publicHost,
+      publicIp,
+    );
   }
 
   /** The options of a proxy that speaks TLS to clients with NAME.crt and NAME.key. */

@@ -1,6 +1,6 @@
-import { type HostPort, splitAddress } from "../../platform/address.ts";
+import { formatHostPort, type HostPort, splitAddress } from "../../platform/address.ts";
 import type { Value } from "../../resp/frame.ts";
-import { publicAddress, type PublicAddresses } from "../public_addresses.ts";
+import type { PublicAddresses } from "../public_addresses.ts";
 
 /** The error of CLUSTER MEET, followed by the address (cluster.c `clusterCommand`). */
 const INVALID_ADDRESS = "ERR Invalid node address specified: ";
@@ -49,7 +49,8 @@ function portAt({ host, port }: HostPort, addresses: PublicAddresses): number | 
 function publicArg(arg: string, addresses: PublicAddresses): string {
   const address = splitAddress(arg);
   const port = address && portAt(address, addresses);
-  return addresses.clientAt(arg) ?? (port === undefined ? arg : publicAddress(addresses, port));
+  return addresses.clientAt(arg) ??
+    (port === undefined ? arg : formatHostPort({ host: addresses.host, port }));
 }
 
 /**

@@ -15,7 +15,7 @@ export function rewriteInfo(frame: Value, addresses: PublicAddresses): Value {
       if (name === "tcp_port") return `${name}:${addresses.ownPort}`;
       if (name === "master_host" && value !== "") {
         primary = addresses.portOf({ relation: "primary", host: value, port: primaryPort }) ?? 0;
-        return `${name}:${addresses.host}`;
+        return `${name}:${addresses.ip}`;
       }
       if (name === "master_port" && primary !== undefined) return `${name}:${primary}`;
       if (/^slave\d+$/.test(name)) return `${name}:${rewriteReplica(value, addresses)}`;
@@ -37,7 +37,7 @@ function rewriteReplica(value: string, addresses: PublicAddresses): string {
     host: match[1]!,
     port: Number(match[2]),
   });
-  return `ip=${addresses.host},port=${port ?? 0}${match[3]}`;
+  return `ip=${addresses.ip},port=${port ?? 0}${match[3]}`;
 }
 
 /** `name=tcp,bind=10.0.0.2,bind=-::1,port=6379`; wildcards and Unix paths stay. */
@@ -46,7 +46,7 @@ function rewriteListener(value: string, addresses: PublicAddresses): string {
   return value.split(",").map((part) => {
     const [name, setting] = splitOnce(part, "=");
     if (name === "port") return `port=${addresses.ownPort}`;
-    if (name === "bind" && !WILDCARD_BIND.test(setting)) return `bind=${addresses.host}`;
+    if (name === "bind" && !WILDCARD_BIND.test(setting)) return `bind=${addresses.ip}`;
     return part;
   }).join(",");
 }

@@ -26,7 +26,9 @@ export function rewriteReplicas(frame: Value, addresses: PublicAddresses): Value
 /**
  * Rewrites host, port and hostname. The bus port stays, because tools parse it (redis_exporter
  * matches `@<digits>`) and no client connects to it. A port of 0, of a node without an address or
- * without a plain-text port, stays unless the node is known; an empty host stays empty with it.
+ * without a plain-text port, stays unless the node is known; an empty host stays empty with it. With
+ * a public IP address a line gets a hostname, as if the node announced one; a node in handshake has
+ * not yet sent its own.
  *
  * @param trustsMyself whether the line with `myself` is that of the node that sent the frame
  */
@@ -39,8 +41,9 @@ function rewriteLine(line: string, addresses: PublicAddresses, trustsMyself: boo
   const own = trustsMyself && flagsOf(fields).includes("myself");
   const port = addresses.portOf(own ? { ...ref, own } : ref);
   if (address.host !== "" || address.port !== 0) {
-    address.host = addresses.host;
+    address.host = addresses.ip;
     address.port = port ?? 0;
+    if (addresses.addsHostnames && ref.id !== undefined) address.hostname = addresses.host;
   }
   if (address.hostname) address.hostname = addresses.host;
   fields[1] = formatAddressField(address);

@@ -1,6 +1,6 @@
-import { splitAddress } from "../../platform/address.ts";
+import { formatHostPort, splitAddress } from "../../platform/address.ts";
 import { itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import { publicAddress, type PublicAddresses } from "../public_addresses.ts";
+import { type PublicAddresses, publicEndpoint } from "../public_addresses.ts";
 
 /** Whether pushes of this kind carry addresses. */
 export function isAddressPush(kind: string): boolean {
@@ -27,5 +27,8 @@ function rewriteAddresses(value: Value, redirects: boolean, addresses: PublicAdd
   }
   const address = splitAddress(textOf(value) ?? "");
   if (address === undefined) return;
-  value.text = publicAddress(addresses, addresses.portOf({ ...address, redirects }) ?? 0);
+  value.text = formatHostPort({
+    host: publicEndpoint(addresses, address.host),
+    port: addresses.portOf({ ...address, redirects }) ?? 0,
+  });
 }

@@ -1,7 +1,7 @@
 import type { NodeRef } from "../../cluster/node_ref.ts";
 import { splitAddress } from "../../platform/address.ts";
 import type { Value } from "../../resp/frame.ts";
-import type { PublicAddresses } from "../public_addresses.ts";
+import { type PublicAddresses, publicEndpoint } from "../public_addresses.ts";
 
 /** Whether the text of an error begins like a redirect. */
 export function isRedirect(text: string): boolean {
@@ -42,7 +42,7 @@ function withRedirect(
   const ref = redirectRef(parts, doubtful);
   const port = ref && addresses.portOf(ref);
   if (port !== undefined) {
-    parts[parts.length - 1] = `${addresses.host}:${port}`;
+    parts[parts.length - 1] = `${publicEndpoint(addresses, ref!.host)}:${port}`;
     frame.text = before + parts.join(" ");
   }
   return frame;

@@ -31,5 +31,5 @@ function rewriteAddress(
   if (ref.host === "" || host === undefined || "items" in host) return;
   if (port === undefined || "items" in port) return;
   port.text = String(addresses.portOf(ref) ?? 0);
-  host.text = addresses.host;
+  host.text = addresses.ip;
 }

@@ -1,12 +1,12 @@
-import { bulk, itemsOf, textOf, type Value } from "../../resp/frame.ts";
-import type { PublicAddresses } from "../public_addresses.ts";
+import { bulk, fieldOf, itemsOf, textOf, type Value } from "../../resp/frame.ts";
+import { type PublicAddresses, publicEndpoint } from "../public_addresses.ts";
 
 /**
  * Rewrites CLUSTER SLOTS (cluster.c `clusterCommandSlots`): for each range its first and last slot
  * and its nodes, each `[endpoint, port, id]` and since 7.0 a map of metadata. Depending on
  * `cluster-preferred-endpoint-type` the endpoint may be a name, `?`, or null; clients identify
- * nodes by its text, so it becomes the public host. A node without a public port keeps an empty or
- * `?` endpoint.
+ * nodes by its text, so it becomes the public host, or the public IP address in the place of one. A
+ * node without a public port keeps an empty or `?` endpoint.
  */
 export function rewriteSlots(frame: Value, addresses: PublicAddresses): Value {
   for (const range of itemsOf(frame) ?? []) {
@@ -25,12 +25,35 @@ function rewriteNode(node: Value[] | undefined, addresses: PublicAddresses): voi
     port: Number(port.text),
   }) ?? 0;
   const isShown = (host: string) => known > 0 || (host !== "" && host !== "?");
-  if (isShown(host)) node![0] = bulk(addresses.host);
+  if (isShown(host)) {
+    // A node that does not know its own IP address prefers it nevertheless.
+    const isEmptyIp = host === "" && !isNull(endpoint);
+    node![0] = bulk(isEmptyIp ? addresses.ip : publicEndpoint(addresses, host));
+    if (addresses.addsHostnames) addHostname(metadata, addresses.host, isNull(endpoint));
+  }
   port.text = String(known);
   const fields = itemsOf(metadata) ?? [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const name = textOf(fields[at]);
     if (name !== "ip" && name !== "hostname") continue;
-    if (isShown(textOf(fields[at + 1]) ?? "")) fields[at + 1] = bulk(addresses.host);
+    if (!isShown(textOf(fields[at + 1]) ?? "")) continue;
+    fields[at + 1] = bulk(name === "ip" ? addresses.ip : addresses.host);
   }
+}
+
+/** Whether an endpoint is a null: of RESP2, or of RESP3. */
+function isNull(endpoint: Value): boolean {
+  return endpoint.type === "_" || ("text" in endpoint && endpoint.text === null);
+}
+
+/**
+ * Adds the host name to the metadata of a node, as if the node announced one (cluster.c
+ * `addNodeToNodeReply`): after the `ip` of an unknown endpoint, but not if the endpoint is a name.
+ */
+function addHostname(metadata: Value | undefined, host: string, isUnknown: boolean): void {
+  const fields = itemsOf(metadata);
+  if (fields === undefined || fieldOf(metadata, "hostname") !== undefined) return;
+  const hasIp = textOf(fields[0]) === "ip";
+  if (hasIp && !isUnknown) return;
+  fields.splice(hasIp ? 2 : 0, 0, bulk("hostname"), bulk(host));
 }

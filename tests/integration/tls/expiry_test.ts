@@ -127,9 +127,9 @@ Deno.test("a certificate that is not for the public host is used with a warning"
   await using directory = await TlsDirectory.create();
   directory.issue("one", { names: ["*.example.com", "192.0.2.1"] });
   directory.issue("bare", { names: [] });
-  const read = async (name: string, publicHost: string) => {
+  const read = async (name: string, publicHost: string, publicIp?: string) => {
     using logged = new Logged();
-    await TlsFilesWatcher.open(directory.serverFiles(name, publicHost));
+    await TlsFilesWatcher.open(directory.serverFiles(name, publicHost, publicIp));
     return logged.lines;
   };
   for (const host of ["redis.example.com", "192.0.2.1"]) assertEquals(await read("one", host), []);
@@ -140,6 +140,12 @@ Deno.test("a certificate that is not for the public host is used with a warning"
   assertEquals(await read("one", "127.0.0.1"), [
     `warning ${at("one")} is for *.example.com, 192.0.2.1, not for the public host '127.0.0.1': ` +
     advice,
+  ]);
+  assertEquals(await read("one", "redis.example.com", "192.0.2.1"), []);
+  assertEquals(await read("one", "redis.example.com", "192.0.2.2"), [
+    `warning ${at("one")} is for *.example.com, 192.0.2.1, not for the public IP address ` +
+    "'192.0.2.2': clients that verify names refuse it; issue it for that IP address, or correct " +
+    "--public-ip",
   ]);
   assertEquals(await read("bare", "a.b"), [
     `warning ${at("bare")} is for no name, not for the public host 'a.b': ${advice}`,

@@ -19,6 +19,7 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["listen-addr", "listenAddr", "LISTEN_ADDR"],
   ["cluster-addr", "clusterAddr", "CLUSTER_ADDR"],
   ["public-host", "publicHost", "PUBLIC_HOST"],
+  ["public-ip", "publicIp", "PUBLIC_IP"],
   ["public-port", "publicPort", "PUBLIC_PORT"],
   ["max-nodes", "maxNodes", "MAX_NODES"],
   ["port-map", "portMap", "PORT_MAP"],

@@ -16,6 +16,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       seeds: [{ host: "10.0.0.1", port: 7000 }],
       publicHost: "127.0.0.1",
       publicHostAssumed: true,
+      publicIp: undefined,
       maxNodes: 64,
       staticMappings: [],
       firstPublicPort: undefined,
@@ -142,6 +143,13 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   }],
   [["PUBLIC_HOST=localhost"], { warnings: localhostWarning("PUBLIC_HOST") }],
   [["--public-host=LocalHost."], { publicHost: "127.0.0.1" }],
+
+  [["--public-host=a.b", "--public-ip=203.0.113.7"], {
+    publicHost: "a.b",
+    publicIp: "203.0.113.7",
+  }],
+  [["PUBLIC_IP=[2001:db8::7]", "PUBLIC_HOST=a.b"], { publicIp: "2001:db8::7" }],
+  [["--listen-addr=a.b:8000", "--public-ip=::1"], { publicHost: "a.b", publicIp: "::1" }],
 
   [["--max-nodes=1"], { maxNodes: 1 }],
   [["MAX_NODES=1024"], { maxNodes: 1024 }],

@@ -43,6 +43,19 @@ const INVALID: Record<string, string> = {
   "--public-host=[::]": "Cannot use --public-host '[::]': no client can connect to it; ",
   "--public-host=0:0::0": "Cannot use --public-host '0:0::0': no client can connect to it; ",
 
+  "--public-ip=a.b": "Cannot use --public-ip 'a.b': it is no IP address; expected the IP address",
+  "--public-ip=10.1": "Cannot use --public-ip '10.1': it is no IP address; expected the IP address",
+  "PUBLIC_IP=203.0.113.7:8000": "Cannot use PUBLIC_IP '203.0.113.7:8000': it has a port; leave",
+  "--public-ip=[::1]:8000": "Cannot use --public-ip '[::1]:8000': it has a port; leave that out",
+  "--public-ip=0.0.0.0": "Cannot use --public-ip '0.0.0.0': no client can connect to it; expected",
+  "--public-ip=[::]": "Cannot use --public-ip '[::]': no client can connect to it; expected the IP",
+  "--public-ip=203.0.113.7":
+    "Cannot use --public-ip '203.0.113.7': the public host is an IP address, too: '127.0.0.1'; " +
+    "set --public-host to a name, or leave --public-ip out",
+  "PUBLIC_IP=203.0.113.7 --public-host=203.0.113.7":
+    "Cannot use PUBLIC_IP '203.0.113.7': the public host is an IP address, too: '203.0.113.7'; ",
+  "PUBLIC_IP=::1 --public-host=localhost": "Cannot use PUBLIC_IP '::1': the public host is an IP",
+
   "--public-port=0": "Cannot use --public-port '0': expected a whole number from 1 to 65535",
   "PUBLIC_PORT=:80": "Cannot use PUBLIC_PORT ':80': expected a whole number from 1 to 65535",
   "--public-port=65473":

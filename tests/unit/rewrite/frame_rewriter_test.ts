@@ -45,6 +45,17 @@ Deno.test("a frame of known nodes is rewritten without a search", async () => {
   assertEquals(map.searches, []);
 });
 
+Deno.test("a public IP address stands beside the public host where nodes have host names", async () => {
+  const map = new RecordingMap();
+  map.publicIp = "203.0.113.7";
+  const line = (address: string) => bulk(`${"b".repeat(40)} ${address} master - 0 0 1 connected\n`);
+  for (const [hasHostnames, hostname] of [[true, ",nat.example"], [false, ""]] as const) {
+    map.hasHostnames = hasHostnames;
+    const frame = await rewritten(line("10.0.0.2:7001@17001"), rewriteNodes, map);
+    assertEquals(frame, line(`203.0.113.7:8001@17001${hostname}`));
+  }
+});
+
 Deno.test("each unknown node is resolved once, and the frame is rewritten again", async () => {
   const map = new RecordingMap();
   const line = (address: string) => `${"b".repeat(40)} ${address}@17000 master - 0 0 1 connected\n`;

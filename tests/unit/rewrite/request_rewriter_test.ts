@@ -181,6 +181,22 @@ Deno.test("arguments keep every byte that is not rewritten", async () => {
   assertEquals(await rewritten(args, new FixedAddressMap()), expected);
 });
 
+Deno.test("the public IP address is recognized without a lookup", async () => {
+  const at = new FixedAddressMap();
+  at.publicIp = "198.51.100.1";
+  const cases = {
+    "CLUSTER MEET 198.51.100.1 8000": "CLUSTER MEET 10.0.0.1 7000",
+    "MIGRATE nat.example 8000": "MIGRATE 10.0.0.1 7000",
+    "CLIENT LIST LADDR 198.51.100.1:8000": "CLIENT LIST LADDR 10.0.0.1:7000",
+  };
+  for (const [request, expected] of Object.entries(cases)) {
+    assertEquals((await rewritten(request.split(" "), at))?.join(" "), expected);
+  }
+  assertEquals(at.resolved, []);
+  at.publicIp = "203.0.113.7";
+  assertEquals(await rewritten(["CLUSTER", "MEET", "203.0.113.7", "8001"], at), undefined);
+});
+
 Deno.test("an IPv6 public host is recognized in any spelling", async () => {
   const at = new FixedAddressMap({ publicHost: "2001:db8::1" });
   for (const host of ["2001:db8::1", "2001:DB8:0:0::1"]) {

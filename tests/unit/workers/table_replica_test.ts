@@ -24,12 +24,13 @@ function snapshot(...nodes: SnapshotEntry[]): TableSnapshot {
   const aliases = nodes.map(({ key, node }) => {
     return [`${node.address.host} ${node.address.port}`, key] as const;
   });
-  return { nodes, aliases };
+  return { nodes, aliases, hasHostnames: true };
 }
 
 Deno.test("requests may name a node of a snapshot at once, replies when it is published", () => {
   const replica = new TableReplica();
   replica.update(snapshot(entry(0, {})));
+  assertEquals(replica.hasHostnames, true);
   assertEquals(replica.atPort(8000)?.address, A);
   assertEquals(replica.isPrivate(A), true);
   assertEquals([replica.portOf(A), replica.portOf({ ...A, id: "0" })], [undefined, undefined]);
