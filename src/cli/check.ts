@@ -19,6 +19,7 @@ import type { Config } from "./config.ts";
 import { delay, prepare } from "./prepare.ts";
 import type { ProgramTls } from "./program_tls.ts";
 import { untilStopped } from "./signals.ts";
+import { listenForStatus } from "./start_status.ts";
 import { print } from "./stdout.ts";
 
 /**
@@ -61,6 +62,7 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
   if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) print(mappingLine(views[0], node));
   if (listenError !== undefined) throw listenError;
+  if (config.httpAddress !== undefined) listenForStatus(config.httpAddress).forEach(close);
   await checkReachable(context);
   await new MappingFiles(config, { natTable, views }).checkWritable();
 }

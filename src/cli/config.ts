@@ -32,6 +32,8 @@ export interface Config extends ProxyOptions, FrontendOptions {
   readonly tls: ServerTlsFiles | undefined;
   /** TLS towards nodes; undefined if they are reached without. */
   readonly clusterTls: NodeTlsFiles | undefined;
+  /** Where to serve the status over HTTP; undefined for nowhere. */
+  readonly httpAddress: HostPort | undefined;
   /** How long to sleep before the start. */
   readonly startDelayMs: number;
   /** How many threads serve clients. */
@@ -116,6 +118,7 @@ function readConfig(
     captureTimeoutMs: options.get("capture-timeout"),
     threads: options.get("threads"),
     shutdownGraceMs: options.get("shutdown-grace"),
+    httpAddress: readHttpAddress(options, ports),
     readBufferBytes: options.get("read-buffer-byte-size"),
     echo: options.get("debug") ?? false,
     accessLog: readAccessLog(options, warnings),
@@ -139,6 +142,22 @@ function checkRange({ listen: { port: first }, maxNodes }: PortOptions): void {
   throw new ConfigError(
     `Ports ${first} to ${last} exceed ${MAX_PORT}; ` +
       `lower the port of --listen-addr or lower --max-nodes (now ${maxNodes})`,
+  );
+}
+
+/** The port must be none of those for nodes, even where both hosts could have it. */
+function readHttpAddress(
+  options: OptionReader,
+  { listen: { port: first }, maxNodes, staticMappings }: PortOptions,
+): HostPort | undefined {
+  const address = options.get("http-addr");
+  if (address === undefined || address.port === 0) return address;
+  const { port } = address;
+  const isInRange = first !== 0 && port >= first && port < first + maxNodes;
+  if (!isInRange && staticMappings.every((mapping) => mapping.port !== port)) return address;
+  throw invalid(
+    options.raw("http-addr")!,
+    "the port is one of those for nodes (--listen-addr, --max-nodes, --port-map); expected another",
   );
 }
 

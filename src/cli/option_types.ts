@@ -159,6 +159,15 @@ export const listenAddress: OptionType<HostPort> = {
   parse: (raw) => parseAddress(raw, raw.text, "expected [host]:port, such as :8000"),
 };
 
+/** An address to listen on; without a host, only this machine reaches it. */
+export const localAddress: OptionType<HostPort> = {
+  placeholder: "[HOST]:PORT",
+  parse(raw) {
+    const address = parseAddress(raw, raw.text, "expected [host]:port, such as :9121");
+    return address.host === "" ? { ...address, host: "127.0.0.1" } : address;
+  },
+};
+
 /**
  * Parses the address of a node, which may be a part of a value.
  *

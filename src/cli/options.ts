@@ -4,6 +4,7 @@ import {
   count,
   duration,
   listenAddress,
+  localAddress,
   logFormat,
   logLevel,
   onOff,
@@ -244,6 +245,13 @@ const OPTION_ROWS = [
     default: String(DEFAULT_READ_BUFFER_BYTES),
     help: `Size of a read buffer for large values, ${MIN_READ_BUFFER_BYTES} to ` +
       `${MAX_READ_BUFFER_BYTES}; it does not limit the size of values.`,
+  },
+  {
+    name: "http-addr",
+    env: "HTTP_ADDR",
+    type: localAddress,
+    help: "Address at which to serve /metrics, /healthz, /readyz and /nodes over HTTP, such as " +
+      ":9121; without a host only this machine reaches it. Off by default.",
   },
   {
     name: "access-log",

@@ -8,11 +8,13 @@
 
 import { log } from "../platform/log.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
+import type { Proxy } from "../proxy/proxy.ts";
 import type { Config } from "./config.ts";
 import { delay, prepare } from "./prepare.ts";
 import type { ProgramTls } from "./program_tls.ts";
 import { untilHungUp, untilStopped } from "./signals.ts";
 import { startProxy } from "./start_proxy.ts";
+import { startStatusServer } from "./start_status.ts";
 import { stdoutAnnouncer } from "./stdout.ts";
 
 /**
@@ -27,10 +29,16 @@ export async function serve(config: Config): Promise<void> {
     else log.info("Received SIGHUP; there are no TLS files to read");
   };
   const stopping = Promise.race([untilStopped(), untilHungUp(reload)]);
+  let created: Proxy | undefined;
+  const events = {
+    announce: stdoutAnnouncer(),
+    created: (proxy: Proxy) => created = proxy,
+  };
   const starting = prepare(config).then(async (opened) => {
     tls = opened;
+    await startStatusServer(config, () => created);
     await delay(config);
-    return await startProxy(config, { announce: stdoutAnnouncer() }, opened);
+    return await startProxy(config, events, opened);
   });
   const proxy = await Promise.race([starting, stopping]);
   if (proxy === undefined) return;
@@ -40,6 +48,7 @@ export async function serve(config: Config): Promise<void> {
   });
   logUncaughtErrors();
   await Promise.race([stopping, proxy.failure]);
+  proxy.beginDrain();
   log.info("Stopping");
   await proxy.stop(config.shutdownGraceMs);
 }

@@ -13,12 +13,27 @@ export class ListenError extends OperatorError {
  */
 export type BindMode = "exclusive" | "shared-first" | "shared";
 
+/** The options to change where a port cannot be listened on, as a message names them. */
+export interface ListenOptions {
+  readonly port: string;
+  readonly host: string;
+}
+
+const NODE_LISTEN_OPTIONS: ListenOptions = {
+  port: "--listen-addr or --port-map",
+  host: "--listen-addr",
+};
+
 /**
  * Listens on a port, on all addresses of a host that the operator has set; port 0 takes a free one.
  *
  * @throws {ListenError} when it cannot; then nothing is left listening
  */
-export function listenOn({ host, port }: HostPort, bindMode: BindMode = "exclusive"): Listener[] {
+export function listenOn(
+  { host, port }: HostPort,
+  bindMode: BindMode = "exclusive",
+  options = NODE_LISTEN_OPTIONS,
+): Listener[] {
   const opened: Listener[] = [];
   try {
     for (const address of listenHosts(host)) {
@@ -30,7 +45,7 @@ export function listenOn({ host, port }: HostPort, bindMode: BindMode = "exclusi
     return opened;
   } catch (error) {
     opened.forEach(close);
-    throw listenError(host, port, error);
+    throw listenError({ host, port }, options, error);
   }
 }
 
@@ -50,12 +65,12 @@ function canListen(host: string): boolean {
   }
 }
 
-function listenError(host: string, port: number, error: unknown): ListenError {
-  const address = formatHostPort({ host, port });
+function listenError(at: HostPort, options: ListenOptions, error: unknown): ListenError {
+  const address = formatHostPort(at);
   const reason = error instanceof Deno.errors.AddrInUse
-    ? "the port is in use by another program; free it, or change --listen-addr or --port-map"
+    ? `the port is in use by another program; free it, or change ${options.port}`
     : error instanceof Deno.errors.AddrNotAvailable
-    ? "no such address on this machine; change the host in --listen-addr"
+    ? `no such address on this machine; change the host in ${options.host}`
     : error instanceof Error
     ? error.message
     : String(error);

@@ -66,6 +66,7 @@ export class Proxy {
   readonly #refused = new Set<NatEntry>();
   #started = false;
   #stopping = false;
+  #isDraining = false;
   /** Why the start is not done. */
   #obstacle = "No node has answered yet";
 
@@ -170,6 +171,11 @@ export class Proxy {
     return this.#frontends.counters.captured.value;
   }
 
+  /** Reports from now on that no new client should come; `stop` follows. */
+  beginDrain(): void {
+    this.#isDraining = true;
+  }
+
   /** What the proxy does now, with the statistics of all threads. */
   async status(): Promise<ProxyStatus> {
     const reports = await this.#frontends.report();
@@ -197,7 +203,7 @@ export class Proxy {
   }
 
   get #phase(): ProxyStatus["phase"] {
-    if (this.#stopping) return "draining";
+    if (this.#isDraining) return "draining";
     return this.#started ? "serving" : "starting";
   }
 
@@ -214,6 +220,7 @@ export class Proxy {
    */
   async stop(graceMs = 0): Promise<void> {
     this.#stopping = true;
+    this.#isDraining = true;
     this.#monitor.stop();
     this.#failures.stop();
     this.#frontends.stopListening();

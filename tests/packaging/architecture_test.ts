@@ -13,7 +13,7 @@ const BELOW_NAT = ["commands", "cluster", "tls", "tunnel", "resp", "platform"];
 /**
  * The layers of src, and the layers that each may import:
  *
- *     main → cli → workers → proxy → { relay → rewrite, nat } → { commands, cluster → { tls, tunnel } } → resp
+ *     main → cli → { workers, http } → proxy → { relay → rewrite, nat } → { commands, cluster → { tls, tunnel } } → resp
  *
  * All but resp may import platform. relay does not know the cluster.
  */
@@ -29,7 +29,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   relay: ["rewrite", "commands", "resp", "platform"],
   proxy: ["relay", "rewrite", "nat", ...BELOW_NAT],
   workers: ["proxy", "relay", "rewrite", "nat", ...BELOW_NAT],
-  cli: ["workers", "proxy", "relay", "rewrite", "nat", ...BELOW_NAT],
+  http: ["proxy", "relay", "rewrite", "nat", ...BELOW_NAT],
+  cli: ["http", "workers", "proxy", "relay", "rewrite", "nat", ...BELOW_NAT],
   main: ["cli"],
 };
 

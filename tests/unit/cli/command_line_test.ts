@@ -61,6 +61,7 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["threads", "threads", "THREADS"],
   ["shutdown-grace", "shutdownGrace", "SHUTDOWN_GRACE"],
   ["read-buffer-byte-size", "readBufferByteSize", "BUF_SIZE_BYTES"],
+  ["http-addr", "httpAddr", "HTTP_ADDR"],
   ["access-log", "accessLog", "ACCESS_LOG"],
   ["debug", "debug", "DEBUG"],
   ["log-level", "logLevel", "LOG_LEVEL"],

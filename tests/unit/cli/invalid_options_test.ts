@@ -101,6 +101,13 @@ const INVALID: Record<string, string> = {
   "--password=p CLUSTER_PASSWORD_FILE=f":
     "Both --password and CLUSTER_PASSWORD_FILE are set; expected one",
 
+  "--http-addr=9121": "expected [host]:port, such as :9121",
+  "HTTP_ADDR=:80x": "The port is not a number up to 65535 in HTTP_ADDR ':80x'; ",
+  "--http-addr=:8063":
+    "Cannot use --http-addr ':8063': the port is one of those for nodes (--listen-addr, " +
+    "--max-nodes, --port-map); expected another",
+  "HTTP_ADDR=10.0.0.1:9000 PORT_MAP=a:1=9000": "': the port is one of those for nodes (",
+
   "START_TIMEOUT=1": "Cannot use START_TIMEOUT '1': expected a number and ms, s, m or h",
   "--start-timeout=597h": "Cannot use --start-timeout '597h': it is too long; ",
   "--refresh-interval=99ms":

@@ -1,0 +1,218 @@
+import { log } from "../platform/log.ts";
+import {
+  close,
+  closeWrite,
+  type Connection,
+  isGone,
+  type Listener,
+  writeAll,
+} from "../platform/net.ts";
+import { withTimeout } from "../platform/timeout.ts";
+import { BadRequestError, type HttpRequest, MAX_HEAD_BYTES, parseHead } from "./request_head.ts";
+
+/** What a server answers. */
+export interface HttpResponse {
+  readonly status: number;
+  /** The media type of the body. */
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Answers a request, whose method is GET or HEAD. */
+export type HttpHandler = (request: HttpRequest) => Promise<HttpResponse>;
+
+/** What limits the clients of a server together. */
+export interface HttpLimits {
+  readonly maxConnections: number;
+  /** How long a connection may last in all, its request and its response included. */
+  readonly timeoutMs: number;
+}
+
+/** More than Prometheus, a load balancer, an orchestrator and some browsers need. */
+const LIMITS: HttpLimits = { maxConnections: 32, timeoutMs: 10_000 };
+
+/** How long a client may take to close a connection after the response. */
+const LINGER_MS = 1000;
+
+/** A request takes a fraction of a millisecond of CPU time, so the relay keeps nearly all of it. */
+const MAX_ACCEPTS_PER_SECOND = 100;
+
+/** Pause between two attempts to accept when the process has no file descriptors left. */
+const ACCEPT_PAUSE_MS = 100;
+
+/**
+ * A server of HTTP/1.1 for GET and HEAD, one request a connection. `Deno.serve` would do, but it
+ * keeps any number of connections on which no request comes, for any time (Deno 2.9.6).
+ *
+ * Clients cannot disturb the relay: the number of connections is limited, their time, and how many
+ * are accepted in a second; others wait in the kernel. When there are too many, the oldest that has
+ * sent no request is closed, so that slow clients do not keep out those that only ask for health.
+ */
+export class HttpServer {
+  readonly #listeners: readonly Listener[];
+  readonly #handler: HttpHandler;
+  readonly #limits: HttpLimits;
+  readonly #connections = new Set<Connection>();
+  /** Connections whose request is incomplete, the oldest first. */
+  readonly #waiting = new Set<Connection>();
+  readonly #loops: readonly Promise<void>[];
+  #isClosed = false;
+  #secondBeganAtMs = -Infinity;
+  #acceptedInSecond = 0;
+
+  /** @param listeners are owned by the server from now on */
+  constructor(listeners: readonly Listener[], handler: HttpHandler, limits = LIMITS) {
+    this.#listeners = listeners;
+    this.#limits = limits;
+    this.#handler = handler;
+    this.#loops = listeners.map((listener) => this.#acceptAll(listener));
+  }
+
+  /** Stops at once; done when nothing is open. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const listener of this.#listeners) close(listener);
+    for (const connection of this.#connections) close(connection);
+    await Promise.all(this.#loops);
+  }
+
+  async #acceptAll(listener: Listener): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        this.#serve(await listener.accept());
+        await this.#pace();
+      } catch {
+        if (!this.#isClosed) await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
+      }
+    }
+  }
+
+  /** Waits for the next second after MAX_ACCEPTS_PER_SECOND. */
+  async #pace(): Promise<void> {
+    const leftMs = this.#secondBeganAtMs + 1000 - performance.now();
+    if (leftMs <= 0) {
+      this.#secondBeganAtMs = performance.now();
+      this.#acceptedInSecond = 0;
+    }
+    this.#acceptedInSecond++;
+    if (this.#acceptedInSecond >= MAX_ACCEPTS_PER_SECOND && leftMs > 0) {
+      await new Promise((resolve) => setTimeout(resolve, leftMs));
+    }
+  }
+
+  async #serve(connection: Connection): Promise<void> {
+    if (this.#connections.size >= this.#limits.maxConnections) {
+      const [oldest = connection] = this.#waiting;
+      this.#waiting.delete(oldest);
+      close(oldest);
+      if (oldest === connection) return;
+    }
+    this.#connections.add(connection);
+    this.#waiting.add(connection);
+    const timer = setTimeout(() => close(connection), this.#limits.timeoutMs);
+    try {
+      const { response, isHead } = await this.#answer(connection);
+      await writeAll(connection, encode(response, isHead));
+      await closeWrite(connection);
+      // The kernel resets a connection that is closed with unread bytes, and the client could lose
+      // the response.
+      await withTimeout(readToEnd(connection), LINGER_MS);
+    } catch (error) {
+      if (!isGone(error)) log.debug("An HTTP client has failed: {error}", { error });
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(connection);
+      this.#connections.delete(connection);
+      close(connection);
+    }
+  }
+
+  /** Reads a request, and returns what to answer. */
+  async #answer(connection: Connection): Promise<{ response: HttpResponse; isHead: boolean }> {
+    try {
+      const request = await readHead(connection);
+      this.#waiting.delete(connection);
+      const isHead = request.method === "HEAD";
+      if (!isHead && request.method !== "GET") return { response: METHOD_NOT_ALLOWED, isHead };
+      return { response: await this.#handler(request), isHead };
+    } catch (error) {
+      if (isGone(error)) throw error;
+      if (error instanceof BadRequestError) {
+        return { response: textResponse(error.status, error.message), isHead: false };
+      }
+      const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+      log.error("Cannot answer an HTTP request: {reason}", { reason });
+      return { response: textResponse(500, "An unexpected error; the log has it"), isHead: false };
+    }
+  }
+}
+
+/** A response of one line. */
+export function textResponse(status: number, line: string): HttpResponse {
+  return { status, type: "text/plain; charset=utf-8", body: `${line}\n` };
+}
+
+const METHOD_NOT_ALLOWED: HttpResponse = {
+  ...textResponse(405, "Only GET and HEAD"),
+  headers: { allow: "GET, HEAD" },
+};
+
+async function readHead(connection: Connection): Promise<HttpRequest> {
+  const buffer = new Uint8Array(MAX_HEAD_BYTES);
+  for (let end = 0;;) {
+    const read = await connection.read(buffer.subarray(end));
+    if (read === null) throw new Deno.errors.UnexpectedEof("The client has sent no request");
+    end += read;
+    const request = parseHead(DECODER.decode(buffer.subarray(0, end)));
+    if (request !== undefined) return request;
+  }
+}
+
+async function readToEnd(connection: Connection): Promise<void> {
+  const buffer = new Uint8Array(MAX_HEAD_BYTES);
+  while (await connection.read(buffer) !== null);
+}
+
+const DECODER = new TextDecoder("latin1");
+const ENCODER = new TextEncoder();
+
+/** No browser may take a response for something else, keep it, or show it in another page. */
+const SAFE_HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+function encode({ status, type, body, headers }: HttpResponse, isHead: boolean): Uint8Array {
+  const bytes = ENCODER.encode(body);
+  const fields = {
+    date: new Date().toUTCString(),
+    connection: "close",
+    "content-type": type,
+    "content-length": String(bytes.length),
+    ...SAFE_HEADERS,
+    ...headers,
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const head = ENCODER.encode(`HTTP/1.1 ${status} ${REASONS[status] ?? ""}\r\n${lines}\r\n`);
+  if (isHead) return head;
+  const response = new Uint8Array(head.length + bytes.length);
+  response.set(head);
+  response.set(bytes, head.length);
+  return response;
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  200: "OK",
+  400: "Bad Request",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
+};
