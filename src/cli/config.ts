@@ -13,8 +13,10 @@ import type { Credentials } from "../cluster/credentials.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
+import type { HeaderVersions } from "../proxy/proxy_header.ts";
 import type { ClientAuth } from "../tls/material.ts";
 import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
+import { readBalancers } from "./balancer_options.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 import { listenPorts, type PortOptions, readPublicPorts } from "./public_ports.ts";
@@ -55,6 +57,8 @@ export type Command =
     readonly addresses: readonly HostPort[];
     /** Whether clients must show a certificate; undefined if they are served without TLS. */
     readonly clientAuth: ClientAuth | undefined;
+    /** The versions of the PROXY header that the proxy expects; undefined if it expects none. */
+    readonly headerVersions: HeaderVersions | undefined;
   }
   | { readonly kind: "serve" | "check"; readonly config: Config };
 
@@ -79,7 +83,8 @@ export function parseCommand(
   const publicPorts = readPublicPorts(options, ports);
   if (subcommand(args) === "healthcheck") {
     const clientAuth = readServerTls(options)?.clientAuth;
-    return { kind: "healthcheck", addresses: listenAddresses(ports), clientAuth };
+    const headerVersions = options.get("accept-proxy-protocol");
+    return { kind: "healthcheck", addresses: listenAddresses(ports), clientAuth, headerVersions };
   }
   const config = freeze(readConfig(options, { ...ports, ...publicPorts, otherViews: [] }));
   return { kind: options.get("check") ? "check" : "serve", config };
@@ -100,6 +105,7 @@ function readConfig(
     publicIp: readPublicIp(options, publicHost.publicHost),
     credentials,
     login: options.get("login") ? readLogin(options, ports.listen.host, credentials) : undefined,
+    balancers: readBalancers(options),
     tls: readServerTls(options),
     clusterTls: readNodeTls(options),
     via: options.get("via"),
@@ -263,8 +269,16 @@ function readLogin(
         `without ${source}`,
     );
   }
-  const isPrivate = isLocalhost(listenHost) || isLoopback(listenHost);
-  if (isPrivate || readServerTls(options)?.clientAuth === "yes") return credentials;
+  if (readServerTls(options)?.clientAuth === "yes") return credentials;
+  const balancer = options.raw("accept-proxy-protocol");
+  if (balancer !== undefined) {
+    throw new ConfigError(
+      `With ${source} everyone who reaches the load balancer of ${balancer.source} would be ` +
+        "logged in; require client certificates with --tls-auth-clients=yes, or do without " +
+        source,
+    );
+  }
+  if (isLocalhost(listenHost) || isLoopback(listenHost)) return credentials;
   throw new ConfigError(
     `With ${source} everyone who reaches ${quote(formatHostPort(options.get("listen-addr")))} ` +
       "would be logged in; listen on a loopback address, such as --listen-addr=127.0.0.1:8000, " +

@@ -1,8 +1,9 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { OperatorError } from "../platform/operator_error.ts";
-import { type Connection, dial } from "../platform/net.ts";
+import { type Connection, dial, writeAll } from "../platform/net.ts";
 import { ping, type PingResult } from "../cluster/ping.ts";
 import type { ClientAuth } from "../tls/material.ts";
+import { type HeaderVersions, ownHeader } from "../proxy/proxy_header.ts";
 import { isTlsRecord } from "../tls/side.ts";
 import { print } from "./stdout.ts";
 
@@ -19,9 +20,17 @@ const MAX_PROBES = 64;
  */
 export async function healthcheck(
   addresses: readonly HostPort[],
-  clientAuth: ClientAuth | undefined,
+  expected: ExpectedOfClients,
 ): Promise<void> {
-  print(`Healthy: ${formatHostPort(await checkHealth(addresses, clientAuth))} answers`);
+  print(`Healthy: ${formatHostPort(await checkHealth(addresses, expected))} answers`);
+}
+
+/** What the proxy expects of its clients before the first request. */
+export interface ExpectedOfClients {
+  /** Whether clients must show a certificate; undefined if they are served without TLS. */
+  readonly clientAuth?: ClientAuth | undefined;
+  /** The versions of the PROXY header; undefined if it expects none. */
+  readonly headerVersions?: HeaderVersions | undefined;
 }
 
 /**
@@ -29,17 +38,19 @@ export async function healthcheck(
  * `NOAUTH` counts as an answer. The proxy is healthy if at least one node answers: a closed port
  * has no node, or its node is down, and the proxy serves the others. Where clients must show a
  * certificate, which the probe has not, the answer to its handshake is one. With TLS a proxy that has as
- * many clients as it may closes the connection in the handshake, which is an answer, too.
+ * many clients as it may closes the connection in the handshake, which is an answer, too. Where load
+ * balancers send PROXY headers, the probe sends one for itself, which the proxy takes from this
+ * machine.
  *
  * @param addresses where the proxy may be listening
- * @param clientAuth undefined if clients are served without TLS
  * @returns the address that answered first
  * @throws {OperatorError} when none answers within DEADLINE_MS
  */
 export async function checkHealth(
   addresses: readonly HostPort[],
-  clientAuth?: ClientAuth,
+  { clientAuth, headerVersions }: ExpectedOfClients = {},
 ): Promise<HostPort> {
+  const header = headerVersions && ownHeader(headerVersions);
   const tls = clientAuth && {
     // Loaded only with TLS.
     open: (await import("../tls/unverified.ts")).openUnverified,
@@ -56,7 +67,12 @@ export async function checkHealth(
       const endMs = performance.now() + DEADLINE_MS / rounds;
       for (const address of hosts) {
         if (answered.signal.aborted) return;
-        const result = await probe(address, tls, endMs - performance.now(), answered.signal);
+        const result = await probe(
+          address,
+          { header, tls },
+          endMs - performance.now(),
+          answered.signal,
+        );
         results.set(address, result);
         if (result === "answering") answered.abort();
         if (result !== "closed") break;
@@ -83,6 +99,13 @@ export async function checkHealth(
   );
 }
 
+/** How connections to the ports of a proxy begin. */
+interface Beginning {
+  /** The PROXY header. */
+  readonly header: Uint8Array | undefined;
+  readonly tls: ProbedTls | undefined;
+}
+
 /** How the ports of a proxy speak TLS. */
 interface ProbedTls {
   readonly open: (connection: Connection) => Promise<Connection>;
@@ -92,12 +115,14 @@ interface ProbedTls {
 
 async function probe(
   address: HostPort,
-  tls: ProbedTls | undefined,
+  { header, tls }: Beginning,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<PingResult> {
   let hasEnded = false;
-  const upgrade = tls && (async (tcp: Connection) => {
+  const upgrade = async (tcp: Connection) => {
+    if (header !== undefined) await writeAll(tcp, header);
+    if (tls === undefined) return tcp;
     try {
       return await tls.open(tls.isMutual ? untilAnswer(tcp) : tcp);
     } catch (error) {
@@ -105,7 +130,7 @@ async function probe(
         error instanceof Deno.errors.ConnectionReset;
       throw error;
     }
-  });
+  };
   const connect = (timeoutMs: number, attempt: AbortController) =>
     dial(address, { timeoutMs, attempt, upgrade });
   const result = await ping(connect, timeoutMs, signal);

@@ -14,6 +14,7 @@ import {
   text,
   threadCount,
 } from "./option_types.ts";
+import { BALANCER_OPTION_ROWS } from "./balancer_option_rows.ts";
 import { dialMap } from "./dial_map.ts";
 import type { Option } from "./option.ts";
 import { portMap } from "./port_map.ts";
@@ -129,6 +130,7 @@ const OPTION_ROWS = [
       "--listen-addr, or --tls-auth-clients=yes.",
   },
   ...TLS_OPTION_ROWS,
+  ...BALANCER_OPTION_ROWS,
   {
     name: "start-timeout",
     env: "START_TIMEOUT",

@@ -39,7 +39,7 @@ async function chooseFrontends(
 export function frontendOptions(config: Config): FrontendOptions {
   const { listen, publicHost, publicIp, firstPublicPort, publicPorts, otherViews } = config;
   const { maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
-  const { via, dialMap, login } = config;
+  const { via, dialMap, login, balancers } = config;
   const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo, accessLog } = config;
   return {
     listen,
@@ -53,6 +53,7 @@ export function frontendOptions(config: Config): FrontendOptions {
     via,
     dialMap,
     login,
+    balancers,
     idleTimeoutMs,
     keepAlive,
     captureLimitBytes,

@@ -100,6 +100,27 @@ export function addressBytes(host: string): number[] {
   });
 }
 
+/**
+ * The text of the 4 or 16 bytes of an IP address, in its shortest form; an IPv4-mapped IPv6 address
+ * becomes an IPv4 address. The inverse of `addressBytes`.
+ */
+export function addressText(bytes: readonly number[]): string {
+  if (bytes.length === 4) return bytes.join(".");
+  if (isMapped(bytes)) return bytes.slice(MAPPED_PREFIX.length).join(".");
+  const groups = bytes.flatMap((byte, at) =>
+    at % 2 === 0 ? (byte * 256 + bytes[at + 1]!).toString(16) : []
+  );
+  return canonicalHost(groups.join(":"));
+}
+
+/** Whether the bytes of an IPv6 address stand for an IPv4 address (RFC 4291, section 2.5.5.2). */
+export function isMapped(bytes: readonly number[]): boolean {
+  return bytes.length === 16 && MAPPED_PREFIX.every((byte, at) => bytes[at] === byte);
+}
+
+/** The bytes before the IPv4 address in an IPv4-mapped IPv6 address. */
+export const MAPPED_PREFIX: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 /** Whether a host stands for every interface: a program can listen on it, but not connect to it. */
 export function isWildcard(host: string): boolean {
   return host === "" || host === "0.0.0.0" ||

@@ -4,6 +4,7 @@ import { LoginRefusedError } from "../relay/login_refused_error.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RespError } from "../resp/framing.ts";
 import { TlsError } from "../tls/tls_error.ts";
+import { ProxyHeaderError } from "./proxy_header.ts";
 import type { ExpiredTimeout } from "./session_timeouts.ts";
 
 /** Why sessions end, as metrics and the access log name it; what is first decides. */
@@ -20,6 +21,8 @@ export const END_REASONS = [
   "capture_timeout",
   /** --capture-limit. */
   "capture_limit",
+  /** A load balancer sent no PROXY header that is accepted. */
+  "no_proxy_header",
   /** The handshake of TLS with the client failed, or one side broke TLS later. */
   "tls_failed",
   /** The proxy could not log the client in (--login). */
@@ -49,6 +52,7 @@ export type EndReason = typeof END_REASONS[number];
 export function endReasonOf(error: unknown, gone: EndReason): EndReason {
   if (isGone(error) || error instanceof AbandonedError) return gone;
   if (error instanceof CaptureLimitError) return "capture_limit";
+  if (error instanceof ProxyHeaderError) return "no_proxy_header";
   if (error instanceof TlsError) return "tls_failed";
   if (error instanceof LoginRefusedError) return "login_refused";
   return error instanceof RespError || error instanceof PairingError ? "not_paired" : "error";

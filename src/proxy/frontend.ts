@@ -20,6 +20,7 @@ import { fromLatin1 } from "../resp/bytes.ts";
 import type { AddressSources } from "./address_sources.ts";
 import { AcceptErrors } from "./accept_errors.ts";
 import { AccessLog } from "./access_log.ts";
+import { type BalancerOptions, Balancers } from "./balancers.ts";
 import { ClientLogin } from "./client_login.ts";
 import { ClientRegistry } from "./client_registry.ts";
 import { SharedCounters } from "./counters.ts";
@@ -65,6 +66,8 @@ export interface FrontendOptions
   extends Omit<NodeDialerOptions, "tlsConnector" | "views">, PublicViewsOptions {
   /** With which clients are logged in at their nodes; undefined if they log in themselves. */
   readonly login: Credentials | undefined;
+  /** How load balancers say who their clients are; undefined if clients connect without. */
+  readonly balancers: BalancerOptions | undefined;
   /** The maximum number of clients in all threads; Infinity is no limit. */
   readonly maxConnections: number;
   /** How long a connection may be idle; Infinity is no limit. */
@@ -109,7 +112,7 @@ export interface FrontendSharing extends Pick<AddressSources, "clients"> {
  * listeners and the sessions. Others decide which nodes it listens for.
  *
  * ```
- *   listener ── accept ─▶ admit (--max-connections) ─▶ Session ── onClosed ─▶ forgotten
+ *   listener ── accept ─▶ admit (--proxy-protocol-from, --max-connections) ─▶ Session ── onClosed ─▶ forgotten
  * ```
  */
 export class Frontend implements Frontends {
@@ -153,6 +156,7 @@ export class Frontend implements Frontends {
     const { keepAlive, idleTimeoutMs, captureTimeoutMs, echo } = options;
     const resolver = new DnsCache();
     const statistics = this.#statistics;
+    const throttle = new LogThrottle();
     return {
       addressSources: { view: views[0], natTable, nodeResolver, clients, resolver },
       registry,
@@ -163,6 +167,7 @@ export class Frontend implements Frontends {
         natTable,
         (host) => resolver.resolve(host),
       ),
+      balancers: options.balancers && new Balancers(options.balancers, throttle),
       tlsAcceptor: countingAcceptor(tls?.acceptor, statistics),
       login: options.login && new ClientLogin(options.login),
       keepAlive,
@@ -170,7 +175,7 @@ export class Frontend implements Frontends {
       captureTimeoutMs,
       budget: new CaptureBudget(options.captureLimitBytes, counters.captured),
       echo,
-      throttle: new LogThrottle(),
+      throttle,
       statistics,
       onConnected: () => this.#acceptErrors.succeed(),
       onConnectFailed: async (node, reason) => {
@@ -315,9 +320,14 @@ export class Frontend implements Frontends {
     } while (isOpen());
   }
 
-  /** Starts a session for a client, unless there are too many. */
+  /** Starts a session for a client, unless it comes from elsewhere, or there are too many. */
   #serve(client: TcpConnection, origin: Omit<SessionOrigin, "clientId">): void {
     const { counters } = this;
+    if (this.#context.balancers?.admits(client) === false) {
+      this.#statistics.refused.not_from_balancer++;
+      close(client);
+      return;
+    }
     if (!counters.sessions.addWithin(1, this.#options.maxConnections)) {
       this.#statistics.refused.max_connections++;
       // A client that expects a handshake cannot read the error; servers close, too.

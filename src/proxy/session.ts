@@ -15,6 +15,7 @@ import { ReplyTracker } from "../relay/reply_tracker.ts";
 import { LoginRefusedError } from "../relay/login_refused_error.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RequestRelay } from "../relay/request_relay.ts";
+import type { Balancers } from "./balancers.ts";
 import { refuseLogin } from "./client_login.ts";
 import { connectFailureOf } from "./connect_failure.ts";
 import { type EndReason, endReasonOf, TIMEOUT_REASONS } from "./end_reason.ts";
@@ -38,9 +39,9 @@ const SURELY_SENT_BYTES = 64 * 1024;
  * code may read or write them.
  *
  * ```
- *   start ─▶ secure ─▶ connect ─▶ RequestRelay  client ─▶ node ─┐
- *               │          │      ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
- *               └──────────┴▶ failed ───────────────────────────────────────▶ onClosed
+ *   start ─▶ identify ─▶ secure ─▶ connect ─▶ RequestRelay  client ─▶ node ─┐
+ *               │           │          │      ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
+ *               └───────────┴──────────┴▶ failed ───────────────────────────────────────▶ onClosed
  * ```
  *
  * The end of one side is passed on to the other; a failure of one direction ends both.
@@ -50,7 +51,7 @@ export class Session implements ServedSession {
   /** The statistics of the port at which the client was accepted. */
   readonly port: PortStatistics;
   readonly #tcp: TcpConnection;
-  /** The accepted connection, or TLS over it. */
+  /** The accepted connection, that after the header of a load balancer, or TLS over it. */
   #client: Connection;
   readonly #context: SessionContext;
   readonly #log: SessionLog;
@@ -111,7 +112,8 @@ export class Session implements ServedSession {
     try {
       this.#tcp.setNoDelay(true);
       this.#tcp.setKeepAlive(this.#context.keepAlive);
-      const { tlsAcceptor } = this.#context;
+      const { balancers, tlsAcceptor } = this.#context;
+      if (balancers !== undefined) await this.#identify(balancers);
       if (tlsAcceptor !== undefined) await this.#secure(tlsAcceptor);
       const upstream = this.#ended ? undefined : await this.#connect();
       if (upstream === undefined) {
@@ -169,9 +171,15 @@ export class Session implements ServedSession {
     this.#close();
   }
 
+  /** Learns from a load balancer who the client is. */
+  async #identify(balancers: Balancers): Promise<void> {
+    this.#client = await balancers.accept(this.#tcp);
+    this.#log.clientAddress = textOf(this.#client.remoteAddr);
+  }
+
   /** Does the handshake of TLS with the client. */
   async #secure(tlsAcceptor: TlsAcceptor): Promise<void> {
-    const secured = await tlsAcceptor.accept(this.#tcp);
+    const secured = await tlsAcceptor.accept(this.#client);
     if (this.#ended) close(secured);
     else this.#client = secured;
   }

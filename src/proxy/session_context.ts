@@ -6,6 +6,7 @@ import type { CaptureBudget } from "../relay/capture.ts";
 import type { BufferPool } from "../relay/read_buffer.ts";
 import type { ReadScheduler } from "../relay/relay_context.ts";
 import type { AddressSources } from "./address_sources.ts";
+import type { Balancers } from "./balancers.ts";
 import type { ClientLogin } from "./client_login.ts";
 import type { ClientRegistry } from "./client_registry.ts";
 import type { EndReason } from "./end_reason.ts";
@@ -23,6 +24,8 @@ export interface SessionContext extends TimeoutOptions {
   readonly dialer: NodeDialer;
   /** Logs clients in at their nodes; undefined if they log in themselves. */
   readonly login: ClientLogin | undefined;
+  /** Reads the headers of load balancers; undefined if clients connect without. */
+  readonly balancers: Balancers | undefined;
   /** Speaks TLS to clients; undefined if they speak plain text. */
   readonly tlsAcceptor: TlsAcceptor | undefined;
   /** Whether the kernel probes idle connections. */

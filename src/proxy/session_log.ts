@@ -9,14 +9,15 @@ import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RespError } from "../resp/framing.ts";
 import { TlsError } from "../tls/tls_error.ts";
 import { TunnelDownError } from "../tunnel/tunnel_error.ts";
+import { ProxyHeaderError } from "./proxy_header.ts";
 import type { ExpiredTimeout, TimeoutOptions } from "./session_timeouts.ts";
 
 /** What one session logs. Repeated messages of clients of the same host are suppressed. */
 export class SessionLog {
   /** Identifies the client in the log. */
   readonly clientId: number;
-  /** The address from which the client connected. */
-  readonly clientAddress: string;
+  /** The address of the client; that of a load balancer until its header names the client. */
+  clientAddress: string;
   readonly #node: NatEntry;
   readonly #throttle: LogThrottle;
 
@@ -102,7 +103,10 @@ export class SessionLog {
   failed(error: unknown): void {
     if (isGone(error) || error instanceof AbandonedError) {
       log.debug("Client {client_id} lost its connection", this.#fields);
-    } else if (error instanceof CaptureLimitError || error instanceof TlsError) {
+    } else if (
+      error instanceof CaptureLimitError || error instanceof TlsError ||
+      error instanceof ProxyHeaderError
+    ) {
       this.#logThrottled(
         "warning",
         "Closing client {client_id} at {client_addr} of node {node_addr}: {reason}",

@@ -3,7 +3,7 @@ import { CONNECT_FAILURES, type ConnectFailure } from "./connect_failure.ts";
 import { END_REASONS, type EndReason } from "./end_reason.ts";
 
 /** Why a client got no session. */
-export const REFUSALS = ["max_connections"] as const;
+export const REFUSALS = ["max_connections", "not_from_balancer"] as const;
 
 /** Why a client got no session. */
 export type Refusal = typeof REFUSALS[number];

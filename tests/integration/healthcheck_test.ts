@@ -1,8 +1,7 @@
-import type { ClientAuth } from "../../src/tls/material.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
-import { checkHealth } from "../../src/cli/healthcheck.ts";
+import { checkHealth, type ExpectedOfClients } from "../../src/cli/healthcheck.ts";
 import { halt, RedisCluster } from "../support/cluster.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { Peer } from "../support/peer.ts";
@@ -76,11 +75,11 @@ Deno.test("a health check counts an error of the node, and of a full proxy, as a
   const credentials = { username: undefined, password: "secret" };
   await using proxy = await startProxy(cluster, { credentials, maxConnections: 1 });
   const [address] = addressesOf(proxy);
-  assertEquals(await checkHealth([address!], CLIENT_AUTH), address);
+  assertEquals(await checkHealth([address!], EXPECTED), address);
   await until("it has room", () => proxy.proxy.sessionCount === 0);
   using client = await WireClient.connect(proxy.host, address!.port);
   await client.ask("PING");
-  assertEquals(await checkHealth([address!], CLIENT_AUTH), address);
+  assertEquals(await checkHealth([address!], EXPECTED), address);
 });
 
 Deno.test({
@@ -97,7 +96,7 @@ Deno.test({
     using _first = halt(nodes[0]!);
 
     await t.step("one", async () => {
-      const { port } = await within("check", checkHealth(addresses, CLIENT_AUTH), PROBE_TIMEOUT_MS);
+      const { port } = await within("check", checkHealth(addresses, EXPECTED), PROBE_TIMEOUT_MS);
       assert(port === addresses[1]!.port || port === addresses[2]!.port, `${port}`);
     });
 
@@ -109,8 +108,8 @@ Deno.test({
   },
 });
 
-/** Whether a probe speaks TLS. */
-const CLIENT_AUTH = TLS.clients ? "no" : undefined;
+/** A probe speaks TLS where clients do. */
+const EXPECTED: ExpectedOfClients = { clientAuth: TLS.clients ? "no" : undefined };
 
 const PEERS = withTls("either", "the peers that stand for a proxy speak the TLS of nodes");
 
@@ -126,7 +125,7 @@ for (const count of [2, 10]) {
     const silent = silentPeers(stack, count);
     const proxy = { host: scene.node.host, port: scene.port };
     const answering = answerPing(scene.node);
-    const check = checkHealth([...silent, proxy], CLIENT_AUTH);
+    const check = checkHealth([...silent, proxy], EXPECTED);
     assertEquals(await within("check", check, PROBE_TIMEOUT_MS), proxy);
     await answering;
     await until("no connection is left", () => silent.every(({ connected }) => connected === 0));
@@ -139,7 +138,7 @@ Deno.test(
     const scene = stack.use(await Scene.start());
     const silent = silentPeers(stack, 64);
     const proxy = { host: scene.node.host, port: scene.port };
-    const check = checkHealth([...silent, proxy], CLIENT_AUTH);
+    const check = checkHealth([...silent, proxy], EXPECTED);
     await until("all ports are probed", () => silent.every(({ accepted }) => accepted === 1));
     const sessions = () => scene.proxy.proxy.sessionCount;
     assertEquals(await untilStable("the number of sessions", sessions), 0);
@@ -166,7 +165,7 @@ Deno.test(unless(PEERS, "a health check fails if another program answers at the 
   await using server = new Peer({ answer: "HTTP/1.1 400 Bad Request\r\n\r\n" });
   await assertFails([server], "no node answers");
   for (const clientAuth of ["no", "yes"] as const) {
-    await assertFails([server], "has the TLS options of the proxy", clientAuth);
+    await assertFails([server], "has the TLS options of the proxy", { clientAuth });
   }
 }));
 
@@ -183,8 +182,8 @@ function addressesOf({ host, ports }: LocalProxy) {
 async function assertFails(
   addresses: readonly HostPort[],
   message: string,
-  clientAuth: ClientAuth | undefined = CLIENT_AUTH,
+  expected = EXPECTED,
 ): Promise<void> {
-  const check = assertRejects(() => checkHealth(addresses, clientAuth), OperatorError, message);
+  const check = assertRejects(() => checkHealth(addresses, expected), OperatorError, message);
   await within("check", check, DEADLINE_MS);
 }

@@ -46,6 +46,8 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ],
   ["cluster-tls-server-name", "clusterTlsServerName", "CLUSTER_TLS_SERVER_NAME"],
   ["cluster-tls-verify", "clusterTlsVerify", "CLUSTER_TLS_VERIFY"],
+  ["accept-proxy-protocol", "acceptProxyProtocol", "ACCEPT_PROXY_PROTOCOL"],
+  ["proxy-protocol-from", "proxyProtocolFrom", "PROXY_PROTOCOL_FROM"],
   ["start-timeout", "startTimeout", "START_TIMEOUT"],
   ["refresh-interval", "refreshInterval", "REFRESH_INTERVAL"],
   ["forget-after", "forgetAfter", "FORGET_AFTER"],

@@ -41,6 +41,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       captureLimitBytes: DEFAULT_CAPTURE_LIMIT_BYTES,
       captureTimeoutMs: 30_000,
       threads: 1,
+      balancers: undefined,
       shutdownGraceMs: 10_000,
       httpAddress: undefined,
       readBufferBytes: DEFAULT_READ_BUFFER_BYTES,
