@@ -1,7 +1,7 @@
 import type { HeaderVersions } from "../proxy/proxy_header.ts";
 import { addressRanges } from "./address_ranges.ts";
 import type { Option } from "./option.ts";
-import { choice } from "./option_types.ts";
+import { choice, duration } from "./option_types.ts";
 
 /** The options for a proxy behind a load balancer. */
 export const BALANCER_OPTION_ROWS = [
@@ -18,5 +18,13 @@ export const BALANCER_OPTION_ROWS = [
     type: addressRanges,
     help: "Addresses of the load balancers, such as 10.0.0.0/8,2001:db8::7; connections from " +
       "elsewhere are closed.",
+  },
+  {
+    name: "drain-delay",
+    env: "DRAIN_DELAY",
+    type: duration(),
+    default: "0",
+    help: "How long the ports stay open after SIGTERM or SIGINT, so that load balancers notice " +
+      "the stop and send no more clients; --shutdown-grace follows.",
   },
 ] as const satisfies readonly Option[];

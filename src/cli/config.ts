@@ -40,7 +40,9 @@ export interface Config extends ProxyOptions, FrontendOptions {
   readonly startDelayMs: number;
   /** How many threads serve clients. */
   readonly threads: number;
-  /** How long the shutdown waits for outstanding replies. */
+  /** How long the ports stay open once the shutdown has begun. */
+  readonly drainDelayMs: number;
+  /** How long the shutdown then waits for outstanding replies. */
   readonly shutdownGraceMs: number;
   readonly logLevel: LogOptions["level"];
   readonly logFormat: LogOptions["format"];
@@ -123,6 +125,7 @@ function readConfig(
     captureLimitBytes: options.get("capture-limit"),
     captureTimeoutMs: options.get("capture-timeout"),
     threads: options.get("threads"),
+    drainDelayMs: options.get("drain-delay"),
     shutdownGraceMs: options.get("shutdown-grace"),
     httpAddress: readHttpAddress(options, ports),
     readBufferBytes: options.get("read-buffer-byte-size"),

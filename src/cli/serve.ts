@@ -7,6 +7,7 @@
 // with serve below, which runs the proxy.
 
 import { log } from "../platform/log.ts";
+import { withTimeout } from "../platform/timeout.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import type { Config } from "./config.ts";
@@ -49,6 +50,17 @@ export async function serve(config: Config): Promise<void> {
   logUncaughtErrors();
   await Promise.race([stopping, proxy.failure]);
   proxy.beginDrain();
+  await delayDrain(proxy, config);
   log.info("Stopping");
   await proxy.stop(config.shutdownGraceMs);
+}
+
+/** Serves on for a while, so that load balancers notice the stop and send no more clients. */
+async function delayDrain(
+  { failure }: Pick<Proxy, "failure">,
+  { drainDelayMs }: Pick<Config, "drainDelayMs">,
+): Promise<void> {
+  if (drainDelayMs === 0) return;
+  log.info("Stopping in {delay_ms} ms (--drain-delay)", { delay_ms: drainDelayMs });
+  await withTimeout(failure, drainDelayMs);
 }

@@ -24,8 +24,8 @@ const AT_ONCE_MS = 900;
 /** For a wait for a client that leaves too late, and for nothing else. */
 const SOON_MS = 4_000;
 
-function start(node: ClusterNode, grace: string): Promise<NatProcess> {
-  return NatProcess.serve(node, [`--shutdown-grace=${grace}`]);
+function start(node: ClusterNode, grace: string, ...flags: string[]): Promise<NatProcess> {
+  return NatProcess.serve(node, [`--shutdown-grace=${grace}`, ...flags]);
 }
 
 /** Sends SIGTERM, and waits until the program is stopping. */
@@ -236,6 +236,32 @@ Deno.test("idle clients are closed at once, without a reset", async (t) => {
   await t.step("a stop without clients takes no time", async () => {
     await using nat = await start(node, LONG_GRACE);
     await assertStopsWithin(AT_ONCE_MS, nat);
+  });
+
+  await t.step("with --drain-delay its ports stay open for that time first", async () => {
+    await using nat = await start(node, LONG_GRACE, "--drain-delay=400ms");
+    using client = await WireClient.connect(AT, nat.portOf(node));
+    await client.ask("PING");
+    const stoppedMs = performance.now();
+    nat.signal("SIGTERM");
+    await nat.untilLogged(/Stopping in 400 ms \(--drain-delay\)/);
+    using late = await WireClient.connect(AT, nat.portOf(node));
+    for (const served of [client, late]) assertEquals(textOf(await served.ask("PING")), "PONG");
+    for (const served of [client, late]) assertEquals(await lastWords(served), "");
+    const tookMs = performance.now() - stoppedMs;
+    assert(tookMs > 390, `The clients were closed after ${tookMs} ms`);
+    client.close();
+    late.close();
+    await nat.endedInOrder();
+  });
+
+  await t.step("a second signal ends that delay, and the program, at once", async () => {
+    await using nat = await start(node, LONG_GRACE, "--drain-delay=60s");
+    nat.signal("SIGTERM");
+    await nat.untilLogged(/Stopping in 60000 ms/);
+    const hasEnded = () => nat.code !== undefined || (nat.signal("SIGTERM"), false);
+    await until("it has ended", hasEnded, SOON_MS);
+    await nat.endedInOrder();
   });
 });
 

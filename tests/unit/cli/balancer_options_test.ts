@@ -3,7 +3,8 @@ import { ConfigError } from "../../../src/cli/config_error.ts";
 import { command, config, wordsOf } from "./command.ts";
 
 Deno.test("without options clients connect without a balancer", () => {
-  assertEquals(config([]).balancers, undefined);
+  const { balancers, drainDelayMs } = config([]);
+  assertEquals([balancers, drainDelayMs], [undefined, 0]);
 });
 
 Deno.test("load balancers and the versions of their headers", () => {
@@ -15,6 +16,11 @@ Deno.test("load balancers and the versions of their headers", () => {
   assertEquals(config(flags).balancers, { versions: "v2", from });
   const variables = ["ACCEPT_PROXY_PROTOCOL=ANY", "PROXY_PROTOCOL_FROM=10.0.0.0/8,2001:db8::7"];
   assertEquals(config(variables).balancers, { versions: "any", from });
+});
+
+Deno.test("the delay before the drain", () => {
+  assertEquals(config(["--drain-delay=15s"]).drainDelayMs, 15_000);
+  assertEquals(config(["DRAIN_DELAY=500ms"]).drainDelayMs, 500);
 });
 
 Deno.test("a health check sends the header that the proxy expects", () => {
@@ -64,6 +70,7 @@ const INVALID: Record<string, string> = {
     "Cannot use --proxy-protocol-from '10.0.0.0/33': the number after / is more than 32; ",
   "--accept-proxy-protocol=any --proxy-protocol-from=10.0.0.1,":
     "Cannot use --proxy-protocol-from '': it is no IP address, ",
+  "--drain-delay=5": "Cannot use --drain-delay '5': expected a number and ms, s, m or h",
 };
 
 for (const [line, message] of Object.entries(INVALID)) {

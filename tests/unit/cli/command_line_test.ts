@@ -48,6 +48,7 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["cluster-tls-verify", "clusterTlsVerify", "CLUSTER_TLS_VERIFY"],
   ["accept-proxy-protocol", "acceptProxyProtocol", "ACCEPT_PROXY_PROTOCOL"],
   ["proxy-protocol-from", "proxyProtocolFrom", "PROXY_PROTOCOL_FROM"],
+  ["drain-delay", "drainDelay", "DRAIN_DELAY"],
   ["start-timeout", "startTimeout", "START_TIMEOUT"],
   ["refresh-interval", "refreshInterval", "REFRESH_INTERVAL"],
   ["forget-after", "forgetAfter", "FORGET_AFTER"],

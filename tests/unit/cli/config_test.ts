@@ -42,6 +42,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       captureTimeoutMs: 30_000,
       threads: 1,
       balancers: undefined,
+      drainDelayMs: 0,
       shutdownGraceMs: 10_000,
       httpAddress: undefined,
       readBufferBytes: DEFAULT_READ_BUFFER_BYTES,
