@@ -174,6 +174,30 @@ export class ClusterDiscovery {
     }
   }
 
+  /**
+   * Opens a connection to a node, which the caller closes; `close` closes it, too.
+   *
+   * @throws {NodeConnectionError} if the node cannot be reached within `limitMs`, or refuses the
+   * credentials
+   */
+  async connect(address: NodeAddress, limitMs: number): Promise<NodeConnection> {
+    const attempt = new AbortController();
+    const { signal } = this.#closing;
+    const stop = () => attempt.abort(signal.reason);
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop);
+    const timer = setTimeout(
+      () => attempt.abort(new Error(`it did not accept a connection within ${limitMs} ms`)),
+      limitMs,
+    );
+    try {
+      return await this.#open(address, attempt.signal);
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
   /** Ends all queries, and makes later ones fail. */
   close(): void {
     this.#closing.abort(new Error("the proxy is stopping"));

@@ -10,9 +10,12 @@ export class NodeConnectionError extends Error {
   readonly isPermanent: boolean;
   /** Whether the node refused the user or the password, or there is no password to send. */
   readonly isDenied: boolean;
+  /** The error with which the node replied, if it did and that may be shown. */
+  readonly reply: string | undefined;
 
   constructor(message: string, options: NodeConnectionErrorOptions = {}) {
     super(message, { cause: options.cause });
+    this.reply = options.reply;
     this.isPermanent = options.isPermanent ?? false;
     this.isDenied = options.isDenied ?? false;
   }
@@ -21,6 +24,7 @@ export class NodeConnectionError extends Error {
 interface NodeConnectionErrorOptions {
   readonly isPermanent?: boolean;
   readonly isDenied?: boolean;
+  readonly reply?: string;
   readonly cause?: unknown;
 }
 
@@ -95,9 +99,9 @@ export function replyError(address: HostPort, args: string[], error: string): No
   if (args[0] === "AUTH") return authError(node, error);
   if (error.startsWith("NOPERM")) {
     return new NodeConnectionError(
-      `Node ${node} denies the query to this user: ${error}; ` +
-        "the proxy needs +cluster|nodes +cluster|shards +cluster|info",
-      { isPermanent, isDenied },
+      `Node ${node} denies the query to this user: ${error}; the proxy needs ` +
+        (args[0] === "CLUSTER" ? QUERY_PERMISSIONS : SHARED_PERMISSIONS),
+      { isPermanent, isDenied, reply: error },
     );
   }
   if (/cluster support disabled/i.test(error)) {
@@ -108,8 +112,13 @@ export function replyError(address: HostPort, args: string[], error: string): No
   }
   return new NodeConnectionError(
     `Node ${node} replied to ${args.join(" ")} with an error: ${error}`,
+    { reply: error },
   );
 }
+
+/** What the proxy's user needs for the queries, and with `--shared-ports` in addition. */
+const QUERY_PERMISSIONS = "+cluster|nodes +cluster|shards +cluster|info";
+const SHARED_PERMISSIONS = "+hgetall +hset +watch +multi +exec +wait +asking and ~KEY for the key";
 
 /** An error to AUTH may repeat the password, so only known prefixes are shown. */
 function authError(node: string, error: string): NodeConnectionError {
