@@ -57,7 +57,8 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
   };
   const options = { ...config, views, tlsConnector: tls?.sides.connector };
   const context = createStartupContext(natTable, options, apply);
-  await discover(context, config);
+  const { sharedPorts } = context;
+  await discover(context, config, async (view) => await sharedPorts?.check(view));
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) print(mappingLine(views[0], node));

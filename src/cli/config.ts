@@ -116,6 +116,7 @@ function readConfig(
     refreshIntervalMs: options.get("refresh-interval"),
     forgetAfterMs: options.get("forget-after"),
     stateFile: options.get("state-file"),
+    sharedPorts: readSharedPorts(options, ports.listen),
     mapFile: options.get("map-file"),
     startDelayMs: readStartDelay(options, warnings),
     maxConnections: readMaxConnections(options),
@@ -199,6 +200,17 @@ function checkFiles(options: OptionReader): void {
     }
     files.push(written);
   }
+}
+
+/** The key of the shared ports, which are the same in all proxies. */
+function readSharedPorts(options: OptionReader, listen: HostPort): string | undefined {
+  const raw = options.raw("shared-ports");
+  if (raw === undefined) return undefined;
+  if (listen.port !== 0) return raw.text;
+  throw new ConfigError(
+    `With ${raw.source} all proxies have the same ports, but the port of --listen-addr is 0; ` +
+      "set it to the first port, the same in all proxies",
+  );
 }
 
 function readSeeds(options: OptionReader): readonly HostPort[] {

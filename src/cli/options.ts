@@ -165,6 +165,13 @@ const OPTION_ROWS = [
     help: "File that preserves the ports of all nodes across restarts; created if missing.",
   },
   {
+    name: "shared-ports",
+    env: "SHARED_PORTS",
+    type: text("KEY"),
+    help: "Several proxies with one KEY give each node the same port: they keep the ports in a " +
+      "hash at that key of the cluster, and need the same --listen-addr port and --port-map.",
+  },
+  {
     name: "map-file",
     env: "MAP_FILE",
     type: text("PATH"),

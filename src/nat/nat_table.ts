@@ -2,7 +2,8 @@
 // platform/. Start here: NatTable holds the rows and answers lookups.
 //
 // - Reconciler applies views of the cluster to the rows, membership.ts decides which views and
-//   nodes belong to the cluster, and PortAllocator chooses the ports.
+//   nodes belong to the cluster, and PortAllocator chooses the ports, unless several proxies agree
+//   on them: then shared_ports.ts is the protocol, and SharedPortsKeeper follows it.
 // - TopologyRefresher queries the cluster at intervals, NodeResolver when a frame refers to an
 //   unknown node, AddressCheck when an announced address is new, FailureWatch for `fail` flags.
 // - MappingFiles writes the state file and the map file.
@@ -19,6 +20,7 @@ import { type MissingNode, MissingNodes } from "./missing_nodes.ts";
 import { PortAllocator, type SavedPorts, type StaticMapping } from "./port_allocator.ts";
 import type { NoPublicPortError } from "./no_public_port_error.ts";
 import { Reconciler } from "./reconciler.ts";
+import type { SharedPorts, Wishes } from "./shared_ports.ts";
 import type { TableChange } from "./table_change.ts";
 import { type NatEntry, newRow, type Row, SHARED, TableRows } from "./table_rows.ts";
 
@@ -36,6 +38,8 @@ export interface NatTableOptions {
   readonly savedPorts: SavedPorts | undefined;
   /** How long views must omit a node until its port is closed. */
   readonly forgetAfterMs: number;
+  /** Whether ports come from what several proxies share, by `follow`. */
+  readonly sharesPorts?: boolean;
 }
 
 /** A node for which views report another address than the one the proxy uses. */
@@ -68,6 +72,7 @@ export class NatTable {
       count: options.maxNodes,
       staticMappings: options.staticMappings,
       saved: options.savedPorts,
+      isShared: options.sharesPorts ?? false,
     });
     this.#missing = new MissingNodes(options.forgetAfterMs);
     this.#reconciler = new Reconciler({
@@ -100,19 +105,19 @@ export class NatTable {
 
   /** Why a node that could have a port has none; it was logged. Undefined if each has one. */
   get noPortError(): NoPublicPortError | undefined {
-    return this.#reconciler.noPortError;
+    return this.#reconciler.portless.firstError;
   }
 
   /** Why a referenced node has no port, if it is known to have none. */
   whyNoPort(ref: NodeRef): NoPublicPortError | undefined {
-    return this.#reconciler.whyNoPort(ref);
+    return this.#reconciler.portless.why(ref);
   }
 
   /**
    * Whether the latest view lists a node without an address, and no earlier view had its address.
    */
   get lacksAddresses(): boolean {
-    return this.#reconciler.lacksAddresses;
+    return this.#reconciler.portless.lacksAddresses;
   }
 
   /** The statically mapped nodes whose id is not known yet. */
@@ -208,6 +213,37 @@ export class NatTable {
    */
   applyView(view: ClusterView, isRequired = false): TableChange[] {
     return this.#reconciler.applyView(view, isRequired);
+  }
+
+  /**
+   * What the proxy wants in the shared ports, by the latest view or a given one; with
+   * `sharesPorts` only.
+   */
+  wishes(view = this.view): Wishes {
+    return this.#reconciler.wishes(view);
+  }
+
+  /** Whether a node of the latest view has a shared port, but none here. */
+  get lacksShared(): boolean {
+    return this.#reconciler.lacksShared;
+  }
+
+  /** Whether a node has a port, or had one before a restart. */
+  hasPort(id: string): boolean {
+    return this.#ports.portOf(id) !== undefined;
+  }
+
+  /** The ids of the nodes that wait for a shared port. */
+  get waiting(): string[] {
+    return this.#reconciler.waiting;
+  }
+
+  /**
+   * Follows the shared ports: nodes that have a port in them get it, and a node whose port is
+   * another node's loses it. A port that the shared ports lack stays while nobody else has it.
+   */
+  follow(shared: SharedPorts): TableChange[] {
+    return this.#reconciler.follow(shared);
   }
 
   /** The port of a row is open: the offered one or, if that was 0, the one the kernel chose. */

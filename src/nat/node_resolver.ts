@@ -88,7 +88,8 @@ export class NodeResolver {
     from: NatEntry,
     sinceMs: number,
   ): Promise<number | undefined> {
-    const { natTable } = this.#context;
+    const { natTable, sharedPorts } = this.#context;
+    await sharedPorts?.claimed();
     // The previous query of the queue may have found the node, or may have been the same.
     const known = natTable.portOf(ref) ?? this.#redirectTarget(ref, from, sinceMs)?.listenPort;
     if (known !== undefined) return known;
@@ -100,6 +101,7 @@ export class NodeResolver {
     if (!this.#hasViewOf(from, sinceMs) && failedAtMs < sinceMs) {
       if (ref.doubtful) await this.#paceDoubtful();
       const view = await this.#applyViewOf(from);
+      await sharedPorts?.claimed();
       // A node that is not in the cluster, or not yet, still knows itself. But if it lists the node
       // that should have answered, it is another node.
       const isItself = view !== undefined && view.answeredBy.id === ref.id &&

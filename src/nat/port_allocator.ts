@@ -1,4 +1,5 @@
 import type { HostPort } from "../platform/address.ts";
+import { claimsById, type SharedPorts, type Wishes } from "./shared_ports.ts";
 
 /** A fixed public port for a node, as set by the operator. */
 export interface StaticMapping {
@@ -31,6 +32,11 @@ export interface PortAllocatorOptions {
   readonly count: number;
   readonly staticMappings: readonly StaticMapping[];
   readonly saved: SavedPorts | undefined;
+  /**
+   * Whether proxies agree on the ports (`--shared-ports`): a node has the port that was assigned by
+   * `replace`, or before a restart, and no other.
+   */
+  readonly isShared: boolean;
 }
 
 /** A port that is being opened for a node. */
@@ -50,6 +56,8 @@ export class PortAllocator {
   readonly #assigned = new Map<string, { address: HostPort; port: number }>();
   readonly #reserved = new Map<string, Reservation>();
   readonly #retired: number[] = [];
+  /** The nodes whose ports are to be retired in the shared ports. */
+  readonly #released = new Set<string>();
 
   constructor(options: PortAllocatorOptions) {
     this.#options = options;
@@ -79,9 +87,35 @@ export class PortAllocator {
     return this.#options.count;
   }
 
+  /** Whether proxies agree on the ports. */
+  get isShared(): boolean {
+    return this.#options.isShared;
+  }
+
+  /** The nodes that are gone, and whose ports are to be retired in the shared ports. */
+  get released(): ReadonlySet<string> {
+    return this.#released;
+  }
+
+  /** The range, and the ports outside or inside that only static mappings have. */
+  get limits(): Pick<Wishes, "range" | "reserved"> {
+    const { first, count, staticMappings } = this.#options;
+    return { range: { first, count }, reserved: new Set(staticMappings.map(({ port }) => port)) };
+  }
+
   /** Whether nodes get any free ports, because there is no range. */
   get usesFreePorts(): boolean {
     return this.#options.first === 0;
+  }
+
+  /** The port of a node, whether it is in the cluster or not. */
+  portOf(id: string): number | undefined {
+    return this.#assigned.get(id)?.port;
+  }
+
+  /** The port that a node had before a restart. */
+  savedPort(id: string): number | undefined {
+    return this.#options.saved?.nodes.find((node) => node.id === id)?.port;
   }
 
   /** The node ids that have a port, whether they are in the cluster or not. */
@@ -124,9 +158,26 @@ export class PortAllocator {
   /** Assigns a port that is open to a node, or updates the node's address. */
   assign(id: string, port: number, { host, port: nodePort }: HostPort): void {
     this.#reserved.delete(id);
+    this.#released.delete(id);
     this.#assigned.set(id, { address: { host, port: nodePort }, port });
     const at = this.#retired.indexOf(port);
     if (at >= 0) this.#retired.splice(at, 1);
+  }
+
+  /** Replaces all assignments by the shared ports. */
+  replace(shared: SharedPorts): void {
+    const claims = claimsById(shared);
+    for (const id of this.#released) if (!claims.has(id)) this.#released.delete(id);
+    this.#assigned.clear();
+    for (const [id, port] of claims) {
+      const state = shared.get(port);
+      if (state?.kind !== "claimed" || this.#released.has(id)) continue;
+      this.#assigned.set(id, { address: state.address, port });
+    }
+    const retired = [...shared].flatMap(([port, state]) =>
+      state.kind === "retired" ? [{ port, order: state.order }] : []
+    );
+    this.#retired.splice(0, Infinity, ...sortedByOrder(retired));
   }
 
   /** Moves the assignment of one node id to another. */
@@ -139,6 +190,7 @@ export class PortAllocator {
 
   /** Retires the port of a node: it is reused last. */
   release(id: string): void {
+    if (this.isShared) this.#released.add(id);
     const assigned = this.#assigned.get(id);
     if (assigned === undefined) return;
     this.#assigned.delete(id);
@@ -148,6 +200,7 @@ export class PortAllocator {
 
   /** Removes the assignment of a node without releasing the port. */
   drop(id: string): void {
+    if (this.isShared) this.#released.add(id);
     this.#assigned.delete(id);
   }
 
@@ -156,6 +209,11 @@ export class PortAllocator {
    */
   *#candidates(id: string): Generator<number> {
     const { first, count } = this.#options;
+    if (this.isShared) {
+      const shared = this.#assigned.get(id)?.port;
+      if (shared !== undefined) yield shared;
+      return;
+    }
     const fixed = this.staticPort(id);
     if (fixed !== undefined) {
       yield fixed;
@@ -184,4 +242,8 @@ export class PortAllocator {
     for (const [id, { port }] of this.#reserved) ports.set(id, port);
     return [...ports.values()];
   }
+}
+
+function sortedByOrder(retired: { readonly port: number; readonly order: number }[]): number[] {
+  return retired.sort((a, b) => a.order - b.order).map(({ port }) => port);
 }

@@ -1,6 +1,7 @@
 import type { ClusterDiscovery, QueryOptions } from "../cluster/discovery.ts";
 import { dialAddress, isHealthy } from "../cluster/view.ts";
 import type { NatTable } from "./nat_table.ts";
+import type { SharedPortsKeeper } from "./shared_ports_keeper.ts";
 import type { ApplyChanges } from "./table_change.ts";
 
 /** The NAT table, and what is needed to query the cluster for it and to apply its changes. */
@@ -9,6 +10,8 @@ export interface NatContext {
   readonly discovery: ClusterDiscovery;
   /** Takes the changes of each update of the table. */
   readonly apply: ApplyChanges;
+  /** Claims ports for new nodes, if several proxies share them. */
+  readonly sharedPorts?: Pick<SharedPortsKeeper, "claimed"> | undefined;
 }
 
 /**

@@ -1,21 +1,16 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
-import { LogThrottle } from "../platform/log_throttle.ts";
 import type { ClusterNode } from "../cluster/node.ts";
 import type { NodeAddress } from "../cluster/node_address.ts";
 import { peerPortOf } from "../cluster/node_ports.ts";
-import { aliasOf, isSameAddress, type NodeRef } from "../cluster/node_ref.ts";
-import {
-  announcedAddresses,
-  announcesPlainPorts,
-  type ClusterView,
-  dialAddress,
-  isHealthy,
-  locatedNodes,
-} from "../cluster/view.ts";
+import { aliasOf, isSameAddress } from "../cluster/node_ref.ts";
+import { announcedAddresses, type ClusterView, isHealthy, locatedNodes } from "../cluster/view.ts";
 import type { MissingNodes } from "./missing_nodes.ts";
 import { NoPublicPortError } from "./no_public_port_error.ts";
 import type { PortAllocator } from "./port_allocator.ts";
+import { PortlessNodes } from "./portless_nodes.ts";
+import { wishesOf } from "./port_wishes.ts";
+import { claimsById, type SharedPorts, verdictOn, type Wishes } from "./shared_ports.ts";
 import type { PortChange, TableChange } from "./table_change.ts";
 import { type NatEntry, newRow, type Row, SHARED, type TableRows } from "./table_rows.ts";
 
@@ -37,12 +32,10 @@ export class Reconciler {
   readonly #ports: PortAllocator;
   readonly #missing: MissingNodes;
   #view: ClusterView | undefined;
-  /** Why nodes with an address have no port, by id, and their aliases. */
-  readonly #withoutPort = new Map<string, { error: NoPublicPortError; aliases: string[] }>();
-  /** Why nodes of the last view cannot have a port, by id. */
-  #unreachable = new Map<string, NoPublicPortError>();
-  /** If the views of nodes stay different, a node is listed and omitted in turn. */
-  readonly #throttle = new LogThrottle();
+  /** The ids that nodes had before they were reset. */
+  readonly #former = new Set<string>();
+  /** The nodes that have no port, and why. */
+  readonly portless = new PortlessNodes();
 
   constructor({ rows, ports, missing }: ReconcilerOptions) {
     this.#rows = rows;
@@ -55,27 +48,6 @@ export class Reconciler {
     return this.#view;
   }
 
-  /** See `NatTable.noPortError`. */
-  get noPortError(): NoPublicPortError | undefined {
-    return this.#withoutPort.values().next().value?.error;
-  }
-
-  /** See `NatTable.lacksAddresses`. */
-  get lacksAddresses(): boolean {
-    return this.#view?.nodes.some(({ id, host }) => host === "" && this.#unreachable.has(id)) ??
-      false;
-  }
-
-  /** See `NatTable.whyNoPort`. */
-  whyNoPort(ref: NodeRef): NoPublicPortError | undefined {
-    if (ref.id !== undefined) {
-      return this.#withoutPort.get(ref.id)?.error ?? this.#unreachable.get(ref.id);
-    }
-    const alias = aliasOf(ref);
-    return [...this.#withoutPort.values()].find(({ aliases }) => aliases.includes(alias))?.error ??
-      this.#unreachable.get(this.#unreachableAt(alias)?.id ?? "");
-  }
-
   /** See `NatTable.applyView`. */
   applyView(view: ClusterView, isRequired: boolean): TableChange[] {
     const changes: TableChange[] = [];
@@ -84,10 +56,23 @@ export class Reconciler {
     if (isLatest) {
       this.#view = view;
       this.#missing.record(view, this.#ports.ids);
-      for (const id of this.#withoutPort.keys()) {
-        if (!view.nodes.some((node) => node.id === id)) this.#withoutPort.delete(id);
-      }
+      this.portless.keepListed(view);
     }
+    this.#applyNodes(view, { isLatest, isRequired, changes });
+    if (isLatest) {
+      changes.push(...this.portless.recordUnreachable(view, this.#rows));
+      this.#missing.updateLongMissing(view);
+    }
+    changes.push({ kind: "updated" });
+    return changes;
+  }
+
+  /** Updates the rows of the nodes of a view, if it is the latest, and adds those that are new. */
+  #applyNodes(view: ClusterView, { isLatest, isRequired, changes }: {
+    readonly isLatest: boolean;
+    readonly isRequired: boolean;
+    readonly changes: TableChange[];
+  }): void {
     const aliases = new Map<string, Row | typeof SHARED>();
     for (const { node, address } of locatedNodes(view)) {
       const known = this.#rows.withId(node.id);
@@ -109,10 +94,44 @@ export class Reconciler {
       }
     }
     for (const [alias, row] of aliases) this.#rows.setAlias(alias, row);
-    if (isLatest) {
-      this.#recordUnreachable(view, changes);
-      this.#missing.updateLongMissing(view);
+  }
+
+  /** See `NatTable.wishes`. */
+  wishes(view: ClusterView | undefined): Wishes {
+    return wishesOf({ rows: this.#rows, ports: this.#ports, view, former: this.#former });
+  }
+
+  /** See `NatTable.lacksShared`. */
+  get lacksShared(): boolean {
+    return this.portless.ids.some((id) => this.#ports.portOf(id) !== undefined);
+  }
+
+  /** See `NatTable.waiting`. */
+  get waiting(): string[] {
+    return this.portless.ids.filter((id) => this.#ports.portOf(id) === undefined);
+  }
+
+  /** See `NatTable.follow`. */
+  follow(shared: SharedPorts): TableChange[] {
+    const changes: TableChange[] = [];
+    const claims = claimsById(shared);
+    this.#ports.replace(shared);
+    for (const row of [...this.#rows.all]) {
+      if (row.id === "") continue;
+      const { id, address, listenPort: port } = row;
+      const verdict = verdictOn(shared, { id, address, port }, claims);
+      if (verdict.kind === "renamed") this.#rename(row, verdict.id);
+      else if (verdict.kind === "keep" || row.mappedAddress !== undefined) {
+        // The port of a static mapping to an address stays; `SharedPortsKeeper` reports it.
+        this.#ports.assign(id, port, address);
+      } else {
+        this.#reportCorrection(row, claims.get(id));
+        this.#rows.remove(row);
+        changes.push({ kind: "close", node: row });
+      }
     }
+    const view = this.#view;
+    if (view !== undefined) this.#applyNodes(view, { isLatest: false, isRequired: false, changes });
     changes.push({ kind: "updated" });
     return changes;
   }
@@ -122,7 +141,7 @@ export class Reconciler {
     const row = this.#rows.all.find((row) => row === node);
     if (row === undefined) return;
     row.listenPort = port;
-    this.#withoutPort.delete(row.id);
+    this.portless.delete(row.id);
     if (row.id !== "") this.#ports.assign(row.id, port, row.address);
   }
 
@@ -131,7 +150,8 @@ export class Reconciler {
     const row = this.#rows.all.find((row) => row === node);
     if (row === undefined) return [];
     let error = reason instanceof NoPublicPortError ? reason : undefined;
-    if (error === undefined && this.#ports.staticPort(row.id) === undefined) {
+    const mayHaveAnother = !this.#ports.isShared && this.#ports.staticPort(row.id) === undefined;
+    if (error === undefined && mayHaveAnother) {
       log.warning("{reason}; trying the next port", { reason: reason.message });
       const port = this.#ports.reserve(row.id);
       if (port !== undefined) return [this.#offer(row, port)];
@@ -139,18 +159,15 @@ export class Reconciler {
     }
     this.#ports.cancel(row.id);
     this.#rows.remove(row);
-    this.#recordWithoutPort(
-      row.id,
-      row.announced,
-      error ?? new NoPublicPortError(reason.message, { cause: reason }),
-    );
+    error ??= this.#refused(row.address, reason);
+    this.portless.record(row.id, row.announced, error);
     return [{ kind: "updated" }];
   }
 
   /** Gives a row without an id the id of its node. */
   identify(row: Row, id: string): void {
     this.#rows.setId(row, id);
-    this.#withoutPort.delete(id);
+    this.portless.delete(id);
     this.#ports.assign(id, row.listenPort, row.address);
   }
 
@@ -163,7 +180,8 @@ export class Reconciler {
       this.identify(mapped, node.id);
       return mapped;
     }
-    return this.#ports.staticPort(node.id) === undefined
+    // The shared ports name the successor.
+    return this.#ports.staticPort(node.id) === undefined && !this.#ports.isShared
       ? this.#adoptPort(node, address, view)
       : undefined;
   }
@@ -185,15 +203,22 @@ export class Reconciler {
       ports.transfer(id, node.id);
       this.#missing.delete(id);
       if (row === undefined) return undefined;
-      log.info("Node {node_id} at {node_addr} was reset; its new id is {new_node_id}", {
-        node_id: id,
-        node_addr: formatHostPort(address),
-        new_node_id: node.id,
-      });
-      this.identify(row, node.id);
+      this.#rename(row, node.id);
       return row;
     }
     return undefined;
+  }
+
+  /** Gives the row of a node that was reset its new id. */
+  #rename(row: Row, id: string): void {
+    log.info("Node {node_id} at {node_addr} was reset; its new id is {new_node_id}", {
+      node_id: row.id,
+      node_addr: formatHostPort(row.address),
+      new_node_id: id,
+    });
+    this.#missing.delete(row.id);
+    this.#former.add(row.id);
+    this.identify(row, id);
   }
 
   /** Adds a row with a reserved port; records the reason and adds none if no port is left. */
@@ -205,7 +230,8 @@ export class Reconciler {
   }): Row | undefined {
     const port = this.#reserve(id, view);
     if (port === undefined) {
-      this.#recordWithoutPort(id, announced, this.#noPortLeft(address));
+      // A node that waits for its claim has a port a moment later, or the reason is logged.
+      this.portless.record(id, announced, this.#noPortLeft(address), !this.#ports.isShared);
       return undefined;
     }
     const row = newRow(id, address, { isRequired });
@@ -217,6 +243,7 @@ export class Reconciler {
   /** Reserves a port; in a full range, one saved for a node that the cluster does not list. */
   #reserve(id: string, view: ClusterView): number | undefined {
     const ports = this.#ports;
+    if (ports.isShared) return ports.reserve(id);
     for (const saved of ports.ids) {
       const port = ports.reserve(id);
       if (port !== undefined) return port;
@@ -241,6 +268,11 @@ export class Reconciler {
   }
 
   #noPortLeft(address: HostPort): NoPublicPortError {
+    if (this.#ports.isShared) {
+      return new NoPublicPortError(
+        `Node ${formatHostPort(address)} has no port in the shared ports yet (--shared-ports)`,
+      );
+    }
     return new NoPublicPortError(
       `No port is left for node ${formatHostPort(address)}: ` +
         `raise --max-nodes above ${this.#ports.count}`,
@@ -257,52 +289,25 @@ export class Reconciler {
     changes.push({ kind: "conflict", node: row, reportedAddress: address });
   }
 
-  #recordWithoutPort(id: string, announced: readonly HostPort[], error: NoPublicPortError): void {
-    if (!this.#withoutPort.has(id)) this.#report("error", id, error);
-    this.#withoutPort.set(id, { error, aliases: announced.map(aliasOf) });
+  #refused(address: HostPort, reason: Error): NoPublicPortError {
+    const remark = this.#ports.isShared
+      ? `; node ${formatHostPort(address)} has no port here until then, because all proxies give ` +
+        "it this one (--shared-ports)"
+      : "";
+    return new NoPublicPortError(`${reason.message}${remark}`, { cause: reason });
   }
 
-  /** The node of the latest view that has no port of the kind in use, by an address of the other. */
-  #unreachableAt(alias: string): ClusterNode | undefined {
-    const view = this.#view;
-    return view?.nodes.find((node) =>
-      this.#unreachable.has(node.id) &&
-      announcedAddresses(node, view).some((address) => aliasOf(address) === alias)
+  #reportCorrection({ id, address, listenPort }: Row, shared: number | undefined): void {
+    log.warning(
+      "Closing port {port}, which is another node's in the shared ports (--shared-ports); node " +
+        "{node_id} at {node_addr} gets port {shared_port}",
+      {
+        port: listenPort,
+        node_id: id,
+        node_addr: formatHostPort(address),
+        shared_port: shared ?? "another",
+      },
     );
-  }
-
-  /** Records the nodes of a view that cannot be connected to. */
-  #recordUnreachable(view: ClusterView, changes: TableChange[]): void {
-    if (announcesPlainPorts(view)) this.#reportPlainPorts(view);
-    const unreachable = new Map<string, NoPublicPortError>();
-    for (const node of view.nodes) {
-      const isLocated = !node.flags.has("noaddr") && dialAddress(node, view) !== null;
-      if (isLocated || node.flags.has("handshake")) continue;
-      // A node that is down may lose its address; one that is up has given up its port.
-      if (this.#rows.withId(node.id) && !(isHealthy(node) && node.host !== "")) continue;
-      const known = this.#unreachable.get(node.id);
-      const error = known ?? new NoPublicPortError(whyUnreachable(node, view));
-      unreachable.set(node.id, error);
-      if (known !== undefined) continue;
-      this.#report("warning", node.id, error);
-      if (node.host === "") changes.push({ kind: "unlocated", id: node.id });
-    }
-    this.#unreachable = unreachable;
-  }
-
-  #reportPlainPorts({ answeredBy: { id, host, port } }: ClusterView): void {
-    this.#throttle.log("warning", { topic: "tls-cluster", cause: "plain ports" }, [
-      "Node {node_id} announces its plain-text port {node_addr} to the proxy, which speaks TLS; " +
-      "set `tls-cluster yes` on each node, or list the TLS address of each in --cluster-addr",
-      { node_id: id, node_addr: formatHostPort({ host, port }) },
-    ]);
-  }
-
-  #report(level: "warning" | "error", id: string, { message }: NoPublicPortError): void {
-    this.#throttle.log(level, { topic: id, cause: message }, ["{reason}", {
-      reason: message,
-      node_id: id,
-    }]);
   }
 }
 
@@ -310,16 +315,4 @@ export class Reconciler {
 function nameRow(row: Row, address: NodeAddress): void {
   if (!isSameAddress(row.address, address) || row.address.hostname === address.hostname) return;
   row.address = address;
-}
-
-/** Why clients get port 0 for a node. */
-function whyUnreachable({ id, host }: ClusterNode, { isTls }: ClusterView): string {
-  if (host === "") {
-    return `Node ${id} has no address in the cluster (noaddr), so clients get port 0 for it ` +
-      "until a node reports its address";
-  }
-  const [kind, fix] = isTls
-    ? ["TLS", "set `tls-port` in its configuration, or do without --cluster-tls"]
-    : ["plain-text", "set `port` in its configuration, or use --cluster-tls"];
-  return `Node ${id} at ${host} has no ${kind} port, so no client can reach it; ${fix}`;
 }

@@ -13,6 +13,7 @@ import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
 import { createViews, type PublicViews } from "../nat/public_view.ts";
+import type { SharedPortsStatus } from "../nat/shared_ports_keeper.ts";
 import type { PortChange, TableChange } from "../nat/table_change.ts";
 import { log } from "../platform/log.ts";
 import type { CreateFrontends, Frontends } from "./frontends.ts";
@@ -153,6 +154,7 @@ export class Proxy {
     proxy.#files.update();
     proxy.#refresher.start();
     proxy.#failures.start();
+    proxy.#startup.sharedPorts?.start(() => proxy.#refresher.requestRefresh());
     return proxy;
   }
 
@@ -207,6 +209,11 @@ export class Proxy {
     return this.#started ? "serving" : "starting";
   }
 
+  /** How the sharing of ports with other proxies is going; undefined without `--shared-ports`. */
+  get sharedPorts(): SharedPortsStatus | undefined {
+    return this.#startup.sharedPorts?.status;
+  }
+
   /** Rejected with an OperatorError when clients cannot be served any more, else never settled. */
   get failure(): Promise<never> {
     return this.#frontends.failure;
@@ -229,7 +236,8 @@ export class Proxy {
     } finally {
       // Sessions do not wait for queries any more.
       this.#startup.discovery.close();
-      await Promise.all([this.#refresher.stop(), this.#frontends.end()]);
+      const { sharedPorts } = this.#startup;
+      await Promise.all([sharedPorts?.stop(), this.#refresher.stop(), this.#frontends.end()]);
       await this.#files.settled();
     }
   }
@@ -260,6 +268,7 @@ export class Proxy {
     for (let change = queue.shift(); change !== undefined; change = queue.shift()) {
       queue.unshift(...this.#applyOne(change));
     }
+    this.#startup.sharedPorts?.update();
     const updated = this.#frontends.update();
     if (!this.#started) return;
     this.#files.update();

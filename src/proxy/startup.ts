@@ -12,6 +12,7 @@ import { type ClusterView, knownAddresses } from "../cluster/view.ts";
 import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts";
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
+import { SharedPortsKeeper } from "../nat/shared_ports_keeper.ts";
 import { readStateFile } from "../nat/state_file.ts";
 import { WaitStatus } from "./wait_status.ts";
 
@@ -27,6 +28,8 @@ export interface MappingOptions {
   readonly forgetAfterMs: number;
   /** Keeps the ports of all nodes over a restart. */
   readonly stateFile: string | undefined;
+  /** The key at which several proxies share the ports of nodes in the cluster; undefined if alone. */
+  readonly sharedPorts: string | undefined;
 }
 
 /** The options for finding the cluster. */
@@ -44,6 +47,8 @@ export interface StartupOptions
 export interface StartupContext extends NatContext {
   readonly dialer: NodeDialer;
   readonly addressCheck: AddressCheck;
+  /** Undefined if the ports of this proxy are its own. */
+  readonly sharedPorts: SharedPortsKeeper | undefined;
 }
 
 /** How `discover` waits for the cluster. */
@@ -64,6 +69,7 @@ export function createNatTable(options: MappingOptions): NatTable {
     staticMappings: options.staticMappings,
     savedPorts: readSavedPorts(options),
     forgetAfterMs: options.forgetAfterMs,
+    sharesPorts: options.sharedPorts !== undefined,
   });
 }
 
@@ -75,7 +81,11 @@ export function createStartupContext(
 ): StartupContext {
   const dialer = new NodeDialer(options, natTable);
   const discovery = new ClusterDiscovery({ ...options, dialer });
-  const context: NatContext = { natTable, discovery, apply };
+  const { sharedPorts: key, listen: { port: firstPort } } = options;
+  const sharedPorts = key === undefined
+    ? undefined
+    : new SharedPortsKeeper({ natTable, connector: discovery, apply }, { key, firstPort });
+  const context = { natTable, discovery, apply, sharedPorts } satisfies NatContext;
   return { ...context, dialer, addressCheck: new AddressCheck(context, natTable.savedPorts.nodes) };
 }
 
@@ -84,17 +94,22 @@ export function createStartupContext(
  * its port. Static mappings do not wait, because a cluster can be created and repaired through
  * them.
  *
+ * @param agree agrees with other proxies on the ports of the first view, within a time
  * @throws {OperatorError} when the cluster is not ready in time, and what `apply` throws
  */
 export async function discover(
   context: StartupContext,
   { startTimeoutMs, stateFile, onObstacle }: DiscoverOptions,
+  agree = async (view: ClusterView, limitMs: number) =>
+    await context.sharedPorts?.begin(view, limitMs),
 ): Promise<void> {
   const { natTable, discovery, apply, addressCheck } = context;
+  const endMs = performance.now() + startTimeoutMs;
   const saved = natTable.savedPorts.nodes;
   apply(natTable.openStaticMappings());
   const view = await waitForCluster(discovery, startTimeoutMs, onObstacle);
   await assignIds(context);
+  await agree(view, endMs - performance.now());
   apply(natTable.applyView(view, true));
   await resolveAddresses(context);
   await addressCheck.run();

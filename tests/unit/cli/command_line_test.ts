@@ -53,6 +53,7 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["refresh-interval", "refreshInterval", "REFRESH_INTERVAL"],
   ["forget-after", "forgetAfter", "FORGET_AFTER"],
   ["state-file", "stateFile", "STATE_FILE"],
+  ["shared-ports", "sharedPorts", "SHARED_PORTS"],
   ["map-file", "mapFile", "MAP_FILE"],
   ["max-connections", "maxConnections", "MAX_CONNECTIONS"],
   ["number-of-buffers", "numberOfBuffers", "NUM_BUFFERS"],

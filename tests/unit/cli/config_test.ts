@@ -32,6 +32,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       refreshIntervalMs: 10_000,
       forgetAfterMs: 600_000,
       stateFile: undefined,
+      sharedPorts: undefined,
       mapFile: undefined,
       startDelayMs: 0,
       maxConnections: Infinity,
@@ -209,6 +210,7 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--forget-after=0"], { forgetAfterMs: 0 }],
 
   [["--state-file=state.json"], { stateFile: "state.json", mapFile: undefined }],
+  [["--shared-ports=nat:{x} y"], { sharedPorts: "nat:{x} y" }],
   [["STATE_FILE=/a b", "MAP_FILE=/a"], { stateFile: "/a b", mapFile: "/a" }],
   [["--map-file=-"], { stateFile: undefined, mapFile: "-" }],
 

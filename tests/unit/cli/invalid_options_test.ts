@@ -118,6 +118,10 @@ const INVALID: Record<string, string> = {
   "--forget-after=1d": "Cannot use --forget-after '1d': expected a number and ms, s, m or h",
   "FORGET_AFTER=never": "Cannot use FORGET_AFTER 'never': expected a number and ms, s, m or h",
 
+  "--shared-ports=": "No value for --shared-ports; write --shared-ports=KEY",
+  "SHARED_PORTS=k --listen-addr=:0":
+    "With SHARED_PORTS all proxies have the same ports, but the port of --listen-addr is 0; set it",
+
   "--state-file=/a/b --map-file=/a/b":
     "Cannot use --map-file '/a/b': --state-file names the same file; expected a different one",
   "STATE_FILE=b --map-file=./a/../b": "'./a/../b': STATE_FILE names the same file; expected a d",
