@@ -26,7 +26,7 @@ async function main(args: readonly string[]): Promise<number> {
         await check(command.config);
         break;
       case "serve":
-        await serve(command.config);
+        await serve(command.config, project);
     }
     return EXIT.ok;
   } catch (error) {

@@ -1,4 +1,4 @@
-import { type HostPort, parseHostPort } from "../platform/address.ts";
+import { formatHostPort, type HostPort, parseHostPort } from "../platform/address.ts";
 import { ConfigError, quote, type RawValue } from "./config_error.ts";
 import type { OptionType } from "./option_types.ts";
 
@@ -46,6 +46,11 @@ export const clusterAddress: OptionType<ClusterAddress> = {
       }
     });
     return { seeds: entries.map(({ seed }) => seed), ...inCommon(raw, entries) };
+  },
+  shown(raw) {
+    const { seeds, scheme } = this.parse(raw);
+    const prefix = scheme === undefined ? "" : `${scheme}://`;
+    return seeds.map((seed) => prefix + formatHostPort(seed)).join(",");
   },
 };
 

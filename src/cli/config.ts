@@ -12,6 +12,7 @@ import {
 import type { Credentials } from "../cluster/credentials.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { PageSetting } from "../http/page/page_status.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
 import type { HeaderVersions } from "../proxy/proxy_header.ts";
 import type { ClientAuth } from "../tls/material.ts";
@@ -20,6 +21,7 @@ import { readBalancers } from "./balancer_options.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 import { listenPorts, type PortOptions, readPublicPorts } from "./public_ports.ts";
+import { settingsOf } from "./settings.ts";
 import { readNodeTls, readServerTls, TLS_FILE_OPTIONS } from "./tls_options.ts";
 
 /**
@@ -36,6 +38,8 @@ export interface Config extends ProxyOptions, FrontendOptions {
   readonly clusterTls: NodeTlsFiles | undefined;
   /** Where to serve the status over HTTP; undefined for nowhere. */
   readonly httpAddress: HostPort | undefined;
+  /** What the status page shows of the options; empty without `httpAddress`. */
+  readonly settings: readonly PageSetting[];
   /** How long to sleep before the start. */
   readonly startDelayMs: number;
   /** How many threads serve clients. */
@@ -129,6 +133,7 @@ function readConfig(
     drainDelayMs: options.get("drain-delay"),
     shutdownGraceMs: options.get("shutdown-grace"),
     httpAddress: readHttpAddress(options, ports),
+    settings: options.isSet("http-addr") ? settingsOf(options) : [],
     readBufferBytes: options.get("read-buffer-byte-size"),
     echo: options.get("debug") ?? false,
     accessLog: readAccessLog(options, warnings),

@@ -1,3 +1,4 @@
+import type { ProgramVersion } from "../platform/program_version.ts";
 import { flagsOf, type Option } from "./option.ts";
 import { OPTIONS } from "./options.ts";
 
@@ -29,7 +30,7 @@ export function helpText(): string {
 }
 
 /** The version, and the commit that an executable was compiled from. */
-export function versionText({ version, commit }: { version: string; commit?: string }): string {
+export function versionText({ version, commit }: ProgramVersion): string {
   return `redis-cluster-nat ${version}` + (commit === undefined ? "" : ` (${commit})`);
 }
 

@@ -21,6 +21,8 @@ export interface OptionType<T> {
    * @throws {ConfigError} for a value that cannot be used; the message does not repeat a password
    */
   parse(raw: RawValue): T;
+  /** Shows a value without the secrets in it; without this method all of it may be shown. */
+  shown?(raw: RawValue): string;
 }
 
 /** The number of cores of a large machine; each thread takes memory even when it is idle. */
@@ -72,6 +74,11 @@ export const logFormat = choice<LogOptions["format"]>({ text: "text", json: "jso
 /** Any text. */
 export function text(placeholder: string): OptionType<string> {
   return { placeholder, parse: (raw) => raw.text };
+}
+
+/** Any text that nobody else may know. */
+export function secret(placeholder: string): OptionType<string> {
+  return { ...text(placeholder), shown: () => "***" };
 }
 
 /** A whole number from `min` to `max`. */

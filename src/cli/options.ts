@@ -11,6 +11,7 @@ import {
   type OptionType,
   positiveDuration,
   seconds,
+  secret,
   text,
   threadCount,
 } from "./option_types.ts";
@@ -110,7 +111,7 @@ const OPTION_ROWS = [
   {
     name: "password",
     env: "CLUSTER_PASSWORD",
-    type: text("PASSWORD"),
+    type: secret("PASSWORD"),
     help: "Password of these connections; other users of the machine can see flags, so prefer " +
       "the variable or a file.",
   },
@@ -259,7 +260,8 @@ const OPTION_ROWS = [
     name: "http-addr",
     env: "HTTP_ADDR",
     type: localAddress,
-    help: "Address at which to serve /metrics, /healthz, /readyz and /nodes over HTTP, such as " +
+    help:
+      "Address at which to serve a status page, /metrics, /healthz, /readyz and /nodes over HTTP, such as " +
       ":9121; without a host only this machine reaches it. Off by default.",
   },
   {

@@ -1,4 +1,4 @@
-import type { TlsFilesWatcher } from "../tls/files_watcher.ts";
+import type { TlsFilesWatcher, UsedCertificate } from "../tls/files_watcher.ts";
 import type { NodeMaterial, ServerMaterial } from "../tls/material.ts";
 import type { ThreadTls, TlsMaterial } from "../tls/thread_tls.ts";
 import type { Config } from "./config.ts";
@@ -51,6 +51,12 @@ export class ProgramTls implements AsyncDisposable {
       if (!(error instanceof TlsFileError)) throw error;
       throw new ConfigError(error.message, { cause: error });
     }
+  }
+
+  /** The certificates in use, those of the side of clients first. */
+  get certificates(): readonly UsedCertificate[] {
+    const { server, node } = this.#watchers;
+    return [server, node].flatMap((watcher) => watcher?.certificates ?? []);
   }
 
   /** What the other threads need for TLS. */

@@ -7,6 +7,7 @@
 // with serve below, which runs the proxy.
 
 import { log } from "../platform/log.ts";
+import type { ProgramVersion } from "../platform/program_version.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { logUncaughtErrors } from "../platform/uncaught_errors.ts";
 import type { Proxy } from "../proxy/proxy.ts";
@@ -21,9 +22,10 @@ import { stdoutAnnouncer } from "./stdout.ts";
 /**
  * Runs the proxy until a signal stops it.
  *
+ * @param about which program this is
  * @throws {OperatorError} when it cannot start, or a thread ends
  */
-export async function serve(config: Config): Promise<void> {
+export async function serve(config: Config, about: ProgramVersion): Promise<void> {
   let tls: ProgramTls | undefined;
   const reload = () => {
     if (tls?.hasFiles) tls.reload();
@@ -37,7 +39,7 @@ export async function serve(config: Config): Promise<void> {
   };
   const starting = prepare(config).then(async (opened) => {
     tls = opened;
-    await startStatusServer(config, () => created);
+    await startStatusServer(config, { about, proxyOf: () => created, tls });
     await delay(config);
     return await startProxy(config, events, opened);
   });

@@ -1,4 +1,4 @@
-import { parseHostPort } from "../platform/address.ts";
+import { formatHostPort, parseHostPort } from "../platform/address.ts";
 import type { Tunnel } from "../tunnel/tunnel.ts";
 import { invalid, type RawValue } from "./config_error.ts";
 import type { OptionType } from "./option_types.ts";
@@ -25,6 +25,10 @@ export const viaTunnel: OptionType<Tunnel> = {
     if (protocol === undefined) throw invalid(raw, `the scheme is unknown; ${EXPECTED}`);
     const login = userInfo === undefined ? undefined : parseLogin(raw, userInfo);
     return { protocol, at: parseAt(raw, at), login };
+  },
+  shown(raw) {
+    const { protocol, at } = this.parse(raw);
+    return `${protocol}://${formatHostPort(at)}`;
   },
 };
 

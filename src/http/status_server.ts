@@ -1,4 +1,5 @@
-// http/ shows what the proxy does, over HTTP (--http-addr): health, readiness, the nodes.
+// http/ shows what the proxy does, over HTTP (--http-addr): health, readiness, the nodes, and a page
+// for people.
 // It owns its listeners and connections, reads the status of the proxy, and changes nothing. It may
 // import proxy/ and all layers below that; only cli/ imports it, and only if the option is set.
 //
@@ -9,17 +10,21 @@ import { isIpAddress, isLocalhost, isLoopback } from "../platform/address.ts";
 import type { Listener } from "../platform/net.ts";
 import type { Proxy } from "../proxy/proxy.ts";
 import { type HttpResponse, HttpServer, textResponse } from "./http_server.ts";
+import { PAGE, PAGE_ASSETS } from "./page/assets.ts";
+import type { PageProgram } from "./page/describe.ts";
+import { StatusPage } from "./page/status_page.ts";
 import type { HttpRequest } from "./request_head.ts";
 
 /** The program that is shown. */
-export interface ShownProgram {
+export interface ShownProgram extends PageProgram {
   /** The proxy, once it is created; the start may take longer. */
-  readonly proxy: Pick<Proxy, "whyNotReady" | "map"> | undefined;
+  readonly proxy: Pick<Proxy, "whyNotReady" | "map" | "status"> | undefined;
 }
 
 /** Answers HTTP requests about the program. */
 export class StatusServer {
   readonly #program: ShownProgram;
+  readonly #page: StatusPage;
   readonly #server: HttpServer;
   /** Whether only this machine reaches it. */
   readonly #isLocal: boolean;
@@ -31,17 +36,21 @@ export class StatusServer {
   constructor(host: string, listeners: readonly Listener[], program: ShownProgram) {
     this.#isLocal = isLocalhost(host) || isLoopback(host);
     this.#program = program;
+    this.#page = new StatusPage(program, () => program.proxy);
     this.#server = new HttpServer(listeners, (request) => this.#answer(request));
   }
 
   /** Stops at once. */
   close(): Promise<void> {
+    this.#page.close();
     return this.#server.close();
   }
 
   async #answer({ path, host }: HttpRequest): Promise<HttpResponse> {
     if (this.#isLocal && !isLocalHost(host)) return FOREIGN_HOST;
     switch (path) {
+      case "/":
+        return { ...PAGE, body: await this.#page.render() };
       case "/healthz":
         return textResponse(200, "OK");
       case "/readyz":
@@ -49,7 +58,8 @@ export class StatusServer {
       case "/nodes":
         return this.#nodes();
       default:
-        return textResponse(404, "Not found; there are /healthz, /readyz and /nodes");
+        return PAGE_ASSETS.get(path) ??
+          textResponse(404, "Not found; there are /, /healthz, /readyz and /nodes");
     }
   }
 

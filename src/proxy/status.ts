@@ -13,6 +13,8 @@ import { type PortStatistics, Statistics } from "./statistics.ts";
 /** What a proxy does now, for whoever wants to show it. Nobody changes it any more. */
 export interface ProxyStatus {
   readonly phase: "starting" | "serving" | "draining";
+  /** Why the start is not done; undefined if it is. */
+  readonly obstacle: string | undefined;
   /** In the order of public ports. */
   readonly nodes: readonly NodeStatus[];
   /** How many slots have an owner, in the last view of the cluster. */
@@ -58,6 +60,7 @@ export interface NodeStatus {
 /** What a status is made of. */
 export interface StatusSources {
   readonly phase: ProxyStatus["phase"];
+  readonly obstacle: string | undefined;
   readonly natTable: Pick<NatTable, "nodes" | "view" | "noPortError">;
   readonly discovery: DiscoveryHistory;
   readonly counters: SharedCounters;
@@ -68,7 +71,7 @@ export interface StatusSources {
 
 /** Makes a status of what the parts of a proxy know. */
 export function statusOf(
-  { phase, natTable, discovery, counters, reports, stateOf }: StatusSources,
+  { phase, obstacle, natTable, discovery, counters, reports, stateOf }: StatusSources,
 ): ProxyStatus {
   const { nodes, view, noPortError } = natTable;
   const statistics = new Statistics();
@@ -93,6 +96,7 @@ export function statusOf(
   };
   return {
     phase,
+    obstacle: phase === "starting" ? obstacle : undefined,
     nodes: nodes.map(nodeStatus).sort((a, b) => a.publicPort - b.publicPort),
     slotsCovered: view === undefined ? 0 : coveredSlots(view),
     slotsUncovered: view && uncoveredRanges(view),

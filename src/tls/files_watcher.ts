@@ -1,6 +1,6 @@
 import { log } from "../platform/log.ts";
 import { ExpiryWatch } from "./expiry.ts";
-import { type OptionFile, type Reading, TlsFileError, type TlsFiles } from "./tls_files.ts";
+import { nameOf, type OptionFile, type Reading, TlsFileError, type TlsFiles } from "./tls_files.ts";
 
 /**
  * How often the files are read. Reading them is simpler than watching for events, and also notices
@@ -10,6 +10,16 @@ const POLL_INTERVAL_MS = 2000;
 
 /** The text of each file, or why it cannot be read. */
 type Contents = ReadonlyMap<OptionFile, string | TlsFileError>;
+
+/** A certificate in use. */
+export interface UsedCertificate {
+  /** Its subject, or its alternative names. */
+  readonly name: string;
+  readonly file: OptionFile;
+  /** When it becomes valid and expires, in milliseconds since 1970. */
+  readonly validFromMs: number;
+  readonly validUntilMs: number;
+}
 
 /** Contents that cannot be used. */
 interface Refused {
@@ -64,6 +74,16 @@ export class TlsFilesWatcher<Material> {
   /** What the files meant when they could last be used. */
   get material(): Material {
     return this.#reading.material;
+  }
+
+  /** The certificates in the files when they could last be used. */
+  get certificates(): UsedCertificate[] {
+    return this.#reading.certificates.map(({ file, certificate }) => ({
+      name: nameOf(certificate),
+      file,
+      validFromMs: certificate.x509.validFromDate.getTime(),
+      validUntilMs: certificate.x509.validToDate.getTime(),
+    }));
   }
 
   /**

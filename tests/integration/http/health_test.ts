@@ -41,6 +41,14 @@ Deno.test("health, readiness and the nodes are served over HTTP", async (t) => {
       private: { host: node.host, port: node.port },
       public: { host: "127.0.0.1", port: nat.portOf(node) },
     }]);
+    const page = await get("/");
+    assertEquals([page.status, page.type], [200, "text/html; charset=utf-8"]);
+    assertMatch(page.text, new RegExp(`>127.0.0.1:${nat.portOf(node)}<`));
+    const types = await Promise.all(["/page.css", "/page.js"].map(get));
+    assertEquals(types.map(({ type }) => type), [
+      "text/css; charset=utf-8",
+      "text/javascript; charset=utf-8",
+    ]);
     assertEquals((await get("/other")).status, 404);
   });
 

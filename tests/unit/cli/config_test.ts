@@ -46,6 +46,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       drainDelayMs: 0,
       shutdownGraceMs: 10_000,
       httpAddress: undefined,
+      settings: [],
       readBufferBytes: DEFAULT_READ_BUFFER_BYTES,
       echo: false,
       accessLog: false,
