@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { ClusterNode } from "../support/cluster.ts";
 import type { Certificates } from "../support/cluster_tls.ts";
+import { haProxyConfig } from "../support/haproxy.ts";
 import { NatProcess, START_OPTIONS } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { Program } from "../support/program.ts";
@@ -75,7 +76,7 @@ export async function startContender(name: ContenderName, options: ContenderOpti
     if (tls !== undefined) {
       await Deno.writeTextFile(certificate, tls.certificates.cert + tls.certificates.key);
     }
-    await Deno.writeTextFile(configuration, haproxyConfig(options, port, certificate));
+    await Deno.writeTextFile(configuration, benchConfig(options, port, certificate));
   }
   const launch = {
     // In the foreground, silent except for fatal errors.
@@ -142,7 +143,7 @@ function addressOf(node: ClusterNode, tls: TlsUse | undefined): string {
 }
 
 /** One port for each node, TCP mode, no log. */
-function haproxyConfig(
+function benchConfig(
   { nodes, tls }: ContenderOptions,
   firstPort: number,
   certificate: string,
@@ -151,20 +152,10 @@ function haproxyConfig(
   // It verifies the chain, and no name.
   const ca = tls?.certificates.files["tls-ca-cert-file"];
   const serverTls = tls?.nodes ? ` ssl verify required ca-file ${ca}` : "";
-  const listeners = nodes.map((node, index) =>
-    `listen node${index}
-  bind ${HOST}:${firstPort + index}${bindTls}
-  server node${index} ${addressOf(node, tls)}${serverTls}
-`
-  );
-  return `global
-  nbthread 1
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 1h
-  timeout server 1h
-${listeners.join("")}`;
+  return haProxyConfig(nodes.map((node, index) => ({
+    bind: `${HOST}:${firstPort + index}${bindTls}`,
+    servers: [`${addressOf(node, tls)}${serverTls}`],
+  })));
 }
 
 async function untilAnswered(

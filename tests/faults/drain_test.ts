@@ -4,6 +4,7 @@ import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { isRefused } from "../support/ports.ts";
 import { PING, PONG, Scene } from "../support/scripted_node.ts";
+import { getStatus, STATUS_FLAG } from "../support/status.ts";
 import { connectToProxy } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 import { wire, WireClient } from "../support/wire.ts";
@@ -239,12 +240,13 @@ Deno.test("idle clients are closed at once, without a reset", async (t) => {
   });
 
   await t.step("with --drain-delay its ports stay open for that time first", async () => {
-    await using nat = await start(node, LONG_GRACE, "--drain-delay=400ms");
+    await using nat = await start(node, LONG_GRACE, "--drain-delay=400ms", STATUS_FLAG);
     using client = await WireClient.connect(AT, nat.portOf(node));
     await client.ask("PING");
     const stoppedMs = performance.now();
     nat.signal("SIGTERM");
     await nat.untilLogged(/Stopping in 400 ms \(--drain-delay\)/);
+    assertEquals((await getStatus(nat, "/readyz")).status, 503);
     using late = await WireClient.connect(AT, nat.portOf(node));
     for (const served of [client, late]) assertEquals(textOf(await served.ask("PING")), "PONG");
     for (const served of [client, late]) assertEquals(await lastWords(served), "");

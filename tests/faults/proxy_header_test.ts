@@ -4,9 +4,8 @@ import { parseAddressRange } from "../../src/platform/address_range.ts";
 import { writeAll } from "../../src/platform/net.ts";
 import { fromLatin1 } from "../../src/resp/bytes.ts";
 import { Logged } from "../support/logged.ts";
-import { v2Header } from "../support/proxy_header.ts";
+import { connectAsBalancer, connectBehind, v2Header } from "../support/proxy_header.ts";
 import { REFUSAL } from "../support/refusal.ts";
-import { Resettable } from "../support/resettable.ts";
 import { type Pair, PING, PONG, Scene } from "../support/scripted_node.ts";
 import { secure, TLS } from "../support/tls.ts";
 import { until } from "../support/until.ts";
@@ -25,22 +24,8 @@ function startScene(overrides: Partial<Config> = {}): Promise<Scene> {
   return Scene.start({ balancers: { versions: "any", from }, ...overrides });
 }
 
-/** A connection as that of a balancer, which has sent some bytes. */
-async function connect(scene: Scene, beginning: string): Promise<Resettable> {
-  const tcp = await Resettable.connect(AT, scene.port);
-  tcp.setNoDelay();
-  if (beginning !== "") await writeAll(tcp, fromLatin1(beginning));
-  return tcp;
-}
-
-/** A client behind a balancer; in TLS its handshake follows the header. */
-async function connectClient(scene: Scene, header: string): Promise<WireClient> {
-  const tcp = await connect(scene, header);
-  return new WireClient(TLS.clients ? await secure(tcp, AT) : tcp);
-}
-
 async function openClient(scene: Scene, header: string): Promise<Pair> {
-  const client = await connectClient(scene, header);
+  const client = await connectBehind(scene.port, header);
   return { client, peer: await scene.node.accept() };
 }
 
@@ -64,7 +49,7 @@ Deno.test("a client is served behind headers of all kinds, and in one packet wit
 Deno.test("a header may come byte by byte, and its client is in the log", async () => {
   using logged = new Logged();
   await using scene = await startScene({ ...ONE_THREAD, idleTimeoutMs: 300 });
-  const tcp = await connect(scene, "");
+  const tcp = await connectAsBalancer(scene.port, "");
   for (const byte of OF_CLIENT) await writeAll(tcp, fromLatin1(byte));
   using client = new WireClient(TLS.clients ? await secure(tcp, AT) : tcp);
   const peer = await scene.node.accept();
@@ -82,7 +67,7 @@ Deno.test("what begins with no header is closed, with one line in the log", asyn
   await using scene = await startScene(ONE_THREAD);
   for (let round = 0; round < 5; round++) {
     for (const beginning of [PING, "\x16\x03\x01\x02\0", "GET / HTTP/1.1\r\n\r\n", "\0"]) {
-      using client = new WireClient(await connect(scene, beginning));
+      using client = new WireClient(await connectAsBalancer(scene.port, beginning));
       assertEquals(await client.readToEnd(), "");
     }
   }
@@ -100,19 +85,22 @@ Deno.test("connections that only connect, as some health checks, are not logged"
   using logged = new Logged();
   await using scene = await startScene(ONE_THREAD);
   for (const beginning of ["", "PROXY TC", LOCAL.slice(0, -1)]) {
-    (await connect(scene, beginning)).close();
-    (await connect(scene, beginning)).reset();
+    (await connectAsBalancer(scene.port, beginning)).close();
+    (await connectAsBalancer(scene.port, beginning)).reset();
   }
-  (await connect(scene, LOCAL)).reset();
+  (await connectAsBalancer(scene.port, LOCAL)).reset();
   await until("all are forgotten", () => scene.proxy.proxy.sessionCount === 0);
   assertEquals(logged.lines.filter((line) => !line.startsWith("info")), []);
 });
 
 Deno.test("a connection whose header has not come counts", async () => {
   await using scene = await startScene({ maxConnections: 2 });
-  const silent = [await connect(scene, ""), await connect(scene, LOCAL.slice(0, -1))];
+  const silent = [
+    await connectAsBalancer(scene.port, ""),
+    await connectAsBalancer(scene.port, LOCAL.slice(0, -1)),
+  ];
   await until("both count", () => scene.proxy.proxy.sessionCount === 2);
-  using late = new WireClient(await connect(scene, ""));
+  using late = new WireClient(await connectAsBalancer(scene.port, ""));
   assertEquals(await late.readToEnd(), TLS.clients ? "" : REFUSAL);
   silent[0]!.reset();
   await until("one has left", () => scene.proxy.proxy.sessionCount === 1);
@@ -124,7 +112,7 @@ Deno.test("a connection whose header has not come counts", async () => {
 
 Deno.test("a stop does not wait for headers", async () => {
   await using scene = await startScene();
-  const silent = await connect(scene, LOCAL.slice(0, -1));
+  const silent = await connectAsBalancer(scene.port, LOCAL.slice(0, -1));
   using client = new WireClient(silent);
   await until("it counts", () => scene.proxy.proxy.sessionCount === 1);
   const startMs = performance.now();
