@@ -14,7 +14,7 @@ import { NatProcess, runNat } from "../support/nat_process.ts";
 import { Peer } from "../support/peer.ts";
 import { findFreePorts, isRefused } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
-import { TLS, withTls } from "../support/tls.ts";
+import { withTls } from "../support/tls.ts";
 import { unless } from "../support/unless.ts";
 import { until } from "../support/until.ts";
 import { idOf, TableScene } from "../support/views.ts";
@@ -208,7 +208,7 @@ Deno.test("a static mapping to the proxy itself serves no client, and is logged"
 });
 
 /** The outer proxy speaks to the inner one as to a node. */
-const ONE_SIDED = TLS.clients === TLS.nodes ? undefined : "with TLS on one side only";
+const ONE_SIDED = withTls("one", "the inner proxy speaks to clients otherwise than nodes do");
 
 Deno.test(
   unless(ONE_SIDED, "a proxy in front of a proxy reaches its nodes through it", async () => {

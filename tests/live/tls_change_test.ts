@@ -4,6 +4,7 @@ import { RedisCluster } from "../support/cluster.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
+import { withTls } from "../support/tls.ts";
 import { startTlsProxy } from "../support/tls_proxy.ts";
 import { until } from "../support/until.ts";
 import { Load } from "./load.ts";
@@ -11,7 +12,9 @@ import { SWIFT, testLive } from "./scene.ts";
 
 const PLAIN = { "tls-port": "0", "tls-cluster": "no", "tls-replication": "no" };
 
-testLive("a cluster changes from plain text to TLS node by node, while clients work", async (t) => {
+const NAME = "a cluster changes from plain text to TLS node by node, while clients work";
+
+testLive(NAME, async (t) => {
   await using directory = await TemporaryDirectory.create();
   await using cluster = await RedisCluster.start({ tls: "both", directives: PLAIN });
   const { nodes } = cluster;
@@ -68,4 +71,4 @@ testLive("a cluster changes from plain text to TLS node by node, while clients w
   } finally {
     await load.stop();
   }
-});
+}, withTls("either", "the test sets TLS itself"));

@@ -145,9 +145,13 @@ export function over(tcp: TestConnection, tls: Connection): TestConnection {
   };
 }
 
-/** The hindrance of a test, see `unless`, if these sides speak TLS. */
-export function withTls(side: keyof typeof TLS | "either", reason: string): string | undefined {
-  const isOn = side === "either" ? TLS.clients || TLS.nodes : TLS[side];
+/** The hindrance of a test, see `unless`, if these sides speak TLS, or just one of them does. */
+export function withTls(
+  sides: keyof typeof TLS | "either" | "one",
+  reason: string,
+): string | undefined {
+  const { clients, nodes } = TLS;
+  const isOn = { clients, nodes, either: clients || nodes, one: clients !== nodes }[sides];
   return isOn ? `with TLS: ${reason}` : undefined;
 }
 

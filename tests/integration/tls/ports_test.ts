@@ -1,15 +1,15 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import type { Config } from "../../src/cli/config.ts";
-import { fieldOf, itemsOf, textOf, type Value } from "../../src/resp/frame.ts";
-import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
-import { Logged } from "../support/logged.ts";
-import { namedInLines, namedInSlots } from "../support/named_nodes.ts";
-import { runNat } from "../support/nat_process.ts";
-import { type LocalProxy, startProxy } from "../support/proxy.ts";
-import { slotOf } from "../support/slots.ts";
-import { startTlsProxy, tlsAddress } from "../support/tls_proxy.ts";
-import { until } from "../support/until.ts";
-import { WireClient } from "../support/wire.ts";
+import type { Config } from "../../../src/cli/config.ts";
+import { fieldOf, itemsOf, textOf, type Value } from "../../../src/resp/frame.ts";
+import { type ClusterNode, RedisCluster } from "../../support/cluster.ts";
+import { Logged } from "../../support/logged.ts";
+import { namedInLines, namedInSlots } from "../../support/named_nodes.ts";
+import { runNat } from "../../support/nat_process.ts";
+import { type LocalProxy, startProxy } from "../../support/proxy.ts";
+import { slotOf } from "../../support/slots.ts";
+import { startTlsProxy, tlsAddress } from "../../support/tls_proxy.ts";
+import { until } from "../../support/until.ts";
+import { WireClient } from "../../support/wire.ts";
 
 /** The nodes on the public side. */
 const HOST = "nat.example";
