@@ -1,26 +1,6 @@
-import { writeAll } from "../../src/platform/net.ts";
-import { fromLatin1 } from "../../src/resp/bytes.ts";
-import { Resettable } from "./resettable.ts";
-import { secure, TLS } from "./tls.ts";
-import { WireClient } from "./wire.ts";
-
 /** A header of the PROXY protocol, version 2, as text with one character for each byte. */
 export function v2Header(versionAndCommand: number, type: number, following: string): string {
   const { length } = following;
   const fields = [versionAndCommand, type, length >> 8, length & 0xff];
   return `\r\n\r\n\0\r\nQUIT\n${String.fromCharCode(...fields)}${following}`;
-}
-
-/** Connects to a port of 127.0.0.1 as a load balancer does, and sends some bytes. */
-export async function connectAsBalancer(port: number, beginning: string): Promise<Resettable> {
-  const tcp = await Resettable.connect("127.0.0.1", port);
-  tcp.setNoDelay();
-  if (beginning !== "") await writeAll(tcp, fromLatin1(beginning));
-  return tcp;
-}
-
-/** Connects as a client behind a load balancer, which has sent a header; TLS begins after that. */
-export async function connectBehind(port: number, header: string): Promise<WireClient> {
-  const tcp = await connectAsBalancer(port, header);
-  return new WireClient(TLS.clients ? await secure(tcp, "127.0.0.1") : tcp);
 }
