@@ -261,8 +261,8 @@ const OPTION_ROWS = [
     env: "HTTP_ADDR",
     type: localAddress,
     help:
-      "Address at which to serve a status page, /metrics, /healthz, /readyz and /nodes over HTTP, such as " +
-      ":9121; without a host only this machine reaches it. Off by default.",
+      "Address at which to serve a status page, /metrics, /healthz, /readyz and /nodes over HTTP, " +
+      "such as :9121; without a host only this machine reaches it. Off by default.",
   },
   {
     name: "access-log",

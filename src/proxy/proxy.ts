@@ -183,6 +183,7 @@ export class Proxy {
     const reports = await this.#frontends.report();
     return statusOf({
       phase: this.#phase,
+      views: this.#views,
       obstacle: this.#obstacle,
       natTable: this.#natTable,
       discovery: this.#startup.discovery.history,

@@ -3,7 +3,7 @@ import type { SlotRange } from "../cluster/node.ts";
 import type { NodeAddress } from "../cluster/node_address.ts";
 import { coveredSlots, uncoveredRanges } from "../cluster/view.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
-import { DEFAULT_VIEW } from "../nat/public_view.ts";
+import type { PublicViews } from "../nat/public_view.ts";
 import type { Problem } from "../platform/log_throttle.ts";
 import type { SharedCounters } from "./counters.ts";
 import type { ThreadReport } from "./frontends.ts";
@@ -13,6 +13,7 @@ import { type PortStatistics, Statistics } from "./statistics.ts";
 /** What a proxy does now, for whoever wants to show it. Nobody changes it any more. */
 export interface ProxyStatus {
   readonly phase: "starting" | "serving" | "draining";
+  readonly views: PublicViews;
   /** Why the start is not done; undefined if it is. */
   readonly obstacle: string | undefined;
   /** In the order of public ports. */
@@ -49,6 +50,7 @@ export interface NodeStatus {
   readonly slots: readonly SlotRange[];
   /** The private address. */
   readonly address: NodeAddress;
+  /** Its port in the NAT table, which a view maps to a public port; 0 while it has none. */
   readonly publicPort: number;
   readonly state: NodeState["status"];
   /** Since when, in milliseconds since 1970. */
@@ -60,6 +62,7 @@ export interface NodeStatus {
 /** What a status is made of. */
 export interface StatusSources {
   readonly phase: ProxyStatus["phase"];
+  readonly views: PublicViews;
   readonly obstacle: string | undefined;
   readonly natTable: Pick<NatTable, "nodes" | "view" | "noPortError">;
   readonly discovery: DiscoveryHistory;
@@ -71,7 +74,7 @@ export interface StatusSources {
 
 /** Makes a status of what the parts of a proxy know. */
 export function statusOf(
-  { phase, obstacle, natTable, discovery, counters, reports, stateOf }: StatusSources,
+  { phase, views, obstacle, natTable, discovery, counters, reports, stateOf }: StatusSources,
 ): ProxyStatus {
   const { nodes, view, noPortError } = natTable;
   const statistics = new Statistics();
@@ -91,11 +94,16 @@ export function statusOf(
       publicPort: listenPort,
       state: status,
       sinceMs: Date.now() - (nowMs - sinceMs),
-      ports: [statistics.at({ view: DEFAULT_VIEW, port: listenPort })],
+      ports: listenPort === 0
+        ? []
+        : views.map((view) =>
+          statistics.at({ view: view.name, port: view.listenPort(listenPort) })
+        ),
     };
   };
   return {
     phase,
+    views,
     obstacle: phase === "starting" ? obstacle : undefined,
     nodes: nodes.map(nodeStatus).sort((a, b) => a.publicPort - b.publicPort),
     slotsCovered: view === undefined ? 0 : coveredSlots(view),

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Config } from "../../src/cli/config.ts";
 import type { EndReason } from "../../src/proxy/end_reason.ts";
 import { Scene, SLOTS } from "../support/scripted_node.ts";
+import { TlsScene } from "../support/tls_scene.ts";
 import { until } from "../support/until.ts";
 
 /** Short for a test, long compared with the pauses of a busy machine. */
@@ -69,4 +70,23 @@ Deno.test("the reason for which a session ends is counted", async (t) => {
       assertEquals(counted, [[reason, 1]]);
     });
   }
+});
+
+Deno.test("handshakes of TLS are counted for each side", async () => {
+  await using scene = await TlsScene.start();
+  const { proxy } = scene.proxy;
+  const { client, peer } = await scene.open();
+  const plain = await scene.connectTcp();
+  await plain.send("PING\r\n");
+  await plain.readToEnd();
+  client.close();
+  await peer.readToEnd();
+  peer.close();
+  await until("the sessions have ended", () => proxy.sessionCount === 0);
+  const { statistics: { ended, handshakes } } = await proxy.status();
+  assertEquals([ended.tls_failed, ended.client_closed], [1, 1]);
+  assertEquals(handshakes, {
+    client: { succeeded: 1, failed: 1 },
+    node: { succeeded: 1, failed: 0 },
+  });
 });

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { DEFAULT_VIEW } from "../../../../src/nat/public_view.ts";
+import { createViews, DEFAULT_VIEW } from "../../../../src/nat/public_view.ts";
 import { describe, type PageProgram } from "../../../../src/http/page/describe.ts";
 import { StatusPage } from "../../../../src/http/page/status_page.ts";
 import { TrafficHistory } from "../../../../src/http/page/traffic_history.ts";
@@ -41,6 +41,7 @@ function node(port: number, counted: Partial<PortStatistics>): NodeStatus {
 function statusOf(...nodes: NodeStatus[]): ProxyStatus {
   return {
     phase: "serving",
+    views: createViews(PROGRAM.options),
     obstacle: undefined,
     nodes,
     slotsCovered: 0,
