@@ -13,7 +13,6 @@ import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
 import { createViews, type PublicViews } from "../nat/public_view.ts";
-import type { SharedPortsStatus } from "../nat/shared_ports_keeper.ts";
 import type { PortChange, TableChange } from "../nat/table_change.ts";
 import { log } from "../platform/log.ts";
 import type { CreateFrontends, Frontends } from "./frontends.ts";
@@ -187,6 +186,7 @@ export class Proxy {
       obstacle: this.#obstacle,
       natTable: this.#natTable,
       discovery: this.#startup.discovery.history,
+      sharedPorts: this.#startup.sharedPorts?.status,
       counters: this.#frontends.counters,
       reports,
       stateOf: (node) => this.#monitor.stateOf(node),
@@ -209,11 +209,6 @@ export class Proxy {
   get #phase(): ProxyStatus["phase"] {
     if (this.#isDraining) return "draining";
     return this.#started ? "serving" : "starting";
-  }
-
-  /** How the sharing of ports with other proxies is going; undefined without `--shared-ports`. */
-  get sharedPorts(): SharedPortsStatus | undefined {
-    return this.#startup.sharedPorts?.status;
   }
 
   /** Rejected with an OperatorError when clients cannot be served any more, else never settled. */

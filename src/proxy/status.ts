@@ -4,6 +4,7 @@ import type { NodeAddress } from "../cluster/node_address.ts";
 import { coveredSlots, uncoveredRanges } from "../cluster/view.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { PublicViews } from "../nat/public_view.ts";
+import type { SharedPortsStatus } from "../nat/shared_ports_keeper.ts";
 import type { Problem } from "../platform/log_throttle.ts";
 import type { SharedCounters } from "./counters.ts";
 import type { ThreadReport } from "./frontends.ts";
@@ -25,6 +26,8 @@ export interface ProxyStatus {
   /** Why a node that could have a public port has none; undefined if each has one. */
   readonly noPortReason: string | undefined;
   readonly discovery: DiscoveryHistory;
+  /** How the sharing of ports with other proxies is going; undefined without `--shared-ports`. */
+  readonly sharedPorts: SharedPortsStatus | undefined;
   /** The sum over all threads. */
   readonly statistics: Statistics;
   /** In the order of their numbers; a thread that has never answered is missing. */
@@ -66,6 +69,7 @@ export interface StatusSources {
   readonly obstacle: string | undefined;
   readonly natTable: Pick<NatTable, "nodes" | "view" | "noPortError">;
   readonly discovery: DiscoveryHistory;
+  readonly sharedPorts: SharedPortsStatus | undefined;
   readonly counters: SharedCounters;
   readonly reports: readonly ThreadReport[];
   /** The state of a node; undefined if its port was never open. */
@@ -73,9 +77,9 @@ export interface StatusSources {
 }
 
 /** Makes a status of what the parts of a proxy know. */
-export function statusOf(
-  { phase, views, obstacle, natTable, discovery, counters, reports, stateOf }: StatusSources,
-): ProxyStatus {
+export function statusOf(sources: StatusSources): ProxyStatus {
+  const { phase, views, obstacle, natTable, discovery, sharedPorts } = sources;
+  const { counters, reports, stateOf } = sources;
   const { nodes, view, noPortError } = natTable;
   const statistics = new Statistics();
   for (const report of reports) statistics.add(report.statistics);
@@ -110,6 +114,7 @@ export function statusOf(
     slotsUncovered: view && uncoveredRanges(view),
     noPortReason: noPortError?.message,
     discovery,
+    sharedPorts,
     statistics,
     threads: reports.map(({ thread, lagMs }) => ({ thread, lagMs })),
     clients: counters.sessions.value,

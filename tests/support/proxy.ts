@@ -51,8 +51,11 @@ export async function startProxy(
   overrides: Partial<Config> = {},
 ): Promise<LocalProxy> {
   const config = { ...configOf(flagsFor(cluster.nodes[0]!, "127.0.0.1")), ...overrides };
+  await using stack = new AsyncDisposableStack();
   const tls = await ProgramTls.open(config);
+  if (tls !== undefined) stack.use(tls);
   const proxy = await start(config, { announce() {} }, tls);
+  const opened = stack.move();
   return {
     proxy,
     host: config.publicHost ?? config.listen.host,
@@ -66,7 +69,7 @@ export async function startProxy(
     },
     async [Symbol.asyncDispose]() {
       await within("stop the proxy", proxy.stop(), STOP_DEADLINE_MS);
-      await tls?.[Symbol.asyncDispose]();
+      await opened.disposeAsync();
     },
   };
 }

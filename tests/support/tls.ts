@@ -14,8 +14,14 @@ function sidesOf(text: string): { readonly clients: boolean; readonly nodes: boo
   return { clients: /clients|both/.test(text), nodes: /nodes|both/.test(text) };
 }
 
+/** Addresses of proxies that have the same ports on one machine; Linux only. */
+export const PROXY_HOSTS = ["127.0.3.1", "127.0.3.2", "127.0.3.3"] as const;
+
 /** Public hosts of proxies whose clients verify them. */
-const PUBLIC_HOSTS = ["localhost", "127.0.0.1", "::1", "nat.example"];
+const PUBLIC_HOSTS = [
+  ...["localhost", "127.0.0.1", "::1", "nat.example"],
+  ...PROXY_HOSTS,
+];
 
 /** Who signs all certificates of this test file. */
 export const AUTHORITY = TestCertificate.root();

@@ -47,6 +47,7 @@ function statusOf(...nodes: NodeStatus[]): ProxyStatus {
     slotsCovered: 0,
     slotsUncovered: [],
     noPortReason: undefined,
+    sharedPorts: undefined,
     discovery: { successes: 0, failures: 0, lastSuccessAtMs: undefined, problem: undefined },
     statistics: new Statistics(),
     threads: [],
