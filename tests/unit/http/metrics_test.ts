@@ -29,6 +29,7 @@ function statusFor(lines: readonly string[], firstPublicPort?: number): ProxySta
     views: createViews({ listen, publicHost: "nat.example", firstPublicPort, otherViews: [] }),
     natTable,
     discovery: { successes: 3, failures: 2, lastSuccessAtMs: undefined, problem: undefined },
+    sharedPorts: undefined,
     counters: new SharedCounters(),
     reports: [{ thread: 1, lagMs: 5, statistics: new Statistics(), problems: [] }],
     stateOf: (node) => ({ status: node.id === idOf("b") ? "failed" : "up", sinceMs: 0 }),
