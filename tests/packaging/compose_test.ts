@@ -154,6 +154,13 @@ Deno.test(unless(
       await services.up("10.78.1");
       const ports = NODES.map((node, index) => [`${node}:6379`, 8000 + index] as const);
       assertEquals(services.proxy.mapping, new Map(ports));
+      const get =
+        "exec 3<>/dev/tcp/10.78.1.9/9121; printf 'GET /readyz HTTP/1.0\\n\\n' >&3; cat <&3";
+      await until("the proxy is ready", async (saw) => {
+        const { output } = await services.run("redis-1", ["bash", "-c", get]);
+        saw(output);
+        return output.startsWith("HTTP/1.1 200 OK");
+      });
       assertEquals(
         await ask(services, (key) => `SET ${key} value-of-${key}`),
         KEYS.map(() => "OK\n").join(""),

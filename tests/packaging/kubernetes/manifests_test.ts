@@ -26,6 +26,13 @@ Deno.test("the proxy starts with the settings of the manifests", async () => {
   const published = ports.map(({ port }: { port: number }) => `${port}`);
   assertEquals(env.PORT_MAP!.match(/(?<==)\d+/g), published);
   assertEquals(env.MAX_NODES, `${published.length}`);
+  // The probes reach what the proxy serves, and clients do not.
+  const { ports: opened, readinessProbe, livenessProbe } = container;
+  const [http] = opened.filter(({ name }: { name?: string }) => name === "http");
+  assertEquals(env.HTTP_ADDR, `0.0.0.0:${http.containerPort}`);
+  assert(!published.includes(`${http.containerPort}`));
+  const probed = [readinessProbe, livenessProbe].map(({ httpGet }) => httpGet);
+  assertEquals(probed, [{ path: "/readyz", port: "http" }, { path: "/healthz", port: "http" }]);
 });
 
 Deno.test("the shell can parse the script that creates the cluster in Kubernetes", async () => {

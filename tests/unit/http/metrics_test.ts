@@ -1,10 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { type MeasuredProgram, metricsOf } from "../../../src/http/metrics.ts";
-import { createViews } from "../../../src/nat/public_view.ts";
-import { SharedCounters } from "../../../src/proxy/counters.ts";
-import { Statistics } from "../../../src/proxy/statistics.ts";
-import { type ProxyStatus, statusOf } from "../../../src/proxy/status.ts";
-import { idOf, line, TableScene } from "../../support/views.ts";
+import { statusFor, viewsFrom } from "../../support/proxy_status.ts";
+import { idOf, line } from "../../support/views.ts";
 
 const PROGRAM: MeasuredProgram = {
   about: { version: "1.2.3" },
@@ -19,28 +16,16 @@ function samples(text: string, name: string): string[] {
     .map((line) => line.slice(prefix.length));
 }
 
-/** The status of a proxy in front of some nodes. */
-function statusFor(lines: readonly string[], firstPublicPort?: number): ProxyStatus {
-  const { natTable } = new TableScene().knowing(lines);
-  const listen = { host: "", port: 8000 };
-  return statusOf({
-    phase: "serving",
-    obstacle: undefined,
-    views: createViews({ listen, publicHost: "nat.example", firstPublicPort, otherViews: [] }),
-    natTable,
-    discovery: { successes: 3, failures: 2, lastSuccessAtMs: undefined, problem: undefined },
-    sharedPorts: undefined,
-    counters: new SharedCounters(),
-    reports: [{ thread: 1, lagMs: 5, statistics: new Statistics(), problems: [] }],
-    stateOf: (node) => ({ status: node.id === idOf("b") ? "failed" : "up", sinceMs: 0 }),
-  });
-}
-
 Deno.test("a node is shown at its public port", () => {
-  const status = statusFor([
+  const lines = [
     "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-99",
     line("b", "10.0.0.2:7000", "slave"),
-  ], 9000);
+  ];
+  const status = statusFor(lines, {
+    views: viewsFrom(9000),
+    discovery: { successes: 3, failures: 2, lastSuccessAtMs: undefined, problem: undefined },
+    stateOf: ({ id }) => ({ status: id === idOf("b") ? "failed" : "up", sinceMs: 0 }),
+  });
   const text = metricsOf(PROGRAM, status);
   assertEquals(samples(text, "node_up"), [
     '{port="9000",view="default"} 1',
