@@ -12,7 +12,9 @@ const PROGRAM: MeasuredProgram = {
 /** The samples of a metric, without its prefix. */
 function samples(text: string, name: string): string[] {
   const prefix = `redis_cluster_nat_${name}`;
-  return text.split("\n").filter((line) => line.startsWith(`${prefix}{`) || line === prefix)
+  return text.split("\n").filter((line) =>
+    line.startsWith(`${prefix}{`) || line.startsWith(`${prefix} `)
+  )
     .map((line) => line.slice(prefix.length));
 }
 
@@ -45,6 +47,20 @@ Deno.test("a node is shown at its public port", () => {
     '{result="success"} 3',
     '{result="failure"} 2',
   ]);
+});
+
+Deno.test("the sharing of ports is shown if ports are shared", () => {
+  const names = ["usable", "waiting_nodes", "corrections_total"];
+  const shown = (sharedPorts: ProxyStatus["sharedPorts"]) => {
+    const text = metricsOf(PROGRAM, {
+      ...statusFor(["a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-99"]),
+      sharedPorts,
+    });
+    return names.flatMap((name) => samples(text, `shared_ports_${name}`));
+  };
+  assertEquals(shown(undefined), []);
+  assertEquals(shown({ problem: undefined, waiting: 0, corrections: 3 }), [" 1", " 0", " 3"]);
+  assertEquals(shown({ problem: "no", waiting: 2, corrections: 0 }), [" 0", " 2", " 0"]);
 });
 
 Deno.test("before the proxy is created there are metrics of the program alone", () => {
