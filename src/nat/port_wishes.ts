@@ -10,9 +10,12 @@ export interface PortWishesContext {
   readonly ports: PortAllocator;
   /** The view whose nodes need ports. */
   readonly view: ClusterView | undefined;
-  /** The ids that nodes had before they were reset: old views list them. */
-  readonly former: ReadonlySet<string>;
+  /** When nodes lost the ids that they had before a reset, in milliseconds: old views list them. */
+  readonly former: ReadonlyMap<string, number>;
 }
+
+/** How long a view may be behind: the interval of refreshes and the time that gossip takes. */
+const OLD_VIEW_MS = 30_000;
 
 /** What a proxy wants in the shared ports: the nodes with a row, then the others by address. */
 export function wishesOf({ rows, ports, view, former }: PortWishesContext): Wishes {
@@ -29,8 +32,9 @@ export function wishesOf({ rows, ports, view, former }: PortWishesContext): Wish
       isVerified: latest !== undefined && isSameAddress(latest, address),
     };
   });
+  const sinceMs = performance.now() - OLD_VIEW_MS;
   const others = located.filter(({ node: { id } }) =>
-    rows.withId(id) === undefined && !former.has(id)
+    rows.withId(id) === undefined && !((former.get(id) ?? -Infinity) > sinceMs)
   ).map(({ node, address }): WishedNode => {
     const mapped = rows.unidentifiedAt([address, ...announcedAddresses(node, view!)]);
     return {

@@ -32,8 +32,8 @@ export class Reconciler {
   readonly #ports: PortAllocator;
   readonly #missing: MissingNodes;
   #view: ClusterView | undefined;
-  /** The ids that nodes had before they were reset. */
-  readonly #former = new Set<string>();
+  /** When nodes lost the ids that they had before a reset, in milliseconds. */
+  readonly #former = new Map<string, number>();
   /** The nodes that have no port, and why. */
   readonly portless = new PortlessNodes();
 
@@ -217,7 +217,7 @@ export class Reconciler {
       new_node_id: id,
     });
     this.#missing.delete(row.id);
-    this.#former.add(row.id);
+    if (this.#ports.isShared) this.#former.set(row.id, performance.now());
     this.identify(row, id);
   }
 

@@ -82,11 +82,20 @@ class Claiming {
   readonly #ports: Map<number, PortState>;
   readonly #claims: Map<string, number>;
   readonly #wishes: Wishes;
+  readonly #nodes: readonly WishedNode[];
+  /** The ids that nodes had before they were reset. */
+  readonly #former = new Set<string>();
 
   constructor(shared: SharedPorts, wishes: Wishes) {
     this.#ports = new Map(shared);
-    this.#claims = claimsById(shared);
+    const claims = claimsById(shared);
+    this.#claims = claims;
     this.#wishes = wishes;
+    // Another proxy has noticed first that a node was reset; it has a port under its new id.
+    this.#nodes = wishes.nodes.filter(({ id, address, inUse }) =>
+      inUse === undefined ||
+      verdictOn(shared, { id, address, port: inUse }, claims).kind !== "renamed"
+    );
   }
 
   retireReleased(): void {
@@ -97,7 +106,7 @@ class Claiming {
   }
 
   updateAddresses(): void {
-    for (const { id, address, isVerified } of this.#wishes.nodes) {
+    for (const { id, address, isVerified } of this.#nodes) {
       const port = isVerified ? this.#claims.get(id) : undefined;
       const state = port === undefined ? undefined : this.#ports.get(port);
       if (state?.kind !== "claimed" || isSameAddress(state.address, address)) continue;
@@ -107,8 +116,8 @@ class Claiming {
 
   /** Claims the port that `choose` returns, for each node that has none. */
   claim(choose: (node: WishedNode) => number | undefined): void {
-    for (const node of this.#wishes.nodes) {
-      if (this.#claims.has(node.id)) continue;
+    for (const node of this.#nodes) {
+      if (this.#claims.has(node.id) || this.#former.has(node.id)) continue;
       const port = choose(node);
       if (port !== undefined) this.#put(port, claimed(node.id, node.address));
     }
@@ -159,7 +168,10 @@ class Claiming {
   #put(port: number, state: PortState): void {
     const former = this.#ports.get(port);
     if (former?.kind === "claimed") this.#claims.delete(former.id);
-    if (state.kind === "claimed") this.#claims.set(state.id, port);
+    if (state.kind === "claimed") {
+      this.#claims.set(state.id, port);
+      if (former?.kind === "claimed" && former.id !== state.id) this.#former.add(former.id);
+    }
     this.#ports.set(port, state);
     this.writes.set(port, state);
   }

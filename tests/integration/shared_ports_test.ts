@@ -203,6 +203,52 @@ onLinux.test("several proxies share their ports", async (t) => {
     await cluster.remove(joined);
   });
 
+  await t.step("a node that is reset keeps its port under its new id", async () => {
+    await using stack = new AsyncDisposableStack();
+    const joined = await cluster.add();
+    const proxies = await Promise.all(
+      [0, 1, 2].map(async (index) => stack.use(await start(index, "reset"))),
+    );
+    const before = await untilAgreed("reset", proxies);
+    const former = joined.id;
+    await joined.order("CLUSTER", "RESET", "HARD");
+    joined.id = textOf(await joined.order("CLUSTER", "MYID"))!;
+    for (const node of cluster.nodes) {
+      if (node !== joined) await node.order("CLUSTER", "FORGET", former);
+    }
+    await joined.order("CLUSTER", "MEET", seed.host, `${seed.peerPort}`);
+    await cluster.ready();
+    const after = await untilAgreed("reset", proxies);
+    const { [former]: port, ...others } = before;
+    assertEquals(after, { ...others, [joined.id]: port });
+    await cluster.remove(joined);
+  });
+
+  await t.step("while the slot of the key moves, the importing node has the hash", async () => {
+    const owner = cluster.ownerOf(SLOT);
+    const other = cluster.primaries.find((node) => node !== owner)!;
+    await using stack = new AsyncDisposableStack();
+    const proxies = await Promise.all(
+      [0, 1].map(async (index) => stack.use(await start(index, "asked"))),
+    );
+    const before = await fieldsOf("asked");
+    await other.order("CLUSTER", "SETSLOT", `${SLOT}`, "IMPORTING", owner.id);
+    await owner.order("CLUSTER", "SETSLOT", `${SLOT}`, "MIGRATING", other.id);
+    // The key is at neither of them, so the owner redirects to the other one.
+    await owner.order("DEL", key("asked"));
+    using client = await other.connect();
+    await until("the hash is where the slot will be", async (saw) => {
+      const [, reply] = await client.askAll([["ASKING"], ["HLEN", key("asked")]]);
+      saw(reply);
+      return textOf(reply) === `${Object.keys(before).length}`;
+    });
+    await other.order("CLUSTER", "SETSLOT", `${SLOT}`, "NODE", other.id);
+    await owner.order("CLUSTER", "SETSLOT", `${SLOT}`, "NODE", other.id);
+    await untilAgreed("asked", proxies);
+    assertEquals(await fieldsOf("asked"), before);
+    await cluster.moveSlots([SLOT], other, owner);
+  });
+
   await t.step("the slot of the key may move, and its primary may die", async () => {
     await using stack = new AsyncDisposableStack();
     const proxies = await Promise.all(

@@ -45,6 +45,8 @@ export interface TableSceneOptions {
   staticMappings?: readonly StaticMapping[];
   saved?: SavedPorts;
   forgetAfterMs?: number;
+  /** Whether ports come from `NatTable.follow`. */
+  sharesPorts?: boolean;
   /** Ports that cannot be opened. */
   taken?: readonly number[];
   /** Whether a test verifies missing nodes itself; otherwise none of them answers. */
@@ -66,6 +68,7 @@ export class TableScene {
       staticMappings = [],
       saved,
       forgetAfterMs = 0,
+      sharesPorts = false,
       taken = [],
       verifies = false,
     }: TableSceneOptions = {},
@@ -78,6 +81,7 @@ export class TableScene {
       staticMappings,
       savedPorts: saved,
       forgetAfterMs,
+      sharesPorts,
     });
   }
 
