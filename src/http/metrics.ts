@@ -155,7 +155,7 @@ function addNodeMetrics(exposition: Exposition, status: ProxyStatus): void {
 }
 
 function addClusterMetrics(exposition: Exposition, status: ProxyStatus): void {
-  const { slotsCovered, sharedPorts, discovery: { successes, failures, lastSuccessAtMs } } = status;
+  const { slotsCovered, discovery: { successes, failures, lastSuccessAtMs } } = status;
   exposition.gauge(
     own("slots_covered", "Slots that have an owner, of 16384."),
     [[slotsCovered]],
@@ -170,19 +170,6 @@ function addClusterMetrics(exposition: Exposition, status: ProxyStatus): void {
       "When a node answered such a query last, in seconds since 1970.",
     ),
     lastSuccessAtMs === undefined ? [] : [[lastSuccessAtMs / 1000]],
-  );
-  if (sharedPorts === undefined) return;
-  exposition.gauge(
-    own("shared_ports_up", "Whether the ports that proxies share can be read and written."),
-    [[Number(sharedPorts.problem === undefined)]],
-  );
-  exposition.gauge(
-    own("shared_ports_waiting_nodes", "Nodes that wait for a port of those."),
-    [[sharedPorts.waiting]],
-  );
-  exposition.counter(
-    own("shared_ports_corrections_total", "Ports that were closed, being another node's."),
-    [[sharedPorts.corrections]],
   );
 }
 

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { type MeasuredProgram, metricsOf } from "../../../src/http/metrics.ts";
+import type { ProxyStatus } from "../../../src/proxy/status.ts";
 import { statusFor, viewsFrom } from "../../support/proxy_status.ts";
 import { idOf, line } from "../../support/views.ts";
 
@@ -52,10 +53,8 @@ Deno.test("a node is shown at its public port", () => {
 Deno.test("the sharing of ports is shown if ports are shared", () => {
   const names = ["usable", "waiting_nodes", "corrections_total"];
   const shown = (sharedPorts: ProxyStatus["sharedPorts"]) => {
-    const text = metricsOf(PROGRAM, {
-      ...statusFor(["a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-99"]),
-      sharedPorts,
-    });
+    const lines = ["a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-99"];
+    const text = metricsOf(PROGRAM, statusFor(lines, { sharedPorts }));
     return names.flatMap((name) => samples(text, `shared_ports_${name}`));
   };
   assertEquals(shown(undefined), []);
