@@ -51,7 +51,7 @@ Deno.test("a node is shown at its public port", () => {
 });
 
 Deno.test("the sharing of ports is shown if ports are shared", () => {
-  const names = ["usable", "waiting_nodes", "corrections_total"];
+  const names = ["up", "waiting_nodes", "corrections_total"];
   const shown = (sharedPorts: ProxyStatus["sharedPorts"]) => {
     const lines = ["a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-99"];
     const text = metricsOf(PROGRAM, statusFor(lines, { sharedPorts }));
