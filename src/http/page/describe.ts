@@ -1,4 +1,4 @@
-import { createViews, type PublicViewsOptions } from "../../nat/public_view.ts";
+import { createViews, type PublicViews, type PublicViewsOptions } from "../../nat/public_view.ts";
 import { formatHostPort } from "../../platform/address.ts";
 import type { ProgramVersion } from "../../platform/program_version.ts";
 import type { NodeStatus, ProxyStatus } from "../../proxy/status.ts";
@@ -35,7 +35,7 @@ export function describe(
   status: ProxyStatus | undefined,
   history: TrafficHistory,
 ): PageStatus {
-  const views = createViews(options);
+  const views = status?.views ?? createViews(options);
   const nodes = status?.nodes ?? [];
   const nowMs = Date.now();
   return {
@@ -67,7 +67,7 @@ export function describe(
 /** What a node is shown with. */
 interface Surroundings {
   readonly nodes: readonly NodeStatus[];
-  readonly views: ReturnType<typeof createViews>;
+  readonly views: PublicViews;
   readonly history: TrafficHistory;
 }
 

@@ -1,63 +1,10 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { createViews, DEFAULT_VIEW } from "../../../../src/nat/public_view.ts";
-import { describe, type PageProgram } from "../../../../src/http/page/describe.ts";
+import { describe } from "../../../../src/http/page/describe.ts";
 import { StatusPage } from "../../../../src/http/page/status_page.ts";
 import { TrafficHistory } from "../../../../src/http/page/traffic_history.ts";
-import { type PortStatistics, Statistics } from "../../../../src/proxy/statistics.ts";
-import type { NodeStatus, ProxyStatus } from "../../../../src/proxy/status.ts";
+import type { ProxyStatus } from "../../../../src/proxy/status.ts";
 import { FakeClock } from "../../../support/fake_clock.ts";
-
-const PROGRAM: PageProgram = {
-  about: { version: "1.2.3", commit: "abc" },
-  startedAtMs: 0,
-  options: {
-    listen: { host: "", port: 8000 },
-    publicHost: "redis.example.com",
-    firstPublicPort: 9000,
-    otherViews: [],
-    maxConnections: Infinity,
-    captureLimitBytes: 1024,
-    refreshIntervalMs: 10_000,
-  },
-  settings: [],
-  certificates: [],
-};
-
-function node(port: number, counted: Partial<PortStatistics>): NodeStatus {
-  const statistics = new Statistics().at({ view: DEFAULT_VIEW, port });
-  return {
-    id: `id${port}`,
-    role: "primary",
-    primaryId: undefined,
-    slots: [],
-    address: { host: "172.23.0.2", port: port - 1000 },
-    publicPort: port,
-    state: "up",
-    sinceMs: 0,
-    ports: [Object.assign(statistics, counted)],
-  };
-}
-
-function statusOf(...nodes: NodeStatus[]): ProxyStatus {
-  return {
-    phase: "serving",
-    views: createViews(PROGRAM.options),
-    obstacle: undefined,
-    nodes,
-    slotsCovered: 0,
-    slotsUncovered: [],
-    noPortReason: undefined,
-    sharedPorts: undefined,
-    discovery: { successes: 0, failures: 0, lastSuccessAtMs: undefined, problem: undefined },
-    statistics: new Statistics(),
-    threads: [],
-    clients: 0,
-    capturedBytes: 0,
-    acceptFailures: 0,
-    acceptFails: false,
-    problems: [],
-  };
-}
+import { nodeStatus, PROGRAM, statusWith } from "../../../support/shown_program.ts";
 
 function described(status?: ProxyStatus) {
   return describe(PROGRAM, status, new TrafficHistory(2));
@@ -78,8 +25,8 @@ Deno.test("before the proxy is created, the page says that it starts", () => {
 });
 
 Deno.test("a node is shown at the ports that clients use", () => {
-  const replica = { ...node(8001, {}), role: "replica" as const, primaryId: "id8000" };
-  const { nodes } = described(statusOf(node(8000, {}), replica));
+  const replica = { ...nodeStatus(8001), role: "replica" as const, primaryId: "id8000" };
+  const { nodes } = described(statusWith(nodeStatus(8000), replica));
   assertEquals(nodes.map(({ addresses }) => addresses[0]?.address), [
     "redis.example.com:9000",
     "redis.example.com:9001",
@@ -88,10 +35,10 @@ Deno.test("a node is shown at the ports that clients use", () => {
 });
 
 Deno.test("the latest connection of all views counts", () => {
-  const shown = node(8000, { lastConnect: { atMs: 1, seconds: 0.1 }, clients: 2 });
-  const other = node(8000, { lastConnect: { atMs: 2, seconds: 0.003 }, clients: 3 });
+  const shown = nodeStatus(8000, { lastConnect: { atMs: 1, seconds: 0.1 }, clients: 2 });
+  const other = nodeStatus(8000, { lastConnect: { atMs: 2, seconds: 0.003 }, clients: 3 });
   const both = { ...shown, ports: [...shown.ports, ...other.ports] };
-  const { connectMs, clients } = described(statusOf(both)).nodes[0]!;
+  const { connectMs, clients } = described(statusWith(both)).nodes[0]!;
   assertEquals({ connectMs, clients }, { connectMs: 3, clients: 5 });
 });
 
@@ -102,7 +49,7 @@ Deno.test("only warnings and errors of the log are shown, and not too many", () 
     count: 1,
     lastAtMs: 0,
   }));
-  const { warnings } = described({ ...statusOf(), problems });
+  const { warnings } = described({ ...statusWith(), problems });
   assertEquals(warnings.map(({ message }) => message).slice(0, 2), ["1", "2"]);
   assertEquals(warnings.length, 20);
 });
@@ -111,7 +58,7 @@ Deno.test("traffic is shown from the second sample on", async () => {
   using clock = new FakeClock("setInterval");
   let receivedFromClients = 0;
   const page = new StatusPage(PROGRAM, () => ({
-    status: () => Promise.resolve(statusOf(node(8000, { receivedFromClients }))),
+    status: () => Promise.resolve(statusWith(nodeStatus(8000, { receivedFromClients }))),
   }));
   assertStringIncludes(await page.render(), "not measured yet");
   clock.fire();
