@@ -1,3 +1,4 @@
+import { OptionFileError } from "../platform/files_watcher.ts";
 import type { TlsFilesWatcher, UsedCertificate } from "../tls/files_watcher.ts";
 import type { NodeMaterial, ServerMaterial } from "../tls/material.ts";
 import type { ThreadTls, TlsMaterial } from "../tls/thread_tls.ts";
@@ -35,12 +36,11 @@ export class ProgramTls implements AsyncDisposable {
     if (tls === undefined && clusterTls === undefined) return undefined;
     assertRuntime();
     // Loaded only if an option asks for TLS, for a short start.
-    const [{ TlsFilesWatcher }, { nodeFiles, serverFiles, TlsFileError }, { ThreadTls }] =
-      await Promise.all([
-        import("../tls/files_watcher.ts"),
-        import("../tls/tls_files.ts"),
-        import("../tls/thread_tls.ts"),
-      ]);
+    const [{ TlsFilesWatcher }, { nodeFiles, serverFiles }, { ThreadTls }] = await Promise.all([
+      import("../tls/files_watcher.ts"),
+      import("../tls/tls_files.ts"),
+      import("../tls/thread_tls.ts"),
+    ]);
     try {
       const watchers = {
         server: tls && await TlsFilesWatcher.open(serverFiles(tls, publicHost, publicIp)),
@@ -48,7 +48,7 @@ export class ProgramTls implements AsyncDisposable {
       };
       return new ProgramTls(watchers, new ThreadTls(materialOf(watchers)));
     } catch (error) {
-      if (!(error instanceof TlsFileError)) throw error;
+      if (!(error instanceof OptionFileError)) throw error;
       throw new ConfigError(error.message, { cause: error });
     }
   }

@@ -1,4 +1,5 @@
-import type { IdentityFiles, NodeTlsFiles, OptionFile, ServerTlsFiles } from "../tls/tls_files.ts";
+import type { OptionFile } from "../platform/files_watcher.ts";
+import type { IdentityFiles, NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import type { OptionReader } from "./command_line.ts";
 import { invalid, type RawValue } from "./config_error.ts";
 import type { OptionName } from "./options.ts";

@@ -1,17 +1,15 @@
 import { createPrivateKey, type KeyObject } from "node:crypto";
-import { OperatorError } from "../platform/operator_error.ts";
+import {
+  type FileTexts,
+  type OptionFile,
+  OptionFileError,
+  type WatchedFiles,
+} from "../platform/files_watcher.ts";
 import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
 import { type Certificate, parseCertificates } from "./certificate.ts";
 import { canSign } from "./identity.ts";
 import { isForHost, namesOf } from "./names.ts";
 import type { ClientAuth, Identity, NodeMaterial, ServerMaterial } from "./material.ts";
-
-/** A file that an option names. */
-export interface OptionFile {
-  readonly path: string;
-  /** The flag with its dashes, or the environment variable. */
-  readonly source: string;
-}
 
 /** The files of a certificate and its key. */
 export interface IdentityFiles {
@@ -36,11 +34,6 @@ export interface NodeTlsFiles extends Pick<NodeMaterial, "serverName" | "verify"
   readonly ca: OptionFile | undefined;
 }
 
-/** A file cannot be read or used. The message names its option and says what to change. */
-export class TlsFileError extends OperatorError {
-  override readonly name = "TlsFileError";
-}
-
 /** A certificate in use, and the file it is in. */
 export interface FiledCertificate {
   readonly file: OptionFile;
@@ -56,15 +49,7 @@ export interface Reading<Material> {
 }
 
 /** The files of one side, and how to read them. */
-export interface TlsFiles<Material> {
-  readonly files: readonly OptionFile[];
-  /**
-   * Checks the texts of the files.
-   *
-   * @throws {TlsFileError} for the first that cannot be used
-   */
-  parse(texts: ReadonlyMap<OptionFile, string>): Reading<Material>;
-}
+export type TlsFiles<Material> = WatchedFiles<Reading<Material>>;
 
 /**
  * The files for clients, who verify that the certificate is for the public host or IP address.
@@ -140,10 +125,10 @@ const KEY = /-----BEGIN ([A-Z ]*)PRIVATE KEY-----.*?-----END \1PRIVATE KEY-----/
 /** Reads the files of one side one after the other. */
 class Reader {
   readonly certificates: FiledCertificate[] = [];
-  readonly #texts: ReadonlyMap<OptionFile, string>;
+  readonly #texts: FileTexts;
   readonly warnings: string[] = [];
 
-  constructor(texts: ReadonlyMap<OptionFile, string>) {
+  constructor(texts: FileTexts) {
     this.#texts = texts;
   }
 
@@ -273,8 +258,8 @@ function pkcs8Of(key: KeyObject): string {
   }
 }
 
-function invalid({ source, path }: OptionFile, reason: string): TlsFileError {
-  return new TlsFileError(`Cannot use ${source} '${path}': ${reason}`);
+function invalid({ source, path }: OptionFile, reason: string): OptionFileError {
+  return new OptionFileError(`Cannot use ${source} '${path}': ${reason}`);
 }
 
 function pemOf(certificates: readonly Certificate[]): string {

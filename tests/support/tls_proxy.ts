@@ -1,6 +1,6 @@
 import type { Config } from "../../src/cli/config.ts";
 import type { HostPort } from "../../src/platform/address.ts";
-import type { OptionFile } from "../../src/tls/tls_files.ts";
+import type { OptionFile } from "../../src/platform/files_watcher.ts";
 import type { ClusterNode, RedisCluster } from "./cluster.ts";
 import { type LocalProxy, startProxy } from "./proxy.ts";
 
