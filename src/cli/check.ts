@@ -12,6 +12,7 @@ import { OwnAddressError } from "../cluster/node_dialer.ts";
 import { isHealthy } from "../cluster/view.ts";
 import { close } from "../platform/net.ts";
 import { MappingFiles } from "../nat/mapping_files.ts";
+import { PublicPortsFile } from "../nat/public_ports_file.ts";
 import { createViews } from "../nat/public_view.ts";
 import type { TableChange } from "../nat/table_change.ts";
 import { OperatorError } from "../platform/operator_error.ts";
@@ -48,6 +49,9 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
   let listenError: ListenError | undefined;
   const natTable = createNatTable(config);
   const views = createViews(config);
+  const { publicPortsFile } = config;
+  const publicPorts = publicPortsFile && await PublicPortsFile.open(publicPortsFile, views[0]);
+  await publicPorts?.check();
   const apply = (changes: readonly TableChange[]) => {
     for (const change of changes) {
       if (change.kind !== "open") continue;
@@ -62,6 +66,7 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
   for (const node of byPort(nodes)) print(mappingLine(views[0], node));
+  publicPorts?.report(nodes.map(({ listenPort }) => listenPort));
   if (listenError !== undefined) throw listenError;
   if (config.httpAddress !== undefined) listenForStatus(config.httpAddress).forEach(close);
   await checkReachable(context);

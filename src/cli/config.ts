@@ -21,6 +21,7 @@ import { readBalancers } from "./balancer_options.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
 import { listenPorts, type PortOptions, readPublicPorts } from "./public_ports.ts";
+import { readPublicPortsFile } from "./public_ports_file.ts";
 import { settingsOf } from "./settings.ts";
 import { readNodeTls, readServerTls, TLS_FILE_OPTIONS } from "./tls_options.ts";
 
@@ -109,6 +110,7 @@ function readConfig(
     seeds: readSeeds(options),
     ...publicHost,
     publicIp: readPublicIp(options, publicHost.publicHost),
+    ...readPublicPortsFile(options),
     credentials,
     login: options.get("login") ? readLogin(options, ports.listen.host, credentials) : undefined,
     balancers: readBalancers(options),
@@ -193,9 +195,8 @@ function listenAddresses(options: PortOptions): HostPort[] {
 
 /** Rejects files that would overwrite each other, or a file that is read. */
 function checkFiles(options: OptionReader): void {
-  const files = ["password-file" as const, ...TLS_FILE_OPTIONS].flatMap((name) =>
-    options.raw(name) ?? []
-  );
+  const read = ["password-file", "public-ports-file", ...TLS_FILE_OPTIONS] as const;
+  const files = read.flatMap((name) => options.raw(name) ?? []);
   for (const name of ["state-file", "map-file"] as const) {
     const written = options.raw(name);
     if (written === undefined) continue;

@@ -27,12 +27,15 @@ import { stdoutAnnouncer } from "./stdout.ts";
  */
 export async function serve(config: Config, about: ProgramVersion): Promise<void> {
   let tls: ProgramTls | undefined;
+  let created: Proxy | undefined;
   const reload = () => {
+    const ports = created?.reloadPublicPorts();
     if (tls?.hasFiles) tls.reload();
-    else log.info("Received SIGHUP; there are no TLS files to read");
+    else if (ports === undefined) {
+      log.info("Received SIGHUP; there are no files of TLS or public ports to read");
+    }
   };
   const stopping = Promise.race([untilStopped(), untilHungUp(reload)]);
-  let created: Proxy | undefined;
   const events = {
     announce: stdoutAnnouncer(),
     created: (proxy: Proxy) => created = proxy,

@@ -37,7 +37,8 @@ async function chooseFrontends(
 
 /** The options of a frontend. Workers get a copy, so it has no file paths. */
 export function frontendOptions(config: Config): FrontendOptions {
-  const { listen, publicHost, publicIp, firstPublicPort, publicPorts, otherViews } = config;
+  const { listen, publicHost, publicIp, firstPublicPort, publicPorts } = config;
+  const { awaitsPublicPorts, otherViews } = config;
   const { maxConnections, connectTimeoutMs, idleTimeoutMs, keepAlive } = config;
   const { via, dialMap, login, balancers } = config;
   const { captureLimitBytes, captureTimeoutMs, readBufferBytes, echo, accessLog } = config;
@@ -47,6 +48,7 @@ export function frontendOptions(config: Config): FrontendOptions {
     publicIp,
     firstPublicPort,
     publicPorts,
+    awaitsPublicPorts,
     otherViews,
     maxConnections,
     connectTimeoutMs,

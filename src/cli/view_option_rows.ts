@@ -1,6 +1,6 @@
 import { MAX_PORT } from "../platform/address.ts";
 import type { Option } from "./option.ts";
-import { count, publicHost, publicIp } from "./option_types.ts";
+import { count, publicHost, publicIp, text } from "./option_types.ts";
 
 /** The options of what clients are shown. */
 export const VIEW_OPTION_ROWS = [
@@ -25,5 +25,13 @@ export const VIEW_OPTION_ROWS = [
     type: count(1, MAX_PORT, "PORT"),
     help: "Port at which clients reach the first port of --listen-addr, if something between " +
       "changes ports, such as docker -p; the others follow in step.",
+  },
+  {
+    name: "public-ports-file",
+    env: "PUBLIC_PORTS_FILE",
+    type: text("PATH"),
+    help: "File with a line for each port of --listen-addr: the port, and the port at which " +
+      "clients reach it. It is read when it appears and when it changes; until then clients that " +
+      "would need a port get CLUSTERDOWN, and retry.",
   },
 ] as const satisfies readonly Option[];

@@ -17,6 +17,8 @@ export interface PublicViewOptions {
   readonly firstPublicPort?: number | undefined;
   /** Listeners with other public ports. */
   readonly publicPorts?: readonly PublicPort[] | undefined;
+  /** Whether listeners without an entry in `publicPorts` have no public port yet. */
+  readonly awaitsPublicPorts?: boolean | undefined;
 }
 
 /** The options of all views. */
@@ -56,26 +58,37 @@ export class PublicView {
   readonly publicIp: string | undefined;
   /** From the port of a row to that of the listener. */
   readonly #distance: number;
-  /** From the port of a listener to its public port. */
-  readonly #shift: number;
+  /** From the port of a listener to its public port; undefined if each has to be listed. */
+  readonly #shift: number | undefined;
   /** The public ports that are not in step, and their inverse. */
-  readonly #publicPorts: ReadonlyMap<number, number>;
-  readonly #listenPorts: ReadonlyMap<number, number>;
+  #publicPorts: ReadonlyMap<number, number> = new Map();
+  #listenPorts: ReadonlyMap<number, number> = new Map();
 
   /** @param first the first view, if this is another */
   constructor(
-    { name, listen, publicHost, publicIp, firstPublicPort = listen.port, publicPorts = [] }:
-      PublicViewOptions,
+    { name, listen, publicHost, publicIp, ...options }: PublicViewOptions,
     first?: Pick<PublicViewOptions, "listen">,
   ) {
+    const { firstPublicPort = listen.port, publicPorts = [], awaitsPublicPorts } = options;
     this.name = name;
     this.listen = listen;
     this.publicHost = publicHost;
     this.publicIp = publicIp;
     this.#distance = first === undefined ? 0 : listen.port - first.listen.port;
-    this.#shift = firstPublicPort - listen.port;
-    this.#publicPorts = new Map(publicPorts.map((port) => [port.listen, port.public]));
-    this.#listenPorts = new Map(publicPorts.map((port) => [port.public, port.listen]));
+    this.#shift = awaitsPublicPorts ? undefined : firstPublicPort - listen.port;
+    this.updatePublicPorts(publicPorts);
+  }
+
+  /** The listeners with a public port, if all have to be listed. */
+  get awaitedPorts(): readonly PublicPort[] | undefined {
+    if (this.#shift !== undefined) return undefined;
+    return [...this.#publicPorts].map(([listen, port]) => ({ listen, public: port }));
+  }
+
+  /** Replaces the public ports that are not in step. */
+  updatePublicPorts(ports: readonly PublicPort[]): void {
+    this.#publicPorts = new Map(ports.map((port) => [port.listen, port.public]));
+    this.#listenPorts = new Map(ports.map((port) => [port.public, port.listen]));
   }
 
   /** The port of a row's listener in this view. */
@@ -87,7 +100,8 @@ export class PublicView {
   publicPort(rowPort: number): number | undefined {
     if (rowPort === 0) return 0;
     const port = this.listenPort(rowPort);
-    return this.#publicPorts.get(port) ?? port + this.#shift;
+    return this.#publicPorts.get(port) ??
+      (this.#shift === undefined ? undefined : port + this.#shift);
   }
 
   /** The row's port that a listener of this view would stand for: the inverse of `listenPort`. */
@@ -99,6 +113,7 @@ export class PublicView {
   rowAtPublic(publicPort: number): number | undefined {
     const listed = this.#listenPorts.get(publicPort);
     if (listed !== undefined) return this.rowAtListener(listed);
+    if (this.#shift === undefined) return undefined;
     const listenPort = publicPort - this.#shift;
     return this.#publicPorts.has(listenPort) ? undefined : this.rowAtListener(listenPort);
   }
@@ -106,10 +121,8 @@ export class PublicView {
 
 /** Creates the views of a thread. */
 export function createViews({ otherViews, ...first }: PublicViewsOptions): PublicViews {
-  const { listen, publicHost, publicIp, firstPublicPort, publicPorts } = first;
-  const plain = { listen, publicHost, publicIp, firstPublicPort, publicPorts };
   return [
-    new PublicView({ name: DEFAULT_VIEW, ...plain }),
+    new PublicView({ ...first, name: DEFAULT_VIEW }),
     ...otherViews.map((options) => new PublicView(options, first)),
   ];
 }

@@ -11,9 +11,11 @@ import { MappingFiles, type MappingFilesOptions } from "../nat/mapping_files.ts"
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
+import { PublicPortsFile } from "../nat/public_ports_file.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
 import { createViews, type PublicViews } from "../nat/public_view.ts";
 import type { PortChange, TableChange } from "../nat/table_change.ts";
+import type { OptionFile } from "../platform/files_watcher.ts";
 import { log } from "../platform/log.ts";
 import type { CreateFrontends, Frontends } from "./frontends.ts";
 import { ListenError } from "./listener.ts";
@@ -34,6 +36,8 @@ import { type ProxyStatus, statusOf } from "./status.ts";
 export interface ProxyOptions extends StartupOptions, MappingFilesOptions {
   /** How often to query the topology; Infinity is only when something has happened. */
   readonly refreshIntervalMs: number;
+  /** The file with the public ports of the first view; undefined if options have them. */
+  readonly publicPortsFile: OptionFile | undefined;
 }
 
 /** What a proxy tells the program that starts it. */
@@ -60,6 +64,8 @@ export class Proxy {
   readonly #failures: FailureWatch;
   readonly #frontends: Frontends;
   readonly #answers: AnswerCheck;
+  /** Set when the start begins. */
+  #publicPortsFile: PublicPortsFile | undefined;
   /** Lines to announce when all threads have followed a change. */
   readonly #announcements: string[] = [];
   /** Nodes that are up, but whose ports another program has taken meanwhile. */
@@ -150,7 +156,7 @@ export class Proxy {
     proxy.#announcements.length = 0;
     for (const node of byPort(proxy.nodes)) announce(mappingLine(proxy.#views[0], node));
     // Clients may have changed the NAT table meanwhile.
-    proxy.#files.update();
+    proxy.#record();
     proxy.#refresher.start();
     proxy.#failures.start();
     proxy.#startup.sharedPorts?.start(() => proxy.#refresher.requestRefresh());
@@ -211,6 +217,11 @@ export class Proxy {
     return this.#started ? "serving" : "starting";
   }
 
+  /** Reads the file of public ports at once; undefined if there is none. */
+  reloadPublicPorts(): Promise<void> | undefined {
+    return this.#publicPortsFile?.reload();
+  }
+
   /** Rejected with an OperatorError when clients cannot be served any more, else never settled. */
   get failure(): Promise<never> {
     return this.#frontends.failure;
@@ -234,17 +245,36 @@ export class Proxy {
       // Sessions do not wait for queries any more.
       this.#startup.discovery.close();
       const { sharedPorts } = this.#startup;
-      await Promise.all([sharedPorts?.stop(), this.#refresher.stop(), this.#frontends.end()]);
+      await Promise.all([
+        sharedPorts?.stop(),
+        this.#publicPortsFile?.stop(),
+        this.#refresher.stop(),
+        this.#frontends.end(),
+      ]);
       await this.#files.settled();
     }
   }
 
   async #begin(): Promise<void> {
+    this.#publicPortsFile = await PublicPortsFile.follow(
+      this.#options.publicPortsFile,
+      this.#views[0],
+      () => {
+        this.#frontends.update();
+        if (this.#started) this.#record();
+      },
+    );
     const onObstacle = (obstacle: string) => this.#obstacle = obstacle;
     await discover(this.#startup, { ...this.#options, onObstacle });
     this.#obstacle = "Not all ports are open yet";
     await this.#files.begin();
     await this.#frontends.ready();
+  }
+
+  /** Writes down the mapping, and logs which public ports are not known. */
+  #record(): void {
+    this.#files.update();
+    this.#publicPortsFile?.report(this.nodes.map(({ listenPort }) => listenPort));
   }
 
   async #drain(graceMs: number): Promise<void> {
@@ -268,7 +298,7 @@ export class Proxy {
     this.#startup.sharedPorts?.update();
     const updated = this.#frontends.update();
     if (!this.#started) return;
-    this.#files.update();
+    this.#record();
     const lines = this.#announcements.splice(0);
     updated.then(() => lines.forEach(this.#announce));
   }

@@ -1,4 +1,5 @@
 import type { NatEntry } from "../nat/nat_table.ts";
+import { UnknownPublicPortError } from "../nat/no_public_port_error.ts";
 import { formatHostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
 import type { LogThrottle } from "../platform/log_throttle.ts";
@@ -59,7 +60,8 @@ export class SessionLog {
       ? "Dropped a push to client {client_id}: {reason}"
       : "Replied CLUSTERDOWN to client {client_id}: {reason}";
     const fields = { ...this.#fields, reason: error.message };
-    this.#throttle.log("error", { topic: "ports", cause: error.message }, [message, fields]);
+    if (error instanceof UnknownPublicPortError) log.debug(message, fields);
+    else this.#throttle.log("error", { topic: "ports", cause: error.message }, [message, fields]);
   }
 
   /** A timeout has expired, so the session ends. */

@@ -1,7 +1,7 @@
 import type { AddressArgument } from "../commands/command_rows.ts";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
-import { NoPublicPortError } from "../nat/no_public_port_error.ts";
+import { NoPublicPortError, UnknownPublicPortError } from "../nat/no_public_port_error.ts";
 import type { HostPort } from "../platform/address.ts";
 import { type Connection, socketAddress } from "../platform/net.ts";
 import type { RewriteAction } from "../relay/frame_action.ts";
@@ -169,7 +169,7 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
     const { view } = this.#sources;
     const port = view.publicPort(listenPort);
     if (port !== undefined) return port;
-    throw new NoPublicPortError(
+    throw new UnknownPublicPortError(
       `The public port of port ${view.listenPort(listenPort)} is not known yet`,
     );
   }

@@ -1,6 +1,7 @@
 import type { LogRecord } from "@logtape/logtape";
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
+import type { PublicPort } from "../nat/public_view.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
 import type { FrontendReport } from "../proxy/frontends.ts";
@@ -28,6 +29,8 @@ export interface TableSnapshot {
   readonly aliases: readonly (readonly [alias: string, key: NodeKey | null])[];
   /** See `NatTable.hasHostnames`. */
   readonly hasHostnames: boolean;
+  /** See `PublicView.awaitedPorts`, of the first view. */
+  readonly publicPorts: readonly PublicPort[] | undefined;
 }
 
 /** The first message to a worker. */

@@ -89,7 +89,11 @@ export class WorkerPool implements Frontends {
   /** @throws {OperatorError} when a worker cannot be started; then none is left */
   constructor({ threads, frontend, tls }: WorkerPoolOptions, context: FrontendsContext) {
     this.#context = context;
-    this.#snapshots = new SnapshotSource(context.natTable, (node) => context.isUp(node));
+    this.#snapshots = new SnapshotSource(
+      context.natTable,
+      context.views[0],
+      (node) => context.isUp(node),
+    );
     const shared = SharedCounters.forThreads();
     const counters = new SharedCounters(shared);
     this.counters = counters;

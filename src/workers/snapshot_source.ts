@@ -1,16 +1,22 @@
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
+import type { PublicView } from "../nat/public_view.ts";
 import type { NodeKey, TableSnapshot } from "./messages.ts";
 
 /** Takes snapshots of the NAT table for workers, and assigns keys to its rows. */
 export class SnapshotSource {
   readonly #natTable: NatTable;
+  readonly #view: PublicView;
   readonly #isUp: (node: NatEntry) => boolean;
   readonly #marks = new WeakMap<NatEntry, { readonly key: NodeKey; moves: number }>();
   #lastKey: NodeKey = 0;
 
-  /** @param isUp whether a node accepts connections */
-  constructor(natTable: NatTable, isUp: (node: NatEntry) => boolean) {
+  /**
+   * @param view the first one
+   * @param isUp whether a node accepts connections
+   */
+  constructor(natTable: NatTable, view: PublicView, isUp: (node: NatEntry) => boolean) {
     this.#natTable = natTable;
+    this.#view = view;
     this.#isUp = isUp;
   }
 
@@ -31,6 +37,7 @@ export class SnapshotSource {
         [alias, node],
       ) => [alias, node === undefined ? null : this.keyOf(node)]),
       hasHostnames: natTable.hasHostnames,
+      publicPorts: this.#view.awaitedPorts,
     };
   }
 

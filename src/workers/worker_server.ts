@@ -1,5 +1,5 @@
 import type { NatEntry } from "../nat/nat_table.ts";
-import { createViews } from "../nat/public_view.ts";
+import { createViews, type PublicView } from "../nat/public_view.ts";
 import { configureLog, forwardLog, setThreadNumber } from "../platform/log.ts";
 import { ClientRegistry } from "../proxy/client_registry.ts";
 import { SharedCounters } from "../proxy/counters.ts";
@@ -14,6 +14,7 @@ import { TableReplica } from "./table_replica.ts";
 /** Serves clients in a worker. It queries no node: the main thread sends it the NAT table. */
 export class WorkerServer {
   readonly #replica = new TableReplica();
+  readonly #view: PublicView;
   readonly #frontend: Frontend;
   #isListening = true;
 
@@ -59,8 +60,10 @@ export class WorkerServer {
       upstreamOf: (node: NatEntry, client: string) =>
         main.request("upstreamOf", { key: replica.keyOf(node), client }),
     };
+    const views = createViews(options);
+    this.#view = views[0];
     this.#frontend = new Frontend(options, {
-      views: createViews(options),
+      views,
       natTable: replica,
       nodeResolver: {
         resolve(ref, from, sinceMs) {
@@ -83,6 +86,7 @@ export class WorkerServer {
    * done, lists why some ports cannot be opened.
    */
   async #update(snapshot: TableSnapshot): Promise<string[]> {
+    if (snapshot.publicPorts !== undefined) this.#view.updatePublicPorts(snapshot.publicPorts);
     for (const { kind, node } of this.#replica.update(snapshot)) {
       if (kind === "close") this.#frontend.close(node);
       else {

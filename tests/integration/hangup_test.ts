@@ -40,7 +40,9 @@ Deno.test(unless(
       await using nat = new NatProcess([...WAITING, ...flags]);
       await nat.untilLogged(/Waiting for the cluster/);
       nat.signal("SIGHUP");
-      await nat.untilLogged(/INFO .*Received SIGHUP; there are no TLS files to read/);
+      await nat.untilLogged(
+        /INFO .*Received SIGHUP; there are no files of TLS or public ports to read/,
+      );
       nat.signal("SIGTERM");
       assertEquals((await nat.ended()).code, 0);
     }
@@ -61,7 +63,7 @@ Deno.test(unless(
     await nat.untilLogged(/Waiting for the cluster/);
     const [, pid] = await nat.untilLogged(/^Process (\d+)$/m);
     Deno.kill(Number(pid), "SIGHUP");
-    await nat.untilLogged(/Received SIGHUP; there are no TLS files to read/);
+    await nat.untilLogged(/Received SIGHUP; there are no files of TLS or public ports to read/);
     nat.signal("SIGKILL");
     try {
       // It has the same stderr, so that ends with it.

@@ -6,13 +6,19 @@ export class Forwarder implements AsyncDisposable {
   readonly #open = new Set<Deno.Conn>();
   readonly #ends: Promise<unknown>[] = [];
 
-  /** @param first the first port of each side */
+  /** @param first the first port of each side; any free ports for `from` 0 */
   constructor(first: { readonly from: number; readonly to: number }, count: number) {
     for (let index = 0; index < count; index++) {
-      const listener = Deno.listen({ hostname: "127.0.0.1", port: first.from + index });
+      const port = first.from === 0 ? 0 : first.from + index;
+      const listener = Deno.listen({ hostname: "127.0.0.1", port });
       this.#listeners.push(listener);
       this.#ends.push(this.#accept(listener, first.to + index));
     }
+  }
+
+  /** The ports that are forwarded, in the order of those to which they lead. */
+  get ports(): number[] {
+    return this.#listeners.map(({ addr }) => (addr as Deno.NetAddr).port);
   }
 
   async #accept(listener: Deno.Listener, port: number): Promise<void> {

@@ -21,6 +21,7 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["public-host", "publicHost", "PUBLIC_HOST"],
   ["public-ip", "publicIp", "PUBLIC_IP"],
   ["public-port", "publicPort", "PUBLIC_PORT"],
+  ["public-ports-file", "publicPortsFile", "PUBLIC_PORTS_FILE"],
   ["max-nodes", "maxNodes", "MAX_NODES"],
   ["port-map", "portMap", "PORT_MAP"],
   ["via", "via", "VIA"],

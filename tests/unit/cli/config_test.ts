@@ -17,6 +17,8 @@ Deno.test("with a seed only, all other options have their default", () => {
       publicHost: "127.0.0.1",
       publicHostAssumed: true,
       publicIp: undefined,
+      publicPortsFile: undefined,
+      awaitsPublicPorts: false,
       maxNodes: 64,
       staticMappings: [],
       firstPublicPort: undefined,
@@ -155,6 +157,11 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   }],
   [["PUBLIC_IP=[2001:db8::7]", "PUBLIC_HOST=a.b"], { publicIp: "2001:db8::7" }],
   [["--listen-addr=a.b:8000", "--public-ip=::1"], { publicHost: "a.b", publicIp: "::1" }],
+
+  [["PUBLIC_PORTS_FILE=/data/ports", "--listen-addr=:0"], {
+    publicPortsFile: { path: "/data/ports", source: "PUBLIC_PORTS_FILE" },
+    awaitsPublicPorts: true,
+  }],
 
   [["--max-nodes=1"], { maxNodes: 1 }],
   [["MAX_NODES=1024"], { maxNodes: 1024 }],

@@ -74,6 +74,14 @@ const INVALID: Record<string, string> = {
   "--port-map=a:1=8001:443,a:2=8002:443":
     "Cannot use --port-map 'a:2=8002:443': 'a:1=8001:443' has the same public port; expected each",
 
+  "--public-ports-file=f PUBLIC_PORT=31000":
+    "Both PUBLIC_PORT and --public-ports-file are set; expected one",
+  "PUBLIC_PORTS_FILE=f --port-map=a:1=8003,b:1=8004:443":
+    "Cannot use --port-map 'a:1=8003,b:1=8004:443': the public port of 8004 comes from " +
+    "PUBLIC_PORTS_FILE; leave :443 out",
+  "--public-ports-file=/a/b --map-file=/a/./b":
+    "Cannot use --map-file '/a/./b': --public-ports-file names the same file; expected a different",
+
   "MAX_NODES=0": "Cannot use MAX_NODES '0': expected a whole number from 1 to 1024",
 
   "--port-map=a:1=8000,b:1":

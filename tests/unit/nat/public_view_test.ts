@@ -50,6 +50,30 @@ for (const [name, [options, ports]] of Object.entries(PORTS)) {
   });
 }
 
+Deno.test("a view that awaits public ports has those that are listed, and no others", () => {
+  const view = new PublicView({ ...PLAIN, firstPublicPort: 31000, awaitsPublicPorts: true });
+  const rows = [0, 8000, 8001, 8002];
+  assertEquals(
+    portsOf(view, rows),
+    "0=0:0 8000=8000:undefined 8001=8001:undefined 8002=8002:undefined",
+  );
+  assertEquals([8000, 31000].map((port) => view.rowAtPublic(port)), [undefined, undefined]);
+  for (const [first, second] of [[31007, 8002], [8002, 31007]] as const) {
+    const ports = [{ listen: 8000, public: first }, { listen: 8001, public: second }];
+    view.updatePublicPorts(ports);
+    assertEquals(view.awaitedPorts, ports);
+    assertEquals(
+      portsOf(view, rows),
+      `0=0:0 8000=8000:${first} 8001=8001:${second} 8002=8002:undefined`,
+    );
+    assertInverse(view, [8000, 8001]);
+    assertEquals(
+      [8000, 8001, 31000].map((port) => view.rowAtPublic(port)),
+      Array(3).fill(undefined),
+    );
+  }
+});
+
 Deno.test("the listeners of another view are at a fixed distance", () => {
   const [first, second] = createViews({
     ...PLAIN,

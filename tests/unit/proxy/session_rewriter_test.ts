@@ -20,13 +20,6 @@ const OPTIONS: PublicViewOptions = {
   publicHost: "nat.example",
 };
 
-/** A view in which it is not known yet at which port clients reach a row. */
-class LateView extends PublicView {
-  override publicPort(): undefined {
-    return undefined;
-  }
-}
-
 /** The rewriter of a session with node a at port 8000; node b is at 8001. */
 function rewriterOf(view: PublicView): SessionRewriter {
   const { natTable } = new TableScene().knowing([
@@ -101,14 +94,23 @@ for (const [name, [view, shown, other]] of Object.entries(SHOWN)) {
 
 Deno.test("no port is shown that is not known, and no request is translated by it", async () => {
   using logged = new Logged();
-  const rewriter = rewriterOf(new LateView(OPTIONS));
-  assertEquals(
-    await rewrite(rewriter, "-MOVED 1 10.0.0.2:7000\r\n"),
-    "-CLUSTERDOWN The proxy has no port for a node of this reply\r\n",
-  );
-  assertEquals(logged.lines, [
-    "error Replied CLUSTERDOWN to client 1: The public port of port 8001 is not known yet",
-  ]);
-  const own = ["CLIENT", "LIST", "LADDR", "nat.example:8000"];
-  assertEquals(await rewriter.rewriteRequest(own, "client"), undefined);
+  const view = new PublicView({ ...OPTIONS, awaitsPublicPorts: true });
+  const rewriter = rewriterOf(view);
+  const moved = "-MOVED 1 10.0.0.2:7000\r\n";
+  const clusterDown = "-CLUSTERDOWN The proxy has no port for a node of this reply\r\n";
+  const ownAt = async (port: number) => {
+    const list = ["CLIENT", "LIST", "LADDR", `nat.example:${port}`];
+    return (await rewriter.rewriteRequest(list, "client"))?.at(-1);
+  };
+  assertEquals(await rewrite(rewriter, moved), clusterDown);
+  assertEquals(await ownAt(8000), undefined);
+
+  view.updatePublicPorts([{ listen: 8001, public: 31001 }]);
+  assertEquals(await rewrite(rewriter, moved), "-MOVED 1 nat.example:31001\r\n");
+  assertEquals(await rewrite(rewriter, "-MOVED 1 10.0.0.1:7000\r\n"), clusterDown);
+  view.updatePublicPorts([{ listen: 8000, public: 8001 }, { listen: 8001, public: 8000 }]);
+  assertEquals(await rewrite(rewriter, moved), "-MOVED 1 nat.example:8000\r\n");
+  assertEquals([await ownAt(8000), await ownAt(8001)], [undefined, "10.0.0.1:7000"]);
+  // The file of public ports is reported once for all clients.
+  assertEquals(logged.lines, []);
 });

@@ -24,7 +24,7 @@ function snapshot(...nodes: SnapshotEntry[]): TableSnapshot {
   const aliases = nodes.map(({ key, node }) => {
     return [`${node.address.host} ${node.address.port}`, key] as const;
   });
-  return { nodes, aliases, hasHostnames: true };
+  return { nodes, aliases, hasHostnames: true, publicPorts: undefined };
 }
 
 Deno.test("requests may name a node of a snapshot at once, replies when it is published", () => {
