@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { OPTIONS } from "../../src/cli/options.ts";
 import { ROOT } from "../support/compiler.ts";
+import { missingHaProxy } from "../support/haproxy.ts";
 import { fetchModules, Namespace } from "../support/namespace.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { Program, run } from "../support/program.ts";
@@ -34,18 +35,24 @@ const RULES_OFF = [
 interface Service {
   readonly command: readonly string[];
   /** A variable without a value passes on that of Compose. */
-  readonly environment: Readonly<Record<string, string | null>>;
+  readonly environment?: Readonly<Record<string, string | null>>;
   readonly healthcheck: { readonly test: readonly string[] };
 }
 
-/** Reads the services, with `${NAME:-default}` and `$$` filled in as Compose does. */
-async function readServices(env: Record<string, string>): Promise<Record<string, Service>> {
+/** The parts of the file that the tests use. */
+interface ComposeFile {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly configs: Readonly<Record<string, { readonly content: string }>>;
+}
+
+/** Reads the file, with `${NAME:-default}` and `$$` filled in as Compose does. */
+async function readCompose(env: Record<string, string>): Promise<ComposeFile> {
   const fill = (text: string) =>
     text.replaceAll(/\$(?:(\$)|\{(\w+):-([^}]*)\})/g, (_, dollar, name, fallback) => {
       return dollar ?? (env[name] || fallback);
     });
   const reviver = (_: unknown, value: unknown) => typeof value === "string" ? fill(value) : value;
-  return parse(await Deno.readTextFile(COMPOSE_FILE), reviver, { merge: true }).services;
+  return parse(await Deno.readTextFile(COMPOSE_FILE), reviver, { merge: true });
 }
 
 Deno.test("compose.yaml follows the Compose Specification and the linter", () => {
@@ -56,14 +63,15 @@ Deno.test("compose.yaml follows the Compose Specification and the linter", () =>
 });
 
 Deno.test("compose.yaml passes every option on to the proxy", async () => {
-  const { proxy } = await readServices({});
+  const { services: { proxy } } = await readCompose({});
   const variables = OPTIONS.flatMap(({ env }) => env ?? []);
-  assertEquals(Object.keys(proxy!.environment).sort(), variables.sort());
+  assertEquals(Object.keys(proxy!.environment!).sort(), variables.sort());
 });
 
 /** The commands of compose.yaml, each in a network namespace that holds the container's address. */
 class Services implements AsyncDisposable {
-  readonly #services: Readonly<Record<string, Service>>;
+  readonly #services: ComposeFile["services"];
+  readonly #configs: ComposeFile["configs"];
   readonly #env: Readonly<Record<string, string>>;
   readonly #volumes: TemporaryDirectory;
   readonly #stack = new AsyncDisposableStack();
@@ -71,11 +79,12 @@ class Services implements AsyncDisposable {
   proxy!: NatProcess;
 
   constructor(
-    services: Readonly<Record<string, Service>>,
+    { services, configs }: ComposeFile,
     env: Readonly<Record<string, string>>,
     volumes: TemporaryDirectory,
   ) {
     this.#services = services;
+    this.#configs = configs;
     this.#env = env;
     this.#volumes = volumes;
   }
@@ -108,10 +117,22 @@ class Services implements AsyncDisposable {
     }
     const { code, output } = await this.createCluster();
     assertEquals(code, 0, output);
-    const { before } = this.#namespaces.get("proxy")!;
-    const env = this.#environment("proxy");
-    this.proxy = this.#stack.use(new NatProcess([], { before, env }));
-    await this.proxy.untilMapped(NODES.length);
+    this.proxy = await this.#startProxy("proxy");
+  }
+
+  /** Starts the services of the profile `several`. */
+  async upSeveral(): Promise<void> {
+    await Promise.all(["proxy-1", "proxy-2"].map((name) => this.#startProxy(name)));
+    const file = this.#volumes.at("haproxy.cfg");
+    await Deno.writeTextFile(file, this.#configs["haproxy"]!.content);
+    const { before } = this.#namespaces.get("haproxy")!;
+    this.#stack.use(new Program([...before, "haproxy", "-db", "-f", file]));
+  }
+
+  async #startProxy(name: string): Promise<NatProcess> {
+    const { before } = this.#namespaces.get(name)!;
+    const proxy = this.#stack.use(new NatProcess([], { before, env: this.#environment(name) }));
+    return await proxy.untilMapped(NODES.length);
   }
 
   createCluster() {
@@ -136,7 +157,7 @@ class Services implements AsyncDisposable {
   }
 
   #environment(name: string): Record<string, string> {
-    const variables = Object.entries(this.#services[name]!.environment)
+    const variables = Object.entries(this.#services[name]!.environment ?? {})
       .map(([variable, value]) => [variable, value ?? this.#env[variable]]);
     return Object.fromEntries(variables.filter(([, value]) => value !== undefined));
   }
@@ -150,7 +171,7 @@ Deno.test(unless(
     await using volumes = await TemporaryDirectory.create();
 
     await t.step("the first start creates the cluster and serves it at fixed ports", async () => {
-      await using services = new Services(await readServices({}), {}, volumes);
+      await using services = new Services(await readCompose({}), {}, volumes);
       await services.up("10.78.1");
       const ports = NODES.map((node, index) => [`${node}:6379`, 8000 + index] as const);
       assertEquals(services.proxy.mapping, new Map(ports));
@@ -169,24 +190,43 @@ Deno.test(unless(
       assertEquals(code, 0, output);
       assert(!output.includes("Performing hash slots allocation"), output);
       await assertKept(services);
+
+      if (await missingHaProxy() !== undefined) return;
+      await services.upSeveral();
+      await until("HAProxy has found the proxies", async (saw) => {
+        const outcome = await services.run("haproxy", ["redis-cli", "-p", "8000", "PING"]);
+        saw(outcome);
+        return outcome.output === "PONG\n";
+      });
+      await assertKept(services, { at: "haproxy" });
     });
 
     await t.step("a start at other addresses with a password finds the data again", async () => {
       // Quotes and backslashes are escaped in the configuration of the server.
       const password = 'se"cr\\et $1';
       const env = { CLUSTER_PASSWORD: password };
-      await using services = new Services(await readServices(env), env, volumes);
+      await using services = new Services(await readCompose(env), env, volumes);
       await services.up("10.78.2");
-      await assertKept(services, "--no-auth-warning", "-a", password);
+      await assertKept(services, { options: ["--no-auth-warning", "-a", password] });
     });
   },
 ));
 
-/** Sends a command for each key to where Docker publishes the ports of the proxy. */
-async function ask(services: Services, command: (key: string) => string, ...more: string[]) {
+/** Where Docker publishes the ports, and options of redis-cli. */
+interface Asking {
+  readonly at?: string;
+  readonly options?: readonly string[];
+}
+
+/** Sends a command for each key to where Docker publishes the ports. */
+async function ask(
+  services: Services,
+  command: (key: string) => string,
+  { at = "proxy", options = [] }: Asking = {},
+) {
   const { code, output } = await services.run(
-    "proxy",
-    ["redis-cli", "-c", "-p", "8000", ...more],
+    at,
+    ["redis-cli", "-c", "-p", "8000", ...options],
     KEYS.map((key) => `${command(key)}\n`).join(""),
   );
   assertEquals(code, 0, output);
@@ -196,7 +236,7 @@ async function ask(services: Services, command: (key: string) => string, ...more
   return output.replaceAll(/^-> Redirected .*\n/gm, "");
 }
 
-async function assertKept(services: Services, ...more: string[]): Promise<void> {
-  const values = await ask(services, (key) => `GET ${key}`, ...more);
+async function assertKept(services: Services, asking?: Asking): Promise<void> {
+  const values = await ask(services, (key) => `GET ${key}`, asking);
   assertEquals(values, KEYS.map((key) => `value-of-${key}\n`).join(""));
 }
