@@ -20,7 +20,7 @@ async function main(args: readonly string[]): Promise<number> {
         print(versionText(project));
         break;
       case "healthcheck":
-        await healthcheck(command.addresses, command);
+        await healthcheck(command.listeners, command.headerVersions);
         break;
       case "check":
         await check(command.config);

@@ -1,19 +1,20 @@
-import { ListenError, listenOn } from "../proxy/listener.ts";
+import { ListenError } from "../proxy/listener.ts";
 import {
   byPort,
   createNatTable,
   createStartupContext,
   discover,
-  mappingLine,
+  mappingLines,
   type StartupContext,
 } from "../proxy/startup.ts";
+import { listenInAll } from "../proxy/view_listeners.ts";
 import { dialError } from "../cluster/node_connection_error.ts";
 import { OwnAddressError } from "../cluster/node_dialer.ts";
 import { isHealthy } from "../cluster/view.ts";
 import { close } from "../platform/net.ts";
 import { MappingFiles } from "../nat/mapping_files.ts";
 import { PublicPortsFile } from "../nat/public_ports_file.ts";
-import { createViews } from "../nat/public_view.ts";
+import { createViews, type PublicViews } from "../nat/public_view.ts";
 import type { TableChange } from "../nat/table_change.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
@@ -47,15 +48,15 @@ export async function check(config: Config): Promise<void> {
  */
 async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<void> {
   let listenError: ListenError | undefined;
-  const natTable = createNatTable(config);
   const views = createViews(config);
+  const natTable = createNatTable(config, views);
   const { publicPortsFile } = config;
   const publicPorts = publicPortsFile && await PublicPortsFile.open(publicPortsFile, views[0]);
   await publicPorts?.check();
   const apply = (changes: readonly TableChange[]) => {
     for (const change of changes) {
       if (change.kind !== "open") continue;
-      listenError ??= tryToListen(config, change.port);
+      listenError ??= tryToListen(views, change.port);
       natTable.portOpened(change.node, change.port);
     }
   };
@@ -65,7 +66,7 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
   await discover(context, config, async (view) => await sharedPorts?.check(view));
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
-  for (const node of byPort(nodes)) print(mappingLine(views[0], node));
+  mappingLines(views, byPort(nodes)).forEach(print);
   publicPorts?.report(nodes.map(({ listenPort }) => listenPort));
   if (listenError !== undefined) throw listenError;
   if (config.httpAddress !== undefined) listenForStatus(config.httpAddress).forEach(close);
@@ -101,10 +102,10 @@ async function checkReachable({ natTable, dialer }: StartupContext): Promise<voi
   );
 }
 
-/** Listens on a port for a moment; returns the error if that fails. */
-function tryToListen({ listen }: Config, port: number): ListenError | undefined {
+/** Listens for a row in all views for a moment; returns the error if that fails. */
+function tryToListen(views: PublicViews, rowPort: number): ListenError | undefined {
   try {
-    listenOn({ host: listen.host, port }).forEach(close);
+    for (const { listener } of listenInAll(views, rowPort)) close(listener);
     return undefined;
   } catch (error) {
     if (error instanceof ListenError) return error;

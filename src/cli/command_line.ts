@@ -22,7 +22,10 @@ export class OptionReader {
    * @throws {ConfigError} for an argument that is no flag, or a flag without its value
    */
   constructor(args: readonly string[], env: (name: string) => string | undefined) {
-    const flags = parseArgs(normalize(args), { string: OPTIONS.flatMap(flagsOf) });
+    const flags = parseArgs(normalize(args), {
+      string: OPTIONS.flatMap(flagsOf),
+      collect: OPTIONS.filter(({ isRepeated }) => isRepeated).flatMap(flagsOf),
+    });
     const raw = new Map<OptionName, RawValue>();
     for (const option of OPTIONS) {
       const set = rawFlag(option, flags) ?? rawVariable(option, env);
@@ -57,7 +60,8 @@ export class OptionReader {
 
 function rawFlag(option: Option, flags: Record<string, unknown>): RawValue | undefined {
   const [raw, other] = flagsOf(option).flatMap((flag) => {
-    const text = flags[flag];
+    const value = flags[flag];
+    const text = Array.isArray(value) && value.length > 0 ? value.join(";") : value;
     return typeof text === "string" ? { text, source: `--${flag}` } : [];
   });
   if (other === undefined) return raw;

@@ -14,16 +14,24 @@ import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend.ts";
 import type { PageSetting } from "../http/page/page_status.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
+import { DEFAULT_VIEW } from "../nat/public_view.ts";
 import type { HeaderVersions } from "../proxy/proxy_header.ts";
-import type { ClientAuth } from "../tls/material.ts";
 import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import { readBalancers } from "./balancer_options.ts";
+import type { ProbedListener } from "./healthcheck.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
-import { listenPorts, type PortOptions, readPublicPorts } from "./public_ports.ts";
 import { readPublicPortsFile } from "./public_ports_file.ts";
 import { settingsOf } from "./settings.ts";
-import { readNodeTls, readServerTls, TLS_FILE_OPTIONS } from "./tls_options.ts";
+import {
+  readNodeTls,
+  readServerTls,
+  readViewTls,
+  TLS_FILE_OPTIONS,
+  type ViewTlsFiles,
+} from "./tls_options.ts";
+import { REACHED } from "./option_types.ts";
+import { listenPortsIn, type PortOptions, readViews, type ViewOptions } from "./view_options.ts";
 
 /**
  * The validated options: those that the layers declare, and those of the commands. Deeply frozen.
@@ -33,8 +41,10 @@ export interface Config extends ProxyOptions, FrontendOptions {
    * Whether the public host is 127.0.0.1 because neither --public-host nor --listen-addr has one.
    */
   readonly publicHostAssumed: boolean;
-  /** TLS towards clients; undefined if they are served without. */
+  /** TLS towards clients; undefined if they are served without. For views without files, too. */
   readonly tls: ServerTlsFiles | undefined;
+  /** TLS towards the clients of views that have files of their own. */
+  readonly viewTls: readonly ViewTlsFiles[];
   /** TLS towards nodes; undefined if they are reached without. */
   readonly clusterTls: NodeTlsFiles | undefined;
   /** Where to serve the status over HTTP; undefined for nowhere. */
@@ -61,9 +71,7 @@ export type Command =
   | {
     readonly kind: "healthcheck";
     /** Where the proxy may be listening. */
-    readonly addresses: readonly HostPort[];
-    /** Whether clients must show a certificate; undefined if they are served without TLS. */
-    readonly clientAuth: ClientAuth | undefined;
+    readonly listeners: readonly ProbedListener[];
     /** The versions of the PROXY header that the proxy expects; undefined if it expects none. */
     readonly headerVersions: HeaderVersions | undefined;
   }
@@ -87,19 +95,19 @@ export function parseCommand(
     staticMappings: (options.get("port-map") ?? []).map(({ node, port }) => ({ node, port })),
   };
   checkRange(ports);
-  const publicPorts = readPublicPorts(options, ports);
+  const views = readViews(options, ports);
   if (subcommand(args) === "healthcheck") {
-    const clientAuth = readServerTls(options)?.clientAuth;
+    const listeners = probedListeners(options, { ...ports, ...views });
     const headerVersions = options.get("accept-proxy-protocol");
-    return { kind: "healthcheck", addresses: listenAddresses(ports), clientAuth, headerVersions };
+    return { kind: "healthcheck", listeners, headerVersions };
   }
-  const config = freeze(readConfig(options, { ...ports, ...publicPorts, otherViews: [] }));
+  const config = freeze(readConfig(options, { ...ports, ...views }));
   return { kind: options.get("check") ? "check" : "serve", config };
 }
 
 function readConfig(
   options: OptionReader,
-  ports: PortOptions & Pick<Config, "firstPublicPort" | "publicPorts" | "otherViews">,
+  ports: PortOptions & ViewOptions,
 ): Config {
   checkFiles(options);
   const warnings: string[] = [];
@@ -112,9 +120,10 @@ function readConfig(
     publicIp: readPublicIp(options, publicHost.publicHost),
     ...readPublicPortsFile(options),
     credentials,
-    login: options.get("login") ? readLogin(options, ports.listen.host, credentials) : undefined,
+    login: options.get("login") ? readLogin(options, ports, credentials) : undefined,
     balancers: readBalancers(options),
     tls: readServerTls(options),
+    viewTls: readViewTls(options, ports.otherViews),
     clusterTls: readNodeTls(options),
     via: options.get("via"),
     dialMap: options.get("dial-map") ?? [],
@@ -165,38 +174,48 @@ function checkRange({ listen: { port: first }, maxNodes }: PortOptions): void {
 /** The port must be none of those for nodes, even where both hosts could have it. */
 function readHttpAddress(
   options: OptionReader,
-  { listen: { port: first }, maxNodes, staticMappings }: PortOptions,
+  ports: PortOptions & ViewOptions,
 ): HostPort | undefined {
   const address = options.get("http-addr");
   if (address === undefined || address.port === 0) return address;
-  const { port } = address;
-  const isInRange = first !== 0 && port >= first && port < first + maxNodes;
-  if (!isInRange && staticMappings.every((mapping) => mapping.port !== port)) return address;
+  const views = [{ listen: ports.listen }, ...ports.otherViews];
+  if (views.every((view) => !listenPortsIn(view, ports).includes(address.port))) return address;
   throw invalid(
     options.raw("http-addr")!,
-    "the port is one of those for nodes (--listen-addr, --max-nodes, --port-map); expected another",
+    "the port is one of those for nodes (--listen-addr, --max-nodes, --port-map, --view); " +
+      "expected another",
   );
 }
 
-/** The addresses of this machine at which a proxy with these options may listen. */
-function listenAddresses(options: PortOptions): HostPort[] {
-  const { host } = options.listen;
-  const ports = listenPorts(options);
-  if (ports.length === 0) {
-    throw new ConfigError(
-      "The ports of the proxy are not known, because the port of --listen-addr is 0; " +
-        "set it for the proxy and the health check, or fix a port with --port-map",
-    );
-  }
-  const includesLoopback = isWildcard(host) || isLocalhost(host);
-  const hosts = includesLoopback ? ["127.0.0.1", "::1"] : [host];
-  return ports.flatMap((port) => hosts.map((host) => ({ host, port })));
+/** The listeners that a proxy with these options may have on this machine, in all views. */
+function probedListeners(
+  options: OptionReader,
+  ports: PortOptions & ViewOptions,
+): ProbedListener[] {
+  const tls = readServerTls(options);
+  const viewTls = readViewTls(options, ports.otherViews);
+  const views = [{ name: DEFAULT_VIEW, listen: ports.listen }, ...ports.otherViews];
+  const listeners = views.flatMap((view): ProbedListener[] => {
+    const { host } = view.listen;
+    const includesLoopback = isWildcard(host) || isLocalhost(host);
+    const hosts = includesLoopback ? ["127.0.0.1", "::1"] : [host];
+    const { clientAuth } = viewTls.find(({ name }) => name === view.name)?.files ?? tls ?? {};
+    return listenPortsIn(view, ports).map((port) => ({ hosts, port, clientAuth }));
+  });
+  if (listeners.length > 0) return listeners;
+  throw new ConfigError(
+    "The ports of the proxy are not known, because the port of --listen-addr is 0; " +
+      "set it for the proxy and the health check, or fix a port with --port-map",
+  );
 }
 
 /** Rejects files that would overwrite each other, or a file that is read. */
 function checkFiles(options: OptionReader): void {
   const read = ["password-file", "public-ports-file", ...TLS_FILE_OPTIONS] as const;
   const files = read.flatMap((name) => options.raw(name) ?? []);
+  for (const { certificates, key, ca } of options.get("view-tls") ?? []) {
+    files.push(certificates, key, ...ca === undefined ? [] : [ca]);
+  }
   for (const name of ["state-file", "map-file"] as const) {
     const written = options.raw(name);
     if (written === undefined) continue;
@@ -236,6 +255,7 @@ function readPublicHost(
     const host = isLocalhost(listenHost) ? "127.0.0.1" : listenHost;
     return { publicHost: host, publicHostAssumed: false };
   }
+  if (publicHost === REACHED) return { publicHost: undefined, publicHostAssumed: false };
   const { source, text } = options.raw("public-host")!;
   if (isLocalhost(text.trim())) {
     warnings.push(
@@ -280,7 +300,7 @@ function readCredentials(options: OptionReader, warnings: string[]): Credentials
 /** The credentials for `--login`, which must not be open to everyone who reaches a port. */
 function readLogin(
   options: OptionReader,
-  listenHost: string,
+  { listen, otherViews }: PortOptions & ViewOptions,
   credentials: Credentials | undefined,
 ): Credentials {
   const { source } = options.raw("login")!;
@@ -290,18 +310,23 @@ function readLogin(
         `without ${source}`,
     );
   }
-  if (readServerTls(options)?.clientAuth === "yes") return credentials;
+  const tls = readServerTls(options);
+  const viewTls = readViewTls(options, otherViews);
+  const unverified = [{ name: DEFAULT_VIEW, listen }, ...otherViews].filter(({ name }) =>
+    (viewTls.find((own) => own.name === name)?.files ?? tls)?.clientAuth !== "yes"
+  );
   const balancer = options.raw("accept-proxy-protocol");
-  if (balancer !== undefined) {
+  if (balancer !== undefined && unverified.length > 0) {
     throw new ConfigError(
       `With ${source} everyone who reaches the load balancer of ${balancer.source} would be ` +
         "logged in; require client certificates with --tls-auth-clients=yes, or do without " +
         source,
     );
   }
-  if (isLocalhost(listenHost) || isLoopback(listenHost)) return credentials;
+  const open = unverified.find(({ listen: { host } }) => !isLocalhost(host) && !isLoopback(host));
+  if (open === undefined) return credentials;
   throw new ConfigError(
-    `With ${source} everyone who reaches ${quote(formatHostPort(options.get("listen-addr")))} ` +
+    `With ${source} everyone who reaches ${quote(formatHostPort(open.listen))} ` +
       "would be logged in; listen on a loopback address, such as --listen-addr=127.0.0.1:8000, " +
       "or require client certificates with --tls-auth-clients=yes",
   );

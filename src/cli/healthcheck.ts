@@ -13,67 +13,62 @@ const DEADLINE_MS = 5000;
 /** Connections at once. One per port of the default range; no more, because each is a client. */
 const MAX_PROBES = 64;
 
+/** A listener that a proxy on this machine may have. */
+export interface ProbedListener {
+  /** Where it may be; it leads to the same node at all of them. */
+  readonly hosts: readonly string[];
+  readonly port: number;
+  /** Whether clients must show a certificate; undefined if they are served without TLS. */
+  readonly clientAuth?: ClientAuth | undefined;
+}
+
 /**
  * Runs `healthcheck`: prints the address that answers first.
  *
  * @throws {OperatorError} when none answers
  */
 export async function healthcheck(
-  addresses: readonly HostPort[],
-  expected: ExpectedOfClients,
+  listeners: readonly ProbedListener[],
+  headerVersions: HeaderVersions | undefined,
 ): Promise<void> {
-  print(`Healthy: ${formatHostPort(await checkHealth(addresses, expected))} answers`);
-}
-
-/** What the proxy expects of its clients before the first request. */
-export interface ExpectedOfClients {
-  /** Whether clients must show a certificate; undefined if they are served without TLS. */
-  readonly clientAuth?: ClientAuth | undefined;
-  /** The versions of the PROXY header; undefined if it expects none. */
-  readonly headerVersions?: HeaderVersions | undefined;
+  print(`Healthy: ${formatHostPort(await checkHealth(listeners, headerVersions))} answers`);
 }
 
 /**
  * Probes all ports of a running proxy at once, until the first one answers. An error such as
  * `NOAUTH` counts as an answer. The proxy is healthy if at least one node answers: a closed port
  * has no node, or its node is down, and the proxy serves the others. Where clients must show a
- * certificate, which the probe has not, the answer to its handshake is one. With TLS a proxy that has as
- * many clients as it may closes the connection in the handshake, which is an answer, too. Where load
- * balancers send PROXY headers, the probe sends one for itself, which the proxy takes from this
- * machine.
+ * certificate, which the probe has not, the answer to its handshake is one. With TLS a proxy that
+ * has as many clients as it may closes the connection in the handshake, which is an answer, too.
+ * Where load balancers send PROXY headers, the probe sends one for itself, which the proxy takes
+ * from this machine.
  *
- * @param addresses where the proxy may be listening
+ * @param headerVersions those of the PROXY header; undefined if the proxy expects none
  * @returns the address that answered first
  * @throws {OperatorError} when none answers within DEADLINE_MS
  */
 export async function checkHealth(
-  addresses: readonly HostPort[],
-  { clientAuth, headerVersions }: ExpectedOfClients = {},
+  listeners: readonly ProbedListener[],
+  headerVersions?: HeaderVersions,
 ): Promise<HostPort> {
   const header = headerVersions && ownHeader(headerVersions);
-  const tls = clientAuth && {
-    // Loaded only with TLS.
-    open: (await import("../tls/unverified.ts")).openUnverified,
-    isMutual: clientAuth === "yes",
-  };
-  // A port leads to the same node at every address of the machine.
-  const hostsByPort = Map.groupBy(addresses, ({ port }) => port);
-  const waiting = hostsByPort.values();
-  const rounds = Math.ceil(hostsByPort.size / MAX_PROBES);
+  const isTls = listeners.some(({ clientAuth }) => clientAuth !== undefined);
+  // Loaded only with TLS.
+  const open = isTls ? (await import("../tls/unverified.ts")).openUnverified : undefined;
+  const waiting = listeners.values();
+  const rounds = Math.ceil(listeners.length / MAX_PROBES);
   const answered = new AbortController();
-  const results = new Map<HostPort, PingResult>();
+  const results: { readonly address: HostPort; readonly result: PingResult }[] = [];
   const probes = Array.from({ length: MAX_PROBES }, async () => {
-    for (const hosts of waiting) {
+    for (const { hosts, port, clientAuth } of waiting) {
+      const tls = clientAuth && { open: open!, isMutual: clientAuth === "yes" };
       const endMs = performance.now() + DEADLINE_MS / rounds;
-      for (const address of hosts) {
+      for (const host of hosts) {
         if (answered.signal.aborted) return;
-        const result = await probe(
-          address,
-          { header, tls },
-          endMs - performance.now(),
-          answered.signal,
-        );
-        results.set(address, result);
+        const address = { host, port };
+        const remainingMs = endMs - performance.now();
+        const result = await probe(address, { header, tls }, remainingMs, answered.signal);
+        results.push({ address, result });
         if (result === "answering") answered.abort();
         if (result !== "closed") break;
       }
@@ -81,8 +76,7 @@ export async function checkHealth(
   });
   await Promise.all(probes);
 
-  const first = (result: PingResult) =>
-    addresses.find((address) => results.get(address) === result);
+  const first = (wanted: PingResult) => results.find(({ result }) => result === wanted)?.address;
   const answering = first("answering");
   if (answering !== undefined) return answering;
   const silent = first("silent");
@@ -92,10 +86,11 @@ export async function checkHealth(
         "check that the cluster is up, and that the health check has the TLS options of the proxy",
     );
   }
+  const [{ hosts: [host], port }] = listeners as [ProbedListener];
   throw new OperatorError(
-    `Nothing listens at ${formatHostPort(addresses[0]!)} or another port of the proxy; ` +
-      "check that it is running with the same LISTEN_ADDR, MAX_NODES, PORT_MAP and TLS options, " +
-      "and that a node is up",
+    `Nothing listens at ${formatHostPort({ host: host!, port })} or another port of the proxy; ` +
+      "check that it is running with the same LISTEN_ADDR, MAX_NODES, PORT_MAP, VIEWS and TLS " +
+      "options, and that a node is up",
   );
 }
 

@@ -10,6 +10,8 @@ export interface Option<Name extends string = string, T = unknown> {
   readonly env?: string;
   /** Whether the option has no flag. */
   readonly envOnly?: true;
+  /** Whether the flag may be repeated: its values are joined by semicolons. */
+  readonly isRepeated?: true;
   readonly type: OptionType<T>;
   /** The text that is parsed if the option is not set. */
   readonly default?: string;

@@ -207,13 +207,17 @@ export const serverName: OptionType<string> = {
   },
 };
 
+/** The public host that is the address at which a client reached the proxy. */
+export const REACHED = "reached";
+
 /**
- * A host to advertise to clients, without a port. `localhost` becomes 127.0.0.1: clients that
- * resolve it may try ::1 first.
+ * A host to advertise to clients, without a port, or `REACHED`. `localhost` becomes 127.0.0.1:
+ * clients that resolve it may try ::1 first.
  */
 export const publicHost: OptionType<string> = {
-  placeholder: "HOST",
+  placeholder: "HOST|reached",
   parse(raw) {
+    if (raw.text.trim().toLowerCase() === REACHED) return REACHED;
     const host = raw.text.trim().replace(/^\[(.*)\]$/, "$1");
     const expected = "expected the host name or IP address that clients connect to";
     checkConnectable(raw, host, expected);

@@ -2,13 +2,24 @@ import { OptionFileError } from "../platform/files_watcher.ts";
 import type { TlsFilesWatcher, UsedCertificate } from "../tls/files_watcher.ts";
 import type { NodeMaterial, ServerMaterial } from "../tls/material.ts";
 import type { ThreadTls, TlsMaterial } from "../tls/thread_tls.ts";
+import { DEFAULT_VIEW, type PublicViewOptions } from "../nat/public_view.ts";
+import type { ServerTlsFiles, ShownHost } from "../tls/tls_files.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config_error.ts";
 
-/** The files of each side; undefined for one that does not speak TLS. */
+/** The files of each side. */
 interface Watchers {
-  readonly server: TlsFilesWatcher<ServerMaterial> | undefined;
+  /** None if clients are served without TLS. */
+  readonly servers: readonly ServerWatcher[];
+  /** Undefined if nodes are reached without TLS. */
   readonly node: TlsFilesWatcher<NodeMaterial> | undefined;
+}
+
+/** The files for the clients of some views. */
+interface ServerWatcher {
+  /** The names of the views. */
+  readonly views: readonly string[];
+  readonly watcher: TlsFilesWatcher<ServerMaterial>;
 }
 
 /** TLS of the whole program: its files, and what they mean for new connections. */
@@ -28,12 +39,14 @@ export class ProgramTls implements AsyncDisposable {
    * @throws {ConfigError} if one cannot be used
    */
   static async open(
-    { tls, clusterTls, publicHost, publicIp }: Pick<
+    config: Pick<
       Config,
-      "tls" | "clusterTls" | "publicHost" | "publicIp"
+      "tls" | "viewTls" | "clusterTls" | "publicHost" | "publicIp" | "otherViews"
     >,
   ): Promise<ProgramTls | undefined> {
-    if (tls === undefined && clusterTls === undefined) return undefined;
+    const { clusterTls } = config;
+    const servers = serversOf(config);
+    if (servers.length === 0 && clusterTls === undefined) return undefined;
     assertRuntime();
     // Loaded only if an option asks for TLS, for a short start.
     const [{ TlsFilesWatcher }, { nodeFiles, serverFiles }, { ThreadTls }] = await Promise.all([
@@ -42,8 +55,15 @@ export class ProgramTls implements AsyncDisposable {
       import("../tls/thread_tls.ts"),
     ]);
     try {
+      const opened: ServerWatcher[] = [];
+      for (const { views, files, shown } of servers) {
+        opened.push({
+          views,
+          watcher: await TlsFilesWatcher.open(serverFiles(files, shown)),
+        });
+      }
       const watchers = {
-        server: tls && await TlsFilesWatcher.open(serverFiles(tls, publicHost, publicIp)),
+        servers: opened,
         node: clusterTls && await TlsFilesWatcher.open(nodeFiles(clusterTls)),
       };
       return new ProgramTls(watchers, new ThreadTls(materialOf(watchers)));
@@ -55,8 +75,7 @@ export class ProgramTls implements AsyncDisposable {
 
   /** The certificates in use, those of the side of clients first. */
   get certificates(): readonly UsedCertificate[] {
-    const { server, node } = this.#watchers;
-    return [server, node].flatMap((watcher) => watcher?.certificates ?? []);
+    return this.#all.flatMap(({ certificates }) => certificates);
   }
 
   /** What the other threads need for TLS. */
@@ -71,29 +90,87 @@ export class ProgramTls implements AsyncDisposable {
       this.sides.update(changed);
       onChange(changed);
     };
-    this.#watchers.server?.start((server) => update({ server, node: undefined }));
-    this.#watchers.node?.start((node) => update({ server: undefined, node }));
+    for (const { views, watcher } of this.#watchers.servers) {
+      watcher.start((material) => update({ servers: forEach(views, material), node: undefined }));
+    }
+    this.#watchers.node?.start((node) => update({ servers: {}, node }));
   }
 
   /** Whether an option names a file; nodes may be reached with the default roots alone. */
   get hasFiles(): boolean {
-    return Object.values(this.#watchers).some((watcher) => watcher?.hasFiles);
+    return this.#all.some((watcher) => watcher.hasFiles);
   }
 
   /** Reads the files at once, and logs the result. */
   async reload(): Promise<void> {
-    const { server, node } = this.#watchers;
-    await Promise.all([server, node].map((watcher) => watcher?.hasFiles && watcher.reload()));
+    await Promise.all(this.#all.map((watcher) => watcher.hasFiles && watcher.reload()));
   }
 
   /** Stops following the files. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#watchers.server?.stop(), this.#watchers.node?.stop()]);
+    await Promise.all(this.#all.map((watcher) => watcher.stop()));
+  }
+
+  get #all(): readonly Pick<
+    TlsFilesWatcher<unknown>,
+    "certificates" | "hasFiles" | "reload" | "stop"
+  >[] {
+    const { servers, node } = this.#watchers;
+    const all = servers.map(({ watcher }) => watcher);
+    return node === undefined ? all : [...all, node];
   }
 }
 
-function materialOf({ server, node }: Watchers): TlsMaterial {
-  return { server: server?.material, node: node?.material };
+/** The files for clients, with the views that use them. */
+interface Server {
+  readonly files: ServerTlsFiles;
+  readonly views: readonly string[];
+  readonly shown: readonly ShownHost[];
+}
+
+/** Views without files of their own use those of the first view. */
+function serversOf(
+  { tls, viewTls, publicHost, publicIp, otherViews }: Pick<
+    Config,
+    "tls" | "viewTls" | "publicHost" | "publicIp" | "otherViews"
+  >,
+): Server[] {
+  const views = [{ name: DEFAULT_VIEW, publicHost, publicIp }, ...otherViews];
+  const byFiles = new Map<ServerTlsFiles, typeof views>();
+  for (const view of views) {
+    const files = viewTls.find(({ name }) => name === view.name)?.files ?? tls;
+    if (files !== undefined) byFiles.set(files, [...byFiles.get(files) ?? [], view]);
+  }
+  return [...byFiles].map(([files, views]) => ({
+    files,
+    views: views.map(({ name }) => name),
+    shown: views.flatMap(shownIn),
+  }));
+}
+
+/** The hosts that the clients of a view verify, as far as they are known. */
+function shownIn(
+  { name, publicHost, publicIp }: Pick<PublicViewOptions, "name" | "publicHost" | "publicIp">,
+): ShownHost[] {
+  const shown: ShownHost[] = [];
+  const option = name === DEFAULT_VIEW ? "--public-host" : "--view";
+  if (publicHost !== undefined) shown.push({ host: publicHost, kind: "host", option });
+  if (publicIp !== undefined) {
+    shown.push({ host: publicIp, kind: "IP address", option: "--public-ip" });
+  }
+  return shown;
+}
+
+function materialOf({ servers, node }: Watchers): TlsMaterial {
+  const material = servers.map(({ views, watcher }) => forEach(views, watcher.material));
+  return { servers: Object.assign({}, ...material), node: node?.material };
+}
+
+function forEach(
+  views: readonly string[],
+  material: ServerMaterial,
+): Record<string, ServerMaterial> {
+  return Object.fromEntries(views.map((view) => [view, material]));
 }
 
 /** The first runtime that can verify certificates, and speaks TLS over a stream. */

@@ -50,7 +50,7 @@ export async function serve(config: Config, about: ProgramVersion): Promise<void
   if (proxy === undefined) return;
   log.info("Ready: {nodes} nodes at {host}", {
     nodes: proxy.nodes.length,
-    host: config.publicHost ?? "the address that a client connects to",
+    host: publicHosts(config),
   });
   logUncaughtErrors();
   await Promise.race([stopping, proxy.failure]);
@@ -68,4 +68,11 @@ async function delayDrain(
   if (drainDelayMs === 0) return;
   log.info("Stopping in {delay_ms} ms (--drain-delay)", { delay_ms: drainDelayMs });
   await withTimeout(failure, drainDelayMs);
+}
+
+/** The public host of each view, for the log. */
+function publicHosts({ publicHost, otherViews }: Config): string {
+  const shown = (host: string | undefined) => host ?? "the address that a client has connected to";
+  const others = otherViews.map((view) => `${shown(view.publicHost)} (view ${view.name})`);
+  return [shown(publicHost), ...others].join(", ");
 }

@@ -53,5 +53,5 @@ export async function startStatusServer(
  * @throws {ListenError} when it cannot
  */
 export function listenForStatus(address: HostPort): Listener[] {
-  return listenOn(address, "exclusive", { port: "--http-addr", host: "--http-addr" });
+  return listenOn(address, { options: { port: "--http-addr", host: "--http-addr" } });
 }

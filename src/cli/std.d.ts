@@ -8,6 +8,7 @@ declare module "@std/cli/parse-args" {
     options: {
       string: string[];
       boolean?: string[];
+      collect?: string[];
       unknown?: (argument: string, key?: string, value?: unknown) => unknown;
     },
   ): { _: (string | number)[]; [flag: string]: unknown };

@@ -17,19 +17,58 @@ export const TLS_FILE_OPTIONS = [
 ] as const satisfies readonly OptionName[];
 
 /**
- * The options of TLS towards clients; undefined if it is off.
+ * The options of TLS towards clients, those of views with files of their own excepted; undefined if
+ * it is off.
  *
  * @throws {ConfigError} for options that contradict each other
  */
 export function readServerTls(options: OptionReader): ServerTlsFiles | undefined {
   const identity = readIdentity(options, "tls");
   const ca = options.raw("tls-ca-cert-file");
+  if (identity !== undefined) return serverTls(options, identity, ca);
+  const stray = ca ?? options.raw("tls-auth-clients") ?? options.raw("tls-min-version");
+  if (stray === undefined || options.isSet("view-tls")) return undefined;
+  throw invalid(stray, "TLS to clients is off; add --tls-cert-file and --tls-key-file");
+}
+
+/** TLS towards the clients of a view. */
+export interface ViewTlsFiles {
+  /** The name of the view. */
+  readonly name: string;
+  readonly files: ServerTlsFiles;
+}
+
+/**
+ * The views with files of their own. All else is as in the first view, and so are the CAs of clients
+ * unless the view has some.
+ *
+ * @throws {ConfigError} for a view that there is not, and for what lacks files
+ */
+export function readViewTls(
+  options: OptionReader,
+  views: readonly { readonly name: string }[],
+): ViewTlsFiles[] {
+  return (options.get("view-tls") ?? []).map(({ view, certificates, key, ca }) => {
+    if (!views.some(({ name }) => name === view)) {
+      const raw = { ...options.raw("view-tls")!, text: view };
+      throw invalid(raw, "there is no view with this name; add --view, or correct the name");
+    }
+    const identity = {
+      certificates: optionFile(certificates),
+      key: optionFile(key),
+      passphrase: optionFile(options.raw("tls-key-passphrase-file")),
+    };
+    const files = serverTls(options, identity, ca ?? options.raw("tls-ca-cert-file"));
+    return { name: view, files };
+  });
+}
+
+function serverTls(
+  options: OptionReader,
+  identity: IdentityFiles,
+  ca: RawValue | undefined,
+): ServerTlsFiles {
   const auth = options.raw("tls-auth-clients");
-  const stray = ca ?? auth ?? options.raw("tls-min-version");
-  if (identity === undefined) {
-    if (stray === undefined) return undefined;
-    throw invalid(stray, "TLS to clients is off; add --tls-cert-file and --tls-key-file");
-  }
   const clientAuth = options.get("tls-auth-clients") ?? (ca === undefined ? "no" : "yes");
   if (clientAuth !== "no" && ca === undefined) {
     throw invalid(auth!, "no CA is given to verify clients' certificates; add --tls-ca-cert-file");
@@ -117,7 +156,8 @@ function readIdentity(
   if (key !== undefined) {
     throw invalid(key, `the key has no certificate; add --${prefix}-cert-file`);
   }
-  if (passphrase === undefined) return undefined;
+  const isForViews = prefix === "tls" && options.isSet("view-tls");
+  if (passphrase === undefined || isForViews) return undefined;
   throw invalid(passphrase, `there is no key to decrypt; add --${prefix}-key-file`);
 }
 

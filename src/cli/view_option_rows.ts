@@ -1,6 +1,7 @@
 import { MAX_PORT } from "../platform/address.ts";
 import type { Option } from "./option.ts";
 import { count, publicHost, publicIp, text } from "./option_types.ts";
+import { views, viewTls } from "./view_types.ts";
 
 /** The options of what clients are shown. */
 export const VIEW_OPTION_ROWS = [
@@ -9,7 +10,8 @@ export const VIEW_OPTION_ROWS = [
     env: "PUBLIC_HOST",
     type: publicHost,
     help: "Host name or IP address, without a port, to advertise to clients; by default the host " +
-      "of --listen-addr, or 127.0.0.1 if that has no host.",
+      "of --listen-addr, or 127.0.0.1 if that has no host. With the word reached, each client is " +
+      "shown the address to which it has connected.",
   },
   {
     name: "public-ip",
@@ -33,5 +35,23 @@ export const VIEW_OPTION_ROWS = [
     help: "File with a line for each port of --listen-addr: the port, and the port at which " +
       "clients reach it. It is read when it appears and when it changes; until then clients that " +
       "would need a port get CLUSTERDOWN, and retry.",
+  },
+  {
+    name: "view",
+    env: "VIEWS",
+    isRepeated: true,
+    type: views,
+    help:
+      "One more set of listeners, whose clients are shown another HOST; LISTEN is the address " +
+      "for the first node, and PORT the public port of that, if it differs. Repeat the flag for " +
+      "several, or separate them by semicolons.",
+  },
+  {
+    name: "view-tls",
+    env: "VIEW_TLS",
+    isRepeated: true,
+    type: viewTls,
+    help: "Files with the certificate and the key of a view, and with the CA certificates of its " +
+      "clients, in PEM form; by default a view has those of --tls-cert-file and so on.",
   },
 ] as const satisfies readonly Option[];

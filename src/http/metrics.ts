@@ -218,7 +218,7 @@ function portsOf({ statistics, views }: ProxyStatus): [PortStatistics, Labels][]
 }
 
 /** The labels of the ports of a node. */
-function labelsOfNode({ views }: ProxyStatus, { publicPort: rowPort }: NodeStatus): Labels[] {
+function labelsOfNode({ views }: ProxyStatus, { listenPort: rowPort }: NodeStatus): Labels[] {
   if (rowPort === 0) return [];
   return views.flatMap((view) => {
     const port = view.publicPort(rowPort);

@@ -1,6 +1,6 @@
 import type { HostPort } from "../platform/address.ts";
 import type { NatEntry } from "./nat_table.ts";
-import type { PublicView } from "./public_view.ts";
+import type { PublicView, PublicViews } from "./public_view.ts";
 
 /** The fields of a row that the map file is formatted from. */
 export type MapNode = Omit<NatEntry, "busPort" | "peerPort">;
@@ -10,9 +10,12 @@ const VERSION = 1;
 
 /**
  * Formats a map file: JSON with the public address of each node, in the order of ports, and with
- * the `natMap` option of ioredis. The same nodes give the same text.
+ * the `natMap` option of ioredis, for each view. The same nodes give the same text.
  */
-export function formatMap(view: PublicView, nodes: readonly MapNode[]): string {
+export function formatMap(
+  [first, ...others]: PublicViews,
+  nodes: readonly MapNode[],
+): string {
   const sorted = nodes.toSorted((a, b) => a.listenPort - b.listenPort);
   const map = {
     version: VERSION,
@@ -20,11 +23,22 @@ export function formatMap(view: PublicView, nodes: readonly MapNode[]): string {
       id,
       role,
       private: { host: address.host, port: address.port },
-      ...publicOf(view, listenPort),
+      ...publicOf(first, listenPort),
+      ...others.length > 0 && { views: inEach(others, (view) => publicOf(view, listenPort)) },
     })),
-    ioredis: { natMap: natMapOf(view, sorted) },
+    ...ioredisOf(first, sorted),
+    ...others.length > 0 && { views: inEach(others, (view) => ioredisOf(view, sorted)) },
   };
   return JSON.stringify(map, null, 2) + "\n";
+}
+
+/** A value for each view, by name. */
+function inEach<T>(views: readonly PublicView[], valueOf: (view: PublicView) => T) {
+  return Object.fromEntries(views.map((view) => [view.name, valueOf(view)]));
+}
+
+function ioredisOf(view: PublicView, nodes: readonly MapNode[]) {
+  return { ioredis: { natMap: natMapOf(view, nodes) } };
 }
 
 /** The public address of a node, and its listener's port if that is another. */

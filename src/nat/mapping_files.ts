@@ -32,9 +32,9 @@ export class MappingFiles {
     { stateFile, mapFile }: MappingFilesOptions,
     { natTable, views }: MappingFilesContext,
   ) {
-    this.#formatMap = () => formatMap(views[0], natTable.nodes.filter(({ id }) => id !== ""));
+    this.#formatMap = () => formatMap(views, natTable.nodes.filter(({ id }) => id !== ""));
     this.#files = [
-      new MappingFile(stateFile, () => formatState(natTable.savedPorts)),
+      new MappingFile(stateFile, () => formatState(natTable.savedPorts, views.slice(1))),
       new MappingFile(mapFile, this.#formatMap),
     ];
   }

@@ -15,6 +15,8 @@ export interface SavedPort {
   /** The private address of the node at that time. */
   readonly address: HostPort;
   readonly port: number;
+  /** The ports of its listeners in other views than the first, by the name of the view. */
+  readonly views?: Readonly<Record<string, number>>;
 }
 
 /** The assignments that survive a restart. No node and no port occurs twice. */

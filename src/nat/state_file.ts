@@ -1,5 +1,6 @@
 import { formatHostPort, MAX_PORT, splitAddress } from "../platform/address.ts";
 import type { SavedPort, SavedPorts } from "./port_allocator.ts";
+import type { PublicView } from "./public_view.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 
 /** Distinguishes the file from JSON of other programs. */
@@ -8,8 +9,17 @@ const FORMAT = "redis-cluster-nat state";
 /** A change of the format that older programs would misread gets the next version. */
 const VERSION = 1;
 
-/** Formats a state file: JSON, with the nodes in the order of ports. */
-export function formatState({ nodes, retired }: SavedPorts): string {
+/**
+ * Formats a state file: JSON, with the nodes in the order of ports.
+ *
+ * @param otherViews the views besides the first
+ */
+export function formatState(
+  { nodes, retired }: SavedPorts,
+  otherViews: readonly PublicView[] = [],
+): string {
+  const portsIn = (rowPort: number) =>
+    Object.fromEntries(otherViews.map((view) => [view.name, view.listenPort(rowPort)]));
   const state = {
     format: FORMAT,
     version: VERSION,
@@ -17,6 +27,7 @@ export function formatState({ nodes, retired }: SavedPorts): string {
       id,
       address: formatHostPort(address),
       port,
+      ...otherViews.length > 0 && { views: portsIn(port) },
     })),
     retired,
   };
@@ -108,7 +119,7 @@ function parseJson(bytes: Uint8Array): unknown {
 
 function parseNode(item: unknown, field: string): SavedPort {
   if (!isRecord(item)) throw invalid(field, "an object");
-  const { id, address, port } = item;
+  const { id, address, port, views } = item;
   if (typeof id !== "string" || !/^[\da-f]{40}$/.test(id)) {
     throw invalid(`${field}.id`, "a node id of 40 hexadecimal digits in lower case");
   }
@@ -117,7 +128,19 @@ function parseNode(item: unknown, field: string): SavedPort {
   if (parts === undefined || parts.host === "" || !isWhole(parts.port, 1, MAX_PORT)) {
     throw invalid(`${field}.address`, "host:port");
   }
-  return { id, address: parts, port: parsePort(port, `${field}.port`) };
+  return {
+    id,
+    address: parts,
+    port: parsePort(port, `${field}.port`),
+    ...views !== undefined && { views: parseViews(views, `${field}.views`) },
+  };
+}
+
+function parseViews(value: unknown, field: string): Record<string, number> {
+  if (!isRecord(value)) throw invalid(field, "an object");
+  return Object.fromEntries(
+    Object.entries(value).map(([name, port]) => [name, parsePort(port, `${field}.${name}`)]),
+  );
 }
 
 function parsePort(value: unknown, field: string): number {

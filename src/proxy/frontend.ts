@@ -1,7 +1,7 @@
 import type { Credentials } from "../cluster/credentials.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
-import { DEFAULT_VIEW, type PublicViewsOptions } from "../nat/public_view.ts";
+import type { PublicView, PublicViews, PublicViewsOptions } from "../nat/public_view.ts";
 import { DnsCache } from "../platform/dns_cache.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
 import {
@@ -31,7 +31,7 @@ import type {
   NodeEndReason,
   ThreadReport,
 } from "./frontends.ts";
-import { type BindMode, listenOn } from "./listener.ts";
+import type { BindMode } from "./listener.ts";
 import { FairReadScheduler } from "./read_scheduler.ts";
 import { Session } from "./session.ts";
 import type {
@@ -42,6 +42,7 @@ import type {
 } from "./session_context.ts";
 import { type PortStatistics, Statistics } from "./statistics.ts";
 import { countingAcceptor, countingConnector } from "./handshake_counts.ts";
+import { listenInAll, type ViewListener } from "./view_listeners.ts";
 
 /** Sessions are checked this often per timeout: a timeout is late by a quarter at the most. */
 const CHECKS_PER_TIMEOUT = 4;
@@ -95,7 +96,8 @@ export interface FrontendContext
 
 /** TLS to clients and to nodes, as one thread speaks it. */
 export interface TlsSides {
-  readonly acceptor: TlsAcceptor | undefined;
+  /** By the name of the view; a view without one serves its clients in plain text. */
+  readonly acceptors: ReadonlyMap<string, TlsAcceptor>;
   readonly connector: TlsConnector | undefined;
 }
 
@@ -108,8 +110,8 @@ export interface FrontendSharing extends Pick<AddressSources, "clients"> {
 }
 
 /**
- * Serves clients in one thread: a listener for each node, a session for each client. It owns the
- * listeners and the sessions. Others decide which nodes it listens for.
+ * Serves clients in one thread: a listener for each node and view, a session for each client. It
+ * owns the listeners and the sessions. Others decide which nodes it listens for.
  *
  * ```
  *   listener ── accept ─▶ admit (--proxy-protocol-from, --max-connections) ─▶ Session ── onClosed ─▶ forgotten
@@ -122,8 +124,10 @@ export class Frontend implements Frontends {
   readonly failure = new Promise<never>(() => {});
   readonly #options: FrontendOptions;
   readonly #bindMode: BindMode;
-  readonly #context: SessionContext;
-  readonly #listeners = new Map<NatEntry, Listener[]>();
+  readonly #views: PublicViews;
+  /** What the sessions of each view share. */
+  readonly #contexts: ReadonlyMap<PublicView, SessionContext>;
+  readonly #listeners = new Map<NatEntry, readonly ViewListener[]>();
   /** The accept loop of each listener; when it has ended, the port is closed. */
   readonly #accepting = new Map<Listener, Promise<void>>();
   readonly #sessions = new Set<ServedSession>();
@@ -132,6 +136,8 @@ export class Frontend implements Frontends {
   /** Resolved when the last session has ended; undefined until `#empty` waits for that. */
   #emptied: PromiseWithResolvers<void> | undefined;
   readonly #acceptErrors: AcceptErrors;
+  readonly #throttle = new LogThrottle();
+  readonly #balancers: Balancers | undefined;
   #checkTimer: ReturnType<typeof setInterval> | undefined;
 
   /** @param sharing what it shares with other threads, if there are several */
@@ -145,20 +151,20 @@ export class Frontend implements Frontends {
     this.counters = sharing.counters;
     this.#acceptErrors = new AcceptErrors(sharing.counters);
     if (options.accessLog) this.#accessLog = new AccessLog();
-    this.#context = this.#createSessionContext(context, sharing);
+    this.#balancers = options.balancers && new Balancers(options.balancers, this.#throttle);
+    this.#views = context.views;
+    this.#contexts = this.#createSessionContexts(context, sharing);
   }
 
-  #createSessionContext(
+  #createSessionContexts(
     { natTable, nodeResolver, views, suspect, tls }: FrontendContext,
     { clients, registry, counters }: FrontendSharing,
-  ): SessionContext {
+  ): ReadonlyMap<PublicView, SessionContext> {
     const options = this.#options;
     const { keepAlive, idleTimeoutMs, captureTimeoutMs, echo } = options;
     const resolver = new DnsCache();
     const statistics = this.#statistics;
-    const throttle = new LogThrottle();
-    return {
-      addressSources: { view: views[0], natTable, nodeResolver, clients, resolver },
+    const shared = {
       registry,
       buffers: new BufferPool(options.readBufferBytes),
       scheduler: new FairReadScheduler(),
@@ -167,22 +173,21 @@ export class Frontend implements Frontends {
         natTable,
         (host) => resolver.resolve(host),
       ),
-      balancers: options.balancers && new Balancers(options.balancers, throttle),
-      tlsAcceptor: countingAcceptor(tls?.acceptor, statistics),
+      balancers: this.#balancers,
       login: options.login && new ClientLogin(options.login),
       keepAlive,
       idleTimeoutMs,
       captureTimeoutMs,
       budget: new CaptureBudget(options.captureLimitBytes, counters.captured),
       echo,
-      throttle,
+      throttle: this.#throttle,
       statistics,
       onConnected: () => this.#acceptErrors.succeed(),
-      onConnectFailed: async (node, reason) => {
+      onConnectFailed: async (node: NatEntry, reason: unknown) => {
         if (isExhausted(reason)) this.#acceptErrors.fail(reason);
         else await withTimeout(suspect(node), SUSPECT_TIMEOUT_MS);
       },
-      onClosed: (session) => {
+      onClosed: (session: ServedSession) => {
         counters.sessions.add(-1);
         statistics.ended[session.endReason]++;
         session.port.clients--;
@@ -192,24 +197,29 @@ export class Frontend implements Frontends {
         if (this.#sessions.size === 0) this.#emptied?.resolve();
       },
     };
+    return new Map(views.map((view) => [view, {
+      ...shared,
+      addressSources: { view, natTable, nodeResolver, clients, resolver },
+      tlsAcceptor: countingAcceptor(tls?.acceptors.get(view.name), statistics),
+      viewName: views.length === 1 ? undefined : view.name,
+    }]));
   }
 
   /**
-   * Listens for a node and returns the port, which differs from `port` only if that is 0.
+   * Listens for a node in all views and returns the port of the first one, which differs from
+   * `port` only if that is 0.
    *
-   * @throws {ListenError} when it cannot
+   * @throws {ListenError} when it cannot; then it listens in none
    */
   open(node: NatEntry, port: number, bindMode = this.#bindMode): number {
-    const opened = listenOn({ host: this.#options.listen.host, port }, bindMode);
+    const opened = listenInAll(this.#views, port, bindMode);
     if (this.#checkTimer === undefined) this.#checkSessions(this.#checkIntervalMs);
-    for (const listener of opened) {
-      const accepting = this.#accept(listener, node).finally(() =>
-        this.#accepting.delete(listener)
-      );
-      this.#accepting.set(listener, accepting);
+    for (const one of opened) {
+      const accepting = this.#accept(one, node).finally(() => this.#accepting.delete(one.listener));
+      this.#accepting.set(one.listener, accepting);
     }
     this.#listeners.set(node, opened);
-    return opened[0]!.addr.port;
+    return opened[0].listener.addr.port;
   }
 
   /** Whether it listens for a node. */
@@ -230,9 +240,9 @@ export class Frontend implements Frontends {
   async closePort(node: NatEntry): Promise<void> {
     const listeners = this.#listeners.get(node) ?? [];
     this.#listeners.delete(node);
-    listeners.forEach(close);
+    for (const { listener } of listeners) close(listener);
     // A socket stays open while an accept is in progress.
-    await Promise.all(listeners.map((listener) => this.#accepting.get(listener)));
+    await Promise.all(listeners.map(({ listener }) => this.#accepting.get(listener)));
   }
 
   /** Ends the sessions with a node. */
@@ -245,7 +255,7 @@ export class Frontend implements Frontends {
     const statistics = new Statistics();
     statistics.add(this.#statistics);
     for (const { port, traffic } of this.#sessions) addTraffic(statistics.at(port), traffic);
-    return { statistics, problems: this.#context.throttle.problems };
+    return { statistics, problems: this.#throttle.problems };
   }
 
   /** See `Frontends`; its thread is the only one, or the main thread. */
@@ -265,7 +275,7 @@ export class Frontend implements Frontends {
 
   /** Accepts no more clients. */
   stopListening(): void {
-    for (const listeners of this.#listeners.values()) listeners.forEach(close);
+    for (const { listener } of [...this.#listeners.values()].flat()) close(listener);
     this.#listeners.clear();
   }
 
@@ -304,13 +314,15 @@ export class Frontend implements Frontends {
   }
 
   /** Accepts the clients of one listener until it is closed. */
-  async #accept(listener: Listener, node: NatEntry): Promise<void> {
-    const isOpen = () => this.#listeners.get(node)?.includes(listener) ?? false;
-    const port = this.#statistics.at({ view: DEFAULT_VIEW, port: listener.addr.port });
+  async #accept(opened: ViewListener, node: NatEntry): Promise<void> {
+    const { view, listener } = opened;
+    const isOpen = () => this.#listeners.get(node)?.includes(opened) ?? false;
+    const port = this.#statistics.at({ view: view.name, port: listener.addr.port });
+    const context = this.#contexts.get(view)!;
     do {
       try {
         const client = await listener.accept();
-        if (isOpen()) this.#serve(client, { node, port });
+        if (isOpen()) this.#serve(client, { node, port }, context);
         else close(client);
       } catch (error) {
         if (!isOpen()) return;
@@ -321,9 +333,13 @@ export class Frontend implements Frontends {
   }
 
   /** Starts a session for a client, unless it comes from elsewhere, or there are too many. */
-  #serve(client: TcpConnection, origin: Omit<SessionOrigin, "clientId">): void {
+  #serve(
+    client: TcpConnection,
+    origin: Omit<SessionOrigin, "clientId">,
+    context: SessionContext,
+  ): void {
     const { counters } = this;
-    if (this.#context.balancers?.admits(client) === false) {
+    if (this.#balancers?.admits(client) === false) {
       this.#statistics.refused.not_from_balancer++;
       close(client);
       return;
@@ -331,12 +347,12 @@ export class Frontend implements Frontends {
     if (!counters.sessions.addWithin(1, this.#options.maxConnections)) {
       this.#statistics.refused.max_connections++;
       // A client that expects a handshake cannot read the error; servers close, too.
-      if (this.#context.tlsAcceptor === undefined) rejectClient(client);
+      if (context.tlsAcceptor === undefined) rejectClient(client);
       else close(client);
       return;
     }
     const clientId = counters.nextClientId();
-    const session = new Session(client, { ...origin, clientId }, this.#context);
+    const session = new Session(client, { ...origin, clientId }, context);
     origin.port.accepted++;
     origin.port.clients++;
     this.#accessLog?.accepted(session);

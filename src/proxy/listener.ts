@@ -13,16 +13,20 @@ export class ListenError extends OperatorError {
  */
 export type BindMode = "exclusive" | "shared-first" | "shared";
 
-/** The options to change where a port cannot be listened on, as a message names them. */
-export interface ListenOptions {
+/** The options to change if a port cannot be listened on, as a message names them. */
+export interface ChangedOptions {
   readonly port: string;
   readonly host: string;
 }
 
-const NODE_LISTEN_OPTIONS: ListenOptions = {
-  port: "--listen-addr or --port-map",
-  host: "--listen-addr",
-};
+/** How to listen. */
+export interface ListenOptions {
+  readonly bindMode?: BindMode | undefined;
+  /** Those of the nodes by default. */
+  readonly options?: ChangedOptions;
+}
+
+const NODE_LISTEN_OPTIONS = { port: "--listen-addr or --port-map", host: "--listen-addr" };
 
 /**
  * Listens on a port, on all addresses of a host that the operator has set; port 0 takes a free one.
@@ -31,8 +35,7 @@ const NODE_LISTEN_OPTIONS: ListenOptions = {
  */
 export function listenOn(
   { host, port }: HostPort,
-  bindMode: BindMode = "exclusive",
-  options = NODE_LISTEN_OPTIONS,
+  { bindMode = "exclusive", options = NODE_LISTEN_OPTIONS }: ListenOptions = {},
 ): Listener[] {
   const opened: Listener[] = [];
   try {
@@ -65,7 +68,11 @@ function canListen(host: string): boolean {
   }
 }
 
-function listenError(at: HostPort, options: ListenOptions, error: unknown): ListenError {
+function listenError(
+  at: HostPort,
+  options: ChangedOptions,
+  error: unknown,
+): ListenError {
   const address = formatHostPort(at);
   const reason = error instanceof Deno.errors.AddrInUse
     ? `the port is in use by another program; free it, or change ${options.port}`

@@ -26,7 +26,7 @@ import {
   createNatTable,
   createStartupContext,
   discover,
-  mappingLine,
+  mappingLines,
   type StartupContext,
   type StartupOptions,
 } from "./startup.ts";
@@ -83,10 +83,10 @@ export class Proxy {
   ) {
     this.#options = options;
     this.#announce = announce;
-    const natTable = createNatTable(options);
-    this.#natTable = natTable;
     const views = createViews(options);
     this.#views = views;
+    const natTable = createNatTable(options, views);
+    this.#natTable = natTable;
     const context = createStartupContext(
       natTable,
       { ...options, views },
@@ -154,7 +154,7 @@ export class Proxy {
     }
     proxy.#started = true;
     proxy.#announcements.length = 0;
-    for (const node of byPort(proxy.nodes)) announce(mappingLine(proxy.#views[0], node));
+    mappingLines(proxy.#views, byPort(proxy.nodes)).forEach(announce);
     // Clients may have changed the NAT table meanwhile.
     proxy.#record();
     proxy.#refresher.start();
@@ -335,7 +335,7 @@ export class Proxy {
       if (isRequired || !(error instanceof ListenError)) throw error;
       return natTable.portRefused(node, error);
     }
-    this.#announcements.push(mappingLine(this.#views[0], node));
+    this.#announcements.push(...mappingLines(this.#views, [node]));
     this.#monitor.watch(node);
     return [];
   }
@@ -370,6 +370,6 @@ export class Proxy {
   #follow(node: NatEntry): void {
     this.#frontends.endSessions(node, "node_moved");
     this.#monitor.reached(node);
-    this.#announcements.push(mappingLine(this.#views[0], node));
+    this.#announcements.push(...mappingLines(this.#views, [node]));
   }
 }

@@ -85,7 +85,7 @@ export class Session implements ServedSession {
     this.#tcp = client;
     this.#client = client;
     this.#context = context;
-    this.#log = new SessionLog(clientId, textOf(client.remoteAddr), node, context.throttle);
+    this.#log = new SessionLog({ clientId, node }, textOf(client.remoteAddr), context);
   }
 
   /** The client, as the log names it. */

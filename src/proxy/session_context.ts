@@ -13,7 +13,7 @@ import type { EndReason } from "./end_reason.ts";
 import type { TimeoutOptions } from "./session_timeouts.ts";
 import type { PortStatistics, Statistics } from "./statistics.ts";
 
-/** What all sessions of a frontend share. */
+/** What all sessions of a frontend share, or those of one view if it has several. */
 export interface SessionContext extends TimeoutOptions {
   readonly addressSources: AddressSources;
   /** The clients of this frontend. */
@@ -28,6 +28,8 @@ export interface SessionContext extends TimeoutOptions {
   readonly balancers: Balancers | undefined;
   /** Speaks TLS to clients; undefined if they speak plain text. */
   readonly tlsAcceptor: TlsAcceptor | undefined;
+  /** The view that the log names; undefined if there is only one. */
+  readonly viewName: string | undefined;
   /** Whether the kernel probes idle connections. */
   readonly keepAlive: boolean;
   /** Limits the memory for captured replies of all sessions together. */

@@ -2,7 +2,6 @@ import type { NatEntry } from "../nat/nat_table.ts";
 import { UnknownPublicPortError } from "../nat/no_public_port_error.ts";
 import { formatHostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
-import type { LogThrottle } from "../platform/log_throttle.ts";
 import { isExhausted, isGone } from "../platform/net.ts";
 import { CaptureLimitError } from "../relay/capture.ts";
 import { LoginRefusedError } from "../relay/login_refused_error.ts";
@@ -11,7 +10,11 @@ import { RespError } from "../resp/framing.ts";
 import { TlsError } from "../tls/tls_error.ts";
 import { TunnelDownError } from "../tunnel/tunnel_error.ts";
 import { ProxyHeaderError } from "./proxy_header.ts";
+import type { SessionContext, SessionOrigin } from "./session_context.ts";
 import type { ExpiredTimeout, TimeoutOptions } from "./session_timeouts.ts";
+
+/** What the logs of all sessions of a view share. */
+type SessionLogContext = Pick<SessionContext, "throttle" | "viewName">;
 
 /** What one session logs. Repeated messages of clients of the same host are suppressed. */
 export class SessionLog {
@@ -20,25 +23,29 @@ export class SessionLog {
   /** The address of the client; that of a load balancer until its header names the client. */
   clientAddress: string;
   readonly #node: NatEntry;
-  readonly #throttle: LogThrottle;
+  readonly #context: SessionLogContext;
 
-  constructor(clientId: number, clientAddress: string, node: NatEntry, throttle: LogThrottle) {
+  constructor(
+    { clientId, node }: Pick<SessionOrigin, "clientId" | "node">,
+    clientAddress: string,
+    context: SessionLogContext,
+  ) {
     this.clientId = clientId;
     this.clientAddress = clientAddress;
     this.#node = node;
-    this.#throttle = throttle;
+    this.#context = context;
   }
 
   /** The node has accepted the connection; it has `count` clients now. */
   connected(count: number): void {
     const { node_addr } = this.#fields;
-    if (this.#throttle.recovered(node_addr)) {
+    if (this.#context.throttle.recovered(node_addr)) {
       log.info("Node {node_addr} is reachable again", { node_addr, node_id: this.#node.id });
     }
-    log.debug(
+    this.#debug(
       "Client {client_id} at {client_addr} is connected to node {node_addr}; " +
         "clients on this node: {count}",
-      { ...this.#fields, count },
+      { count },
     );
   }
 
@@ -48,9 +55,10 @@ export class SessionLog {
     const fields = { ...this.#fields, reason };
     const message = "Cannot connect to node {node_addr}, closing client {client_id}: {reason}";
     // The lack of file descriptors, and that of the tunnel, is logged for all clients together.
-    if (isExhausted(error) || error instanceof TunnelDownError) log.debug(message, fields);
+    if (isExhausted(error) || error instanceof TunnelDownError) this.#debug(message, { reason });
     else {
-      this.#throttle.log("warning", { topic: fields.node_addr, cause: reason }, [message, fields]);
+      const key = { topic: fields.node_addr, cause: reason };
+      this.#context.throttle.log("warning", key, [this.#named(message), fields]);
     }
   }
 
@@ -60,8 +68,12 @@ export class SessionLog {
       ? "Dropped a push to client {client_id}: {reason}"
       : "Replied CLUSTERDOWN to client {client_id}: {reason}";
     const fields = { ...this.#fields, reason: error.message };
-    if (error instanceof UnknownPublicPortError) log.debug(message, fields);
-    else this.#throttle.log("error", { topic: "ports", cause: error.message }, [message, fields]);
+    const named = this.#named(message);
+    if (error instanceof UnknownPublicPortError) log.debug(named, fields);
+    else {
+      const key = { topic: "ports", cause: error.message };
+      this.#context.throttle.log("error", key, [named, fields]);
+    }
   }
 
   /** A timeout has expired, so the session ends. */
@@ -98,13 +110,13 @@ export class SessionLog {
 
   /** Both sides have ended in order. */
   ended(): void {
-    log.debug("Client {client_id} disconnected", this.#fields);
+    this.#debug("Client {client_id} disconnected");
   }
 
   /** A direction has failed, which has ended the session. */
   failed(error: unknown): void {
     if (isGone(error) || error instanceof AbandonedError) {
-      log.debug("Client {client_id} lost its connection", this.#fields);
+      this.#debug("Client {client_id} lost its connection");
     } else if (
       error instanceof CaptureLimitError || error instanceof TlsError ||
       error instanceof ProxyHeaderError
@@ -138,7 +150,9 @@ export class SessionLog {
   }
 
   get #fields() {
+    const { viewName } = this.#context;
     return {
+      ...viewName !== undefined && { view: viewName },
       client_id: this.clientId,
       client_addr: this.clientAddress,
       node_id: this.#node.id,
@@ -155,6 +169,16 @@ export class SessionLog {
     const fields = this.#fields;
     const topic = this.clientAddress.replace(/:\d+$/, "");
     const cause = JSON.stringify([fields.node_addr, message, details]);
-    this.#throttle.log(level, { topic, cause }, [message, { ...fields, ...details }]);
+    const named = this.#named(message);
+    this.#context.throttle.log(level, { topic, cause }, [named, { ...fields, ...details }]);
+  }
+
+  #debug(message: string, details: Record<string, unknown> = {}): void {
+    log.debug(this.#named(message), { ...this.#fields, ...details });
+  }
+
+  /** A message with the view, if there are several. */
+  #named(message: string): string {
+    return this.#context.viewName === undefined ? message : `${message} (view {view})`;
   }
 }

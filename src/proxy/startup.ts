@@ -4,7 +4,7 @@ import { formatPattern } from "../cluster/dial_map.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import { type NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { PublicView, PublicViews, PublicViewsOptions } from "../nat/public_view.ts";
-import type { SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
+import type { SavedPort, SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
 import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
 import { ClusterDiscovery, type ClusterDiscoveryOptions } from "../cluster/discovery.ts";
@@ -62,12 +62,12 @@ export interface DiscoverOptions extends Pick<StartupOptions, "startTimeoutMs" |
  *
  * @throws {OperatorError} when the state file cannot be used
  */
-export function createNatTable(options: MappingOptions): NatTable {
+export function createNatTable(options: MappingOptions, views: PublicViews): NatTable {
   return new NatTable({
     firstPort: options.listen.port,
     maxNodes: options.maxNodes,
     staticMappings: options.staticMappings,
-    savedPorts: readSavedPorts(options),
+    savedPorts: readSavedPorts(options, views),
     forgetAfterMs: options.forgetAfterMs,
     sharesPorts: options.sharedPorts !== undefined,
   });
@@ -149,11 +149,15 @@ export function byPort(nodes: readonly NatEntry[]): NatEntry[] {
   return nodes.toSorted((a, b) => a.listenPort - b.listenPort);
 }
 
-/**
- * The line on stdout for a node, in the format of the original program; with the public port if
- * that is another.
- */
-export function mappingLine(view: PublicView, { listenPort, address }: NatEntry): string {
+/** The lines on stdout for some nodes, view by view. */
+export function mappingLines(views: PublicViews, nodes: readonly NatEntry[]): string[] {
+  return views.flatMap((view) =>
+    nodes.map((node) => mappingLine(view, node) + (views.length === 1 ? "" : ` view: ${view.name}`))
+  );
+}
+
+/** In the format of the original program; with the public port if that is another. */
+function mappingLine(view: PublicView, { listenPort, address }: NatEntry): string {
   const port = view.listenPort(listenPort);
   const publicPort = view.publicPort(listenPort);
   return `Listening on: ${formatHostPort({ host: view.listen.host, port })} ` +
@@ -164,8 +168,10 @@ export function mappingLine(view: PublicView, { listenPort, address }: NatEntry)
 /** Reads the state file, and checks that all its ports are still available. */
 function readSavedPorts(
   { stateFile, listen, maxNodes, staticMappings }: MappingOptions,
+  views: PublicViews,
 ): SavedPorts | undefined {
   const saved = stateFile === undefined ? undefined : readStateFile(stateFile);
+  for (const node of saved?.nodes ?? []) checkSavedViews(node, views, stateFile!);
   const last = listen.port + maxNodes - 1;
   const stray = saved?.nodes.find(({ id, address, port }) =>
     listen.port !== 0 && (port < listen.port || port > last) &&
@@ -180,4 +186,22 @@ function readSavedPorts(
       `${formatHostPort(stray.address)}, and ports are now ${listen.port} to ${last}; ` +
       "set --listen-addr, --max-nodes and --port-map as they were, or delete the file",
   );
+}
+
+/** Checks that a node has the ports in other views than the first that it had. */
+function checkSavedViews(
+  { address, port: rowPort, views: saved = {} }: SavedPort,
+  [, ...others]: PublicViews,
+  stateFile: string,
+): void {
+  for (const view of others) {
+    const [before, now] = [saved[view.name], view.listenPort(rowPort)];
+    if (before === undefined || before === now) continue;
+    throw new OperatorError(
+      `The state file '${stateFile}' has port ${before} for node ${
+        formatHostPort(address)
+      } in the ` +
+        `view ${view.name}, which would now be ${now}; set --view as it was, or delete the file`,
+    );
+  }
 }

@@ -17,7 +17,7 @@ export interface ProxyStatus {
   readonly views: PublicViews;
   /** Why the start is not done; undefined if it is. */
   readonly obstacle: string | undefined;
-  /** In the order of public ports. */
+  /** In the order of ports. */
   readonly nodes: readonly NodeStatus[];
   /** How many slots have an owner, in the last view of the cluster. */
   readonly slotsCovered: number;
@@ -53,8 +53,8 @@ export interface NodeStatus {
   readonly slots: readonly SlotRange[];
   /** The private address. */
   readonly address: NodeAddress;
-  /** Its port in the NAT table, which a view maps to a public port; 0 while it has none. */
-  readonly publicPort: number;
+  /** See `NatEntry.listenPort`; 0 while it has none. */
+  readonly listenPort: number;
   readonly state: NodeState["status"];
   /** Since when, in milliseconds since 1970. */
   readonly sinceMs: number;
@@ -95,7 +95,7 @@ export function statusOf(sources: StatusSources): ProxyStatus {
       primaryId: line?.primaryId,
       slots: line?.slots ?? [],
       address: { ...address },
-      publicPort: listenPort,
+      listenPort,
       state: status,
       sinceMs: Date.now() - (nowMs - sinceMs),
       ports: listenPort === 0
@@ -109,7 +109,7 @@ export function statusOf(sources: StatusSources): ProxyStatus {
     phase,
     views,
     obstacle: phase === "starting" ? obstacle : undefined,
-    nodes: nodes.map(nodeStatus).sort((a, b) => a.publicPort - b.publicPort),
+    nodes: nodes.toSorted((a, b) => a.listenPort - b.listenPort).map(nodeStatus),
     slotsCovered: view === undefined ? 0 : coveredSlots(view),
     slotsUncovered: view && uncoveredRanges(view),
     noPortReason: noPortError?.message,

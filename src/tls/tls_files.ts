@@ -51,15 +51,22 @@ export interface Reading<Material> {
 /** The files of one side, and how to read them. */
 export type TlsFiles<Material> = WatchedFiles<Reading<Material>>;
 
+/** A host at which clients reach the proxy. */
+export interface ShownHost {
+  readonly host: string;
+  readonly kind: "host" | "IP address";
+  /** The option that sets it. */
+  readonly option: string;
+}
+
 /**
  * The files for clients, who verify that the certificate is for the public host or IP address.
  *
- * @param publicHost undefined if clients may connect to any address of the machine
+ * @param shown those of the views that use the certificate, as far as they are known
  */
 export function serverFiles(
   options: ServerTlsFiles,
-  publicHost: string | undefined,
-  publicIp?: string,
+  shown: readonly ShownHost[],
 ): TlsFiles<ServerMaterial> {
   const { identity, clientCa, clientAuth, minVersion } = options;
   return {
@@ -75,12 +82,8 @@ export function serverFiles(
             "issue it with a subjectAltName for the public host",
         );
       }
-      const hosts = [
-        { host: publicHost, kind: "host", option: "--public-host" },
-        { host: publicIp, kind: "IP address", option: "--public-ip" },
-      ];
-      for (const { host, kind, option } of hosts) {
-        if (host === undefined || isForHost(leaf!.certificate, host)) continue;
+      for (const { host, kind, option } of shown) {
+        if (isForHost(leaf!.certificate, host)) continue;
         reader.warnings.push(
           `The certificate in ${identity.certificates.source} '${identity.certificates.path}' is ` +
             `for ${namesOf(leaf!.certificate) || "no name"}, not for the public ${kind} ` +

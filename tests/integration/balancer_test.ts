@@ -73,7 +73,8 @@ Deno.test("clients of load balancers are known by their own addresses", async (t
       await using proxy = await start(versions, "192.0.2.1");
       const address = { host: "127.0.0.1", port: proxy.portOf(node) };
       const clientAuth = TLS.clients ? "no" as const : undefined;
-      assertEquals(await checkHealth([address], { clientAuth, headerVersions: versions }), address);
+      const listener = { hosts: [address.host], port: address.port, clientAuth };
+      assertEquals(await checkHealth([listener], versions), address);
     }
   });
 

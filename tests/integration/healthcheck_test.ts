@@ -1,7 +1,8 @@
+import type { ClientAuth } from "../../src/tls/material.ts";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
-import { checkHealth, type ExpectedOfClients } from "../../src/cli/healthcheck.ts";
+import { checkHealth, type ProbedListener } from "../../src/cli/healthcheck.ts";
 import { halt, RedisCluster } from "../support/cluster.ts";
 import { NatProcess, runNat } from "../support/nat_process.ts";
 import { Peer } from "../support/peer.ts";
@@ -18,6 +19,18 @@ const DEADLINE_MS = 8_000;
 
 /** The default timeout of a probe in Kubernetes. */
 const PROBE_TIMEOUT_MS = 1_000;
+
+/** One listener for each port, at all the addresses with that port. */
+function listeners(
+  addresses: readonly HostPort[],
+  clientAuth: ClientAuth | undefined = CLIENT_AUTH,
+): ProbedListener[] {
+  return [...Map.groupBy(addresses, ({ port }) => port)].map(([port, at]) => ({
+    hosts: at.map(({ host }) => host),
+    port,
+    clientAuth,
+  }));
+}
 
 Deno.test("a health check of the program", async (t) => {
   await using cluster = await RedisCluster.start({ replicasEach: 0 });
@@ -75,11 +88,11 @@ Deno.test("a health check counts an error of the node, and of a full proxy, as a
   const credentials = { username: undefined, password: "secret" };
   await using proxy = await startProxy(cluster, { credentials, maxConnections: 1 });
   const [address] = addressesOf(proxy);
-  assertEquals(await checkHealth([address!], EXPECTED), address);
+  assertEquals(await checkHealth(listeners([address!])), address);
   await until("it has room", () => proxy.proxy.sessionCount === 0);
   using client = await WireClient.connect(proxy.host, address!.port);
   await client.ask("PING");
-  assertEquals(await checkHealth([address!], EXPECTED), address);
+  assertEquals(await checkHealth(listeners([address!])), address);
 });
 
 Deno.test({
@@ -96,7 +109,7 @@ Deno.test({
     using _first = halt(nodes[0]!);
 
     await t.step("one", async () => {
-      const { port } = await within("check", checkHealth(addresses, EXPECTED), PROBE_TIMEOUT_MS);
+      const { port } = await within("check", checkHealth(listeners(addresses)), PROBE_TIMEOUT_MS);
       assert(port === addresses[1]!.port || port === addresses[2]!.port, `${port}`);
     });
 
@@ -109,7 +122,7 @@ Deno.test({
 });
 
 /** A probe speaks TLS where clients do. */
-const EXPECTED: ExpectedOfClients = { clientAuth: TLS.clients ? "no" : undefined };
+const CLIENT_AUTH = TLS.clients ? "no" : undefined;
 
 const PEERS = withTls("either", "the peers that stand for a proxy speak the TLS of nodes");
 
@@ -125,7 +138,7 @@ for (const count of [2, 10]) {
     const silent = silentPeers(stack, count);
     const proxy = { host: scene.node.host, port: scene.port };
     const answering = answerPing(scene.node);
-    const check = checkHealth([...silent, proxy], EXPECTED);
+    const check = checkHealth(listeners([...silent, proxy]));
     assertEquals(await within("check", check, PROBE_TIMEOUT_MS), proxy);
     await answering;
     await until("no connection is left", () => silent.every(({ connected }) => connected === 0));
@@ -138,7 +151,7 @@ Deno.test(
     const scene = stack.use(await Scene.start());
     const silent = silentPeers(stack, 64);
     const proxy = { host: scene.node.host, port: scene.port };
-    const check = checkHealth([...silent, proxy], EXPECTED);
+    const check = checkHealth(listeners([...silent, proxy]));
     await until("all ports are probed", () => silent.every(({ accepted }) => accepted === 1));
     const sessions = () => scene.proxy.proxy.sessionCount;
     assertEquals(await untilStable("the number of sessions", sessions), 0);
@@ -155,8 +168,11 @@ Deno.test(
     async () => {
       const full = { answer: "-ERR max number of clients reached\r\n", host: "127.0.0.2" };
       await using elsewhere = new Peer(full);
-      const check = checkHealth([{ host: "127.0.0.1", port: elsewhere.port }, elsewhere]);
-      assertEquals(await within("check", check, DEADLINE_MS), elsewhere);
+      const check = checkHealth(
+        listeners([{ host: "127.0.0.1", port: elsewhere.port }, elsewhere]),
+      );
+      const { host, port } = elsewhere;
+      assertEquals(await within("check", check, DEADLINE_MS), { host, port });
     },
   ),
 );
@@ -165,7 +181,7 @@ Deno.test(unless(PEERS, "a health check fails if another program answers at the 
   await using server = new Peer({ answer: "HTTP/1.1 400 Bad Request\r\n\r\n" });
   await assertFails([server], "no node answers");
   for (const clientAuth of ["no", "yes"] as const) {
-    await assertFails([server], "has the TLS options of the proxy", { clientAuth });
+    await assertFails([server], "has the TLS options of the proxy", clientAuth);
   }
 }));
 
@@ -182,8 +198,12 @@ function addressesOf({ host, ports }: LocalProxy) {
 async function assertFails(
   addresses: readonly HostPort[],
   message: string,
-  expected = EXPECTED,
+  clientAuth: ClientAuth | undefined = CLIENT_AUTH,
 ): Promise<void> {
-  const check = assertRejects(() => checkHealth(addresses, expected), OperatorError, message);
+  const check = assertRejects(
+    () => checkHealth(listeners(addresses, clientAuth)),
+    OperatorError,
+    message,
+  );
   await within("check", check, DEADLINE_MS);
 }

@@ -57,6 +57,20 @@ Deno.test("a state file preserves the ports, and an invalid one stays unchanged"
     assertEquals(stdout.split("\n").toSorted(), proxy.stdout.split("\n").toSorted());
   });
 
+  await t.step("a start with other ports of a view is refused", async () => {
+    const views = (first: number) =>
+      runNat(
+        flags(cluster, port, flag, "--check", `--view=b=127.0.0.1:${first},h`),
+      );
+    await using _proxy = await nat(cluster, port, flag, `--view=b=127.0.0.1:${port + 4},h`);
+    const { code, stderr } = await views(port + 5);
+    assertEquals(code, 1);
+    assertMatch(
+      stderr,
+      /^redis-cluster-nat: The state file '.*' has port \d+ for node \S+ in the view b, which would now be \d+; set --view as it was, or delete the file\n$/,
+    );
+  });
+
   const invalidFiles: [name: string, text: string, message: RegExp][] = [
     ["damaged", '{"format": "redis-cluster-nat sta', /is not JSON.*; fix it, delete it, or name/],
     ["foreign", '{"name": "package"}', /is not a state of redis-cluster-nat; name another/],

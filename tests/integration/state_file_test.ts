@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
+import { PublicView } from "../../src/nat/public_view.ts";
 import type { SavedPort, SavedPorts } from "../../src/nat/port_allocator.ts";
 import { formatState, readStateFile } from "../../src/nat/state_file.ts";
 import { seededRandom, testSeed } from "../support/random.ts";
@@ -87,6 +88,22 @@ Deno.test("a state file that was written is read", async () => {
   for (const saved of [SAVED, ...[[], ...single].map((nodes) => ({ nodes, retired: [] }))]) {
     assertEquals(await read(formatState(saved)), saved);
   }
+});
+
+Deno.test("a state file has the ports of other views, and is read without them", async () => {
+  const [first] = SAVED.nodes;
+  const listen = { host: "", port: 9000 };
+  const outside = new PublicView(
+    { name: "outside", listen, publicHost: "h" },
+    { listen: { host: "", port: 8000 } },
+  );
+  const text = formatState({ nodes: [first!], retired: [] }, [outside]);
+  const saved = { nodes: [{ ...first!, views: { outside: 9000 } }], retired: [] };
+  assertEquals(await read(text), saved);
+  assertEquals(await read(text.replace(/,\s*"views": \{[^}]*\}/, "")), {
+    nodes: [first!],
+    retired: [],
+  });
 });
 
 Deno.test("the state file need not exist", async () => {

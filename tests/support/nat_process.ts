@@ -63,9 +63,12 @@ export class NatProcess extends Program {
     return nat;
   }
 
-  /** The public ports printed so far, by private `host:port`. */
+  /** The ports printed so far, by private `host:port`. */
   get mapping(): ReadonlyMap<string, number> {
-    const lines = this.stdout.matchAll(/^Listening on: \S*:(\d+) proxy to: (\S+)$/gm);
+    // With several views, the first one counts.
+    const lines = this.stdout.matchAll(
+      /^Listening on: \S*:(\d+) proxy to: (\S+)(?: view: default)?$/gm,
+    );
     return new Map([...lines].map(([, port, address]) => [address!, Number(port)]));
   }
 

@@ -30,7 +30,7 @@ export function nodeStatus(port: number, counted: Partial<PortStatistics> = {}):
     primaryId: undefined,
     slots: [],
     address: { host: "172.23.0.2", port: port - 1000 },
-    publicPort: port,
+    listenPort: port,
     state: "up",
     sinceMs: 0,
     ports: [Object.assign(statistics, counted)],

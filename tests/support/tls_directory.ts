@@ -69,8 +69,12 @@ export class TlsDirectory implements AsyncDisposable {
         clientAuth: "no",
         minVersion: "TLSv1.2",
       },
-      publicHost,
-      publicIp,
+      [
+        { host: publicHost, kind: "host", option: "--public-host" },
+        ...publicIp === undefined
+          ? []
+          : [{ host: publicIp, kind: "IP address", option: "--public-ip" } as const],
+      ],
     );
   }
 

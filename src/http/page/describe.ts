@@ -72,9 +72,8 @@ interface Surroundings {
 }
 
 function describeNode(node: NodeStatus, { nodes, views, history }: Surroundings): PageNode {
-  const { id, role, primaryId, slots, address, publicPort: port, state, sinceMs, ports } = node;
+  const { id, role, primaryId, slots, address, listenPort: port, state, sinceMs, ports } = node;
   const primary = nodes.find((other) => other.id !== "" && other.id === primaryId);
-  const nameOf = (rowPort: number) => `${views[0].publicPort(rowPort) ?? rowPort}`;
   const lastConnects = ports.flatMap(({ lastConnect }) => lastConnect ?? [])
     .sort((a, b) => b.atMs - a.atMs);
   return {
@@ -87,13 +86,18 @@ function describeNode(node: NodeStatus, { nodes, views, history }: Surroundings)
     privateAddress: formatHostPort(address),
     hostname: address.hostname === address.host ? undefined : address.hostname,
     role,
-    primary: primary && { port: primary.publicPort, name: nameOf(primary.publicPort) },
+    primary: primary && { port: primary.listenPort, name: nameOf(primary, views) },
     slots,
     state: { status: state, sinceMs },
     clients: ports.reduce((sum, { clients }) => sum + clients, 0),
     traffic: history.of(port),
     connectMs: lastConnects[0] && 1000 * lastConnects[0].seconds,
   };
+}
+
+/** The public port of a node in the first view, which its row is called by. */
+function nameOf({ listenPort }: NodeStatus, [view]: PublicViews): string {
+  return `${view.publicPort(listenPort) ?? listenPort}`;
 }
 
 /** The address of a listener; only its port, if clients get the host that they connected to. */

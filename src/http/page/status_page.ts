@@ -43,7 +43,7 @@ export class StatusPage {
 }
 
 function totalsOf({ nodes }: ProxyStatus): Parameters<TrafficHistory["add"]>[0] {
-  return new Map(nodes.map(({ publicPort, ports }) => [publicPort, {
+  return new Map(nodes.map(({ listenPort, ports }) => [listenPort, {
     fromClients: ports.reduce((sum, { receivedFromClients }) => sum + receivedFromClients, 0),
     toClients: ports.reduce((sum, { receivedFromNode }) => sum + receivedFromNode, 0),
   }]));

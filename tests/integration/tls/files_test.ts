@@ -193,7 +193,7 @@ async function acceptForms(t: Deno.TestContext): Promise<void> {
   ];
   for (const [certificate, key, isEncrypted] of forms) {
     await t.step(`${certificate} with ${key}`, async () => {
-      const { server, node } = await open([
+      const { servers: { default: server }, node } = await open([
         `--tls-cert-file=${directory.at(certificate)}`,
         `--tls-key-file=${directory.at(key)}`,
         ...(isEncrypted ? [`--tls-key-passphrase-file=${passphrase}`] : []),
@@ -228,7 +228,7 @@ Deno.test("the files of both sides become material", async () => {
   // Redis's own script for test certificates makes such ones, and nodes accept them.
   directory.issue("old", { version: 1 });
   const at = (name: string) => directory.at(name);
-  const { server, node } = await open([
+  const { servers: { default: server }, node } = await open([
     `--tls-cert-file=${at("server.crt")}`,
     `--tls-key-file=${at("server.key")}`,
     `--tls-ca-cert-file=${at("ca.crt")}`,

@@ -28,7 +28,7 @@ const NEEDS = /^(#|\/\/) Needs (Docker|Kubernetes|AWS|Azure|Google Cloud|root)\n
 
 /** The commands that the tests below run. */
 const RUN_HERE = [
-  ...["start", "file", "compile", "redis-cli", "check"],
+  ...["start", "file", "compile", "redis-cli", "check", "view"],
   ...["ssh-proxy", "via", "node-forwards", "dial-map", "tunnel-proxy", "tunnel"],
 ];
 
@@ -200,6 +200,19 @@ Deno.test(unless(
       );
       await using _proxy = await start("file");
     }));
+
+    await t.step("clients of two views are shown different hosts", async () => {
+      const inside = listening.replaceAll("\n", " view: default\n");
+      const outside = listening.replaceAll("\n", " view: outside\n").replaceAll(": :8", ": :9");
+      await using _proxy = await start("view", { prints: inside + outside });
+      const views = [["between", "172.23.0.254", 8], ["outside", "redis.example.com", 9]] as const;
+      for (const [machine, host, first] of views) {
+        const use = `redis-cli -c -h ${host} -p ${first}000`;
+        const { output } = await network.run(machine, use, "SET oslo Norway\nGET oslo\n");
+        const redirected = `-> Redirected to slot [8042] located at ${host}:${first}001\n`;
+        assertEquals(output, `${redirected}OK\nNorway\n`);
+      }
+    });
 
     await t.step("--check prints the mapping", async () => {
       const { code, output } = await network.run("between", await commandOf("check"));

@@ -22,6 +22,8 @@ const FLAGS: [flag: OptionName, camelCase: string, variable: string | undefined]
   ["public-ip", "publicIp", "PUBLIC_IP"],
   ["public-port", "publicPort", "PUBLIC_PORT"],
   ["public-ports-file", "publicPortsFile", "PUBLIC_PORTS_FILE"],
+  ["view", "view", "VIEWS"],
+  ["view-tls", "viewTls", "VIEW_TLS"],
   ["max-nodes", "maxNodes", "MAX_NODES"],
   ["port-map", "portMap", "PORT_MAP"],
   ["via", "via", "VIA"],

@@ -29,6 +29,7 @@ Deno.test("with a seed only, all other options have their default", () => {
       via: undefined,
       dialMap: [],
       tls: undefined,
+      viewTls: [],
       clusterTls: undefined,
       startTimeoutMs: 60_000,
       refreshIntervalMs: 10_000,
@@ -92,6 +93,13 @@ const PROBED: [words: string[], addresses: string[]][] = [
   [["--listen-addr=10.0.0.1:9", "--max-nodes=2"], ["10.0.0.1:9", "10.0.0.1:10"]],
   [["-listenAddr=a.b:9", "-maxNodes=2", "-portMap=a:1=10,a:2=99"], ["a.b:9", "a.b:10", "a.b:99"]],
   [["--listen-addr=10.0.0.1:0", "PORT_MAP=a:1=99"], ["10.0.0.1:99"]],
+  [
+    ["--max-nodes=2", "--view=a=10.0.0.1:9000,h", "--port-map=a:1=7999"],
+    [
+      ...["127.0.0.1:8000", "[::1]:8000", "127.0.0.1:8001", "[::1]:8001", "127.0.0.1:7999"],
+      ...["[::1]:7999", "10.0.0.1:9000", "10.0.0.1:9001", "10.0.0.1:8999"],
+    ],
+  ],
   // A health check ignores all other options.
   [["-listenAddr=a:1", "-maxNodes=1", "--start-timeout=60", "--check", "DEBUG=?"], ["a:1"]],
 ];
@@ -100,7 +108,10 @@ for (const [words, addresses] of PROBED) {
   Deno.test(`healthcheck ${words.join(" ")} probes ${addresses.join(", ")}`, () => {
     const read = command(["healthcheck", ...words]);
     if (read.kind !== "healthcheck") throw new TypeError(`Read ${read.kind}`);
-    assertEquals(read.addresses.map(formatHostPort), addresses);
+    const probed = read.listeners.flatMap(({ hosts, port }) =>
+      hosts.map((host) => ({ host, port }))
+    );
+    assertEquals(probed.map(formatHostPort), addresses);
   });
 }
 
@@ -140,6 +151,9 @@ const ACCEPTED: [words: string[], expected: Partial<Config>][] = [
   [["--public-host=redis.example.org"], { publicHost: "redis.example.org" }],
   [["PUBLIC_HOST=203.0.113.9"], { publicHost: "203.0.113.9", publicHostAssumed: false }],
   [["--public-host=127.0.0.1"], { publicHost: "127.0.0.1", publicHostAssumed: false }],
+  [["--public-host=reached"], { publicHost: undefined, publicHostAssumed: false }],
+  [["PUBLIC_HOST=Reached"], { publicHost: undefined }],
+  [["--public-host=reached.example"], { publicHost: "reached.example" }],
   [["--public-host=::1"], { publicHost: "::1" }],
   [["--public-host=[2001:db8::7]"], { publicHost: "2001:db8::7" }],
   [["--public-host=2001:db8:0:0:0:0:0:7"], { publicHost: "2001:db8:0:0:0:0:0:7" }],

@@ -113,7 +113,7 @@ const INVALID: Record<string, string> = {
   "HTTP_ADDR=:80x": "The port is not a number up to 65535 in HTTP_ADDR ':80x'; ",
   "--http-addr=:8063":
     "Cannot use --http-addr ':8063': the port is one of those for nodes (--listen-addr, " +
-    "--max-nodes, --port-map); expected another",
+    "--max-nodes, --port-map, --view); expected another",
   "HTTP_ADDR=10.0.0.1:9000 PORT_MAP=a:1=9000": "': the port is one of those for nodes (",
 
   "START_TIMEOUT=1": "Cannot use START_TIMEOUT '1': expected a number and ms, s, m or h",

@@ -23,7 +23,7 @@ interface Map {
 }
 
 function read(publicHost: string, nodes: readonly MapNode[]): Map {
-  return JSON.parse(formatMap(viewAt(publicHost), nodes));
+  return JSON.parse(formatMap([viewAt(publicHost)], nodes));
 }
 
 function viewAt(publicHost: string | undefined, more: Partial<PublicViewOptions> = {}): PublicView {
@@ -31,7 +31,7 @@ function viewAt(publicHost: string | undefined, more: Partial<PublicViewOptions>
 }
 
 Deno.test("the map has every node twice, in the order of public ports", () => {
-  const text = formatMap(viewAt("nat.example"), [
+  const text = formatMap([viewAt("nat.example")], [
     node(3, [at("2001:db8::7", 7002)], 9000),
     node(1, [at("172.23.0.2"), at("redis-1.lan")]),
   ]);
@@ -67,8 +67,29 @@ Deno.test("a name of several nodes is omitted, a name that one node has twice is
 
 Deno.test("a map with other public ports has both, and ioredis gets the public ones", () => {
   const view = viewAt("nat.example", { firstPublicPort: 31000 });
-  const { nodes, ioredis } = JSON.parse(formatMap(view, [node(1, [at("10.0.0.1")])]));
+  const { nodes, ioredis } = JSON.parse(formatMap([view], [node(1, [at("10.0.0.1")])]));
   assertEquals(nodes[0].public, at("nat.example", 31001));
   assertEquals(nodes[0].listenPort, 8001);
   assertEquals(ioredis.natMap, { "10.0.0.1:7000": at("nat.example", 31001) });
+});
+
+Deno.test("a map with several views has each node and the map of ioredis for each", () => {
+  const first = viewAt("inside.example");
+  const listen = at("", 9000);
+  const others = [
+    new PublicView({ name: "outside", listen, publicHost: "nat.example" }, first),
+    new PublicView({ name: "reached", listen: at("", 7000), publicHost: undefined }, first),
+  ];
+  const { nodes, views } = JSON.parse(
+    formatMap([first, ...others], [node(1, [at("10.0.0.1")])]),
+  );
+  assertEquals(nodes[0].public, at("inside.example", 8001));
+  assertEquals(nodes[0].views, {
+    outside: { public: at("nat.example", 9001) },
+    reached: { public: { host: null, port: 7001 } },
+  });
+  assertEquals(views, {
+    outside: { ioredis: { natMap: { "10.0.0.1:7000": at("nat.example", 9001) } } },
+    reached: { ioredis: { natMap: {} } },
+  });
 });

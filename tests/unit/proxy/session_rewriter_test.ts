@@ -44,7 +44,8 @@ function rewriterOf(view: PublicView): SessionRewriter {
     },
     resolver: { resolve: () => Promise.resolve([]) },
   };
-  const log = new SessionLog(1, "c", node, new LogThrottle());
+  const context = { throttle: new LogThrottle(), viewName: undefined };
+  const log = new SessionLog({ clientId: 1, node }, "c", context);
   return new SessionRewriter(ends, sources, { log, statistics: new Statistics() });
 }
 
