@@ -7,6 +7,7 @@ import { Compiler } from "../../support/compiler.ts";
 import { NatProcess, runNat } from "../../support/nat_process.ts";
 import { findFreePorts } from "../../support/ports.ts";
 import { run } from "../../support/program.ts";
+import { getStatus, STATUS_FLAG } from "../../support/status.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
 import { unless } from "../../support/unless.ts";
 import { WireClient } from "../../support/wire.ts";
@@ -139,6 +140,12 @@ test("the compiled program", async (compiler, t) => {
     for (const file of [state, map]) {
       assertEquals(JSON.parse(await Deno.readTextFile(file)).nodes.length, cluster.nodes.length);
     }
+  });
+
+  await t.step("serves its status over HTTP", async () => {
+    await using nat = await start(STATUS_FLAG);
+    assertEquals((await getStatus(nat, "/readyz")).text, "Ready\n");
+    for (const path of ["/", "/metrics"]) assertEquals((await getStatus(nat, path)).status, 200);
   });
 
   await t.step("reads its options from the environment, and checks its own health", async () => {
