@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
 import type { Config } from "../../src/cli/config.ts";
 import type { EndReason } from "../../src/proxy/end_reason.ts";
-import { Scene, SLOTS } from "../support/scripted_node.ts";
+import { connectAsBalancer } from "../support/balancer.ts";
+import { PING, Scene, SLOTS } from "../support/scripted_node.ts";
 import { TlsScene } from "../support/tls_scene.ts";
 import { until } from "../support/until.ts";
+import { WireClient } from "../support/wire.ts";
 
 /** Short for a test, long compared with the pauses of a busy machine. */
 const TIMEOUT_MS = 600;
@@ -48,6 +50,11 @@ const ENDS: [
   ["capture_limit", "a reply is too long", async (scene) => {
     await scene.open(SLOTS, `*1\r\n$99999\r\n${"a".repeat(99_999)}\r\n`);
   }, { captureLimitBytes: 1 }],
+  ["no_proxy_header", "a load balancer sends no PROXY header", async (scene) => {
+    const balancer = await connectAsBalancer(scene.port, PING);
+    await new WireClient(balancer).readToEnd();
+    balancer.close();
+  }, { balancers: { versions: "any", from: [] } }],
   ["connect_failed", "the node refuses the connection", async (scene) => {
     scene.node.close();
     await scene.connect();

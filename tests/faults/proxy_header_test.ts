@@ -49,18 +49,18 @@ Deno.test("a client is served behind headers of all kinds, and in one packet wit
 
 Deno.test("a header may come byte by byte, and its client is in the log", async () => {
   using logged = new Logged();
-  await using scene = await startScene({ ...ONE_THREAD, idleTimeoutMs: 300 });
+  await using scene = await startScene({ ...ONE_THREAD, accessLog: true });
   const tcp = await connectAsBalancer(scene.port, "");
   for (const byte of OF_CLIENT) await writeAll(tcp, fromLatin1(byte));
   using client = new WireClient(TLS.clients ? await secure(tcp, AT) : tcp);
   const peer = await scene.node.accept();
   await peer.send("*\x01\r\n");
   assertEquals(await client.readToEnd(), "");
-  const warnings = logged.lines.filter((line) => line.startsWith("warning"));
-  assertMatch(
-    warnings.join("\n"),
-    /^warning Closing client 1 at 192\.0\.2\.7:56324: cannot follow/,
-  );
+  client.close();
+  const lines = await until("it is logged", () => logged.lines.length >= 2 && logged.lines);
+  const text = lines.join("\n");
+  assertMatch(text, /^warning Closing client 1 at 192\.0\.2\.7:56324: cannot follow/m);
+  assertMatch(text, /^info Client 1 at 192\.0\.2\.7:56324 has left port .* not_paired$/m);
 });
 
 Deno.test("what begins with no header is closed, with one line in the log", async () => {

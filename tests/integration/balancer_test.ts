@@ -8,6 +8,8 @@ import { RedisCluster } from "../support/cluster.ts";
 import { HaProxy, missingHaProxy } from "../support/haproxy.ts";
 import { connectBehind } from "../support/balancer.ts";
 import { v2Header } from "../support/proxy_header.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
 import { Resettable } from "../support/resettable.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
@@ -52,6 +54,9 @@ async function assertKnownAt(address: string, client: WireClient, other: WireCli
   await until("it is gone", async () => !(await addresses(other)).includes(address));
 }
 
+const hindrance = await missingHaProxy() ??
+  withTls("clients", "HAProxy checks in plain text, and clients verify another address");
+
 Deno.test("clients of load balancers are known by their own addresses", async (t) => {
   await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
   const node = cluster.nodes[0]!;
@@ -95,13 +100,12 @@ Deno.test("clients of load balancers are known by their own addresses", async (t
         });
         using client = new WireClient(new Resettable(socket));
         assertEquals(await client.readToEnd(), "");
-        assertEquals(proxy.proxy.sessionCount, 0);
+        const { statistics: { refused } } = await proxy.proxy.status();
+        assertEquals(refused, { max_connections: 0, not_from_balancer: 1 });
       },
     ),
   );
 
-  const hindrance = await missingHaProxy() ??
-    withTls("clients", "HAProxy checks in plain text, and clients verify another address");
   for (const [versions, option] of [["v1", "send-proxy"], ["v2", "send-proxy-v2"]] as const) {
     await t.step(unless(hindrance, `by HAProxy with ${option}`, async () => {
       await using directory = await TemporaryDirectory.create();
@@ -122,6 +126,61 @@ Deno.test("clients of load balancers are known by their own addresses", async (t
     }));
   }
 });
+
+Deno.test(unless(hindrance, "no client of HAProxy fails while a proxy is restarted", async () => {
+  await using directory = await TemporaryDirectory.create();
+  await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+  const node = cluster.nodes[0]!;
+  const port = findFreePorts(2);
+  const httpPort = port + 1;
+  const start = (host: string) =>
+    new NatProcess([
+      `--cluster-addr=${node.address}`,
+      `--listen-addr=${host}:${port}`,
+      "--max-nodes=1",
+      `--http-addr=${host}:${httpPort}`,
+      "--accept-proxy-protocol=v2",
+      "--proxy-protocol-from=127.0.0.0/8",
+      "--drain-delay=2s",
+    ], { orderly: true }).ready();
+  const hosts = ["127.0.0.1", "127.0.0.3"] as const;
+  await using first = await start(hosts[0]);
+  await using _second = await start(hosts[1]);
+  await using haProxy = await HaProxy.start(directory, {
+    defaults: [
+      "option httpchk GET /readyz",
+      `default-server check port ${httpPort} inter 50ms fall 1`,
+      "timeout check 5s",
+    ],
+    ports: [{
+      bind: `${BALANCER.ipv4}:${port}`,
+      servers: hosts.map((host) => `${host} send-proxy-v2`),
+    }],
+  });
+  const untilStates = (...wanted: string[]) =>
+    until(`the servers are ${wanted}`, async (saw) => {
+      const states = [...(await haProxy.servers()).values()];
+      saw(states.join());
+      return states.join() === wanted.join();
+    });
+  await untilStates("UP L7OK", "UP L7OK");
+
+  const clients = await Promise.all(hosts.map(() => WireClient.connect(BALANCER.ipv4, port)));
+  for (const client of clients) assertEquals(textOf(await client.ask("PING")), "PONG");
+  first.signal("SIGTERM");
+  while (first.code === undefined) {
+    using client = await WireClient.connect(BALANCER.ipv4, port);
+    assertEquals(textOf(await client.ask("PING")), "PONG");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await first.endedInOrder();
+  const ends = clients.map((client) => client.ask("PING").then(() => "served", () => "closed"));
+  assertEquals((await Promise.all(ends)).sort(), ["closed", "served"]);
+  for (const client of clients) client.close();
+
+  await using _again = await start(hosts[0]);
+  await untilStates("UP L7OK", "UP L7OK");
+}));
 
 function startHaProxy(
   directory: TemporaryDirectory,
