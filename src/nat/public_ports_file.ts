@@ -74,6 +74,11 @@ export class PublicPortsFile {
     return this.#watcher.poll();
   }
 
+  /** Reads the file for a client that needs a public port; resolves when that is done. */
+  readNow(): Promise<void> {
+    return this.#watcher.readNow();
+  }
+
   /** Reads the file at once, and logs the result; resolves when that is done. */
   reload(): Promise<void> {
     return this.#watcher.reload();

@@ -67,6 +67,8 @@ export class FilesWatcher<T> {
   #timer: ReturnType<typeof setInterval> | undefined;
   /** Settles when the last check has ended; one waits for the other. */
   #checks: Promise<void> = Promise.resolve();
+  /** The read that `readNow` has queued, until it begins. */
+  #nextRead: Promise<void> | undefined;
   #isStopped = false;
 
   private constructor(files: WatchedFiles<T>, options: FilesWatcherOptions, value: T) {
@@ -102,12 +104,9 @@ export class FilesWatcher<T> {
   ): Promise<FilesWatcher<T>> {
     const watcher = new FilesWatcher(files, options, missing);
     const contents = await read(files.files);
-    try {
-      watcher.#value = files.parse(textsOf(contents), false);
-      watcher.#contents = contents;
-    } catch (error) {
-      watcher.#refuse(contents, error, false);
-      watcher.#refused!.isReported = true;
+    const error = watcher.#tryToUse(contents, false);
+    if (error !== undefined) {
+      watcher.#refused = { contents, error, isSettled: false, isReported: true };
     }
     return watcher;
   }
@@ -147,6 +146,20 @@ export class FilesWatcher<T> {
     return this.#check(false);
   }
 
+  /**
+   * Reads the files for someone who waits for them, and uses them if it can; resolves when that is
+   * done. The next read at an interval decides about files that cannot be used.
+   */
+  readNow(): Promise<void> {
+    this.#nextRead ??= this.#checks = this.#checks.then(async () => {
+      this.#nextRead = undefined;
+      const contents = await read(this.#files.files);
+      const isKnown = this.#contents !== undefined && isSame(contents, this.#contents);
+      if (!this.#isStopped && !isKnown) this.#tryToUse(contents, false);
+    });
+    return this.#nextRead;
+  }
+
   /** Reads the files, and logs the result in any case; resolves when that is done. */
   reload(): Promise<void> {
     return this.#check(true);
@@ -183,6 +196,12 @@ export class FilesWatcher<T> {
 
   /** Uses new contents, or refuses them. */
   #use(contents: Contents, isSettled: boolean): void {
+    const error = this.#tryToUse(contents, isSettled);
+    if (error !== undefined) this.#refuse(contents, error, isSettled);
+  }
+
+  /** Uses new contents, or returns why they cannot be used. */
+  #tryToUse(contents: Contents, isSettled: boolean): Error | undefined {
     try {
       const value = this.#files.parse(textsOf(contents), isSettled);
       this.#onChange(value);
@@ -190,14 +209,14 @@ export class FilesWatcher<T> {
       this.#contents = contents;
       this.#refused = undefined;
       this.#value = value;
+      return undefined;
     } catch (error) {
-      this.#refuse(contents, error, isSettled);
+      // Whatever is wrong, the files are read again.
+      return error instanceof Error ? error : new Error(String(error));
     }
   }
 
-  #refuse(contents: Contents, thrown: unknown, isSettled: boolean): void {
-    // Whatever is wrong, the files are read again.
-    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  #refuse(contents: Contents, error: Error, isSettled: boolean): void {
     // Settled contents are those that were refused before.
     const isReported = isSettled && this.#refused?.isReported === true;
     this.#refused = { contents, error, isSettled, isReported };

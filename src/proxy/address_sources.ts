@@ -9,6 +9,8 @@ export interface AddressSources {
   readonly view: PublicView;
   readonly natTable: Pick<NatTable, "portOf" | "atPort" | "isPrivate" | "hasHostnames">;
   readonly nodeResolver: Pick<NodeResolver, "resolve">;
+  /** See `FrontendsContext.readPublicPorts`. */
+  readonly readPublicPorts: () => Promise<void>;
   readonly clients: ClientAddresses;
   readonly resolver: Pick<DnsCache, "resolve">;
 }

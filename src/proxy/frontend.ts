@@ -88,7 +88,7 @@ export interface FrontendOptions
 /** The NAT table, the resolver and the monitor that a frontend uses while it serves clients. */
 export interface FrontendContext
   extends
-    Pick<AddressSources, "natTable" | "nodeResolver">,
+    Pick<AddressSources, "natTable" | "nodeResolver" | "readPublicPorts">,
     Pick<FrontendsContext, "suspect" | "views"> {
   /** TLS to clients and to nodes; undefined where plain text is spoken. */
   readonly tls?: TlsSides | undefined;
@@ -157,7 +157,7 @@ export class Frontend implements Frontends {
   }
 
   #createSessionContexts(
-    { natTable, nodeResolver, views, suspect, tls }: FrontendContext,
+    { natTable, nodeResolver, readPublicPorts, views, suspect, tls }: FrontendContext,
     { clients, registry, counters }: FrontendSharing,
   ): ReadonlyMap<PublicView, SessionContext> {
     const options = this.#options;
@@ -199,7 +199,7 @@ export class Frontend implements Frontends {
     };
     return new Map(views.map((view) => [view, {
       ...shared,
-      addressSources: { view, natTable, nodeResolver, clients, resolver },
+      addressSources: { view, natTable, nodeResolver, readPublicPorts, clients, resolver },
       tlsAcceptor: countingAcceptor(tls?.acceptors.get(view.name), statistics),
       viewName: views.length === 1 ? undefined : view.name,
     }]));

@@ -68,6 +68,8 @@ export interface FrontendsContext {
   readonly natTable: NatTable;
   readonly views: PublicViews;
   readonly nodeResolver: Pick<NodeResolver, "resolve">;
+  /** Reads the file of public ports, in case it has one by now that a view lacks. */
+  readPublicPorts(): Promise<void>;
   /** Whether a node accepts connections, so that its port is to be open. */
   isUp(node: NatEntry): boolean;
   /**

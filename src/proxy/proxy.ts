@@ -125,6 +125,7 @@ export class Proxy {
       views,
       nodeResolver: new NodeResolver(context),
       isUp: (node) => monitor.isUp(node),
+      readPublicPorts: async () => await this.#publicPortsFile?.readNow(),
       suspect: (node) => monitor.suspect(node),
     });
     this.#answers = new AnswerCheck(

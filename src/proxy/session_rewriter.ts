@@ -9,6 +9,7 @@ import type { ReplyRewriter } from "../relay/reply_relay.ts";
 import type { RequestRewriter } from "../relay/request_relay.ts";
 import { fromLatin1 } from "../resp/bytes.ts";
 import type { AddressMap, MappedNode } from "../rewrite/address_map.ts";
+import type { Rewriter } from "../rewrite/public_addresses.ts";
 import { rewriteFrame } from "../rewrite/frame_rewriter.ts";
 import { rewriteRequestArgs } from "../rewrite/request_rewriter.ts";
 import type { AddressSources } from "./address_sources.ts";
@@ -68,7 +69,7 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
     sinceMs: number,
   ): Promise<Uint8Array> {
     try {
-      const rewritten = await rewriteFrame(frame, rewrite, this, sinceMs);
+      const rewritten = await this.#rewrite(frame, rewrite, sinceMs);
       this.#statistics.rewritten[kind]++;
       return rewritten;
     } catch (error) {
@@ -77,6 +78,16 @@ export class SessionRewriter implements AddressMap, RequestRewriter, ReplyRewrit
       this.#log.noPublicPort(error, isUnsolicited === true);
       // No request waits for a push, so it can be dropped.
       return isUnsolicited ? new Uint8Array(0) : fromLatin1(CLUSTERDOWN);
+    }
+  }
+
+  async #rewrite(frame: Uint8Array, rewrite: Rewriter, sinceMs: number): Promise<Uint8Array> {
+    try {
+      return await rewriteFrame(frame, rewrite, this, sinceMs);
+    } catch (error) {
+      if (!(error instanceof UnknownPublicPortError)) throw error;
+      await this.#sources.readPublicPorts();
+      return await rewriteFrame(frame, rewrite, this, sinceMs);
     }
   }
 

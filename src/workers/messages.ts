@@ -87,6 +87,8 @@ export type WorkerMessages = ClientMessages & {
     };
     reply: number | undefined;
   };
+  /** The reply, when the threads have the public ports in the file. */
+  readPublicPorts: { payload: undefined; reply: void };
   suspect: { payload: { readonly key: NodeKey }; reply: void };
   log: { payload: LogRecord; reply: void };
 };

@@ -256,6 +256,7 @@ export class WorkerPool implements Frontends {
         },
       },
       nodeResolver: { resolve: (ref, from, sinceMs) => this.#resolve(ref, from, sinceMs) },
+      readPublicPorts: () => this.#context.readPublicPorts(),
       suspect: (node) => this.#context.suspect(node),
       tls,
     };
@@ -281,6 +282,10 @@ export class WorkerPool implements Frontends {
         return node &&
           (this.#registry.upstreamOf(node, client) ??
             this.#clientsOfWorkers(thread).upstreamOf(node, client));
+      },
+      readPublicPorts: async () => {
+        await this.#context.readPublicPorts();
+        await this.#published;
       },
       suspect: async ({ key }) => {
         const node = snapshots.withKey(key);

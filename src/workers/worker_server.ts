@@ -71,6 +71,7 @@ export class WorkerServer {
           return main.request("resolve", { ref, from: replica.keyOf(from), agoMs });
         },
       },
+      readPublicPorts: () => main.request("readPublicPorts", undefined),
       suspect: (node) => main.request("suspect", { key: replica.keyOf(node) }),
       tls,
     }, {

@@ -63,6 +63,7 @@ class Scene implements AsyncDisposable {
       natTable: this.natTable,
       views: createViews(config),
       nodeResolver: { resolve: (mention) => Promise.resolve(this.natTable.portOf(mention)) },
+      readPublicPorts: () => Promise.resolve(),
       suspect: () => {
         this.suspicions++;
         return Promise.resolve();

@@ -21,7 +21,7 @@ const OPTIONS: PublicViewOptions = {
 };
 
 /** The rewriter of a session with node a at port 8000; node b is at 8001. */
-function rewriterOf(view: PublicView): SessionRewriter {
+function rewriterOf(view: PublicView, readPublicPorts = () => Promise.resolve()): SessionRewriter {
   const { natTable } = new TableScene().knowing([
     "a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-16383",
     line("b", "10.0.0.2:7000"),
@@ -37,6 +37,7 @@ function rewriterOf(view: PublicView): SessionRewriter {
     view,
     natTable,
     nodeResolver: { resolve: (ref: NodeRef) => Promise.resolve(natTable.portOf(ref)) },
+    readPublicPorts,
     clients: {
       clientAt: () => null,
       fetchClients: () => Promise.resolve(new Map()),
@@ -114,4 +115,18 @@ Deno.test("no port is shown that is not known, and no request is translated by i
   assertEquals([await ownAt(8000), await ownAt(8001)], [undefined, "10.0.0.1:7000"]);
   // The file of public ports is reported once for all clients.
   assertEquals(logged.lines, []);
+});
+
+Deno.test("a port that is not known is read for whoever needs it", async () => {
+  const view = new PublicView({ ...OPTIONS, awaitsPublicPorts: true });
+  let reads = 0;
+  const rewriter = rewriterOf(view, () => {
+    reads++;
+    view.updatePublicPorts([{ listen: 8001, public: 31001 }]);
+    return Promise.resolve();
+  });
+  for (let times = 0; times < 2; times++) {
+    const moved = await rewrite(rewriter, "-MOVED 1 10.0.0.2:7000\r\n");
+    assertEquals([moved, reads], ["-MOVED 1 nat.example:31001\r\n", 1]);
+  }
 });
