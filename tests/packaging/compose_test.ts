@@ -36,6 +36,8 @@ interface Service {
   readonly command: readonly string[];
   /** A variable without a value passes on that of Compose. */
   readonly environment?: Readonly<Record<string, string | null>>;
+  /** What Docker publishes, in the short form. */
+  readonly ports: readonly string[];
   readonly healthcheck: { readonly test: readonly string[] };
 }
 
@@ -45,11 +47,11 @@ interface ComposeFile {
   readonly configs: Readonly<Record<string, { readonly content: string }>>;
 }
 
-/** Reads the file, with `${NAME:-default}` and `$$` filled in as Compose does. */
+/** Reads the file, with `${NAME:-default}`, `${NAME-default}` and `$$` as in Compose. */
 async function readCompose(env: Record<string, string>): Promise<ComposeFile> {
   const fill = (text: string) =>
-    text.replaceAll(/\$(?:(\$)|\{(\w+):-([^}]*)\})/g, (_, dollar, name, fallback) => {
-      return dollar ?? (env[name] || fallback);
+    text.replaceAll(/\$(?:(\$)|\{(\w+)(:?)-([^}]*)\})/g, (_, dollar, name, colon, fallback) => {
+      return dollar ?? (colon ? env[name] || fallback : env[name] ?? fallback);
     });
   const reviver = (_: unknown, value: unknown) => typeof value === "string" ? fill(value) : value;
   return parse(await Deno.readTextFile(COMPOSE_FILE), reviver, { merge: true });
@@ -162,6 +164,17 @@ class Services implements AsyncDisposable {
     return Object.fromEntries(variables.filter(([, value]) => value !== undefined));
   }
 }
+
+Deno.test("compose.yaml publishes fixed ports to this machine, or free ones", async () => {
+  const portsOf = async (env: Record<string, string>) =>
+    (await readCompose(env)).services.proxy!.ports;
+  const fixed = ["127.0.0.1:8000-8005:8000-8005", "127.0.0.1:9121:9121"];
+  assertEquals(await portsOf({}), fixed);
+  const free = { PUBLISH_PORTS: "", PUBLISH_HTTP_PORT: "" };
+  assertEquals(await portsOf(free), ["127.0.0.1::8000-8005", "127.0.0.1::9121"]);
+  const more = { PUBLISH_ADDR: "0.0.0.0", PUBLISH_PORTS: "31000-31005" };
+  assertEquals(await portsOf(more), ["0.0.0.0:31000-31005:8000-8005", "127.0.0.1:9121:9121"]);
+});
 
 Deno.test(unless(
   await Namespace.hindrance(),

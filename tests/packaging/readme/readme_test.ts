@@ -44,6 +44,7 @@ Deno.test("every command and snippet of the documents is run by a test, or says 
     [
       ...[...RUN_HERE, ...RUN_WITH_TLS, ...Object.keys(RUN_ELSEWHERE)]
         .map((name) => `command: ${name}`),
+      "testcontainers",
       ...Object.keys(CLIENTS).flatMap((name) => [`client: ${name}`, `client with TLS: ${name}`]),
     ].sort(),
   );
