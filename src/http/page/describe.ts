@@ -56,6 +56,7 @@ export function describe(
     captured: { used: status?.capturedBytes ?? 0, limit: options.captureLimitBytes },
     acceptFails: status?.acceptFails ?? false,
     withoutPort: status?.noPortReason,
+    sharingFailure: status?.sharedPorts?.problem,
     warnings: (status?.problems ?? []).filter(({ level }) => level !== "info")
       .slice(0, MAX_WARNINGS)
       .map(({ text, count, lastAtMs }) => ({ message: text, count, lastAtMs })),

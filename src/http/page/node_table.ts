@@ -93,13 +93,22 @@ function dash(meaning: string): Markup {
 function publicAddresses({ addresses }: PageNode): Content {
   return addresses.map(({ view, address }) => {
     const name = view !== undefined && markup` <span class="quiet">${view}</span>`;
-    return markup`<span class="line"><code>${address}</code>${name}</span>`;
+    return markup`<span class="line">${breakable(address)}${name}</span>`;
   });
 }
 
+/** An address, which may go on in the next line after a part of the name, or before the port. */
+function breakable(address: string): Markup {
+  const parts = address.split(/(?<=\.)(?=[a-z])|(?=:\d+$)/i);
+  return markup`<code>${
+    parts.map((part, index) => index === 0 ? part : markup`<wbr>${part}`)
+  }</code>`;
+}
+
 function identity({ id, privateAddress, hostname }: PageNode): Content {
-  const name = hostname !== undefined && markup`<span class="line quiet">${hostname}</span>`;
-  return markup`<span class="line"><code>${privateAddress}</code></span>${name}${
+  const name = hostname !== undefined &&
+    markup`<span class="line quiet">${breakable(hostname)}</span>`;
+  return markup`<span class="line">${breakable(privateAddress)}</span>${name}${
     id === ""
       ? markup`<span class="quiet">id not known yet</span>`
       : markup`<code class="id" title="${id}">${id}</code>`
@@ -114,9 +123,9 @@ function role({ role, primary }: PageNode): Content {
 function slots({ slots }: PageNode): Content {
   if (slots.length === 0) return dash("no slots");
   const count = formatNumber(countSlots(slots), "slot");
-  return markup`<span class="line">${formatSlots(slots)}</span><span class="quiet">${count}</span>${
+  return markup`<span class="line">${formatSlots(slots)}</span><span class="share">${
     slotBar(slots)
-  }`;
+  }<span class="quiet">${count}</span></span>`;
 }
 
 const STATES: Readonly<Record<PageNodeState["status"], string>> = {
@@ -126,7 +135,7 @@ const STATES: Readonly<Record<PageNodeState["status"], string>> = {
 };
 
 function stateSince({ status, sinceMs }: PageNodeState, nowMs: number): Content {
-  return markup`<span class="line word ${status}">${STATES[status]}</span>${
+  return markup`<span class="line word ${status}">${STATES[status]}</span> ${
     time(sinceMs, formatDuration(nowMs - sinceMs))
   }`;
 }

@@ -23,6 +23,8 @@ export interface PageStatus {
   readonly acceptFails: boolean;
   /** Why a node of the cluster has no public port. */
   readonly withoutPort: string | undefined;
+  /** Why the ports cannot be shared with other proxies; undefined if they can, or are not shared. */
+  readonly sharingFailure: string | undefined;
   /** What went wrong with clients and nodes lately, the newest first. */
   readonly warnings: readonly PageWarning[];
   readonly certificates: readonly UsedCertificate[];

@@ -33,6 +33,7 @@ export function problemsOf(status: PageStatus): Problem[] {
     ...phaseProblems(status),
     ...slotProblems(status),
     ...nodeProblems(status),
+    ...portProblems(status),
     ...discoveryProblems(status),
     ...clientProblems(status),
     ...status.certificates.flatMap((certificate) => expiryProblem(certificate, status.nowMs)),
@@ -84,11 +85,23 @@ function slotProblems({ uncovered = [] }: PageStatus): Problem[] {
   }];
 }
 
-function nodeProblems({ nodes, nowMs, withoutPort }: PageStatus): Problem[] {
-  const problems = nodes.flatMap((node) => downProblem(node, nowMs));
-  if (withoutPort === undefined) return problems;
-  const title = "A node has no public port";
-  return [...problems, { severity: "error", title, detail: withoutPort }];
+function nodeProblems({ nodes, nowMs }: PageStatus): Problem[] {
+  return nodes.flatMap((node) => downProblem(node, nowMs));
+}
+
+function portProblems({ withoutPort, sharingFailure }: PageStatus): Problem[] {
+  const problems: Problem[] = [];
+  if (withoutPort !== undefined) {
+    problems.push({ severity: "error", title: "A node has no public port", detail: withoutPort });
+  }
+  if (sharingFailure !== undefined) {
+    problems.push({
+      severity: "warning",
+      title: "The ports cannot be shared with other proxies",
+      detail: `${sharingFailure}. Nodes keep the ports that they have; new nodes wait for theirs.`,
+    });
+  }
+  return problems;
 }
 
 function downProblem({ state, privateAddress, port, slots }: PageNode, nowMs: number): Problem[] {

@@ -104,7 +104,7 @@ header {
   align-items: baseline;
   justify-content: space-between;
   gap: 0.25rem 2rem;
-  padding-block: 2rem 1.5rem;
+  padding-block: 2rem 1.25rem;
 }
 .verdict { font-size: 1.0625rem; font-weight: 500; }
 .verdict.error, .word.refusing, .word.failed { color: var(--error); }
@@ -125,6 +125,7 @@ header {
 .mark.refusing { border-color: var(--error); background: none; }
 .mark.error, .mark.failed { border-color: var(--error); border-radius: 0; background: var(--error); rotate: 45deg; }
 
+main > #problems { padding-top: 0; }
 #problems ul { list-style: none; display: grid; gap: 0.5rem; padding-bottom: 1.5rem; }
 #problems li { padding: 0.75rem 1rem; border-left: 3px solid var(--error); background: var(--error-paper); overflow-wrap: anywhere; }
 #problems li.warning { border-color: var(--warning); background: var(--warning-paper); }
@@ -137,8 +138,8 @@ header {
   border-block: 1px solid var(--rule);
 }
 .figures dt { color: var(--quiet); font-size: 0.8125rem; }
-.figures dd { font-size: 1.1875rem; letter-spacing: -0.01em; }
-.figures .quiet { font-size: 0.8125rem; letter-spacing: 0; white-space: nowrap; }
+.figures dd { font-size: 1.1875rem; }
+.figures .quiet { font-size: 0.8125rem; white-space: nowrap; }
 .figures .rate { display: block; font-size: 0.9375rem; line-height: 1.4; }
 
 main > section, details { padding-top: 2.25rem; }
@@ -153,7 +154,9 @@ tr.refusing, tr.failed { background: var(--error-paper); box-shadow: -0.75rem 0 
 th[scope="row"] { font-weight: 500; }
 th[scope="row"] .mark { float: left; margin-top: 0.375rem; }
 th[scope="row"] .line { padding-left: 1.125rem; }
-.cards code { overflow-wrap: break-word; }
+/* Addresses wrap where they must, but other columns give way first. */
+.cards th[scope="row"] > span:last-child { display: block; min-width: 10rem; }
+td.node > div { min-width: 8.5rem; overflow-wrap: anywhere; }
 .id {
   display: inline-block;
   max-width: 9ch;
@@ -165,14 +168,16 @@ th[scope="row"] .line { padding-left: 1.125rem; }
 }
 td.role, td.state time, td.connect, td.clients { white-space: nowrap; }
 .clients, .connect { text-align: right; }
-td.traffic { width: 20rem; }
+td.traffic { width: 15rem; }
 td.traffic > div { display: flex; align-items: center; gap: 0.75rem; }
 td .rate { display: block; white-space: nowrap; }
 td .rates { flex: none; width: 6.75rem; }
-.sparkline { flex: 1; min-width: 4rem; width: 100%; height: 2.5rem; overflow: visible; }
+.sparkline { flex: 1; min-width: 5rem; width: 100%; height: 2.5rem; overflow: visible; }
 .sparkline path.line { fill: none; stroke: var(--accent); stroke-width: 1.25; vector-effect: non-scaling-stroke; stroke-linejoin: round; }
 .sparkline path.area { fill: var(--accent); opacity: 0.14; }
-td.slots svg { display: block; width: 100%; min-width: 7rem; max-width: 12rem; height: 4px; margin-top: 0.5rem; background: var(--rule); }
+.share .quiet { white-space: nowrap; }
+.share { display: flex; align-items: center; gap: 0.75rem; max-width: 15rem; }
+.share svg { flex: 1; width: 0; min-width: 4rem; height: 4px; background: var(--rule); }
 .slots rect { fill: var(--accent); }
 .note { padding-top: 0.75rem; border-top: 1px solid var(--rule); color: var(--quiet); font-size: 0.8125rem; }
 
@@ -206,18 +211,19 @@ footer {
 }
 nav { display: flex; gap: 1.25rem; }
 
-@media (max-width: 70rem) {
+@media (max-width: 72rem) {
   .cards, .cards tbody, .cards tr, .cards th, .cards td { display: block; }
   .cards thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .cards tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(19rem, 100%), 1fr)); gap: 0 2.5rem; }
   .cards tr { padding-block: 1rem; }
   .cards th[scope="row"] { padding: 0 0 0.5rem; font-size: 1rem; }
   .cards th[scope="row"] .mark { margin-top: 0.4375rem; }
-  .cards td { display: grid; grid-template-columns: 5rem 1fr; align-items: baseline; padding: 0.125rem 0; text-align: left; }
+  .cards td { display: grid; grid-template-columns: 5rem minmax(0, 1fr); align-items: baseline; padding: 0.125rem 0; text-align: left; }
   .cards td::before { content: attr(data-label); color: var(--quiet); font-size: 0.8125rem; }
-  .cards td code { overflow-wrap: anywhere; }
+  td.node > div { min-width: 0; }
   .cards td.traffic { width: auto; align-items: center; }
   .cards td.state .line { display: inline; }
+  .sparkline { min-width: 2rem; }
 }
 @media (max-width: 34rem) {
   .log li, .settings div { grid-template-columns: 1fr; }

@@ -43,7 +43,7 @@ Deno.test("health, readiness and the nodes are served over HTTP", async (t) => {
     }]);
     const page = await get("/");
     assertEquals([page.status, page.type], [200, "text/html; charset=utf-8"]);
-    assertMatch(page.text, new RegExp(`>127.0.0.1:${nat.portOf(node)}<`));
+    assertMatch(page.text, new RegExp(`>127.0.0.1<wbr>:${nat.portOf(node)}<`));
     const types = await Promise.all(["/page.css", "/page.js"].map(get));
     assertEquals(types.map(({ type }) => type), [
       "text/css; charset=utf-8",

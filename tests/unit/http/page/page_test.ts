@@ -12,7 +12,7 @@ function page(changes: Partial<PageStatus> = {}): string {
 
 /** The text of a page, with one space between words. */
 function textOf(markup: string): string {
-  return markup.replace(/<[^>]*>/g, " ").replace(/\s+/g, " ");
+  return markup.replaceAll("<wbr>", "").replace(/<[^>]*>/g, " ").replace(/\s+/g, " ");
 }
 
 Deno.test("a row has the node's addresses, id, role, slots, state, clients, traffic and latency", () => {

@@ -57,6 +57,10 @@ const ROWS: Record<string, [changes: Partial<PageStatus>, problem: RegExp | null
     null,
   ],
   "a node has no port": [{ withoutPort: "Raise --max-nodes" }, /^error .*port: Raise --max-nodes$/],
+  "ports cannot be shared": [
+    { sharingFailure: "Connection refused" },
+    /^warning The ports cannot be shared with other proxies: Connection refused\. Nodes keep/,
+  ],
   "clients cannot be accepted": [{ acceptFails: true }, /^error New clients cannot be accepted/],
   "no client connection is left": [
     { clients: { used: 10, limit: 10 } },

@@ -41,6 +41,7 @@ export function pageStatus(changes: Partial<PageStatus> = {}): PageStatus {
     captured: { used: 0, limit: 64 * 1024 * 1024 },
     acceptFails: false,
     withoutPort: undefined,
+    sharingFailure: undefined,
     warnings: [],
     certificates: [],
     settings: [{ flag: "--threads", value: "1", isDefault: true }],
