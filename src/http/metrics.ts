@@ -1,5 +1,6 @@
 import { formatHostPort } from "../platform/address.ts";
 import type { ProgramVersion } from "../platform/program_version.ts";
+import type { SharedPortsStatus } from "../nat/shared_ports_keeper.ts";
 import type { NodeStatus, ProxyStatus } from "../proxy/status.ts";
 import { CONNECT_TIME_BOUNDS, type PortStatistics } from "../proxy/statistics.ts";
 import type { UsedCertificate } from "../tls/files_watcher.ts";
@@ -27,6 +28,7 @@ export function metricsOf(program: MeasuredProgram, status: ProxyStatus | undefi
     addClientMetrics(exposition, status);
     addNodeMetrics(exposition, status);
     addClusterMetrics(exposition, status);
+    if (status.sharedPorts !== undefined) addSharedPortMetrics(exposition, status.sharedPorts);
     addRelayMetrics(exposition, status);
   }
   return exposition.text;
@@ -168,6 +170,24 @@ function addClusterMetrics(exposition: Exposition, status: ProxyStatus): void {
       "When a node answered such a query last, in seconds since 1970.",
     ),
     lastSuccessAtMs === undefined ? [] : [[lastSuccessAtMs / 1000]],
+  );
+}
+
+function addSharedPortMetrics(
+  exposition: Exposition,
+  { problem, waiting, corrections }: SharedPortsStatus,
+): void {
+  exposition.gauge(
+    own("shared_ports_up", "Whether the ports that proxies share can be read and written."),
+    [[Number(problem === undefined)]],
+  );
+  exposition.gauge(
+    own("shared_ports_waiting_nodes", "Nodes that wait for a port of those."),
+    [[waiting]],
+  );
+  exposition.counter(
+    own("shared_ports_corrections_total", "Ports that were closed, being another node's."),
+    [[corrections]],
   );
 }
 
