@@ -39,11 +39,11 @@ body {
   color: var(--ink);
   font: 0.9375rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif;
   font-variant-numeric: tabular-nums;
+  overflow-wrap: anywhere;
 }
 .bar, #silence, #page { max-width: 80rem; margin-inline: auto; }
 code {
   font: 0.9em/1.5 ui-monospace, SFMono-Regular, "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
-  overflow-wrap: anywhere;
   unicode-bidi: isolate;
 }
 h1, h2, p, dl, dd, ul, ol { margin: 0; padding: 0; }
@@ -52,7 +52,6 @@ h1 {
   font-weight: 600;
   line-height: 1.2;
   letter-spacing: -0.02em;
-  overflow-wrap: anywhere;
 }
 h2 { font-size: 1.0625rem; font-weight: 600; letter-spacing: -0.005em; }
 a { color: var(--accent); text-underline-offset: 0.2em; text-decoration-thickness: 1px; }
@@ -127,7 +126,7 @@ header {
 
 main > #problems { padding-top: 0; }
 #problems ul { list-style: none; display: grid; gap: 0.5rem; padding-bottom: 1.5rem; }
-#problems li { padding: 0.75rem 1rem; border-left: 3px solid var(--error); background: var(--error-paper); overflow-wrap: anywhere; }
+#problems li { padding: 0.75rem 1rem; border-left: 3px solid var(--error); background: var(--error-paper); }
 #problems li.warning { border-color: var(--warning); background: var(--warning-paper); }
 
 .figures {
@@ -154,9 +153,11 @@ tr.refusing, tr.failed { background: var(--error-paper); box-shadow: -0.75rem 0 
 th[scope="row"] { font-weight: 500; }
 th[scope="row"] .mark { float: left; margin-top: 0.375rem; }
 th[scope="row"] .line { padding-left: 1.125rem; }
-/* Addresses wrap where they must, but other columns give way first. */
+/* Addresses wrap where they must; nothing else does, because columns would become too narrow. */
+.cards th, .cards td { overflow-wrap: normal; }
+.cards th[scope="row"] > span:last-child, td.node > div { overflow-wrap: anywhere; }
 .cards th[scope="row"] > span:last-child { display: block; min-width: 10rem; }
-td.node > div { min-width: 8.5rem; overflow-wrap: anywhere; }
+td.node > div { min-width: 8.5rem; }
 .id {
   display: inline-block;
   max-width: 9ch;
@@ -189,7 +190,6 @@ td .rates { flex: none; width: 6.75rem; }
   gap: 0 2rem;
   padding-block: 0.5rem;
   border-top: 1px solid var(--rule);
-  overflow-wrap: anywhere;
 }
 .list strong { font-weight: 500; margin-right: 0.5rem; }
 .log li { display: grid; grid-template-columns: 8rem 1fr; }
