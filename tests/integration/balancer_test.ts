@@ -8,6 +8,7 @@ import { RedisCluster } from "../support/cluster.ts";
 import { HaProxy, missingHaProxy } from "../support/haproxy.ts";
 import { connectBehind } from "../support/balancer.ts";
 import { v2Header } from "../support/proxy_header.ts";
+import { namedInSlots } from "../support/named_nodes.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
@@ -70,6 +71,23 @@ Deno.test("clients of load balancers are known by their own addresses", async (t
     for (const [header, client] of CLIENTS) {
       using known = await connectBehind(port, header);
       await assertKnownAt(client, known, other);
+    }
+  });
+
+  await t.step("and are shown the address at which they reached the balancer", async () => {
+    const from = [parseAddressRange("127.0.0.0/8")];
+    const overrides = { publicHost: undefined, balancers: { versions: "any", from } } as const;
+    await using proxy = await startProxy(cluster, overrides);
+    const port = proxy.portOf(node);
+    const cases: [header: string, shown: string][] = [
+      [CLIENTS[0]![0], "198.51.100.1"],
+      [CLIENTS[1]![0], "2001:db8::1"],
+      ["PROXY UNKNOWN\r\n", "127.0.0.1"],
+    ];
+    for (const [header, shown] of cases) {
+      using client = await connectBehind(port, header);
+      const named = namedInSlots(await client.ask("CLUSTER", "SLOTS"));
+      assertEquals(named.map(({ port, hosts }) => [port, hosts]), [[port, [shown]]]);
     }
   });
 
