@@ -1,4 +1,5 @@
 import type { HostPort } from "../platform/address.ts";
+import { ConnectionWrapper } from "../platform/connection_wrapper.ts";
 import type { Connection } from "../platform/net.ts";
 
 /** No address in a reply has this host. */
@@ -10,33 +11,12 @@ const UNKNOWN_HOST = "unknown";
  * `localAddr` is not a valid one: the node sees the address of the tunnel or port forward instead,
  * and the socket's own address may belong to another client on the node's side.
  */
-export class NodeAlias implements Connection {
-  readonly remoteAddr: Deno.NetAddr;
-  readonly #connection: Connection;
-
+export class NodeAlias extends ConnectionWrapper {
   /** @param connection which this object then owns */
   constructor(connection: Connection, { host, port }: HostPort) {
-    this.#connection = connection;
-    this.remoteAddr = { transport: "tcp", hostname: host, port };
-  }
-
-  get localAddr(): Deno.NetAddr {
-    return { ...this.#connection.localAddr, hostname: UNKNOWN_HOST };
-  }
-
-  read(buffer: Uint8Array): Promise<number | null> {
-    return this.#connection.read(buffer);
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#connection.write(bytes);
-  }
-
-  closeWrite(): Promise<void> {
-    return this.#connection.closeWrite();
-  }
-
-  close(): void {
-    this.#connection.close();
+    super(connection, {
+      localAddr: { ...connection.localAddr, hostname: UNKNOWN_HOST },
+      remoteAddr: { transport: "tcp", hostname: host, port },
+    });
   }
 }

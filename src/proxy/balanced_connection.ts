@@ -1,12 +1,10 @@
 import type { HostPort } from "../platform/address.ts";
+import { ConnectionWrapper } from "../platform/connection_wrapper.ts";
 import type { Connection } from "../platform/net.ts";
 import type { ClientEnds } from "./proxy_header.ts";
 
 /** A connection that comes through a load balancer, with the addresses of its client. */
-export class BalancedConnection implements Connection {
-  readonly localAddr: Deno.NetAddr;
-  readonly remoteAddr: Deno.NetAddr;
-  readonly #connection: Connection;
+export class BalancedConnection extends ConnectionWrapper {
   /** What was received after the header, until it is read. */
   #rest: Uint8Array | undefined;
 
@@ -16,31 +14,22 @@ export class BalancedConnection implements Connection {
    * @param rest what was received after the header, and is owned
    */
   constructor(connection: Connection, ends: ClientEnds | undefined, rest: Uint8Array) {
-    this.#connection = connection;
-    this.localAddr = ends === undefined ? connection.localAddr : addressOf(ends.destination);
-    this.remoteAddr = ends === undefined ? connection.remoteAddr : addressOf(ends.source);
+    super(
+      connection,
+      ends === undefined
+        ? connection
+        : { localAddr: addressOf(ends.destination), remoteAddr: addressOf(ends.source) },
+    );
     if (rest.length > 0) this.#rest = rest;
   }
 
-  read(buffer: Uint8Array): Promise<number | null> {
+  override read(buffer: Uint8Array): Promise<number | null> {
     const rest = this.#rest;
-    if (rest === undefined) return this.#connection.read(buffer);
+    if (rest === undefined) return super.read(buffer);
     const length = Math.min(rest.length, buffer.length);
     buffer.set(rest.subarray(0, length));
     this.#rest = length === rest.length ? undefined : rest.subarray(length);
     return Promise.resolve(length);
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#connection.write(bytes);
-  }
-
-  closeWrite(): Promise<void> {
-    return this.#connection.closeWrite();
-  }
-
-  close(): void {
-    this.#connection.close();
   }
 }
 
