@@ -80,8 +80,8 @@ function describeNode(node: NodeStatus, { nodes, views, history }: Surroundings)
   return {
     id,
     port,
-    addresses: views.map((view) => ({
-      view: views.length > 1 ? view.name : undefined,
+    addresses: views.map((view, index) => ({
+      view: index > 0 ? view.name : undefined,
       address: publicAddress(view.publicHost, view.publicPort(port)),
     })),
     privateAddress: formatHostPort(address),

@@ -37,7 +37,7 @@ export interface PageNode {
   readonly id: string;
   /** The port of its listener in the first view, which no other node has. */
   readonly port: number;
-  /** The public addresses: one of each view, with its name if there are several. */
+  /** The public addresses: one of each view, with the names of those besides the first. */
   readonly addresses: readonly { readonly view: string | undefined; readonly address: string }[];
   /** The private address to which the proxy connects. */
   readonly privateAddress: string;

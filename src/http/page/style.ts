@@ -157,6 +157,7 @@ th[scope="row"] .line { padding-left: 1.125rem; }
 .cards th, .cards td { overflow-wrap: normal; }
 .cards th[scope="row"] > span:last-child, td.node > div { overflow-wrap: anywhere; }
 .cards th[scope="row"] > span:last-child { display: block; min-width: 10rem; }
+.cards th .quiet { font-size: 0.8125rem; }
 td.node > div { min-width: 8.5rem; }
 .id {
   display: inline-block;

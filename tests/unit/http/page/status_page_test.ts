@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { describe } from "../../../../src/http/page/describe.ts";
+import { createViews } from "../../../../src/nat/public_view.ts";
 import { StatusPage } from "../../../../src/http/page/status_page.ts";
 import { TrafficHistory } from "../../../../src/http/page/traffic_history.ts";
 import type { ProxyStatus } from "../../../../src/proxy/status.ts";
@@ -32,6 +33,17 @@ Deno.test("a node is shown at the ports that clients use", () => {
     "redis.example.com:9001",
   ]);
   assertEquals(nodes[1]?.primary, { port: 8000, name: "9000" });
+});
+
+Deno.test("a node is shown at its address in each view, with the names of those besides the first", () => {
+  const listen = { host: "", port: 8100 };
+  const otherViews = [{ name: "vpn", listen, publicHost: undefined }];
+  const views = createViews({ ...PROGRAM.options, otherViews });
+  const { nodes } = described({ ...statusWith(nodeStatus(8000)), views });
+  assertEquals(nodes[0]?.addresses, [
+    { view: undefined, address: "redis.example.com:9000" },
+    { view: "vpn", address: ":8100" },
+  ]);
 });
 
 Deno.test("the latest connection of all views counts", () => {
