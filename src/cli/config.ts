@@ -3,7 +3,6 @@ import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
 import {
   formatHostPort,
   type HostPort,
-  isIpAddress,
   isLocalhost,
   isLoopback,
   isWildcard,
@@ -21,6 +20,7 @@ import { readBalancers } from "./balancer_options.ts";
 import type { ProbedListener } from "./healthcheck.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
 import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
+import { type PublicHost, readPublicHost } from "./public_host.ts";
 import { readPublicPortsFile } from "./public_ports_file.ts";
 import { settingsOf } from "./settings.ts";
 import {
@@ -30,17 +30,12 @@ import {
   TLS_FILE_OPTIONS,
   type ViewTlsFiles,
 } from "./tls_options.ts";
-import { REACHED } from "./option_types.ts";
 import { listenPortsIn, type PortOptions, readViews, type ViewOptions } from "./view_options.ts";
 
 /**
  * The validated options: those that the layers declare, and those of the commands. Deeply frozen.
  */
-export interface Config extends ProxyOptions, FrontendOptions {
-  /**
-   * Whether the public host is 127.0.0.1 because neither --public-host nor --listen-addr has one.
-   */
-  readonly publicHostAssumed: boolean;
+export interface Config extends ProxyOptions, FrontendOptions, PublicHost {
   /** TLS towards clients; undefined if they are served without. For views without files, too. */
   readonly tls: ServerTlsFiles | undefined;
   /** TLS towards the clients of views that have files of their own. */
@@ -112,12 +107,10 @@ function readConfig(
   checkFiles(options);
   const warnings: string[] = [];
   const credentials = readCredentials(options, warnings);
-  const publicHost = readPublicHost(options, ports.listen.host, warnings);
   return {
     ...ports,
     seeds: readSeeds(options),
-    ...publicHost,
-    publicIp: readPublicIp(options, publicHost.publicHost),
+    ...readPublicHost(options, ports.listen.host, warnings),
     ...readPublicPortsFile(options),
     credentials,
     login: options.get("login") ? readLogin(options, ports, credentials) : undefined,
@@ -242,39 +235,6 @@ function readSeeds(options: OptionReader): readonly HostPort[] {
   const address = options.get("cluster-addr");
   if (address !== undefined) return address.seeds;
   throw new ConfigError("No cluster is given; set --cluster-addr or CLUSTER_ADDR to host:port");
-}
-
-function readPublicHost(
-  options: OptionReader,
-  listenHost: string,
-  warnings: string[],
-): Pick<Config, "publicHost" | "publicHostAssumed"> {
-  const publicHost = options.get("public-host");
-  if (publicHost === undefined) {
-    if (isWildcard(listenHost)) return { publicHost: "127.0.0.1", publicHostAssumed: true };
-    const host = isLocalhost(listenHost) ? "127.0.0.1" : listenHost;
-    return { publicHost: host, publicHostAssumed: false };
-  }
-  if (publicHost === REACHED) return { publicHost: undefined, publicHostAssumed: false };
-  const { source, text } = options.raw("public-host")!;
-  if (isLocalhost(text.trim())) {
-    warnings.push(
-      `Advertising ${source} '${text}' as 127.0.0.1, which only clients on this machine can reach`,
-    );
-  }
-  return { publicHost, publicHostAssumed: false };
-}
-
-/** @param publicHost undefined if it is the address that a client connected to */
-function readPublicIp(options: OptionReader, publicHost = "reached"): string | undefined {
-  const publicIp = options.get("public-ip");
-  const isName = publicHost !== "reached" && !isIpAddress(publicHost);
-  if (publicIp === undefined || isName) return publicIp;
-  throw invalid(
-    options.raw("public-ip")!,
-    `the public host is an IP address, too: ${quote(publicHost)}; set --public-host to a ` +
-      "name, or leave --public-ip out",
-  );
 }
 
 function readCredentials(options: OptionReader, warnings: string[]): Credentials | undefined {

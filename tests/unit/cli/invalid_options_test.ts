@@ -54,6 +54,8 @@ const INVALID: Record<string, string> = {
     "set --public-host to a name, or leave --public-ip out",
   "PUBLIC_IP=203.0.113.7 --public-host=203.0.113.7":
     "Cannot use PUBLIC_IP '203.0.113.7': the public host is an IP address, too: '203.0.113.7'; ",
+  "--public-ip=::1 --public-host=reached":
+    "Cannot use --public-ip '::1': the public host is an IP address, too: 'reached'; set --public",
   "PUBLIC_IP=::1 --public-host=localhost": "Cannot use PUBLIC_IP '::1': the public host is an IP",
 
   "--public-port=0": "Cannot use --public-port '0': expected a whole number from 1 to 65535",
