@@ -62,6 +62,12 @@ export class MissingNodes {
     }
   }
 
+  /** Removes the nodes that have no port any more. */
+  keep(ids: Iterable<string>): void {
+    const kept = new Set(ids);
+    for (const id of this.#absences.keys()) if (!kept.has(id)) this.#absences.delete(id);
+  }
+
   /** Removes a node: it is not missing, or has no port any more. */
   delete(id: string): void {
     this.#absences.delete(id);

@@ -130,6 +130,8 @@ export class Reconciler {
         changes.push({ kind: "close", node: row });
       }
     }
+    // Another proxy may have noticed first that a node is gone.
+    this.#missing.keep(this.#ports.ids);
     const view = this.#view;
     if (view !== undefined) this.#applyNodes(view, { isLatest: false, isRequired: false, changes });
     changes.push({ kind: "updated" });

@@ -24,7 +24,8 @@ export class SharedPortsLog {
 
   /** The shared ports cannot be read, or not be written. */
   failed(reason: string): void {
-    this.#log("warning", "store", reason, [
+    // While a shard fails over, one reason follows the other.
+    this.#log("warning", "store", "failed", [
       "Cannot use the shared ports at '{key}': {reason}; nodes keep their ports, and new ones get " +
       "none until it works",
       { reason },

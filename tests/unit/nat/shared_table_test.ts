@@ -139,6 +139,19 @@ Deno.test("with shared ports, the port of a node that has left is retired once f
   assertEquals(scene.mapping["d"], "8003 10.0.0.4:7000");
 });
 
+Deno.test("with shared ports, another proxy may retire the port of a node that has left", () => {
+  const scene = new SharedScene({ verifies: true });
+  scene.claim(8004, "c", "10.0.0.3");
+  scene.follow();
+  const view = viewOf([A, B]);
+  scene.applyView(view);
+  scene.applyView(seenBy("b", view));
+  assertEquals(scene.natTable.longMissing.map(({ id }) => id), [idOf("c")]);
+  scene.shared.set(8004, { kind: "retired", order: 1 });
+  scene.follow();
+  assertEquals(scene.natTable.longMissing, []);
+});
+
 Deno.test("with shared ports, saved ports are used before the store answers, and preferred", () => {
   const node = (digit: string, host: string, port: number) => ({
     id: idOf(digit),
