@@ -169,7 +169,7 @@ async function run(minutes: number, seed: number): Promise<boolean> {
   const random = seededRandom(seed);
   await using directory = await TemporaryDirectory.create();
   await using cluster = await RedisCluster.start({
-    directives: { "cluster-node-timeout": "2000", "cluster-allow-replica-migration": "no" },
+    directives: { "cluster-node-timeout": "2000" },
   });
   await using fleet = await Fleet.start(cluster, directory);
   await until("all proxies are ready", async () => await fleet.readyCount() === 3);
