@@ -32,6 +32,9 @@ export interface HttpLimits {
 /** More than Prometheus, a load balancer, an orchestrator and some browsers need. */
 const LIMITS: HttpLimits = { maxConnections: 32, timeoutMs: 10_000 };
 
+/** How long a connection may be without a request until it has to make room for others. */
+const PATIENCE_MS = 250;
+
 /** How long a client may take to close a connection after the response. */
 const LINGER_MS = 1000;
 
@@ -46,16 +49,19 @@ const ACCEPT_PAUSE_MS = 100;
  * keeps any number of connections on which no request comes, for any time (Deno 2.9.6).
  *
  * Clients cannot disturb the relay: the number of connections is limited, their time, and how many
- * are accepted in a second; others wait in the kernel. When there are too many, the oldest that has
- * sent no request is closed, so that slow clients do not keep out those that only ask for health.
+ * are accepted in a second; others wait in the kernel. When there are too many, the oldest is closed
+ * if it has sent no request for a while, so that slow clients do not keep out those that only ask
+ * for health.
  */
 export class HttpServer {
   readonly #listeners: readonly Listener[];
   readonly #handler: HttpHandler;
   readonly #limits: HttpLimits;
   readonly #connections = new Set<Connection>();
-  /** Connections whose request is incomplete, the oldest first. */
-  readonly #waiting = new Set<Connection>();
+  /** Connections whose request is incomplete, and since when, the oldest first. */
+  readonly #waiting = new Map<Connection, number>();
+  /** Resolved when a connection ends; undefined until `#room` waits for that. */
+  #ended: PromiseWithResolvers<void> | undefined;
   readonly #loops: readonly Promise<void>[];
   #isClosed = false;
   #secondBeganAtMs = -Infinity;
@@ -80,8 +86,11 @@ export class HttpServer {
   async #acceptAll(listener: Listener): Promise<void> {
     while (!this.#isClosed) {
       try {
-        this.#serve(await listener.accept());
+        const connection = await listener.accept();
         await this.#pace();
+        await this.#room();
+        if (this.#isClosed) close(connection);
+        else this.#serve(connection);
       } catch {
         if (!this.#isClosed) await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
@@ -101,15 +110,27 @@ export class HttpServer {
     }
   }
 
-  async #serve(connection: Connection): Promise<void> {
-    if (this.#connections.size >= this.#limits.maxConnections) {
-      const [oldest = connection] = this.#waiting;
-      this.#waiting.delete(oldest);
-      close(oldest);
-      if (oldest === connection) return;
+  /** Waits until there is room for one more, and closes the oldest that has sent no request. */
+  async #room(): Promise<void> {
+    while (this.#connections.size >= this.#limits.maxConnections) {
+      const [oldest] = this.#waiting;
+      const leftMs = oldest === undefined ? Infinity : oldest[1] + PATIENCE_MS - performance.now();
+      if (oldest !== undefined && leftMs <= 0) this.#end(oldest[0]);
+      else await withTimeout((this.#ended ??= Promise.withResolvers()).promise, leftMs);
     }
+  }
+
+  #end(connection: Connection): void {
+    this.#waiting.delete(connection);
+    this.#connections.delete(connection);
+    close(connection);
+    this.#ended?.resolve();
+    this.#ended = undefined;
+  }
+
+  async #serve(connection: Connection): Promise<void> {
     this.#connections.add(connection);
-    this.#waiting.add(connection);
+    this.#waiting.set(connection, performance.now());
     const timer = setTimeout(() => close(connection), this.#limits.timeoutMs);
     try {
       const { response, isHead } = await this.#answer(connection);
@@ -122,9 +143,7 @@ export class HttpServer {
       if (!isGone(error)) log.debug("An HTTP client has failed: {error}", { error });
     } finally {
       clearTimeout(timer);
-      this.#waiting.delete(connection);
-      this.#connections.delete(connection);
-      close(connection);
+      this.#end(connection);
     }
   }
 

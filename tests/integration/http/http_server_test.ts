@@ -80,7 +80,7 @@ Deno.test("an unexpected error is logged, and not shown", async () => {
 });
 
 Deno.test("connections without a request are closed in time, or when others need their place", async () => {
-  await using served = new Served({ maxConnections: 4, timeoutMs: 500 });
+  await using served = new Served({ maxConnections: 4, timeoutMs: 1500 });
   using clients = new DisposableStack();
   const slow: WireClient[] = [];
   for (let number = 0; number < 4; number++) {
@@ -95,6 +95,12 @@ Deno.test("connections without a request are closed in time, or when others need
   await slow[1]!.send(GET.slice(-2));
   assertMatch(await slow[1]!.readToEnd(), /^HTTP\/1.1 200 OK/);
   for (const client of slow.slice(2)) assertEquals(await client.readToEnd(), "");
+});
+
+Deno.test("more clients than places are all answered, if they ask at once", async () => {
+  await using served = new Served({ maxConnections: 4, timeoutMs: 5000 });
+  const answers = await Promise.all(Array.from({ length: 60 }, () => served.ask(GET)));
+  for (const answer of answers) assertMatch(answer, /^HTTP\/1.1 200 OK/);
 });
 
 Deno.test("a server that is closed leaves nothing open", async () => {
