@@ -1,8 +1,8 @@
 import { SLOT_COUNT, type SlotRange } from "../../cluster/node.ts";
 import { type Markup, markup } from "./markup.ts";
 
-/** Lengths without a unit: the style gives each graphic its size. */
-const SPARKLINE = { width: 120, height: 24 };
+/** Whole numbers without a unit: the style gives each graphic its size. */
+const SPARKLINE = { width: 600, height: 100, margin: 4 };
 const SLOT_BAR = { width: 1024, height: 4 };
 
 /** A single slot would be narrower than a pixel. */
@@ -19,17 +19,16 @@ export function sparkline(
   samples: readonly number[],
   { most, length, label }: { most: number; length: number; label: string },
 ): Markup {
-  const { width, height } = SPARKLINE;
+  const { width, height, margin } = SPARKLINE;
   const step = width / Math.max(1, length - 1);
   const shown = samples.slice(-length);
   const left = width - step * (shown.length - 1);
+  const scale = most > 0 ? (height - 2 * margin) / most : 0;
   const points = shown.map((value, index) => {
-    // The line is a pixel wide, half of it on either side.
-    const y = height - 1 - (most > 0 ? value / most : 0) * (height - 2);
-    return `${round(left + index * step)} ${round(y)}`;
+    return `${Math.round(left + index * step)} ${Math.round(height - margin - value * scale)}`;
   });
   const line = points.join("L");
-  const area = `M${round(left)} ${height}L${line}L${width} ${height}Z`;
+  const area = `M${Math.round(left)} ${height}L${line}L${width} ${height}Z`;
   const drawn = points.length > 1 &&
     markup`<path class="area" d="${area}"/><path class="line" d="M${line}"/>`;
   const viewBox = `0 0 ${width} ${height}`;
@@ -51,14 +50,9 @@ export function slotBar(ranges: readonly SlotRange[]): Markup {
     else bars.push({ from, to });
   }
   const drawn = bars.map(({ from, to }) =>
-    markup`<rect x="${round(from)}" width="${round(to - from)}" height="${height}"/>`
+    markup`<rect x="${Math.round(from)}" width="${Math.round(to - from)}" height="${height}"/>`
   );
   const viewBox = `0 0 ${width} ${height}`;
   return markup`
 <svg class="slots" viewBox="${viewBox}" preserveAspectRatio="none" aria-hidden="true">${drawn}</svg>`;
-}
-
-/** Rounds to tenths. */
-function round(length: number): number {
-  return Math.round(10 * length) / 10;
 }

@@ -7,6 +7,8 @@
 export const SCRIPT = `"use strict";
 
 const INTERVAL_MS = 2000;
+/** A page of many nodes takes longer, and comes less often. */
+const PAUSE_RATIO = 10;
 const TIMEOUT_MS = 5000;
 
 const silence = document.getElementById("silence");
@@ -58,8 +60,11 @@ function update(element, fresh) {
 async function refresh() {
   clearTimeout(timer);
   if (document.hidden || isPaused) return;
+  const startMs = performance.now();
+  let pauseMs = INTERVAL_MS;
   try {
     const fresh = await load();
+    pauseMs = Math.max(pauseMs, PAUSE_RATIO * (performance.now() - startMs));
     if (isPaused) return;
     for (const selector of ["title", "link[rel=icon]", "#page"]) {
       update(document.querySelector(selector), fresh.querySelector(selector));
@@ -74,7 +79,7 @@ async function refresh() {
     }
   }
   clearTimeout(timer);
-  timer = setTimeout(refresh, INTERVAL_MS);
+  timer = setTimeout(refresh, pauseMs);
 }
 
 button.type = "button";

@@ -11,12 +11,21 @@ import { TrafficHistory } from "./traffic_history.ts";
 /** Five minutes, in steps that are wide enough to be seen. */
 const HISTORY = { length: 60, intervalMs: 5000 };
 
+/** How long a page is good for everybody who asks. */
+const MIN_AGE_MS = 250;
+
+/** Rendering a page of a thousand nodes takes 100 ms; this limits its part of the time. */
+const MAX_RENDERING_SHARE = 1 / 20;
+
 /** The status page of a program, with the traffic of the last minutes. */
 export class StatusPage {
   readonly #program: PageProgram;
   readonly #proxyOf: () => Pick<Proxy, "status"> | undefined;
   readonly #history = new TrafficHistory(HISTORY.length);
   readonly #timer: ReturnType<typeof setInterval>;
+  #page: Promise<string> | undefined;
+  /** Until when `#page` is good. */
+  #freshUntilMs = -Infinity;
 
   /** @param proxyOf returns the proxy, once it is created */
   constructor(program: PageProgram, proxyOf: () => Pick<Proxy, "status"> | undefined) {
@@ -25,15 +34,32 @@ export class StatusPage {
     this.#timer = setInterval(() => this.#sample(), HISTORY.intervalMs);
   }
 
-  /** Renders the page as of now. */
-  async render(): Promise<string> {
-    const status = await this.#proxyOf()?.status();
-    return renderPage(describe(this.#program, status, this.#history), HISTORY);
+  /** Renders the page as of now, or of a moment ago, so that many who ask cost no more. */
+  render(): Promise<string> {
+    if (this.#page === undefined || performance.now() >= this.#freshUntilMs) {
+      this.#freshUntilMs = Infinity;
+      this.#page = this.#render();
+    }
+    return this.#page;
   }
 
   /** Takes no more samples. */
   close(): void {
     clearInterval(this.#timer);
+  }
+
+  async #render(): Promise<string> {
+    let freshUntilMs = -Infinity;
+    try {
+      const status = await this.#proxyOf()?.status();
+      const startMs = performance.now();
+      const page = renderPage(describe(this.#program, status, this.#history), HISTORY);
+      const endMs = performance.now();
+      freshUntilMs = endMs + Math.max(MIN_AGE_MS, (endMs - startMs) / MAX_RENDERING_SHARE);
+      return page;
+    } finally {
+      this.#freshUntilMs = freshUntilMs;
+    }
   }
 
   async #sample(): Promise<void> {
