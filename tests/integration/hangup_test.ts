@@ -30,19 +30,24 @@ Deno.test({
   },
 });
 
+/** Flags without files of TLS, and what SIGHUP does with them. */
+const HARMLESS: [flags: string[], logged: RegExp][] = [
+  [[], /INFO .*Received SIGHUP; there are no files of TLS or public ports to read/],
+  [["--cluster-tls"], /INFO .*Received SIGHUP; there are no files of TLS or public ports to read/],
+  [["--public-ports-file=none"], /WARN .*Cannot read the file of --public-ports-file: /],
+];
+
 const HAS_FILES = withTls("either", "there are files");
 
 Deno.test(unless(
   Deno.build.os === "windows" ? "Windows has no SIGHUP" : HAS_FILES,
   "SIGHUP is harmless without files of TLS",
   async () => {
-    for (const flags of [[], ["--cluster-tls"]]) {
+    for (const [flags, logged] of HARMLESS) {
       await using nat = new NatProcess([...WAITING, ...flags]);
       await nat.untilLogged(/Waiting for the cluster/);
       nat.signal("SIGHUP");
-      await nat.untilLogged(
-        /INFO .*Received SIGHUP; there are no files of TLS or public ports to read/,
-      );
+      await nat.untilLogged(logged);
       nat.signal("SIGTERM");
       assertEquals((await nat.ended()).code, 0);
     }
