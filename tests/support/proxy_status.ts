@@ -27,6 +27,13 @@ export function statusFor(
   });
 }
 
+/** The same view, and one that is called `vpn` with ports from 7000 on. */
+export function twoViews(): StatusSources["views"] {
+  const listen = { host: "", port: 8000 };
+  const vpn = { name: "vpn", listen: { host: "", port: 7000 }, publicHost: "vpn.example" };
+  return createViews({ listen, publicHost: "nat.example", otherViews: [vpn] });
+}
+
 /** One view, whose ports from 8000 on are others for clients. */
 export function viewsFrom(firstPublicPort?: number): StatusSources["views"] {
   const listen = { host: "", port: 8000 };

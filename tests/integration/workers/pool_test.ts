@@ -286,6 +286,15 @@ onLinux.test(
   }),
 );
 
+onLinux.test("a worker that does not report in time counts with its last report", async () => {
+  using _program = runInWorkers("scripted_worker.ts?late");
+  await using scene = await Scene.ready();
+  for (let times = 0; times < 2; times++) {
+    const reports = await scene.pool.report();
+    assertEquals(reports.map(({ statistics }) => statistics.unmapped), [0, 7, 7]);
+  }
+});
+
 onLinux.test("workers that answer pings are not lost", async () => {
   using clock = new FakeClock("setInterval");
   await using scene = new Scene();

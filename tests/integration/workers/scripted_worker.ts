@@ -2,7 +2,10 @@
 //
 // ?fails  fails to handle every request
 // ?hangs  handles no request but updates, and logs the first query for clients
+// ?late   reports only once
 // ?asks   sends requests about a node that was removed, and logs each reply that is not an error
+
+import { Statistics } from "../../../src/proxy/statistics.ts";
 
 declare function postMessage(message: unknown): void;
 
@@ -25,6 +28,8 @@ function log(text: string): void {
 
 const mode = new URL(import.meta.url).search;
 
+let hasReported = false;
+
 addEventListener("message", (event) => {
   const { data } = event as MessageEvent;
   const { type, requestId } = data;
@@ -37,5 +42,12 @@ addEventListener("message", (event) => {
   } else if (mode === "?hangs") {
     if (type === "update") reply({ value: [] });
     if (type === "fetchClients") log("Asked");
+  } else if (mode === "?late") {
+    if (type !== "report") reply({ value: [] });
+    else if (!hasReported) {
+      hasReported = true;
+      const statistics = Object.assign(new Statistics(), { unmapped: 7 });
+      reply({ value: { statistics, problems: [] } });
+    }
   } else if (requestId !== undefined) reply({ failure: FAILURE });
 });

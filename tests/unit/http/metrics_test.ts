@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { type MeasuredProgram, metricsOf } from "../../../src/http/metrics.ts";
+import { Statistics } from "../../../src/proxy/statistics.ts";
 import type { ProxyStatus } from "../../../src/proxy/status.ts";
-import { statusFor, viewsFrom } from "../../support/proxy_status.ts";
+import { statusFor, twoViews, viewsFrom } from "../../support/proxy_status.ts";
 import { idOf, line } from "../../support/views.ts";
 
 const PROGRAM: MeasuredProgram = {
@@ -47,6 +48,24 @@ Deno.test("a node is shown at its public port", () => {
   assertEquals(samples(text, "discovery_runs_total"), [
     '{result="success"} 3',
     '{result="failure"} 2',
+  ]);
+});
+
+Deno.test("a node is shown at its public port in each view, with what was counted there", () => {
+  const statistics = new Statistics();
+  statistics.at({ view: "vpn", port: 7000 }).accepted = 3;
+  const status = statusFor(["a 10.0.0.1:7000@17000 myself,master - 0 0 1 connected"], {
+    views: twoViews(),
+    reports: [{ thread: 1, lagMs: 0, statistics, problems: [] }],
+  });
+  const text = metricsOf(PROGRAM, status);
+  assertEquals(samples(text, "node_up"), [
+    '{port="8000",view="default"} 1',
+    '{port="7000",view="vpn"} 1',
+  ]);
+  assertEquals(samples(text, "client_connections_accepted_total").sort(), [
+    '{port="7000",view="vpn"} 3',
+    '{port="8000",view="default"} 0',
   ]);
 });
 
