@@ -4,6 +4,7 @@ import { OperatorError } from "../../src/platform/operator_error.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { Logged } from "../support/logged.ts";
+import { runNat } from "../support/nat_process.ts";
 import { onLinux } from "../support/platform.ts";
 import { findFreePorts } from "../support/ports.ts";
 import { type LocalProxy, startProxy } from "../support/proxy.ts";
@@ -318,6 +319,29 @@ onLinux.test("several proxies share their ports", async (t) => {
       assertEquals(byAddress().map((node) => one.portOf(node) - FIRST), [0, 1, 2, 3, 4, 5]);
       await assertRejects(() => start(1, "acl", { credentials }), OperatorError, "NOPERM");
     });
+  });
+
+  await t.step("--check prints the ports that nodes would get, and claims none", async () => {
+    const check = (name: string, ...flags: string[]) =>
+      runNat([
+        "--check",
+        `--cluster-addr=${seed.host}:${seed.port}`,
+        `--listen-addr=${hostOf(0)}:${FIRST}`,
+        `--shared-ports=${key(name)}`,
+        ...flags,
+      ]);
+    const { code, stdout, stderr } = await check("check");
+    assertEquals(code, 0, stderr);
+    assertEquals(
+      stdout.trimEnd().split("\n"),
+      byAddress().map(({ address }, index) =>
+        `Listening on: ${hostOf(0)}:${FIRST + index} proxy to: ${address}`
+      ),
+    );
+    assertEquals(await fieldsOf("check"), {});
+    const denied = await check("check", "--username=nat", "--password=secret");
+    assertEquals(denied.code, 1);
+    assert(/Cannot use the shared ports at .*NOPERM/.test(denied.stderr), denied.stderr);
   });
 
   await t.step("a hash that cannot be used stops the start", async () => {
