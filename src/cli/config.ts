@@ -10,7 +10,7 @@ import {
 } from "../platform/address.ts";
 import type { Credentials } from "../cluster/credentials.ts";
 import type { LogOptions } from "../platform/log.ts";
-import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { FrontendOptions } from "../proxy/frontend_options.ts";
 import type { PageSetting } from "../http/page/page_status.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
 import { DEFAULT_VIEW } from "../nat/public_view.ts";

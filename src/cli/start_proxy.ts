@@ -1,4 +1,5 @@
-import { Frontend, type FrontendOptions } from "../proxy/frontend.ts";
+import { Frontend } from "../proxy/frontend.ts";
+import type { FrontendOptions } from "../proxy/frontend_options.ts";
 import type { CreateFrontends } from "../proxy/frontends.ts";
 import { Proxy, type ProxyEvents } from "../proxy/proxy.ts";
 import type { WorkerPool } from "../workers/pool.ts";

@@ -12,12 +12,8 @@ import type { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { ClientRegistry } from "../proxy/client_registry.ts";
 import { SharedCounters } from "../proxy/counters.ts";
-import {
-  Frontend,
-  type FrontendContext,
-  type FrontendOptions,
-  type TlsSides,
-} from "../proxy/frontend.ts";
+import { Frontend } from "../proxy/frontend.ts";
+import type { FrontendContext, FrontendOptions, TlsSides } from "../proxy/frontend_options.ts";
 import type {
   Frontends,
   FrontendsContext,

@@ -1,7 +1,7 @@
 import { logOptions } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { withTimeout } from "../platform/timeout.ts";
-import type { FrontendOptions } from "../proxy/frontend.ts";
+import type { FrontendOptions } from "../proxy/frontend_options.ts";
 import type { FrontendReport, ThreadReport } from "../proxy/frontends.ts";
 import type { TlsMaterial } from "../tls/thread_tls.ts";
 import { Channel, type Handlers } from "./channel.ts";
