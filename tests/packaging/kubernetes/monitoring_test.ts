@@ -1,7 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { metricsOf } from "../../../src/http/metrics.ts";
+import { END_REASONS } from "../../../src/proxy/end_reason.ts";
+import { ROOT } from "../../support/compiler.ts";
 import { missing, run } from "../../support/program.ts";
 import { statusFor } from "../../support/proxy_status.ts";
 import { TemporaryDirectory } from "../../support/temporary.ts";
@@ -53,6 +56,11 @@ function sampleNames(): Set<string> {
   }, status);
   return new Set(text.matchAll(/^(\w+)[ {]/gm).map(([, name]) => name!));
 }
+
+Deno.test("every reason in metrics and in the access log is documented", async () => {
+  const operation = await Deno.readTextFile(join(ROOT, ".github/docs/operation.md"));
+  assertEquals(END_REASONS.filter((reason) => !operation.includes(`\`${reason}\``)), []);
+});
 
 Deno.test("alerts and dashboard ask for metrics that exist", () => {
   const names = sampleNames();
