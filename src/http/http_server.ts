@@ -35,8 +35,12 @@ const LIMITS: HttpLimits = { maxConnections: 32, timeoutMs: 10_000 };
 /** How long a connection may be without a request until it has to make room for others. */
 const PATIENCE_MS = 250;
 
-/** How long a client may take to close a connection after the response. */
+/** How long a client may take to close a connection after the response, and how much it may send. */
 const LINGER_MS = 1000;
+const MAX_LINGER_BYTES = 64 * 1024;
+
+/** A head comes in one piece or two; each read takes CPU time from the relay. */
+const MAX_HEAD_READS = 64;
 
 /** A request takes a fraction of a millisecond of CPU time, so the relay keeps nearly all of it. */
 const MAX_ACCEPTS_PER_SECOND = 100;
@@ -138,7 +142,7 @@ export class HttpServer {
       await closeWrite(connection);
       // The kernel resets a connection that is closed with unread bytes, and the client could lose
       // the response.
-      await withTimeout(readToEnd(connection), LINGER_MS);
+      await withTimeout(skipRest(connection), LINGER_MS);
     } catch (error) {
       if (!isGone(error)) log.debug("An HTTP client has failed: {error}", { error });
     } finally {
@@ -179,18 +183,24 @@ const METHOD_NOT_ALLOWED: HttpResponse = {
 
 async function readHead(connection: Connection): Promise<HttpRequest> {
   const buffer = new Uint8Array(MAX_HEAD_BYTES);
-  for (let end = 0;;) {
+  for (let end = 0, reads = 0; reads < MAX_HEAD_READS; reads++) {
     const read = await connection.read(buffer.subarray(end));
     if (read === null) throw new Deno.errors.UnexpectedEof("The client has sent no request");
     end += read;
     const request = parseHead(DECODER.decode(buffer.subarray(0, end)));
     if (request !== undefined) return request;
   }
+  throw new BadRequestError(400, "The head of the request comes in too many pieces");
 }
 
-async function readToEnd(connection: Connection): Promise<void> {
+/** Reads to the end, or MAX_LINGER_BYTES. */
+async function skipRest(connection: Connection): Promise<void> {
   const buffer = new Uint8Array(MAX_HEAD_BYTES);
-  while (await connection.read(buffer) !== null);
+  for (let left = MAX_LINGER_BYTES; left > 0;) {
+    const read = await connection.read(buffer);
+    if (read === null) return;
+    left -= read;
+  }
 }
 
 const DECODER = new TextDecoder("latin1");

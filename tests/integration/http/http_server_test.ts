@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { type HttpLimits, HttpServer, textResponse } from "../../../src/http/http_server.ts";
 import type { HttpRequest } from "../../../src/http/request_head.ts";
 import { listen } from "../../../src/platform/net.ts";
@@ -69,6 +69,24 @@ Deno.test("other methods, and what is no request, are refused", async () => {
   assertMatch(await served.ask("\x16\x03\x01\r\n\r\n"), /^HTTP\/1.1 400 /);
   assertMatch(await served.ask("a".repeat(100_000)), /^HTTP\/1.1 431 /);
   assertEquals(served.requests, []);
+});
+
+Deno.test("a client that sends a byte at a time, or goes on sending, is cut off", async () => {
+  await using served = new Served();
+  using slow = await served.connect();
+  for (const byte of GET.slice(0, -2) + "A: b\r\n".repeat(100)) {
+    await slow.send(byte);
+    // The server reads it in this turn of the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  assertMatch(await slow.readToEnd(), /^HTTP\/1.1 400 /);
+  using busy = await served.connect();
+  await busy.send(GET);
+  const piece = "a".repeat(1024 * 1024);
+  // The kernel takes some megabytes.
+  await assertRejects(async () => {
+    for (let sent = 0; sent < 100; sent++) await busy.send(piece);
+  });
 });
 
 Deno.test("an unexpected error is logged, and not shown", async () => {
