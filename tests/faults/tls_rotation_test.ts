@@ -1,6 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { once } from "node:events";
-import tls from "node:tls";
 import { TlsClient } from "../../src/tls/client.ts";
 import { TestCertificate } from "../support/certificate.ts";
 import { RedisCluster } from "../support/cluster.ts";
@@ -9,8 +7,9 @@ import { NatProcess } from "../support/nat_process.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 import { over } from "../support/tls.ts";
 import { TlsDirectory } from "../support/tls_directory.ts";
+import { subjectAt } from "../support/tls_subject.ts";
 import { CLIENT } from "../support/tls_pair.ts";
-import { until, within } from "../support/until.ts";
+import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 
 const AT = "127.0.0.1";
@@ -37,17 +36,6 @@ async function connect(
   const tcp = await Deno.connect({ hostname: AT, port });
   const client = new TlsClient({ ...CLIENT, ca, identity });
   return new WireClient(over(tcp, await client.connect(tcp, AT)));
-}
-
-/** The subject of the certificate that a new connection gets. */
-async function subjectAt(port: number, ca: string): Promise<string> {
-  const socket = tls.connect({ host: AT, port, ca });
-  await once(socket, "secureConnect");
-  const { subject } = socket.getPeerCertificate();
-  const closed = once(socket, "close");
-  socket.destroy();
-  await within("close", closed, 5_000);
-  return String(subject.CN);
 }
 
 /** Sends one request after the other until `stop`. */

@@ -11,6 +11,7 @@ import { CLUSTER_LISTINGS } from "../support/named_nodes.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { findFreePorts, isRefused } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
+import { PROXY_HOSTS } from "../support/tls.ts";
 import { THREADS } from "../support/threads.ts";
 import { idOf } from "../support/views.ts";
 import { WireClient } from "../support/wire.ts";
@@ -27,9 +28,7 @@ const MOVED_SLOTS = Array.from({ length: 1000 }, (_, slot) => slot);
 const HOST = "127.0.0.1";
 
 /** Only Linux has all addresses of 127.0.0.0/8. */
-const [OTHER_HOST, THIRD_HOST] = Deno.build.os === "linux"
-  ? ["127.0.0.2", "127.0.0.3"]
-  : [HOST, HOST];
+const [OTHER_HOST, THIRD_HOST] = Deno.build.os === "linux" ? PROXY_HOSTS : [HOST, HOST];
 
 /** Addresses of this machine. */
 const HOSTS = new Set([HOST, THIRD_HOST, "::1"]);
