@@ -1,13 +1,8 @@
 import { assertEquals } from "@std/assert";
-import type { NodeRef } from "../../../src/cluster/node_ref.ts";
 import { PublicView, type PublicViewOptions } from "../../../src/nat/public_view.ts";
-import type { Connection } from "../../../src/platform/net.ts";
-import { LogThrottle } from "../../../src/platform/log_throttle.ts";
-import { SessionLog } from "../../../src/proxy/session_log.ts";
-import { SessionRewriter } from "../../../src/proxy/session_rewriter.ts";
-import { Statistics } from "../../../src/proxy/statistics.ts";
-import { fromLatin1, toLatin1 } from "../../../src/resp/bytes.ts";
+import type { SessionRewriter } from "../../../src/proxy/session_rewriter.ts";
 import { rewriteRedirect } from "../../../src/rewrite/replies/redirect.ts";
+import { rewriterFor, rewritten } from "../../support/session_rewriter.ts";
 import { Logged } from "../../support/logged.ts";
 import { idOf, line, TableScene } from "../../support/views.ts";
 
@@ -27,32 +22,11 @@ function rewriterOf(view: PublicView, readPublicPorts = () => Promise.resolve())
     line("b", "10.0.0.2:7000"),
   ]);
   const node = natTable.withId(idOf("a"))!;
-  const socket = (remote: string, local: string) =>
-    ({
-      remoteAddr: { transport: "tcp", hostname: remote, port: 7000 },
-      localAddr: { transport: "tcp", hostname: local, port: 8000 },
-    }) as Connection;
-  const ends = { node, client: socket("192.0.2.9", REACHED), upstream: socket("10.0.0.1", "::") };
-  const sources = {
-    view,
-    natTable,
-    nodeResolver: { resolve: (ref: NodeRef) => Promise.resolve(natTable.portOf(ref)) },
-    readPublicPorts,
-    clients: {
-      clientAt: () => null,
-      fetchClients: () => Promise.resolve(new Map()),
-      upstreamOf: () => undefined,
-    },
-    resolver: { resolve: () => Promise.resolve([]) },
-  };
-  const context = { throttle: new LogThrottle(), viewName: undefined };
-  const log = new SessionLog({ clientId: 1, node }, "c", context);
-  return new SessionRewriter(ends, sources, { log, statistics: new Statistics() });
+  return rewriterFor({ view, natTable, node, reachedAt: REACHED, readPublicPorts });
 }
 
-async function rewrite(rewriter: SessionRewriter, frame: string): Promise<string> {
-  const action = { type: "rewrite", rewrite: rewriteRedirect, kind: "redirect" } as const;
-  return toLatin1(await rewriter.rewriteReply(fromLatin1(frame), action, performance.now()));
+function rewrite(rewriter: SessionRewriter, frame: string): Promise<string> {
+  return rewritten(rewriter, frame, rewriteRedirect);
 }
 
 const MEET = ["CLUSTER", "MEET"];
