@@ -4,7 +4,14 @@ import type { ClusterClient, Connect, ConnectOptions } from "../integration/clie
 import { IoredisClient } from "../integration/clients/ioredis.ts";
 import { NodeRedisClient } from "../integration/clients/node_redis.ts";
 import { type ClusterOptions, RedisCluster } from "../support/cluster.ts";
-import { startProxy, startProxyProcess } from "../support/proxy.ts";
+import { findFreePorts } from "../support/ports.ts";
+import {
+  type RunningProxy,
+  type ServedNode,
+  startProxy,
+  startProxyProcess,
+} from "../support/proxy.ts";
+import { PROXY_HOSTS } from "../support/tls.ts";
 import { unless } from "../support/unless.ts";
 import { until, within } from "../support/until.ts";
 import { Load, WRITERS } from "./load.ts";
@@ -64,7 +71,10 @@ export function testLive(
   Deno.test({ ...unless(hindrance, name, fn), sanitizeOps: false, sanitizeResources: false });
 }
 
-/** A cluster, a proxy in front of it, and real clients on both sides. */
+/**
+ * A cluster, a proxy in front of it, and real clients on both sides. A proxy that is no process of
+ * its own has two views, and each client outside comes by one of them.
+ */
 export class LiveScene implements AsyncDisposable {
   readonly cluster: RedisCluster;
   readonly #proxy: SceneProxy;
@@ -105,7 +115,7 @@ export class LiveScene implements AsyncDisposable {
     const pairs = await this.#startLoads(stack);
     const outside = pairs.map(({ outside }) => outside.load);
     const inside = pairs.flatMap(({ inside }) => inside?.load ?? []);
-    const watcher = new Watcher(this.#proxy, (text) => this.#isPrivate(text));
+    const watcher = new Watcher(this.#proxy.views, (text) => this.#isPrivate(text));
     stack.defer(async () => {
       await watcher.stop();
     });
@@ -125,11 +135,11 @@ export class LiveScene implements AsyncDisposable {
     assert(watcher.replies > 0, "nothing was watched");
     assertEquals(outside.flatMap(({ hung }) => hung), [], "writes without an answer");
     for (const pair of pairs) {
-      const { name } = pair;
+      const { name, view } = pair;
       const [outside, inside] = [pair.outside.load, pair.inside?.load];
-      const known = new Set([...watcher.ports].map((port) => `${this.#proxy.host}:${port}`));
+      const known = watcher.addressesIn(view);
       const strange = pair.outside.client.addresses.filter((address) => !known.has(address));
-      assertEquals(strange, [], `${name} outside knows private addresses`);
+      assertEquals(strange, [], `${name} outside knows addresses that are not those of its view`);
       const [lostOutside, lostInside] = await Promise.all(
         [outside, inside].map(async (load) => await load?.lost(this.cluster) ?? []),
       ) as [string[], string[]];
@@ -159,7 +169,6 @@ export class LiveScene implements AsyncDisposable {
   async #startLoads(stack: AsyncDisposableStack): Promise<Pair[]> {
     const seed = this.cluster.nodes[0]!;
     const options = { protocol: 3, throughOutages: true } as const;
-    const outside = { ...options, host: this.#proxy.host, port: this.#proxy.portOf(seed) };
     const names = { resolve: (name: string) => this.#resolve(name) };
     const resolving = this.#naming === "hostnames" ? names : {};
     const { host, port } = seed;
@@ -181,8 +190,11 @@ export class LiveScene implements AsyncDisposable {
       return { client, load };
     }
     const pairs: Pair[] = [];
-    for (const [name, connect] of Object.entries(CLIENTS)) {
-      const pair = { name, outside: await start(connect, `${name} outside`, outside) };
+    const { views } = this.#proxy;
+    for (const [index, [name, connect]] of Object.entries(CLIENTS).entries()) {
+      const view = views[index % views.length]!;
+      const outside = { ...options, host: view.host, port: view.portOf(seed) };
+      const pair = { name, view, outside: await start(connect, `${name} outside`, outside) };
       // Without endpoints, clients inside get only the port, which all nodes share.
       if (this.#naming === "unknown endpoints") pairs.push(pair);
       else pairs.push({ ...pair, inside: await start(connect, `${name} inside`, inside) });
@@ -221,6 +233,8 @@ interface Side {
 /** A client outside, and one inside if that is possible. */
 interface Pair {
   readonly name: string;
+  /** The view that the client outside comes by. */
+  readonly view: SceneView;
   readonly outside: Side;
   readonly inside?: Side;
 }
@@ -241,15 +255,40 @@ const NAMING_OPTIONS: Record<Naming, ClusterOptions> = {
 
 type SceneProxy = Awaited<ReturnType<typeof openProxy>>;
 
+/** A view of a proxy. */
+type SceneView = Pick<RunningProxy<ServedNode>, "host" | "ports" | "portOf">;
+
+/** As many ports as a proxy has by default. */
+const MAX_NODES = 64;
+
 async function openProxy(cluster: RedisCluster, { process, config }: LiveOptions) {
-  if (!process) {
-    const local = await startProxy(cluster, { ...SWIFT, ...config });
-    return Object.assign(local, { sessionCount: () => local.proxy.sessionCount });
+  if (process) {
+    const program = await startProxyProcess(cluster);
+    const views: SceneView[] = [program];
+    // A process has no session count; the nodes show whether clients are left.
+    return Object.assign(program, { views, sessionCount: () => 0 });
   }
-  const program = await startProxyProcess(cluster);
-  // A process has no session count; the nodes show whether clients are left.
-  return Object.assign(program, { sessionCount: () => 0 });
+  const first = findFreePorts(2 * MAX_NODES);
+  const listen = { host: "127.0.0.1", port: first };
+  const second = { host: SECOND_HOST, port: first + MAX_NODES };
+  const otherViews = [{ name: "second", listen: second, publicHost: second.host }];
+  const local = await startProxy(cluster, {
+    ...SWIFT,
+    ...{ listen, maxNodes: MAX_NODES, otherViews },
+    ...config,
+  });
+  const views: SceneView[] = [local, {
+    host: second.host,
+    get ports() {
+      return local.ports.map((port) => port + MAX_NODES);
+    },
+    portOf: (node) => local.portOf(node) + MAX_NODES,
+  }];
+  return Object.assign(local, { views, sessionCount: () => local.proxy.sessionCount });
 }
+
+/** Only Linux has all addresses of 127.0.0.0/8; elsewhere the views have different ports only. */
+const SECOND_HOST = Deno.build.os === "linux" ? PROXY_HOSTS[0] : "127.0.0.1";
 
 /** Stops a load whose client may have given up on a node silently. */
 async function stopOrLeave({ client, load }: Side): Promise<void> {
