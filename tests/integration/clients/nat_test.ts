@@ -2,26 +2,14 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { fileURLToPath } from "node:url";
 import { formatHostPort, type HostPort } from "../../../src/platform/address.ts";
 import { startInnerCluster } from "../../support/inner_cluster.ts";
-import { cable, fetchModules, Namespace, type Sides } from "../../support/namespace.ts";
+import { Namespace } from "../../support/namespace.ts";
 import { run } from "../../support/program.ts";
 import { NatProcess } from "../../support/nat_process.ts";
+import { connectSides, NODES, PROXY } from "../../support/three_sides.ts";
 import { TlsDirectory } from "../../support/tls_directory.ts";
 import { withTls } from "../../support/tls.ts";
 import { unless } from "../../support/unless.ts";
 import { startProxyProcess } from "../../support/proxy.ts";
-
-/**
- * ```
- *  outside           between            inside
- *  client ─ public ─ proxy  ─ private ─ six nodes, one address each
- *  192.0.2.2         192.0.2.1          10.77.0.1 …
- *                    10.77.0.254
- * ```
- * Namespaces share nothing, so these addresses may be the same in every run.
- */
-const NODES = [1, 2, 3, 4, 5, 6].map((number) => `10.77.0.${number}`);
-const PROXY = { private: "10.77.0.254", public: "192.0.2.1" };
-const CLIENT = "192.0.2.2";
 
 const KEYS = Array.from({ length: 30 }, (_, index) => `key:${index}`);
 
@@ -30,7 +18,7 @@ Deno.test(unless(
   "clients that can reach only the proxy use the whole cluster",
   async (t) => {
     await using stack = new AsyncDisposableStack();
-    const { inside, between, outside } = await connectSides(stack);
+    const { inside, between, outside } = await connectSides(stack, pathOf("nat_client.ts"));
     await using cluster = await startInnerCluster(inside, NODES);
     const { nodes } = cluster;
     await using proxy = await startProxyProcess(cluster, {
@@ -103,7 +91,7 @@ for (const kind of KINDS) {
     async (t) => {
       const isTlsInside = kind.startsWith("TLS");
       await using stack = new AsyncDisposableStack();
-      const { inside, between, outside } = await connectSides(stack);
+      const { inside, between, outside } = await connectSides(stack, pathOf("nat_client.ts"));
       await using directory = await TlsDirectory.create();
       directory.issue("public", { names: [PROXY.public] });
       directory.issue("client", { names: [] });
@@ -170,17 +158,6 @@ for (const kind of KINDS) {
       });
     },
   ));
-}
-
-/** Creates the three sides, which end with the stack. */
-async function connectSides(stack: AsyncDisposableStack): Promise<Sides> {
-  const inside = stack.use(await Namespace.create("inside"));
-  const between = stack.use(await Namespace.create("between"));
-  const outside = stack.use(await Namespace.create("outside"));
-  const sides = { inside, between, outside };
-  await cable(sides, { nodes: NODES, proxy: PROXY, client: CLIENT });
-  await fetchModules(pathOf("nat_client.ts"), pathOf("../../../src/main.ts"));
-  return sides;
 }
 
 function pathOf(file: string): string {
