@@ -33,6 +33,7 @@ Deno.test(unless(
       `--cluster-addr=${formatHostPort(witness)}`,
       "--listen-addr=127.0.0.1:8000",
       "--log-level=debug",
+      "--access-log",
     ], { before: between.before }).ready();
     const port = nat.mapping.get(formatHostPort(node))!;
 
@@ -58,5 +59,6 @@ Deno.test(unless(
     const tookMs = await ended - performance.now();
     assert(tookMs < 2000, `It took ${tookMs} ms`);
     await nat.untilLogged(/has failed: the cluster marks it as failed, and it does not answer/);
+    await nat.untilLogged(/ node_failed$/m);
   },
 ));
