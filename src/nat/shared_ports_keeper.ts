@@ -67,7 +67,7 @@ export class SharedPortsKeeper {
   #isStopped = false;
   #problem: string | undefined;
   #corrections = 0;
-  /** The nodes that waited for a port before the last turn. */
+  /** The nodes that waited for a port when the last turn began. */
   #wished: ReadonlySet<string> = new Set();
   /** The fields that the table follows. */
   #followed: Fields | undefined;
@@ -106,15 +106,13 @@ export class SharedPortsKeeper {
       const error = await this.#tryToBegin(view);
       if (error === undefined) return;
       const isPermanent = error instanceof NodeConnectionError && error.isPermanent;
-      const isOver = isPermanent || performance.now() + INTERVAL_MS > endMs;
+      const isOver = isPermanent || this.#isStopped || performance.now() + INTERVAL_MS > endMs;
       const hasPorts = view.nodes.some(({ id }) => this.#natTable.hasPort(id));
       if (isOver && hasPorts) {
         this.#fail(error.message);
         return;
       }
-      if (isOver) {
-        throw this.#unusable(error);
-      }
+      if (isOver) throw this.#unusable(error);
       if (this.#problem !== error.message) this.#log.waiting(error.message);
       this.#problem = error.message;
       await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
@@ -156,14 +154,13 @@ export class SharedPortsKeeper {
   /** Claims ports for nodes that the last turn did not know; call it after each change. */
   update(): void {
     if (this.#timer === undefined || this.#isStopped) return;
-    if (this.#natTable.waiting.some((id) => !this.#wished.has(id))) this.#request();
+    if (this.#hasNewNodes) this.#request();
   }
 
   /** Resolves when each known node has a port, or cannot get one now. */
   async claimed(): Promise<void> {
-    if (this.#isStopped || this.#problem !== undefined) return;
-    if (this.#natTable.waiting.length === 0) return;
-    await withTimeout(this.#request(), CLAIM_LIMIT_MS);
+    if (this.#problem !== undefined || this.#natTable.waiting.length === 0) return;
+    await withTimeout(this.#hasNewNodes ? this.#request() : this.#turn, CLAIM_LIMIT_MS);
   }
 
   /** Stops; resolves when no request is in progress. Close the discovery first to end them. */
@@ -174,6 +171,11 @@ export class SharedPortsKeeper {
     await this.#turn;
     await this.#nextTurn;
     this.#hash.close();
+  }
+
+  /** Whether a node waits for a port that did not when the last turn began. */
+  get #hasNewNodes(): boolean {
+    return this.#natTable.waiting.some((id) => !this.#wished.has(id));
   }
 
   #schedule(): void {
@@ -202,15 +204,13 @@ export class SharedPortsKeeper {
         this.#log.full(shared, this.#natTable.wishes());
       }
       if (error !== undefined) throw error;
-      if (this.#problem !== undefined) {
-        this.#log.recovered();
-      }
+      if (this.#problem !== undefined) this.#log.recovered();
       this.#problem = undefined;
     } catch (error) {
       if (!(error instanceof NodeConnectionError || error instanceof SharedPortsError)) throw error;
       if (this.#isStopped) return;
       this.#fail(error.message);
-      this.#requestRefresh();
+      if (error instanceof NodeConnectionError) this.#requestRefresh();
     }
   }
 
