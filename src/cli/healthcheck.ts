@@ -1,9 +1,11 @@
 import { formatHostPort, type HostPort } from "../platform/address.ts";
+import { ConnectionWrapper } from "../platform/connection_wrapper.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import { type Connection, dial, writeAll } from "../platform/net.ts";
 import { ping, type PingResult } from "../cluster/ping.ts";
 import type { ClientAuth } from "../tls/material.ts";
 import { type HeaderVersions, ownHeader } from "../proxy/proxy_header.ts";
+import { joined } from "../resp/bytes.ts";
 import { isTlsRecord } from "../tls/side.ts";
 import { print } from "./stdout.ts";
 
@@ -116,10 +118,10 @@ async function probe(
 ): Promise<PingResult> {
   let hasEnded = false;
   const upgrade = async (tcp: Connection) => {
-    if (header !== undefined) await writeAll(tcp, header);
-    if (tls === undefined) return tcp;
+    const connection = header === undefined ? tcp : new HeadedConnection(tcp, header);
+    if (tls === undefined) return connection;
     try {
-      return await tls.open(tls.isMutual ? untilAnswer(tcp) : tcp);
+      return await tls.open(tls.isMutual ? new UntilAnswer(connection) : connection);
     } catch (error) {
       hasEnded = error instanceof Deno.errors.UnexpectedEof ||
         error instanceof Deno.errors.ConnectionReset;
@@ -133,19 +135,38 @@ async function probe(
 }
 
 /**
+ * A connection that begins with a PROXY header. A proxy that has as many clients as it may resets a
+ * connection whose header it has not read, so what is written first goes in the same packet.
+ */
+class HeadedConnection extends ConnectionWrapper {
+  /** Undefined once it is sent. */
+  #header: Uint8Array | undefined;
+
+  constructor(connection: Connection, header: Uint8Array) {
+    super(connection, connection);
+    this.#header = header;
+  }
+
+  override async write(bytes: Uint8Array): Promise<number> {
+    const header = this.#header;
+    if (header === undefined) return await super.write(bytes);
+    this.#header = undefined;
+    await writeAll({ write: (packet) => super.write(packet) }, joined([header, bytes]));
+    return bytes.length;
+  }
+}
+
+/**
  * A connection that ends when the server has answered the beginning of the handshake. A server
  * warns of a client that goes on without a certificate.
  */
-function untilAnswer(connection: Connection): Connection {
-  return {
-    async read(buffer) {
-      const length = await connection.read(buffer);
-      return length !== null && isTlsRecord(buffer[0]!) ? null : length;
-    },
-    write: (bytes) => connection.write(bytes),
-    closeWrite: () => connection.closeWrite(),
-    close: () => connection.close(),
-    localAddr: connection.localAddr,
-    remoteAddr: connection.remoteAddr,
-  };
+class UntilAnswer extends ConnectionWrapper {
+  constructor(connection: Connection) {
+    super(connection, connection);
+  }
+
+  override async read(buffer: Uint8Array): Promise<number | null> {
+    const length = await super.read(buffer);
+    return length !== null && isTlsRecord(buffer[0]!) ? null : length;
+  }
 }

@@ -55,6 +55,14 @@ async function assertKnownAt(address: string, client: WireClient, other: WireCli
   await until("it is gone", async () => !(await addresses(other)).includes(address));
 }
 
+/** Checks that a proxy is healthy that expects PROXY headers. */
+async function assertHealthy(port: number, versions: HeaderVersions): Promise<void> {
+  const address = { host: "127.0.0.1", port };
+  const clientAuth = TLS.clients ? "no" as const : undefined;
+  const listener = { hosts: [address.host], port, clientAuth };
+  assertEquals(await checkHealth([listener], versions), address);
+}
+
 const hindrance = await missingHaProxy() ??
   withTls("clients", "HAProxy checks in plain text, and clients verify another address");
 
@@ -94,11 +102,21 @@ Deno.test("clients of load balancers are known by their own addresses", async (t
   await t.step("and a health check is one of this machine", async () => {
     for (const versions of ["v1", "v2", "any"] as const) {
       await using proxy = await start(versions, "192.0.2.1");
-      const address = { host: "127.0.0.1", port: proxy.portOf(node) };
-      const clientAuth = TLS.clients ? "no" as const : undefined;
-      const listener = { hosts: [address.host], port: address.port, clientAuth };
-      assertEquals(await checkHealth([listener], versions), address);
+      await assertHealthy(proxy.portOf(node), versions);
     }
+  });
+
+  await t.step("and a health check of a full proxy passes, too", async () => {
+    // The process closes a connection at its first bytes, before this one can send more.
+    await using nat = await NatProcess.serve(node, [
+      "--max-connections=1",
+      "--accept-proxy-protocol=any",
+      "--proxy-protocol-from=192.0.2.1",
+    ]);
+    const port = nat.portOf(node);
+    using client = await connectBehind(port, "PROXY UNKNOWN\r\n");
+    assertEquals(textOf(await client.ask("PING")), "PONG");
+    for (let round = 0; round < 20; round++) await assertHealthy(port, "any");
   });
 
   const elsewhere = Deno.networkInterfaces().find(({ family, address }) =>
