@@ -2,7 +2,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { textOf } from "../../../src/resp/frame.ts";
 import { halt, RedisCluster } from "../../support/cluster.ts";
 import { NatProcess } from "../../support/nat_process.ts";
-import { getStatus, STATUS_FLAG } from "../../support/status.ts";
+import { getStatus, STATUS_FLAG, statusAddress } from "../../support/status.ts";
 import { until } from "../../support/until.ts";
 import { wire, WireClient } from "../../support/wire.ts";
 
@@ -51,6 +51,19 @@ Deno.test("health, readiness and the nodes are served over HTTP", async (t) => {
     ]);
     assertEquals((await get("/other")).status, 404);
   });
+
+  await t.step(
+    "to programs of this machine, and to no web page under a name of its own",
+    async () => {
+      const { host, port } = await statusAddress(nat);
+      const hosts = { "127.0.0.1:1": 200, "[::1]": 200, "localhost:1": 200, "evil.example": 403 };
+      for (const [name, status] of Object.entries(hosts)) {
+        using client = await WireClient.connectTcp(host, port);
+        await client.send(`GET /nodes HTTP/1.1\r\nHost: ${name}\r\n\r\n`);
+        assertMatch(await client.readToEnd(), new RegExp(`^HTTP/1.1 ${status} `));
+      }
+    },
+  );
 
   await t.step("while the node accepts connections and does not answer", async () => {
     using _halted = halt(node);
