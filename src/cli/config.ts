@@ -1,14 +1,5 @@
 import { resolve } from "node:path";
-import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
-import {
-  formatHostPort,
-  type HostPort,
-  isLocalhost,
-  isLoopback,
-  isWildcard,
-  MAX_PORT,
-} from "../platform/address.ts";
-import type { Credentials } from "../cluster/credentials.ts";
+import { type HostPort, isLocalhost, isWildcard, MAX_PORT } from "../platform/address.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend_options.ts";
 import type { PageSetting } from "../http/page/page_status.ts";
@@ -19,7 +10,8 @@ import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
 import { readBalancers } from "./balancer_options.ts";
 import type { ProbedListener } from "./healthcheck.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
-import { ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
+import { checkExclusive, ConfigError, invalid } from "./config_error.ts";
+import { readCredentials, readLogin } from "./credential_options.ts";
 import { type PublicHost, readPublicHost } from "./public_host.ts";
 import { readPublicPortsFile } from "./public_ports_file.ts";
 import { settingsOf } from "./settings.ts";
@@ -237,83 +229,6 @@ function readSeeds(options: OptionReader): readonly HostPort[] {
   throw new ConfigError("No cluster is given; set --cluster-addr or CLUSTER_ADDR to host:port");
 }
 
-function readCredentials(options: OptionReader, warnings: string[]): Credentials | undefined {
-  const [username, password] = [options.raw("username"), options.raw("password")];
-  const file = options.raw("password-file");
-  const [user, secret] = [inUrl(options, "username"), inUrl(options, "password")];
-  checkExclusive(password, file);
-  checkExclusive(username, user);
-  checkExclusive(password ?? file, secret);
-  if (file !== undefined) checkPasswordFile(file, warnings);
-  const found = password?.text ?? secret?.text ?? (file && { file: file.text });
-  if (found !== undefined) return { username: (username ?? user)?.text, password: found };
-  if (user !== undefined) {
-    throw new ConfigError(
-      `There is no password for ${user.source}; write redis://user:password@host, or ` +
-        "redis://:password@host for the default user, or add --password-file",
-    );
-  }
-  if (username === undefined) return undefined;
-  throw invalid(username, "there is no password; add --password or --password-file");
-}
-
-/** The credentials for `--login`, which must not be open to everyone who reaches a port. */
-function readLogin(
-  options: OptionReader,
-  { listen, otherViews }: PortOptions & ViewOptions,
-  credentials: Credentials | undefined,
-): Credentials {
-  const { source } = options.raw("login")!;
-  if (credentials === undefined) {
-    throw new ConfigError(
-      `There is no user for ${source} to log in; set --username and --password-file, or do ` +
-        `without ${source}`,
-    );
-  }
-  const tls = readServerTls(options);
-  const viewTls = readViewTls(options, otherViews);
-  const unverified = [{ name: DEFAULT_VIEW, listen }, ...otherViews].filter(({ name }) =>
-    (viewTls.find((own) => own.name === name)?.files ?? tls)?.clientAuth !== "yes"
-  );
-  const balancer = options.raw("accept-proxy-protocol");
-  if (balancer !== undefined && unverified.length > 0) {
-    throw new ConfigError(
-      `With ${source} everyone who reaches the load balancer of ${balancer.source} would be ` +
-        "logged in; require client certificates with --tls-auth-clients=yes, or do without " +
-        source,
-    );
-  }
-  const open = unverified.find(({ listen: { host } }) => !isLocalhost(host) && !isLoopback(host));
-  if (open === undefined) return credentials;
-  throw new ConfigError(
-    `With ${source} everyone who reaches ${quote(formatHostPort(open.listen))} ` +
-      "would be logged in; listen on a loopback address, such as --listen-addr=127.0.0.1:8000, " +
-      "or require client certificates with --tls-auth-clients=yes",
-  );
-}
-
-/** The user or the password in the URLs of the cluster. */
-function inUrl(options: OptionReader, part: "username" | "password"): RawValue | undefined {
-  const text = options.get("cluster-addr")?.[part];
-  if (text === undefined) return undefined;
-  const what = part === "username" ? "user" : "password";
-  return { text, source: `the ${what} in ${options.raw("cluster-addr")!.source}` };
-}
-
-/** Verifies that the file contains a password; each connection reads it again. */
-function checkPasswordFile(raw: RawValue, warnings: string[]): void {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(raw.text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new ConfigError(`Cannot read the file of ${raw.source}: ${reason}`, { cause: error });
-  }
-  if (secretIn(text) === "") throw invalid(raw, "the file is empty; expected a password in it");
-  const warning = openSecretWarning(raw.text, raw.source);
-  if (warning !== undefined) warnings.push(warning);
-}
-
 /** With --check a person waits for the answer. */
 const CHECK_TIMEOUT_MS = 5000;
 
@@ -348,11 +263,6 @@ function readMaxConnections(options: OptionReader): number {
   const buffers = options.get("number-of-buffers");
   if (buffers !== undefined) return Math.max(1, Math.floor(buffers / 2));
   return options.get("max-connections") ?? Infinity;
-}
-
-function checkExclusive(one: RawValue | undefined, other: RawValue | undefined): void {
-  if (one === undefined || other === undefined) return;
-  throw new ConfigError(`Both ${one.source} and ${other.source} are set; expected one`);
 }
 
 function freeze<T>(value: T): T {

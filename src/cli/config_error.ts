@@ -21,3 +21,13 @@ export function invalid(raw: RawValue, reason: string): ConfigError {
 export function quote(text: string): string {
   return `'${text.replace(/^.*@/s, "***@")}'`;
 }
+
+/**
+ * Checks that not both of two options are set.
+ *
+ * @throws {ConfigError} if they are
+ */
+export function checkExclusive(one: RawValue | undefined, other: RawValue | undefined): void {
+  if (one === undefined || other === undefined) return;
+  throw new ConfigError(`Both ${one.source} and ${other.source} are set; expected one`);
+}
