@@ -5,7 +5,8 @@ import type { ClusterView } from "../cluster/view.ts";
 export interface MissingNode {
   /** The node id. */
   readonly id: string;
-  readonly address: HostPort;
+  /** Where it was; undefined if the proxy has not served it. */
+  readonly address: HostPort | undefined;
 }
 
 /** The time since which views omit a node. */

@@ -129,7 +129,7 @@ export class NatTable {
   get longMissing(): MissingNode[] {
     return this.#missing.longMissing.map((id) => ({
       id,
-      address: this.#rows.withId(id)?.address ?? this.#ports.addressOf(id)!,
+      address: this.#rows.withId(id)?.address ?? this.#ports.addressOf(id),
     }));
   }
 

@@ -41,6 +41,14 @@ export interface PortAllocatorOptions {
   readonly isShared: boolean;
 }
 
+/** The port of a node, and where the node is. */
+interface Assignment {
+  readonly address: HostPort;
+  readonly port: number;
+  /** Whether the address is only what the shared ports say, which clients may be able to write. */
+  readonly isHearsay: boolean;
+}
+
 /** A port that is being opened for a node. */
 interface Reservation {
   readonly port: number;
@@ -55,7 +63,7 @@ interface Reservation {
  */
 export class PortAllocator {
   readonly #options: PortAllocatorOptions;
-  readonly #assigned = new Map<string, { address: HostPort; port: number }>();
+  readonly #assigned = new Map<string, Assignment>();
   readonly #reserved = new Map<string, Reservation>();
   readonly #retired: number[] = [];
   /** The nodes whose ports are to be retired in the shared ports. */
@@ -68,7 +76,7 @@ export class PortAllocator {
       // A static mapping is newer than the state file.
       const mapping = staticMappings.find(({ node, port: fixed }) => fixed === port || node === id);
       if (mapping === undefined || (mapping.node === id && mapping.port === port)) {
-        this.#assigned.set(id, { address, port });
+        this.#assigned.set(id, { address, port, isHearsay: false });
       }
     }
     const held = this.#heldPorts();
@@ -80,7 +88,8 @@ export class PortAllocator {
    * start.
    */
   get saved(): SavedPorts {
-    const nodes = [...this.#assigned].map(([id, assigned]) => ({ id, ...assigned }));
+    const nodes = [...this.#assigned].filter(([, { isHearsay }]) => !isHearsay)
+      .map(([id, { address, port }]) => ({ id, address, port }));
     return { nodes: nodes.sort((a, b) => a.port - b.port), retired: [...this.#retired] };
   }
 
@@ -125,9 +134,13 @@ export class PortAllocator {
     return this.#assigned.keys();
   }
 
-  /** The address of a node when its port was assigned, or last updated. */
+  /**
+   * The address of a node when its port was assigned, or last updated; undefined if only the shared
+   * ports have one, which must not get the proxy's password.
+   */
   addressOf(id: string): HostPort | undefined {
-    return this.#assigned.get(id)?.address;
+    const assigned = this.#assigned.get(id);
+    return assigned?.isHearsay ? undefined : assigned?.address;
   }
 
   /** The port that a static mapping gives to a node id. */
@@ -161,7 +174,7 @@ export class PortAllocator {
   assign(id: string, port: number, { host, port: nodePort }: HostPort): void {
     this.#reserved.delete(id);
     this.#released.delete(id);
-    this.#assigned.set(id, { address: { host, port: nodePort }, port });
+    this.#assigned.set(id, { address: { host, port: nodePort }, port, isHearsay: false });
     const at = this.#retired.indexOf(port);
     if (at >= 0) this.#retired.splice(at, 1);
   }
@@ -170,11 +183,13 @@ export class PortAllocator {
   replace(shared: SharedPorts): void {
     const claims = claimsById(shared);
     for (const id of this.#released) if (!claims.has(id)) this.#released.delete(id);
+    const former = new Map(this.#assigned);
     this.#assigned.clear();
     for (const [id, port] of claims) {
       const state = shared.get(port);
       if (state?.kind !== "claimed" || this.#released.has(id)) continue;
-      this.#assigned.set(id, { address: state.address, port });
+      const { address, isHearsay } = former.get(id) ?? { address: state.address, isHearsay: true };
+      this.#assigned.set(id, { address, port, isHearsay });
     }
     const retired = [...shared].flatMap(([port, state]) =>
       state.kind === "retired" ? [{ port, order: state.order }] : []
@@ -213,7 +228,9 @@ export class PortAllocator {
     const { first, count } = this.#options;
     if (this.isShared) {
       const shared = this.#assigned.get(id)?.port;
-      if (shared !== undefined) yield shared;
+      // Clients may be able to write the shared ports, and must not open just any port.
+      const isInRange = shared !== undefined && shared >= first && shared < first + count;
+      if (isInRange || (shared !== undefined && shared === this.staticPort(id))) yield shared;
       return;
     }
     const fixed = this.staticPort(id);

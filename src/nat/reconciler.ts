@@ -157,7 +157,7 @@ export class Reconciler {
       log.warning("{reason}; trying the next port", { reason: reason.message });
       const port = this.#ports.reserve(row.id);
       if (port !== undefined) return [this.#offer(row, port)];
-      error = this.#noPortLeft(row.address);
+      error = this.#noPortLeft(row.address, row.id);
     }
     this.#ports.cancel(row.id);
     this.#rows.remove(row);
@@ -233,7 +233,8 @@ export class Reconciler {
     const port = this.#reserve(id, view);
     if (port === undefined) {
       // A node that waits for its claim has a port a moment later, or the reason is logged.
-      this.portless.record(id, announced, this.#noPortLeft(address), !this.#ports.isShared);
+      const isWaiting = this.#ports.isShared && this.#ports.portOf(id) === undefined;
+      this.portless.record(id, announced, this.#noPortLeft(address, id), !isWaiting);
       return undefined;
     }
     const row = newRow(id, address, { isRequired });
@@ -269,10 +270,20 @@ export class Reconciler {
     return { kind: "open", node: row, port, isRequired: row.isRequired && !isPreferred };
   }
 
-  #noPortLeft(address: HostPort): NoPublicPortError {
+  #noPortLeft(address: HostPort, id: string): NoPublicPortError {
+    const node = `Node ${formatHostPort(address)}`;
+    const shared = this.#ports.portOf(id);
+    if (this.#ports.isShared && shared === undefined) {
+      return new NoPublicPortError(`${node} has no port in the shared ports yet (--shared-ports)`);
+    }
     if (this.#ports.isShared) {
+      const { first, count } = this.#ports.limits.range;
       return new NoPublicPortError(
-        `Node ${formatHostPort(address)} has no port in the shared ports yet (--shared-ports)`,
+        `${node} has port ${shared} in the shared ports (--shared-ports), and the ports of this ` +
+          `proxy are ${first} to ${
+            first + count - 1
+          }; set the same --max-nodes and --port-map in ` +
+          "all proxies",
       );
     }
     return new NoPublicPortError(

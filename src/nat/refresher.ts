@@ -107,7 +107,7 @@ export class TopologyRefresher {
    */
   async #verifyMissing(missing: MissingNode): Promise<void> {
     const { natTable, discovery, apply } = this.#context;
-    const view = await discovery.queryNode(missing.address);
+    const view = missing.address && await discovery.queryNode(missing.address);
     if (this.#isStopped) return;
     const isMember = view?.answeredBy.id === missing.id && view.nodes.length > 1 &&
       natTable.belongsToCluster(view);

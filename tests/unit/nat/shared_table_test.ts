@@ -146,7 +146,9 @@ Deno.test("with shared ports, another proxy may retire the port of a node that h
   const view = viewOf([A, B]);
   scene.applyView(view);
   scene.applyView(seenBy("b", view));
-  assertEquals(scene.natTable.longMissing.map(({ id }) => id), [idOf("c")]);
+  // Anybody may have written the address, which must not get the password of the proxy.
+  assertEquals(scene.natTable.longMissing, [{ id: idOf("c"), address: undefined }]);
+  assertEquals(scene.natTable.savedPorts, { nodes: [], retired: [] });
   scene.shared.set(8004, { kind: "retired", order: 1 });
   scene.follow();
   assertEquals(scene.natTable.longMissing, []);
@@ -164,6 +166,28 @@ Deno.test("with shared ports, saved ports are used before the store answers, and
   scene.claim(8003, "c", "10.0.0.3");
   scene.turn();
   assertEquals(scene.rows, "a 8004 10.0.0.1:7000, b 8000 10.0.0.2:7000");
+});
+
+Deno.test("with shared ports, no port outside the range is opened", () => {
+  using logged = new Logged();
+  const scene = new SharedScene();
+  scene.claim(22, "a", "10.0.0.1");
+  scene.claim(8008, "b", "10.0.0.2");
+  scene.follow();
+  scene.knowing([A, B]);
+  scene.turn();
+  assertEquals([scene.rows, scene.natTable.waiting], ["", []]);
+  assertEquals(logged.lines.length, 2);
+  assertEquals(
+    logged.lines[0],
+    "error Node 10.0.0.1:7000 has port 22 in the shared ports (--shared-ports), and the ports of " +
+      "this proxy are 8000 to 8007; set the same --max-nodes and --port-map in all proxies",
+  );
+  const pinned = new SharedScene({ staticMappings: [{ node: idOf("a"), port: 22 }] });
+  pinned.claim(22, "a", "10.0.0.1");
+  pinned.follow();
+  pinned.knowing([A]);
+  assertEquals(pinned.rows, "a 22 10.0.0.1:7000");
 });
 
 Deno.test("with shared ports, the port of a static mapping is claimed and stays", () => {
