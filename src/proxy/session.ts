@@ -7,7 +7,6 @@ import {
   isGone,
   socketAddress,
   type TcpConnection,
-  type TlsAcceptor,
 } from "../platform/net.ts";
 import { createNonce } from "../relay/marker.ts";
 import { ReplyRelay } from "../relay/reply_relay.ts";
@@ -15,10 +14,9 @@ import { ReplyTracker } from "../relay/reply_tracker.ts";
 import { LoginRefusedError } from "../relay/login_refused_error.ts";
 import { AbandonedError, PairingError } from "../relay/pairing_error.ts";
 import { RequestRelay } from "../relay/request_relay.ts";
-import type { Balancers } from "./balancers.ts";
 import { refuseLogin } from "./client_login.ts";
-import { connectFailureOf } from "./connect_failure.ts";
 import { type EndReason, endReasonOf, TIMEOUT_REASONS } from "./end_reason.ts";
+import { SessionConnections } from "./session_connections.ts";
 import type {
   ServedSession,
   SessionContext,
@@ -35,13 +33,13 @@ import { SessionTrafficLog } from "./traffic_log.ts";
 const SURELY_SENT_BYTES = 64 * 1024;
 
 /**
- * One client connection and its upstream connection. The session owns and closes both; no other
- * code may read or write them.
+ * One client connection and its upstream connection. The session owns both, by its
+ * `SessionConnections`; no other code may read or write them.
  *
  * ```
- *   start ─▶ identify ─▶ secure ─▶ connect ─▶ RequestRelay  client ─▶ node ─┐
- *               │           │          │      ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
- *               └───────────┴──────────┴▶ failed ───────────────────────────────────────▶ onClosed
+ *   start ─▶ openClient ─▶ openUpstream ─▶ RequestRelay  client ─▶ node ─┐
+ *                │              │          ReplyRelay    node ─▶ client ─┴▶ both ended ─▶ onClosed
+ *                └──────────────┴▶ failed ──────────────────────────────────────────────▶ onClosed
  * ```
  *
  * The end of one side is passed on to the other; a failure of one direction ends both.
@@ -50,19 +48,13 @@ export class Session implements ServedSession {
   readonly node: NatEntry;
   /** The statistics of the port at which the client was accepted. */
   readonly port: PortStatistics;
-  readonly #tcp: TcpConnection;
-  /** The accepted connection, that after the header of a load balancer, or TLS over it. */
-  #client: Connection;
+  readonly #connections: SessionConnections;
   readonly #context: SessionContext;
   readonly #log: SessionLog;
   readonly #timeouts = new SessionTimeouts();
   readonly #tracker = new ReplyTracker();
-  /** Aborts the attempt to connect to the node, while there is one. */
-  #dialing: AbortController | undefined;
-  #upstream: Connection | undefined;
   #requests: RequestRelay | undefined;
   #replies: ReplyRelay | undefined;
-  #ended = false;
   /** Why the session ends, once it does. */
   #endReason: EndReason | undefined;
   /** The first failure of a direction; `refusal` is resolved when the client was told of it. */
@@ -82,8 +74,7 @@ export class Session implements ServedSession {
   ) {
     this.node = node;
     this.port = port;
-    this.#tcp = client;
-    this.#client = client;
+    this.#connections = new SessionConnections(client);
     this.#context = context;
     this.#log = new SessionLog({ clientId, node }, textOf(client.remoteAddr), context);
   }
@@ -110,12 +101,10 @@ export class Session implements ServedSession {
   /** Starts to serve the client. Never throws: failures are logged, and end in `onClosed`. */
   async start(): Promise<void> {
     try {
-      this.#tcp.setNoDelay(true);
-      this.#tcp.setKeepAlive(this.#context.keepAlive);
-      const { balancers, tlsAcceptor } = this.#context;
-      if (balancers !== undefined) await this.#identify(balancers);
-      if (tlsAcceptor !== undefined) await this.#secure(tlsAcceptor);
-      const upstream = this.#ended ? undefined : await this.#connect();
+      await this.#connections.openClient(this.#context, (address) => {
+        this.#log.clientAddress = textOf(address);
+      });
+      const upstream = this.#hasEnded ? undefined : await this.#connect();
       if (upstream === undefined) {
         this.#finish();
         return;
@@ -137,12 +126,14 @@ export class Session implements ServedSession {
     this.#close();
   }
 
+  /** Whether both connections are closed. */
+  get #hasEnded(): boolean {
+    return this.#connections.areClosed;
+  }
+
   #close(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#dialing?.abort();
-    close(this.#client);
-    if (this.#upstream !== undefined) close(this.#upstream);
+    if (this.#hasEnded) return;
+    this.#connections.close();
     this.#tracker.abandon();
   }
 
@@ -153,9 +144,9 @@ export class Session implements ServedSession {
    */
   async drain(): Promise<void> {
     this.#endReason ??= "shutdown";
-    if (this.#upstream === undefined || this.#requests === undefined) return this.#close();
+    if (this.#requests === undefined) return this.#close();
     try {
-      await this.#closeGracefully(this.#upstream, this.#requests, this.#replies!);
+      await this.#closeGracefully(this.#requests, this.#replies!);
     } catch (error) {
       this.#fail(error, "shutdown");
     }
@@ -171,68 +162,27 @@ export class Session implements ServedSession {
     this.#close();
   }
 
-  /** Learns from a load balancer who the client is. */
-  async #identify(balancers: Balancers): Promise<void> {
-    this.#client = await balancers.accept(this.#tcp);
-    this.#log.clientAddress = textOf(this.#client.remoteAddr);
-  }
-
-  /** Does the handshake of TLS with the client. */
-  async #secure(tlsAcceptor: TlsAcceptor): Promise<void> {
-    const secured = await tlsAcceptor.accept(this.#client);
-    if (this.#ended) close(secured);
-    else this.#client = secured;
-  }
-
   /**
-   * Connects to the node, and logs the client in there; undefined if the node does not answer, or
-   * the session ends meanwhile.
+   * Connects to the node; undefined if it does not answer, or the session ends meanwhile.
    *
    * @throws {LoginRefusedError} if the proxy cannot log the client in
    */
   async #connect(): Promise<Connection | undefined> {
-    const { login } = this.#context;
     try {
-      const upstream = await this.#dial();
-      if (this.#ended) {
-        close(upstream);
-        return undefined;
-      }
-      // From here on the session closes it.
-      this.#upstream = upstream;
-      await login?.logIn(upstream, this.node.address);
-      return this.#ended ? undefined : upstream;
+      return await this.#connections.openUpstream(this.node, this.port, this.#context);
     } catch (error) {
-      if (this.#ended) return undefined;
       if (error instanceof LoginRefusedError) throw error;
       this.#endReason = "connect_failed";
       this.#log.connectFailed(error);
       await this.#context.onConnectFailed(this.node, error);
       return undefined;
-    } finally {
-      this.#dialing = undefined;
-    }
-  }
-
-  /** Connects to the node, and counts the result unless the session ends meanwhile. */
-  async #dial(): Promise<Connection> {
-    const { dialer, statistics } = this.#context;
-    const startedAtMs = performance.now();
-    try {
-      this.#dialing = new AbortController();
-      const upstream = await dialer.dial(this.node.address, this.#dialing);
-      statistics.connected(this.port, (performance.now() - startedAtMs) / 1000);
-      return upstream;
-    } catch (error) {
-      if (!this.#ended) this.port.connectFailures[connectFailureOf(error)]++;
-      throw error;
     }
   }
 
   /** Starts both directions. */
   #relay(upstream: Connection): void {
     const { buffers, scheduler, budget, addressSources, echo, login, statistics } = this.#context;
-    const client = this.#client;
+    const { client } = this.#connections;
     const tracker = this.#tracker;
     const rewriter = new SessionRewriter(
       { node: this.node, client, upstream },
@@ -294,7 +244,7 @@ export class Session implements ServedSession {
         this.#endReason ??= "node_closed";
         this.#timeouts.recordNodeEnd();
         this.#tracker.abandon();
-        await closeWrite(this.#client);
+        await closeWrite(this.#connections.client);
       } else await this.#failWithReply(reason, gone);
     } catch (error) {
       this.#fail(error, "client_closed");
@@ -306,12 +256,11 @@ export class Session implements ServedSession {
 
   /** Whether the node has no reason to close the connection, such as the end of the client. */
   get #isNodeEndUnexpected(): boolean {
-    return !this.#ended && this.#failure === undefined && !this.#timeouts.hasClientEnded &&
+    return !this.#hasEnded && this.#failure === undefined && !this.#timeouts.hasClientEnded &&
       this.#answered === undefined;
   }
 
   async #closeGracefully(
-    upstream: Connection,
     requests: RequestRelay,
     replies: ReplyRelay,
   ): Promise<void> {
@@ -324,8 +273,8 @@ export class Session implements ServedSession {
       // If replies cannot be paired with requests, no reply is waited for.
       if (!(error instanceof PairingError)) throw error;
     }
-    if (this.#ended) return;
-    await closeWrite(upstream);
+    if (this.#hasEnded) return;
+    await closeWrite(this.#connections.upstream!);
     if (!this.#isAnswered) await (this.#answered = Promise.withResolvers()).promise;
     // A client that does not read may have more than that in the kernel's buffers.
     if (replies.receivedBytes - beforeBytes > SURELY_SENT_BYTES) return;
@@ -336,7 +285,7 @@ export class Session implements ServedSession {
     this.#directions--;
     if (this.#directions > 0) return;
     try {
-      this.#context.registry.delete(this.node, textOf(this.#upstream!.localAddr));
+      this.#context.registry.delete(this.node, textOf(this.#connections.upstream!.localAddr));
     } finally {
       this.#finish();
     }
@@ -345,16 +294,16 @@ export class Session implements ServedSession {
   /** Logs how the session has ended, and closes what is open. */
   #finish(): void {
     if (this.#failure !== undefined) this.#log.failed(this.#failure.reason);
-    else if (this.#upstream !== undefined) this.#log.ended();
+    else if (this.#connections.upstream !== undefined) this.#log.ended();
     this.#close();
     this.#context.onClosed(this);
   }
 
   /** Like `#fail`; if the proxy could not log the client in, the client gets an error first. */
   async #failWithReply(reason: unknown, gone: EndReason): Promise<void> {
-    if (reason instanceof LoginRefusedError && !this.#ended) {
-      close(this.#upstream!);
-      this.#failure ??= { reason, refusal: refuseLogin(this.#client) };
+    if (reason instanceof LoginRefusedError && !this.#hasEnded) {
+      close(this.#connections.upstream!);
+      this.#failure ??= { reason, refusal: refuseLogin(this.#connections.client) };
     }
     await this.#failure?.refusal;
     this.#fail(reason, gone);
