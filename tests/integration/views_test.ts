@@ -7,13 +7,14 @@ import { textOf } from "../../src/resp/frame.ts";
 import { AnsweringNode, viewAnswers } from "../support/answering_node.ts";
 import { RedisCluster } from "../support/cluster.ts";
 import { Forwarder } from "../support/forwarder.ts";
-import { CLUSTER_LISTINGS } from "../support/named_nodes.ts";
+import { CLUSTER_LISTINGS, idAt } from "../support/named_nodes.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { findFreePorts, isRefused } from "../support/ports.ts";
 import { startProxy } from "../support/proxy.ts";
 import { PROXY_HOSTS } from "../support/tls.ts";
 import { THREADS } from "../support/threads.ts";
 import { idOf } from "../support/views.ts";
+import { until } from "../support/until.ts";
 import { WireClient } from "../support/wire.ts";
 import { IoredisClient } from "./clients/ioredis.ts";
 import { NodeRedisClient } from "./clients/node_redis.ts";
@@ -116,6 +117,27 @@ Deno.test("what clients are shown", async (t) => {
         assertEquals(new Set(client.addresses).difference(new Set(shown)), new Set());
       }
     }
+  });
+
+  await t.step("a node that joins gets the next port if one is in use in any view", async () => {
+    const nodes = cluster.nodes.length;
+    const [first, second] = freeRanges(nodes + 2);
+    const listen = { host: OTHER_HOST!, port: second };
+    await using proxy = await startProxy(cluster, {
+      listen: { host: HOST, port: first },
+      maxNodes: nodes + 2,
+      otherViews: [{ name: "outside", listen, publicHost: listen.host }],
+      refreshIntervalMs: 250,
+    });
+    using _taken = Deno.listen({ hostname: listen.host, port: second + nodes });
+    const added = await cluster.add();
+    const port = await until("the node has a port", () => {
+      return proxy.ports.length > nodes && proxy.portOf(added);
+    });
+    assertEquals(port, first + nodes + 1);
+    assertEquals(await idAt(HOST, port), added.id);
+    assertEquals(await idAt(listen.host, port - first + second), added.id);
+    assert(await isRefused(first + nodes));
   });
 });
 
