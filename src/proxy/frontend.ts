@@ -3,19 +3,13 @@ import type { NatEntry } from "../nat/nat_table.ts";
 import type { PublicView, PublicViews } from "../nat/public_view.ts";
 import { DnsCache } from "../platform/dns_cache.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
-import {
-  close,
-  isExhausted,
-  type Listener,
-  type TcpConnection,
-  writeAll,
-} from "../platform/net.ts";
+import { close, isExhausted, type Listener, type TcpConnection } from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { CaptureBudget } from "../relay/capture.ts";
 import { BufferPool } from "../relay/read_buffer.ts";
-import { fromLatin1 } from "../resp/bytes.ts";
 import { AcceptErrors } from "./accept_errors.ts";
 import { AccessLog } from "./access_log.ts";
+import { Admission } from "./admission.ts";
 import { Balancers } from "./balancers.ts";
 import { ClientLogin } from "./client_login.ts";
 import { ClientRegistry } from "./client_registry.ts";
@@ -44,9 +38,6 @@ const MAX_CHECK_INTERVAL_MS = 1000;
 /** How often sessions are checked while they drain. */
 const DRAIN_CHECK_INTERVAL_MS = 100;
 
-/** The same error as a server's (networking.c `acceptCommonHandler`). */
-const TOO_MANY_CLIENTS = "-ERR max number of clients reached\r\n";
-
 /** How long a client whose node is gone waits for the node's public port to be closed. */
 const SUSPECT_TIMEOUT_MS = 250;
 
@@ -58,7 +49,7 @@ const ACCEPT_PAUSE_MS = 100;
  * owns the listeners and the sessions. Others decide which nodes it listens for.
  *
  * ```
- *   listener ── accept ─▶ admit (--proxy-protocol-from, --max-connections) ─▶ Session ── onClosed ─▶ forgotten
+ *   listener ── accept ─▶ Admission ─▶ Session ── onClosed ─▶ forgotten
  * ```
  */
 export class Frontend implements Frontends {
@@ -82,6 +73,7 @@ export class Frontend implements Frontends {
   readonly #acceptErrors: AcceptErrors;
   readonly #throttle = new LogThrottle();
   readonly #balancers: Balancers | undefined;
+  readonly #admission: Admission;
   #checkTimer: ReturnType<typeof setInterval> | undefined;
 
   /** @param sharing what it shares with other threads, if there are several */
@@ -96,6 +88,9 @@ export class Frontend implements Frontends {
     this.#acceptErrors = new AcceptErrors(sharing.counters);
     if (options.accessLog) this.#accessLog = new AccessLog();
     this.#balancers = options.balancers && new Balancers(options.balancers, this.#throttle);
+    const { maxConnections } = options;
+    const rules = { balancers: this.#balancers, maxConnections };
+    this.#admission = new Admission(rules, sharing.counters, this.#statistics);
     this.#views = context.views;
     this.#contexts = this.#createSessionContexts(context, sharing);
   }
@@ -132,7 +127,7 @@ export class Frontend implements Frontends {
         else await withTimeout(suspect(node), SUSPECT_TIMEOUT_MS);
       },
       onClosed: (session: ServedSession) => {
-        counters.sessions.add(-1);
+        this.#admission.release();
         statistics.ended[session.endReason]++;
         session.port.clients--;
         addTraffic(session.port, session.traffic);
@@ -276,26 +271,14 @@ export class Frontend implements Frontends {
     } while (isOpen());
   }
 
-  /** Starts a session for a client, unless it comes from elsewhere, or there are too many. */
+  /** Starts a session for a client that is admitted. */
   #serve(
     client: TcpConnection,
     origin: Omit<SessionOrigin, "clientId">,
     context: SessionContext,
   ): void {
-    const { counters } = this;
-    if (this.#balancers?.admits(client) === false) {
-      this.#statistics.refused.not_from_balancer++;
-      close(client);
-      return;
-    }
-    if (!counters.sessions.addWithin(1, this.#options.maxConnections)) {
-      this.#statistics.refused.max_connections++;
-      // A client that expects a handshake cannot read the error; servers close, too.
-      if (context.tlsAcceptor === undefined) rejectClient(client);
-      else close(client);
-      return;
-    }
-    const clientId = counters.nextClientId();
+    if (!this.#admission.admit(client, context.tlsAcceptor !== undefined)) return;
+    const clientId = this.counters.nextClientId();
     const session = new Session(client, { ...origin, clientId }, context);
     origin.port.accepted++;
     origin.port.clients++;
@@ -316,14 +299,4 @@ function addTraffic(port: PortStatistics, traffic: SessionTraffic): void {
   port.requests += traffic.requests;
   port.receivedFromClients += traffic.receivedFromClient;
   port.receivedFromNode += traffic.receivedFromNode;
-}
-
-async function rejectClient(client: TcpConnection): Promise<void> {
-  try {
-    await writeAll(client, fromLatin1(TOO_MANY_CLIENTS));
-  } catch {
-    // The client has disconnected.
-  } finally {
-    close(client);
-  }
 }
