@@ -17,6 +17,7 @@ import { type ClusterNode, halt, RedisCluster } from "./support/cluster.ts";
 import { type Random, seededRandom } from "./support/random.ts";
 import { slotOf } from "./support/slots.ts";
 import { integerOf, readArguments, runTask, UsageError } from "./support/task.ts";
+import { PROXY_HOSTS } from "./support/tls.ts";
 import { TemporaryDirectory } from "./support/temporary.ts";
 import { until, within } from "./support/until.ts";
 
@@ -183,11 +184,10 @@ async function run(minutes: number, seed: number): Promise<boolean> {
   await using stack = new AsyncDisposableStack();
   const { outside, inside } = await connect(stack, fleet, cluster);
   const agreement = new Agreement(fleet);
-  const watched = { host: fleet.host, ports: fleet.ports, portOf: () => 0 } as unknown;
-  const watcher = new Watcher(
-    watched as ConstructorParameters<typeof Watcher>[0],
-    (text) => text.includes(cluster.network) || text.includes("127.0.3."),
-  );
+  // The proxies listen there, and clients outside are not shown that.
+  const isHidden = (text: string) =>
+    text.includes(cluster.network) || PROXY_HOSTS.some((host) => text.includes(host));
+  const watcher = new Watcher([fleet], isHidden);
 
   const endMs = performance.now() + minutes * 60_000;
   let deaths = 0;
