@@ -14,8 +14,8 @@ export function readBalancers(options: OptionReader): BalancerOptions | undefine
   if (versions !== undefined) {
     throw invalid(
       options.raw("accept-proxy-protocol")!,
-      "it is open who may send the header; add --proxy-protocol-from with the addresses of the " +
-        "load balancers",
+      "anybody could send a header; add --proxy-protocol-from with the addresses of the load " +
+        "balancers",
     );
   }
   if (from === undefined) return undefined;

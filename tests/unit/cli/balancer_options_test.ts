@@ -56,7 +56,7 @@ const INVALID: Record<string, string> = {
   "--accept-proxy-protocol=v3 --proxy-protocol-from=::1":
     "Cannot use --accept-proxy-protocol 'v3': expected one of v1, v2, any",
   "--accept-proxy-protocol=v2":
-    "Cannot use --accept-proxy-protocol 'v2': it is open who may send the header; add " +
+    "Cannot use --accept-proxy-protocol 'v2': anybody could send a header; add " +
     "--proxy-protocol-from with the addresses of the load balancers",
   "PROXY_PROTOCOL_FROM=10.0.0.0/8":
     "Cannot use PROXY_PROTOCOL_FROM '10.0.0.0/8': no header is expected; add " +
