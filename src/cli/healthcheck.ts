@@ -143,7 +143,7 @@ class HeadedConnection extends ConnectionWrapper {
   #header: Uint8Array | undefined;
 
   constructor(connection: Connection, header: Uint8Array) {
-    super(connection, connection);
+    super(connection);
     this.#header = header;
   }
 
@@ -161,10 +161,6 @@ class HeadedConnection extends ConnectionWrapper {
  * warns of a client that goes on without a certificate.
  */
 class UntilAnswer extends ConnectionWrapper {
-  constructor(connection: Connection) {
-    super(connection, connection);
-  }
-
   override async read(buffer: Uint8Array): Promise<number | null> {
     const length = await super.read(buffer);
     return length !== null && isTlsRecord(buffer[0]!) ? null : length;

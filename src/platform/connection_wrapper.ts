@@ -1,19 +1,22 @@
 import type { Connection } from "./net.ts";
 
-/** A connection over another one, with other addresses. Subclasses may change what passes. */
+/** A connection over another one. Subclasses give it other addresses, or change what passes. */
 export class ConnectionWrapper implements Connection {
   readonly localAddr: Deno.NetAddr;
   readonly remoteAddr: Deno.NetAddr;
   readonly #connection: Connection;
 
-  /** @param connection which this object then owns */
+  /**
+   * @param connection which this object then owns
+   * @param addresses those of the connection by default
+   */
   constructor(
     connection: Connection,
-    { localAddr, remoteAddr }: Pick<Connection, "localAddr" | "remoteAddr">,
+    addresses: Pick<Connection, "localAddr" | "remoteAddr"> = connection,
   ) {
     this.#connection = connection;
-    this.localAddr = localAddr;
-    this.remoteAddr = remoteAddr;
+    this.localAddr = addresses.localAddr;
+    this.remoteAddr = addresses.remoteAddr;
   }
 
   read(buffer: Uint8Array): Promise<number | null> {

@@ -16,9 +16,7 @@ export class BalancedConnection extends ConnectionWrapper {
   constructor(connection: Connection, ends: ClientEnds | undefined, rest: Uint8Array) {
     super(
       connection,
-      ends === undefined
-        ? connection
-        : { localAddr: addressOf(ends.destination), remoteAddr: addressOf(ends.source) },
+      ends && { localAddr: addressOf(ends.destination), remoteAddr: addressOf(ends.source) },
     );
     if (rest.length > 0) this.#rest = rest;
   }

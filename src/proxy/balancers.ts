@@ -19,9 +19,9 @@ export interface BalancerOptions {
 }
 
 /**
- * A balancer sends the header with its first packet. The specification wants to wait at least 3 s,
- * for one retransmission of that; this is enough for three of them (1 s, 2 s, 4 s), and as long as
- * the handshake of TLS may take.
+ * A balancer sends the header with its first packet. The specification asks to wait for at least
+ * 3 s, for one retransmission of that. This is enough for three (1 s, 2 s, 4 s), and as long as the
+ * handshake of TLS may take.
  */
 export const HEADER_TIMEOUT_MS = 10_000;
 
@@ -58,12 +58,12 @@ export class Balancers {
    *
    * @throws {ProxyHeaderError} if no header that is accepted comes in time
    */
-  async accept(connection: Connection, timeoutMs = HEADER_TIMEOUT_MS): Promise<Connection> {
+  async accept(connection: Connection): Promise<Connection> {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       close(connection);
-    }, timeoutMs);
+    }, HEADER_TIMEOUT_MS);
     try {
       const { ends, rest } = await readHeader(connection, this.#options.versions);
       if (ends !== undefined && !this.#isBalancer(connection)) {
@@ -78,7 +78,7 @@ export class Balancers {
     } finally {
       clearTimeout(timer);
     }
-    throw new ProxyHeaderError(`There was no complete PROXY header within ${timeoutMs} ms`);
+    throw new ProxyHeaderError(`There was no complete PROXY header within ${HEADER_TIMEOUT_MS} ms`);
   }
 
   #isBalancer({ remoteAddr }: Pick<Connection, "remoteAddr">): boolean {
