@@ -1,5 +1,9 @@
-import { DEFAULT_VIEW, type PublicPort, type PublicViewOptions } from "../nat/public_view.ts";
-import type { PublicViewsOptions } from "../nat/public_view.ts";
+import {
+  DEFAULT_VIEW,
+  type PublicPort,
+  type PublicViewOptions,
+  type PublicViewsOptions,
+} from "../nat/public_view.ts";
 import { isIpv6, isLocalhost, isSameHost, isWildcard, MAX_PORT } from "../platform/address.ts";
 import type { MappingOptions } from "../proxy/startup.ts";
 import type { OptionReader } from "./command_line.ts";
