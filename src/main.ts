@@ -1,13 +1,11 @@
 import project from "../deno.json" with { type: "json" };
-import { check } from "./cli/check.ts";
 import { parseCommand } from "./cli/config.ts";
 import { EXIT, reportFailure } from "./cli/exit.ts";
-import { healthcheck } from "./cli/healthcheck.ts";
 import { helpText, versionText } from "./cli/help.ts";
-import { serve } from "./cli/serve.ts";
 import { print } from "./cli/stdout.ts";
 
-// The program: parse → command → exit status.
+// The program: parse → command → exit status. Only the command that runs is loaded: serve is most of
+// the program, and an orchestrator runs healthcheck every few seconds.
 
 async function main(args: readonly string[]): Promise<number> {
   try {
@@ -19,14 +17,20 @@ async function main(args: readonly string[]): Promise<number> {
       case "version":
         print(versionText(project));
         break;
-      case "healthcheck":
+      case "healthcheck": {
+        const { healthcheck } = await import("./cli/healthcheck.ts");
         await healthcheck(command.listeners, command.headerVersions);
         break;
-      case "check":
+      }
+      case "check": {
+        const { check } = await import("./cli/check.ts");
         await check(command.config);
         break;
-      case "serve":
+      }
+      case "serve": {
+        const { serve } = await import("./cli/serve.ts");
         await serve(command.config, project);
+      }
     }
     return EXIT.ok;
   } catch (error) {

@@ -126,10 +126,26 @@ Deno.test("only platform/net.ts opens sockets", async () => {
   assertEquals(callers, ["platform/net.ts"]);
 });
 
-Deno.test("cryptography is loaded only if an option asks for TLS", () => {
-  const loaded = new Set(ENTRIES);
+/** The modules that these load before they run, with themselves. */
+function loadedBy(entries: readonly string[]): ReadonlySet<string> {
+  const loaded = new Set(entries);
   // The set grows while it is iterated over.
   for (const path of loaded) for (const target of loads.get(path) ?? []) loaded.add(target);
+  return loaded;
+}
+
+Deno.test("cryptography is loaded only if an option asks for TLS", () => {
+  const loaded = loadedBy(["cli/serve.ts", "cli/check.ts", "cli/healthcheck.ts", ...ENTRIES]);
   assert(loaded.has("proxy/session.ts"));
   assertEquals([...loaded].filter((target) => /^node:(tls|crypto|https?)$/.test(target)), []);
+});
+
+Deno.test("what an option asks for is loaded only with that option", () => {
+  const loaded = [...loadedBy(["cli/serve.ts"])];
+  assertEquals(loaded.filter((path) => ["http", "workers"].includes(layerOf(path))), []);
+});
+
+Deno.test("a command is loaded only if it runs", () => {
+  const loaded = [...loadedBy(["main.ts"])];
+  assertEquals(loaded.filter((path) => layerOf(path) === "proxy" || path === "cli/serve.ts"), []);
 });
