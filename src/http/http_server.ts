@@ -153,20 +153,23 @@ export class HttpServer {
 
   /** Reads a request, and returns what to answer. */
   async #answer(connection: Connection): Promise<{ response: HttpResponse; isHead: boolean }> {
+    let method: string | undefined;
+    const answer = (response: HttpResponse) => ({ response, isHead: method === "HEAD" });
     try {
       const request = await readHead(connection);
       this.#waiting.delete(connection);
-      const isHead = request.method === "HEAD";
-      if (!isHead && request.method !== "GET") return { response: METHOD_NOT_ALLOWED, isHead };
-      return { response: await this.#handler(request), isHead };
+      method = request.method;
+      if (method !== "GET" && method !== "HEAD") return answer(METHOD_NOT_ALLOWED);
+      return answer(await this.#handler(request));
     } catch (error) {
       if (isGone(error)) throw error;
       if (error instanceof BadRequestError) {
-        return { response: textResponse(error.status, error.message), isHead: false };
+        method = error.method;
+        return answer(textResponse(error.status, error.message));
       }
       const reason = error instanceof Error ? error.stack ?? error.message : String(error);
       log.error("Cannot answer an HTTP request: {reason}", { reason });
-      return { response: textResponse(500, "An unexpected error; the log has it"), isHead: false };
+      return answer(textResponse(500, "An unexpected error; the log has it"));
     }
   }
 }

@@ -11,10 +11,13 @@ export interface HttpRequest {
 export class BadRequestError extends Error {
   override readonly name = "BadRequestError";
   readonly status: 400 | 431 | 505;
+  /** The method of the request; undefined if that could not be read. */
+  readonly method: string | undefined;
 
-  constructor(status: BadRequestError["status"], message: string) {
+  constructor(status: BadRequestError["status"], message: string, method?: string) {
     super(message);
     this.status = status;
+    this.method = method;
   }
 }
 
@@ -37,11 +40,13 @@ export function parseHead(text: string): HttpRequest | undefined {
   if (method === undefined || target === undefined) {
     throw new BadRequestError(400, "The request line is malformed");
   }
-  if (version !== "1.1" && version !== "1.0") throw new BadRequestError(505, "Expected HTTP/1.1");
+  if (version !== "1.1" && version !== "1.0") {
+    throw new BadRequestError(505, "Expected HTTP/1.1", method);
+  }
   const hosts = lines.filter((line) => /^host:/i.test(line))
     .map((line) => line.slice("host:".length).trim());
   if (hosts.length > 1 || (hosts.length === 0 && version === "1.1")) {
-    throw new BadRequestError(400, "Expected one Host header");
+    throw new BadRequestError(400, "Expected one Host header", method);
   }
   return { method, path: pathOf(target), host: hosts[0] };
 }

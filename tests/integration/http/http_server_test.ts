@@ -62,6 +62,15 @@ Deno.test("HEAD gets the same head without a body", async () => {
   assertMatch(answer, /^HTTP\/1.1 200 OK\r\n[^]*\r\ncontent-length: 3\r\n[^]*\r\n\r\n$/);
 });
 
+Deno.test("HEAD gets no body when it is refused, or fails", async () => {
+  await using served = new Served();
+  using _logged = new Logged();
+  const withoutHost = await served.ask("HEAD /a HTTP/1.1\r\n\r\n");
+  assertMatch(withoutHost, /^HTTP\/1.1 400 Bad Request\r\n(.+\r\n)+\r\n$/);
+  const failed = await served.ask("HEAD /fault HTTP/1.1\r\nHost: a\r\n\r\n");
+  assertMatch(failed, /^HTTP\/1.1 500 Internal Server Error\r\n(.+\r\n)+\r\n$/);
+});
+
 Deno.test("other methods, and what is no request, are refused", async () => {
   await using served = new Served();
   const post = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
