@@ -80,6 +80,7 @@ function describeNode(node: NodeStatus, { nodes, views, history }: Surroundings)
   return {
     id,
     port,
+    name: nameOf(node, views),
     addresses: views.map((view, index) => ({
       view: index > 0 ? view.name : undefined,
       address: publicAddress(view.publicHost, view.publicPort(port)),
@@ -96,7 +97,7 @@ function describeNode(node: NodeStatus, { nodes, views, history }: Surroundings)
   };
 }
 
-/** The public port of a node in the first view, which its row is called by. */
+/** The public port of a node in the first view; that of its listener while it is not known. */
 function nameOf({ listenPort }: NodeStatus, [view]: PublicViews): string {
   return `${view.publicPort(listenPort) ?? listenPort}`;
 }

@@ -146,10 +146,10 @@ export function time(ms: number, text: string): Markup {
   return markup`<time class="quiet" datetime="${exact}" title="${formatTime(ms)}">${text}</time>`;
 }
 
-function traffic({ traffic, port }: PageNode, most: number, { length }: History): Content {
+function traffic({ traffic, name }: PageNode, most: number, { length }: History): Content {
   if (traffic === undefined) return dash("not measured yet");
   const peak = formatRate(Math.max(0, ...traffic.history));
-  const label = `Traffic of port ${port}: at most ${peak}`;
+  const label = `Traffic of port ${name}: at most ${peak}`;
   return [rates(traffic), sparkline(traffic.history, { most, length, label })];
 }
 

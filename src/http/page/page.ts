@@ -167,9 +167,10 @@ function certificateSection(certificates: readonly UsedCertificate[], nowMs: num
 <ul class="list">${
     certificates.map(({ name, file: { source, path }, validUntilMs }) => {
       const days = formatNumber(daysUntil(validUntilMs, nowMs), "day");
+      const [left, end] = nowMs < validUntilMs ? [`${days} left`, "until "] : ["expired", ""];
       return markup`
 <li><span><strong>${name}</strong> <code class="quiet">${source} ${path}</code></span>
-<span>${days} left ${time(validUntilMs, `until ${formatTime(validUntilMs)}`)}</span></li>`;
+<span>${left} ${time(validUntilMs, `${end}${formatTime(validUntilMs)}`)}</span></li>`;
     })
   }
 </ul>

@@ -37,6 +37,8 @@ export interface PageNode {
   readonly id: string;
   /** The port of its listener in the first view, which no other node has. */
   readonly port: number;
+  /** What people call it: its public port in the first view. */
+  readonly name: string;
   /** The public addresses: one of each view, with the names of those besides the first. */
   readonly addresses: readonly { readonly view: string | undefined; readonly address: string }[];
   /** The private address to which the proxy connects. */

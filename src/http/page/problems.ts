@@ -104,7 +104,7 @@ function portProblems({ withoutPort, sharingFailure }: PageStatus): Problem[] {
   return problems;
 }
 
-function downProblem({ state, privateAddress, port, slots }: PageNode, nowMs: number): Problem[] {
+function downProblem({ state, privateAddress, name, slots }: PageNode, nowMs: number): Problem[] {
   if (state.status === "up") return [];
   const lost = slots.length === 0
     ? ""
@@ -119,13 +119,13 @@ function downProblem({ state, privateAddress, port, slots }: PageNode, nowMs: nu
         severity: "error",
         title: `Node ${privateAddress} has failed`,
         detail: "The cluster marks it as failed and it does not answer, so its clients were " +
-          `disconnected. Port ${port} has been closed for ${since}, until the node answers.` +
+          `disconnected. Port ${name} has been closed for ${since}, until the node answers.` +
           lost,
       }
       : {
         severity: "error",
         title: `Node ${privateAddress} does not accept connections`,
-        detail: `Port ${port} has been closed for ${since}, until the node accepts connections.` +
+        detail: `Port ${name} has been closed for ${since}, until the node accepts connections.` +
           lost,
       },
   ];

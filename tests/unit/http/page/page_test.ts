@@ -93,6 +93,19 @@ Deno.test("certificates, settings and warnings of the log have sections of their
   assertStringIncludes(text, "1 min 1 s ago Node a is slow 3 times");
 });
 
+Deno.test("a certificate that has expired has no days left", () => {
+  const { nowMs } = pageStatus();
+  const text = textOf(page({
+    certificates: [{
+      name: "redis.example.com",
+      file: { source: "--tls-cert-file", path: "/tls/proxy.crt" },
+      validFromMs: 0,
+      validUntilMs: nowMs - 1000,
+    }],
+  }));
+  assertStringIncludes(text, "/tls/proxy.crt expired 2026-11-29 22:31:04 UTC");
+});
+
 Deno.test("every text may contain markup, which is shown as text", () => {
   const bad = `"><img src=x onerror=alert(1)>'&`;
   const { nowMs } = pageStatus();

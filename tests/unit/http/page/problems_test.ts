@@ -19,7 +19,7 @@ function certificates(changes: Partial<UsedCertificate>): Partial<PageStatus> {
 }
 
 function down(status: "refusing" | "failed"): Partial<PageStatus> {
-  return { nodes: [pageNode(8002, { state: { status, sinceMs: nowMs - 12_000 } })] };
+  return { nodes: [pageNode(8002, { name: "9002", state: { status, sinceMs: nowMs - 12_000 } })] };
 }
 
 function discovery(changes: Partial<PageStatus["discovery"]>): Partial<PageStatus> {
@@ -31,9 +31,9 @@ const ROWS: Record<string, [changes: Partial<PageStatus>, problem: RegExp | null
   "nothing": [{}, null],
   "a node refuses": [
     down("refusing"),
-    /^error Node 172\.23\.0\.4:7002 does not accept connections: Port 8002 has been closed for 12 s, /,
+    /^error Node 172\.23\.0\.4:7002 does not accept connections: Port 9002 has been closed for 12 s, /,
   ],
-  "a node has failed": [down("failed"), /^error Node 172\.23\.0\.4:7002 has failed: .*Port 8002 /],
+  "a node has failed": [down("failed"), /^error Node 172\.23\.0\.4:7002 has failed: .*Port 9002 /],
   "slots have no owner": [
     { uncovered: [{ first: 0, last: 9 }, { first: 20, last: 20 }] },
     /^error 11 slots without an owner: Requests for keys in slots 0–9, 20 fail/,

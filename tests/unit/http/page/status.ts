@@ -8,6 +8,7 @@ export function pageNode(port: number, changes: Partial<PageNode> = {}): PageNod
   return {
     id: `${port}`.padStart(40, "a"),
     port,
+    name: `${port}`,
     addresses: [{ view: undefined, address: `redis.example.com:${port}` }],
     privateAddress: `172.23.0.${port - 7998}:${port - 1000}`,
     hostname: undefined,
