@@ -158,7 +158,7 @@ function addClusterMetrics(exposition: Exposition, status: ProxyStatus): void {
   const { slotsCovered, discovery: { successes, failures, lastSuccessAtMs } } = status;
   exposition.gauge(
     own("slots_covered", "Slots that have an owner, of 16384."),
-    [[slotsCovered]],
+    slotsCovered === undefined ? [] : [[slotsCovered]],
   );
   exposition.counter(
     own("discovery_runs_total", "Queries of the cluster for its nodes."),

@@ -19,8 +19,8 @@ export interface ProxyStatus {
   readonly obstacle: string | undefined;
   /** In the order of ports. */
   readonly nodes: readonly NodeStatus[];
-  /** How many slots have an owner, in the last view of the cluster. */
-  readonly slotsCovered: number;
+  /** How many slots have an owner, in the last view of the cluster; undefined before the first. */
+  readonly slotsCovered: number | undefined;
   /** The slots without an owner; undefined before the first view. */
   readonly slotsUncovered: readonly SlotRange[] | undefined;
   /** Why a node that could have a public port has none; undefined if each has one. */
@@ -110,7 +110,7 @@ export function statusOf(sources: StatusSources): ProxyStatus {
     views,
     obstacle: phase === "starting" ? obstacle : undefined,
     nodes: nodes.toSorted((a, b) => a.listenPort - b.listenPort).map(nodeStatus),
-    slotsCovered: view === undefined ? 0 : coveredSlots(view),
+    slotsCovered: view && coveredSlots(view),
     slotsUncovered: view && uncoveredRanges(view),
     noPortReason: noPortError?.message,
     discovery,

@@ -3,7 +3,7 @@ import { type MeasuredProgram, metricsOf } from "../../../src/http/metrics.ts";
 import { Statistics } from "../../../src/proxy/statistics.ts";
 import type { ProxyStatus } from "../../../src/proxy/status.ts";
 import { statusFor, twoViews, viewsFrom } from "../../support/proxy_status.ts";
-import { idOf, line } from "../../support/views.ts";
+import { idOf, line, TableScene } from "../../support/views.ts";
 
 const PROGRAM: MeasuredProgram = {
   about: { version: "1.2.3" },
@@ -87,6 +87,11 @@ Deno.test("before the proxy is created there are metrics of the program alone", 
     `{version="1.2.3",commit="",runtime="deno ${Deno.version.deno}"} 1`,
   ]);
   assertEquals(samples(text, "node_up"), []);
+});
+
+Deno.test("before the cluster has answered, the number of its slots is not known", () => {
+  const status = statusFor([], { natTable: new TableScene().natTable });
+  assertEquals(samples(metricsOf(PROGRAM, status), "slots_covered"), []);
 });
 
 Deno.test("of the certificates in one file, the first that expires counts", () => {
