@@ -16,7 +16,7 @@ export interface SavedPort {
   readonly address: HostPort;
   readonly port: number;
   /** The ports of its listeners in other views than the first, by the name of the view. */
-  readonly views?: Readonly<Record<string, number>>;
+  readonly views?: ReadonlyMap<string, number>;
 }
 
 /** The assignments that survive a restart. No node and no port occurs twice. */

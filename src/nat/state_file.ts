@@ -136,9 +136,9 @@ function parseNode(item: unknown, field: string): SavedPort {
   };
 }
 
-function parseViews(value: unknown, field: string): Record<string, number> {
+function parseViews(value: unknown, field: string): Map<string, number> {
   if (!isRecord(value)) throw invalid(field, "an object");
-  return Object.fromEntries(
+  return new Map(
     Object.entries(value).map(([name, port]) => [name, parsePort(port, `${field}.${name}`)]),
   );
 }

@@ -190,12 +190,12 @@ function readSavedPorts(
 
 /** Checks that a node has the ports in other views than the first that it had. */
 function checkSavedViews(
-  { address, port: rowPort, views: saved = {} }: SavedPort,
+  { address, port: rowPort, views: saved }: SavedPort,
   [, ...others]: PublicViews,
   stateFile: string,
 ): void {
   for (const view of others) {
-    const [before, now] = [saved[view.name], view.listenPort(rowPort)];
+    const [before, now] = [saved?.get(view.name), view.listenPort(rowPort)];
     if (before === undefined || before === now) continue;
     throw new OperatorError(
       `The state file '${stateFile}' has port ${before} for node ${

@@ -1,9 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { OperatorError } from "../../src/platform/operator_error.ts";
 import type { HostPort } from "../../src/platform/address.ts";
-import { PublicView } from "../../src/nat/public_view.ts";
+import { createViews, PublicView } from "../../src/nat/public_view.ts";
 import type { SavedPort, SavedPorts } from "../../src/nat/port_allocator.ts";
 import { formatState, readStateFile } from "../../src/nat/state_file.ts";
+import { createNatTable } from "../../src/proxy/startup.ts";
 import { seededRandom, testSeed } from "../support/random.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
 
@@ -98,12 +99,39 @@ Deno.test("a state file has the ports of other views, and is read without them",
     { listen: { host: "", port: 8000 } },
   );
   const text = formatState({ nodes: [first!], retired: [] }, [outside]);
-  const saved = { nodes: [{ ...first!, views: { outside: 9000 } }], retired: [] };
+  const saved = { nodes: [{ ...first!, views: new Map([["outside", 9000]]) }], retired: [] };
   assertEquals(await read(text), saved);
   assertEquals(await read(text.replace(/,\s*"views": \{[^}]*\}/, "")), {
     nodes: [first!],
     retired: [],
   });
+});
+
+Deno.test("a state file says nothing about a view that it does not have, whatever its name", async () => {
+  await using directory = await TemporaryDirectory.create();
+  const stateFile = directory.at("state.json");
+  const listen = { host: "", port: 8000 };
+  const shown = { listen, publicHost: "h" };
+  const views = ["toString", "constructor"].map((name, index) => {
+    return { name, listen: { host: "", port: 9000 + 1000 * index }, publicHost: "h" };
+  });
+  const saved = { nodes: [SAVED.nodes[0]!], retired: [] };
+  for (const known of [0, 1]) {
+    const [, ...others] = createViews({ ...shown, otherViews: views.slice(0, known) });
+    await Deno.writeTextFile(stateFile, formatState(saved, others));
+    const { savedPorts } = createNatTable(
+      {
+        listen,
+        stateFile,
+        maxNodes: 1,
+        staticMappings: [],
+        forgetAfterMs: 0,
+        sharedPorts: undefined,
+      },
+      createViews({ ...shown, otherViews: views }),
+    );
+    assertEquals(savedPorts.nodes.map(({ port }) => port), [8000]);
+  }
 });
 
 Deno.test("the state file need not exist", async () => {
