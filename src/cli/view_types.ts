@@ -32,7 +32,7 @@ function parseView(raw: RawValue): PublicViewOptions {
   };
 }
 
-/** The files of TLS of one view. */
+/** The files of TLS of one view; their sources name it. */
 export interface ViewTls {
   readonly view: string;
   readonly certificates: RawValue;
@@ -51,7 +51,7 @@ export const viewTls: OptionType<ViewTls[]> = {
 function parseViewTls(raw: RawValue): ViewTls {
   const { name, parts: [certificates, key, ca, ...more] } = splitEntry(raw, EXPECTED_TLS);
   if (!certificates || !key || ca === "" || more.length > 0) throw invalid(raw, EXPECTED_TLS);
-  const part = (text: string) => ({ source: raw.source, text });
+  const part = (text: string) => ({ source: `${raw.source} ${name}`, text });
   return {
     view: name,
     certificates: part(certificates),

@@ -4,7 +4,7 @@ import { OperatorError } from "./operator_error.ts";
 /** A file that an option names. */
 export interface OptionFile {
   readonly path: string;
-  /** The flag with its dashes, or the environment variable. */
+  /** How messages name the option, such as the flag with its dashes, or the variable. */
   readonly source: string;
 }
 
@@ -235,7 +235,9 @@ export class FilesWatcher<T> {
   #sources(contents: Contents): string {
     const { files } = this.#files;
     const changed = files.filter((file) => contents.get(file) !== this.#contents?.get(file));
-    return (changed.length > 0 ? changed : files).map(({ source }) => source).join(", ");
+    const sources = (changed.length > 0 ? changed : files).map(({ source }) => source);
+    // One option may name several files.
+    return [...new Set(sources)].join(", ");
   }
 }
 

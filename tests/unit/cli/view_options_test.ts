@@ -91,7 +91,7 @@ const INVALID: Record<string, string> = {
   "--view=a=:9000,h --view-tls=a=c,k --tls-auth-clients=yes":
     "Cannot use --tls-auth-clients 'yes': no CA is given to verify clients' certificates; add",
   "--view=a=:9000,h --view-tls=a=c,k --state-file=k":
-    "Cannot use --state-file 'k': --view-tls names the same file; expected a different one",
+    "Cannot use --state-file 'k': --view-tls a names the same file; expected a different one",
   "--view=a=10.0.0.1:9000,h --listen-addr=127.0.0.1:8000 --login --username=u --password=p":
     "With --login everyone who reaches '10.0.0.1:9000' would be logged in; listen on a loopback",
 };
@@ -124,5 +124,12 @@ for (const [line, expected] of TLS) {
       `${name}: ${identity.certificates.path} ${identity.key.path} ${clientCa?.path} ${clientAuth}`
     );
     assertEquals(texts, expected);
+    // Messages and metrics name the option, and the view where one option has files of several.
+    for (const { name, files: { identity, clientCa } } of viewTls) {
+      const source = `--view-tls ${name}`;
+      assertEquals([identity.certificates.source, identity.key.source], [source, source]);
+      const shared = ["--tls-ca-cert-file", undefined];
+      assert([source, ...shared].includes(clientCa?.source), clientCa?.source);
+    }
   });
 }
