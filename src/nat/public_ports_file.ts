@@ -30,8 +30,8 @@ export class PublicPortsFile {
   readonly #file: OptionFile;
   readonly #view: PublicView;
   readonly #watcher: FilesWatcher<readonly PublicPort[]>;
-  /** The listeners that were logged because they had no public port. */
-  #missing: ReadonlySet<number> = new Set();
+  /** The listeners that were logged because they had no public port, and why they had none. */
+  #reported = { ports: [] as readonly number[], reason: "" };
 
   private constructor(
     file: OptionFile,
@@ -103,23 +103,27 @@ export class PublicPortsFile {
   }
 
   /**
-   * Logs which of the listeners have no public port: once, and again when each has one.
+   * Logs which of the listeners have no public port: once for each reason, and again when each has
+   * one.
    *
    * @param rowPorts the ports of the rows in use
    */
   report(rowPorts: readonly number[]): void {
     const missing = rowPorts.filter((port) => this.#view.publicPort(port) === undefined)
       .map((port) => this.#view.listenPort(port));
-    if (missing.some((port) => !this.#missing.has(port))) {
+    const { ports: reported, reason: reportedReason } = this.#reported;
+    const reason = this.#reason;
+    const isNew = reason !== reportedReason || missing.some((port) => !reported.includes(port));
+    if (missing.length > 0 && isNew) {
       log.warning(
         "Clients get CLUSTERDOWN instead of port {ports}, whose public port is not known yet: " +
           "{reason}",
-        { ports: listed(missing), reason: this.#reason },
+        { ports: listed(missing), reason },
       );
-    } else if (missing.length === 0 && this.#missing.size > 0) {
+    } else if (missing.length === 0 && reported.length > 0) {
       log.info("The public ports of all nodes are known");
     }
-    this.#missing = new Set(missing);
+    this.#reported = { ports: missing, reason };
   }
 
   /** Why listeners have no public port. */

@@ -102,7 +102,8 @@ Deno.test("public ports are those of the file when it appears, and when it chang
   assertEquals(await scene.next(), [[], []], "it is logged once");
   scene.write("8000 31000\n");
   const incomplete = `the file of ${SOURCE} 'PATH' has no line for it`;
-  assertEquals(await scene.next(), [["31000 ?"], [USED]]);
+  assertEquals(await scene.next(), [["31000 ?"], [USED, lacking("8001", incomplete)]]);
+  assertEquals(await scene.next(), [[], []], "it is logged once");
   scene.write("8000 31000\n8001 31001\n");
   const known = "info The public ports of all nodes are known";
   assertEquals(await scene.next(), [["31000 31001"], [USED, known]]);
