@@ -1,14 +1,14 @@
 import type { HostPort } from "../platform/address.ts";
 import { claimsById, type SharedPorts, type Wishes } from "./shared_ports.ts";
 
-/** A fixed public port for a node, as set by the operator. */
+/** A fixed listen port for a node, as set by the operator. */
 export interface StaticMapping {
   /** A node id in lower case, or an address that the cluster announces for the node. */
   readonly node: string | HostPort;
   readonly port: number;
 }
 
-/** The public port of a node, as written to the state file. */
+/** The listen port of a node, as written to the state file. */
 export interface SavedPort {
   /** The node id. */
   readonly id: string;
@@ -57,7 +57,7 @@ interface Reservation {
 }
 
 /**
- * Assigns public ports to node ids. A port is reserved, then opened by the proxy, then assigned; if
+ * Assigns listen ports to node ids. A port is reserved, then opened by the proxy, then assigned; if
  * it cannot be opened, `reserve` returns the next one. A released port is reused last, so that a
  * client that still has it does not reach another node.
  */

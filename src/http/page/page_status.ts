@@ -11,7 +11,7 @@ export interface PageStatus {
   readonly startedAtMs: number;
   /** What the page is about: the public host, if there is one. */
   readonly name: string;
-  /** In the order of public ports. */
+  /** In the order of listen ports. */
   readonly nodes: readonly PageNode[];
   /** Slots without an owner; undefined before the first answer of the cluster. */
   readonly uncovered: readonly SlotRange[] | undefined;

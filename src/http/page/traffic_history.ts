@@ -29,7 +29,7 @@ export class TrafficHistory {
   /**
    * Adds a sample, and forgets nodes that are not in it.
    *
-   * @param nodes the totals by public port
+   * @param nodes the totals by listen port
    */
   add(nodes: ReadonlyMap<number, TrafficTotals>, nowMs: number): void {
     const seconds = (nowMs - this.#sampledAtMs) / 1000;
