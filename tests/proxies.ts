@@ -10,12 +10,12 @@ import type { ClusterClient } from "./integration/clients/client.ts";
 import { Agreement } from "./live/agreement.ts";
 import { change, type ChangeName, untilReplaced } from "./live/changes.ts";
 import { Fleet, type Member, SHARED_KEY } from "./live/fleet.ts";
+import { cutReplicas, giveAwayLostPort, storeOf } from "./live/lost_claim.ts";
 import { Load, WRITERS } from "./live/load.ts";
 import { CLIENTS } from "./live/scene.ts";
 import { Watcher } from "./live/watcher.ts";
-import { type ClusterNode, halt, RedisCluster } from "./support/cluster.ts";
+import { RedisCluster } from "./support/cluster.ts";
 import { type Random, seededRandom } from "./support/random.ts";
-import { slotOf } from "./support/slots.ts";
 import { integerOf, readArguments, runTask, UsageError } from "./support/task.ts";
 import { PROXY_HOSTS } from "./support/tls.ts";
 import { TemporaryDirectory } from "./support/temporary.ts";
@@ -32,6 +32,9 @@ const DIFFERENCE_MS = 1_000;
 
 /** A proxy that was paused for longer must correct its ports when it continues. */
 const PAUSE_MS = 3_000;
+
+/** As many nodes as tests/live has at most. */
+const MOST_NODES = 9;
 
 /** How long the writes are that a failover loses: shorter than the node timeout. */
 const LOST_MS = 1_500;
@@ -91,36 +94,23 @@ async function pause(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** The primary that owns the slot of the shared ports. */
-async function storeOf(cluster: RedisCluster): Promise<ClusterNode> {
-  const slot = slotOf(SHARED_KEY);
-  return (await cluster.standings()).find(({ slots }) => slots.includes(slot))!.node;
-}
-
 /**
  * A node joins while the replicas of the store's shard hang and have no link to their primary, which
  * then dies: its last writes are lost, the claim of the new node among them.
  */
 async function loseClaim(cluster: RedisCluster): Promise<void> {
   const store = await storeOf(cluster);
-  const replicas = (await cluster.standings()).filter(({ primary }) => primary === store);
-  if (replicas.length === 0 || cluster.nodes.length >= 9) return;
-  const halted = replicas.map(({ node }) => halt(node));
-  try {
-    // Otherwise the kernel would deliver the writes later.
-    await store.order("CLIENT", "KILL", "TYPE", "slave");
-    // `add` waits for the replicas.
-    const joining = cluster.add();
-    await pause(LOST_MS);
-    await store.kill();
-    for (const one of halted.splice(0)) one[Symbol.dispose]();
-    // A replica without a link does not always stand for election.
-    await untilReplaced(cluster, store).catch(() => {});
-    await store.start();
-    await joining;
-  } finally {
-    for (const one of halted) one[Symbol.dispose]();
-  }
+  if (cluster.nodes.length >= MOST_NODES) return;
+  using replicas = await cutReplicas(cluster, store);
+  // `add` waits for the replicas.
+  const joining = cluster.add();
+  await pause(LOST_MS);
+  await store.kill();
+  replicas[Symbol.dispose]();
+  // A replica without a link does not always stand for election.
+  await untilReplaced(cluster, store).catch(() => {});
+  await store.start();
+  await joining;
 }
 
 async function killStore(cluster: RedisCluster): Promise<void> {
@@ -247,6 +237,8 @@ async function run(minutes: number, seed: number): Promise<boolean> {
   const complaints: string[] = [];
   try {
     await Promise.all([changeCluster(), breakProxies(seededRandom(seed + 1))]);
+    await survive("a lost port is given away", () => giveAwayLostPort(fleet, cluster));
+    deaths++;
     await survive("all proxies start at once without a hash", () => startAnew(fleet, cluster));
     await cluster.ready();
   } catch (error) {
