@@ -49,8 +49,8 @@ const MAX_ACCEPTS_PER_SECOND = 100;
 const ACCEPT_PAUSE_MS = 100;
 
 /**
- * A server of HTTP/1.1 for GET and HEAD, one request a connection. `Deno.serve` would do, but it
- * keeps any number of connections on which no request comes, for any time (Deno 2.9.6).
+ * A server of HTTP/1.1 for GET and HEAD, one request a connection. src/README.md says why it is not
+ * `Deno.serve`.
  *
  * Clients cannot disturb the relay: the number of connections is limited, their time, and how many
  * are accepted in a second; others wait in the kernel. When there are too many, the oldest is closed
