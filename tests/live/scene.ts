@@ -1,9 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Config } from "../../src/cli/config.ts";
+import { parseNodes } from "../../src/cluster/node.ts";
+import { textOf } from "../../src/resp/frame.ts";
 import type { ClusterClient, Connect, ConnectOptions } from "../integration/clients/client.ts";
 import { IoredisClient } from "../integration/clients/ioredis.ts";
 import { NodeRedisClient } from "../integration/clients/node_redis.ts";
-import { type ClusterOptions, RedisCluster } from "../support/cluster.ts";
+import { type ClusterNode, type ClusterOptions, RedisCluster } from "../support/cluster.ts";
 import { findFreePorts } from "../support/ports.ts";
 import {
   type RunningProxy,
@@ -171,7 +173,7 @@ export class LiveScene implements AsyncDisposable {
     const options = { protocol: 3, throughOutages: true } as const;
     const names = { resolve: (name: string) => this.#resolve(name) };
     const resolving = this.#naming === "hostnames" ? names : {};
-    const { host, port } = seed;
+    const { host, port } = await this.#seedInside();
     const inside = { ...options, ...resolving, host, port, isInside: true };
     async function start(connect: Connect, name: string, options: ConnectOptions): Promise<Side> {
       const connecting = connect(options);
@@ -200,6 +202,19 @@ export class LiveScene implements AsyncDisposable {
       else pairs.push({ ...pair, inside: await start(connect, `${name} inside`, inside) });
     }
     return pairs;
+  }
+
+  /**
+   * A node that shows its own address. One that was started at another address shows its old one
+   * until another node sends it a MEET (cluster.c `clusterProcessPacket`), so clients that know
+   * only such a node never reach it.
+   */
+  async #seedInside(): Promise<ClusterNode> {
+    for (const node of this.cluster.running) {
+      const lines = parseNodes(textOf(await node.order("CLUSTER", "NODES"))!);
+      if (lines.find(({ flags }) => flags.has("myself"))!.host === node.host) return node;
+    }
+    throw new Error("No node shows its own address");
   }
 
   #resolve(name: string): string | undefined {
