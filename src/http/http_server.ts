@@ -1,5 +1,6 @@
 import { log } from "../platform/log.ts";
 import {
+  accept,
   close,
   closeWrite,
   type Connection,
@@ -90,7 +91,7 @@ export class HttpServer {
   async #acceptAll(listener: Listener): Promise<void> {
     while (!this.#isClosed) {
       try {
-        const connection = await listener.accept();
+        const connection = await accept(listener);
         await this.#pace();
         await this.#room();
         if (this.#isClosed) close(connection);

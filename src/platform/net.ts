@@ -70,6 +70,28 @@ export function listen(host: string, port: number, shared = false): Listener {
   }
 }
 
+/**
+ * Accepts the next connection of a listener, which the caller owns. One that its client has reset
+ * while it waited is skipped: the runtime asks for its address, which it has no more.
+ *
+ * @throws an error for which `isExhausted` is true, and other errors of accept(2)
+ */
+export async function accept(listener: Pick<Listener, "accept">): Promise<TcpConnection> {
+  for (;;) {
+    try {
+      return await listener.accept();
+    } catch (error) {
+      if (!isReset(error)) throw error;
+    }
+  }
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
+}
+
 /** Reserved for documentation (RFC 5737), so that no machine has it. */
 const UNASSIGNED_ADDRESS = "192.0.2.1";
 

@@ -3,7 +3,7 @@ import type { NatEntry } from "../nat/nat_table.ts";
 import type { PublicView, PublicViews } from "../nat/public_view.ts";
 import { DnsCache } from "../platform/dns_cache.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
-import { close, isExhausted, type Listener, type TcpConnection } from "../platform/net.ts";
+import { accept, close, isExhausted, type Listener, type TcpConnection } from "../platform/net.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { CaptureBudget } from "../relay/capture.ts";
 import { BufferPool } from "../relay/read_buffer.ts";
@@ -260,7 +260,7 @@ export class Frontend implements Frontends {
     const context = this.#contexts.get(view)!;
     do {
       try {
-        const client = await listener.accept();
+        const client = await accept(listener);
         if (isOpen()) this.#serve(client, { node, port }, context);
         else close(client);
       } catch (error) {

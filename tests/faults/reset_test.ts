@@ -1,6 +1,11 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { textOf } from "../../src/resp/frame.ts";
+import { RedisCluster } from "../support/cluster.ts";
 import { Logged } from "../support/logged.ts";
+import { NatProcess } from "../support/nat_process.ts";
+import { Resettable } from "../support/resettable.ts";
 import { PING, PONG, Scene, SLOTS, slotsOf } from "../support/scripted_node.ts";
+import { WireClient } from "../support/wire.ts";
 
 /** A blocking command, and part of a long value. */
 const BLOCKED = "*3\r\n$5\r\nBLPOP\r\n$1\r\nk\r\n$1\r\n0\r\n";
@@ -67,4 +72,26 @@ Deno.test("a client that is gone before its reply leaves nothing", async (t) => 
       await scene.assertNothingLeft();
     });
   }
+});
+
+Deno.test({
+  name: "connections that are reset before they are accepted delay no other",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using cluster = await RedisCluster.start({ primaries: 1, replicasEach: 0 });
+    const node = cluster.nodes[0]!;
+    await using nat = await NatProcess.serveWarm(node);
+    const at = ["127.0.0.1", nat.portOf(node)] as const;
+    // Meanwhile the kernel establishes connections, which wait to be accepted.
+    nat.signal("SIGSTOP");
+    for (let count = 0; count < 50; count++) (await Resettable.connect(...at)).reset();
+    const connecting = WireClient.connect(...at);
+    const startMs = performance.now();
+    nat.signal("SIGCONT");
+    using client = await connecting;
+    assertEquals(textOf(await client.ask("PING")), "PONG");
+    const tookMs = performance.now() - startMs;
+    assert(tookMs < 2000, `It took ${tookMs} ms`);
+    assertEquals(nat.stderr.match(/^.* (?:WARN|ERROR) .*$/gm), null);
+  },
 });
