@@ -9,7 +9,6 @@
 import { isIpAddress, isLocalhost, isLoopback } from "../platform/address.ts";
 import type { Listener } from "../platform/net.ts";
 import type { Proxy } from "../proxy/proxy.ts";
-import type { ProxyStatus } from "../proxy/status.ts";
 import { EXPOSITION_TYPE } from "./exposition.ts";
 import { type HttpResponse, HttpServer, textResponse } from "./http_server.ts";
 import { metricsOf } from "./metrics.ts";
@@ -17,6 +16,7 @@ import { PAGE, PAGE_ASSETS } from "./page/assets.ts";
 import type { PageProgram } from "./page/describe.ts";
 import { StatusPage } from "./page/status_page.ts";
 import type { HttpRequest } from "./request_head.ts";
+import { SharedText } from "./shared_text.ts";
 
 /** The program that is shown. */
 export interface ShownProgram extends PageProgram {
@@ -24,18 +24,14 @@ export interface ShownProgram extends PageProgram {
   readonly proxy: Pick<Proxy, "whyNotReady" | "map" | "status"> | undefined;
 }
 
-/** Clients that ask again within this time get the same figures, so that many cost no more. */
-const STATUS_TTL_MS = 250;
-
 /** Answers HTTP requests about the program. */
 export class StatusServer {
   readonly #program: ShownProgram;
   readonly #page: StatusPage;
+  readonly #metrics: SharedText;
   readonly #server: HttpServer;
   /** Whether only this machine reaches it. */
   readonly #isLocal: boolean;
-  #status: Promise<ProxyStatus> | undefined;
-  #statusAtMs = -Infinity;
 
   /**
    * @param host where it listens
@@ -44,7 +40,11 @@ export class StatusServer {
   constructor(host: string, listeners: readonly Listener[], program: ShownProgram) {
     this.#isLocal = isLocalhost(host) || isLoopback(host);
     this.#program = program;
-    this.#page = new StatusPage(program, () => this.#proxy);
+    this.#page = new StatusPage(program, () => program.proxy);
+    this.#metrics = new SharedText(
+      async () => await program.proxy?.status(),
+      (status) => metricsOf(program, status),
+    );
     this.#server = new HttpServer(listeners, (request) => this.#answer(request));
   }
 
@@ -66,7 +66,7 @@ export class StatusServer {
       case "/nodes":
         return this.#nodes();
       case "/metrics":
-        return await this.#metrics();
+        return { status: 200, type: EXPOSITION_TYPE, body: await this.#metrics.get() };
       default:
         return PAGE_ASSETS.get(path) ??
           textResponse(404, "Not found; there are /, /healthz, /readyz, /nodes and /metrics");
@@ -77,26 +77,6 @@ export class StatusServer {
     const { proxy } = this.#program;
     const reason = proxy === undefined ? "The start has begun" : await proxy.whyNotReady();
     return reason === undefined ? textResponse(200, "Ready") : textResponse(503, reason);
-  }
-
-  async #metrics(): Promise<HttpResponse> {
-    const body = metricsOf(this.#program, await this.#proxy?.status());
-    return { status: 200, type: EXPOSITION_TYPE, body };
-  }
-
-  /** The proxy, with a status that is at most STATUS_TTL_MS old. */
-  get #proxy(): Pick<Proxy, "status"> | undefined {
-    const { proxy } = this.#program;
-    return proxy && { status: () => this.#statusOf(proxy) };
-  }
-
-  #statusOf(proxy: Pick<Proxy, "status">): Promise<ProxyStatus> {
-    const nowMs = performance.now();
-    if (this.#status === undefined || nowMs - this.#statusAtMs >= STATUS_TTL_MS) {
-      this.#statusAtMs = nowMs;
-      this.#status = proxy.status();
-    }
-    return this.#status;
   }
 
   #nodes(): HttpResponse {

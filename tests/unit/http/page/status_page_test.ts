@@ -82,17 +82,3 @@ Deno.test("traffic is shown from the second sample on", async () => {
   assertStringIncludes(await page.render(), "191 MiB/s");
   page.close();
 });
-
-Deno.test("those who ask at the same time get the same page, later ones a newer one", async () => {
-  using clock = new FakeClock("setInterval");
-  let asked = 0;
-  const page = new StatusPage(PROGRAM, () => ({
-    status: () => Promise.resolve({ ...statusWith(), clients: ++asked }),
-  }));
-  const pages = await Promise.all([page.render(), page.render(), page.render()]);
-  assertEquals([asked, new Set(pages).size], [1, 1]);
-  clock.aheadMs = 60_000;
-  await page.render();
-  assertEquals(asked, 2);
-  page.close();
-});
