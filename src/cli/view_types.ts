@@ -64,7 +64,13 @@ function parseViewTls(raw: RawValue): ViewTls {
 function splitEntry(raw: RawValue, expected: string): { name: string; parts: string[] } {
   const at = raw.text.indexOf("=");
   const name = raw.text.slice(0, at).trim();
-  if (at < 0 || !NAME.test(name)) throw invalid(raw, `it has no valid name; ${expected}`);
+  if (at < 0) throw invalid(raw, expected);
+  if (!NAME.test(name)) {
+    throw invalid(
+      raw,
+      `its name is not a letter and up to 31 letters, digits, - or _; ${expected}`,
+    );
+  }
   if (name === DEFAULT_VIEW) {
     throw invalid(raw, `${DEFAULT_VIEW} is the view of the other options; give this another name`);
   }

@@ -40,12 +40,14 @@ for (const [line, views] of Object.entries(ACCEPTED)) {
 
 /** Command lines, and a part of their error. */
 const INVALID: Record<string, string> = {
-  "--view=:9000,h":
-    "Cannot use --view ':9000,h': it has no valid name; expected NAME=LISTEN,HOST or " +
+  "--view=:9000,h": "Cannot use --view ':9000,h': expected NAME=LISTEN,HOST or " +
     "NAME=LISTEN,HOST,PORT, such as outside=:9000,redis.example.com",
-  "VIEWS=a=:9000,h;": "Cannot use VIEWS '': it has no valid name; ",
-  "--view=1=:9000,h": "Cannot use --view '1=:9000,h': it has no valid name; ",
-  "--view=a.b=:9000,h": "it has no valid name; ",
+  "VIEWS=a=:9000,h;": "Cannot use VIEWS '': expected NAME=LISTEN,HOST or ",
+  "--view=1=:9000,h":
+    "Cannot use --view '1=:9000,h': its name is not a letter and up to 31 letters, digits, - or _; " +
+    "expected NAME=LISTEN,HOST or ",
+  "--view=a.b=:9000,h": "its name is not a letter and up to 31 letters, digits, - or _; ",
+  [`--view=${"a".repeat(33)}=:9000,h`]: "its name is not a letter and up to 31 letters, ",
   "--view=default=:9000,h":
     "Cannot use --view 'default=:9000,h': default is the view of the other options; give this " +
     "another name",
@@ -84,7 +86,7 @@ const INVALID: Record<string, string> = {
   "--view=a=:9000,h --view-tls=a=c":
     "Cannot use --view-tls 'a=c': expected NAME=CERT,KEY or NAME=CERT,KEY,CA, the paths of files",
   "--view=a=:9000,h --view-tls=a=c,k,": "Cannot use --view-tls 'a=c,k,': expected NAME=CERT,KEY",
-  "--view=a=:9000,h --view-tls=c,k": "Cannot use --view-tls 'c,k': it has no valid name; ",
+  "--view=a=:9000,h --view-tls=c,k": "Cannot use --view-tls 'c,k': expected NAME=CERT,KEY or ",
   "--view=a=:9000,h --view-tls=default=c,k":
     "Cannot use --view-tls 'default=c,k': default is the view of the other options; ",
   "--view=a=:9000,h VIEW_TLS=a=c,k;a=d,l": "Cannot use VIEW_TLS 'a=d,l': 'a' occurs before; ",
