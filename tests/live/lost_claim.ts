@@ -4,10 +4,13 @@ import { until } from "../support/until.ts";
 import { untilReplaced } from "./changes.ts";
 import { type Fleet, type Member, SHARED_KEY } from "./fleet.ts";
 
-/** The primary that owns the slot of the shared ports. */
+/** The primary that owns the slot of the shared ports. It gets a replica if it has none. */
 export async function storeOf(cluster: RedisCluster): Promise<ClusterNode> {
   const slot = slotOf(SHARED_KEY);
-  return (await cluster.standings()).find(({ slots }) => slots.includes(slot))!.node;
+  const standings = await cluster.standings();
+  const { node } = standings.find(({ slots }) => slots.includes(slot))!;
+  if (!standings.some(({ primary }) => primary === node)) await cluster.add({ replicaOf: node });
+  return node;
 }
 
 /**
