@@ -12,6 +12,7 @@ import { RedisCluster } from "./support/cluster.ts";
 import { NatProcess } from "./support/nat_process.ts";
 import { type Random, seededRandom } from "./support/random.ts";
 import { integerOf, readArguments, runTask, UsageError } from "./support/task.ts";
+import { CLIENT_TLS, TLS } from "./support/tls.ts";
 import { until, within } from "./support/until.ts";
 import { wire, WireClient } from "./support/wire.ts";
 
@@ -220,7 +221,14 @@ interface Use {
  * Uses one real client like an application until stdin ends, and prints the counts. It is a process
  * of its own because real clients leave connections behind if they are closed during an outage.
  */
-async function beClient(name: string, port: number, random: Random): Promise<void> {
+async function beClient(
+  name: string,
+  { port, random, tls }: {
+    readonly port: number;
+    readonly random: Random;
+    readonly tls: typeof CLIENT_TLS | undefined;
+  },
+): Promise<void> {
   const uses = { done: 0, failed: 0 };
   async function use(client: ClusterClient): Promise<never> {
     for (;;) {
@@ -234,7 +242,7 @@ async function beClient(name: string, port: number, random: Random): Promise<voi
     }
   }
   const protocol = random.pick([2, 3] as const);
-  const options = { host: AT, port, protocol, throughOutages: true };
+  const options = { host: AT, port, protocol, tls, throughOutages: true };
   until(`${name} has connected`, () => CLIENTS[name]!(options), REST_DEADLINE_MS)
     .then(async (client) => {
       await client.subscribe("", "channel:1", () => {}).catch(() => {});
@@ -254,6 +262,8 @@ async function runClient(
     `--client=${name}`,
     `--port=${random.pick(ports)}`,
     `--seed=${random.int(2 ** 32)}`,
+    // The certificates of a process are its own.
+    ...TLS.clients ? [`--tls=${JSON.stringify(CLIENT_TLS)}`] : [],
   ];
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", import.meta.filename!, ...args],
@@ -458,13 +468,17 @@ const USAGE = `Usage: deno task soak [options]
   --seed N     seed of all that is random`;
 
 async function main(): Promise<number> {
-  // The last two make it a client.
-  const given = readArguments(Deno.args, ["minutes", "seed", "client", "port"]);
-  const { minutes = "3", client, port } = given;
+  // The last three make it a client.
+  const given = readArguments(Deno.args, ["minutes", "seed", "client", "port", "tls"]);
+  const { minutes = "3", client, port, tls } = given;
   const seed = integerOf("seed", given.seed ?? Math.floor(Math.random() * 2 ** 32));
   if (!(Number(minutes) > 0)) throw new UsageError(`--minutes needs more than 0, not '${minutes}'`);
   if (client === undefined) return await soak(Number(minutes), seed) ? 0 : 1;
-  await beClient(client, Number(port), seededRandom(seed));
+  await beClient(client, {
+    port: Number(port),
+    random: seededRandom(seed),
+    tls: tls === undefined ? undefined : JSON.parse(tls),
+  });
   return 0;
 }
 
