@@ -19,12 +19,17 @@ export class ClientRegistry implements ClientAddresses {
   add(node: NatEntry, upstream: string, client: string): void {
     let clients = this.#byNode.get(node);
     if (clients === undefined) {
-      clients = { byUpstream: new Map(), byClient: new Map() };
+      clients = { byUpstream: new Map(), byClient: new Map(), earlier: new Map() };
       this.#byNode.set(node, clients);
     }
-    if (!clients.byUpstream.has(upstream)) this.#count(node, 1);
+    const previous = clients.byUpstream.get(upstream);
+    if (previous === undefined) this.#count(node, 1);
+    else forgetUpstream(clients, previous, upstream);
     clients.byUpstream.set(upstream, client);
+    const other = clients.byClient.get(client);
     clients.byClient.set(client, upstream);
+    if (other === undefined) return;
+    clients.earlier.set(client, [...clients.earlier.get(client) ?? [], other]);
   }
 
   /** Deletes a client when its upstream connection is closed. */
@@ -34,9 +39,8 @@ export class ClientRegistry implements ClientAddresses {
     if (clients === undefined || client === undefined) return;
     clients.byUpstream.delete(upstream);
     this.#count(node, -1);
-    // The client's address may already belong to a new connection.
-    if (clients.byClient.get(client) === upstream) clients.byClient.delete(client);
     if (clients.byUpstream.size === 0) this.#byNode.delete(node);
+    else forgetUpstream(clients, client, upstream);
   }
 
   /** The number of clients that a node has through the proxy, in all threads. */
@@ -81,5 +85,21 @@ export class ClientRegistry implements ClientAddresses {
 /** The clients of one node, in both directions. */
 interface Clients {
   readonly byUpstream: Map<string, string>;
+  /** The latest connection of each client. */
   readonly byClient: Map<string, string>;
+  /**
+   * The earlier ones of clients that have several: a client may connect to two views from one
+   * address, or again before its first session has ended.
+   */
+  readonly earlier: Map<string, readonly string[]>;
+}
+
+function forgetUpstream({ byClient, earlier }: Clients, client: string, upstream: string): void {
+  const known = [...earlier.get(client) ?? [], byClient.get(client)!];
+  const rest = known.filter((one) => one !== upstream);
+  const latest = rest.pop();
+  if (latest === undefined) byClient.delete(client);
+  else byClient.set(client, latest);
+  if (rest.length === 0) earlier.delete(client);
+  else earlier.set(client, rest);
 }
