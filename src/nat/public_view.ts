@@ -80,7 +80,7 @@ export class PublicView {
   }
 
   /** The listeners with a public port, if all have to be listed. */
-  get awaitedPorts(): readonly PublicPort[] | undefined {
+  get listedPorts(): readonly PublicPort[] | undefined {
     if (this.#shift !== undefined) return undefined;
     return [...this.#publicPorts].map(([listen, port]) => ({ listen, public: port }));
   }

@@ -29,7 +29,7 @@ export interface TableSnapshot {
   readonly aliases: readonly (readonly [alias: string, key: NodeKey | null])[];
   /** See `NatTable.hasHostnames`. */
   readonly hasHostnames: boolean;
-  /** See `PublicView.awaitedPorts`, of the first view. */
+  /** See `PublicView.listedPorts`, of the first view. */
   readonly publicPorts: readonly PublicPort[] | undefined;
 }
 

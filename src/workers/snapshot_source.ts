@@ -37,7 +37,7 @@ export class SnapshotSource {
         [alias, node],
       ) => [alias, node === undefined ? null : this.keyOf(node)]),
       hasHostnames: natTable.hasHostnames,
-      publicPorts: this.#view.awaitedPorts,
+      publicPorts: this.#view.listedPorts,
     };
   }
 

@@ -56,6 +56,8 @@ export function describe(
     captured: { used: status?.capturedBytes ?? 0, limit: options.captureLimitBytes },
     acceptFails: status?.acceptFails ?? false,
     withoutPort: status?.noPortReason,
+    unknownPorts: nodes.map(({ listenPort }) => listenPort)
+      .filter((port) => views[0].publicPort(port) === undefined),
     sharingFailure: status?.sharedPorts?.problem,
     warnings: (status?.problems ?? []).filter(({ level }) => level !== "info")
       .slice(0, MAX_WARNINGS)

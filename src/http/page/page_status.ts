@@ -23,6 +23,8 @@ export interface PageStatus {
   readonly acceptFails: boolean;
   /** Why a node of the cluster has no public port. */
   readonly withoutPort: string | undefined;
+  /** The listeners that clients reach at a port which is not known yet. */
+  readonly unknownPorts: readonly number[];
   /** Why the ports cannot be shared with other proxies; undefined if they can, or are not shared. */
   readonly sharingFailure: string | undefined;
   /** What went wrong with clients and nodes lately, the newest first. */

@@ -24,8 +24,8 @@ const SILENT_INTERVALS = 3;
 /** Queries take some time, so short intervals alone mean nothing. */
 const MIN_SILENCE_MS = 15_000;
 
-/** How many ranges of slots are listed; the others are only counted. */
-const MAX_RANGES = 5;
+/** How many ranges of slots, or ports, are listed; the others are only counted. */
+const MAX_LISTED = 5;
 
 /** The problems that the proxy and the cluster have now, errors first. */
 export function problemsOf(status: PageStatus): Problem[] {
@@ -44,10 +44,16 @@ export function problemsOf(status: PageStatus): Problem[] {
 
 /** Formats ranges of slots, such as "0–5460, 5462". */
 export function formatSlots(ranges: readonly SlotRange[]): string {
-  const shown = ranges.slice(0, MAX_RANGES)
-    .map(({ first, last }) => first === last ? `${first}` : `${first}–${last}`).join(", ");
-  const more = ranges.length - MAX_RANGES;
-  return more > 0 ? `${shown} and ${formatNumber(more, "more range")}` : shown;
+  return listed(
+    ranges.map(({ first, last }) => first === last ? `${first}` : `${first}–${last}`),
+    "more range",
+  );
+}
+
+function listed(items: readonly (string | number)[], others: string): string {
+  const shown = items.slice(0, MAX_LISTED).join(", ");
+  const more = items.length - MAX_LISTED;
+  return more > 0 ? `${shown} and ${formatNumber(more, others)}` : shown;
 }
 
 /** The number of slots in ranges. */
@@ -89,10 +95,19 @@ function nodeProblems({ nodes, nowMs }: PageStatus): Problem[] {
   return nodes.flatMap((node) => downProblem(node, nowMs));
 }
 
-function portProblems({ withoutPort, sharingFailure }: PageStatus): Problem[] {
+function portProblems({ withoutPort, unknownPorts, sharingFailure }: PageStatus): Problem[] {
   const problems: Problem[] = [];
   if (withoutPort !== undefined) {
     problems.push({ severity: "error", title: "A node has no public port", detail: withoutPort });
+  }
+  if (unknownPorts.length > 0) {
+    const ports = listed(unknownPorts, "more port");
+    problems.push({
+      severity: "error",
+      title: "Public ports are not known yet",
+      detail: `Clients get CLUSTERDOWN instead of ports ${ports}, until each has a line in the ` +
+        "file of --public-ports-file.",
+    });
   }
   if (sharingFailure !== undefined) {
     problems.push({

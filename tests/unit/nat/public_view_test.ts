@@ -61,7 +61,7 @@ Deno.test("a view that awaits public ports has those that are listed, and no oth
   for (const [first, second] of [[31007, 8002], [8002, 31007]] as const) {
     const ports = [{ listen: 8000, public: first }, { listen: 8001, public: second }];
     view.updatePublicPorts(ports);
-    assertEquals(view.awaitedPorts, ports);
+    assertEquals(view.listedPorts, ports);
     assertEquals(
       portsOf(view, rows),
       `0=0:0 8000=8000:${first} 8001=8001:${second} 8002=8002:undefined`,

@@ -57,6 +57,10 @@ const ROWS: Record<string, [changes: Partial<PageStatus>, problem: RegExp | null
     null,
   ],
   "a node has no port": [{ withoutPort: "Raise --max-nodes" }, /^error .*port: Raise --max-nodes$/],
+  "it is not known where clients reach ports": [
+    { unknownPorts: [8000, 8001] },
+    /^error Public ports are not known yet: Clients get .* instead of ports 8000, 8001, .*-file/,
+  ],
   "ports cannot be shared": [
     { sharingFailure: "Connection refused" },
     /^warning The ports cannot be shared with other proxies: Connection refused\. Nodes keep/,

@@ -42,6 +42,7 @@ export function pageStatus(changes: Partial<PageStatus> = {}): PageStatus {
     captured: { used: 0, limit: 64 * 1024 * 1024 },
     acceptFails: false,
     withoutPort: undefined,
+    unknownPorts: [],
     sharingFailure: undefined,
     warnings: [],
     certificates: [],

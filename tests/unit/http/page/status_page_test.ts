@@ -46,6 +46,14 @@ Deno.test("a node is shown at its address in each view, with the names of those 
   ]);
 });
 
+Deno.test("a node whose public port is not known is a problem until it is", () => {
+  const views = createViews({ ...PROGRAM.options, awaitsPublicPorts: true });
+  const status = { ...statusWith(nodeStatus(8000), nodeStatus(8001)), views };
+  assertEquals(described(status).unknownPorts, [8000, 8001]);
+  views[0].updatePublicPorts([{ listen: 8000, public: 31000 }]);
+  assertEquals(described(status).unknownPorts, [8001]);
+});
+
 Deno.test("the latest connection of all views counts", () => {
   const shown = nodeStatus(8000, { lastConnect: { atMs: 1, seconds: 0.1 }, clients: 2 });
   const other = nodeStatus(8000, { lastConnect: { atMs: 2, seconds: 0.003 }, clients: 3 });
