@@ -6,7 +6,7 @@ import type { PageSetting } from "../http/page/page_status.ts";
 import type { ProxyOptions } from "../proxy/proxy.ts";
 import { DEFAULT_VIEW } from "../nat/public_view.ts";
 import type { HeaderVersions } from "../proxy/proxy_header.ts";
-import type { NodeTlsFiles, ServerTlsFiles } from "../tls/tls_files.ts";
+import type { NodeTlsFiles } from "../tls/tls_files.ts";
 import { readBalancers } from "./balancer_options.ts";
 import type { ProbedListener } from "./healthcheck.ts";
 import { OptionReader, subcommand } from "./command_line.ts";
@@ -16,22 +16,18 @@ import { type PublicHost, readPublicHost } from "./public_host.ts";
 import { readPublicPortsFile } from "./public_ports_file.ts";
 import { settingsOf } from "./settings.ts";
 import {
+  type ClientTls,
+  readClientTls,
   readNodeTls,
-  readServerTls,
-  readViewTls,
   TLS_FILE_OPTIONS,
-  type ViewTlsFiles,
+  tlsOfView,
 } from "./tls_options.ts";
 import { listenPortsIn, type PortOptions, readViews, type ViewOptions } from "./view_options.ts";
 
 /**
  * The validated options: those that the layers declare, and those of the commands. Deeply frozen.
  */
-export interface Config extends ProxyOptions, FrontendOptions, PublicHost {
-  /** TLS towards clients; undefined if they are served without. For views without files, too. */
-  readonly tls: ServerTlsFiles | undefined;
-  /** TLS towards the clients of views that have files of their own. */
-  readonly viewTls: readonly ViewTlsFiles[];
+export interface Config extends ProxyOptions, FrontendOptions, PublicHost, ClientTls {
   /** TLS towards nodes; undefined if they are reached without. */
   readonly clusterTls: NodeTlsFiles | undefined;
   /** Where to serve the status over HTTP; undefined for nowhere. */
@@ -107,8 +103,7 @@ function readConfig(
     credentials,
     login: options.get("login") ? readLogin(options, ports, credentials) : undefined,
     balancers: readBalancers(options),
-    tls: readServerTls(options),
-    viewTls: readViewTls(options, ports.otherViews),
+    ...readClientTls(options, ports.otherViews),
     clusterTls: readNodeTls(options),
     via: options.get("via"),
     dialMap: options.get("dial-map") ?? [],
@@ -177,14 +172,13 @@ function probedListeners(
   options: OptionReader,
   ports: PortOptions & ViewOptions,
 ): ProbedListener[] {
-  const tls = readServerTls(options);
-  const viewTls = readViewTls(options, ports.otherViews);
+  const tls = readClientTls(options, ports.otherViews);
   const views = [{ name: DEFAULT_VIEW, listen: ports.listen }, ...ports.otherViews];
   const listeners = views.flatMap((view): ProbedListener[] => {
     const { host } = view.listen;
     const includesLoopback = isWildcard(host) || isLocalhost(host);
     const hosts = includesLoopback ? ["127.0.0.1", "::1"] : [host];
-    const { clientAuth } = viewTls.find(({ name }) => name === view.name)?.files ?? tls ?? {};
+    const clientAuth = tlsOfView(view.name, tls)?.clientAuth;
     return listenPortsIn(view, ports).map((port) => ({ hosts, port, clientAuth }));
   });
   if (listeners.length > 0) return listeners;

@@ -4,7 +4,7 @@ import { formatHostPort, isLocalhost, isLoopback } from "../platform/address.ts"
 import { openSecretWarning, secretIn } from "../platform/secret_file.ts";
 import type { OptionReader } from "./command_line.ts";
 import { checkExclusive, ConfigError, invalid, quote, type RawValue } from "./config_error.ts";
-import { readServerTls, readViewTls } from "./tls_options.ts";
+import { readClientTls, tlsOfView } from "./tls_options.ts";
 import type { PortOptions, ViewOptions } from "./view_options.ts";
 
 /**
@@ -53,10 +53,9 @@ export function readLogin(
         `without ${source}`,
     );
   }
-  const tls = readServerTls(options);
-  const viewTls = readViewTls(options, otherViews);
+  const tls = readClientTls(options, otherViews);
   const unverified = [{ name: DEFAULT_VIEW, listen }, ...otherViews].filter(({ name }) =>
-    (viewTls.find((own) => own.name === name)?.files ?? tls)?.clientAuth !== "yes"
+    tlsOfView(name, tls)?.clientAuth !== "yes"
   );
   const balancer = options.raw("accept-proxy-protocol");
   if (balancer !== undefined && unverified.length > 0) {

@@ -6,6 +6,7 @@ import { DEFAULT_VIEW, type PublicViewOptions } from "../nat/public_view.ts";
 import type { ServerTlsFiles, ShownHost } from "../tls/tls_files.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config_error.ts";
+import { type ClientTls, tlsOfView } from "./tls_options.ts";
 
 /** The files of each side. */
 interface Watchers {
@@ -39,10 +40,7 @@ export class ProgramTls implements AsyncDisposable {
    * @throws {ConfigError} if one cannot be used
    */
   static async open(
-    config: Pick<
-      Config,
-      "tls" | "viewTls" | "clusterTls" | "publicHost" | "publicIp" | "otherViews"
-    >,
+    config: ShownTls & Pick<Config, "clusterTls">,
   ): Promise<ProgramTls | undefined> {
     const { clusterTls } = config;
     const servers = serversOf(config);
@@ -121,6 +119,9 @@ export class ProgramTls implements AsyncDisposable {
   }
 }
 
+/** TLS towards clients, and which hosts they verify. */
+type ShownTls = ClientTls & Pick<Config, "publicHost" | "publicIp" | "otherViews">;
+
 /** The files for clients, with the views that use them. */
 interface Server {
   readonly files: ServerTlsFiles;
@@ -130,15 +131,12 @@ interface Server {
 
 /** Views without files of their own use those of the first view. */
 function serversOf(
-  { tls, viewTls, publicHost, publicIp, otherViews }: Pick<
-    Config,
-    "tls" | "viewTls" | "publicHost" | "publicIp" | "otherViews"
-  >,
+  { publicHost, publicIp, otherViews, ...tls }: ShownTls,
 ): Server[] {
   const views = [{ name: DEFAULT_VIEW, publicHost, publicIp }, ...otherViews];
   const byFiles = new Map<ServerTlsFiles, typeof views>();
   for (const view of views) {
-    const files = viewTls.find(({ name }) => name === view.name)?.files ?? tls;
+    const files = tlsOfView(view.name, tls);
     if (files !== undefined) byFiles.set(files, [...byFiles.get(files) ?? [], view]);
   }
   return [...byFiles].map(([files, views]) => ({

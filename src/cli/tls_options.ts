@@ -16,13 +16,38 @@ export const TLS_FILE_OPTIONS = [
   "cluster-tls-key-passphrase-file",
 ] as const satisfies readonly OptionName[];
 
+/** TLS towards the clients of a view. */
+export interface ViewTlsFiles {
+  /** The name of the view. */
+  readonly name: string;
+  readonly files: ServerTlsFiles;
+}
+
+/** TLS towards clients. */
+export interface ClientTls {
+  /** For all views without files of their own; undefined if their clients are served without. */
+  readonly tls: ServerTlsFiles | undefined;
+  readonly viewTls: readonly ViewTlsFiles[];
+}
+
 /**
- * The options of TLS towards clients, those of views with files of their own excepted; undefined if
- * it is off.
+ * The options of TLS towards clients.
  *
  * @throws {ConfigError} for options that contradict each other
  */
-export function readServerTls(options: OptionReader): ServerTlsFiles | undefined {
+export function readClientTls(
+  options: OptionReader,
+  views: readonly { readonly name: string }[],
+): ClientTls {
+  return { tls: readServerTls(options), viewTls: readViewTls(options, views) };
+}
+
+/** The files of TLS towards the clients of a view; undefined if they are served without. */
+export function tlsOfView(view: string, { tls, viewTls }: ClientTls): ServerTlsFiles | undefined {
+  return viewTls.find(({ name }) => name === view)?.files ?? tls;
+}
+
+function readServerTls(options: OptionReader): ServerTlsFiles | undefined {
   const identity = readIdentity(options, "tls");
   const ca = options.raw("tls-ca-cert-file");
   if (identity !== undefined) return serverTls(options, identity, ca);
@@ -31,20 +56,11 @@ export function readServerTls(options: OptionReader): ServerTlsFiles | undefined
   throw invalid(stray, "TLS to clients is off; add --tls-cert-file and --tls-key-file");
 }
 
-/** TLS towards the clients of a view. */
-export interface ViewTlsFiles {
-  /** The name of the view. */
-  readonly name: string;
-  readonly files: ServerTlsFiles;
-}
-
 /**
  * The views with files of their own. All else is as in the first view, and so are the CAs of clients
  * unless the view has some.
- *
- * @throws {ConfigError} for a view that there is not, and for what lacks files
  */
-export function readViewTls(
+function readViewTls(
   options: OptionReader,
   views: readonly { readonly name: string }[],
 ): ViewTlsFiles[] {
