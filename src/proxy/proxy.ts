@@ -2,25 +2,24 @@
 // below them. It knows neither the configuration nor threads: each class declares the options it
 // takes, and `Frontends` is all that it knows of one thread or several.
 //
-// Start with `Proxy`, which applies the changes of the NAT table to the frontends. The way of a
-// reply starts in frontend.ts (accept, admit) and continues in session.ts (dial, two relays, the
+// Start with `Proxy`; node_ports.ts applies the changes of the NAT table to the frontends. The way of
+// a reply starts in frontend.ts (accept, admit) and continues in session.ts (dial, two relays, the
 // end).
 
 import { FailureWatch } from "../nat/failure_watch.ts";
 import { MappingFiles, type MappingFilesOptions } from "../nat/mapping_files.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
-import { NoPublicPortError } from "../nat/no_public_port_error.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import { PublicPortsFile } from "../nat/public_ports_file.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
 import { createViews, type PublicViews } from "../nat/public_view.ts";
-import type { PortChange, TableChange } from "../nat/table_change.ts";
+import type { TableChange } from "../nat/table_change.ts";
 import type { OptionFile } from "../platform/files_watcher.ts";
 import { log } from "../platform/log.ts";
 import type { CreateFrontends, Frontends } from "./frontends.ts";
-import { ListenError } from "./listener.ts";
 import { AnswerCheck } from "./answer_check.ts";
 import { NodeMonitor } from "./node_monitor.ts";
+import { NodePorts } from "./node_ports.ts";
 import {
   byPort,
   createNatTable,
@@ -63,15 +62,11 @@ export class Proxy {
   readonly #monitor: NodeMonitor;
   readonly #failures: FailureWatch;
   readonly #frontends: Frontends;
+  readonly #ports: NodePorts;
   readonly #answers: AnswerCheck;
   /** Set when the start begins. */
   #publicPortsFile: PublicPortsFile | undefined;
-  /** Lines to announce when all threads have followed a change. */
-  readonly #announcements: string[] = [];
-  /** Nodes that are up, but whose ports another program has taken meanwhile. */
-  readonly #refused = new Set<NatEntry>();
   #started = false;
-  #stopping = false;
   #isDraining = false;
   /** Why the start is not done. */
   #obstacle = "No node has answered yet";
@@ -105,8 +100,8 @@ export class Proxy {
       dialer,
       actions: {
         closePort: (node) => this.#frontends.closePort(node),
-        openPort: (node) => this.#reopen(node),
-        fail: (node) => this.#fail(node),
+        openPort: (node) => this.#ports.reopen(node),
+        fail: (node) => this.#ports.fail(node),
         requestRefresh: () => this.#refresher.requestRefresh(),
       },
     });
@@ -127,6 +122,13 @@ export class Proxy {
       isUp: (node) => monitor.isUp(node),
       readPublicPorts: async () => await this.#publicPortsFile?.readNow(),
       suspect: (node) => monitor.suspect(node),
+    });
+    this.#ports = new NodePorts({
+      natTable,
+      views,
+      frontends: this.#frontends,
+      monitor,
+      requestRefresh: () => this.#refresher.requestRefresh(),
     });
     this.#answers = new AnswerCheck(
       dialer,
@@ -154,7 +156,7 @@ export class Proxy {
       throw error;
     }
     proxy.#started = true;
-    proxy.#announcements.length = 0;
+    proxy.#ports.takeAnnouncements();
     mappingLines(proxy.#views, byPort(proxy.nodes)).forEach(announce);
     // Clients may have changed the NAT table meanwhile.
     proxy.#record();
@@ -235,8 +237,8 @@ export class Proxy {
    * @throws {OperatorError} when a thread is lost meanwhile; then all has ended, too
    */
   async stop(graceMs = 0): Promise<void> {
-    this.#stopping = true;
     this.#isDraining = true;
+    this.#ports.stop();
     this.#monitor.stop();
     this.#failures.stop();
     this.#frontends.stopListening();
@@ -292,85 +294,12 @@ export class Proxy {
   /** Applies changes of the NAT table in order, then has all threads follow. */
   #apply(changes: readonly TableChange[]): void {
     if (changes.length === 0) return;
-    const queue = [...changes];
-    for (let change = queue.shift(); change !== undefined; change = queue.shift()) {
-      queue.unshift(...this.#applyOne(change));
-    }
+    this.#ports.apply(changes);
     this.#startup.sharedPorts?.update();
     const updated = this.#frontends.update();
     if (!this.#started) return;
     this.#record();
-    const lines = this.#announcements.splice(0);
+    const lines = this.#ports.takeAnnouncements();
     updated.then(() => lines.forEach(this.#announce));
-  }
-
-  /** Applies one change; returns the changes that follow from a port that cannot be opened. */
-  #applyOne(change: TableChange): readonly TableChange[] {
-    switch (change.kind) {
-      case "open":
-        return this.#open(change);
-      case "moved":
-        this.#follow(change.node);
-        break;
-      case "close":
-        this.#close(change.node);
-        break;
-      case "conflict":
-      case "unlocated":
-        this.#refresher.requestRefresh();
-        break;
-      case "updated":
-        break;
-    }
-    return [];
-  }
-
-  #open({ node, port, isRequired }: PortChange): readonly TableChange[] {
-    const natTable = this.#natTable;
-    if (this.#stopping) {
-      return natTable.portRefused(node, new NoPublicPortError("The proxy is stopping"));
-    }
-    try {
-      natTable.portOpened(node, this.#frontends.open(node, port));
-    } catch (error) {
-      if (isRequired || !(error instanceof ListenError)) throw error;
-      return natTable.portRefused(node, error);
-    }
-    this.#announcements.push(...mappingLines(this.#views, [node]));
-    this.#monitor.watch(node);
-    return [];
-  }
-
-  #close(node: NatEntry): void {
-    this.#monitor.forget(node);
-    this.#refused.delete(node);
-    this.#frontends.close(node);
-  }
-
-  /** Opens the port of a node that is up again; false if another program has the port. */
-  async #reopen(node: NatEntry): Promise<boolean> {
-    try {
-      this.#frontends.open(node, node.listenPort);
-    } catch (error) {
-      if (!(error instanceof ListenError)) throw error;
-      if (!this.#refused.has(node)) log.error("{reason}; retrying", { reason: error.message });
-      this.#refused.add(node);
-      return false;
-    }
-    this.#refused.delete(node);
-    await this.#frontends.update();
-    return true;
-  }
-
-  /** Ends the sessions of a failed node, and closes its port. */
-  async #fail(node: NatEntry): Promise<void> {
-    this.#frontends.endSessions(node, "node_failed");
-    await this.#frontends.closePort(node);
-  }
-
-  #follow(node: NatEntry): void {
-    this.#frontends.endSessions(node, "node_moved");
-    this.#monitor.reached(node);
-    this.#announcements.push(...mappingLines(this.#views, [node]));
   }
 }
