@@ -179,7 +179,7 @@ export class PortAllocator {
     if (at >= 0) this.#retired.splice(at, 1);
   }
 
-  /** Replaces all assignments by the shared ports. */
+  /** Replaces all assignments by the shared ports; those that they have lost stay. */
   replace(shared: SharedPorts): void {
     const claims = claimsById(shared);
     for (const id of this.#released) if (!claims.has(id)) this.#released.delete(id);
@@ -190,6 +190,9 @@ export class PortAllocator {
       if (state?.kind !== "claimed" || this.#released.has(id)) continue;
       const { address, isHearsay } = former.get(id) ?? { address: state.address, isHearsay: true };
       this.#assigned.set(id, { address, port, isHearsay });
+    }
+    for (const [id, assignment] of former) {
+      if (!claims.has(id) && !shared.has(assignment.port)) this.#assigned.set(id, assignment);
     }
     const retired = [...shared].flatMap(([port, state]) =>
       state.kind === "retired" ? [{ port, order: state.order }] : []

@@ -41,7 +41,7 @@ export function wishesOf({ rows, ports, view, former }: PortWishesContext): Wish
       id: node.id,
       address,
       pinned: ports.staticPort(node.id) ?? mapped?.listenPort,
-      preferred: ports.savedPort(node.id),
+      preferred: ports.portOf(node.id) ?? ports.savedPort(node.id),
     };
   });
   return {

@@ -22,7 +22,7 @@ export interface WishedNode {
   readonly inUse?: number | undefined;
   /** The only port that the node may get (`--port-map`). */
   readonly pinned?: number | undefined;
-  /** The port that the node had before a restart. */
+  /** The port that the node had before a restart, or before the store lost it. */
   readonly preferred?: number | undefined;
   /** Whether the address is verified and may replace that of the claim. */
   readonly isVerified?: boolean;
@@ -70,7 +70,7 @@ export function claimsToWrite(shared: SharedPorts, wishes: Wishes): Map<number, 
   claiming.claim(({ pinned }) => claiming.isFree(pinned) ? pinned : undefined);
   claiming.claim((node) => node.pinned ?? node.inUse ? undefined : claiming.portToInherit(node));
   claiming.claim(({ pinned, preferred }) =>
-    pinned === undefined && claiming.isFree(preferred) ? preferred : undefined
+    pinned === undefined && claiming.isAvailable(preferred) ? preferred : undefined
   );
   claiming.claim(({ pinned }) => pinned === undefined ? claiming.nextPort() : undefined);
   return claiming.writes;
@@ -128,6 +128,12 @@ class Claiming {
     if (port === undefined) return false;
     const kind = this.#ports.get(port)?.kind ?? "retired";
     return kind === "retired" || kind === also;
+  }
+
+  /** Whether no node has a port, and any node may get it. */
+  isAvailable(port: number | undefined): port is number {
+    const { reserved, range: { first, count } } = this.#wishes;
+    return this.isFree(port) && port >= first && port < first + count && !reserved.has(port);
   }
 
   /**

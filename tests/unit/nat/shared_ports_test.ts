@@ -75,6 +75,12 @@ const ROWS: [name: string, before: string, nodes: WishedNode[], after: string][]
   ["a port in use is claimed outside the range", "", [nodeOf("a", { inUse: 8005 })], ". . . . . a"],
   ["a port that was retired is claimed again", "-1", [nodeOf("a", { inUse: 8000 })], "a"],
   ["a saved port is preferred", "", [nodeOf("a", { preferred: 8002 }), nodeOf("b")], "b . a"],
+  [
+    "a saved port outside the range is not claimed",
+    "",
+    [nodeOf("a", { preferred: 8005 })],
+    "a",
+  ],
   ["a saved port may be taken", "b", [nodeOf("a", { preferred: 8000 }), nodeOf("b")], "b a"],
   ["a pinned node gets its port only", "b", [nodeOf("a", { pinned: 8000 }), nodeOf("b")], "b"],
   ["a pinned port may be outside the range", "", [nodeOf("a", { pinned: 8005 })], ". . . . . a"],
@@ -100,7 +106,9 @@ Deno.test("shared ports: the port of a node that is gone is retired, after the o
 
 Deno.test("shared ports: reserved ports are for pinned nodes", () => {
   const nodes = [nodeOf("a"), nodeOf("b", { pinned: 8000 })];
-  assertEquals(written("", nodes, { reserved: new Set([8000]) }), "b a");
+  const reserved = new Set([8000]);
+  assertEquals(written("", nodes, { reserved }), "b a");
+  assertEquals(written("", [nodeOf("a", { preferred: 8000 })], { reserved }), ". a");
 });
 
 Deno.test("shared ports: a verified address replaces the one in the claim", () => {

@@ -205,3 +205,39 @@ Deno.test("with shared ports, the port of a static mapping is claimed and stays"
   scene.follow();
   assertEquals(scene.rows, "a 8000 10.0.0.1:7000, b 9000 10.0.0.2:7000");
 });
+
+Deno.test("with shared ports, a node without a row gets the port that the store has lost", () => {
+  using _logged = new Logged();
+  // Another program has the port here, but not where the other proxies run.
+  const scene = new SharedScene({ taken: [8005] });
+  scene.claim(8005, "b", "10.0.0.2");
+  scene.claim(8004, "c", "10.0.0.3");
+  scene.follow();
+  scene.knowing([A, B]);
+  scene.turn();
+  scene.shared.clear();
+  scene.turn();
+  scene.knowing([A, B, C]);
+  scene.turn();
+  const ids = [8000, 8004, 8005].map((port) => scene.shared.get(port)).map((state) =>
+    state?.kind === "claimed" ? state.id : undefined
+  );
+  assertEquals(ids, [idOf("a"), idOf("c"), idOf("b")]);
+});
+
+Deno.test("with shared ports, saved ports outlive a hash that is lost and cannot be written", () => {
+  const b = { id: idOf("b"), address: { host: "10.0.0.2", port: 7000 }, port: 8003 };
+  const scene = new SharedScene({ saved: { nodes: [b], retired: [] } });
+  scene.claim(8000, "a", "10.0.0.1");
+  scene.follow();
+  scene.knowing([A, B]);
+  assertEquals(scene.rows, "a 8000 10.0.0.1:7000, b 8003 10.0.0.2:7000");
+  for (const state of ["claimed", "retired"]) {
+    const other = new SharedScene({ saved: { nodes: [b], retired: [] } });
+    if (state === "claimed") other.claim(8003, "a", "10.0.0.1");
+    else other.shared.set(8003, { kind: "retired", order: 1 });
+    other.follow();
+    other.knowing([B]);
+    assertEquals([other.rows, other.natTable.waiting], ["", [idOf("b")]]);
+  }
+});
