@@ -22,14 +22,16 @@ export function wishesOf({ rows, ports, view, former }: PortWishesContext): Wish
   const located = view === undefined ? [] : locatedNodes(view);
   const reported = new Map(located.map(({ node, address }) => [node.id, address]));
   const served = rows.all.filter(({ id }) => id !== "").map((row): WishedNode => {
-    const { id, address, listenPort: inUse, mappedAddress } = row;
+    const { id, address, listenPort: inUse, mappedAddress, sharedAddress } = row;
     const latest = reported.get(id);
+    // If another proxy has replaced it since, that one knows better, or disagrees for ever.
+    const wasShared = sharedAddress !== undefined && isSameAddress(sharedAddress, address);
     return {
       id,
       address,
       inUse,
       pinned: mappedAddress === undefined ? ports.staticPort(id) : inUse,
-      isVerified: latest !== undefined && isSameAddress(latest, address),
+      isVerified: latest !== undefined && isSameAddress(latest, address) && !wasShared,
     };
   });
   const sinceMs = performance.now() - OLD_VIEW_MS;

@@ -134,6 +134,11 @@ export class Reconciler {
     this.#missing.keep(this.#ports.ids);
     const view = this.#view;
     if (view !== undefined) this.#applyNodes(view, { isLatest: false, isRequired: false, changes });
+    for (const row of this.#rows.all) {
+      const state = shared.get(row.listenPort);
+      const isSame = state?.kind === "claimed" && isSameAddress(state.address, row.address);
+      if (isSame) row.sharedAddress = state.address;
+    }
     changes.push({ kind: "updated" });
     return changes;
   }

@@ -24,7 +24,7 @@ export interface WishedNode {
   readonly pinned?: number | undefined;
   /** The port that the node had before a restart, or before the store lost it. */
   readonly preferred?: number | undefined;
-  /** Whether the address is verified and may replace that of the claim. */
+  /** Whether the address is verified, is new, and may replace that of the claim. */
   readonly isVerified?: boolean;
 }
 

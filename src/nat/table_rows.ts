@@ -27,6 +27,8 @@ export type Row = { -readonly [Field in keyof NatEntry]: NatEntry[Field] } & {
   isConflicting: boolean;
   /** The address of the static mapping that keeps this row open. */
   readonly mappedAddress: HostPort | undefined;
+  /** The address of the node that the shared ports had last, when it was that of the row. */
+  sharedAddress: HostPort | undefined;
   /** Whether the start fails if no port can be opened for the row. */
   readonly isRequired: boolean;
 };
@@ -48,6 +50,7 @@ export function newRow(
     reportedAddress: undefined,
     isConflicting: false,
     mappedAddress: options.isMapped ? address : undefined,
+    sharedAddress: undefined,
     isRequired: options.isRequired,
   };
 }

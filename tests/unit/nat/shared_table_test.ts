@@ -16,7 +16,7 @@ const C = line("c", "10.0.0.3:7000");
 
 /** A table that follows shared ports, which a test may change as other proxies do. */
 class SharedScene extends TableScene {
-  readonly shared = new Map<number, PortState>();
+  shared = new Map<number, PortState>();
 
   constructor(options: TableSceneOptions = {}) {
     super({ sharesPorts: true, ...options });
@@ -240,4 +240,32 @@ Deno.test("with shared ports, saved ports outlive a hash that is lost and cannot
     other.knowing([B]);
     assertEquals([other.rows, other.natTable.waiting], ["", [idOf("b")]]);
   }
+});
+
+Deno.test("with shared ports, proxies that see a node at two addresses do not write in turns", () => {
+  const [one, other] = [new SharedScene(), new SharedScene()];
+  for (const scene of [one, other]) scene.knowing([A, B]);
+  other.shared = one.shared;
+  for (const scene of [one, other, one]) scene.turn();
+  const addressOf = () => {
+    const state = one.shared.get(8001);
+    return state?.kind === "claimed" ? state.address.host : undefined;
+  };
+  /** The addresses in the store, as the proxies write it one after the other. */
+  const written = () =>
+    [one, other, one, other].map((scene) => {
+      scene.turn();
+      return addressOf();
+    });
+  const move = (scene: SharedScene, host: string) => {
+    scene.knowing([A, line("b", `${host}:7000`)]);
+    scene.apply(scene.natTable.move(scene.natTable.withId(idOf("b"))!, { host, port: 7000 }));
+    scene.knowing([A, line("b", `${host}:7000`)]);
+  };
+  move(one, "10.0.0.9");
+  assertEquals(written(), Array(4).fill("10.0.0.9"));
+  move(other, "10.0.0.9");
+  assertEquals(written(), Array(4).fill("10.0.0.9"));
+  move(other, "10.0.0.2");
+  assertEquals(written(), ["10.0.0.9", ...Array(3).fill("10.0.0.2")]);
 });
