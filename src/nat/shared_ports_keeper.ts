@@ -36,6 +36,14 @@ export interface SharedPortsOptions {
   readonly firstPort: number;
 }
 
+/** How `SharedPortsKeeper.begin` waits for the store. */
+export interface BeginOptions {
+  /** How long to try; Infinity is no limit. */
+  readonly limitMs: number;
+  /** Gets the reason of each failed attempt, after which there is another. */
+  readonly onObstacle?: ((obstacle: string) => void) | undefined;
+}
+
 /** How the sharing of ports is going. */
 export interface SharedPortsStatus {
   /** Why the shared ports could not be read or written at the last attempt; undefined if they could. */
@@ -94,10 +102,9 @@ export class SharedPortsKeeper {
    * Claims ports for the nodes of the first view, before the table has them. If the store cannot be
    * used, the nodes that have a saved port are served with it.
    *
-   * @param limitMs how long to try; Infinity is no limit
    * @throws {OperatorError} if no port is known, or the hash cannot be used
    */
-  async begin(view: ClusterView, limitMs: number): Promise<void> {
+  async begin(view: ClusterView, { limitMs, onObstacle }: BeginOptions): Promise<void> {
     this.#locator.startView = view;
     const startedMs = performance.now();
     const hasSaved = view.nodes.some(({ id }) => this.#natTable.hasPort(id));
@@ -113,8 +120,9 @@ export class SharedPortsKeeper {
         return;
       }
       if (isOver) throw this.#unusable(error);
-      if (this.#problem !== error.message) this.#log.waiting(error.message);
+      this.#log.waiting(error.message);
       this.#problem = error.message;
+      onObstacle?.(`The shared ports cannot be used: ${error.message}`);
       await new Promise((resolve) => setTimeout(resolve, INTERVAL_MS));
     }
   }

@@ -19,7 +19,11 @@ export class SharedPortsLog {
 
   /** The start waits for the store. */
   waiting(reason: string): void {
-    log.info("Waiting for the shared ports at '{key}': {reason}", { key: this.#key, reason });
+    // One node after the other is asked, each of which has its reason.
+    this.#log("info", "start", reason, [
+      "Waiting for the shared ports at '{key}': {reason}",
+      { reason },
+    ]);
   }
 
   /** The shared ports cannot be read, or not be written. */
@@ -92,7 +96,7 @@ export class SharedPortsLog {
   }
 
   #log(
-    level: "warning" | "error",
+    level: "info" | "warning" | "error",
     topic: string,
     cause: string,
     [message, properties]: readonly [message: string, properties: Record<string, unknown>],

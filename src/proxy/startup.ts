@@ -53,7 +53,7 @@ export interface StartupContext extends NatContext {
 
 /** How `discover` waits for the cluster. */
 export interface DiscoverOptions extends Pick<StartupOptions, "startTimeoutMs" | "stateFile"> {
-  /** Gets the reasons why the cluster is not ready, one after the other. */
+  /** Gets the reasons why the cluster or its shared ports are not ready, one after the other. */
   readonly onObstacle?: (obstacle: string) => void;
 }
 
@@ -101,7 +101,7 @@ export async function discover(
   context: StartupContext,
   { startTimeoutMs, stateFile, onObstacle }: DiscoverOptions,
   agree = async (view: ClusterView, limitMs: number) =>
-    await context.sharedPorts?.begin(view, limitMs),
+    await context.sharedPorts?.begin(view, { limitMs, onObstacle }),
 ): Promise<void> {
   const { natTable, discovery, apply, addressCheck } = context;
   const endMs = performance.now() + startTimeoutMs;
