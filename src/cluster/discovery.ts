@@ -187,7 +187,7 @@ export class ClusterDiscovery {
     if (signal.aborted) stop();
     signal.addEventListener("abort", stop);
     const timer = setTimeout(
-      () => attempt.abort(new Error(`it did not accept a connection within ${limitMs} ms`)),
+      () => attempt.abort(new Error(`it did not answer within ${limitMs} ms`)),
       limitMs,
     );
     try {

@@ -63,12 +63,16 @@ export class NodeConnection {
     const speaksTls = dialer.speaksTls ? undefined : () => dialer.isOtherwise(address, signal);
     const link = { connection, address, speaksTls };
     const opened = new NodeConnection(link, openConnections);
+    const close = () => opened.close();
+    signal.addEventListener("abort", close);
     try {
       if (credentials !== undefined) await logIn(link, credentials);
       return opened;
     } catch (error) {
       opened.close();
-      throw error;
+      throw signal.aborted ? dialError(address, signal.reason) : error;
+    } finally {
+      signal.removeEventListener("abort", close);
     }
   }
 

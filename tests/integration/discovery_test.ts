@@ -4,6 +4,7 @@ import { NoPublicPortError } from "../../src/nat/no_public_port_error.ts";
 import type { NodeRef } from "../../src/cluster/node_ref.ts";
 import { NodeResolver } from "../../src/nat/node_resolver.ts";
 import { ClusterDiscovery } from "../../src/cluster/discovery.ts";
+import { NodeConnectionError } from "../../src/cluster/node_connection_error.ts";
 import { itemsOf, textOf } from "../../src/resp/frame.ts";
 import { type ClusterNode, RedisCluster } from "../support/cluster.ts";
 import { NODE_LINK } from "../support/dialer.ts";
@@ -258,4 +259,17 @@ Deno.test("an unknown host gets port 0 in a reply, and an error in a redirect", 
     assertEquals(await locate(ref), 0);
     await assertRejects(() => locate({ ...ref, redirects: true }), NoPublicPortError);
   }
+});
+
+Deno.test("a connection whose login is not answered is given up within its limit", async () => {
+  // The kernel accepts connections for a program that hangs.
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const credentials = { username: undefined, password: "secret" };
+  const discovery = new ClusterDiscovery({ seeds: [], ...NODE_LINK, credentials });
+  const { hostname: host, port } = listener.addr as Deno.NetAddr;
+  await assertRejects(
+    () => discovery.connect({ host, port }, 100),
+    NodeConnectionError,
+    `Node ${host}:${port} cannot be reached: it did not answer within 100 ms`,
+  );
 });
