@@ -110,8 +110,10 @@ export function replyError(address: HostPort, args: string[], error: string): No
       { isPermanent },
     );
   }
+  // The fields of HSET are many.
+  const request = args.slice(0, 2).join(" ");
   return new NodeConnectionError(
-    `Node ${node} replied to ${args.join(" ")} with an error: ${error}`,
+    `Node ${node} replied to ${request} with an error: ${error}`,
     { reply: error },
   );
 }

@@ -136,7 +136,7 @@ export class SharedPortsKeeper {
   async check(view: ClusterView): Promise<void> {
     this.#locator.startView = view;
     try {
-      const shared = this.#parse(await this.#hash.read());
+      const shared = this.#parse(await this.#read());
       await this.#hash.checkWritable();
       const claimed = new Map([...shared, ...claimsToWrite(shared, this.#natTable.wishes(view))]);
       this.#refuseContradictions(claimed, view);

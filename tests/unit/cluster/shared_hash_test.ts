@@ -139,3 +139,15 @@ Deno.test("a user who may not write is told what is missing; one who may not wai
   const { unacknowledged } = await waiting.hash.update(() => new Map([["f", "1"]]));
   assertEquals(unacknowledged, 1);
 });
+
+Deno.test("an error that refuses a write does not repeat all fields", async () => {
+  const nodes = new Nodes("OK", [], "OK", "-OOM command not allowed", "-EXECABORT");
+  const error = await assertRejects(
+    () => nodes.hash.update(() => new Map([["f", "1"]])),
+    NodeConnectionError,
+  );
+  assertEquals(
+    error.message,
+    "Node a:1 replied to HSET k with an error: OOM command not allowed",
+  );
+});
