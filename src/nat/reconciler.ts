@@ -120,7 +120,9 @@ export class Reconciler {
       if (row.id === "") continue;
       const { id, address, listenPort: port } = row;
       const verdict = verdictOn(shared, { id, address, port }, claims);
-      if (verdict.kind === "renamed") this.#rename(row, verdict.id);
+      // A node that has moved to that address has a row of its own.
+      const isSuccessor = verdict.kind === "renamed" && this.#rows.withId(verdict.id) === undefined;
+      if (isSuccessor) this.#rename(row, verdict.id);
       else if (verdict.kind === "keep" || row.mappedAddress !== undefined) {
         // The port of a static mapping to an address stays; `SharedPortsKeeper` reports it.
         this.#ports.assign(id, port, address);

@@ -269,3 +269,17 @@ Deno.test("with shared ports, proxies that see a node at two addresses do not wr
   move(other, "10.0.0.2");
   assertEquals(written(), ["10.0.0.9", ...Array(3).fill("10.0.0.2")]);
 });
+
+Deno.test("with shared ports, a node that has a row takes over no other node's row", () => {
+  using _logged = new Logged();
+  const scene = new SharedScene().knowing([A, B, C]) as SharedScene;
+  scene.turn();
+  scene.knowing([A, C]);
+  scene.shared.delete(8002);
+  // It has moved to where the other one was.
+  scene.claim(8001, "c", "10.0.0.2");
+  scene.follow();
+  assertEquals(scene.rows, "a 8000 10.0.0.1:7000, c 8001 10.0.0.3:7000");
+  assertEquals(scene.natTable.withId(idOf("c"))?.listenPort, 8001);
+  assertEquals(scene.done.slice(3), ["close 8001", "close 8002", "open 8001"]);
+});
