@@ -4,6 +4,7 @@ import {
   createNatTable,
   createStartupContext,
   discover,
+  loadSharedPorts,
   mappingLines,
   type StartupContext,
 } from "../proxy/startup.ts";
@@ -61,7 +62,12 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
     }
   };
   const options = { ...config, views, tlsConnector: tls?.sides.connector };
-  const context = createStartupContext(natTable, options, apply);
+  const context = createStartupContext(
+    natTable,
+    options,
+    apply,
+    await loadSharedPorts(config),
+  );
   const { sharedPorts } = context;
   await discover(context, config, async (view) => await sharedPorts?.check(view));
   const { noPortError, nodes } = natTable;

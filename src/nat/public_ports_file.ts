@@ -51,16 +51,15 @@ export class PublicPortsFile {
   }
 
   /**
-   * Reads the file into a view twice a second, until `stop`; undefined if there is no file.
+   * Reads the file into a view twice a second, until `stop`.
    *
    * @param onChange is called when the view has other public ports
    */
   static async follow(
-    file: OptionFile | undefined,
+    file: OptionFile,
     view: PublicView,
     onChange: () => void,
-  ): Promise<PublicPortsFile | undefined> {
-    if (file === undefined) return undefined;
+  ): Promise<PublicPortsFile> {
     const followed = await PublicPortsFile.open(file, view);
     followed.#watcher.start((ports) => {
       view.updatePublicPorts(ports);

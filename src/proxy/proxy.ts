@@ -10,7 +10,7 @@ import { FailureWatch } from "../nat/failure_watch.ts";
 import { MappingFiles, type MappingFilesOptions } from "../nat/mapping_files.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
-import { PublicPortsFile } from "../nat/public_ports_file.ts";
+import type { PublicPortsFile } from "../nat/public_ports_file.ts";
 import { TopologyRefresher } from "../nat/refresher.ts";
 import { createViews, type PublicViews } from "../nat/public_view.ts";
 import type { TableChange } from "../nat/table_change.ts";
@@ -25,6 +25,7 @@ import {
   createNatTable,
   createStartupContext,
   discover,
+  loadSharedPorts,
   mappingLines,
   type StartupContext,
   type StartupOptions,
@@ -75,6 +76,7 @@ export class Proxy {
     options: ProxyOptions,
     createFrontends: CreateFrontends,
     announce: (line: string) => void,
+    SharedPorts: Awaited<ReturnType<typeof loadSharedPorts>>,
   ) {
     this.#options = options;
     this.#announce = announce;
@@ -86,6 +88,7 @@ export class Proxy {
       natTable,
       { ...options, views },
       (changes) => this.#apply(changes),
+      SharedPorts,
     );
     this.#startup = context;
     const { dialer, discovery, addressCheck } = context;
@@ -147,7 +150,8 @@ export class Proxy {
     events: ProxyEvents,
   ): Promise<Proxy> {
     const announce = (line: string) => events.announce(line);
-    const proxy = new Proxy(options, createFrontends, announce);
+    const SharedPorts = await loadSharedPorts(options);
+    const proxy = new Proxy(options, createFrontends, announce, SharedPorts);
     events.created?.(proxy);
     try {
       await Promise.race([proxy.#begin(), proxy.failure]);
@@ -220,7 +224,7 @@ export class Proxy {
     return this.#started ? "serving" : "starting";
   }
 
-  /** Reads the file of public ports at once; undefined if there is none. */
+  /** Reads the file of public ports at once; undefined without such a file. */
   reloadPublicPorts(): Promise<void> | undefined {
     return this.#publicPortsFile?.reload();
   }
@@ -259,19 +263,22 @@ export class Proxy {
   }
 
   async #begin(): Promise<void> {
-    this.#publicPortsFile = await PublicPortsFile.follow(
-      this.#options.publicPortsFile,
-      this.#views[0],
-      () => {
-        this.#frontends.update();
-        if (this.#started) this.#record();
-      },
-    );
+    const { publicPortsFile } = this.#options;
+    if (publicPortsFile !== undefined) await this.#followPublicPorts(publicPortsFile);
     const onObstacle = (obstacle: string) => this.#obstacle = obstacle;
     await discover(this.#startup, { ...this.#options, onObstacle });
     this.#obstacle = "Not all ports are open yet";
     await this.#files.begin();
     await this.#frontends.ready();
+  }
+
+  async #followPublicPorts(file: OptionFile): Promise<void> {
+    // Loaded only if an option asks for it, for a short start.
+    const { PublicPortsFile } = await import("../nat/public_ports_file.ts");
+    this.#publicPortsFile = await PublicPortsFile.follow(file, this.#views[0], () => {
+      this.#frontends.update();
+      if (this.#started) this.#record();
+    });
   }
 
   /** Writes down the mapping, and logs which public ports are not known. */

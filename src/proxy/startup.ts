@@ -12,7 +12,7 @@ import { type ClusterView, knownAddresses } from "../cluster/view.ts";
 import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts";
 import { log } from "../platform/log.ts";
 import { OperatorError } from "../platform/operator_error.ts";
-import { SharedPortsKeeper } from "../nat/shared_ports_keeper.ts";
+import type { SharedPortsKeeper } from "../nat/shared_ports_keeper.ts";
 import { readStateFile } from "../nat/state_file.ts";
 import { WaitStatus } from "./wait_status.ts";
 
@@ -73,18 +73,32 @@ export function createNatTable(options: MappingOptions, views: PublicViews): Nat
   });
 }
 
-/** Creates the discovery and its context. It opens no connection yet. */
+/** The class that keeps shared ports, for `createStartupContext`; undefined if none are shared. */
+export async function loadSharedPorts(
+  { sharedPorts }: Pick<MappingOptions, "sharedPorts">,
+): Promise<typeof SharedPortsKeeper | undefined> {
+  if (sharedPorts === undefined) return undefined;
+  // Loaded only if an option asks for it, for a short start.
+  return (await import("../nat/shared_ports_keeper.ts")).SharedPortsKeeper;
+}
+
+/**
+ * Creates the discovery and its context. It opens no connection yet.
+ *
+ * @param SharedPorts from `loadSharedPorts`
+ */
 export function createStartupContext(
   natTable: NatTable,
   options: StartupOptions & { readonly views: PublicViews },
   apply: ApplyChanges,
+  SharedPorts: typeof SharedPortsKeeper | undefined,
 ): StartupContext {
   const dialer = new NodeDialer(options, natTable);
   const discovery = new ClusterDiscovery({ ...options, dialer });
   const { sharedPorts: key, listen: { port: firstPort } } = options;
-  const sharedPorts = key === undefined
-    ? undefined
-    : new SharedPortsKeeper({ natTable, connector: discovery, apply }, { key, firstPort });
+  const sharedPorts = SharedPorts && key !== undefined
+    ? new SharedPorts({ natTable, connector: discovery, apply }, { key, firstPort })
+    : undefined;
   const context = { natTable, discovery, apply, sharedPorts } satisfies NatContext;
   return { ...context, dialer, addressCheck: new AddressCheck(context, natTable.savedPorts.nodes) };
 }

@@ -143,6 +143,12 @@ Deno.test("cryptography is loaded only if an option asks for TLS", () => {
 Deno.test("what an option asks for is loaded only with that option", () => {
   const loaded = [...loadedBy(["cli/serve.ts"])];
   assertEquals(loaded.filter((path) => ["http", "workers"].includes(layerOf(path))), []);
+  const single = [
+    "nat/shared_ports_keeper.ts",
+    "cluster/shared_hash.ts",
+    "nat/public_ports_file.ts",
+  ];
+  assertEquals(single.filter((path) => loaded.includes(path)), []);
 });
 
 Deno.test("a command is loaded only if it runs", () => {
