@@ -8,7 +8,7 @@ import { readClientTls, tlsOfView } from "./tls_options.ts";
 import type { PortOptions, ViewOptions } from "./view_options.ts";
 
 /**
- * The user and the password of the proxy's own connections; undefined if there is none.
+ * Reads how the proxy logs in to the cluster; undefined if it does not.
  *
  * @param warnings gets what the operator should know, one line each
  * @throws {ConfigError} if options contradict each other, or the password file cannot be used

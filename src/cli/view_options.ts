@@ -33,7 +33,7 @@ export type ViewOptions = Pick<
 /**
  * The options --public-port, PUBLIC of --port-map, and --view.
  *
- * @throws {ConfigError} if two listeners would have one port, or one a port that is none
+ * @throws {ConfigError} if two listeners would get the same port, or a port is out of range
  */
 export function readViews(options: OptionReader, ports: PortOptions): ViewOptions {
   const firstPublicPort = options.get("public-port");

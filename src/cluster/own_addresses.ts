@@ -33,7 +33,7 @@ export interface OwnView {
   readonly publicIp: string | undefined;
   /** The port in the NAT table that a listener stands for. */
   rowAtListener(listenPort: number): number;
-  /** The port in the NAT table that clients reach at a public port; undefined if there is none. */
+  /** The port in the NAT table that a public port stands for; undefined for any other port. */
   rowAtPublic(publicPort: number): number | undefined;
 }
 

@@ -25,9 +25,9 @@ export class BadRequestError extends Error {
 export const MAX_HEAD_BYTES = 8 * 1024;
 
 /**
- * Parses the head of a request, up to the empty line (RFC 9112); undefined if that has not come.
+ * Parses the head of a request, up to the empty line (RFC 9112); undefined if it is incomplete.
  *
- * @throws {BadRequestError} if there is none
+ * @throws {BadRequestError} if it is malformed or too long
  */
 export function parseHead(text: string): HttpRequest | undefined {
   const end = /\r?\n\r?\n/.exec(text);

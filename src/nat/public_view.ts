@@ -109,7 +109,7 @@ export class PublicView {
     return listenPort - this.#distance;
   }
 
-  /** The row's port that clients would reach at a public port; undefined if there is none. */
+  /** The inverse of `publicPort`; undefined for a port that stands for no row. */
   rowAtPublic(publicPort: number): number | undefined {
     const listed = this.#listenPorts.get(publicPort);
     if (listed !== undefined) return this.rowAtListener(listed);

@@ -18,7 +18,7 @@ export class SharedPortsError extends OperatorError {
 /** What a hash holds. */
 export interface ParsedPorts {
   readonly ports: SharedPorts;
-  /** What is wrong with single fields, in words that complete "The shared ports at '…': ". */
+  /** Why fields cannot be used; each entry completes "The shared ports at '…' are damaged: ". */
   readonly damage: readonly string[];
 }
 

@@ -5,13 +5,13 @@ import type { ClientEnds } from "./proxy_header.ts";
 
 /** A connection that comes through a load balancer, with the addresses of its client. */
 export class BalancedConnection extends ConnectionWrapper {
-  /** What was received after the header, until it is read. */
+  /** The bytes that came with the header and have not been read. */
   #rest: Uint8Array | undefined;
 
   /**
    * @param connection is owned
    * @param ends undefined if the addresses of the connection count
-   * @param rest what was received after the header, and is owned
+   * @param rest the bytes that came with the header; owned
    */
   constructor(connection: Connection, ends: ClientEnds | undefined, rest: Uint8Array) {
     super(

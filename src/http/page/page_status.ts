@@ -73,7 +73,7 @@ export interface PageTraffic {
   readonly history: readonly number[];
 }
 
-/** What is known of the queries of the cluster. */
+/** How the regular queries of the cluster are going. */
 export interface PageDiscovery {
   /** When a node answered last; undefined if none has. */
   readonly answeredAtMs: number | undefined;
