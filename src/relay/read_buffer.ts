@@ -1,22 +1,40 @@
 /**
- * The large read buffers of a thread. A connection borrows one while it has more to read than fits
- * in its own buffer. Idle buffers are kept for the next connection.
+ * The read buffers of a thread. Each connection has a small one. It borrows a large one while it
+ * has more to read than fits in there; idle large buffers are kept for the next connection.
  */
 export class BufferPool {
-  /** The size of each buffer, in bytes. */
+  /** The size of each large buffer, in bytes. */
   readonly bufferBytes: number;
   readonly #idle: Uint8Array<ArrayBuffer>[] = [];
+  /** The second half of the memory of the last small buffer, unless it was taken. */
+  #half: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(bufferBytes: number) {
     this.bufferBytes = bufferBytes;
   }
 
-  /** Lends a buffer with arbitrary content. */
+  /**
+   * Returns a small buffer, for good. The two directions of a session share an `ArrayBuffer`: a
+   * second one would take more memory than its bytes.
+   */
+  createSmall(): Uint8Array<ArrayBuffer> {
+    const half = this.#half;
+    if (half !== undefined) {
+      this.#half = undefined;
+      return half;
+    }
+    const bytes = Math.min(MIN_BYTES, this.bufferBytes);
+    const memory = new ArrayBuffer(2 * bytes);
+    this.#half = new Uint8Array(memory, bytes);
+    return new Uint8Array(memory, 0, bytes);
+  }
+
+  /** Lends a large buffer with arbitrary content. */
   take(): Uint8Array<ArrayBuffer> {
     return this.#idle.pop() ?? new Uint8Array(this.bufferBytes);
   }
 
-  /** Takes back a buffer, which the caller must not use any more. */
+  /** Takes back a large buffer, which the caller must not use any more. */
   release(buffer: Uint8Array<ArrayBuffer>): void {
     if (this.#idle.length * this.bufferBytes < MAX_IDLE_BYTES) this.#idle.push(buffer);
   }
@@ -58,7 +76,7 @@ export class ReadBuffer {
 
   constructor(pool: BufferPool) {
     this.#pool = pool;
-    this.#own = new Uint8Array(Math.min(MIN_BYTES, pool.bufferBytes));
+    this.#own = pool.createSmall();
     this.#bytes = this.#own;
   }
 

@@ -30,6 +30,13 @@ Deno.test("an idle connection has a small buffer, also after large reads", () =>
   assertEquals(input.free.length, 512);
 });
 
+Deno.test("the buffers of a session share their memory, but no byte of it", () => {
+  const pool = new BufferPool(LARGE_BYTES);
+  const [one, other, next] = Array.from({ length: 3 }, () => new ReadBuffer(pool).free);
+  assert(one!.buffer === other!.buffer && other!.buffer !== next!.buffer);
+  assertEquals([one!.byteOffset, other!.byteOffset], [0, 256]);
+});
+
 Deno.test("the own buffer grows with the traffic, up to 16 KiB, and shrinks again", () => {
   const input = new ReadBuffer(new BufferPool(LARGE_BYTES));
   for (let more = 0; more < 10; more++) {
