@@ -68,7 +68,7 @@ export class NodeDialer {
    * @throws {OwnAddressError} if the address is a port of the proxy
    * @throws {TunnelError} if the tunnel is down, or does not reach the node
    */
-  async dial(
+  dial(
     address: NodeAddress,
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
@@ -77,7 +77,7 @@ export class NodeDialer {
     const { host, hostname } = address;
     const secure = tlsConnector &&
       ((connection: Connection) => tlsConnector.connect(connection, host, hostname));
-    return await this.#dial(address, { attempt, timeoutMs, secure });
+    return this.#dial(address, { attempt, timeoutMs, secure });
   }
 
   /**
@@ -86,12 +86,12 @@ export class NodeDialer {
    *
    * @throws what `dial` throws
    */
-  async probe(
+  probe(
     address: HostPort,
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
   ): Promise<Connection> {
-    return await this.#dial(address, { attempt, timeoutMs, secure: undefined });
+    return this.#dial(address, { attempt, timeoutMs, secure: undefined });
   }
 
   /**
@@ -111,7 +111,10 @@ export class NodeDialer {
    * @throws an error for which `isExhausted` is true, if no file descriptor is free
    */
   async isOwn(address: HostPort): Promise<boolean> {
-    const target = this.#dialMap.apply(address);
+    return await this.#isOwn(this.#dialMap.apply(address));
+  }
+
+  async #isOwn(target: HostPort): Promise<boolean> {
     const { host } = target;
     // The other end of a tunnel has its own loopback addresses, and names mean something else there.
     if (this.#options.via !== undefined && (!isIpAddress(host) || isLoopback(host))) return false;
@@ -130,14 +133,15 @@ export class NodeDialer {
   }
 
   async #dial(address: HostPort, { secure, ...limits }: Route): Promise<Connection> {
-    if (await this.isOwn(address)) {
+    const target = this.#dialMap.apply(address);
+    // Most ports differ; the promises of the whole check cost each client memory.
+    if (this.#own.hasPort(target.port) && await this.#isOwn(target)) {
       throw new OwnAddressError(
         `${formatHostPort(address)} is a port of this proxy; check cluster-announce-ip and ` +
           "cluster-announce-port of the node, and --port-map",
       );
     }
     const { via, keepAlive } = this.#options;
-    const target = this.#dialMap.apply(address);
     const options = { ...limits, keepAlive };
     const connection = via === undefined
       ? await dial(target, { ...options, upgrade: secure })

@@ -55,6 +55,11 @@ export class OwnAddresses {
     this.#views = views.map((view) => new ViewAddresses(view, ports, resolveHost));
   }
 
+  /** Whether a port of the proxy has this number, in any view; `includes` also looks at the host. */
+  hasPort(port: number): boolean {
+    return this.#views.some((view) => view.hasPort(port));
+  }
+
   /**
    * Whether an address is a port of the proxy itself, in any view.
    *
@@ -91,14 +96,23 @@ class ViewAddresses {
     this.#resolve = resolveHost;
   }
 
+  /** See `OwnAddresses.hasPort`. */
+  hasPort(port: number): boolean {
+    return this.#hasListener(port) || this.#hasPublic(port);
+  }
+
+  #hasListener(port: number): boolean {
+    return this.#ports.atPort(this.#view.rowAtListener(port)) !== undefined;
+  }
+
+  #hasPublic(port: number): boolean {
+    const row = this.#view.rowAtPublic(port);
+    return row !== undefined && this.#ports.atPort(row) !== undefined;
+  }
+
   /** See `OwnAddresses.includes`. */
   async includes({ host, port }: HostPort): Promise<boolean> {
-    const listener = this.#view.rowAtListener(port);
-    const publicRow = this.#view.rowAtPublic(port);
-    const hasListener = this.#ports.atPort(listener) !== undefined;
-    const hasPublic = publicRow === listener
-      ? hasListener
-      : publicRow !== undefined && this.#ports.atPort(publicRow) !== undefined;
+    const [hasListener, hasPublic] = [this.#hasListener(port), this.#hasPublic(port)];
     if (!hasListener && !hasPublic) return false;
     const nowMs = performance.now();
     if (nowMs - this.#hosts.sinceMs > OWN_HOST_TTL_MS) this.#hosts = newHosts(nowMs);
