@@ -41,10 +41,11 @@ export class SessionTimeouts {
   /** The progress at the last check, and the time since which it has not changed. */
   #progress = 0;
   #idleSinceMs = 0;
-  #nodeEndedAtMs = Infinity;
-  #clientEndedAtMs = Infinity;
+  // Undefined until then, because Infinity would take an object for each client.
+  #nodeEndedAtMs: number | undefined;
+  #clientEndedAtMs: number | undefined;
   /** When a client that need not be waited for got the end of its stream. */
-  #closedGracefullyAtMs = Infinity;
+  #closedGracefullyAtMs: number | undefined;
 
   /** Records that the node has ended its side. */
   recordNodeEnd(): void {
@@ -63,7 +64,7 @@ export class SessionTimeouts {
 
   /** Whether the client has ended its side. */
   get hasClientEnded(): boolean {
-    return this.#clientEndedAtMs < Infinity;
+    return this.#clientEndedAtMs !== undefined;
   }
 
   /**
@@ -78,12 +79,13 @@ export class SessionTimeouts {
     capture: Pick<Capture, "isComplete" | "sinceMs"> | undefined,
     { idleTimeoutMs, captureTimeoutMs }: TimeoutOptions,
   ): ExpiredTimeout | undefined {
-    if (nowMs - this.#nodeEndedAtMs > HALF_CLOSED_TIMEOUT_MS) return "half-closed";
+    const nodeEndedAtMs = this.#nodeEndedAtMs ?? Infinity;
+    if (nowMs - nodeEndedAtMs > HALF_CLOSED_TIMEOUT_MS) return "half-closed";
     if (progress !== this.#progress || this.#idleSinceMs === 0) {
       this.#progress = progress;
       this.#idleSinceMs = nowMs;
     }
-    const idleSince = (endedAtMs: number) => Math.max(endedAtMs, this.#idleSinceMs);
+    const idleSince = (endedAtMs = Infinity) => Math.max(endedAtMs, this.#idleSinceMs);
     if (nowMs - idleSince(this.#closedGracefullyAtMs) > CLOSE_WAIT_MS) return "close-wait";
     if (nowMs - idleSince(this.#clientEndedAtMs) > HALF_CLOSED_TIMEOUT_MS) return "half-closed";
     if (capture !== undefined && nowMs - capture.sinceMs > captureTimeoutMs) {
