@@ -1,52 +1,105 @@
-import { configureSync, getLogger, type LogRecord } from "@logtape/logtape";
+import { renderJson, renderText } from "./log_format.ts";
 import { writeStderr } from "./output.ts";
+
+/** The levels of messages, the least important first. */
+export type LogLevel = "debug" | "info" | "warning" | "error";
+
+/** What fills the placeholders of a message, and becomes fields of a JSON line. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
+/** A message that was logged. A structured clone of it can be logged by another thread. */
+export interface LogRecord {
+  readonly category: "nat" | "traffic";
+  readonly level: LogLevel;
+  /** In milliseconds since 1970. */
+  readonly timestamp: number;
+  /** The message, with placeholders such as `{node_addr}`. */
+  readonly template: string;
+  readonly fields: LogFields;
+}
 
 /** The level and the format of the log. */
 export interface LogOptions {
   /** The lowest level of messages that are logged. */
-  readonly level: "debug" | "info" | "warning" | "error";
+  readonly level: LogLevel;
   /** Text, or one JSON object a line. */
   readonly format: "text" | "json";
   /** Whether traffic is logged, independently of the level. */
   readonly echo: boolean;
 }
 
+/** Logs messages of one category. */
+class Logger {
+  readonly #category: LogRecord["category"];
+  /** Takes the records from a level on; undefined while they are discarded. */
+  #sink: Sink | undefined;
+
+  constructor(category: LogRecord["category"]) {
+    this.#category = category;
+  }
+
+  debug(template: string, fields?: LogFields): void {
+    this.#log("debug", template, fields);
+  }
+
+  info(template: string, fields?: LogFields): void {
+    this.#log("info", template, fields);
+  }
+
+  warning(template: string, fields?: LogFields): void {
+    this.#log("warning", template, fields);
+  }
+
+  error(template: string, fields?: LogFields): void {
+    this.#log("error", template, fields);
+  }
+
+  /** Logs a record of this category. */
+  emit(record: LogRecord): void {
+    if (this.#sink !== undefined && LEVELS[record.level] >= LEVELS[this.#sink.lowest]) {
+      this.#sink.take(record);
+    }
+  }
+
+  /** Sends the records to a sink from now on; undefined discards them. */
+  sendTo(sink: Sink | undefined): void {
+    this.#sink = sink;
+  }
+
+  #log(level: LogLevel, template: string, fields: LogFields = {}): void {
+    this.emit({ category: this.#category, level, timestamp: Date.now(), template, fields });
+  }
+}
+
+/** What takes records, and the lowest level of those that it gets. */
+interface Sink {
+  readonly lowest: LogLevel;
+  take(record: LogRecord): void;
+}
+
+const LEVELS: Record<LogLevel, number> = { debug: 0, info: 1, warning: 2, error: 3 };
+
 /** The messages of the program to its operator. Discarded until `configureLog`. */
-export const log = getLogger(["nat"]);
+export const log = new Logger("nat");
 
 /** The log of all traffic, to which `level` does not apply. Discarded until `configureLog`. */
-export const traffic = getLogger(["traffic"]);
+export const traffic = new Logger("traffic");
+
+/** The options of the last call of `configureLog`. */
+let configured: LogOptions | undefined;
 
 /**
  * Sends the log to stderr, one line a message. A line is written before the call that logs it
  * returns, so that an exit loses none. A closed stderr is ignored.
  */
 export function configureLog(options: LogOptions): void {
-  const { level, format, echo } = options;
   configured = options;
+  const { level, format, echo } = options;
   const render = format === "json" ? renderJson : renderText;
-  configureSync({
-    reset: true,
-    sinks: {
-      stderr(record: LogRecord) {
-        writeStderr(render(record));
-      },
-      // For messages about a failure of the sink above, such as a value that JSON cannot express.
-      // The properties contain the record that failed, and would make this message fail as well.
-      failures(record: LogRecord) {
-        writeStderr(render({ ...record, properties: {} }));
-      },
-    },
-    loggers: [
-      { category: ["nat"], sinks: ["stderr"], lowestLevel: level },
-      { category: ["traffic"], sinks: ["stderr"], lowestLevel: echo ? "trace" : null },
-      { category: ["logtape", "meta"], sinks: ["failures"], lowestLevel: "error" },
-    ],
-  });
+  const take = (record: LogRecord) => writeStderr(render(record, thread));
+  log.sendTo({ lowest: level, take });
+  traffic.sendTo(echo ? { lowest: "debug", take } : undefined);
 }
-
-/** The options of the last call of `configureLog`. */
-let configured: LogOptions | undefined;
 
 /** How the program logs; undefined before `configureLog`. */
 export function logOptions(): LogOptions | undefined {
@@ -55,20 +108,12 @@ export function logOptions(): LogOptions | undefined {
 
 /** Passes records of all levels to `take` instead of stderr. */
 export function forwardLog(take: (record: LogRecord) => void): void {
-  configureSync({
-    reset: true,
-    sinks: { take },
-    loggers: [
-      { category: ["nat"], sinks: ["take"], lowestLevel: "debug" },
-      { category: ["traffic"], sinks: ["take"], lowestLevel: "debug" },
-      { category: ["logtape", "meta"], sinks: [], lowestLevel: "error" },
-    ],
-  });
+  for (const logger of [log, traffic]) logger.sendTo({ lowest: "debug", take });
 }
 
 /** Logs a record that another thread has forwarded. */
 export function logForwarded(record: LogRecord): void {
-  getLogger(record.category).emit(record);
+  (record.category === "nat" ? log : traffic).emit(record);
 }
 
 /** The number of this thread; undefined if it is the only one. */
@@ -77,49 +122,4 @@ let thread: number | undefined;
 /** Sets the number of this thread, a field of JSON records; undefined if it is the only one. */
 export function setThreadNumber(number: number | undefined): void {
   thread = number;
-}
-
-/** Padded to the same width. */
-const LEVEL_NAMES: Record<LogRecord["level"], string> = {
-  trace: "TRACE",
-  debug: "DEBUG",
-  info: "INFO ",
-  warning: "WARN ",
-  error: "ERROR",
-  fatal: "FATAL",
-};
-
-function renderText(record: LogRecord): string {
-  const timestamp = new Date(record.timestamp).toISOString();
-  return `${timestamp} ${LEVEL_NAMES[record.level]} ${renderMessage(record)}`;
-}
-
-function renderJson(record: LogRecord): string {
-  const fields = {
-    timestamp: new Date(record.timestamp).toISOString(),
-    level: record.level,
-    message: renderMessage(record),
-    ...(thread === undefined ? {} : { thread }),
-  };
-  // The first spread puts the fields first, the second overrides properties of the same name.
-  return JSON.stringify({ ...fields, ...record.properties, ...fields }, replaceForJson);
-}
-
-/** Formats a message: text at even indices, values at odd ones. */
-function renderMessage(record: LogRecord): string {
-  return record.message.map((part, at) => at % 2 === 0 ? part : renderValue(part)).join("");
-}
-
-function renderValue(value: unknown): string {
-  if (typeof value === "string") return value;
-  // Callers log the stack separately, at level debug.
-  if (value instanceof Error) return value.message;
-  return Deno.inspect(value, { colors: false, breakLength: Infinity });
-}
-
-/** Replaces values that JSON has no form for, or would turn into an empty object or null. */
-function replaceForJson(_key: string, value: unknown): unknown {
-  if (value instanceof Error) return value.message;
-  if (typeof value === "bigint") return String(value);
-  return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
 }

@@ -1,4 +1,5 @@
-import { log } from "./log.ts";
+import { log, type LogFields } from "./log.ts";
+import { renderMessage } from "./log_format.ts";
 
 /** Identifies messages that may repeat. */
 export interface ThrottleKey {
@@ -45,7 +46,7 @@ interface Entry {
 interface Message {
   readonly level: Problem["level"];
   readonly template: string;
-  readonly properties: Record<string, unknown>;
+  readonly fields: LogFields;
 }
 
 /**
@@ -68,12 +69,12 @@ export class LogThrottle {
   log(
     level: "info" | "warning" | "error",
     { topic, cause }: ThrottleKey,
-    [message, properties]: readonly [message: string, properties: Record<string, unknown>],
+    [template, fields]: readonly [template: string, fields: LogFields],
   ): void {
-    const suppressed = this.#admit({ topic, cause }, { level, template: message, properties });
-    if (suppressed === undefined) log.debug(message, properties);
-    else if (suppressed === 0) log[level](message, properties);
-    else log[level](`${message} ({suppressed} times more)`, { ...properties, suppressed });
+    const suppressed = this.#admit({ topic, cause }, { level, template, fields });
+    if (suppressed === undefined) log.debug(template, fields);
+    else if (suppressed === 0) log[level](template, fields);
+    else log[level](`${template} ({suppressed} times more)`, { ...fields, suppressed });
   }
 
   /** The problems that have occurred lately and not recovered, the latest first. */
@@ -84,7 +85,7 @@ export class LogThrottle {
       .sort((a, b) => b.lastAtMs - a.lastAtMs);
     return recent.map(({ message, lastAtMs, countBefore, suppressed }) => ({
       level: message.level,
-      text: textOf(message),
+      text: renderMessage(message.template, message.fields),
       count: countBefore + suppressed,
       lastAtMs: Date.now() - (nowMs - lastAtMs),
     }));
@@ -145,8 +146,4 @@ export class LogThrottle {
     topic.causes--;
     if (topic.causes === 0) this.#topics.delete(entry.topic);
   }
-}
-
-function textOf({ template, properties }: Message): string {
-  return template.replace(/\{(\w+)\}/g, (_, name) => String(properties[name]));
 }

@@ -1,4 +1,5 @@
-import { configureSync, type LogRecord, resetSync } from "@logtape/logtape";
+import { forwardLog, type LogRecord } from "../../src/platform/log.ts";
+import { renderMessage } from "../../src/platform/log_format.ts";
 import { until } from "./until.ts";
 
 /**
@@ -11,13 +12,8 @@ export class Logged implements Disposable {
   readonly lines: string[] = [];
 
   constructor() {
-    configureSync({
-      reset: true,
-      sinks: { lines: (record) => this.lines.push(lineOf(record)) },
-      loggers: [
-        { category: ["nat"], sinks: ["lines"], lowestLevel: "info" },
-        { category: ["logtape", "meta"], sinks: ["lines"], lowestLevel: "warning" },
-      ],
+    forwardLog((record) => {
+      if (record.category === "nat" && record.level !== "debug") this.lines.push(lineOf(record));
     });
   }
 
@@ -33,10 +29,10 @@ export class Logged implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    resetSync();
+    forwardLog(() => {});
   }
 }
 
-function lineOf({ level, message }: LogRecord): string {
-  return `${level} ${message.map(String).join("")}`;
+function lineOf({ level, template, fields }: LogRecord): string {
+  return `${level} ${renderMessage(template, fields)}`;
 }
