@@ -1,7 +1,6 @@
 import project from "../deno.json" with { type: "json" };
 import { parseCommand } from "./cli/config.ts";
 import { EXIT, reportFailure } from "./cli/exit.ts";
-import { helpText, versionText } from "./cli/help.ts";
 import { print } from "./cli/stdout.ts";
 
 // The program: parse → command → exit status. Only the command that runs is loaded: serve is most of
@@ -11,12 +10,16 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const command = parseCommand(args, (name) => Deno.env.get(name));
     switch (command.kind) {
-      case "help":
+      case "help": {
+        const { helpText } = await import("./cli/help.ts");
         print(helpText().trimEnd());
         break;
-      case "version":
+      }
+      case "version": {
+        const { versionText } = await import("./cli/help.ts");
         print(versionText(project));
         break;
+      }
       case "healthcheck": {
         const { healthcheck } = await import("./cli/healthcheck.ts");
         await healthcheck(command.listeners, command.headerVersions);

@@ -50,7 +50,7 @@ export async function check(config: Config): Promise<void> {
 async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<void> {
   let listenError: ListenError | undefined;
   const views = createViews(config);
-  const natTable = createNatTable(config, views);
+  const natTable = await createNatTable(config, views);
   const { publicPortsFile } = config;
   const publicPorts = publicPortsFile && await PublicPortsFile.open(publicPortsFile, views[0]);
   await publicPorts?.check();

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { type HostPort, isLocalhost, isWildcard, MAX_PORT } from "../platform/address.ts";
 import type { LogOptions } from "../platform/log.ts";
 import type { FrontendOptions } from "../proxy/frontend_options.ts";
@@ -198,12 +197,18 @@ function checkFiles(options: OptionReader): void {
   for (const name of ["state-file", "map-file"] as const) {
     const written = options.raw(name);
     if (written === undefined) continue;
-    const same = files.find(({ text }) => resolve(text) === resolve(written.text));
+    const same = files.find(({ text }) => isSamePath(text, written.text));
     if (same !== undefined) {
       throw invalid(written, `${same.source} names the same file; expected a different one`);
     }
     files.push(written);
   }
+}
+
+function isSamePath(one: string, other: string): boolean {
+  // Loaded only where paths are compared: an import would take a tenth of the start.
+  const { resolve } = globalThis.process.getBuiltinModule("node:path");
+  return resolve(one) === resolve(other);
 }
 
 /** The key of the shared ports, which are the same in all proxies. */

@@ -1,6 +1,6 @@
 import { configureLog, log } from "../platform/log.ts";
 import type { Config } from "./config.ts";
-import { ProgramTls } from "./program_tls.ts";
+import type { ProgramTls } from "./program_tls.ts";
 
 /**
  * Configures the log, logs the warnings about the options, and reads the files of TLS.
@@ -21,6 +21,14 @@ export async function prepare(config: Config): Promise<ProgramTls | undefined> {
       { user: config.login.username ?? "default" },
     );
   }
+  return await openTls(config);
+}
+
+async function openTls(config: Config): Promise<ProgramTls | undefined> {
+  const { tls, viewTls, clusterTls } = config;
+  if (tls === undefined && viewTls.length === 0 && clusterTls === undefined) return undefined;
+  // Loaded only if an option asks for TLS, for a short start.
+  const { ProgramTls } = await import("./program_tls.ts");
   return await ProgramTls.open(config);
 }
 

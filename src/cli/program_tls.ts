@@ -46,7 +46,6 @@ export class ProgramTls implements AsyncDisposable {
     const servers = serversOf(config);
     if (servers.length === 0 && clusterTls === undefined) return undefined;
     assertRuntime();
-    // Loaded only if an option asks for TLS, for a short start.
     const [{ TlsFilesWatcher }, { nodeFiles, serverFiles }, { ThreadTls }] = await Promise.all([
       import("../tls/files_watcher.ts"),
       import("../tls/tls_files.ts"),

@@ -1,7 +1,6 @@
 import { formatHostPort, type HostPort, isIpAddress, isLoopback } from "../platform/address.ts";
-import { type Connection, dial, isExhausted, resolve, type TlsConnector } from "../platform/net.ts";
-import { openTunnel, type Tunnel, tunnelUrl } from "../tunnel/tunnel.ts";
-import { TunnelDownError, TunnelError } from "../tunnel/tunnel_error.ts";
+import { type Connection, dial, resolve, type TlsConnector } from "../platform/net.ts";
+import type { Tunnel } from "../tunnel/tunnel.ts";
 import { DialMap, type DialMapping } from "./dial_map.ts";
 import type { NodeAddress } from "./node_address.ts";
 import { NodeAlias } from "./node_alias.ts";
@@ -143,65 +142,19 @@ export class NodeDialer {
     }
     const { via, keepAlive } = this.#options;
     const options = { ...limits, keepAlive };
-    const connection = via === undefined
-      ? await dial(target, { ...options, upgrade: secure })
-      : await dialThrough(via, target, { ...options, secure });
-    return target === address && via === undefined
-      ? connection
-      : new NodeAlias(connection, address);
+    if (via === undefined) {
+      const connection = await dial(target, { ...options, upgrade: secure });
+      return target === address ? connection : new NodeAlias(connection, address);
+    }
+    // Loaded only if an option asks for it, for a short start.
+    const { dialThrough } = await import("./dial_through.ts");
+    return new NodeAlias(await dialThrough(via, target, { ...options, secure }), address);
   }
 }
 
 /** The limits of an attempt, and the handshake of TLS at its end. */
-interface Route {
+export interface Route {
   readonly attempt: AbortController;
   readonly timeoutMs: number;
   readonly secure: ((connection: Connection) => Promise<Connection>) | undefined;
-}
-
-/** Connects to a tunnel, and through it to an address. */
-async function dialThrough(
-  via: Tunnel,
-  target: HostPort,
-  { secure, ...options }: Route & { readonly keepAlive: boolean },
-): Promise<Connection> {
-  let progress: TunnelProgress = "dialling";
-  try {
-    return await dial(via.at, {
-      ...options,
-      async upgrade(connection) {
-        progress = "opening";
-        await openTunnel(connection, via, target);
-        progress = "open";
-        return secure === undefined ? connection : await secure(connection);
-      },
-    });
-  } catch (error) {
-    throw tunnelError(error, { via, progress, ...options }) ?? error;
-  }
-}
-
-type TunnelProgress = "dialling" | "opening" | "open";
-
-/** The error for a tunnel that is down or slow; undefined for any other failure. */
-function tunnelError(
-  error: unknown,
-  { via, progress, attempt: { signal }, timeoutMs }: {
-    readonly via: Tunnel;
-    readonly progress: TunnelProgress;
-    readonly attempt: AbortController;
-    readonly timeoutMs: number;
-  },
-): TunnelError | undefined {
-  const isLate = error instanceof Deno.errors.TimedOut;
-  const isStopped = signal.aborted && !isLate;
-  if (!(error instanceof Error) || isStopped || isExhausted(error)) return undefined;
-  if (progress === "dialling") {
-    const reason = `${tunnelUrl(via)} cannot be reached: ${error.message}`;
-    return new TunnelDownError(`The tunnel ${reason}; start it, or correct --via`, {
-      cause: error,
-    });
-  }
-  if (progress === "open" || !isLate) return undefined;
-  return new TunnelError(`the tunnel has not reached it within ${timeoutMs} ms`, { cause: error });
 }

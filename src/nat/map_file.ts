@@ -10,13 +10,15 @@ const VERSION = 1;
 
 /**
  * Formats a map file: JSON with the public address of each node, in the order of ports, and with
- * the `natMap` option of ioredis, for each view. The same nodes give the same text.
+ * the `natMap` option of ioredis, for each view. Nodes whose id is not known are left out. The same
+ * nodes give the same text.
  */
 export function formatMap(
   [first, ...others]: PublicViews,
   nodes: readonly MapNode[],
 ): string {
-  const sorted = nodes.toSorted((a, b) => a.listenPort - b.listenPort);
+  const sorted = nodes.filter(({ id }) => id !== "")
+    .sort((a, b) => a.listenPort - b.listenPort);
   const map = {
     version: VERSION,
     nodes: sorted.map(({ id, role, address, listenPort }) => ({

@@ -23,7 +23,6 @@ export interface MappingFilesContext {
 /** The files that are written from the NAT table: the state file and the map file. */
 export class MappingFiles {
   readonly #files: MappingFile[];
-  readonly #formatMap: () => string;
   #writing: Promise<void> = Promise.resolve();
   /** Whether a write is queued that has not started. */
   #isQueued = false;
@@ -32,16 +31,10 @@ export class MappingFiles {
     { stateFile, mapFile }: MappingFilesOptions,
     { natTable, views }: MappingFilesContext,
   ) {
-    this.#formatMap = () => formatMap(views, natTable.nodes.filter(({ id }) => id !== ""));
     this.#files = [
       new MappingFile(stateFile, () => formatState(natTable.savedPorts, views.slice(1))),
-      new MappingFile(mapFile, this.#formatMap),
+      new MappingFile(mapFile, () => formatMap(views, natTable.nodes)),
     ];
-  }
-
-  /** The text of the map file, also if none is written. */
-  get map(): string {
-    return this.#formatMap();
   }
 
   /**

@@ -7,7 +7,7 @@
 // end).
 
 import { FailureWatch } from "../nat/failure_watch.ts";
-import { MappingFiles, type MappingFilesOptions } from "../nat/mapping_files.ts";
+import type { MappingFiles, MappingFilesOptions } from "../nat/mapping_files.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
 import type { PublicPortsFile } from "../nat/public_ports_file.ts";
@@ -30,7 +30,7 @@ import {
   type StartupContext,
   type StartupOptions,
 } from "./startup.ts";
-import { type ProxyStatus, statusOf } from "./status.ts";
+import type { ProxyStatus } from "./status.ts";
 
 /** The options of a proxy. */
 export interface ProxyOptions extends StartupOptions, MappingFilesOptions {
@@ -38,6 +38,13 @@ export interface ProxyOptions extends StartupOptions, MappingFilesOptions {
   readonly refreshIntervalMs: number;
   /** The file with the public ports of the first view; undefined if options have them. */
   readonly publicPortsFile: OptionFile | undefined;
+}
+
+/** What a proxy is made of that takes time to load. */
+interface ProxyParts {
+  readonly views: PublicViews;
+  readonly natTable: NatTable;
+  readonly SharedPorts: Awaited<ReturnType<typeof loadSharedPorts>>;
 }
 
 /** What a proxy tells the program that starts it. */
@@ -58,13 +65,14 @@ export class Proxy {
   readonly #announce: (line: string) => void;
   readonly #natTable: NatTable;
   readonly #startup: StartupContext;
-  readonly #files: MappingFiles;
   readonly #refresher: TopologyRefresher;
   readonly #monitor: NodeMonitor;
   readonly #failures: FailureWatch;
   readonly #frontends: Frontends;
   readonly #ports: NodePorts;
   readonly #answers: AnswerCheck;
+  /** Set during the start, if there are files to write. */
+  #files: MappingFiles | undefined;
   /** Set when the start begins. */
   #publicPortsFile: PublicPortsFile | undefined;
   #started = false;
@@ -76,13 +84,11 @@ export class Proxy {
     options: ProxyOptions,
     createFrontends: CreateFrontends,
     announce: (line: string) => void,
-    SharedPorts: Awaited<ReturnType<typeof loadSharedPorts>>,
+    { views, natTable, SharedPorts }: ProxyParts,
   ) {
     this.#options = options;
     this.#announce = announce;
-    const views = createViews(options);
     this.#views = views;
-    const natTable = createNatTable(options, views);
     this.#natTable = natTable;
     const context = createStartupContext(
       natTable,
@@ -92,7 +98,6 @@ export class Proxy {
     );
     this.#startup = context;
     const { dialer, discovery, addressCheck } = context;
-    this.#files = new MappingFiles(options, { natTable, views });
     this.#refresher = new TopologyRefresher(context, {
       intervalMs: options.refreshIntervalMs,
       addressCheck,
@@ -150,8 +155,10 @@ export class Proxy {
     events: ProxyEvents,
   ): Promise<Proxy> {
     const announce = (line: string) => events.announce(line);
+    const views = createViews(options);
+    const natTable = await createNatTable(options, views);
     const SharedPorts = await loadSharedPorts(options);
-    const proxy = new Proxy(options, createFrontends, announce, SharedPorts);
+    const proxy = new Proxy(options, createFrontends, announce, { views, natTable, SharedPorts });
     events.created?.(proxy);
     try {
       await Promise.race([proxy.#begin(), proxy.failure]);
@@ -192,6 +199,8 @@ export class Proxy {
 
   /** What the proxy does now, with the statistics of all threads. */
   async status(): Promise<ProxyStatus> {
+    // Loaded only if somebody asks, for a short start.
+    const { statusOf } = await import("./status.ts");
     const reports = await this.#frontends.report();
     return statusOf({
       phase: this.#phase,
@@ -215,8 +224,9 @@ export class Proxy {
   }
 
   /** The mapping as `--map-file` has it. */
-  get map(): string {
-    return this.#files.map;
+  async map(): Promise<string> {
+    const { formatMap } = await import("../nat/map_file.ts");
+    return formatMap(this.#views, this.nodes);
   }
 
   get #phase(): ProxyStatus["phase"] {
@@ -258,7 +268,7 @@ export class Proxy {
         this.#refresher.stop(),
         this.#frontends.end(),
       ]);
-      await this.#files.settled();
+      await this.#files?.settled();
     }
   }
 
@@ -268,8 +278,20 @@ export class Proxy {
     const onObstacle = (obstacle: string) => this.#obstacle = obstacle;
     await discover(this.#startup, { ...this.#options, onObstacle });
     this.#obstacle = "Not all ports are open yet";
-    await this.#files.begin();
+    await this.#beginFiles();
     await this.#frontends.ready();
+  }
+
+  async #beginFiles(): Promise<void> {
+    const { stateFile, mapFile } = this.#options;
+    if (stateFile === undefined && mapFile === undefined) return;
+    // Loaded only if an option asks for it, for a short start.
+    const { MappingFiles } = await import("../nat/mapping_files.ts");
+    this.#files = new MappingFiles(
+      { stateFile, mapFile },
+      { natTable: this.#natTable, views: this.#views },
+    );
+    await this.#files.begin();
   }
 
   async #followPublicPorts(file: OptionFile): Promise<void> {
@@ -283,7 +305,7 @@ export class Proxy {
 
   /** Writes down the mapping, and logs which public ports are not known. */
   #record(): void {
-    this.#files.update();
+    this.#files?.update();
     this.#publicPortsFile?.report(this.nodes.map(({ listenPort }) => listenPort));
   }
 

@@ -4,16 +4,14 @@ import { formatPattern } from "../cluster/dial_map.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import { type NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { PublicView, PublicViews, PublicViewsOptions } from "../nat/public_view.ts";
-import type { SavedPort, SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
+import type { SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
 import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
 import { ClusterDiscovery, type ClusterDiscoveryOptions } from "../cluster/discovery.ts";
 import { type ClusterView, knownAddresses } from "../cluster/view.ts";
 import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts";
 import { log } from "../platform/log.ts";
-import { OperatorError } from "../platform/operator_error.ts";
 import type { SharedPortsKeeper } from "../nat/shared_ports_keeper.ts";
-import { readStateFile } from "../nat/state_file.ts";
 import { WaitStatus } from "./wait_status.ts";
 
 /** The options that decide which node gets which port. */
@@ -62,12 +60,15 @@ export interface DiscoverOptions extends Pick<StartupOptions, "startTimeoutMs" |
  *
  * @throws {OperatorError} when the state file cannot be used
  */
-export function createNatTable(options: MappingOptions, views: PublicViews): NatTable {
+export async function createNatTable(
+  options: MappingOptions,
+  views: PublicViews,
+): Promise<NatTable> {
   return new NatTable({
     firstPort: options.listen.port,
     maxNodes: options.maxNodes,
     staticMappings: options.staticMappings,
-    savedPorts: readSavedPorts(options, views),
+    savedPorts: await loadSavedPorts(options, views),
     forgetAfterMs: options.forgetAfterMs,
     sharesPorts: options.sharedPorts !== undefined,
   });
@@ -80,6 +81,17 @@ export async function loadSharedPorts(
   if (sharedPorts === undefined) return undefined;
   // Loaded only if an option asks for it, for a short start.
   return (await import("../nat/shared_ports_keeper.ts")).SharedPortsKeeper;
+}
+
+async function loadSavedPorts(
+  options: MappingOptions,
+  views: PublicViews,
+): Promise<SavedPorts | undefined> {
+  const { stateFile } = options;
+  if (stateFile === undefined) return undefined;
+  // Loaded only if an option asks for it, for a short start.
+  const { readSavedPorts } = await import("./saved_ports.ts");
+  return readSavedPorts(stateFile, options, views);
 }
 
 /**
@@ -177,45 +189,4 @@ function mappingLine(view: PublicView, { listenPort, address }: NatEntry): strin
   return `Listening on: ${formatHostPort({ host: view.listen.host, port })} ` +
     `proxy to: ${formatHostPort(address)}` +
     (publicPort === port ? "" : ` public port: ${publicPort ?? "not known yet"}`);
-}
-
-/** Reads the state file, and checks that all its ports are still available. */
-function readSavedPorts(
-  { stateFile, listen, maxNodes, staticMappings }: MappingOptions,
-  views: PublicViews,
-): SavedPorts | undefined {
-  const saved = stateFile === undefined ? undefined : readStateFile(stateFile);
-  for (const node of saved?.nodes ?? []) checkSavedViews(node, views, stateFile!);
-  const last = listen.port + maxNodes - 1;
-  const stray = saved?.nodes.find(({ id, address, port }) =>
-    listen.port !== 0 && (port < listen.port || port > last) &&
-    !staticMappings.some((mapping) =>
-      mapping.port === port || mapping.node === id ||
-      (typeof mapping.node === "object" && formatHostPort(mapping.node) === formatHostPort(address))
-    )
-  );
-  if (stray === undefined) return saved;
-  throw new OperatorError(
-    `The state file '${stateFile}' has port ${stray.port} for node ` +
-      `${formatHostPort(stray.address)}, and ports are now ${listen.port} to ${last}; ` +
-      "set --listen-addr, --max-nodes and --port-map as they were, or delete the file",
-  );
-}
-
-/** Checks that a node has the ports in other views than the first that it had. */
-function checkSavedViews(
-  { address, port: rowPort, views: saved }: SavedPort,
-  [, ...others]: PublicViews,
-  stateFile: string,
-): void {
-  for (const view of others) {
-    const [before, now] = [saved?.get(view.name), view.listenPort(rowPort)];
-    if (before === undefined || before === now) continue;
-    throw new OperatorError(
-      `The state file '${stateFile}' has port ${before} for node ${
-        formatHostPort(address)
-      } in the ` +
-        `view ${view.name}, which would now be ${now}; set --view as it was, or delete the file`,
-    );
-  }
 }

@@ -119,7 +119,7 @@ Deno.test("a state file says nothing about a view that it does not have, whateve
   for (const known of [0, 1]) {
     const [, ...others] = createViews({ ...shown, otherViews: views.slice(0, known) });
     await Deno.writeTextFile(stateFile, formatState(saved, others));
-    const { savedPorts } = createNatTable(
+    const { savedPorts } = await createNatTable(
       {
         listen,
         stateFile,

@@ -1,0 +1,55 @@
+import type { SavedPort, SavedPorts } from "../nat/port_allocator.ts";
+import type { PublicViews } from "../nat/public_view.ts";
+import { readStateFile } from "../nat/state_file.ts";
+import { formatHostPort } from "../platform/address.ts";
+import { OperatorError } from "../platform/operator_error.ts";
+import type { MappingOptions } from "./startup.ts";
+
+/**
+ * Reads the state file; undefined if there is none yet.
+ *
+ * @throws {OperatorError} if it cannot be used, or has ports that are not available any more
+ */
+export function readSavedPorts(
+  stateFile: string,
+  { listen, maxNodes, staticMappings }: Pick<
+    MappingOptions,
+    "listen" | "maxNodes" | "staticMappings"
+  >,
+  views: PublicViews,
+): SavedPorts | undefined {
+  const saved = readStateFile(stateFile);
+  for (const node of saved?.nodes ?? []) checkSavedViews(node, views, stateFile);
+  const last = listen.port + maxNodes - 1;
+  const stray = saved?.nodes.find(({ id, address, port }) =>
+    listen.port !== 0 && (port < listen.port || port > last) &&
+    !staticMappings.some((mapping) =>
+      mapping.port === port || mapping.node === id ||
+      (typeof mapping.node === "object" && formatHostPort(mapping.node) === formatHostPort(address))
+    )
+  );
+  if (stray === undefined) return saved;
+  throw new OperatorError(
+    `The state file '${stateFile}' has port ${stray.port} for node ` +
+      `${formatHostPort(stray.address)}, and ports are now ${listen.port} to ${last}; ` +
+      "set --listen-addr, --max-nodes and --port-map as they were, or delete the file",
+  );
+}
+
+/** Checks that a node has the ports in other views than the first that it had. */
+function checkSavedViews(
+  { address, port: rowPort, views: saved }: SavedPort,
+  [, ...others]: PublicViews,
+  stateFile: string,
+): void {
+  for (const view of others) {
+    const [before, now] = [saved?.get(view.name), view.listenPort(rowPort)];
+    if (before === undefined || before === now) continue;
+    throw new OperatorError(
+      `The state file '${stateFile}' has port ${before} for node ${
+        formatHostPort(address)
+      } in the ` +
+        `view ${view.name}, which would now be ${now}; set --view as it was, or delete the file`,
+    );
+  }
+}
