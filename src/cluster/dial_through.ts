@@ -2,7 +2,13 @@ import type { HostPort } from "../platform/address.ts";
 import { type Connection, dial, isExhausted } from "../platform/net.ts";
 import { openTunnel, type Tunnel, tunnelUrl } from "../tunnel/tunnel.ts";
 import { TunnelDownError, TunnelError } from "../tunnel/tunnel_error.ts";
-import type { Route } from "./node_dialer.ts";
+
+/** The limits of an attempt, and the handshake of TLS at its end. */
+export interface Route {
+  readonly attempt: AbortController;
+  readonly timeoutMs: number;
+  readonly secure: ((connection: Connection) => Promise<Connection>) | undefined;
+}
 
 /**
  * Connects to a tunnel, and through it to an address.

@@ -1,6 +1,7 @@
 import { formatHostPort, type HostPort, isIpAddress, isLoopback } from "../platform/address.ts";
 import { type Connection, dial, resolve, type TlsConnector } from "../platform/net.ts";
 import type { Tunnel } from "../tunnel/tunnel.ts";
+import type { Route } from "./dial_through.ts";
 import { DialMap, type DialMapping } from "./dial_map.ts";
 import type { NodeAddress } from "./node_address.ts";
 import { NodeAlias } from "./node_alias.ts";
@@ -150,11 +151,4 @@ export class NodeDialer {
     const { dialThrough } = await import("./dial_through.ts");
     return new NodeAlias(await dialThrough(via, target, { ...options, secure }), address);
   }
-}
-
-/** The limits of an attempt, and the handshake of TLS at its end. */
-export interface Route {
-  readonly attempt: AbortController;
-  readonly timeoutMs: number;
-  readonly secure: ((connection: Connection) => Promise<Connection>) | undefined;
 }

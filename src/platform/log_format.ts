@@ -1,4 +1,4 @@
-import type { LogFields, LogLevel, LogRecord } from "./log.ts";
+import type { LogFields, LogLevel, LogRecord } from "./log_record.ts";
 
 /** Padded to the same width. */
 const LEVEL_NAMES: Record<LogLevel, string> = {

@@ -1,5 +1,6 @@
-import { log, type LogFields } from "./log.ts";
+import { log } from "./log.ts";
 import { renderMessage } from "./log_format.ts";
+import type { LogFields } from "./log_record.ts";
 
 /** Identifies messages that may repeat. */
 export interface ThrottleKey {

@@ -1,9 +1,18 @@
-import type { SavedPort, SavedPorts } from "../nat/port_allocator.ts";
+import type { SavedPort, SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
 import type { PublicViews } from "../nat/public_view.ts";
 import { readStateFile } from "../nat/state_file.ts";
-import { formatHostPort } from "../platform/address.ts";
+import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { OperatorError } from "../platform/operator_error.ts";
-import type { MappingOptions } from "./startup.ts";
+
+/** The ports that nodes may have. */
+export interface AvailablePorts {
+  /** The address of the first listener; port 0 takes free ports. */
+  readonly listen: HostPort;
+  /** The number of ports of the range. */
+  readonly maxNodes: number;
+  /** Static mappings; no node and no port twice. */
+  readonly staticMappings: readonly StaticMapping[];
+}
 
 /**
  * Reads the state file; undefined if there is none yet.
@@ -12,10 +21,7 @@ import type { MappingOptions } from "./startup.ts";
  */
 export function readSavedPorts(
   stateFile: string,
-  { listen, maxNodes, staticMappings }: Pick<
-    MappingOptions,
-    "listen" | "maxNodes" | "staticMappings"
-  >,
+  { listen, maxNodes, staticMappings }: AvailablePorts,
   views: PublicViews,
 ): SavedPorts | undefined {
   const saved = readStateFile(stateFile);

@@ -1,10 +1,10 @@
-import { formatHostPort, type HostPort } from "../platform/address.ts";
+import { formatHostPort } from "../platform/address.ts";
 import { AddressCheck } from "../nat/address_check.ts";
 import { formatPattern } from "../cluster/dial_map.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
 import { type NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { PublicView, PublicViews, PublicViewsOptions } from "../nat/public_view.ts";
-import type { SavedPorts, StaticMapping } from "../nat/port_allocator.ts";
+import type { SavedPorts } from "../nat/port_allocator.ts";
 import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
 import { ClusterDiscovery, type ClusterDiscoveryOptions } from "../cluster/discovery.ts";
@@ -12,16 +12,11 @@ import { type ClusterView, knownAddresses } from "../cluster/view.ts";
 import { assignIds, type NatContext, resolveAddresses } from "../nat/queries.ts";
 import { log } from "../platform/log.ts";
 import type { SharedPortsKeeper } from "../nat/shared_ports_keeper.ts";
+import type { AvailablePorts } from "./saved_ports.ts";
 import { WaitStatus } from "./wait_status.ts";
 
 /** The options that decide which node gets which port. */
-export interface MappingOptions {
-  /** The address of the first listener; port 0 takes free ports. */
-  readonly listen: HostPort;
-  /** The number of ports of the range. */
-  readonly maxNodes: number;
-  /** Static mappings; no node and no port twice. */
-  readonly staticMappings: readonly StaticMapping[];
+export interface MappingOptions extends AvailablePorts {
   /** How long a node that the cluster has forgotten keeps its port; 0 is not at all. */
   readonly forgetAfterMs: number;
   /** Keeps the ports of all nodes over a restart. */

@@ -1,7 +1,8 @@
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import type { PublicPort } from "../nat/public_view.ts";
-import type { LogOptions, LogRecord } from "../platform/log.ts";
+import type { LogOptions } from "../platform/log.ts";
+import type { LogRecord } from "../platform/log_record.ts";
 import type { FrontendOptions } from "../proxy/frontend_options.ts";
 import type { FrontendReport } from "../proxy/frontends.ts";
 import type { TlsMaterial } from "../tls/thread_tls.ts";

@@ -144,9 +144,18 @@ Deno.test("what an option asks for is loaded only with that option", () => {
   const loaded = [...loadedBy(["cli/serve.ts"])];
   assertEquals(loaded.filter((path) => ["http", "workers"].includes(layerOf(path))), []);
   const single = [
-    "nat/shared_ports_keeper.ts",
+    "cli/help.ts",
+    "cli/program_tls.ts",
     "cluster/shared_hash.ts",
+    "nat/map_file.ts",
+    "nat/mapping_files.ts",
     "nat/public_ports_file.ts",
+    "nat/shared_ports_keeper.ts",
+    "nat/state_file.ts",
+    "node:path",
+    "platform/atomic_file.ts",
+    "proxy/status.ts",
+    "tunnel/tunnel.ts",
   ];
   assertEquals(single.filter((path) => loaded.includes(path)), []);
 });

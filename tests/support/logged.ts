@@ -1,5 +1,6 @@
-import { forwardLog, type LogRecord } from "../../src/platform/log.ts";
+import { forwardLog } from "../../src/platform/log.ts";
 import { renderMessage } from "../../src/platform/log_format.ts";
+import type { LogRecord } from "../../src/platform/log_record.ts";
 import { until } from "./until.ts";
 
 /**
