@@ -5,6 +5,7 @@
 // ?late   reports only once
 // ?asks   sends requests about a node that was removed, and logs each reply that is not an error
 
+import type { LogRecord } from "../../../src/platform/log_record.ts";
 import { Statistics } from "../../../src/proxy/statistics.ts";
 
 declare function postMessage(message: unknown): void;
@@ -22,8 +23,14 @@ const REQUESTS = [
 const FAILURE = { message: "A fault", stack: "A fault\n    at some place", isNoPublicPort: false };
 
 function log(text: string): void {
-  const rest = { category: ["nat"], level: "info", timestamp: 0, properties: {} };
-  postMessage({ type: "log", payload: { ...rest, message: [text], rawMessage: text } });
+  const payload: LogRecord = {
+    category: "nat",
+    level: "info",
+    timestamp: 0,
+    template: text,
+    fields: {},
+  };
+  postMessage({ type: "log", payload });
 }
 
 const mode = new URL(import.meta.url).search;
