@@ -7,8 +7,7 @@
 
 import type { NodeRef } from "../cluster/node_ref.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
-import { log, logForwarded, setThreadNumber } from "../platform/log.ts";
-import type { OperatorError } from "../platform/operator_error.ts";
+import { log, logForwarded } from "../platform/log.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import { ClientRegistry } from "../proxy/client_registry.ts";
 import { SharedCounters } from "../proxy/counters.ts";
@@ -23,14 +22,12 @@ import type {
 import { ListenError } from "../proxy/listener.ts";
 import type { TlsMaterial } from "../tls/thread_tls.ts";
 import type { Handlers } from "./channel.ts";
-import { AllClients, type OtherClients } from "./all_clients.ts";
-import type { MainMessages, WorkerMessages } from "./messages.ts";
+import { AllClients } from "./all_clients.ts";
+import type { WorkerMessages } from "./messages.ts";
 import { SnapshotSource } from "./snapshot_source.ts";
 import { TableReplica } from "./table_replica.ts";
-import { PING_INTERVAL_MS, WorkerThread } from "./worker_thread.ts";
-
-/** How long a worker may take to close its sessions; one that takes longer hangs. */
-export const END_TIMEOUT_MS = 1000;
+import type { WorkerThread } from "./worker_thread.ts";
+import { END_TIMEOUT_MS, WorkerThreads } from "./worker_threads.ts";
 
 /** The options of a pool. */
 export interface WorkerPoolOptions {
@@ -65,12 +62,10 @@ export class WorkerPool implements Frontends {
   readonly #frontend: Frontend;
   /** The clients of the main thread. */
   readonly #registry: ClientRegistry;
-  readonly #workers: WorkerThread[] = [];
+  readonly #workers: WorkerThreads;
   readonly #snapshots: SnapshotSource;
   /** The nodes that replies in the main thread may name. */
   readonly #replica = new TableReplica();
-  readonly #failure = Promise.withResolvers<never>();
-  readonly #pingTimer: ReturnType<typeof setInterval>;
   /** The last snapshot as JSON. */
   #sent = "";
   /** Resolved when the last snapshot is published. */
@@ -94,14 +89,15 @@ export class WorkerPool implements Frontends {
     const counters = new SharedCounters(shared);
     this.counters = counters;
     this.#registry = new ClientRegistry(counters.clientsAtPort);
-    this.#startWorkers({ threads, frontend, tls }, shared);
-    this.#pingTimer = setInterval(() => {
-      for (const worker of this.#workers) worker.ping();
-    }, PING_INTERVAL_MS);
+    const material = tls?.material;
+    this.#workers = new WorkerThreads(
+      { threads, frontend, tls: material, shared },
+      (thread) => this.#handlersFor(thread),
+    );
     this.frontendContext = this.#createFrontendContext(tls?.sides);
     this.#frontend = new Frontend(frontend, this.frontendContext, {
       registry: this.#registry,
-      clients: new AllClients(this.#registry, this.#clientsOfWorkers()),
+      clients: new AllClients(this.#registry, this.#workers.clients(this.#snapshots)),
       counters,
       bindMode: "shared-first",
     });
@@ -111,7 +107,7 @@ export class WorkerPool implements Frontends {
    * Rejected with an OperatorError when a worker ends unexpectedly or hangs, else never settled.
    */
   get failure(): Promise<never> {
-    return this.#failure.promise;
+    return this.#workers.failure;
   }
 
   /**
@@ -149,14 +145,14 @@ export class WorkerPool implements Frontends {
     const closed = this.#replica.update(snapshot)
       .filter(({ kind }) => kind === "close").map(({ node }) => node);
     for (const node of closed) this.#closing.add(node);
-    this.#published = this.#requestAll("update", snapshot).then((replies) => {
+    this.#published = this.#workers.request("update", snapshot).then((replies) => {
       for (const node of closed) this.#closing.delete(node);
       // A newer snapshot will be published, too.
       if (this.#sent !== text) return;
       this.#recordListenFailures(replies.flat());
       // Other threads serve a port that a worker cannot open, so replies may name its node.
       this.#replica.publish();
-      this.#notifyAll("publish", undefined);
+      this.#workers.notify("publish", undefined);
     });
     return this.#published;
   }
@@ -177,66 +173,34 @@ export class WorkerPool implements Frontends {
 
   /** The reports of all threads; of a worker that does not answer soon, its last one. */
   async report(): Promise<ThreadReport[]> {
-    const reports = [this.#frontend.report(), ...this.#workers.map((worker) => worker.report())];
-    return (await Promise.all(reports)).flat();
+    const reports = await Promise.all([this.#frontend.report(), this.#workers.report()]);
+    return reports.flat();
   }
 
   /** Has the workers use other certificates for new connections. */
   updateTls(material: TlsMaterial): void {
-    this.#notifyAll("updateTls", material);
+    this.#workers.notify("updateTls", material);
   }
 
   /** Accepts no more clients in any thread. */
   stopListening(): void {
     this.#isServing = false;
     this.#frontend.stopListening();
-    this.#notifyAll("stopListening", undefined);
+    this.#workers.notify("stopListening", undefined);
   }
 
   /** Lets the sessions of all threads finish the replies in progress, for up to `graceMs`. */
   async drain(graceMs: number): Promise<void> {
-    const workers = withTimeout(this.#requestAll("drain", { graceMs }), graceMs + END_TIMEOUT_MS);
+    const workers = withTimeout(
+      this.#workers.request("drain", { graceMs }),
+      graceMs + END_TIMEOUT_MS,
+    );
     await Promise.all([this.#frontend.drain(graceMs), workers]);
   }
 
   /** Ends all sessions, and the workers. */
   async end(): Promise<void> {
-    clearInterval(this.#pingTimer);
-    await Promise.all([this.#frontend.end(), this.#endWorkers()]);
-  }
-
-  /** Does not wait for the main thread, where sessions may wait for a worker that hangs. */
-  async #endWorkers(): Promise<void> {
-    await withTimeout(this.#requestAll("end", undefined), END_TIMEOUT_MS);
-    this.#terminate(new Error("The proxy is stopping"));
-  }
-
-  #startWorkers(
-    { threads, frontend, tls }: WorkerPoolOptions,
-    shared: SharedArrayBuffer,
-  ): void {
-    setThreadNumber(1);
-    // A caller that ignores lost workers need not handle the rejection.
-    this.#failure.promise.catch(() => {});
-    try {
-      for (let number = 2; number <= threads; number++) {
-        this.#workers.push(
-          new WorkerThread({ number, frontend, tls: tls?.material, shared }, {
-            messages: (thread) => this.#handlersFor(thread),
-            // A worker that hangs still gets a part of the connections, so the proxy ends.
-            onLost: (error: OperatorError) => this.#failure.reject(error),
-          }),
-        );
-      }
-    } catch (error) {
-      this.#terminate(new Error("Another thread cannot be started"));
-      throw error;
-    }
-  }
-
-  #terminate(reason: Error): void {
-    for (const worker of this.#workers) worker.terminate(reason);
-    setThreadNumber(undefined);
+    await Promise.all([this.#frontend.end(), this.#workers.end()]);
   }
 
   #createFrontendContext(tls: TlsSides | undefined): FrontendContext {
@@ -270,14 +234,14 @@ export class WorkerPool implements Frontends {
       fetchClients: async ({ key, upstreams }) => {
         const node = snapshots.withKey(key);
         if (node === undefined) return new Map();
-        const found = await this.#clientsOfWorkers(thread).fetchClients(node, upstreams);
+        const found = await this.#workers.clients(snapshots, thread).fetchClients(node, upstreams);
         return new Map([...this.#registry.among(node, upstreams), ...found]);
       },
       upstreamOf: ({ key, client }) => {
         const node = snapshots.withKey(key);
         return node &&
           (this.#registry.upstreamOf(node, client) ??
-            this.#clientsOfWorkers(thread).upstreamOf(node, client));
+            this.#workers.clients(snapshots, thread).upstreamOf(node, client));
       },
       readPublicPorts: async () => {
         await this.#context.readPublicPorts();
@@ -298,28 +262,6 @@ export class WorkerPool implements Frontends {
     return port;
   }
 
-  /** The clients of all workers, `except` one. */
-  #clientsOfWorkers(except?: WorkerThread): OtherClients {
-    const workers = this.#workers.filter((worker) => worker !== except);
-    const snapshots = this.#snapshots;
-    return {
-      async fetchClients(node, upstreams) {
-        const query = { key: snapshots.keyOf(node), upstreams };
-        const found = await Promise.all(
-          workers.map(({ channel }) => channel.request("fetchClients", query)),
-        );
-        return new Map(found.flatMap((map) => [...map]));
-      },
-      async upstreamOf(node, client) {
-        const query = { key: snapshots.keyOf(node), client };
-        const found = await Promise.all(
-          workers.map(({ channel }) => channel.request("upstreamOf", query)),
-        );
-        return found.find((upstream) => upstream !== undefined);
-      },
-    };
-  }
-
   #recordListenFailures(failures: readonly string[]): void {
     // No snapshot is empty text, so the next `update` sends the table again.
     if (failures.length > 0) this.#sent = "";
@@ -333,35 +275,5 @@ export class WorkerPool implements Frontends {
         reason,
       });
     }
-  }
-
-  /** Sends a request to all workers; the result has the replies of those that do not fail. */
-  async #requestAll<Type extends keyof MainMessages>(
-    type: Type,
-    payload: MainMessages[Type]["payload"],
-  ): Promise<MainMessages[Type]["reply"][]> {
-    const replies = await Promise.allSettled(
-      this.#workers.map(({ channel }) => channel.request(type, payload)),
-    );
-    return replies.flatMap((reply, at) => {
-      if (reply.status === "fulfilled") return [reply.value];
-      const { number, channel } = this.#workers[at]!;
-      // A lost worker is reported by `failure`.
-      if (!channel.isClosed) {
-        log.error("Thread {number} failed to handle {type}: {reason}", {
-          number,
-          type,
-          reason: reply.reason.stack,
-        });
-      }
-      return [];
-    });
-  }
-
-  #notifyAll<Type extends keyof MainMessages>(
-    type: Type,
-    payload: MainMessages[Type]["payload"],
-  ): void {
-    for (const { channel } of this.#workers) channel.notify(type, payload);
   }
 }
