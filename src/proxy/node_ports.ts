@@ -1,17 +1,14 @@
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import { NoPublicPortError } from "../nat/no_public_port_error.ts";
-import type { PublicViews } from "../nat/public_view.ts";
 import type { PortChange, TableChange } from "../nat/table_change.ts";
 import { log } from "../platform/log.ts";
 import type { Frontends } from "./frontends.ts";
 import { ListenError } from "./listener.ts";
 import type { NodeMonitor } from "./node_monitor.ts";
-import { mappingLines } from "./startup.ts";
 
 /** What `NodePorts` acts on. */
 export interface NodePortsContext {
   readonly natTable: NatTable;
-  readonly views: PublicViews;
   readonly frontends: Frontends;
   readonly monitor: NodeMonitor;
   /** Requests a query of the cluster. */
@@ -21,8 +18,6 @@ export interface NodePortsContext {
 /** Opens and closes the ports of nodes as the NAT table changes, and as nodes go down and up. */
 export class NodePorts {
   readonly #context: NodePortsContext;
-  /** Lines to announce when all threads have followed a change. */
-  readonly #announcements: string[] = [];
   /** Nodes that are up, but whose ports another program has taken meanwhile. */
   readonly #refused = new Set<NatEntry>();
   #isStopped = false;
@@ -42,11 +37,6 @@ export class NodePorts {
     for (let change = queue.shift(); change !== undefined; change = queue.shift()) {
       queue.unshift(...this.#applyOne(change));
     }
-  }
-
-  /** The lines to announce for the changes since the last call. */
-  takeAnnouncements(): string[] {
-    return this.#announcements.splice(0);
   }
 
   /** Opens the port of a node that is up again; false if another program has the port. */
@@ -104,7 +94,6 @@ export class NodePorts {
       if (isRequired || !(error instanceof ListenError)) throw error;
       return natTable.portRefused(node, error);
     }
-    this.#announce(node);
     monitor.watch(node);
     return [];
   }
@@ -120,10 +109,5 @@ export class NodePorts {
     const { frontends, monitor } = this.#context;
     frontends.endSessions(node, "node_moved");
     monitor.reached(node);
-    this.#announce(node);
-  }
-
-  #announce(node: NatEntry): void {
-    this.#announcements.push(...mappingLines(this.#context.views, [node]));
   }
 }

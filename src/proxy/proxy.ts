@@ -49,7 +49,10 @@ interface ProxyParts {
 
 /** What a proxy tells the program that starts it. */
 export interface ProxyEvents {
-  /** Gets a line for each node when its port is open, in the order of ports. */
+  /**
+   * Gets a line for each node when its port is open, in the order of ports; again when the node moves
+   * or its public port changes.
+   */
   announce(line: string): void;
   /** Gets the proxy before it has found its cluster. */
   created?(proxy: Proxy): void;
@@ -76,6 +79,8 @@ export class Proxy {
   /** Set when the start begins. */
   #publicPortsFile: PublicPortsFile | undefined;
   #started = false;
+  /** The lines of the mapping when some were last announced. */
+  #lines: ReadonlySet<string> = new Set();
   #isDraining = false;
   /** Why the start is not done. */
   #obstacle = "No node has answered yet";
@@ -133,7 +138,6 @@ export class Proxy {
     });
     this.#ports = new NodePorts({
       natTable,
-      views,
       frontends: this.#frontends,
       monitor,
       requestRefresh: () => this.#refresher.requestRefresh(),
@@ -167,8 +171,7 @@ export class Proxy {
       throw error;
     }
     proxy.#started = true;
-    proxy.#ports.takeAnnouncements();
-    mappingLines(proxy.#views, byPort(proxy.nodes)).forEach(announce);
+    proxy.#takeNewLines().forEach(announce);
     // Clients may have changed the NAT table meanwhile.
     proxy.#record();
     proxy.#refresher.start();
@@ -297,10 +300,11 @@ export class Proxy {
   async #followPublicPorts(file: OptionFile): Promise<void> {
     // Loaded only if an option asks for it, for a short start.
     const { PublicPortsFile } = await import("../nat/public_ports_file.ts");
-    this.#publicPortsFile = await PublicPortsFile.follow(file, this.#views[0], () => {
-      this.#frontends.update();
-      if (this.#started) this.#record();
-    });
+    this.#publicPortsFile = await PublicPortsFile.follow(
+      file,
+      this.#views[0],
+      () => this.#publish(),
+    );
   }
 
   /** Writes down the mapping, and logs which public ports are not known. */
@@ -325,10 +329,23 @@ export class Proxy {
     if (changes.length === 0) return;
     this.#ports.apply(changes);
     this.#startup.sharedPorts?.update();
+    this.#publish();
+  }
+
+  /** Has all threads follow a change of the mapping; once the start is done, also those outside. */
+  #publish(): void {
     const updated = this.#frontends.update();
     if (!this.#started) return;
     this.#record();
-    const lines = this.#ports.takeAnnouncements();
+    const lines = this.#takeNewLines();
     updated.then(() => lines.forEach(this.#announce));
+  }
+
+  /** The lines of the mapping that it did not have at the last call. */
+  #takeNewLines(): string[] {
+    const lines = mappingLines(this.#views, byPort(this.nodes));
+    const before = this.#lines;
+    this.#lines = new Set(lines);
+    return lines.filter((line) => !before.has(line));
   }
 }

@@ -226,6 +226,36 @@ Deno.test("random ports in front of the proxy are shown once the file has them",
     });
   }
 
+  await t.step("stdout has the lines of nodes again when their public ports change", async () => {
+    await using directory = await TemporaryDirectory.create();
+    const listen = findFreePorts(count);
+    const path = directory.at("ports");
+    await using nat = new NatProcess([
+      `--cluster-addr=${cluster.nodes[0]!.address}`,
+      `--listen-addr=${HOST}:${listen}`,
+      `--public-ports-file=${path}`,
+    ]);
+    await nat.untilLogged(/Ready/);
+    const printed: (string | number)[] = Array(count).fill("not known yet");
+    const write = async (ports: readonly number[]) => {
+      const lines = ports.map((port, index) => `${listen + index} ${port}\n`);
+      await Deno.writeTextFile(path, lines.join(""));
+    };
+    const untilPrinted = () =>
+      until("the lines are printed", (saw) => {
+        const ports = [...nat.stdout.matchAll(/public port: (.*)$/gm)].map(([, port]) => port);
+        saw(ports);
+        return ports.join() === printed.join();
+      });
+    await untilPrinted();
+    await write([31000, 31001, 31002]);
+    printed.push(31000, 31001, 31002);
+    await untilPrinted();
+    await write([31000, 32001, 31002]);
+    printed.push(32001);
+    await untilPrinted();
+  });
+
   await t.step("--check has them, and fails if the file cannot be used", async () => {
     await using directory = await TemporaryDirectory.create();
     const listen = findFreePorts(count);
