@@ -1,13 +1,12 @@
 import { ListenError } from "../proxy/listener.ts";
 import {
-  byPort,
   createNatTable,
   createStartupContext,
   discover,
   loadSharedPorts,
-  mappingLines,
   type StartupContext,
 } from "../proxy/startup.ts";
+import { byPort, mappingLines } from "../proxy/mapping_lines.ts";
 import { listenInAll } from "../proxy/view_listeners.ts";
 import { dialError } from "../cluster/node_connection_error.ts";
 import { OwnAddressError } from "../cluster/node_dialer.ts";
@@ -72,7 +71,7 @@ async function checkStart(config: Config, tls: ProgramTls | undefined): Promise<
   await discover(context, config, async (view) => await sharedPorts?.check(view));
   const { noPortError, nodes } = natTable;
   if (noPortError !== undefined) throw noPortError;
-  mappingLines(views, byPort(nodes)).forEach(print);
+  mappingLines(views, nodes).forEach(print);
   publicPorts?.report(nodes.map(({ listenPort }) => listenPort));
   if (listenError !== undefined) throw listenError;
   if (config.httpAddress !== undefined) listenForStatus(config.httpAddress).forEach(close);

@@ -18,15 +18,14 @@ import type { OptionFile } from "../platform/files_watcher.ts";
 import { log } from "../platform/log.ts";
 import type { CreateFrontends, Frontends } from "./frontends.ts";
 import { AnswerCheck } from "./answer_check.ts";
+import { MappingLines } from "./mapping_lines.ts";
 import { NodeMonitor } from "./node_monitor.ts";
 import { NodePorts } from "./node_ports.ts";
 import {
-  byPort,
   createNatTable,
   createStartupContext,
   discover,
   loadSharedPorts,
-  mappingLines,
   type StartupContext,
   type StartupOptions,
 } from "./startup.ts";
@@ -66,6 +65,7 @@ export class Proxy {
   readonly #options: ProxyOptions;
   readonly #views: PublicViews;
   readonly #announce: (line: string) => void;
+  readonly #lines: MappingLines;
   readonly #natTable: NatTable;
   readonly #startup: StartupContext;
   readonly #refresher: TopologyRefresher;
@@ -79,8 +79,6 @@ export class Proxy {
   /** Set when the start begins. */
   #publicPortsFile: PublicPortsFile | undefined;
   #started = false;
-  /** The lines of the mapping when some were last announced. */
-  #lines: ReadonlySet<string> = new Set();
   #isDraining = false;
   /** Why the start is not done. */
   #obstacle = "No node has answered yet";
@@ -94,6 +92,7 @@ export class Proxy {
     this.#options = options;
     this.#announce = announce;
     this.#views = views;
+    this.#lines = new MappingLines(views);
     this.#natTable = natTable;
     const context = createStartupContext(
       natTable,
@@ -171,7 +170,7 @@ export class Proxy {
       throw error;
     }
     proxy.#started = true;
-    proxy.#takeNewLines().forEach(announce);
+    proxy.#lines.takeNew(proxy.nodes).forEach(announce);
     // Clients may have changed the NAT table meanwhile.
     proxy.#record();
     proxy.#refresher.start();
@@ -337,15 +336,7 @@ export class Proxy {
     const updated = this.#frontends.update();
     if (!this.#started) return;
     this.#record();
-    const lines = this.#takeNewLines();
+    const lines = this.#lines.takeNew(this.nodes);
     updated.then(() => lines.forEach(this.#announce));
-  }
-
-  /** The lines of the mapping that it did not have at the last call. */
-  #takeNewLines(): string[] {
-    const lines = mappingLines(this.#views, byPort(this.nodes));
-    const before = this.#lines;
-    this.#lines = new Set(lines);
-    return lines.filter((line) => !before.has(line));
   }
 }

@@ -1,9 +1,8 @@
-import { formatHostPort } from "../platform/address.ts";
 import { AddressCheck } from "../nat/address_check.ts";
 import { formatPattern } from "../cluster/dial_map.ts";
 import { NodeDialer, type NodeDialerOptions } from "../cluster/node_dialer.ts";
-import { type NatEntry, NatTable } from "../nat/nat_table.ts";
-import type { PublicView, PublicViews, PublicViewsOptions } from "../nat/public_view.ts";
+import { NatTable } from "../nat/nat_table.ts";
+import type { PublicViews, PublicViewsOptions } from "../nat/public_view.ts";
 import type { SavedPorts } from "../nat/port_allocator.ts";
 import type { ApplyChanges } from "../nat/table_change.ts";
 import { waitUntilReady } from "../cluster/readiness.ts";
@@ -163,25 +162,4 @@ function warnOfUnusedMappings({ natTable, dialer }: StartupContext, view: Cluste
       address: formatPattern(node),
     });
   }
-}
-
-/** Nodes in the order of their ports. */
-export function byPort(nodes: readonly NatEntry[]): NatEntry[] {
-  return nodes.toSorted((a, b) => a.listenPort - b.listenPort);
-}
-
-/** The lines on stdout for some nodes, view by view. */
-export function mappingLines(views: PublicViews, nodes: readonly NatEntry[]): string[] {
-  return views.flatMap((view) =>
-    nodes.map((node) => mappingLine(view, node) + (views.length === 1 ? "" : ` view: ${view.name}`))
-  );
-}
-
-/** In the format of the original program; with the public port if that is another. */
-function mappingLine(view: PublicView, { listenPort, address }: NatEntry): string {
-  const port = view.listenPort(listenPort);
-  const publicPort = view.publicPort(listenPort);
-  return `Listening on: ${formatHostPort({ host: view.listen.host, port })} ` +
-    `proxy to: ${formatHostPort(address)}` +
-    (publicPort === port ? "" : ` public port: ${publicPort ?? "not known yet"}`);
 }
