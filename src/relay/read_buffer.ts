@@ -14,8 +14,8 @@ export class BufferPool {
   }
 
   /**
-   * Returns a small buffer, for good. The two directions of a session share an `ArrayBuffer`: a
-   * second one would take more memory than its bytes.
+   * Returns a small buffer, for good. Two of them share an `ArrayBuffer`, in general those of one
+   * session: an object of its own would take more memory than its bytes.
    */
   createSmall(): Uint8Array<ArrayBuffer> {
     const half = this.#half;
@@ -134,7 +134,7 @@ export class ReadBuffer {
     if (this.end > size / 4 || size <= MIN_BYTES) this.#smallReads = 0;
     else if (++this.#smallReads === SHRINK_AFTER) {
       this.#smallReads = 0;
-      this.#own = new Uint8Array(size / 2);
+      this.#own = size / 2 > MIN_BYTES ? new Uint8Array(size / 2) : this.#pool.createSmall();
     }
   }
 }
