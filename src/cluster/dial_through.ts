@@ -1,24 +1,17 @@
 import type { HostPort } from "../platform/address.ts";
-import { type Connection, dial, isExhausted } from "../platform/net.ts";
+import { type Connection, dial, type DialOptions, isExhausted } from "../platform/net.ts";
 import { openTunnel, type Tunnel, tunnelUrl } from "../tunnel/tunnel.ts";
 import { TunnelDownError, TunnelError } from "../tunnel/tunnel_error.ts";
 
-/** The limits of an attempt, and the handshake of TLS at its end. */
-export interface Route {
-  readonly attempt: AbortController;
-  readonly timeoutMs: number;
-  readonly secure: ((connection: Connection) => Promise<Connection>) | undefined;
-}
-
 /**
- * Connects to a tunnel, and through it to an address.
+ * Connects to a tunnel, and through it to an address; see `dial`.
  *
  * @throws {TunnelError} if the tunnel is down, or does not reach the address, and what `dial` throws
  */
 export async function dialThrough(
   via: Tunnel,
   target: HostPort,
-  { secure, ...options }: Route & { readonly keepAlive: boolean },
+  { upgrade, ...options }: DialOptions,
 ): Promise<Connection> {
   let progress: TunnelProgress = "dialling";
   try {
@@ -28,7 +21,7 @@ export async function dialThrough(
         progress = "opening";
         await openTunnel(connection, via, target);
         progress = "open";
-        return secure === undefined ? connection : await secure(connection);
+        return upgrade === undefined ? connection : await upgrade(connection);
       },
     });
   } catch (error) {
@@ -41,11 +34,9 @@ type TunnelProgress = "dialling" | "opening" | "open";
 /** The error for a tunnel that is down or slow; undefined for any other failure. */
 function tunnelError(
   error: unknown,
-  { via, progress, attempt: { signal }, timeoutMs }: {
+  { via, progress, attempt: { signal }, timeoutMs }: DialOptions & {
     readonly via: Tunnel;
     readonly progress: TunnelProgress;
-    readonly attempt: AbortController;
-    readonly timeoutMs: number;
   },
 ): TunnelError | undefined {
   const isLate = error instanceof Deno.errors.TimedOut;

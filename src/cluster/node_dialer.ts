@@ -1,7 +1,12 @@
 import { formatHostPort, type HostPort, isIpAddress, isLoopback } from "../platform/address.ts";
-import { type Connection, dial, resolve, type TlsConnector } from "../platform/net.ts";
+import {
+  type Connection,
+  dial,
+  type DialOptions,
+  resolve,
+  type TlsConnector,
+} from "../platform/net.ts";
 import type { Tunnel } from "../tunnel/tunnel.ts";
-import type { Route } from "./dial_through.ts";
 import { DialMap, type DialMapping } from "./dial_map.ts";
 import type { NodeAddress } from "./node_address.ts";
 import { NodeAlias } from "./node_alias.ts";
@@ -47,6 +52,8 @@ export class NodeDialer {
   readonly #options: NodeDialerOptions;
   readonly #own: OwnAddresses;
   readonly #dialMap: DialMap;
+  /** Loaded only if an option asks for it, and at once: the files of a checkout may change later. */
+  readonly #through: Promise<typeof import("./dial_through.ts")> | undefined;
 
   /** @param resolveHost resolves names; sessions pass one with a cache */
   constructor(options: NodeDialerOptions, ports: OwnPorts, resolveHost = resolve) {
@@ -54,6 +61,7 @@ export class NodeDialer {
     this.#options = options;
     this.#own = new OwnAddresses(options, ports, resolveHost);
     this.#dialMap = new DialMap(options.dialMap);
+    this.#through = options.via && import("./dial_through.ts");
   }
 
   /** Whether the nodes are spoken to in TLS. */
@@ -75,9 +83,9 @@ export class NodeDialer {
   ): Promise<Connection> {
     const { tlsConnector } = this.#options;
     const { host, hostname } = address;
-    const secure = tlsConnector &&
+    const upgrade = tlsConnector &&
       ((connection: Connection) => tlsConnector.connect(connection, host, hostname));
-    return this.#dial(address, { attempt, timeoutMs, secure });
+    return this.#dial(address, { attempt, timeoutMs, upgrade });
   }
 
   /**
@@ -91,7 +99,7 @@ export class NodeDialer {
     attempt: AbortController,
     timeoutMs = this.connectTimeoutMs,
   ): Promise<Connection> {
-    return this.#dial(address, { attempt, timeoutMs, secure: undefined });
+    return this.#dial(address, { attempt, timeoutMs });
   }
 
   /**
@@ -100,7 +108,7 @@ export class NodeDialer {
    */
   async isOtherwise(address: HostPort, signal: AbortSignal): Promise<boolean> {
     const connect = (timeoutMs: number, attempt: AbortController) =>
-      this.#dial(address, { attempt, timeoutMs, secure: undefined });
+      this.#dial(address, { attempt, timeoutMs });
     const pingOther = this.speaksTls ? ping : pingTls;
     return await pingOther(connect, OTHER_LIMIT_MS, signal) === "answering";
   }
@@ -132,9 +140,9 @@ export class NodeDialer {
     return this.#dialMap.unused;
   }
 
-  async #dial(address: HostPort, { secure, ...limits }: Route): Promise<Connection> {
+  async #dial(address: HostPort, limits: DialOptions): Promise<Connection> {
     const target = this.#dialMap.apply(address);
-    // Most ports differ; the promises of the whole check cost each client memory.
+    // Most ports differ; the promises of the whole check would cost each client memory.
     if (this.#own.hasPort(target.port) && await this.#isOwn(target)) {
       throw new OwnAddressError(
         `${formatHostPort(address)} is a port of this proxy; check cluster-announce-ip and ` +
@@ -144,11 +152,10 @@ export class NodeDialer {
     const { via, keepAlive } = this.#options;
     const options = { ...limits, keepAlive };
     if (via === undefined) {
-      const connection = await dial(target, { ...options, upgrade: secure });
+      const connection = await dial(target, options);
       return target === address ? connection : new NodeAlias(connection, address);
     }
-    // Loaded only if an option asks for it, for a short start.
-    const { dialThrough } = await import("./dial_through.ts");
-    return new NodeAlias(await dialThrough(via, target, { ...options, secure }), address);
+    const { dialThrough } = await this.#through!;
+    return new NodeAlias(await dialThrough(via, target, options), address);
   }
 }
