@@ -10,14 +10,10 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     const command = parseCommand(args, (name) => Deno.env.get(name));
     switch (command.kind) {
-      case "help": {
-        const { helpText } = await import("./cli/help.ts");
-        print(helpText().trimEnd());
-        break;
-      }
+      case "help":
       case "version": {
-        const { versionText } = await import("./cli/help.ts");
-        print(versionText(project));
+        const { helpText, versionText } = await import("./cli/help.ts");
+        print(command.kind === "help" ? helpText().trimEnd() : versionText(project));
         break;
       }
       case "healthcheck": {

@@ -24,7 +24,12 @@ export async function prepare(config: Config): Promise<ProgramTls | undefined> {
   return await openTls(config);
 }
 
-async function openTls(config: Config): Promise<ProgramTls | undefined> {
+/**
+ * Reads the files of TLS; undefined if no option asks for TLS.
+ *
+ * @throws {ConfigError} if one cannot be used
+ */
+export async function openTls(config: Config): Promise<ProgramTls | undefined> {
   const { tls, viewTls, clusterTls } = config;
   if (tls === undefined && viewTls.length === 0 && clusterTls === undefined) return undefined;
   // Loaded only if an option asks for TLS, for a short start.

@@ -1,9 +1,9 @@
 import { OptionFileError } from "../platform/files_watcher.ts";
-import type { TlsFilesWatcher, UsedCertificate } from "../tls/files_watcher.ts";
+import { TlsFilesWatcher, type UsedCertificate } from "../tls/files_watcher.ts";
 import type { NodeMaterial, ServerMaterial } from "../tls/material.ts";
-import type { ThreadTls, TlsMaterial } from "../tls/thread_tls.ts";
+import { ThreadTls, type TlsMaterial } from "../tls/thread_tls.ts";
 import { DEFAULT_VIEW, type PublicViewOptions } from "../nat/public_view.ts";
-import type { ServerTlsFiles, ShownHost } from "../tls/tls_files.ts";
+import { nodeFiles, serverFiles, type ServerTlsFiles, type ShownHost } from "../tls/tls_files.ts";
 import type { Config } from "./config.ts";
 import { ConfigError } from "./config_error.ts";
 import { type ClientTls, tlsOfView } from "./tls_options.ts";
@@ -35,25 +35,18 @@ export class ProgramTls implements AsyncDisposable {
   }
 
   /**
-   * Reads the files, and logs warnings about them; undefined if no option asks for TLS.
+   * Reads the files, and logs warnings about them.
    *
    * @throws {ConfigError} if one cannot be used
    */
   static async open(
     config: ShownTls & Pick<Config, "clusterTls">,
-  ): Promise<ProgramTls | undefined> {
+  ): Promise<ProgramTls> {
     const { clusterTls } = config;
-    const servers = serversOf(config);
-    if (servers.length === 0 && clusterTls === undefined) return undefined;
     assertRuntime();
-    const [{ TlsFilesWatcher }, { nodeFiles, serverFiles }, { ThreadTls }] = await Promise.all([
-      import("../tls/files_watcher.ts"),
-      import("../tls/tls_files.ts"),
-      import("../tls/thread_tls.ts"),
-    ]);
     try {
       const opened: ServerWatcher[] = [];
-      for (const { views, files, shown } of servers) {
+      for (const { views, files, shown } of serversOf(config)) {
         opened.push({
           views,
           watcher: await TlsFilesWatcher.open(serverFiles(files, shown)),

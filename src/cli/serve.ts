@@ -31,6 +31,7 @@ export async function serve(config: Config, about: ProgramVersion): Promise<void
   const reload = () => {
     const ports = created?.reloadPublicPorts();
     if (tls?.hasFiles) tls.reload();
+    else if (created === undefined) log.info("Received SIGHUP; the start will read all files");
     else if (ports === undefined) {
       log.info("Received SIGHUP; there are no files of TLS or public ports to read");
     }

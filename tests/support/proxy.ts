@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { formatHostPort, type HostPort } from "../../src/platform/address.ts";
 import { startProxy as start } from "../../src/cli/start_proxy.ts";
-import { ProgramTls } from "../../src/cli/program_tls.ts";
+import { openTls } from "../../src/cli/prepare.ts";
 import type { Proxy } from "../../src/proxy/proxy.ts";
 import { type Config, parseCommand } from "../../src/cli/config.ts";
 import type { ClusterNode } from "./cluster.ts";
@@ -52,7 +52,7 @@ export async function startProxy(
 ): Promise<LocalProxy> {
   const config = { ...configOf(flagsFor(cluster.nodes[0]!, "127.0.0.1")), ...overrides };
   await using stack = new AsyncDisposableStack();
-  const tls = await ProgramTls.open(config);
+  const tls = await openTls(config);
   if (tls !== undefined) stack.use(tls);
   const proxy = await start(config, { announce() {} }, tls);
   const opened = stack.move();

@@ -16,7 +16,7 @@ const UNKNOWN_KEYS = ["RSA-1024", "secp256k1"] as const;
 async function open(words: readonly string[]) {
   const command = parseCommand(["--cluster-addr=10.0.0.1:7000", ...words], () => undefined);
   assert(command.kind === "serve");
-  return (await ProgramTls.open(command.config))!.material;
+  return (await ProgramTls.open(command.config)).material;
 }
 
 /** A key in PEM form, encrypted with the passphrase S3CRET. */
