@@ -64,7 +64,7 @@ export class StatusServer {
       case "/readyz":
         return await this.#readiness();
       case "/nodes":
-        return await this.#nodes();
+        return this.#nodes();
       case "/metrics":
         return { status: 200, type: EXPOSITION_TYPE, body: await this.#metrics.get() };
       default:
@@ -79,10 +79,10 @@ export class StatusServer {
     return reason === undefined ? textResponse(200, "Ready") : textResponse(503, reason);
   }
 
-  async #nodes(): Promise<HttpResponse> {
+  #nodes(): HttpResponse {
     const { proxy } = this.#program;
     if (proxy === undefined) return textResponse(503, "The start has begun");
-    return { status: 200, type: "application/json; charset=utf-8", body: await proxy.map() };
+    return { status: 200, type: "application/json; charset=utf-8", body: proxy.map };
   }
 }
 

@@ -1,5 +1,6 @@
 import { log } from "../platform/log.ts";
 import { LogThrottle } from "../platform/log_throttle.ts";
+import type { LogFields } from "../platform/log_record.ts";
 import {
   claimsById,
   claimsToWrite,
@@ -99,8 +100,8 @@ export class SharedPortsLog {
     level: "info" | "warning" | "error",
     topic: string,
     cause: string,
-    [message, properties]: readonly [message: string, properties: Record<string, unknown>],
+    [message, fields]: readonly [message: string, fields: LogFields],
   ): void {
-    this.#throttle.log(level, { topic, cause }, [message, { key: this.#key, ...properties }]);
+    this.#throttle.log(level, { topic, cause }, [message, { key: this.#key, ...fields }]);
   }
 }

@@ -37,13 +37,12 @@ export function renderJson(
 export function renderMessage(template: string, fields: LogFields): string {
   return template.replace(
     /\{(\w+)\}/g,
-    (placeholder, name) => name in fields ? renderValue(fields[name]) : placeholder,
+    (placeholder, name) => Object.hasOwn(fields, name) ? renderValue(fields[name]) : placeholder,
   );
 }
 
 function renderValue(value: unknown): string {
   if (typeof value === "string") return value;
-  // Callers log the stack separately, at level debug.
   if (value instanceof Error) return value.message;
   return Deno.inspect(value, { colors: false, breakLength: Infinity });
 }

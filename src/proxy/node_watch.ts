@@ -3,6 +3,7 @@ import { ping, type PingResult } from "../cluster/ping.ts";
 import type { NatEntry } from "../nat/nat_table.ts";
 import { formatHostPort, type HostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
+import type { LogFields } from "../platform/log_record.ts";
 import { close, isExhausted } from "../platform/net.ts";
 import { HeldConnection } from "./held_connection.ts";
 import { TunnelDownError } from "../tunnel/tunnel_error.ts";
@@ -235,7 +236,7 @@ export class NodeWatch {
   }
 
   /** Logs at debug level while the tunnel is down, which is logged once for all nodes. */
-  #log(level: "info" | "warning", message: string, fields: Record<string, unknown>): void {
+  #log(level: "info" | "warning", message: string, fields: LogFields): void {
     log[this.#isTunnelDown ? "debug" : level](message, fields);
   }
 

@@ -7,6 +7,7 @@
 // end).
 
 import { FailureWatch } from "../nat/failure_watch.ts";
+import { formatMap } from "../nat/map_file.ts";
 import type { MappingFiles, MappingFilesOptions } from "../nat/mapping_files.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import { NodeResolver } from "../nat/node_resolver.ts";
@@ -29,7 +30,7 @@ import {
   type StartupContext,
   type StartupOptions,
 } from "./startup.ts";
-import type { ProxyStatus } from "./status.ts";
+import { type ProxyStatus, statusOf } from "./status.ts";
 
 /** The options of a proxy. */
 export interface ProxyOptions extends StartupOptions, MappingFilesOptions {
@@ -39,7 +40,7 @@ export interface ProxyOptions extends StartupOptions, MappingFilesOptions {
   readonly publicPortsFile: OptionFile | undefined;
 }
 
-/** What a proxy is made of that takes time to load. */
+/** What `start` creates before the proxy. */
 interface ProxyParts {
   readonly views: PublicViews;
   readonly natTable: NatTable;
@@ -50,7 +51,7 @@ interface ProxyParts {
 export interface ProxyEvents {
   /**
    * Gets a line for each node when its port is open, in the order of ports; again when the node moves
-   * or its public port changes.
+   * or its public port changes, or is not known any more.
    */
   announce(line: string): void;
   /** Gets the proxy before it has found its cluster. */
@@ -201,8 +202,6 @@ export class Proxy {
 
   /** What the proxy does now, with the statistics of all threads. */
   async status(): Promise<ProxyStatus> {
-    // Loaded only if somebody asks, for a short start.
-    const { statusOf } = await import("./status.ts");
     const reports = await this.#frontends.report();
     return statusOf({
       phase: this.#phase,
@@ -226,8 +225,7 @@ export class Proxy {
   }
 
   /** The mapping as `--map-file` has it. */
-  async map(): Promise<string> {
-    const { formatMap } = await import("../nat/map_file.ts");
+  get map(): string {
     return formatMap(this.#views, this.nodes);
   }
 

@@ -2,6 +2,7 @@ import type { NatEntry } from "../nat/nat_table.ts";
 import { UnknownPublicPortError } from "../nat/no_public_port_error.ts";
 import { formatHostPort } from "../platform/address.ts";
 import { log } from "../platform/log.ts";
+import type { LogFields } from "../platform/log_record.ts";
 import { isExhausted, isGone } from "../platform/net.ts";
 import { CaptureLimitError } from "../relay/capture.ts";
 import { LoginRefusedError } from "../relay/login_refused_error.ts";
@@ -164,7 +165,7 @@ export class SessionLog {
   #logThrottled(
     level: "info" | "warning" | "error",
     message: string,
-    details: Record<string, unknown>,
+    details: LogFields,
   ): void {
     const fields = this.#fields;
     const topic = this.clientAddress.replace(/:\d+$/, "");
@@ -173,7 +174,7 @@ export class SessionLog {
     this.#context.throttle.log(level, { topic, cause }, [named, { ...fields, ...details }]);
   }
 
-  #debug(message: string, details: Record<string, unknown> = {}): void {
+  #debug(message: string, details: LogFields = {}): void {
     log.debug(this.#named(message), { ...this.#fields, ...details });
   }
 

@@ -200,6 +200,7 @@ export class WorkerPool implements Frontends {
 
   /** Ends all sessions, and the workers. */
   async end(): Promise<void> {
+    // At the same time: sessions of the main thread may wait for a worker that hangs.
     await Promise.all([this.#frontend.end(), this.#workers.end()]);
   }
 

@@ -34,7 +34,7 @@ export interface WorkerThreadOptions {
   readonly shared: SharedArrayBuffer;
 }
 
-/** What the pool does for a worker. */
+/** What is done for a worker. */
 export interface WorkerThreadHandlers {
   /** Handles the messages of a worker. */
   readonly messages: (thread: WorkerThread) => Handlers<WorkerMessages>;
@@ -42,7 +42,7 @@ export interface WorkerThreadHandlers {
   readonly onLost: (error: OperatorError) => void;
 }
 
-/** The main thread's handle of a worker. The pool owns it, and terminates it. */
+/** The main thread's handle of a worker. `WorkerThreads` owns it, and terminates it. */
 export class WorkerThread {
   /** The number of the thread, from 2 on. */
   readonly number: number;

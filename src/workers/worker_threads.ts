@@ -114,7 +114,7 @@ export class WorkerThreads {
     };
   }
 
-  /** Has the workers end their sessions, and ends them; one that hangs is not waited for. */
+  /** Has the workers end their sessions, and ends them, after END_TIMEOUT_MS at the latest. */
   async end(): Promise<void> {
     clearInterval(this.#pingTimer);
     await withTimeout(this.request("end", undefined), END_TIMEOUT_MS);

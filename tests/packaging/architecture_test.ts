@@ -147,14 +147,12 @@ Deno.test("what an option asks for is loaded only with that option", () => {
     "cli/help.ts",
     "cli/program_tls.ts",
     "cluster/shared_hash.ts",
-    "nat/map_file.ts",
     "nat/mapping_files.ts",
     "nat/public_ports_file.ts",
     "nat/shared_ports_keeper.ts",
     "nat/state_file.ts",
     "node:path",
     "platform/atomic_file.ts",
-    "proxy/status.ts",
     "tunnel/tunnel.ts",
   ];
   assertEquals(single.filter((path) => loaded.includes(path)), []);

@@ -240,7 +240,7 @@ async function assertEscaped(browser: TestBrowser): Promise<void> {
     about: { version: bad },
     settings: [{ flag: "--map-file", value: bad, isDefault: false }],
     proxy: {
-      map: () => Promise.resolve(""),
+      map: "",
       whyNotReady: () => Promise.resolve(undefined),
       status: () =>
         Promise.resolve({

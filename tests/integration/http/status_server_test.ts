@@ -13,7 +13,7 @@ Deno.test("the page and the metrics are not made again for each who asks", async
       return [];
     },
     proxy: {
-      map: () => Promise.resolve(""),
+      map: "",
       whyNotReady: () => Promise.resolve(undefined),
       status: () => Promise.resolve(statusWith()),
     },

@@ -106,7 +106,7 @@ Deno.test("a line break in the message template is escaped", () => {
   assertEquals(jsonLine(() => log.info("a\nb")).message, "a\nb");
 });
 
-Deno.test("a line of JSON has the time, the level, the message and the properties", () => {
+Deno.test("a line of JSON has the time, the level, the message and the fields", () => {
   const from = Date.now();
   const line = jsonLine(() =>
     log.warning("lost {node}", {
