@@ -68,24 +68,40 @@ export function normalized(bytes: string, identity: Identity, other: string): st
   return inOrder(kept.map((token) => token.replaceAll(identity.token, "§")));
 }
 
-const ENDED_SUBSCRIPTION = /^\$[ps]?unsubscribe$/;
+/** Frames that a node sends together in the order of hashes, which differ between the parties. */
+interface Unordered {
+  /** The first two tokens of such a frame. */
+  readonly header: RegExp;
+  readonly kind: RegExp;
+  /** The number of its tokens; the third has the hash. */
+  readonly length: number;
+  /** The tokens that all frames of a group share, besides the first two. */
+  readonly shared: readonly number[];
+}
 
-/**
- * Sorts the channels of subscriptions that end together: a node ends them in the order of their
- * hashes, which differ between the parties.
- */
+const UNORDERED: readonly Unordered[] = [
+  // The channels of subscriptions that end together; the count after them goes down.
+  { header: /^[*>]3$/, kind: /^\$[ps]?unsubscribe$/, length: 4, shared: [] },
+  // The patterns that match the channel of a message.
+  { header: /^[*>]4$/, kind: /^\$pmessage$/, length: 5, shared: [3, 4] },
+];
+
+/** Sorts the third tokens of each group of unordered frames. */
 function inOrder(tokens: string[]): string[] {
   for (let from = 0; from < tokens.length; from++) {
-    if (!/^[*>]3$/.test(tokens[from]!) || !ENDED_SUBSCRIPTION.test(tokens[from + 1] ?? "")) {
-      continue;
-    }
+    const unordered = UNORDERED.find(({ header, kind }) =>
+      header.test(tokens[from]!) && kind.test(tokens[from + 1] ?? "")
+    );
+    if (unordered === undefined) continue;
+    const { length, shared } = unordered;
+    const same = [0, 1, ...shared];
     const places: number[] = [];
     let at = from;
-    for (; tokens[at] === tokens[from] && tokens[at + 1] === tokens[from + 1]; at += 4) {
+    for (; same.every((place) => tokens[at + place] === tokens[from + place]); at += length) {
       places.push(at + 2);
     }
-    const channels = places.map((place) => tokens[place]!).sort();
-    for (const [index, place] of places.entries()) tokens[place] = channels[index]!;
+    const sorted = places.map((place) => tokens[place]!).sort();
+    for (const [index, place] of places.entries()) tokens[place] = sorted[index]!;
     from = at - 1;
   }
   return tokens;
