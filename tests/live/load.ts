@@ -18,7 +18,7 @@ const HANG_MS = 20_000;
 const READS_AT_ONCE = 500;
 
 /** A key, whose value is the number of the last write. */
-interface Written {
+export interface Written {
   readonly key: string;
   readonly slot: number;
   /** The last write that was acknowledged, or 0. */
@@ -55,9 +55,19 @@ export class Load {
     return this.#times.reduce((sum, { length }) => sum + length, 0);
   }
 
+  /** The keys that it has written. */
+  get written(): readonly Written[] {
+    return this.#keys;
+  }
+
+  /** The last time since which each writer has had a write acknowledged; -Infinity before that. */
+  get allFlowSinceMs(): number {
+    return Math.min(...this.#times.map((times) => times.at(-1) ?? -Infinity));
+  }
+
   /** Whether each writer has had a write acknowledged since then. */
   flowsSince(ms: number): boolean {
-    return this.#times.every((times) => (times.at(-1) ?? -Infinity) > ms);
+    return this.allFlowSinceMs > ms;
   }
 
   /** The longest time from then to the stop in which a writer had no write acknowledged, in ms. */
@@ -81,25 +91,8 @@ export class Load {
   }
 
   /** The acknowledged writes that no node has any more. */
-  async lost(cluster: RedisCluster): Promise<string[]> {
-    const lost: string[] = [];
-    for (const { node, role, slots } of await cluster.standings()) {
-      if (role !== "primary") continue;
-      const owned = new Set(slots);
-      const keys = this.#keys.filter(({ slot, acknowledged }) =>
-        acknowledged > 0 && owned.has(slot)
-      );
-      using client = await node.connect();
-      for (let first = 0; first < keys.length; first += READS_AT_ONCE) {
-        const some = keys.slice(first, first + READS_AT_ONCE);
-        const values = await client.askAll(some.map(({ key }) => ["GET", key]));
-        for (const [index, { key, acknowledged }] of some.entries()) {
-          const found = numberOf(values[index]!);
-          if (found < acknowledged) lost.push(`${key} is ${found}, not ${acknowledged}`);
-        }
-      }
-    }
-    return lost;
+  lost(cluster: RedisCluster): Promise<string[]> {
+    return lostWrites(this.#keys, cluster);
   }
 
   async #write(writer: number): Promise<void> {
@@ -148,6 +141,29 @@ export class Load {
       return written;
     }
   }
+}
+
+/** The acknowledged writes that no node of a cluster has any more. */
+export async function lostWrites(
+  written: readonly Written[],
+  cluster: RedisCluster,
+): Promise<string[]> {
+  const lost: string[] = [];
+  for (const { node, role, slots } of await cluster.standings()) {
+    if (role !== "primary") continue;
+    const owned = new Set(slots);
+    const keys = written.filter(({ slot, acknowledged }) => acknowledged > 0 && owned.has(slot));
+    using client = await node.connect();
+    for (let first = 0; first < keys.length; first += READS_AT_ONCE) {
+      const some = keys.slice(first, first + READS_AT_ONCE);
+      const values = await client.askAll(some.map(({ key }) => ["GET", key]));
+      for (const [index, { key, acknowledged }] of some.entries()) {
+        const found = numberOf(values[index]!);
+        if (found < acknowledged) lost.push(`${key} is ${found}, not ${acknowledged}`);
+      }
+    }
+  }
+  return lost;
 }
 
 function numberOf(value: Value): number {

@@ -1,41 +1,54 @@
+import type { ConnectOptions } from "../integration/clients/client.ts";
+import { Load, type Written } from "./load.ts";
 import { CLIENTS, untilAllFlow } from "./scene.ts";
-import { Load } from "./load.ts";
 
-/**
- * `load_client.ts CLIENT HOST PORT` writes to the whole cluster at an address with one of the real
- * clients. On SIGTERM it waits until all writers have writes acknowledged again, and prints what
- * `LoadReport` has, as JSON.
- */
+/** How often the program prints a time. */
+const PERIOD_MS = 25;
+
+/** What `LoadProcess` gets in the end. */
 export interface LoadReport {
   /** Every address of a node that the client has known, once a second, as `host:port`. */
   readonly addresses: readonly string[];
   readonly acknowledged: number;
+  readonly written: readonly Written[];
   readonly longestGapMs: number;
+  /** Whether all writers had writes acknowledged in the end. */
+  readonly flows: boolean;
   /** Writes that were never answered. */
   readonly hung: readonly string[];
   /** How often writes failed, by the beginning of the error. */
   readonly errors: Readonly<Record<string, number>>;
 }
 
+/**
+ * `load_client.ts NAME CLIENT OPTIONS` writes to the whole cluster with one of the real clients,
+ * whose options are JSON. Prints the time since which every writer has had a write acknowledged, in
+ * ms of the Unix epoch. On SIGTERM it waits until all have again, and prints a `LoadReport` as JSON.
+ */
 if (import.meta.main) {
-  const [name, host, port] = Deno.args as [keyof typeof CLIENTS, string, string];
+  const [name, kind, json] = Deno.args as [string, keyof typeof CLIENTS, string];
+  const options: ConnectOptions = JSON.parse(json);
   const stopped = new Promise<void>((resolve) => Deno.addSignalListener("SIGTERM", resolve));
-  const connect = CLIENTS[name];
-  const client = await connect({ host, port: Number(port), protocol: 3, throughOutages: true });
+  const client = await CLIENTS[kind](options);
   const startMs = performance.now();
   const load = new Load(name, client);
   const addresses = new Set<string>();
-  const timer = setInterval(() => client.addresses.forEach((one) => addresses.add(one)), 1000);
-  await untilAllFlow([load], startMs);
-  console.log("It writes");
+  const timers = [
+    setInterval(() => client.addresses.forEach((one) => addresses.add(one)), 1000),
+    setInterval(() => console.log(performance.timeOrigin + load.allFlowSinceMs), PERIOD_MS),
+  ];
   await stopped;
-  clearInterval(timer);
-  await untilAllFlow([load], performance.now());
+  timers.forEach(clearInterval);
+  const flows = await untilAllFlow([load], performance.now()).then(() => true, () => false);
+  // A client that has given up on a node may keep a write for ever.
+  if (!flows) client.leave();
   await load.stop();
   const report: LoadReport = {
     addresses: [...addresses.union(new Set(client.addresses))],
     acknowledged: load.acknowledged,
+    written: load.written,
     longestGapMs: load.longestGapMs(startMs),
+    flows,
     hung: load.hung,
     errors: Object.fromEntries(load.errors),
   };

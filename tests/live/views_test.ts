@@ -1,5 +1,4 @@
 import { assert, assertEquals } from "@std/assert";
-import { fileURLToPath } from "node:url";
 import type { Place } from "../support/cluster_places.ts";
 import { Server } from "../support/cluster_node.ts";
 import { startInnerCluster } from "../support/inner_cluster.ts";
@@ -10,7 +9,7 @@ import { TemporaryDirectory } from "../support/temporary.ts";
 import { connectSides, NODES, PROXY, SPARE } from "../support/three_sides.ts";
 import { withTls } from "../support/tls.ts";
 import { until } from "../support/until.ts";
-import type { LoadReport } from "./load_client.ts";
+import { LOAD_CLIENT, LoadProcess } from "./load_process.ts";
 import { CLIENTS, testLive } from "./scene.ts";
 
 /** As in the documents. */
@@ -25,13 +24,11 @@ const DEADLINE_MS = 60_000;
 /** A client that keeps a port that is gone retries after growing pauses. */
 const LONGEST_GAP_MS = 40_000;
 
-const PROGRAM = fileURLToPath(new URL("load_client.ts", import.meta.url));
-
 testLive(
   "clients of two networks, each in its view, outlast a failover, growth and a restart",
   async (t) => {
     await using stack = new AsyncDisposableStack();
-    const sides = await connectSides(stack, PROGRAM);
+    const sides = await connectSides(stack, LOAD_CLIENT);
     const { inside, between } = sides;
     await using cluster = await startInnerCluster(inside, NODES);
     const directory = stack.use(await TemporaryDirectory.create());
@@ -49,19 +46,11 @@ testLive(
     const views = { inside: PROXY.private, outside: PROXY.public };
     const clients = await Promise.all(
       (["inside", "outside"] as const).flatMap((side) =>
-        Object.keys(CLIENTS).map(async (name) => {
-          const words = [
-            Deno.execPath(),
-            "run",
-            "-A",
-            PROGRAM,
-            name,
-            views[side],
-            `${FIRST[side]}`,
-          ];
-          const program = stack.use(new Program([...sides[side].before, ...words]));
-          await program.until("writes", () => program.stdout.includes("It writes"), DEADLINE_MS);
-          return { name, side, program };
+        (Object.keys(CLIENTS) as (keyof typeof CLIENTS)[]).map(async (kind) => {
+          const place = { kind, before: sides[side].before };
+          const seed = { host: views[side], port: FIRST[side] };
+          const load = await LoadProcess.start(`${kind} ${side}`, [seed], place);
+          return { side, load: stack.use(load) };
         })
       ),
     );
@@ -135,15 +124,14 @@ testLive(
     });
 
     await t.step("all clients write again, and know addresses of their view only", async () => {
-      for (const { program } of clients) program.signal("SIGTERM");
-      for (const { name, side, program } of clients) {
-        const { code, stdout, stderr } = await program.ended(DEADLINE_MS);
-        assertEquals(code, 0, stderr);
-        const report: LoadReport = JSON.parse(stdout.trimEnd().split("\n").at(-1)!);
-        const { addresses, acknowledged, longestGapMs, hung, errors } = report;
+      const reports = await Promise.all(clients.map(async ({ side, load }) => {
+        return { side, name: load.name, report: await load.stop() };
+      }));
+      for (const { side, name, report } of reports) {
+        const { addresses, acknowledged, longestGapMs, flows, hung, errors } = report;
         const gap = Math.round(longestGapMs);
         console.log(
-          `${name} ${side}: ${acknowledged} writes, longest gap ${gap} ms, ` +
+          `${name}: ${acknowledged} writes, longest gap ${gap} ms, ` +
             `${addresses.length} addresses, errors ${JSON.stringify(errors)}`,
         );
         const shown = Array.from(
@@ -152,7 +140,7 @@ testLive(
         );
         assertEquals(new Set(addresses).difference(new Set(shown)), new Set());
         assertEquals(hung, []);
-        assert(acknowledged > 0 && longestGapMs < LONGEST_GAP_MS);
+        assert(flows && acknowledged > 0 && longestGapMs < LONGEST_GAP_MS);
       }
     });
   },

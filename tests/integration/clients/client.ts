@@ -36,8 +36,10 @@ export interface ClusterClient extends AsyncDisposable {
   leave(): void;
 }
 
-/** How a client connects, and the only address that it gets. */
+/** How a client connects, and the address that it gets. */
 export interface ConnectOptions extends HostPort {
+  /** Further addresses; none by default. */
+  otherSeeds?: readonly HostPort[];
   protocol: 2 | 3;
   /** Reads go to replicas too. */
   readReplicas?: boolean;

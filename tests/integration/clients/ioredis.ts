@@ -27,8 +27,8 @@ export class IoredisClient implements ClusterClient {
     more: Pick<ClusterOptions, "enableAutoPipelining" | "natMap"> = {},
   ): Promise<IoredisClient> {
     const { host, port, protocol, readReplicas = false, throughOutages = false } = options;
-    const { resolve, isInside, tls } = options;
-    const cluster = new Cluster([{ host, port }], {
+    const { otherSeeds = [], resolve, isInside, tls } = options;
+    const cluster = new Cluster([{ host, port }, ...otherSeeds], {
       lazyConnect: true,
       shardedSubscribers: true,
       scaleReads: readReplicas ? "slave" : "master",

@@ -8,11 +8,12 @@ import type { ClusterClient, ConnectOptions, Word } from "./client.ts";
 type Cluster = ReturnType<typeof open>;
 
 function open(options: ConnectOptions, cache: BasicPooledClientSideCache | undefined) {
-  const { host, port, protocol, readReplicas = false, resolve, isInside } = options;
+  const { host, port, otherSeeds = [], protocol, readReplicas = false } = options;
+  const { resolve, isInside } = options;
   const security = options.tls ? { tls: true as const, ...options.tls } : securityOf(isInside);
   const socket = { ...security, ...resolve && { lookup: lookupBy(resolve) } };
   return createCluster({
-    rootNodes: [{ socket: { host, port } }],
+    rootNodes: [{ host, port }, ...otherSeeds].map((socket) => ({ socket })),
     defaults: {
       socket,
       // It would resolve each name in DNS before HELLO.
