@@ -29,6 +29,8 @@ export interface ClusterOptions {
   tls?: "only" | "both";
   /** IPv4 by default; with IPv6 all nodes are at ::1. */
   family?: "IPv4" | "IPv6";
+  /** The beginning of all addresses, such as `10.77.0.`; in 127.0.0.0/8 by default. */
+  network?: string;
   /** The addresses of the nodes, which must be free; others by default. */
   places?: readonly Place[];
   /** Cancels the start. */

@@ -172,8 +172,13 @@ export class ClusterNode {
 
   /** The last lines of the node's log. */
   async logTail(): Promise<string> {
+    return (await this.log()).split("\n").slice(-LOG_LINES).join("\n");
+  }
+
+  /** The node's log, after its address. */
+  async log(): Promise<string> {
     const log = await Deno.readTextFile(join(this.#directory, LOG)).catch(() => "no log");
-    return `--- ${this.address}\n${log.trimEnd().split("\n").slice(-LOG_LINES).join("\n")}`;
+    return `--- ${this.address}\n${log.trimEnd()}`;
   }
 
   #ownDirectives(): Directives {

@@ -25,13 +25,15 @@ export class Places {
   /** The host of all nodes, where each cannot have its own. */
   readonly #shared: string | undefined;
   readonly #random = seededRandom(Math.random() * 2 ** 32);
-  /** Different from 127.0.0.1, the public host of proxies in tests. */
-  readonly #network = `127.${1 + this.#random.int(254)}.${1 + this.#random.int(254)}.`;
+  readonly #network: string;
   #hosts = 0;
   /** The ports of all nodes, if they share them. */
   #sharedPorts: Pick<Place, "port" | "tlsPort"> | undefined;
 
-  constructor({ samePort = false, family, tls }: ClusterOptions) {
+  constructor({ samePort = false, family, tls, network }: ClusterOptions) {
+    // By default different from 127.0.0.1, the public host of proxies in tests.
+    const byte = () => 1 + this.#random.int(254);
+    this.#network = network ?? `127.${byte()}.${byte()}.`;
     this.#samePort = samePort;
     this.#hasBothPorts = tls === "both";
     if (family === "IPv6") this.#shared = "::1";

@@ -49,13 +49,16 @@ export class Namespace implements AsyncDisposable {
     }
   }
 
-  /** Bridges the near ends of cables, by name. */
+  /** Runs `ip` in this namespace. */
+  async ip(...words: readonly string[]): Promise<void> {
+    await ip("-n", this.#name, ...words);
+  }
+
+  /** Bridges the near ends of cables, by name. The bridge is called `switch`. */
   async join(...cables: readonly string[]): Promise<void> {
-    await ip("-n", this.#name, "link", "add", "switch", "type", "bridge");
-    await ip("-n", this.#name, "link", "set", "switch", "up");
-    for (const cable of cables) {
-      await ip("-n", this.#name, "link", "set", cable, "master", "switch");
-    }
+    await this.ip("link", "add", "switch", "type", "bridge");
+    await this.ip("link", "set", "switch", "up");
+    for (const cable of cables) await this.ip("link", "set", cable, "master", "switch");
   }
 
   /** Sets /etc/hosts for the programs in this namespace. */

@@ -17,9 +17,9 @@ function sidesOf(text: string): { readonly clients: boolean; readonly nodes: boo
 /** Addresses of proxies that have the same ports on one machine; Linux only. */
 export const PROXY_HOSTS = ["127.0.3.1", "127.0.3.2", "127.0.3.3"] as const;
 
-/** Public hosts of proxies whose clients verify them. */
+/** Public hosts of proxies whose clients verify them; 192.0.2.1 is one in a namespace. */
 const PUBLIC_HOSTS = [
-  ...["localhost", "127.0.0.1", "::1", "nat.example"],
+  ...["localhost", "127.0.0.1", "::1", "nat.example", "192.0.2.1"],
   ...PROXY_HOSTS,
 ];
 
