@@ -295,8 +295,8 @@ async function run({ minutes, seed, machines }: RunOptions): Promise<boolean> {
     console.log(`  ${text}, for ${Math.round(durationMs)} ms`);
     if (durationMs > DIFFERENCE_MS) complaints.push(`a difference lasted: ${text}`);
   }
-  // The port may be another one: ioredis reads 6379 for 0, which is that of a node without a port.
-  const isPublic = (address: string) => address.startsWith(`${fleet.host}:`);
+  const isPublic = (address: string) =>
+    fleet.ports.some((port) => address === `${fleet.host}:${port}`);
   for (const [index, { name }] of outside.entries()) {
     const [report, twin] = [reports![index]!, reportsInside![index]!];
     const lost = await lostWrites(report.written, cluster);

@@ -106,7 +106,9 @@ export class Watcher {
     if (redirect !== undefined) return host === view.host && ports.has(Number(redirectPort));
     if (named === undefined || frame.startsWith("-")) return true;
     return named(decodeFrame(fromLatin1(frame))).every(({ port, hosts }) =>
-      hosts.every((host) => host === view.host) && (port === 0 || ports.has(port))
+      port === 0
+        ? hosts.every((host) => host === view.host || host === "")
+        : ports.has(port) && hosts.every((host) => host === view.host)
     );
   }
 }

@@ -5,8 +5,11 @@ import { type PublicAddresses, publicEndpoint } from "../public_addresses.ts";
  * Rewrites CLUSTER SLOTS (cluster.c `clusterCommandSlots`): for each range its first and last slot
  * and its nodes, each `[endpoint, port, id]` and since 7.0 a map of metadata. Depending on
  * `cluster-preferred-endpoint-type` the endpoint may be a name, `?`, or null; clients identify
- * nodes by its text, so it becomes the public host, or the public IP address in the place of one. A
- * node without a public port keeps an empty or `?` endpoint.
+ * nodes by its text, so it becomes the public host, or the public IP address in the place of one.
+ *
+ * A node without a public port is shown as servers show one without an address: with an empty
+ * endpoint, unless that is null or `?`. ioredis reads port 0 as 6379, and would send commands to
+ * whatever listens there at the public host; it ignores a node with an empty endpoint.
  */
 export function rewriteSlots(frame: Value, addresses: PublicAddresses): Value {
   for (const range of itemsOf(frame) ?? []) {
@@ -24,19 +27,20 @@ function rewriteNode(node: Value[] | undefined, addresses: PublicAddresses): voi
     host,
     port: Number(port.text),
   }) ?? 0;
-  const isShown = (host: string) => known > 0 || (host !== "" && host !== "?");
-  if (isShown(host)) {
+  if (known > 0) {
     // A node that does not know its own IP address prefers it nevertheless.
     const isEmptyIp = host === "" && !isNull(endpoint);
     node![0] = bulk(isEmptyIp ? addresses.ip : publicEndpoint(addresses, host));
     if (addresses.addsHostnames) addHostname(metadata, addresses.host, isNull(endpoint));
+  } else if (host !== "?" && !isNull(endpoint)) {
+    node![0] = bulk("");
   }
   port.text = String(known);
   const fields = itemsOf(metadata) ?? [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const name = textOf(fields[at]);
     if (name !== "ip" && name !== "hostname") continue;
-    if (!isShown(textOf(fields[at + 1]) ?? "")) continue;
+    if (known === 0 && ["", "?"].includes(textOf(fields[at + 1]) ?? "")) continue;
     fields[at + 1] = bulk(name === "ip" ? addresses.ip : addresses.host);
   }
 }

@@ -1,5 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { Redis } from "ioredis";
+import { RedisCluster } from "../../support/cluster.ts";
+import { startProxy } from "../../support/proxy.ts";
+import { slotOf } from "../../support/slots.ts";
 import { until } from "../../support/until.ts";
 import { IoredisClient, tlsOf } from "./ioredis.ts";
 import { type Behaviours, ownerOf, testClient } from "./suite.ts";
@@ -65,3 +68,19 @@ const WITH_RESP3: Behaviours = {
     assertEquals(answers, numbers.map((number) => sum += number));
   },
 };
+
+Deno.test("ioredis sends nothing to port 6379 of the proxy for a node without a port", async () => {
+  await using cluster = await RedisCluster.start({ replicasEach: 0 });
+  await using proxy = await startProxy(cluster, { maxNodes: 2 });
+  await using client = await IoredisClient.connect({
+    ...{ host: proxy.host, port: proxy.ports[0]!, protocol: 3, throughOutages: true },
+  });
+  assertEquals(
+    client.addresses.toSorted(),
+    proxy.ports.map((port) => `${proxy.host}:${port}`).toSorted(),
+  );
+  // The proxy gives the two ports to the first nodes.
+  const owned = Array.from({ length: 100 }, (_, number) => `key:${number}`)
+    .find((key) => cluster.ownerOf(slotOf(key)) === cluster.primaries[2])!;
+  await assertRejects(() => client.command(owned, "SET", owned, "value"), Error, "CLUSTERDOWN");
+});

@@ -44,7 +44,7 @@ const SLOTS: Record<string, [node: string, metadata: string]> = {
     "{node-b.internal→NAME} :{7001→8001} B",
     "{→hostname NAME}",
   ],
-  "a node without a public port": ["{10.0.0.9→ADDR} :{7009→0} D", "{→hostname NAME}"],
+  "a node without a public port": ["{10.0.0.9→''} :{7009→0} D", ""],
   "a node without an address and without a public port": ["'' :0 D", "ip ''"],
 };
 

@@ -26,7 +26,7 @@ const NODES: Record<string, string> = {
   "a node by IPv6": "[{fd00::3→HOST} :{7002→8002} C []]",
   "a node without a plain-text port": "[{10.0.0.2→HOST} :{0→8001} B []]",
   "a failed node without an address": "[{''→HOST} :{0→8006} G []]",
-  "a node without a public port": "[{10.0.0.9→HOST} :{7009→0} D [ip {10.0.0.9→HOST}]]",
+  "a node without a public port": "[{10.0.0.9→''} :{7009→0} D [ip {10.0.0.9→HOST}]]",
   "a node without an address and without a public port": "['' :0 D [ip '']]",
   "a node of an unknown endpoint, without an address and without a public port":
     "[NIL :0 D [hostname {node-d.internal→HOST}]]",
