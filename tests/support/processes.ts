@@ -35,22 +35,33 @@ export function readDescriptorLimit(): number | undefined {
   return soft === "unlimited" ? Infinity : Number(soft);
 }
 
-/** The sockets of the machine: local and remote port, and state (net/tcp_states.h). Linux only. */
-function sockets(): { local: number; remote: number; state: number }[] {
-  const lines = Deno.readTextFileSync("/proc/net/tcp").trimEnd().split("\n").slice(1);
-  return lines.map((line) => {
-    const [, local, remote, state] = line.trim().split(/\s+/);
-    const portOf = (address: string) => Number.parseInt(address.split(":")[1]!, 16);
-    return { local: portOf(local!), remote: portOf(remote!), state: Number.parseInt(state!, 16) };
-  });
+/** The states of sockets in /proc/net/tcp (net/tcp_states.h). */
+const SYN_SENT = "02";
+const LISTEN = "0A";
+
+/**
+ * The local ports of the sockets in a state that have these ports, in hexadecimal. It runs in the
+ * thread of proxies, and the machine may have tens of thousands of closed sockets, so it splits no
+ * other line. Linux only.
+ */
+function findSockets(state: string, { local = ANY_PORT, remote = ANY_PORT }): string[] {
+  const pattern = new RegExp(`:(${local}) [0-9A-F]{8}:${remote} ${state} `, "g");
+  const table = Deno.readTextFileSync("/proc/net/tcp");
+  return Array.from(table.matchAll(pattern), ([, port]) => port!);
+}
+
+const ANY_PORT = "[0-9A-F]{4}";
+
+function hexOf(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
 }
 
 /** The number of sockets that listen on a port. Linux only. */
 export function countListeners(port: number): number {
-  return sockets().filter(({ local, state }) => local === port && state === 10).length;
+  return findSockets(LISTEN, { local: hexOf(port) }).length;
 }
 
-/** The number of pending connection attempts to a port. Linux only. */
-export function countAttempts(port: number): number {
-  return sockets().filter(({ remote, state }) => remote === port && state === 2).length;
+/** The local ports of pending connection attempts to a port. Linux only. */
+export function attemptsTo(port: number): string[] {
+  return findSockets(SYN_SENT, { remote: hexOf(port) });
 }
