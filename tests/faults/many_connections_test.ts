@@ -5,6 +5,7 @@ import { RedisCluster } from "../support/cluster.ts";
 import { NatProcess } from "../support/nat_process.ts";
 import { onLinux } from "../support/platform.ts";
 import { readDescriptorLimit } from "../support/processes.ts";
+import { THREADS } from "../support/threads.ts";
 import { connectToProxy, type TestConnection, TLS_IDLE_BYTES } from "../support/tls.ts";
 
 const AT = "127.0.0.1";
@@ -21,8 +22,8 @@ const AT_ONCE = 200;
 /** The limit for an idle client: two sockets, a small buffer and a read for each. */
 const LIMIT_EACH_BYTES = 12 * 1024 + TLS_IDLE_BYTES;
 
-/** Growth of the heap of any program that has just started. */
-const WARM_UP_BYTES = 16 * 1024 * 1024;
+/** Growth of the heaps of any program that has just started: one for each thread. */
+const WARM_UP_BYTES = 16 * 1024 * 1024 * THREADS;
 
 /** For closing all clients on a busy machine. */
 const DRAIN_MS = 8_000;
