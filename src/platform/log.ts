@@ -12,8 +12,8 @@ export interface LogOptions {
   readonly echo: boolean;
 }
 
-/** Logs messages of one category. */
-class Logger {
+/** Logs messages of one category; discards them until it has a sink. */
+export class Logger {
   readonly #category: LogRecord["category"];
   /** Takes the records from a level on; undefined while they are discarded. */
   #sink: Sink | undefined;
