@@ -6,7 +6,7 @@ import {
   loadSharedPorts,
   type StartupContext,
 } from "../proxy/startup.ts";
-import { byPort, mappingLines } from "../proxy/mapping_lines.ts";
+import { mappingLines } from "../proxy/mapping_lines.ts";
 import { listenInAll } from "../proxy/view_listeners.ts";
 import { dialError } from "../cluster/node_connection_error.ts";
 import { OwnAddressError } from "../cluster/node_dialer.ts";
@@ -16,6 +16,7 @@ import { MappingFiles } from "../nat/mapping_files.ts";
 import { PublicPortsFile } from "../nat/public_ports_file.ts";
 import { createViews, type PublicViews } from "../nat/public_view.ts";
 import type { TableChange } from "../nat/table_change.ts";
+import { byPort } from "../nat/table_rows.ts";
 import { OperatorError } from "../platform/operator_error.ts";
 import type { Config } from "./config.ts";
 import { delay, prepare } from "./prepare.ts";

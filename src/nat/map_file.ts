@@ -1,6 +1,7 @@
 import type { HostPort } from "../platform/address.ts";
 import type { NatEntry } from "./nat_table.ts";
 import type { PublicView, PublicViews } from "./public_view.ts";
+import { byPort } from "./table_rows.ts";
 
 /** The fields of a row that the map file is formatted from. */
 export type MapNode = Omit<NatEntry, "busPort" | "peerPort">;
@@ -17,8 +18,7 @@ export function formatMap(
   [first, ...others]: PublicViews,
   nodes: readonly MapNode[],
 ): string {
-  const sorted = nodes.filter(({ id }) => id !== "")
-    .sort((a, b) => a.listenPort - b.listenPort);
+  const sorted = byPort(nodes.filter(({ id }) => id !== ""));
   const map = {
     version: VERSION,
     nodes: sorted.map(({ id, role, address, listenPort }) => ({

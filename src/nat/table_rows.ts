@@ -19,6 +19,11 @@ export interface NatEntry {
   readonly listenPort: number;
 }
 
+/** Nodes in the order of their ports. */
+export function byPort<Node extends Pick<NatEntry, "listenPort">>(nodes: readonly Node[]): Node[] {
+  return nodes.toSorted((a, b) => a.listenPort - b.listenPort);
+}
+
 /** A row, writable by the table only. */
 export type Row = { -readonly [Field in keyof NatEntry]: NatEntry[Field] } & {
   /** The address that a view reported last, if it differed from `address`. */

@@ -1,5 +1,6 @@
 import type { NatEntry } from "../nat/nat_table.ts";
 import type { PublicView, PublicViews } from "../nat/public_view.ts";
+import { byPort } from "../nat/table_rows.ts";
 import { formatHostPort } from "../platform/address.ts";
 
 /** The lines on stdout, one for each node in each view. */
@@ -29,11 +30,6 @@ export function mappingLines(views: PublicViews, nodes: readonly NatEntry[]): st
       mappingLine(view, node) + (views.length === 1 ? "" : ` view: ${view.name}`)
     )
   );
-}
-
-/** Nodes in the order of their ports. */
-export function byPort(nodes: readonly NatEntry[]): NatEntry[] {
-  return nodes.toSorted((a, b) => a.listenPort - b.listenPort);
 }
 
 /** In the format of the original program; with the public port if that is another. */

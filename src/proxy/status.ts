@@ -5,6 +5,7 @@ import { coveredSlots, uncoveredRanges } from "../cluster/view.ts";
 import type { NatEntry, NatTable } from "../nat/nat_table.ts";
 import type { PublicViews } from "../nat/public_view.ts";
 import type { SharedPortsStatus } from "../nat/shared_ports_keeper.ts";
+import { byPort } from "../nat/table_rows.ts";
 import type { Problem } from "../platform/log_throttle.ts";
 import type { SharedCounters } from "./counters.ts";
 import type { ThreadReport } from "./frontends.ts";
@@ -109,7 +110,7 @@ export function statusOf(sources: StatusSources): ProxyStatus {
     phase,
     views,
     obstacle: phase === "starting" ? obstacle : undefined,
-    nodes: nodes.toSorted((a, b) => a.listenPort - b.listenPort).map(nodeStatus),
+    nodes: byPort(nodes).map(nodeStatus),
     slotsCovered: view && coveredSlots(view),
     slotsUncovered: view && uncoveredRanges(view),
     noPortReason: noPortError?.message,
