@@ -40,9 +40,7 @@ export class Logger {
 
   /** Logs a record of this category. */
   emit(record: LogRecord): void {
-    if (this.#sink !== undefined && LEVELS[record.level] >= LEVELS[this.#sink.lowest]) {
-      this.#sink.take(record);
-    }
+    this.#sinkFor(record.level)?.take(record);
   }
 
   /** Sends the records to a sink from now on; undefined discards them. */
@@ -51,7 +49,20 @@ export class Logger {
   }
 
   #log(level: LogLevel, template: string, fields: LogFields = {}): void {
-    this.emit({ category: this.#category, level, timestamp: Date.now(), template, fields });
+    // Each client logs at level debug, so what is discarded gets no record.
+    this.#sinkFor(level)?.take({
+      category: this.#category,
+      level,
+      timestamp: Date.now(),
+      template,
+      fields,
+    });
+  }
+
+  /** What takes records of a level; undefined if they are discarded. */
+  #sinkFor(level: LogLevel): Sink | undefined {
+    const sink = this.#sink;
+    return sink !== undefined && LEVELS[level] >= LEVELS[sink.lowest] ? sink : undefined;
   }
 }
 
