@@ -141,7 +141,7 @@ Deno.test("cryptography is loaded only if an option asks for TLS", () => {
 });
 
 Deno.test("what an option asks for is loaded only with that option", () => {
-  const loaded = [...loadedBy(["cli/serve.ts"])];
+  const loaded = [...loadedBy(["main.ts", "cli/serve.ts"])];
   assertEquals(loaded.filter((path) => ["http", "workers"].includes(layerOf(path))), []);
   const single = [
     "cli/help.ts",
