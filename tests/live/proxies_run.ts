@@ -10,7 +10,6 @@ import { RedisCluster } from "../support/cluster.ts";
 import { all } from "../support/cluster_slots.ts";
 import { type Random, seededRandom } from "../support/random.ts";
 import { TemporaryDirectory } from "../support/temporary.ts";
-import { until } from "../support/until.ts";
 import { Agreement } from "./agreement.ts";
 import { change, type ChangeName, untilReplaced } from "./changes.ts";
 import { Fleet, type Member, SHARED_KEY } from "./fleet.ts";
@@ -19,7 +18,7 @@ import { lostWrites, WRITERS } from "./load.ts";
 import type { LoadReport } from "./load_client.ts";
 import { type LoadPlace, LoadProcess } from "./load_process.ts";
 import { cutReplicas, giveAwayLostPort, storeOf } from "./lost_claim.ts";
-import { CLIENTS } from "./scene.ts";
+import { CLIENTS, untilAllFlow } from "./scene.ts";
 import { Watcher } from "./watcher.ts";
 
 /** Clients recover sooner once the cluster has; node-redis retries after growing pauses. */
@@ -165,11 +164,7 @@ async function recovery(
   sinceMs: number,
   deadlineMs = RECOVERY_DEADLINE_MS,
 ): Promise<number> {
-  await until("all writers go on", (saw) => {
-    const late = loads.filter((load) => !load.flowsSince(sinceMs));
-    saw(late.map(({ name }) => name));
-    return late.length === 0;
-  }, deadlineMs);
+  await untilAllFlow(loads, sinceMs, deadlineMs);
   return performance.now() - sinceMs;
 }
 

@@ -315,9 +315,12 @@ async function stopOrLeave({ client, load }: Side): Promise<void> {
   }
 }
 
+/** A load in this process, or in another one, which tells its errors only in the end. */
+type FlowingLoad = Pick<Load, "name" | "flowsSince"> & Partial<Pick<Load, "errors" | "hung">>;
+
 /** Waits until every writer has a write acknowledged that began after a time. */
 export async function untilAllFlow(
-  loads: readonly Load[],
+  loads: readonly FlowingLoad[],
   sinceMs: number,
   deadlineMs = RECOVERY_DEADLINE_MS,
 ): Promise<void> {
