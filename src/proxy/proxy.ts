@@ -287,10 +287,10 @@ export class Proxy {
     if (stateFile === undefined && mapFile === undefined) return;
     // Loaded only if an option asks for it, for a short start.
     const { MappingFiles } = await import("../nat/mapping_files.ts");
-    this.#files = new MappingFiles(
-      { stateFile, mapFile },
-      { natTable: this.#natTable, views: this.#views },
-    );
+    this.#files = new MappingFiles(this.#options, {
+      natTable: this.#natTable,
+      views: this.#views,
+    });
     await this.#files.begin();
   }
 
@@ -329,7 +329,7 @@ export class Proxy {
     this.#publish();
   }
 
-  /** Has all threads follow a change of the mapping; once the start is done, also those outside. */
+  /** Tells all threads of a change of the mapping and, after the start, updates files and stdout. */
   #publish(): void {
     const updated = this.#frontends.update();
     if (!this.#started) return;

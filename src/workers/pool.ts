@@ -89,9 +89,8 @@ export class WorkerPool implements Frontends {
     const counters = new SharedCounters(shared);
     this.counters = counters;
     this.#registry = new ClientRegistry(counters.clientsAtPort);
-    const material = tls?.material;
     this.#workers = new WorkerThreads(
-      { threads, frontend, tls: material, shared },
+      { threads, frontend, tls: tls?.material, shared },
       (thread) => this.#handlersFor(thread),
     );
     this.frontendContext = this.#createFrontendContext(tls?.sides);

@@ -34,7 +34,7 @@ export interface WorkerThreadOptions {
   readonly shared: SharedArrayBuffer;
 }
 
-/** What is done for a worker. */
+/** The callbacks of a `WorkerThread`. */
 export interface WorkerThreadHandlers {
   /** Handles the messages of a worker. */
   readonly messages: (thread: WorkerThread) => Handlers<WorkerMessages>;

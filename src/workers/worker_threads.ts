@@ -1,9 +1,9 @@
-import type { NatEntry } from "../nat/nat_table.ts";
 import { log, setThreadNumber } from "../platform/log.ts";
 import { withTimeout } from "../platform/timeout.ts";
 import type { ThreadReport } from "../proxy/frontends.ts";
 import type { OtherClients } from "./all_clients.ts";
-import type { MainMessages, NodeKey } from "./messages.ts";
+import type { MainMessages } from "./messages.ts";
+import type { SnapshotSource } from "./snapshot_source.ts";
 import {
   PING_INTERVAL_MS,
   WorkerThread,
@@ -94,7 +94,7 @@ export class WorkerThreads {
   }
 
   /** The clients of all workers, `except` one. */
-  clients(keys: { keyOf(node: NatEntry): NodeKey }, except?: WorkerThread): OtherClients {
+  clients(keys: Pick<SnapshotSource, "keyOf">, except?: WorkerThread): OtherClients {
     const workers = this.#workers.filter((worker) => worker !== except);
     return {
       async fetchClients(node, upstreams) {
