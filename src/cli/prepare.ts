@@ -25,7 +25,7 @@ export async function prepare(config: Config): Promise<ProgramTls | undefined> {
 }
 
 /**
- * Reads the files of TLS; undefined if no option asks for TLS.
+ * Reads the TLS files. Returns undefined if no option asks for TLS.
  *
  * @throws {ConfigError} if one cannot be used
  */

@@ -15,7 +15,7 @@ export interface AvailablePorts {
 }
 
 /**
- * Reads the state file; undefined if there is none yet.
+ * Reads the state file. Returns undefined if it does not exist yet.
  *
  * @throws {OperatorError} if it cannot be used, or has ports that are not available any more
  */

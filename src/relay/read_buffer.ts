@@ -14,8 +14,8 @@ export class BufferPool {
   }
 
   /**
-   * Returns a small buffer, for good. Two of them share an `ArrayBuffer`, in general those of one
-   * session: an object of its own would take more memory than its bytes.
+   * Returns a small buffer, which the caller keeps. Two of them share an `ArrayBuffer`, usually the
+   * two of one session: a second `ArrayBuffer` would take more memory than the bytes in it.
    */
   createSmall(): Uint8Array<ArrayBuffer> {
     const half = this.#half;
